@@ -1,0 +1,156 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_folders import manifest_of, random_module
+from tiny_models import tiny_encoder
+
+from xadapt.errors import UserError
+from xadapt.hub.folder import write_folder
+from xadapt.hub.opening import read_manifest
+
+OWN = {"xadapt.json", "module.safetensors", "README.md"}
+ADAPTERS = {"adapter.safetensors", "pytorch_adapter.bin"}
+PEFT = {"adapter_model.safetensors"}
+SENTENCE = {
+    "modules.json",
+    "1_Pooling/config.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+}
+CONFIG = {"adapter_config.json"}
+
+
+def zero(folder):
+    return 0.0
+
+
+def write(path, kind="lora", verify=None, family="bert", manifest=None, **options):
+    encoder = tiny_encoder(family)
+    module = random_module(encoder, kind, **options)
+    manifest = manifest or {}
+    made = manifest_of(encoder, module, **manifest)
+    return write_folder(path, module, encoder, made, verify=verify or {})
+
+
+def files(folder):
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+def status(manifest):
+    return {name: loader.status for name, loader in manifest.loaders.items()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "held"),
+    [
+        ("lora", {}, ADAPTERS | PEFT | SENTENCE | CONFIG),
+        ("lora", {"sites": ("q", "attn_out")}, PEFT | SENTENCE | CONFIG),
+        ("bottleneck", {}, ADAPTERS | CONFIG),
+        ("bottleneck", {"form": "parallel", "after": "ffn"}, ADAPTERS | CONFIG),
+    ],
+)
+def test_the_folder_has_the_files_of_exactly_those_that_can_hold_it(tmp_path, kind, options, held):
+    manifest = write(tmp_path / "out", kind, **options)
+    assert files(tmp_path / "out") == OWN | held
+    assert read_manifest(tmp_path / "out") == manifest
+    assert set(status(manifest).values()) <= {"unverified", "cannot hold"}
+
+
+def test_nothing_is_left_where_no_library_can_hold_it(tmp_path):
+    write(tmp_path / "out", "bottleneck", family="modernbert")
+    assert files(tmp_path / "out") == OWN
+
+
+def test_without_a_hub_id_sentence_transformers_is_not_claimed(tmp_path):
+    base = {"id": None, "model_type": "bert", "fingerprint": {"id": "sha256:1"}}
+    manifest = write(tmp_path / "out", manifest={"base": base})
+    assert files(tmp_path / "out") == OWN | ADAPTERS | PEFT | CONFIG
+    assert "no id" in manifest.loaders["sentence-transformers"].reason
+    settings = json.loads((tmp_path / "out/adapter_config.json").read_text())
+    assert settings["base_model_name_or_path"] is None
+
+
+def test_what_was_tried_is_recorded(tmp_path):
+    manifest = write(tmp_path / "out", verify={"peft": lambda folder: 3e-7, "adapters": zero})
+    peft = manifest.loaders["peft"]
+    assert (peft.status, peft.max_difference) == ("verified", 3e-7)
+    assert status(manifest)["sentence-transformers"] == "unverified"
+
+
+@pytest.mark.parametrize("difference", [2e-5, float("nan"), float("inf")])
+def test_a_wrong_loader_loses_its_files_and_what_stands_on_them(tmp_path, difference):
+    seen = []
+
+    def adapters(folder):
+        seen.append(json.loads((folder / "adapter_config.json").read_text()))
+        return 0.0
+
+    verify = {"adapters": adapters, "peft": lambda folder: difference, "transformers": zero}
+    manifest = write(tmp_path / "out", verify=verify)
+    assert files(tmp_path / "out") == OWN | ADAPTERS | CONFIG
+    assert not (tmp_path / "out/1_Pooling").exists()
+    assert status(manifest) == {
+        "adapters": "verified",
+        "peft": "cannot hold",
+        "transformers": "cannot hold",
+        "sentence-transformers": "cannot hold",
+    }
+    assert "differ" in manifest.loaders["peft"].reason
+    # adapters was tried on the folder as it stands in the end, not only on the fuller one.
+    assert "peft_type" not in seen[-1]
+    assert "peft_type" in seen[0]
+
+
+def test_a_loader_that_raises_is_named_without_local_paths(tmp_path):
+    def broken(folder):
+        raise OSError(f"no file in {folder}/x and\nnone in '/home/me/base'")
+
+    manifest = write(tmp_path / "out", verify={"adapters": broken})
+    reason = manifest.loaders["adapters"].reason
+    assert reason.startswith("OSError: no file in PATH and none in 'PATH'")
+    assert files(tmp_path / "out") == OWN | PEFT | SENTENCE | CONFIG
+    text = "".join(p.read_text() for p in (tmp_path / "out").glob("*.json"))
+    assert str(tmp_path) not in text
+    assert "/home" not in text
+
+
+def test_a_wrong_sentence_transformers_leaves_peft_alone(tmp_path):
+    manifest = write(tmp_path / "out", verify={"sentence-transformers": lambda folder: 1.0})
+    assert files(tmp_path / "out") == OWN | ADAPTERS | PEFT | CONFIG
+    assert status(manifest)["peft"] == "unverified"
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path):
+    def interrupt(folder):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "out", verify={"peft": interrupt})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_holds_something_is_not_written_over(tmp_path):
+    write(tmp_path / "out")
+    with pytest.raises(UserError, match="not empty"):
+        write(tmp_path / "out", "bottleneck")
+    assert read_manifest(tmp_path / "out").module.kind == "lora"
+
+
+def test_replace_leaves_no_file_of_the_old_one(tmp_path):
+    write(tmp_path / "out")
+    encoder = tiny_encoder("bert")
+    module = random_module(encoder, "bottleneck")
+    manifest = manifest_of(encoder, module)
+    write_folder(tmp_path / "out", module, encoder, manifest, verify={}, replace=True)
+    assert files(tmp_path / "out") == OWN | ADAPTERS | CONFIG
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_both_files_of_adapters_hold_the_same(tmp_path):
+    write(tmp_path / "out", "bottleneck")
+    safe = load_file(tmp_path / "out/adapter.safetensors")
+    pickled = torch.load(tmp_path / "out/pytorch_adapter.bin", weights_only=True)
+    assert safe.keys() == pickled.keys()
+    assert all(torch.equal(safe[key], pickled[key]) for key in safe)

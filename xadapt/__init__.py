@@ -1,0 +1,1 @@
+"""xadapt: alignment modules on a frozen multilingual encoder."""

@@ -1,0 +1,119 @@
+"""Judging modules: the systems of a table, wired from base, module and controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from xadapt.adapted import open_module
+from xadapt.attach import Attachment, geometry
+from xadapt.backbones.bank import FrozenVectors, cache_folder
+from xadapt.backbones.encode import encode
+from xadapt.backbones.encoder import Encoder
+from xadapt.evaluate import bitext, entities
+from xadapt.evaluate.systems import Side, System
+from xadapt.records import ParallelPair
+from xadapt.store import load_module
+
+BASE = "frozen base"
+LANGUAGE = "module, language side only"
+BOTH = "module, both sides"
+TWIN = "shuffled-pairs twin, both sides"
+
+
+class Bench:
+    """The sides one can evaluate on one encoder: bare, or through a module.
+
+    Args:
+        encoder: The frozen encoder.
+        progress: Told how many texts were encoded.
+    """
+
+    def __init__(self, encoder: Encoder, progress: Callable[[int], None] | None = None) -> None:
+        self.encoder, self.progress = encoder, progress
+        self.frozen = FrozenVectors(encoder, cache_folder())
+
+    def bare(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of the frozen base."""
+        return self.frozen.get(texts).cpu().numpy()
+
+    def through(self, module: nn.Module) -> Side:
+        """A side whose texts go through a module."""
+        attachment = Attachment(self.encoder, module.to(self.encoder.device))
+
+        def side(texts: Sequence[str]) -> NDArray[np.float32]:
+            with attachment.on() if texts else nullcontext():
+                return encode(self.encoder, texts, progress=self.progress).numpy()
+
+        return side
+
+    def systems(self, module: nn.Module | None, twin: nn.Module | None = None) -> dict[str, System]:
+        """The rows of a table: base, the module in both modes, and the control."""
+        systems = {BASE: System(self.bare, self.bare)}
+        if module is not None:
+            side = self.through(module)
+            systems[LANGUAGE] = System(side, self.bare)
+            systems[BOTH] = System(side)
+        if twin is not None:
+            systems[TWIN] = System(self.through(twin))
+        return systems
+
+
+def open_both(
+    folder: str | None, encoder: Encoder, controls: bool
+) -> tuple[nn.Module | None, nn.Module | None]:
+    """A published module and, if there is one and it is wanted, its shuffled-pairs twin.
+
+    Raises:
+        UserError: The folder is no module, or belongs to another base.
+    """
+    if folder is None:
+        return None, None
+    module, _ = open_module(folder, encoder)
+    file = Path(folder) / "controls" / "shuffled.safetensors"
+    twin = load_module(file, geometry(encoder)) if controls and file.exists() else None
+    return module, twin
+
+
+def judge_bitext(
+    bench: Bench,
+    pairs: Sequence[ParallelPair],
+    module: nn.Module | None,
+    twin: nn.Module | None = None,
+    *,
+    controls: bool = False,
+    resamples: int = 1000,
+) -> bitext.Result:
+    """Sentence retrieval of base, module and controls over the same pairs.
+
+    Raises:
+        UserError: There are no pairs.
+    """
+    systems = bench.systems(module, twin)
+    return bitext.evaluate(pairs, systems, base=BASE, control=controls, resamples=resamples)
+
+
+def judge_entities(
+    bench: Bench,
+    labels: Sequence[tuple[str, str, str]],
+    others: Sequence[tuple[str, str, str]],
+    module: nn.Module | None,
+    twin: nn.Module | None = None,
+    *,
+    controls: bool = False,
+    resamples: int = 1000,
+) -> entities.Result:
+    """Entity alignment of base, module and controls over the same names.
+
+    Raises:
+        UserError: There are no names.
+    """
+    systems = bench.systems(module, twin)
+    return entities.evaluate(
+        labels, systems, others=others, base=BASE, control=controls, resamples=resamples
+    )

@@ -1,0 +1,1 @@
+"""Frozen encoders: families, slices of layers, bases, pooling, fingerprints."""

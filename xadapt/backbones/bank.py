@@ -1,0 +1,107 @@
+"""Frozen vectors: a text without an active module is encoded once, then looked up."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from xadapt.backbones.encode import encode
+from xadapt.backbones.encoder import Encoder
+from xadapt.files import atomic_file
+
+PIECE = 4096
+LIMIT_BYTES = 4 * 1024**3
+
+
+def cache_folder() -> Path:
+    """Where frozen vectors are kept: ``XADAPT_CACHE``, else ``~/.cache/xadapt``."""
+    home = os.environ.get("XADAPT_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    if os.environ.get("XADAPT_CACHE"):
+        return Path(str(home)).expanduser()
+    return (Path(home) if home else Path.home() / ".cache") / "xadapt"
+
+
+class FrozenVectors:
+    """Vectors of texts under the bare encoder, kept in memory and by pieces on disk.
+
+    A piece is named by everything its vectors depend on, so a stale one can't be met; an
+    interrupted computation goes on at the piece it was in.
+
+    Args:
+        encoder: The frozen encoder. No module may be on while vectors are added.
+        folder: Where pieces lie; ``None`` keeps them in memory alone.
+    """
+
+    def __init__(self, encoder: Encoder, folder: Path | None) -> None:
+        self.encoder, self.folder = encoder, folder
+        self._row: dict[str, int] = {}
+        self._vectors = torch.zeros(0, 0)
+        self.reused = 0
+
+    def add(self, texts: Iterable[str], progress: Callable[[int], None] | None = None) -> None:
+        """Make sure the vectors of these texts are there."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._row]
+        for start in range(0, len(new), PIECE):
+            piece = new[start : start + PIECE]
+            vectors = self._piece(piece, progress)
+            for text in piece:
+                self._row[text] = len(self._row)
+            joined = [self._vectors, vectors] if len(self._vectors) else [vectors]
+            self._vectors = torch.cat(joined)
+
+    def missing(self, texts: Iterable[str]) -> int:
+        """How many distinct texts have no vector yet."""
+        return sum(text not in self._row for text in dict.fromkeys(texts))
+
+    def get(self, texts: Sequence[str]) -> Tensor:
+        """The vectors ``(n, dim)`` of texts, in fp32 on the encoder's device."""
+        self.add(texts)
+        rows = torch.tensor([self._row[text] for text in texts], dtype=torch.long)
+        return self._vectors[rows].to(self.encoder.device)
+
+    def _piece(self, texts: list[str], progress: Callable[[int], None] | None) -> Tensor:
+        path = self.folder / "vectors" / f"{self._key(texts)}.safetensors" if self.folder else None
+        known = _read(path) if path else None
+        if known is not None and len(known) == len(texts):
+            self.reused += len(texts)
+            if progress:
+                progress(len(texts))
+            return known
+        vectors = encode(self.encoder, texts, progress=progress)
+        if path:
+            with atomic_file(path) as temporary:
+                save_file({"vectors": vectors}, str(temporary))
+            trim(path.parent)
+        return vectors
+
+    def _key(self, texts: list[str]) -> str:
+        e = self.encoder
+        facts = [e.fingerprint, e.pooling.to_dict(), str(e.dtype), e.max_length, e.device.type]
+        return hashlib.sha256(json.dumps([facts, texts]).encode()).hexdigest()
+
+
+def trim(folder: Path, limit: int = LIMIT_BYTES) -> None:
+    """Remove the pieces used longest ago until the folder is within the limit, in bytes."""
+    files = sorted(folder.glob("*.safetensors"), key=lambda f: f.stat().st_mtime, reverse=True)
+    total = 0
+    for file in files:
+        total += file.stat().st_size
+        if total > limit:
+            file.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Tensor | None:
+    try:
+        vectors = load_file(str(path))["vectors"]
+        os.utime(path)
+        return vectors
+    except (OSError, SafetensorError, KeyError):
+        return None

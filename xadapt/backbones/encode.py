@@ -1,0 +1,69 @@
+"""Texts to vectors through whatever acts on the encoder just now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+from xadapt.backbones.encoder import Encoder
+
+Progress = Callable[[int], None]
+Rows = Callable[[list[int]], AbstractContextManager]
+
+
+def encode(
+    encoder: Encoder,
+    texts: Sequence[str],
+    *,
+    batch_tokens: int = 4096,
+    rows: Rows | None = None,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Encode texts, sorted by length inside, without gradient.
+
+    Args:
+        encoder: The encoder; modules that are on act.
+        texts: Any number of texts.
+        batch_tokens: Padded tokens in one forward at most.
+        rows: Given the positions of the texts of one forward, a context to run it in; this is
+            how different rows get different modules.
+        progress: Told how many texts were encoded after each forward.
+
+    Returns:
+        ``(n, dim)``, fp32, on the CPU, in the order of the texts.
+    """
+    ids = encoder.tokenize(texts)
+    out: Tensor | None = None
+    with torch.inference_mode():
+        for chunk in chunks([len(row) for row in ids], batch_tokens):
+            with rows(chunk) if rows else nullcontext():
+                vectors = pooled(encoder, [ids[i] for i in chunk]).cpu()
+            out = vectors.new_zeros(len(ids), vectors.shape[-1]) if out is None else out
+            out[chunk] = vectors
+            if progress:
+                progress(len(chunk))
+    empty = torch.zeros(0, encoder.width)
+    return (empty if out is None else out).clone()
+
+
+def pooled(encoder: Encoder, ids: Sequence[Sequence[int]]) -> Tensor:
+    """One forward of token sequences to sentence vectors ``(n, dim)``."""
+    tokens, mask = encoder.batch(ids)
+    return encoder.pool(encoder.run(encoder.embed(tokens, mask), mask), mask)
+
+
+def chunks(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+    """Group positions by length so that each group fits the padded token budget.
+
+    Yields:
+        Positions, longest rows first; a row longer than the budget stands alone.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    start = 0
+    while start < len(order):
+        size = max(1, batch_tokens // max(1, lengths[order[start]]))
+        yield order[start : start + size]
+        start += size

@@ -1,0 +1,73 @@
+"""The plain transformers model of a base, as a stranger's library loads it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+from xadapt.backbones.families import family_of
+
+CONFIG = "adapter_config.json"
+
+
+def load(base_path: str) -> Any:
+    """The base in float32, by the class its family is loaded with, in eval mode.
+
+    Args:
+        base_path: Hub id or folder of the base.
+    """
+    model_type = transformers.AutoConfig.from_pretrained(base_path).model_type
+    family = family_of(model_type, base_path)
+    # A T5 has an encoder class of its own; the others come whole.
+    loader = getattr(transformers, "AutoModel" if family.inside else family.loader)
+    return loader.from_pretrained(base_path, dtype=torch.float32).eval()
+
+
+def last_states(model: nn.Module, token_ids: Tensor, mask: Tensor) -> Tensor:
+    """States after the encoder's last layer, ``(batch, tokens, width)``, float32.
+
+    Args:
+        model: A transformers model, or a PEFT model around one.
+        token_ids: Ids ``(batch, tokens)``.
+        mask: 1 where a token is real, ``(batch, tokens)``.
+    """
+    config: Any = model.config
+    if config.is_encoder_decoder and config.model_type == "m2m_100":
+        model = model.get_encoder()  # type: ignore[operator]
+    with torch.no_grad():
+        out = model(input_ids=token_ids, attention_mask=mask)
+    result: Tensor = out.last_hidden_state
+    return result.float()
+
+
+@contextmanager
+def naming_base(folder: Path | str, base_path: str) -> Iterator[Path]:
+    """A copy of a module's folder whose settings name the base that lies at ``base_path``.
+
+    The published settings name the base by its Hub id. The copy lets a library that follows the
+    name be tried where the same base is a folder, and without a network.
+    """
+    with TemporaryDirectory() as temporary:
+        copy = Path(temporary) / "module"
+        shutil.copytree(folder, copy)
+        for name, key in (
+            (CONFIG, "base_model_name_or_path"),
+            ("sentence_bert_config.json", "tokenizer_name_or_path"),
+        ):
+            file = copy / name
+            if file.is_file():
+                settings = json.loads(file.read_text(encoding="utf-8"))
+                settings[key] = base_path
+                if name == CONFIG:
+                    settings["revision"] = None
+                file.write_text(json.dumps(settings), encoding="utf-8")
+        yield copy

@@ -1,0 +1,1 @@
+"""Evaluation: what a module changes, with controls and intervals in one table."""

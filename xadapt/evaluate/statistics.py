@@ -1,0 +1,134 @@
+"""How sure a score is: paired bootstrap over queries, and the spread over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from xadapt.errors import UserError
+
+DRAWS_AT_ONCE = 2**22
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over queries with the interval resampling the queries gives it."""
+
+    mean: float
+    low: float
+    high: float
+
+    def to_dict(self) -> dict[str, float]:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Difference(Interval):
+    """A mean difference to another system on the same queries, with a two-sided p."""
+
+    p: float
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample standard deviation over seeds; ``sd`` is None for a single seed."""
+
+    mean: float
+    sd: float | None
+    seeds: int
+
+    def to_dict(self) -> dict[str, float | int | None]:
+        """For JSON."""
+        return asdict(self)
+
+
+def resampled_means(values: ArrayLike, resamples: int = 1000, seed: int = 0) -> NDArray[np.float64]:
+    """Means ``(resamples,)`` of samples drawn with replacement from ``values (n,)``.
+
+    What is drawn depends on ``n`` and ``seed`` alone, so that two systems' means over the same
+    queries are paired.
+
+    Raises:
+        UserError: There are no values, one is NaN or infinite, or ``resamples`` is less than 1.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1 or not len(sample) or not np.isfinite(sample).all():
+        raise UserError("resampling needs one finite value for each of at least one query")
+    if resamples < 1:
+        raise UserError(f"resamples must be at least 1, not {resamples}")
+    generator = np.random.default_rng(seed)
+    at_once = max(1, DRAWS_AT_ONCE // len(sample))
+    means = np.empty(resamples)
+    for start in range(0, resamples, at_once):
+        stop = min(start + at_once, resamples)
+        draws = generator.integers(0, len(sample), size=(stop - start, len(sample)))
+        means[start:stop] = sample[draws].mean(axis=1)
+    return means
+
+
+def interval(
+    values: ArrayLike, *, resamples: int = 1000, seed: int = 0, level: float = 0.95
+) -> Interval:
+    """Percentile bootstrap interval of a mean over queries (Efron 1979).
+
+    Args:
+        values: ``(n,)``, one a query.
+        resamples: How many samples are drawn.
+        seed: Of the draws.
+        level: Share of the resampled means inside the interval, above 0 and below 1.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    low, high = _bounds(resampled_means(sample, resamples, seed), level)
+    return Interval(float(sample.mean()), low, high)
+
+
+def difference(
+    values: ArrayLike,
+    base: ArrayLike,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Difference:
+    """Paired bootstrap of ``values - base``, two systems on the same queries.
+
+    p is twice the smaller share of resampled differences on either side of 0, both counted with
+    one more (Davison & Hinkley 1997, section 4.2), so it is never below 2 / (resamples + 1).
+
+    Raises:
+        UserError: The systems did not answer equally many queries.
+    """
+    ours, theirs = np.asarray(values, dtype=np.float64), np.asarray(base, dtype=np.float64)
+    if ours.shape != theirs.shape:
+        raise UserError(
+            f"a paired difference needs the same queries, not {len(ours)} and {len(theirs)}"
+        )
+    gaps = ours - theirs
+    means = resampled_means(gaps, resamples, seed)
+    low, high = _bounds(means, level)
+    tail = min(int((means <= 0).sum()), int((means >= 0).sum()))
+    return Difference(float(gaps.mean()), low, high, min(1.0, 2 * (tail + 1) / (resamples + 1)))
+
+
+def over_seeds(scores: Sequence[float]) -> Spread:
+    """Mean and sample standard deviation (n - 1) of one score over runs with different seeds.
+
+    Raises:
+        UserError: There is no score.
+    """
+    if not len(scores):
+        raise UserError("there are no seeds to average over")
+    values = np.asarray(scores, dtype=np.float64)
+    deviation = float(values.std(ddof=1)) if len(values) > 1 else None
+    return Spread(float(values.mean()), deviation, len(values))
+
+
+def _bounds(means: NDArray[np.float64], level: float) -> tuple[float, float]:
+    if not 0 < level < 1:
+        raise UserError(f"the level of an interval lies between 0 and 1, not {level}")
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

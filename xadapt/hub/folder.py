@@ -1,0 +1,236 @@
+"""A module on disk: our own files, those of every library that can hold it, and its card."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from xadapt.backbones.encoder import Encoder
+from xadapt.files import atomic_folder, write_json, write_text
+from xadapt.hub import configs, layouts
+from xadapt.hub.card import card
+from xadapt.hub.manifest import (
+    LOADERS,
+    Loader,
+    Manifest,
+    package_version,
+    save_manifest,
+    software_versions,
+)
+from xadapt.hub.sentence_files import refuses, write_sentence_files
+from xadapt.modules import bottleneck, lora
+from xadapt.store import options_of, save_module
+
+MODULE = "module.safetensors"
+CONFIG = "adapter_config.json"
+TOLERANCE = 1e-5
+# What stands on another library's files goes when those go.
+STANDS_ON = {"transformers": "peft", "sentence-transformers": "peft"}
+PARALLEL_NOTE = "Exact alone; adapters computes a Stack with it wrongly"
+
+Verify = Mapping[str, Callable[[Path], float]]
+
+
+class _Draft:
+    """The folder while it is being written: which files and settings belong to which library."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files: dict[str, list[str]] = {}
+        self.configs: dict[str, dict[str, Any]] = {}
+        self.loaders: dict[str, Loader] = {}
+
+    def hold(
+        self, name: str, files: list[str], config: dict[str, Any], note: str | None = None
+    ) -> None:
+        """Note that a library's files are there, not yet tried."""
+        self.files[name], self.configs[name] = files, config
+        self.loaders[name] = Loader(status="unverified", reason=note)
+
+    def drop(self, name: str, loader: Loader) -> None:
+        """Take a library's files away, and those of the libraries that stand on them."""
+        for other, ground in STANDS_ON.items():
+            held = other in self.loaders and self.loaders[other].status != "cannot hold"
+            if ground == name and held:
+                self.drop(other, Loader(status="cannot hold", reason=f"stands on {name}'s files"))
+        for file in self.files.pop(name, []):
+            (self.folder / file).unlink(missing_ok=True)
+            if not any((self.folder / file).parent.iterdir()):
+                (self.folder / file).parent.rmdir()
+        self.configs.pop(name, None)
+        self.loaders[name] = loader
+
+    def write_config(self) -> None:
+        """Write the settings of all libraries left as one file; their keys are disjoint."""
+        merged = {k: v for config in self.configs.values() for k, v in config.items()}
+        (self.folder / CONFIG).unlink(missing_ok=True)
+        if merged:
+            write_json(self.folder / CONFIG, dict(sorted(merged.items())))
+
+
+def write_folder(
+    path: Path | str,
+    module: nn.Module,
+    encoder: Encoder,
+    manifest: Manifest,
+    *,
+    verify: Verify,
+    replace: bool = False,
+) -> Manifest:
+    """Write a module's folder, whole or not at all, with every library it can be opened by.
+
+    Each library that ``verify`` has is called back on the finished files. One that fails, or
+    differs by more than 1e-5, loses its files, and the manifest and card say why: a folder never
+    claims a loader that is wrong.
+
+    Args:
+        path: The folder to make.
+        module: The trained module.
+        encoder: The base it was trained on; names sites and pooling.
+        manifest: All that is known but the loaders and versions, which are filled in here.
+        verify: For each importable library a function from the folder to the largest difference
+            between the hidden states it computes and xadapt's, both in fp32.
+        replace: Put the folder in the place of one that is there.
+
+    Returns:
+        The manifest as written.
+
+    Raises:
+        UserError: The folder is not empty or can't be written.
+    """
+    with atomic_folder(path, replace=replace) as folder:
+        save_module(folder / MODULE, module)
+        draft = _Draft(folder)
+        _lay_out(draft, module, encoder, manifest)
+        draft.write_config()
+        _verify(draft, verify)
+        manifest = manifest.model_copy(
+            update={
+                "loaders": {name: draft.loaders[name] for name in LOADERS},
+                "software": manifest.software or software_versions(),
+            }
+        )
+        save_manifest(folder, manifest)
+        write_text(folder / "README.md", card(manifest))
+    return manifest
+
+
+def _lay_out(draft: _Draft, module: nn.Module, encoder: Encoder, manifest: Manifest) -> None:
+    options, kind = options_of(module), str(module.kind)
+    at = layouts.places(encoder, options)
+    config: Any = encoder.model.config
+    model_type = str(config.model_type)
+    reasons = layouts.holders(kind, options, model_type, at)
+    tensors = {k: v.detach().float().cpu() for k, v in module.state_dict().items()}
+    for name in LOADERS:
+        reason = reasons[STANDS_ON.get(name, name)]
+        if name == "sentence-transformers":
+            reason = reason or refuses(manifest.base.id, model_type)
+        if reason:
+            draft.loaders[name] = Loader(status="cannot hold", reason=reason)
+        elif name == "adapters":
+            _adapters(draft, tensors, at, options, encoder, manifest)
+        elif name == "peft":
+            _peft(draft, tensors, at, options, manifest)
+        elif name == "transformers":
+            draft.hold(name, [], {})
+        else:
+            _sentence(draft, encoder, manifest)
+
+
+def _adapters(
+    draft: _Draft,
+    tensors: Mapping[str, Tensor],
+    at: list[layouts.Place],
+    options: Any,
+    encoder: Encoder,
+    manifest: Manifest,
+) -> None:
+    config: Any = encoder.model.config
+    kind = "lora" if isinstance(options, lora.Options) else "bottleneck"
+    prefix = str(encoder.model.base_model_prefix)
+    keys = layouts.adapters_keys(kind, manifest.name, prefix, config.model_type, at)
+    renamed = {k: v.contiguous() for k, v in layouts.renamed(tensors, keys).items()}
+    save_file(renamed, str(draft.folder / "adapter.safetensors"))
+    # adapters reads this one unless it is told otherwise; nothing here ever does.
+    torch.save(renamed, draft.folder / "pytorch_adapter.bin")
+    span = options.span(encoder.depth)
+    parallel = isinstance(options, bottleneck.Options) and options.form == "parallel"
+    draft.hold(
+        "adapters",
+        ["adapter.safetensors", "pytorch_adapter.bin"],
+        configs.adapters_config(
+            manifest.name, options, config, base=manifest.base.id, layers=(encoder.depth, span)
+        ),
+        PARALLEL_NOTE if parallel else None,
+    )
+
+
+def _peft(
+    draft: _Draft,
+    tensors: Mapping[str, Tensor],
+    at: list[layouts.Place],
+    options: Any,
+    manifest: Manifest,
+) -> None:
+    base = manifest.base
+    renamed = {k: v.contiguous() for k, v in layouts.lora_to_peft(tensors, at, options).items()}
+    file = "adapter_model.safetensors"
+    save_file(renamed, str(draft.folder / file), metadata={"format": "pt"})
+    config = configs.peft_config(options, at, base=base.id, revision=base.revision)
+    draft.hold("peft", [file], config)
+
+
+def _sentence(draft: _Draft, encoder: Encoder, manifest: Manifest) -> None:
+    assert manifest.base.id is not None
+    files = write_sentence_files(
+        draft.folder,
+        encoder.pooling,
+        base=manifest.base.id,
+        width=encoder.width,
+        max_length=manifest.max_length,
+        dense=encoder.dense.state_dict(),
+    )
+    draft.hold("sentence-transformers", files, {})
+
+
+def _verify(draft: _Draft, verify: Verify) -> None:
+    """Call every library back; after one is dropped the others are tried again on what is left."""
+    dropped = True
+    while dropped:
+        dropped = False
+        for name in LOADERS:
+            if name not in verify or draft.loaders[name].status == "cannot hold":
+                continue
+            loader = _try(name, verify[name], draft)
+            if loader.status == "cannot hold":
+                draft.drop(name, loader)
+                draft.write_config()
+                dropped = True
+                break
+            draft.loaders[name] = loader
+
+
+def _try(name: str, difference: Callable[[Path], float], draft: _Draft) -> Loader:
+    number = package_version(name)
+    try:
+        found = float(difference(draft.folder))
+    except Exception as error:  # whatever a stranger's library raises, it doesn't open the folder
+        reason = f"{type(error).__name__}: {_no_paths(str(error))}"
+        return Loader(status="cannot hold", version=number, reason=reason[:300])
+    if not found <= TOLERANCE:
+        reason = f"its hidden states differ by {found:.1e} from xadapt's"
+        return Loader(status="cannot hold", version=number, reason=reason)
+    note = draft.loaders[name].reason
+    return Loader(status="verified", version=number, max_difference=found, reason=note)
+
+
+def _no_paths(text: str) -> str:
+    """One line of text without the absolute paths of this machine."""
+    return re.sub(r"(?<![\w.])(?:/[^\s'\":,]+){2,}", "PATH", " ".join(text.split()))

@@ -1,0 +1,283 @@
+"""Folder layouts of other libraries as data: which key of theirs is which tensor of ours.
+
+A `Place` says where one linear site of the module lies in the plain transformers model; each
+layout is a pair of functions there and back. PEFT 0.21 and adapters 1.3 were read for this.
+What a library can hold at all, before anything is written, is answered by `holders`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.families import SitePoint
+from xadapt.modules import bottleneck, lora
+from xadapt.modules.effects import ModuleOptions
+
+PEFT_PREFIX = "base_model.model."
+ADAPTERS_TYPES = ("bert", "roberta", "xlm-roberta", "distilbert", "deberta-v2", "t5", "mt5")
+ADAPTERS_SITES = ("q", "k", "v", "ffn_in", "ffn_out")
+
+# Where adapters hangs a bottleneck, by its own name of the model: the path of the layer's linear
+# is cut at `layer N` and the suffix is put behind. Read off folders that adapters 1.3.0 saved.
+BOTTLENECK_AT = {
+    "bert": {"attn_out": "attention.output", "ffn_out": "output"},
+    "roberta": {"attn_out": "attention.output", "ffn_out": "output"},
+    "xlm-roberta": {"attn_out": "attention.output", "ffn_out": "output"},
+    "deberta-v2": {"attn_out": "attention.output", "ffn_out": "output"},
+    "distilbert": {"attn_out": "attention_adapters", "ffn_out": "output_adapters"},
+    "t5": {"attn_out": "layer.0", "ffn_out": "layer.1"},
+    "mt5": {"attn_out": "layer.0", "ffn_out": "layer.1"},
+}
+NARROW = {
+    "down.weight": "adapter_down.0.weight",
+    "down.bias": "adapter_down.0.bias",
+    "up.weight": "adapter_up.weight",
+    "up.bias": "adapter_up.bias",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """One linear site a module acts on.
+
+    Attributes:
+        layer: Index of the layer.
+        site: Name of the site, such as ``q``.
+        point: Which linear of the site.
+        path: Path of the linear in the model ``AutoModel.from_pretrained(base)`` gives.
+        start: First output feature that belongs to the site.
+        stop: One past the last.
+        width: All output features of the linear; more than ``stop - start`` where it is fused.
+    """
+
+    layer: int
+    site: str
+    point: int
+    path: str
+    start: int
+    stop: int
+    width: int
+
+    @property
+    def key(self) -> str:
+        """What the tensors of a LoRA at this place are called in our own file."""
+        return f"layers.{self.layer}.{self.site}.{self.point}"
+
+    @property
+    def fused(self) -> bool:
+        """Whether the linear computes other things beside this site."""
+        return self.stop - self.start != self.width
+
+
+def places(encoder: Encoder, options: ModuleOptions) -> list[Place]:
+    """Every place a LoRA or bottleneck of these options acts on, in layer order."""
+    if isinstance(options, lora.Options):
+        sites: tuple[str, ...] = options.sites
+    elif isinstance(options, bottleneck.Options):
+        sites = bottleneck.SITES[options.after]
+    else:
+        return []
+    return [
+        Place(layer, site, at, encoder.family.auto_path(p.path), p.start, p.stop, _width(p))
+        for layer in options.span(encoder.depth)
+        for site in sites
+        for at, p in enumerate(encoder.sites(layer, site))
+    ]
+
+
+def holders(
+    kind: str, options: ModuleOptions, model_type: str, at: Iterable[Place]
+) -> dict[str, str | None]:
+    """Which library can hold a module exactly.
+
+    Args:
+        kind: Kind of the module.
+        options: Its options.
+        model_type: ``config.model_type`` of the base.
+        at: Its places.
+
+    Returns:
+        ``None`` for each of ``adapters`` and ``peft`` that can hold it, otherwise the reason.
+    """
+    return {
+        "adapters": _adapters_refuses(kind, options, model_type, list(at)),
+        "peft": None if kind == "lora" else f"peft has no module of kind {kind!r}",
+    }
+
+
+def _adapters_refuses(
+    kind: str, options: ModuleOptions, model_type: str, at: list[Place]
+) -> str | None:
+    if model_type == "modernbert":
+        return (
+            "adapters has no AutoAdapterModel for modernbert, and its adapters.init adds a random "
+            "bias to the base's fused query-key-value projection"
+        )
+    if model_type not in ADAPTERS_TYPES:
+        return f"adapters has no AutoAdapterModel with an encoder for {model_type}"
+    if isinstance(options, lora.Options):
+        return _adapters_refuses_lora(options, at)
+    if isinstance(options, bottleneck.Options):
+        if options.form == "parallel" and model_type in ("t5", "mt5"):
+            return "adapters feeds a parallel bottleneck of T5 the states before their norm"
+        return None
+    return f"adapters has no module of kind {kind!r}"
+
+
+def _adapters_refuses_lora(options: lora.Options, at: list[Place]) -> str | None:
+    other = sorted(set(options.sites) - set(ADAPTERS_SITES))
+    if other:
+        return f"adapters has no LoRA on {', '.join(other)}"
+    if len({(options.rank_of(s), options.alpha_of(s)) for s in options.sites}) > 1:
+        return "adapters has one rank and alpha for all sites"
+    if any(place.point for place in at):
+        return "adapters has LoRA on one of the two inner linears of a gated FFN"
+    return None
+
+
+# --- LoRA <-> peft ---------------------------------------------------------------------------
+
+
+def lora_to_peft(
+    tensors: Mapping[str, Tensor], at: list[Place], options: lora.Options
+) -> dict[str, Tensor]:
+    """The tensors under PEFT's names.
+
+    Sites that share one fused linear become one LoRA of the summed rank, whose ``B`` is block
+    diagonal; differing scales are folded into ``B``.
+
+    Returns:
+        ``<path>.lora_A.weight (rank, in)`` and ``<path>.lora_B.weight (out, rank)`` by PEFT key.
+    """
+    result = {}
+    for path, group in _by_path(at):
+        downs = [tensors[f"{p.key}.A"] for p in group]
+        ups = [_block(tensors[f"{p.key}.B"], p) * _fold(p, group, options) for p in group]
+        result[f"{PEFT_PREFIX}{path}.lora_A.weight"] = torch.cat(downs, dim=0)
+        result[f"{PEFT_PREFIX}{path}.lora_B.weight"] = torch.cat(ups, dim=1)
+    return result
+
+
+def lora_from_peft(
+    tensors: Mapping[str, Tensor], at: list[Place], options: lora.Options
+) -> dict[str, Tensor]:
+    """The inverse of `lora_to_peft`."""
+    result = {}
+    for path, group in _by_path(at):
+        down = tensors[f"{PEFT_PREFIX}{path}.lora_A.weight"]
+        up = tensors[f"{PEFT_PREFIX}{path}.lora_B.weight"]
+        ranks = [options.rank_of(p.site) for p in group]
+        for p, a, b in zip(group, down.split(ranks), up.split(ranks, dim=1), strict=True):
+            result[f"{p.key}.A"] = a
+            result[f"{p.key}.B"] = b[p.start : p.stop] / _fold(p, group, options)
+    return result
+
+
+def peft_ranks(at: list[Place], options: lora.Options) -> dict[str, tuple[int, float]]:
+    """``(rank, alpha)`` of the LoRA on each linear path, as PEFT counts them."""
+    result = {}
+    for path, group in _by_path(at):
+        rank = sum(options.rank_of(p.site) for p in group)
+        scales = {_scale(p, options) for p in group}
+        result[path] = (rank, rank * scales.pop() if len(scales) == 1 else float(rank))
+    return result
+
+
+def peft_pattern(paths: Iterable[str]) -> str:
+    """A regular expression that matches exactly these paths, in a model or one around it."""
+    rest: dict[str, dict[str, list[str]]] = {}
+    for path in paths:
+        head, number, tail = _split_layer(path)
+        rest.setdefault(head, {}).setdefault(tail, []).append(number)
+    rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for head, tails in rest.items():
+        for tail, numbers in tails.items():
+            rows.setdefault((head, tuple(numbers)), []).append(tail)
+    one_each = [
+        rf"{re.escape(head)}\.(?:{'|'.join(numbers)})\.(?:{'|'.join(map(re.escape, tails))})"
+        for (head, numbers), tails in rows.items()
+    ]
+    return rf"(?:.*\.)?(?:{'|'.join(one_each)})"
+
+
+def any_layer(path: str) -> str:
+    """A pattern for this linear in every layer."""
+    head, _, tail = _split_layer(path)
+    return rf"{re.escape(head)}\.\d+\.{re.escape(tail)}"
+
+
+def _by_path(at: list[Place]) -> list[tuple[str, list[Place]]]:
+    order = sorted(at, key=lambda p: (p.layer, p.path, p.start))
+    return [(path, list(group)) for path, group in groupby(order, key=lambda p: p.path)]
+
+
+def _scale(place: Place, options: lora.Options) -> float:
+    return options.alpha_of(place.site) / options.rank_of(place.site)
+
+
+def _fold(place: Place, group: list[Place], options: lora.Options) -> float:
+    alike = len({_scale(p, options) for p in group}) == 1
+    return 1.0 if alike else _scale(place, options)
+
+
+def _block(up: Tensor, place: Place) -> Tensor:
+    if not place.fused:
+        return up
+    whole = up.new_zeros(place.width, up.shape[1])
+    whole[place.start : place.stop] = up
+    return whole
+
+
+def _width(point: SitePoint) -> int:
+    return int(point.module.out_features)  # type: ignore[arg-type]
+
+
+def _split_layer(path: str) -> tuple[str, str, str]:
+    match = re.fullmatch(r"(.*?)\.(\d+)\.(.*)", path)
+    assert match, f"no layer number in {path}"
+    return match[1], match[2], match[3]
+
+
+# --- adapters ----------------------------------------------------------------------------------
+
+
+def adapters_keys(
+    kind: str, name: str, prefix: str, model_type: str, at: list[Place]
+) -> dict[str, str]:
+    """Our key to adapters' key, one to one.
+
+    Args:
+        kind: ``lora`` or ``bottleneck``.
+        name: The module's name; part of every key.
+        prefix: ``base_model_prefix`` of the model class.
+        model_type: ``config.model_type`` of the base.
+        at: The places.
+    """
+    result = {}
+    for place in at:
+        if kind == "lora":
+            for side in ("A", "B"):
+                result[f"{place.key}.{side}"] = f"{prefix}.{place.path}.loras.{name}.lora_{side}"
+            continue
+        head, number, _ = _split_layer(place.path)
+        hung = BOTTLENECK_AT[model_type][place.site]
+        for ours, theirs in NARROW.items():
+            key = f"{prefix}.{head}.{number}.{hung}.adapters.{name}.{theirs}"
+            result[f"layers.{place.layer}.{place.site}.{ours}"] = key
+    return result
+
+
+def renamed(tensors: Mapping[str, Tensor], keys: Mapping[str, str]) -> dict[str, Tensor]:
+    """The tensors under other names; every tensor must have one.
+
+    Raises:
+        KeyError: A tensor has no other name.
+    """
+    return {keys[name]: tensor for name, tensor in tensors.items()}

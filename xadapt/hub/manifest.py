@@ -1,0 +1,241 @@
+"""The manifest ``xadapt.json``: what a published module is, how it was made, what opens it."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+)
+from torch import nn
+
+from xadapt.errors import UserError
+from xadapt.files import write_text
+from xadapt.languages import normalise
+
+FILE = "xadapt.json"
+MAX_BYTES = 4 * 2**20
+LOADERS = ("adapters", "peft", "transformers", "sentence-transformers")
+PACKAGES = (
+    "xadapt", "torch", "transformers", "safetensors", "peft", "adapters", "sentence-transformers",
+)  # fmt: skip
+
+LoaderName = Literal["adapters", "peft", "transformers", "sentence-transformers"]
+Status = Literal["verified", "unverified", "cannot hold"]
+
+# A module's name becomes the key of an nn.ModuleDict inside adapters: no dots, and nothing the
+# dictionary already has as an attribute.
+_TAKEN = frozenset(dir(nn.ModuleDict())) | {"training"}
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
+_PATH = re.compile(r"(/|~|\\|[A-Za-z]:[\\/]|file:)")
+
+
+def without_local_paths(value: Any) -> Any:
+    """The value with every absolute or climbing file path in it cut down to its last name.
+
+    Args:
+        value: Anything JSON can hold; containers are searched through.
+    """
+    if isinstance(value, dict):
+        return {str(k): without_local_paths(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_local_paths(v) for v in value]
+    if isinstance(value, Path):
+        value = str(value)
+    if not isinstance(value, str) or not (_PATH.match(value) or value.startswith("../")):
+        return value
+    # "file:" urls use forward slashes too, and a Windows path may hold both kinds.
+    return PureWindowsPath(PurePosixPath(value).name).name or "path"
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,95}", value):
+        raise ValueError("a name holds letters, digits, '-' and '_' only, at most 96 of them")
+    if value in _TAKEN:
+        raise ValueError(f"the name {value!r} is taken inside PyTorch; choose another one")
+    return value
+
+
+def _hub_id(value: str) -> str:
+    if not _HUB_ID.fullmatch(value) or ".." in value:
+        raise ValueError("must be the id of a model on the Hub, never a path")
+    return value
+
+
+def _finite(value: dict[str, Any]) -> dict[str, Any]:
+    json.dumps(value, allow_nan=False)
+    return value
+
+
+Plain = Annotated[dict[str, Any], BeforeValidator(without_local_paths), AfterValidator(_finite)]
+Name = Annotated[str, AfterValidator(_name)]
+HubId = Annotated[str, AfterValidator(_hub_id)]
+Tag = Annotated[str, AfterValidator(normalise)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, BeforeValidator(without_local_paths)]
+
+
+class Strict(BaseModel):
+    """No unknown keys, no guessed types, no change after the fact, no NaN."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Base(Strict):
+    """The frozen encoder: its Hub id (or ``None``), revision, and fingerprint of its weights."""
+
+    id: HubId | None = None
+    revision: str | None = None
+    model_type: str
+    fingerprint: Plain
+
+
+class ModuleSpec(Strict):
+    """The kind of module and the options it was built with."""
+
+    kind: str
+    options: Plain
+
+
+class Data(Strict):
+    """One file or data set that was trained on."""
+
+    name: FileName
+    sha256: Sha256 | None = None
+    rows: NonNegativeInt
+    licence: str | None = None
+
+
+class Evidence(Strict):
+    """One measured score, with the frozen base's and the other controls' beside it.
+
+    Attributes:
+        task: What was evaluated, such as ``bitext``.
+        data: Name of the test set.
+        metric: Name of the number, such as ``accuracy xx-en``.
+        value: The number with the module.
+        base: The same number of the frozen base.
+        controls: The same number of other controls, by their names.
+        sides: Whether the module acted on the language side only or on both sides.
+        interval: A confidence interval of the value.
+        rows: Size of the test set.
+    """
+
+    task: str
+    data: FileName
+    metric: str
+    value: float
+    base: float | None = None
+    controls: dict[str, float] = {}
+    sides: Literal["language", "both"] | None = None
+    interval: tuple[float, float] | None = None
+    rows: NonNegativeInt | None = None
+
+
+class Loader(Strict):
+    """What is known about one library opening the folder.
+
+    Attributes:
+        status: ``verified`` (reloaded and compared), ``unverified`` (it should), or
+            ``cannot hold``.
+        version: The library's version in which it was tried.
+        max_difference: Largest difference of hidden states to xadapt's, in fp32 (a share of the
+            largest state where that is above 1).
+        reason: Why it can't, or was not tried, or what to take care of.
+    """
+
+    status: Status
+    version: str | None = None
+    max_difference: NonNegativeFloat | None = None
+    reason: str | None = None
+
+
+class Manifest(Strict):
+    """All of ``xadapt.json``. Paths on this machine never enter it: they are cut to a name."""
+
+    schema_version: Literal[1] = 1
+    name: Name
+    base: Base
+    module: ModuleSpec
+    objectives: list[str]
+    recipe: Plain
+    languages: list[Tag]
+    pivot: Tag | None = None
+    data: list[Data] = []
+    parents: list[FileName] = []
+    composition: str | None = None
+    pooling: Plain = {}
+    prompt: str = ""
+    max_length: PositiveInt
+    dtype: Literal["float32", "bfloat16", "float16"]
+    evidence: list[Evidence] = []
+    loaders: dict[LoaderName, Loader] = {}
+    software: dict[str, str] = {}
+    created: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    licence: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")] | None = None
+
+
+def build_manifest(**fields: Any) -> Manifest:
+    """A manifest from its fields.
+
+    Raises:
+        UserError: A field is missing, unknown or malformed; all faults are told at once.
+    """
+    try:
+        return Manifest(**fields)
+    except ValidationError as error:
+        raise UserError(_faults(error), where="manifest") from None
+
+
+def save_manifest(folder: Path | str, manifest: Manifest) -> None:
+    """Write ``xadapt.json`` into a folder, atomically."""
+    write_text(Path(folder) / FILE, manifest.model_dump_json(indent=2) + "\n")
+
+
+def parse_manifest(raw: bytes, *, where: str = FILE) -> Manifest:
+    """A manifest from the bytes of its file.
+
+    Raises:
+        UserError: They are too many, no JSON, or no manifest.
+    """
+    if len(raw) > MAX_BYTES:
+        raise UserError(f"the manifest is larger than {MAX_BYTES >> 20} MiB", where=where)
+    try:
+        return Manifest.model_validate_json(raw)
+    except ValidationError as error:
+        raise UserError(f"this is no manifest: {_faults(error)}", where=where) from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"this is no manifest ({error})", where=where) from None
+    except UserError as error:
+        raise UserError(error.what, where=where, todo=error.todo) from None
+
+
+def software_versions() -> dict[str, str]:
+    """The installed version of every package that has a say in the numbers."""
+    found = {name: package_version(name) for name in PACKAGES}
+    return {name: number for name, number in found.items() if number is not None}
+
+
+def package_version(name: str) -> str | None:
+    """The installed version of a package, or ``None``."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _faults(error: ValidationError) -> str:
+    shown = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:8]]
+    return "; ".join(" ".join(fault.split())[:300] for fault in shown)

@@ -1,0 +1,185 @@
+"""The code a stranger runs to open a module: one snippet a library, with the base's own pooling."""
+
+from __future__ import annotations
+
+import json
+
+from xadapt.backbones.pooling import Dense, Pooling
+from xadapt.hub.manifest import Manifest
+
+FOLDER = "FOLDER"
+BASE = "BASE"
+
+# Models of these types are encoder-decoders; the class named is that of their encoder half.
+ENCODER_CLASS = {"t5": "T5EncoderModel", "mt5": "MT5EncoderModel"}
+
+POOLS = {
+    "cls": "states[torch.arange(len(states)), keep.squeeze(-1).argmax(1)]",
+    "max": 'states.masked_fill(keep == 0, float("-inf")).amax(1)',
+    "mean": "(states * keep).sum(1) / keep.sum(1)",
+    "mean_sqrt_len_tokens": "(states * keep).sum(1) / keep.sum(1).sqrt()",
+    "weightedmean": "(states * place).sum(1) / place.sum(1)",
+    "lasttoken": 'states[torch.arange(len(states)), batch["attention_mask"].sum(1) - 1]',
+}
+ACTIVATIONS = {
+    "Identity": "",
+    "Tanh": "torch.tanh",
+    "ReLU": "torch.relu",
+    "GELU": "torch.nn.functional.gelu",
+    "SiLU": "torch.nn.functional.silu",
+    "Sigmoid": "torch.sigmoid",
+}
+
+
+def snippets(manifest: Manifest) -> dict[str, str]:
+    """Python code by loader, for each loader that holds the module.
+
+    Each ends with ``vectors``, a tensor or array ``(texts, features)``; ``base`` and ``folder``
+    stand in its first lines.
+    """
+    makers = {
+        "adapters": _adapters,
+        "peft": _peft,
+        "transformers": _transformers,
+        "sentence-transformers": _sentence_transformers,
+    }
+    held = {n for n, loader in manifest.loaders.items() if loader.status != "cannot hold"}
+    return {name: make(manifest) for name, make in makers.items() if name in held}
+
+
+def _head(manifest: Manifest) -> str:
+    base = manifest.base.id or BASE
+    lines = [
+        f"base = {json.dumps(base)}",
+        f'folder = "{FOLDER}"  # this folder, or its id on the Hub',
+    ]
+    if manifest.base.id is None:
+        lines[0] += "  # a folder with the base; its weights are named in xadapt.json"
+    return "\n".join(lines)
+
+
+def _adapters(manifest: Manifest) -> str:
+    loaded = [
+        f"model = AutoAdapterModel.from_pretrained(base{_revision(manifest)})",
+        "model.load_adapter(folder, set_active=True)",
+    ]
+    call = "model(**batch).last_hidden_state"
+    if manifest.base.model_type in ENCODER_CLASS:
+        first = 'decoder_input_ids=batch["input_ids"][:, :1]'
+        call = f"model(**batch, {first}).encoder_last_hidden_state"
+    return _script(manifest, "from adapters import AutoAdapterModel", loaded, call)
+
+
+def _peft(manifest: Manifest) -> str:
+    name = _class(manifest)
+    loaded = [
+        f"model = {name}.from_pretrained(base{_revision(manifest)})",
+        f"model = PeftModel.from_pretrained(model, folder){_half(manifest)}",
+    ]
+    return _script(manifest, f"from peft import PeftModel\nfrom transformers import {name}", loaded)
+
+
+def _transformers(manifest: Manifest) -> str:
+    name = _class(manifest)
+    loaded = [
+        f"model = {name}.from_pretrained(base{_revision(manifest)})",
+        "model.load_adapter(folder)",
+    ]
+    if _half(manifest):
+        loaded.append(f"model = model{_half(manifest)}")
+    return _script(manifest, f"from transformers import {name}", loaded)
+
+
+def _sentence_transformers(manifest: Manifest) -> str:
+    return "\n".join(
+        [
+            "from sentence_transformers import SentenceTransformer",
+            "",
+            f'folder = "{FOLDER}"  # this folder, or its id on the Hub; it names its base',
+            "model = SentenceTransformer(folder)",
+            f"vectors = model.encode({_texts(manifest, prompt=False)}, convert_to_tensor=True)",
+        ]
+    )
+
+
+def _script(
+    manifest: Manifest,
+    imports: str,
+    loaded: list[str],
+    call: str = "model(**batch).last_hidden_state",
+) -> str:
+    texts = _texts(manifest)
+    return "\n".join(
+        [
+            "import torch",
+            imports,
+            "from transformers import AutoTokenizer",
+            "",
+            _head(manifest),
+            f"tokenizer = AutoTokenizer.from_pretrained(base{_revision(manifest)})",
+            *loaded,
+            "model.eval()",
+            f"batch = tokenizer({texts}, padding=True, truncation=True, "
+            f'max_length={manifest.max_length}, return_tensors="pt")',
+            "with torch.no_grad():",
+            f"    states = {call}",
+            *pooling_code(manifest),
+        ]
+    )
+
+
+def _texts(manifest: Manifest, *, prompt: bool = True) -> str:
+    before = manifest.prompt if prompt else ""
+    texts = [before + text for text in ("A sentence.", "Another, longer one.")]
+    if prompt and manifest.pooling.get("lower"):
+        texts = [text.lower() for text in texts]
+    return json.dumps(texts, ensure_ascii=False)
+
+
+def _class(manifest: Manifest) -> str:
+    return ENCODER_CLASS.get(manifest.base.model_type, "AutoModel")
+
+
+def _half(manifest: Manifest) -> str:
+    return ".get_encoder()" if manifest.base.model_type == "m2m_100" else ""
+
+
+def _revision(manifest: Manifest) -> str:
+    revision = manifest.base.revision
+    return f", revision={json.dumps(revision)}" if revision and manifest.base.id else ""
+
+
+def pooling_code(manifest: Manifest) -> list[str]:
+    """Lines from ``states`` and ``batch`` to ``vectors``, as the base pools."""
+    pooling = Pooling.from_dict(manifest.pooling)
+    lines = ['keep = batch["attention_mask"].unsqueeze(-1).to(states.dtype)']
+    if pooling.prompt and not pooling.include_prompt:
+        prompt = json.dumps(pooling.prompt, ensure_ascii=False)
+        lines.append(f'keep[:, : len(tokenizer({prompt})["input_ids"]) - 1] = 0')
+    if "weightedmean" in pooling.modes:
+        lines.append("place = torch.arange(1, keep.shape[1] + 1).view(1, -1, 1) * keep")
+    parts = [POOLS[mode] for mode in pooling.modes]
+    joined = ", ".join(parts)
+    lines.append(
+        f"vectors = {joined}" if len(parts) == 1 else f"vectors = torch.cat([{joined}], 1)"
+    )
+    for dense in pooling.dense:
+        lines += _dense(manifest, dense)
+    if pooling.normalise:
+        lines.append("vectors = torch.nn.functional.normalize(vectors, dim=1)")
+    return lines
+
+
+def _dense(manifest: Manifest, dense: Dense) -> list[str]:
+    file = f"{dense.path}/model.safetensors"
+    path = f'f"{{base}}/{file}"'
+    lines = ["from safetensors.torch import load_file"]
+    if manifest.base.id:
+        lines.insert(0, "from huggingface_hub import hf_hub_download")
+        path = f'hf_hub_download(base, "{file}"{_revision(manifest)})'
+    inner = 'vectors @ dense["linear.weight"].T' + ' + dense["linear.bias"]' * dense.bias
+    return [
+        *lines,
+        f"dense = load_file({path})",
+        f"vectors = {ACTIVATIONS[dense.activation]}({inner})",
+    ]

@@ -1,0 +1,70 @@
+"""Losses as pure functions of representations: one value a row, unreduced, in fp32."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def info_nce(
+    queries: Tensor,
+    keys: Tensor,
+    targets: Tensor,
+    temperature: float,
+    hidden: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
+    """Cross-entropy of each query's own key among all keys, by cosine over temperature.
+
+    Source: van den Oord et al. 2018, https://arxiv.org/abs/1807.03748, equation 4. The scores
+    are divided by the temperature, so .05 is the "scale 20" of sentence-transformers.
+
+    Args:
+        queries: ``(n, dim)``.
+        keys: ``(m, dim)``; in bf16 the product is done in bf16 and the rest in fp32.
+        targets: ``(n,)``, the row of the right key.
+        temperature: Unitless, positive.
+        hidden: ``(rows, columns)`` of scores to leave out: known positives that are not the
+            target. A target is never left out.
+
+    Returns:
+        ``(n,)`` losses, each at least 0.
+    """
+    scores = F.normalize(queries, dim=-1).to(keys.dtype) @ F.normalize(keys, dim=-1).T
+    scores = scores.float() / temperature
+    if hidden is not None and len(hidden[0]):
+        rows, columns = hidden
+        keep = columns != targets[rows]
+        scores = scores.index_put((rows[keep], columns[keep]), scores.new_tensor(-torch.inf))
+    return F.cross_entropy(scores, targets, reduction="none")
+
+
+def cosine_distance(left: Tensor, right: Tensor) -> Tensor:
+    """``1 - cosine`` of each pair of rows of two ``(n, dim)``: ``(n,)`` between 0 and 2."""
+    return 1 - F.cosine_similarity(left.float(), right.float(), dim=-1)
+
+
+def squared_distance(left: Tensor, right: Tensor) -> Tensor:
+    """Mean over features of the squared difference of two ``(n, dim)``: ``(n,)``."""
+    return (left.float() - right.float()).square().mean(-1)
+
+
+def token_cross_entropy(
+    logits: Tensor, labels: Tensor, owner: Tensor, n: int
+) -> tuple[Tensor, ...]:
+    """Mean cross-entropy over each record's own tokens, with the number of its tokens.
+
+    Args:
+        logits: ``(tokens, vocab)``, the scored positions of all records.
+        labels: ``(tokens,)``.
+        owner: ``(tokens,)``, the record each position belongs to.
+        n: Number of records.
+
+    Returns:
+        ``(values, counts)``, both ``(n,)``; a record without a position has value 0, count 0.
+        Averaging the values by the counts gives the mean over tokens.
+    """
+    each = F.cross_entropy(logits.float(), labels, reduction="none")
+    counts = torch.zeros(n, device=each.device).index_add(0, owner, torch.ones_like(each))
+    sums = torch.zeros(n, device=each.device).index_add(0, owner, each)
+    return sums / counts.clamp(min=1), counts

@@ -1,0 +1,1 @@
+"""Makers: records in, records out; one file each."""

@@ -1,0 +1,103 @@
+"""Held-out pairs: splits by groups of equal sentences, so that nothing leaks across.
+
+Corpora repeat sentences, and one sentence often has several translations. A split by rows would put
+a sentence's other translation on the other side; a split by groups can't.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from xadapt.errors import UserError
+from xadapt.records import ParallelPair
+from xadapt.text_key import normal_key
+
+
+def group_pairs(pairs: Sequence[ParallelPair]) -> list[list[int]]:
+    """Indexes of the pairs in groups: connected components of pairs that share an equal text.
+
+    Texts are equal by :func:`normal_key`, on whichever side they stand. Groups come in the order
+    of their first pair, indexes in order.
+    """
+    parent = list(range(len(pairs)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    seen: dict[str, int] = {}
+    for index, pair in enumerate(pairs):
+        for text in (pair.text, pair.pivot):
+            left, right = root(index), root(seen.setdefault(normal_key(text), index))
+            parent[max(left, right)] = min(left, right)
+    groups: dict[int, list[int]] = {}
+    for index in range(len(pairs)):
+        groups.setdefault(root(index), []).append(index)
+    return list(groups.values())
+
+
+def split_by_group(
+    pairs: Sequence[ParallelPair], *, dev: int | float, seed: int = 0
+) -> tuple[list[ParallelPair], list[ParallelPair]]:
+    """Take a development part of whole groups.
+
+    Which groups are taken depends on their texts and the seed, not on the order of the rows. Groups
+    are taken in the order of their hash while they fit, so a group larger than ``dev`` stays in
+    training; where none fits, the smallest is taken if it is at most half of the pairs.
+
+    Args:
+        pairs: The pairs to split.
+        dev: How many pairs to hold out, at most: a number, or a share between 0 and 1.
+        seed: Another seed holds out other groups.
+
+    Returns:
+        ``(train, dev)``, each in the order of ``pairs``, neither empty.
+
+    Raises:
+        UserError: ``dev`` is no such number or leaves no training pair, or all pairs hang
+            together.
+    """
+    wanted = _wanted(dev, len(pairs))
+    groups = sorted(group_pairs(pairs), key=lambda group: _hash(pairs, group, seed))
+    taken: list[int] = []
+    for group in groups:
+        if len(taken) + len(group) <= wanted:
+            taken += group
+    if not taken:
+        smallest = min(groups, key=len)
+        if 2 * len(smallest) > len(pairs):
+            raise UserError(
+                f"no pairs can be held out: {len(smallest)} of {len(pairs)} hang together by "
+                "equal sentences",
+                todo="Give development pairs with --dev, or more data",
+            )
+        taken = smallest
+    held = set(taken)
+    train = [pair for index, pair in enumerate(pairs) if index not in held]
+    return train, [pairs[index] for index in sorted(held)]
+
+
+def _wanted(dev: int | float, count: int) -> int:
+    if isinstance(dev, float) and 0 < dev < 1:
+        return max(1, min(count - 1, round(dev * count))) if count > 1 else _refuse(dev, count)
+    if isinstance(dev, int) and not isinstance(dev, bool) and 0 < dev < count:
+        return dev
+    return _refuse(dev, count)
+
+
+def _refuse(dev: int | float, count: int) -> int:
+    raise UserError(
+        f"can't hold out {dev} of {count} pairs",
+        where="dev",
+        todo=f"Use a number from 1 to {max(1, count - 1)} or a share between 0 and 1, give "
+        "development pairs with --dev, or more data",
+    )
+
+
+def _hash(pairs: Sequence[ParallelPair], group: Sequence[int], seed: int) -> bytes:
+    # No other group has these texts, so the least of them names the group whatever the order.
+    least = min(normal_key(text) for i in group for text in (pairs[i].text, pairs[i].pivot))
+    return blake2b(f"{seed}\n{least}".encode("utf-8", "replace"), digest_size=16).digest()

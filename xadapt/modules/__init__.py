@@ -1,0 +1,3 @@
+"""Modules: the trainable parts, each zero in effect at birth. One file a kind."""
+
+NOT_PARTS = ("effects",)

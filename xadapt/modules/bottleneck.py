@@ -1,0 +1,112 @@
+"""Bottleneck adapters: a narrow two-layer network beside or behind the sub-layers."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+import torch
+import torch.nn.functional as F
+from pydantic import PositiveFloat, PositiveInt, model_validator
+from torch import Tensor, nn
+
+from xadapt.modules.effects import Effect, Geometry, ModuleOptions
+
+ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
+SITES = {"ffn": ("ffn_out",), "attention": ("attn_out",), "both": ("attn_out", "ffn_out")}
+
+
+class Options(ModuleOptions):
+    """Options of a bottleneck module.
+
+    Attributes:
+        width: Features of the narrow middle.
+        after: Which sub-layers it follows: ``ffn``, ``attention`` or ``both``.
+        form: ``sequential`` reads the sub-layer's own output (before residual and norm);
+            ``parallel`` reads the input of the FFN, and goes with ``after: ffn`` alone.
+        activation: The non-linearity of the middle.
+        scaling: Factor on the output.
+    """
+
+    width: PositiveInt = 64
+    after: Literal["ffn", "attention", "both"] = "both"
+    form: Literal["sequential", "parallel"] = "sequential"
+    activation: Literal["relu", "gelu", "silu"] = "gelu"
+    scaling: PositiveFloat = 1.0
+
+    @model_validator(mode="after")
+    def _parallel_is_beside_the_ffn(self) -> Self:
+        if self.form == "parallel" and self.after != "ffn":
+            raise ValueError("form 'parallel' goes with after: ffn")
+        return self
+
+
+class Narrow(nn.Module):
+    """One adapter ``x -> scaling * up(act(down(x)))``; ``up`` starts at zero.
+
+    Args:
+        size: ``(in features, out features)``.
+        options: Width, activation and scaling.
+        generator: Source of the first values of ``down``.
+    """
+
+    def __init__(self, size: tuple[int, int], options: Options, generator: torch.Generator) -> None:
+        super().__init__()
+        self.scaling = options.scaling
+        self.act = ACTIVATIONS[options.activation]
+        self.down = nn.Linear(size[0], options.width)
+        self.up = nn.Linear(options.width, size[1])
+        with torch.no_grad():
+            self.down.weight.normal_(std=0.02, generator=generator)
+            for zero in (self.down.bias, self.up.weight, self.up.bias):
+                zero.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(batch, tokens, in)`` to ``(batch, tokens, out)`` in the dtype of ``x``."""
+        narrow = F.linear(x, self.down.weight.to(x.dtype), self.down.bias.to(x.dtype))
+        up, bias = self.up.weight * self.scaling, self.up.bias * self.scaling
+        return F.linear(self.act(narrow), up.to(x.dtype), bias.to(x.dtype))
+
+
+class Bottleneck(nn.Module):
+    """Bottleneck adapters on any span of layers.
+
+    ``after: both`` with ``form: sequential`` is the arrangement of Houlsby et al. 2019,
+    https://arxiv.org/abs/1902.00751, section 2.1 (``double_seq_bn`` in `adapters`); ``parallel``
+    is that of He et al. 2022, https://arxiv.org/abs/2110.04366, section 3.2.
+
+    Args:
+        options: Width, places, form, activation, scaling and layers.
+        geometry: Shapes of the encoder.
+        seed: Seed of the first values.
+
+    Raises:
+        ValueError: The layers leave the encoder.
+    """
+
+    kind: ClassVar[str] = "bottleneck"
+    Options: ClassVar[type[Options]] = Options
+
+    def __init__(self, options: Options, geometry: Geometry, seed: int = 0) -> None:
+        super().__init__()
+        self.options = options
+        generator = torch.Generator().manual_seed(seed)
+        self.layers = nn.ModuleDict()
+        for layer in options.span(geometry.depth):
+            places = nn.ModuleDict()
+            for site in SITES[options.after]:
+                out = geometry.sizes[layer, site, 0][1]
+                read = geometry.width if options.form == "parallel" else out
+                places[site] = Narrow((read, out), options, generator)
+            self.layers[str(layer)] = places
+
+    def effects(self) -> list[Effect]:
+        """One effect behind each chosen sub-layer."""
+        reads = "ffn_in" if self.options.form == "parallel" else "output"
+        return [
+            Effect(int(layer), site, 0, reads, narrow)  # type: ignore[arg-type]
+            for layer, places in self.layers.items()
+            for site, narrow in places.items()
+        ]
+
+
+Part = Bottleneck

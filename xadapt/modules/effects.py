@@ -1,0 +1,101 @@
+"""What every module kind shares: where it acts, what it reads, and the shapes it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Protocol
+
+import torch
+from pydantic import AfterValidator, BaseModel, ConfigDict
+from torch import nn
+
+Reads = Literal["input", "output", "ffn_in"]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One small network whose output is added to the output of one linear site.
+
+    Attributes:
+        layer: Index of the encoder layer, from 0.
+        site: Name of the linear site, such as ``q`` or ``ffn_out``.
+        point: Which linear of the site, where it has several (a gated FFN has two ``ffn_in``).
+        reads: What ``fn`` is given: the linear's ``input``, its ``output``, or the input of
+            the layer's FFN (``ffn_in``). All are ``(batch, tokens, features)``.
+        fn: The network; returns ``(batch, tokens, features of the site)``.
+    """
+
+    layer: int
+    site: str
+    point: int
+    reads: Reads
+    fn: nn.Module
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The shapes of an encoder that a module must fit.
+
+    Attributes:
+        depth: Number of layers.
+        width: Features of a hidden state.
+        sizes: ``(in features, out features)`` by ``(layer, site, point)``.
+    """
+
+    depth: int
+    width: int
+    sizes: Mapping[tuple[int, str, int], tuple[int, int]]
+
+    def points(self, layer: int, site: str) -> list[int]:
+        """The points of a site, in order; empty where the encoder has none."""
+        return [p for (at, name, p) in self.sizes if at == layer and name == site]
+
+
+def _check_span(value: Any) -> Any:
+    if value != "all" and not 0 <= value[0] < value[1]:
+        raise ValueError("must be 'all' or [start, stop) with 0 <= start < stop")
+    return value
+
+
+LayerSpan = Annotated[Literal["all"] | tuple[int, int], AfterValidator(_check_span)]
+
+
+class ModuleOptions(BaseModel):
+    """Options every module kind has.
+
+    Attributes:
+        layers: ``all``, or ``[start, stop)``: the layers the module sits in.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    layers: LayerSpan = "all"
+
+    def span(self, depth: int) -> range:
+        """The layers as a range, checked against the encoder's depth.
+
+        Raises:
+            ValueError: The span leaves the encoder.
+        """
+        if self.layers == "all":
+            return range(depth)
+        start, stop = self.layers
+        if stop > depth:
+            raise ValueError(f"layers [{start}, {stop}) leave an encoder of {depth} layers")
+        return range(start, stop)
+
+
+class AdaptModule(Protocol):
+    """What attachment and storage ask of a module: an ``nn.Module`` with options and effects."""
+
+    kind: str
+    options: ModuleOptions
+
+    def effects(self) -> list[Effect]:
+        """All places where the module acts."""
+        ...
+
+
+def uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> nn.Parameter:
+    """A parameter drawn from ``U(-bound, bound)``, in fp32, from the given generator alone."""
+    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))

@@ -1,0 +1,116 @@
+"""Low-rank adaptation of linear sites: ``y + (alpha / rank) B A x``."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+
+from xadapt.modules.effects import Effect, Geometry, ModuleOptions, uniform
+
+
+class Options(ModuleOptions):
+    """Options of a LoRA module.
+
+    Attributes:
+        sites: The linear sites it acts on.
+        rank: Rank of each update.
+        alpha: The update is scaled by ``alpha / rank``.
+        rank_pattern: Other ranks for some sites.
+        alpha_pattern: Other alphas for some sites.
+    """
+
+    sites: tuple[str, ...] = Field(("q", "k", "v", "ffn_in", "ffn_out"), min_length=1)
+    rank: PositiveInt = 16
+    alpha: PositiveFloat = 32.0
+    rank_pattern: dict[str, PositiveInt] = Field(default_factory=dict)
+    alpha_pattern: dict[str, PositiveFloat] = Field(default_factory=dict)
+
+    def rank_of(self, site: str) -> int:
+        """The rank at a site."""
+        return self.rank_pattern.get(site, self.rank)
+
+    def alpha_of(self, site: str) -> float:
+        """The alpha at a site."""
+        return self.alpha_pattern.get(site, self.alpha)
+
+
+class LowRank(nn.Module):
+    """One update ``x -> scale * B A x``; ``B`` starts at zero.
+
+    Args:
+        size: ``(in features, out features)`` of the site.
+        rank: Rows of ``A (rank, in)`` and columns of ``B (out, rank)``.
+        scale: ``alpha / rank``.
+        generator: Source of the first values of ``A``.
+    """
+
+    def __init__(
+        self, size: tuple[int, int], rank: int, scale: float, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.scale = scale
+        self.A = uniform((rank, size[0]), size[0] ** -0.5, generator)
+        self.B = nn.Parameter(torch.zeros(size[1], rank))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(batch, tokens, in)`` to ``(batch, tokens, out)`` in the dtype of ``x``."""
+        return F.linear(F.linear(x, self.A.to(x.dtype)), (self.B * self.scale).to(x.dtype))
+
+
+class LoRA(nn.Module):
+    """LoRA on any linear sites of any span of layers.
+
+    Source: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models",
+    https://arxiv.org/abs/2106.09685, section 4.1.
+
+    Args:
+        options: Sites, rank, alpha and layers.
+        geometry: Shapes of the encoder.
+        seed: Seed of the first values.
+
+    Raises:
+        ValueError: A site is unknown to the encoder, or the layers leave it.
+    """
+
+    kind: ClassVar[str] = "lora"
+    Options: ClassVar[type[Options]] = Options
+
+    def __init__(self, options: Options, geometry: Geometry, seed: int = 0) -> None:
+        super().__init__()
+        self.options = options
+        generator = torch.Generator().manual_seed(seed)
+        self.layers = nn.ModuleDict()
+        for layer in options.span(geometry.depth):
+            self.layers[str(layer)] = nn.ModuleDict(
+                {site: _points(options, geometry, layer, site, generator) for site in options.sites}
+            )
+
+    def effects(self) -> list[Effect]:
+        """One effect for each linear of each site, reading the linear's input."""
+        return [
+            Effect(int(layer), site, int(point), "input", update)
+            for layer, sites in self.layers.items()
+            for site, points in sites.items()
+            for point, update in points.items()
+        ]
+
+
+def _points(
+    options: Options, geometry: Geometry, layer: int, site: str, generator: torch.Generator
+) -> nn.ModuleDict:
+    points = geometry.points(layer, site)
+    if not points:
+        known = sorted({name for (_, name, _) in geometry.sizes})
+        raise ValueError(f"the encoder has no site {site!r}; it has {', '.join(known)}")
+    rank = options.rank_of(site)
+    scale = options.alpha_of(site) / rank
+    return nn.ModuleDict(
+        {str(p): LowRank(geometry.sizes[layer, site, p], rank, scale, generator) for p in points}
+    )
+
+
+Part = LoRA

@@ -1,0 +1,50 @@
+"""Distillation: a side with the module is drawn to a frozen side's vectors."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor
+
+from xadapt.losses import cosine_distance, squared_distance
+from xadapt.objectives.contract import Loss, View
+from xadapt.records import ParallelPair
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """Distance to the frozen encoder's vector of the pivot sentence.
+
+    With ``side: text`` the translation learns the pivot's vector; with ``side: pivot`` the
+    pivot itself keeps its own, so that a module left on for both sides does no harm.
+
+    Source: Reimers and Gurevych 2020, https://arxiv.org/abs/2004.09813, equation 1.
+
+    Attributes:
+        side: Which side goes through the module: ``text`` or ``pivot``.
+        distance: ``cosine`` (1 - cosine) or ``squared`` (mean squared difference).
+    """
+
+    side: Literal["text", "pivot"] = "text"
+    distance: Literal["cosine", "squared"] = "cosine"
+
+    consumes: ClassVar[type] = ParallelPair
+    source: ClassVar[str] = "https://arxiv.org/abs/2004.09813"
+    coupled: ClassVar[bool] = False
+
+    def views(self, records: Sequence[ParallelPair], rng: random.Random) -> dict[str, Any]:
+        """The student rows with the module, the pivots without it."""
+        pivots = [r.pivot for r in records]
+        student = pivots if self.side == "pivot" else [r.text for r in records]
+        return {"student": View(student), "teacher": View(pivots, module=False)}
+
+    def loss(self, student: Tensor, teacher: Tensor) -> Loss:
+        """Distances of ``student (n, dim)`` to ``teacher (n, dim)``: ``(n,)``."""
+        measure = cosine_distance if self.distance == "cosine" else squared_distance
+        return Loss(measure(student, teacher))
+
+
+Part = Distillation

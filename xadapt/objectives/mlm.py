@@ -1,0 +1,86 @@
+"""Masked language modelling on plain text, through the base's own frozen head."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from xadapt.losses import token_cross_entropy
+from xadapt.objectives.contract import Loss, States, View
+from xadapt.records import PlainText
+
+
+@dataclass(frozen=True)
+class MaskedLanguageModelling:
+    """Cross-entropy of tokens that were hidden, the mean over hidden tokens.
+
+    Source: Devlin et al. 2019, https://arxiv.org/abs/1810.04805, section 3.1.
+
+    Attributes:
+        probability: Share of tokens that are predicted.
+        mask_rate: Share of these shown as the mask token.
+        random_rate: Share of these shown as a random token; the rest stays as it is.
+    """
+
+    probability: float = 0.15
+    mask_rate: float = 0.8
+    random_rate: float = 0.1
+
+    consumes: ClassVar[type] = PlainText
+    source: ClassVar[str] = "https://arxiv.org/abs/1810.04805"
+    coupled: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.probability <= 1:
+            raise ValueError("probability must be in (0, 1]")
+        if self.mask_rate < 0 or self.random_rate < 0 or self.mask_rate + self.random_rate > 1:
+            raise ValueError("mask_rate and random_rate must be shares with a sum of at most 1")
+
+    def views(
+        self, records: Sequence[PlainText], rng: random.Random, tokenizer: Any, tokenize: Any
+    ) -> dict[str, Any]:
+        """The texts with some tokens hidden, and which ones."""
+        special = set(tokenizer.all_special_ids)
+        rows, picked, labels = [], [], []
+        for owner, ids in enumerate(tokenize([r.text for r in records])):
+            shown = list(ids)
+            for at in self._choose([i for i, t in enumerate(ids) if t not in special], rng):
+                picked.append((owner, at))
+                labels.append(ids[at])
+                shown[at] = self._disguise(ids[at], rng, tokenizer)
+            rows.append(shown)
+        return {"text": View(rows, output="states"), "picked": picked, "labels": labels}
+
+    def loss(
+        self,
+        text: States,
+        picked: list[tuple[int, int]],
+        labels: list[int],
+        lm_head: Callable[[Tensor], Tensor],
+    ) -> Loss:
+        """Mean loss of each record's hidden tokens, weighted by their number: ``(n,)``."""
+        device = text.hidden.device
+        index = torch.tensor(picked, device=device).reshape(-1, 2)
+        logits = lm_head(text.hidden[index[:, 0], index[:, 1]])
+        target = torch.tensor(labels, device=device).long()
+        return Loss(*token_cross_entropy(logits, target, index[:, 0].long(), len(text.hidden)))
+
+    def _choose(self, positions: list[int], rng: random.Random) -> list[int]:
+        chosen = [p for p in positions if rng.random() < self.probability]
+        return chosen or ([rng.choice(positions)] if positions else [])
+
+    def _disguise(self, token: int, rng: random.Random, tokenizer: Any) -> int:
+        draw = rng.random()
+        if draw < self.mask_rate:
+            return int(tokenizer.mask_token_id)
+        if draw < self.mask_rate + self.random_rate:
+            return rng.randrange(len(tokenizer))
+        return token
+
+
+Part = MaskedLanguageModelling

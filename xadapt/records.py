@@ -1,0 +1,120 @@
+"""Records: one typed row of data each, the only thing readers, makers and objectives share.
+
+``origin`` says where a row came from (``file:line``) and takes no part in comparison.
+Language tags are BCP-47. Offsets are half-open and count characters or tokens as stated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What every row has: where it came from."""
+
+    origin: str = field(default="", compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainText(Record):
+    """One line of running text in one language."""
+
+    text: str
+    lang: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelPair(Record):
+    """A sentence in the language being adapted, and the same in the pivot language."""
+
+    text: str
+    pivot: str
+    lang: str
+    pivot_lang: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class WordPair(Record):
+    """A dictionary entry: a word and one translation of it in the pivot language."""
+
+    word: str
+    pivot: str
+    lang: str
+    pivot_lang: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class EntityLabel(Record):
+    """One name of one entity of a knowledge graph."""
+
+    entity: str
+    label: str
+    lang: str
+
+
+@dataclass(frozen=True, slots=True)
+class Triple(Record):
+    """A fact of a knowledge graph, by ids."""
+
+    head: str
+    relation: str
+    tail: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntityLink(Record):
+    """Two ids of two graphs that mean the same entity."""
+
+    left: str
+    right: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedSentence(Record):
+    """Words with labelled spans ``(start, end, type)`` over the words."""
+
+    words: tuple[str, ...]
+    spans: tuple[tuple[int, int, str], ...]
+    lang: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledText(Record):
+    """A text with one class."""
+
+    text: str
+    label: str
+    lang: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPair(Record):
+    """Two texts and how alike they are (the unit is the data set's own, often 0 to 5)."""
+
+    left: str
+    right: str
+    score: float
+    left_lang: str
+    right_lang: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Record):
+    """A question over a passage with answers ``(start character, text)``."""
+
+    question: str
+    passage: str
+    answers: tuple[tuple[int, str], ...]
+    lang: str
+
+
+@dataclass(frozen=True, slots=True)
+class RelationExample(Record):
+    """A text with a head and a tail span, in characters, and the relation between them."""
+
+    text: str
+    head: tuple[int, int]
+    tail: tuple[int, int]
+    relation: str
+    lang: str

@@ -1,0 +1,38 @@
+"""The page and the picture that show what a run found.
+
+Fill a `Report` and hand it to `write_report` (one self-contained HTML page) or `save_figure`
+(the score bars alone, as a PNG).
+"""
+
+from xadapt.report.figures import save_figure
+from xadapt.report.headline import headline
+from xadapt.report.page import render, write_report
+from xadapt.report.results import (
+    BASE,
+    BOTH_SIDES,
+    LANGUAGE_SIDE,
+    SHUFFLED,
+    TFIDF,
+    Example,
+    Heat,
+    LanguageResult,
+    Report,
+    Score,
+)
+
+__all__ = [
+    "BASE",
+    "BOTH_SIDES",
+    "LANGUAGE_SIDE",
+    "SHUFFLED",
+    "TFIDF",
+    "Example",
+    "Heat",
+    "LanguageResult",
+    "Report",
+    "Score",
+    "headline",
+    "render",
+    "save_figure",
+    "write_report",
+]

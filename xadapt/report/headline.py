@@ -1,0 +1,89 @@
+"""The headline: one sentence a language, made from the scores and nothing else."""
+
+from __future__ import annotations
+
+from xadapt.report.results import (
+    BASE,
+    BOTH_SIDES,
+    FROM_PIVOT,
+    MODULE,
+    TFIDF,
+    TO_PIVOT,
+    LanguageResult,
+)
+
+FOUND = {
+    "accuracy": "is found first",
+    "hits@1": "is found first",
+    "hits@10": "is found among the first ten",
+}
+
+
+def headline(result: LanguageResult) -> str:
+    """What the module changed, in numbers.
+
+    Such as "Swahili: the right English name is found first for 63 % of entities never seen, 12 %
+    before (TF-IDF 41 %)". The module's score is the one with it on the language side alone, in the
+    direction of the pivot language; where that was not measured, the next best known is taken and
+    the sentence says so.
+    """
+    chosen = _chosen(result)
+    if chosen is None:
+        return f"{result.name}: the module was not measured."
+    system, direction, value = chosen
+    text = f"{result.name}: {_claim(result, direction, value)}"
+    if system == BOTH_SIDES:
+        text += " with the module on both sides"
+    before, control = result.value(BASE, direction), result.value(TFIDF, direction)
+    if before is not None:
+        text += f", {shown(before, result.measure)} before"
+    if control is not None:
+        text += f" ({TFIDF} {shown(control, result.measure)})"
+    return f"{text}."
+
+
+def shown(value: float, measure: str) -> str:
+    """A score as it is printed: a percentage if the measure is a share, else three decimals."""
+    return percent(value) if measure in FOUND else f"{value:.3f}"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage, with one decimal below 10 and above 90 and never rounded to an end.
+
+    A score of 99.97 % is not printed as 100 %, which would say that nothing was missed.
+    """
+    value = 100 * share
+    if 0 < value < 0.05:
+        return "under 0.1 %"
+    if 99.95 <= value < 100:
+        return "over 99.9 %"
+    digits = 0 if 10 <= value <= 90 else 1
+    return f"{value:.{digits}f}".removesuffix(".0") + " %"
+
+
+def chance(result: LanguageResult) -> str:
+    """Among how many candidates the answer is sought, and what guessing would score."""
+    if result.pool < 1:
+        return ""
+    text = f"Each is looked up among {result.pool:,} candidates"
+    if FOUND.get(result.measure) == FOUND["accuracy"]:
+        text += f"; guessing finds {percent(1 / result.pool)}"
+    return f"{text}."
+
+
+def _chosen(result: LanguageResult) -> tuple[str, str, float] | None:
+    for direction in (TO_PIVOT, FROM_PIVOT):
+        for system in MODULE:
+            value = result.value(system, direction)
+            if value is not None:
+                return system, direction, value
+    return None
+
+
+def _claim(result: LanguageResult, direction: str, value: float) -> str:
+    number = shown(value, result.measure)
+    if result.measure not in FOUND:
+        return f"{result.measure} {number} on {result.asked}, {result.arrow(direction)}"
+    sought = result.pivot_name if direction == TO_PIVOT else result.name
+    found = FOUND[result.measure]
+    return f"the right {sought} {result.item} {found} for {number} of {result.asked}"

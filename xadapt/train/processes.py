@@ -1,0 +1,67 @@
+"""Several processes as one: rows are split for encoding and come back with their gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+import torch.distributed as dist
+from accelerate import PartialState
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_gather
+
+
+class Processes:
+    """The processes of one run, as started by torchrun or accelerate.
+
+    Attributes:
+        rank: Number of this process, from 0.
+        world: How many there are.
+    """
+
+    def __init__(self, cpu: bool) -> None:
+        self.state = PartialState(cpu=cpu)
+        self.rank, self.world = self.state.process_index, self.state.num_processes
+
+    @property
+    def main(self) -> bool:
+        """Whether this process writes files and shows progress."""
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Wait until every process is here."""
+        self.state.wait_for_everyone()
+
+    def share(self, n: int) -> list[int]:
+        """The positions among ``n`` that this process works on."""
+        return list(range(self.rank, n, self.world))
+
+    def gather_rows(self, rows: Tensor, n: int) -> Tensor:
+        """All ``(n, dim)`` rows from each process's own share, in order, with gradient.
+
+        Each process goes on to compute the same loss, so the gradient of a row comes back
+        ``world`` times; `average_gradients` divides by it.
+        """
+        if self.world == 1:
+            return rows
+        most = -(-n // self.world)
+        padded = torch.cat([rows, rows.new_zeros(most - len(rows), rows.shape[1])])
+        stacked = torch.stack(all_gather(padded.contiguous()), dim=1)
+        return stacked.reshape(-1, rows.shape[1])[:n]
+
+    def total(self, value: Tensor) -> Tensor:
+        """The sum of a number over all processes, without gradient."""
+        value = value.detach().clone()
+        if self.world > 1:
+            dist.all_reduce(value)
+        return value
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace each gradient by its mean over the processes."""
+        if self.world == 1:
+            return
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            dist.all_reduce(parameter.grad)
+            parameter.grad /= self.world

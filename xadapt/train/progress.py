@@ -1,0 +1,80 @@
+"""Live progress on stderr: a bar with time left on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+EVERY = 15.0
+
+
+class Meter:
+    """Counts towards a total.
+
+    Args:
+        label: What is being done.
+        total: How many units it takes.
+        bar: The bar to move; ``None`` prints lines.
+    """
+
+    def __init__(self, label: str, total: int, bar: Progress | None) -> None:
+        self.label, self.total, self.done = label, total, 0
+        self._bar, self._start, self._said = bar, time.monotonic(), time.monotonic()
+        self._first: int | None = None
+        self._task = bar.add_task(label, total=total, note="") if bar else None
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """Count some units, with a note such as the loss."""
+        if self._first is None:
+            self._first = 0
+        self.done += count
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, advance=count, note=note)
+        elif time.monotonic() - self._said > EVERY and self.done < self.total:
+            self._said = time.monotonic()
+            self._line(note)
+
+    def skip(self, count: int) -> None:
+        """Count units that an earlier sitting did."""
+        self.done += count
+        self._first = count
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, advance=count)
+
+    def _line(self, note: str) -> None:
+        fresh = self.done - (self._first or 0)
+        left = (self._said - self._start) / max(1, fresh) * (self.total - self.done)
+        text = f"{self.label} {self.done}/{self.total}, {_clock(left)} left {note}"
+        sys.stderr.write(text.rstrip() + "\n")
+        sys.stderr.flush()
+
+
+@contextmanager
+def meter(label: str, total: int, show: bool = True) -> Iterator[Meter]:
+    """Show progress inside the block; ``show`` off makes it silent."""
+    console = Console(stderr=True)
+    if not show or not console.is_terminal:
+        quiet = Meter(label, total, None)
+        if not show:
+            quiet._said = float("inf")
+        yield quiet
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console) as bar:
+        yield Meter(label, total, bar)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

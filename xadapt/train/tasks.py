@@ -1,0 +1,169 @@
+"""One objective with its records: views out, encoded views in, a loss that sums over processes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xadapt.backbones.bank import FrozenVectors
+from xadapt.errors import UserError
+from xadapt.objectives.contract import Bank, Loss, View, bank_rows, call, heads_of
+from xadapt.records import Record
+from xadapt.train.forward import Request
+from xadapt.train.processes import Processes
+
+
+@dataclass
+class Views:
+    """What one objective wants encoded in one step.
+
+    Attributes:
+        records: The records of this step that it sees here.
+        names: Names of the views, in the order of the requests.
+        requests: The views.
+        context: What else its ``loss`` is given.
+    """
+
+    records: list[Record]
+    names: list[str]
+    requests: list[Request]
+    context: dict[str, Any] = field(default_factory=dict)
+
+
+class Task:
+    """One objective of a run.
+
+    Args:
+        name: Name of the objective.
+        objective: The objective.
+        records: Its records.
+        weight: Factor on its loss.
+        share: Share of each batch's records it sees.
+        data: Name of the source of records; tasks of one source share batches.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        objective: Any,
+        records: Sequence[Record],
+        *,
+        weight: float = 1.0,
+        share: float = 1.0,
+        data: str = "train",
+    ) -> None:
+        if not records:
+            raise UserError(f"there are no records to train {name} on")
+        if not isinstance(records[0], objective.consumes):
+            wanted, given = objective.consumes.__name__, type(records[0]).__name__
+            raise UserError(f"{name} trains on {wanted}, and the data holds {given}")
+        self.name, self.objective, self.records = name, objective, records
+        self.weight, self.share, self.data = weight, share, data
+        prepare = getattr(objective, "prepare", None)
+        self.memory = prepare(records) if prepare else None
+        self.bank: Bank | None = None
+
+    def make_heads(self, width: int) -> nn.Module | None:
+        """The objective's own trainable part, if it has one."""
+        return heads_of(self.objective, width)
+
+    def lengths(self) -> list[int]:
+        """Rough length of each record, in characters of its longest text."""
+        return [max(len(v) for v in _texts(record)) for record in self.records]
+
+    def constant_texts(self, services: Mapping[str, Any]) -> Iterator[str]:
+        """Every text the module never acts on, so that its vector is a constant."""
+        yield from bank_rows(self.objective, self.memory) or ()
+        for start in range(0, len(self.records), 1024):
+            rows = list(self._constants(self.records[start : start + 1024], services))
+            if not rows:
+                return
+            yield from rows
+
+    def _constants(self, records: Sequence[Record], services: Mapping[str, Any]) -> Iterator[str]:
+        own = {"records": records, "rng": random.Random(0), "memory": self.memory}
+        for view in call(self.objective.views, {**services, **own}).values():
+            if isinstance(view, View) and not view.module and view.output == "pooled":
+                yield from (row for row in view.rows if isinstance(row, str))
+
+    def make_bank(self, frozen: FrozenVectors) -> None:
+        """Look up the objective's bank, if it wants one."""
+        rows = bank_rows(self.objective, self.memory)
+        self.bank = Bank(frozen.get(rows)) if rows else None
+
+    def views(
+        self,
+        batch: Sequence[int],
+        rng: random.Random,
+        services: Mapping[str, Any],
+        processes: Processes,
+    ) -> Views:
+        """The views of one step's batch: all of it where records are coupled, else a share."""
+        chosen = sorted(rng.sample(batch, max(1, round(self.share * len(batch)))))
+        if not self.objective.coupled:
+            chosen = [chosen[i] for i in processes.share(len(chosen))]
+        records = [self.records[i] for i in chosen]
+        given = {**services, "records": records, "rng": rng, "memory": self.memory}
+        made = call(self.objective.views, given) if records else {}
+        names = [name for name, value in made.items() if isinstance(value, View)]
+        requests = [Request(made[name], self.objective.coupled) for name in names]
+        context = {name: value for name, value in made.items() if name not in names}
+        return Views(records, names, requests, context)
+
+    def loss(
+        self,
+        views: Views,
+        encoded: Sequence[Any],
+        services: Mapping[str, Any],
+        processes: Processes,
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The loss to differentiate here, and the numbers to show.
+
+        Averaging its gradient over the processes gives the gradient of the whole batch's loss.
+
+        Raises:
+            UserError: A record's loss is not finite; the record is named.
+        """
+        given = {**services, **views.context, "memory": self.memory, "bank": self.bank}
+        given |= dict(zip(views.names, encoded, strict=True))
+        loss = call(self.objective.loss, given) if views.records else Loss(torch.zeros(0))
+        self._require_finite(loss, views.records)
+        if self.objective.coupled or processes.world == 1:
+            total = loss.total()
+            shown = float(total.detach())
+        else:
+            total, shown = _across(loss, processes)
+        return total, {"loss": shown, **{k: float(v.detach()) for k, v in loss.scalars.items()}}
+
+    def _require_finite(self, loss: Loss, records: Sequence[Record]) -> None:
+        bad = (~torch.isfinite(loss.values.detach())).nonzero().flatten().tolist()
+        if bad:
+            record = records[bad[0]]
+            raise UserError(
+                f"the loss of {self.name} is not finite on {_shown(record)}",
+                where=record.origin,
+                todo="Look at this record; lower train.learning_rate, or use dtype: float32",
+            )
+
+
+def _across(loss: Loss, processes: Processes) -> tuple[Tensor, float]:
+    weights = torch.ones_like(loss.values) if loss.weights is None else loss.weights
+    total_weight = processes.total(weights.sum()).clamp(min=1e-12)
+    mean = (loss.values * weights).sum() * processes.world / total_weight
+    total = mean + sum(loss.scalars.values())
+    return total, float(processes.total(total.detach()) / processes.world)
+
+
+def _texts(record: Record) -> list[str]:
+    values = [getattr(record, name) for name in record.__dataclass_fields__ if name != "origin"]
+    return [v for v in values if isinstance(v, str)] or [" ".join(map(str, values))]
+
+
+def _shown(record: Record) -> str:
+    text = repr(record)
+    return text if len(text) <= 160 else text[:157] + "..."
