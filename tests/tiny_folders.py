@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def random_module(encoder: Encoder, kind: str, *, seed: int = 0, **options: Any)
     return module
 
 
-def manifest_of(encoder: Encoder, module: nn.Module, **changes: Any) -> Manifest:
+def manifest_of(encoder: Encoder, module: nn.Module, /, **changes: Any) -> Manifest:
     """A manifest as training would leave it."""
     fields: dict[str, Any] = {
         "name": "tiny-sw",
@@ -68,12 +69,9 @@ def base_and_encoder(tmp: Path, family: str, **changes: Any) -> tuple[str, Encod
 def own_states(encoder: Encoder, modules: list[nn.Module], texts: tuple[str, ...] = TEXTS) -> Any:
     """Ids, mask, and our own states with the modules on, one after the other."""
     ids, mask = encoder.batch(encoder.tokenize(texts))
-    attachments = [Attachment(encoder, module) for module in modules]
-    try:
-        for attachment in attachments:
-            attachment._rows = slice(None)
+    with ExitStack() as stack:
+        for attachment in [Attachment(encoder, module) for module in modules]:
+            stack.callback(attachment.remove)
+            stack.enter_context(attachment.on())
         with torch.no_grad():
             return ids, mask, encoder.run(encoder.embed(ids, mask), mask)
-    finally:
-        for attachment in attachments:
-            attachment.remove()

@@ -1,8 +1,8 @@
-"""Modules onto the linear sites of a frozen encoder, row by row, and off again."""
+"""Modules onto the sites of a frozen encoder, row by row, and off again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,12 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from xadapt.attach_rows import ALL, Rows, join, split_by_rows
 from xadapt.backbones.encoder import Encoder
 from xadapt.backbones.families import SITES, SitePoint
 from xadapt.errors import UserError
-from xadapt.modules.effects import Effect, Geometry
-
-ALL = slice(None)
+from xadapt.modules.effects import BELOW, EMBEDDINGS, Effect, Geometry
 
 
 def geometry(encoder: Encoder) -> Geometry:
@@ -26,7 +25,16 @@ def geometry(encoder: Encoder) -> Geometry:
         for name in SITES
         for point, site in enumerate(encoder.sites(layer, name))
     }
-    return Geometry(encoder.depth, encoder.width, sizes)
+    return Geometry(encoder.depth, encoder.width, sizes, embedding_table(encoder).num_embeddings)
+
+
+def embedding_table(encoder: Encoder) -> nn.Embedding:
+    """The encoder's table of word embeddings, as its forward calls it."""
+    inner = getattr(encoder.model, "encoder", None)
+    owner = inner if hasattr(inner, "get_input_embeddings") else encoder.model
+    table = owner.get_input_embeddings()
+    assert isinstance(table, nn.Embedding)
+    return table
 
 
 class Attachment:
@@ -45,15 +53,19 @@ class Attachment:
 
     def __init__(self, encoder: Encoder, module: nn.Module) -> None:
         self.encoder, self.module = encoder, module
-        self._rows: slice | Tensor | None = None
+        self.rows: Rows = None
         self._ffn_input: dict[int, Tensor] = {}
-        self._handles: list[Any] = []
-        for effect in module.effects():
-            self._hook(effect)
+        self._ids: Tensor | None = None
+        self._undo: list[Callable[[], None]] = []
+        effects: list[Effect] = module.effects()
+        places = [_place(encoder, effect) for effect in effects]
+        self._undo.append(join(encoder.model, self))
+        for effect, site in zip(effects, places, strict=True):
+            self._hook_embeddings(effect) if site is None else self._hook(effect, site)
 
     @property
     def first_layer(self) -> int:
-        """The lowest layer the module acts in: what lies below does not depend on it."""
+        """The lowest layer the module acts in, -1 for the embeddings: what lies below is fixed."""
         return min(effect.layer for effect in self.module.effects())
 
     @contextmanager
@@ -63,56 +75,100 @@ class Attachment:
         Args:
             rows: Positions in the batch it acts on; ``None`` means all.
         """
-        before = self._rows
-        self._rows = ALL if rows is None else torch.as_tensor(rows, device=self.encoder.device)
-        if isinstance(self._rows, Tensor) and not len(self._rows):
-            self._rows = None
+        before = self.rows
+        self.rows = ALL
+        if rows is not None:
+            distinct = list(dict.fromkeys(rows))
+            self.rows = torch.tensor(distinct, device=self.encoder.device) if distinct else None
         try:
             yield
         finally:
-            self._rows = before
+            self.rows = before
             self._ffn_input.clear()
+            self._ids = None
 
     def remove(self) -> None:
         """Take the module off the encoder for good."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+        while self._undo:
+            self._undo.pop()()
 
-    def _hook(self, effect: Effect) -> None:
-        points = _points(self.encoder, effect)
-        site = points[effect.point]
+    def _hook(self, effect: Effect, site: SitePoint) -> None:
         if effect.reads == "ffn_in":
             first = self.encoder.sites(effect.layer, "ffn_in")[0].module
 
             def remember(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-                if self._rows is not None:
+                if self.rows is not None:
                     self._ffn_input[effect.layer] = inputs[0]
 
-            self._handles.append(first.register_forward_pre_hook(remember))
+            self._undo.append(first.register_forward_pre_hook(remember).remove)
 
         def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
-            if self._rows is None:
-                return None
-            return self._add(effect, site, inputs[0], output)
+            return self._add(effect, site, inputs[0], output) if self.rows is not None else None
 
-        self._handles.append(site.module.register_forward_hook(add))
+        self._undo.append(site.module.register_forward_hook(add).remove)
+        if effect.site in ("q", "k") and _projects_positions(self.encoder):
+            owner = self.encoder.model.get_submodule(site.path.rpartition(".")[0])
+            self._undo.append(split_by_rows(self.encoder.model, owner))
 
     def _add(self, effect: Effect, site: SitePoint, x: Tensor, y: Tensor) -> Tensor:
         read = {"input": x, "output": y[..., site.start : site.stop]}
         source = self._ffn_input[effect.layer] if effect.reads == "ffn_in" else read[effect.reads]
-        delta = effect.fn(source[self._rows]).to(y.dtype)
+        delta = effect.fn(source[self.rows]).to(y.dtype)
         if delta.shape[-1] != y.shape[-1]:
             delta = F.pad(delta, (site.start, y.shape[-1] - site.stop))
-        if isinstance(self._rows, Tensor):
-            return y.index_add(0, self._rows, delta)
-        return y + delta
+        return _added(y, self.rows, delta)
+
+    def _hook_embeddings(self, effect: Effect) -> None:
+        table = embedding_table(self.encoder)
+
+        def keep_inside(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+            if self.rows is None:
+                return None
+            self._ids = inputs[0]
+            inside = inputs[0].clone()
+            own = inside[self.rows]
+            inside[self.rows] = own.where(own < table.num_embeddings, 0)
+            return inside, *inputs[1:]
+
+        def add(_: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor | None:
+            if self.rows is None or self._ids is None:
+                return None
+            known = (self._ids < table.num_embeddings).unsqueeze(-1)
+            y = output.where(known, output.new_zeros(()))
+            source = (self._ids if effect.reads == "ids" else y)[self.rows]
+            return _added(y, self.rows, effect.fn(source).to(y.dtype))
+
+        if effect.reads == "ids":  # only such a module has vectors for ids beyond the table
+            self._undo.append(table.register_forward_pre_hook(keep_inside).remove)
+            self._undo.append(table.register_forward_hook(add).remove)
+            return
+
+        def change(_: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor | None:
+            if self.rows is None:
+                return None
+            return _added(output, self.rows, effect.fn(output[self.rows]).to(output.dtype))
+
+        self._undo.append(table.register_forward_hook(change).remove)
 
 
-def _points(encoder: Encoder, effect: Effect) -> list[SitePoint]:
-    if effect.layer >= encoder.depth:
+def _added(y: Tensor, rows: Rows, delta: Tensor) -> Tensor:
+    return y.index_add(0, rows, delta) if isinstance(rows, Tensor) else y + delta
+
+
+def _place(encoder: Encoder, effect: Effect) -> SitePoint | None:
+    """Where an effect acts; ``None`` stands for the table of word embeddings."""
+    if (effect.layer, effect.site) == (BELOW, EMBEDDINGS):
+        return None
+    points = encoder.sites(effect.layer, effect.site) if effect.layer < encoder.depth else []
+    if effect.point >= len(points):
         raise UserError(
-            f"the module acts in layer {effect.layer + 1} and this base has {encoder.depth}",
+            f"the module acts on {effect.site} {effect.point + 1} of layer {effect.layer + 1}, "
+            f"which this base of {encoder.depth} layers lacks",
             todo="Load it on the base it was trained on",
         )
-    return encoder.sites(effect.layer, effect.site)
+    return points[effect.point]
+
+
+def _projects_positions(encoder: Encoder) -> bool:
+    """Whether q and k are also called on a table of positions that all rows share (DeBERTa)."""
+    return bool(getattr(encoder.model.config, "share_att_key", False))

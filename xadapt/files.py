@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
 
 from xadapt.errors import UserError
 
@@ -87,6 +91,31 @@ def write_text(path: Path | str, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def append_line(path: Path | str, line: str) -> None:
+    """Add one line to a text file, as UTF-8.
+
+    Raises:
+        UserError: The disk is full or the file can't be written.
+    """
+    with _io_errors(Path(path)), Path(path).open("a", encoding="utf-8") as stream:
+        stream.write(line + "\n")
+
+
+def sweep(path: Path | str, older: float = 0.0) -> None:
+    """Remove what writers of ``path`` left beside it when they were killed.
+
+    Args:
+        path: The file or folder that `atomic_file` or `atomic_folder` was to make; its name may
+            be a glob pattern.
+        older: Leave what was touched less than this many seconds ago.
+    """
+    path = Path(path)
+    for left in path.parent.glob(f".{path.name}.*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime >= older:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
 def write_json(path: Path | str, value: Any) -> None:
     """Write a whole JSON file atomically."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
@@ -103,7 +132,9 @@ def read_json(path: Path | str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError("there is no such file", where=str(path)) from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"can't read this file ({error.strerror})", where=str(path)) from None
+    except (ValueError, RecursionError) as error:
         raise UserError(f"this is not JSON ({error})", where=str(path)) from None
 
 
@@ -117,8 +148,8 @@ def sha256_file(path: Path | str) -> str:
 def _io_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise UserError(
             f"can't write ({reason})", where=str(path), todo="Free space or name another folder"
         ) from None

@@ -11,7 +11,7 @@ from xadapt.errors import UserError
 
 @cache
 def normalise(tag: str) -> str:
-    """Bring a tag to canonical BCP-47: ``deu`` to ``de``, ``swa`` to ``sw``, ``zh_hant`` to ``zh-Hant``.
+    """Bring a tag to canonical BCP-47: ``deu`` to ``de``, ``zh_hant`` to ``zh-Hant``.
 
     Raises:
         UserError: It is no language tag of BCP-47 or ISO 639-3.

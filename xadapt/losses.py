@@ -40,7 +40,7 @@ def info_nce(
 
 
 def cosine_distance(left: Tensor, right: Tensor) -> Tensor:
-    """``1 - cosine`` of each pair of rows of two ``(n, dim)``: ``(n,)`` between 0 and 2."""
+    """``1 - cosine`` of each pair of rows of two ``(n, dim)``: ``(n,)``, 0 to 2 up to rounding."""
     return 1 - F.cosine_similarity(left.float(), right.float(), dim=-1)
 
 

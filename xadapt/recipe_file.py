@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,32 @@ from pydantic import BaseModel, ValidationError
 from xadapt import registry
 from xadapt.errors import UserError
 from xadapt.recipe import ObjectiveSpec, Recipe
+from xadapt.resources import resource
 
 Path_ = tuple[str | int, ...]
+
+
+def recipe_names() -> list[str]:
+    """The names of the recipes that xadapt ships."""
+    return sorted(file.stem for file in resource("adapter_configs").glob("*.yaml"))
+
+
+def find_recipe(name: Path | str) -> Path:
+    """The path of a recipe: a file, or one that xadapt ships, by its name.
+
+    Raises:
+        UserError: It is neither; the nearest name is suggested.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = path.name.removesuffix(".yaml")
+    if path.name in (str(name), f"{shipped}.yaml") and shipped in recipe_names():
+        return resource("adapter_configs", f"{shipped}.yaml")
+    raise UserError(
+        "there is no such recipe file, and " + registry.unknown("recipe", shipped, recipe_names()),
+        where=str(name),
+    )
 
 
 def load_recipe(path: Path | str, settings: Sequence[str] = ()) -> Recipe:
@@ -28,26 +52,50 @@ def load_recipe(path: Path | str, settings: Sequence[str] = ()) -> Recipe:
         UserError: The file is absent, not YAML, or wrong.
     """
     where = str(path)
+    raw, places = _parse(_read(path, where), where)
+    for setting in settings:
+        places |= _apply(raw, setting)
+    return check_recipe(raw, where, places)
+
+
+def _read(path: Path | str, where: str) -> str:
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UserError("the recipe is not UTF-8", where=where) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"can't read the recipe ({reason})", where=where) from None
+
+
+def _parse(text: str, where: str) -> tuple[dict[str, Any], dict[Path_, str]]:
+    """The recipe as a mapping, and the line of each of its keys."""
+    try:
+        for event in yaml.parse(text, yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):  # a few of them can stand for gigabytes
+                at = f"{where}:{event.start_mark.line + 1}"
+                raise UserError("a recipe can't use YAML aliases", where=at, todo="Write it out")
         node, raw = yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"can't read the recipe ({error})", where=where) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         at = f"{where}:{mark.line + 1}" if mark else where
         raise UserError(f"not YAML ({getattr(error, 'problem', error)})", where=at) from None
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:
+        raise UserError(f"a value is not right ({error})", where=where) from None
     if not isinstance(raw, dict):
         raise UserError("a recipe is a mapping of keys to values", where=where)
-    for setting in settings:
-        _apply(raw, setting)
-    return check_recipe(raw, where, _lines(node))
+    return raw, {path: f"line {line}" for path, line in _lines(node)}
 
 
 def check_recipe(
-    raw: Mapping[str, Any], where: str = "recipe", lines: Mapping[Path_, int] | None = None
+    raw: Mapping[str, Any], where: str = "recipe", places: Mapping[Path_, str] | None = None
 ) -> Recipe:
     """Check a recipe given as a mapping.
+
+    Args:
+        raw: The mapping.
+        where: What the recipe is called in a fault.
+        places: Where each key was written, such as ``line 3``.
 
     Raises:
         UserError: It is wrong; every fault is named.
@@ -61,7 +109,7 @@ def check_recipe(
     faults += _module_faults(raw.get("module")) + _objective_faults(raw.get("objectives"))
     faults += _data_faults(recipe) if recipe else []
     if recipe is None or faults:
-        said = "; ".join(_at(path, lines or {}) + message for path, message in faults)
+        said = "; ".join(_at(path, places or {}) + message for path, message in faults)
         raise UserError(said, where=where)
     return recipe
 
@@ -71,7 +119,7 @@ def _module_faults(raw: Any) -> list[tuple[Path_, str]]:
         return []
     try:
         part = registry.load("modules", raw["kind"])
-        part.Options(**{k: v for k, v in raw.items() if k != "kind"})
+        part.Options.model_validate({k: v for k, v in raw.items() if k != "kind"})
     except UserError as error:
         return [(("module", "kind"), error.what)]
     except ValidationError as error:
@@ -132,48 +180,49 @@ def _inner(model: Any, path: Path_) -> Any:
     return model
 
 
-def _at(path: Path_, lines: Mapping[Path_, int]) -> str:
-    while path and path not in lines:
+def _at(path: Path_, places: Mapping[Path_, str]) -> str:
+    while path and path not in places:
         path = path[:-1]
-    return f"line {lines[path]}: " if path in lines else ""
+    return f"{places[path]}: " if path in places else ""
 
 
-def _lines(node: yaml.Node | None, path: Path_ = ()) -> dict[Path_, int]:
-    found: dict[Path_, int] = {}
+def _lines(node: yaml.Node | None, path: Path_ = ()) -> Iterator[tuple[Path_, int]]:
+    pairs: list[tuple[str | int, yaml.Node, yaml.Node]] = []
     if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            found[(*path, key.value)] = key.start_mark.line + 1
-            found |= _lines(value, (*path, key.value))
+        pairs = [(str(key.value), key, value) for key, value in node.value]
     elif isinstance(node, yaml.SequenceNode):
-        for number, value in enumerate(node.value):
-            found[(*path, number)] = value.start_mark.line + 1
-            found |= _lines(value, (*path, number))
-    return found
+        pairs = [(number, value, value) for number, value in enumerate(node.value)]
+    for step, start, value in pairs:
+        yield (*path, step), start.start_mark.line + 1
+        yield from _lines(value, (*path, step))
 
 
-def _apply(raw: dict[str, Any], setting: str) -> None:
+def _apply(raw: dict[str, Any], setting: str) -> dict[Path_, str]:
+    """Make one change of ``--set``; returns the path it changed, and how to name it."""
     key, equals, value = setting.partition("=")
-    if not equals or not key.strip():
-        raise UserError(f"--set wants key=value, not {setting!r}")
     *way, last = key.strip().split(".")
+    if not equals or not last or not all(way):
+        raise UserError(f"--set wants key=value, not {setting!r}")
     place: Any = raw
+    path: Path_ = ()
     for step in way:
-        place = _step(place, step, setting)
+        at, place = _step(place, step, setting)
+        path = (*path, at)
+    if not isinstance(place, dict):
+        raise UserError(f"--set {setting!r}: {way[-1]} holds no keys")
     try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
+        place[last] = yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise UserError(f"--set {setting!r}: the value is not YAML") from None
-    if isinstance(place, dict):
-        place[last] = parsed
-    else:
-        raise UserError(f"--set {setting!r}: {way[-1] if way else key} holds no keys")
+    return {(*path, last): f"--set {key.strip()}"}
 
 
-def _step(place: Any, step: str, setting: str) -> Any:
+def _step(place: Any, step: str, setting: str) -> tuple[str | int, Any]:
     if isinstance(place, dict):
-        return place.setdefault(step, {})
-    if isinstance(place, list):
-        for number, item in enumerate(place):
-            if step == str(number) or (isinstance(item, dict) and item.get("name") == step):
-                return item
+        if place.get(step) is None:
+            place[step] = {}
+        return step, place[step]
+    for number, item in enumerate(place if isinstance(place, list) else []):
+        if step == str(number) or (isinstance(item, dict) and item.get("name") == step):
+            return number, item
     raise UserError(f"--set {setting!r}: there is no {step!r} in the recipe")

@@ -61,12 +61,12 @@ def build(
     """
     part = registry.load("modules", kind)
     try:
-        return part(part.Options(**options), geometry, seed)
+        return part(part.Options.model_validate(options), geometry, seed)
     except ValidationError as error:
         first = error.errors()[0]
         at = ".".join(map(str, first["loc"]))
         raise UserError(f"module option {at}: {first['msg']}", where=where) from None
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise UserError(str(error), where=where) from None
 
 

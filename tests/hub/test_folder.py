@@ -8,7 +8,7 @@ from tiny_models import tiny_encoder
 
 from xadapt.errors import UserError
 from xadapt.hub.folder import write_folder
-from xadapt.hub.opening import read_manifest
+from xadapt.hub.opening import open_folder, read_manifest
 
 OWN = {"xadapt.json", "module.safetensors", "README.md"}
 ADAPTERS = {"adapter.safetensors", "pytorch_adapter.bin"}
@@ -146,6 +146,13 @@ def test_replace_leaves_no_file_of_the_old_one(tmp_path):
     write_folder(tmp_path / "out", module, encoder, manifest, verify={}, replace=True)
     assert files(tmp_path / "out") == OWN | ADAPTERS | CONFIG
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_manifest_speaks_of_the_module_that_was_written(tmp_path):
+    stale = {"module": {"kind": "lora", "options": {"rank": 99}}}
+    manifest = write(tmp_path / "out", manifest=stale, rank=3)
+    assert manifest.module.options["rank"] == 3
+    assert open_folder(tmp_path / "out")[0] == manifest
 
 
 def test_both_files_of_adapters_hold_the_same(tmp_path):

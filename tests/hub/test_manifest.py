@@ -65,6 +65,12 @@ def test_no_local_path_is_ever_stored(manifest):
     assert "/home" not in build_manifest(**fields).model_dump_json()
 
 
+def test_a_prompt_that_looks_like_a_path_is_kept(manifest):
+    fields = manifest.model_dump()
+    fields["pooling"]["prompts"] = {"q": "/query/ "}
+    assert build_manifest(**fields).pooling["prompts"] == {"q": "/query/ "}
+
+
 @pytest.mark.parametrize("base", ["/home/me/base", "../base", "a/b/c", "~/x", "a/../b", "", "a\nb"])
 def test_a_path_is_no_base_id(manifest, base):
     fields = manifest.model_dump()

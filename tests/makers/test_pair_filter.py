@@ -78,7 +78,11 @@ def test_length_ratio(left, right, ratio):
         ("はい。", "Yes, that is what I said.", "ja"),
         ("我们明天早上八点在车站见面。", "Let us meet at the station at eight tomorrow.", "zh"),
         ("Я читаю «Financial Times» в Лондоне", "I read the Financial Times in London", "ru"),
-        ("यह Google Drive और Slack है", "This is Google Drive and Slack", "hi"),
+        (
+            "यह दस्तावेज़ Google Drive और Slack पर है",
+            "This document is on Google Drive and Slack",
+            "hi",
+        ),
         ("Dobar dan, kako ste danas", "Good day, how are you", "sr"),
         ("123 456", "123,456 ...", "ja"),
         ("nuqneH", "Hello", "tlh"),

@@ -32,7 +32,7 @@ def _folder(tmp_path, rows, split="train"):
 def test_a_json_folder_streams_its_translation_column(cache, tmp_path):
     rows = [{"translation": {"en": f"word {i}", "sw": f"neno {i}"}} for i in range(9)]
     source = f"hf:{_folder(tmp_path, rows)}"
-    pairs = list(read_parallel(source, lang="swh"))
+    pairs = list(read_parallel(source, lang="sw"))
     assert [(p.pivot, p.text) for p in pairs] == [(f"word {i}", f"neno {i}") for i in range(9)]
     assert pairs[8].origin == f"{source}:9"
     few = list(read_parallel(source, lang="sw", limits=Limits(pairs=2)))

@@ -46,7 +46,8 @@ def test_regions_and_old_lang_attributes(tmp_path):
 
 
 def test_native_codes_are_left_out_and_highlights_stay(tmp_path):
-    seg = 'Press <bpt i="1">&lt;b></bpt><hi>OK</hi><ept i="1">&lt;/b></ept> &amp; go<ph>\\n<sub>x</sub></ph>'
+    codes = '<bpt i="1">&lt;b></bpt><hi>OK</hi><ept i="1">&lt;/b></ept>'
+    seg = f"Press {codes} &amp; go<ph>\\n<sub>x</sub></ph>"
     pairs = _read(tmp_path, HEAD + unit(en=seg, de="Los") + TAIL)
     assert pairs[0].pivot == "Press OK & go"
 

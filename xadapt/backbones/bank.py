@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -13,19 +14,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from xadapt.backbones.encode import encode
+from xadapt.backbones.encode import dimension, encode
 from xadapt.backbones.encoder import Encoder
-from xadapt.files import atomic_file
+from xadapt.files import atomic_file, sweep
 
 PIECE = 4096
 LIMIT_BYTES = 4 * 1024**3
+DAY = 86_400.0
 
 
 def cache_folder() -> Path:
     """Where frozen vectors are kept: ``XADAPT_CACHE``, else ``~/.cache/xadapt``."""
-    home = os.environ.get("XADAPT_CACHE") or os.environ.get("XDG_CACHE_HOME")
-    if os.environ.get("XADAPT_CACHE"):
-        return Path(str(home)).expanduser()
+    own = os.environ.get("XADAPT_CACHE")
+    if own:
+        return Path(own).expanduser()
+    home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "xadapt"
 
 
@@ -43,19 +46,19 @@ class FrozenVectors:
     def __init__(self, encoder: Encoder, folder: Path | None) -> None:
         self.encoder, self.folder = encoder, folder
         self._row: dict[str, int] = {}
-        self._vectors = torch.zeros(0, 0)
+        self._vectors = torch.zeros(0, dimension(encoder))
+        self._sealed = 0
         self.reused = 0
 
     def add(self, texts: Iterable[str], progress: Callable[[int], None] | None = None) -> None:
         """Make sure the vectors of these texts are there."""
         new = [text for text in dict.fromkeys(texts) if text not in self._row]
+        found: list[Tensor] = []
         for start in range(0, len(new), PIECE):
             piece = new[start : start + PIECE]
-            vectors = self._piece(piece, progress)
-            for text in piece:
-                self._row[text] = len(self._row)
-            joined = [self._vectors, vectors] if len(self._vectors) else [vectors]
-            self._vectors = torch.cat(joined)
+            found.append(self._piece(piece, progress))
+        self._vectors = torch.cat([self._vectors, *found])
+        self._row.update({text: len(self._row) + i for i, text in enumerate(new)})
 
     def missing(self, texts: Iterable[str]) -> int:
         """How many distinct texts have no vector yet."""
@@ -67,10 +70,29 @@ class FrozenVectors:
         rows = torch.tensor([self._row[text] for text in texts], dtype=torch.long)
         return self._vectors[rows].to(self.encoder.device)
 
+    def seal(self) -> None:
+        """What is here now is all that `fixed` looks up."""
+        self._sealed = len(self._row)
+
+    def fixed(self, texts: Sequence[str]) -> Tensor:
+        """As `get`, but texts added after `seal` are encoded anew and not kept.
+
+        So a step's vectors depend on the step alone, not on the steps before it: a resumed run
+        is bitwise the uninterrupted one.
+        """
+        distinct = dict.fromkeys(texts)
+        new = [text for text in distinct if self._row.get(text, self._sealed) >= self._sealed]
+        if not new:
+            return self.get(texts)
+        at = {text: len(self._vectors) + i for i, text in enumerate(new)}
+        vectors = torch.cat([self._vectors, encode(self.encoder, new)])
+        rows = [at[text] if text in at else self._row[text] for text in texts]
+        return vectors[torch.tensor(rows, dtype=torch.long)].to(self.encoder.device)
+
     def _piece(self, texts: list[str], progress: Callable[[int], None] | None) -> Tensor:
         path = self.folder / "vectors" / f"{self._key(texts)}.safetensors" if self.folder else None
         known = _read(path) if path else None
-        if known is not None and len(known) == len(texts):
+        if known is not None and known.shape == (len(texts), self._vectors.shape[1]):
             self.reused += len(texts)
             if progress:
                 progress(len(texts))
@@ -90,18 +112,27 @@ class FrozenVectors:
 
 def trim(folder: Path, limit: int = LIMIT_BYTES) -> None:
     """Remove the pieces used longest ago until the folder is within the limit, in bytes."""
-    files = sorted(folder.glob("*.safetensors"), key=lambda f: f.stat().st_mtime, reverse=True)
+    sweep(folder / "*", older=DAY)
     total = 0
-    for file in files:
-        total += file.stat().st_size
+    for _, size, file in sorted(_files(folder), reverse=True):
+        total += size
         if total > limit:
             file.unlink(missing_ok=True)
+
+
+def _files(folder: Path) -> Iterator[tuple[float, int, Path]]:
+    """Time of last use, bytes and path of each piece; another process may remove some."""
+    for file in folder.glob("*.safetensors"):
+        with contextlib.suppress(FileNotFoundError):
+            state = file.stat()
+            yield state.st_mtime, state.st_size, file
 
 
 def _read(path: Path) -> Tensor | None:
     try:
         vectors = load_file(str(path))["vectors"]
-        os.utime(path)
+        with contextlib.suppress(PermissionError):
+            os.utime(path)
         return vectors
     except (OSError, SafetensorError, KeyError):
         return None

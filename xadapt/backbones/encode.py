@@ -45,8 +45,15 @@ def encode(
             out[chunk] = vectors
             if progress:
                 progress(len(chunk))
-    empty = torch.zeros(0, encoder.width)
-    return (empty if out is None else out).clone()
+    return torch.zeros(0, dimension(encoder)) if out is None else out.clone()
+
+
+def dimension(encoder: Encoder) -> int:
+    """Features of the encoder's sentence vectors."""
+    pooling = encoder.pooling
+    if pooling.dense:
+        return pooling.dense[-1].out_features
+    return encoder.width * len(pooling.modes)
 
 
 def pooled(encoder: Encoder, ids: Sequence[Sequence[int]]) -> Tensor:

@@ -198,7 +198,7 @@ class Encoder:
             mask: 1 where a token is real, ``(batch, tokens)``.
         """
         skip = self._prompt_tokens()
-        if False:
+        if skip:
             mask = mask.clone()
             mask[:, :skip] = 0
         return pool(states, mask, self.pooling, self.dense)

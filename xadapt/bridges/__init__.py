@@ -1,1 +1,35 @@
-"""Bridges to other libraries: one file each, the only files that import them."""
+"""Outside libraries, one a file; nothing else imports them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from torch import nn
+
+
+def usable() -> dict[str, str | None]:
+    """Each library a module can be opened by, with why it can't be used here, or ``None``."""
+    from xadapt.bridges.verify import BRIDGES
+
+    return {name: bridge.available() for name, bridge in BRIDGES.items()}
+
+
+def compare_loaders(
+    base: str, module: nn.Module, texts: Sequence[str]
+) -> Mapping[str, Callable[[Path], float]]:
+    """For each library that is installed, how to compare a written folder with xadapt.
+
+    Args:
+        base: Hub id, folder or ``package:NAME/SUBDIR`` of the base.
+        module: The module as trained.
+        texts: Texts to compare on.
+
+    Raises:
+        UserError: There is no such base.
+    """
+    from xadapt.backbones.encoder import Encoder
+    from xadapt.bridges.verify import callbacks
+
+    encoder = Encoder.from_pretrained(base, dtype="float32", device="cpu")
+    return callbacks(encoder, module, encoder.source.location, texts)

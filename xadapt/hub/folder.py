@@ -19,6 +19,7 @@ from xadapt.hub.manifest import (
     LOADERS,
     Loader,
     Manifest,
+    ModuleSpec,
     package_version,
     save_manifest,
     software_versions,
@@ -93,7 +94,7 @@ def write_folder(
         path: The folder to make.
         module: The trained module.
         encoder: The base it was trained on; names sites and pooling.
-        manifest: All that is known but the loaders and versions, which are filled in here.
+        manifest: All that is known; kind, options, loaders and versions are filled in here.
         verify: For each importable library a function from the folder to the largest difference
             between the hidden states it computes and xadapt's, both in fp32.
         replace: Put the folder in the place of one that is there.
@@ -112,6 +113,7 @@ def write_folder(
         _verify(draft, verify)
         manifest = manifest.model_copy(
             update={
+                "module": ModuleSpec(kind=str(module.kind), options=_options(module)),
                 "loaders": {name: draft.loaders[name] for name in LOADERS},
                 "software": manifest.software or software_versions(),
             }
@@ -119,6 +121,10 @@ def write_folder(
         save_manifest(folder, manifest)
         write_text(folder / "README.md", card(manifest))
     return manifest
+
+
+def _options(module: nn.Module) -> dict[str, Any]:
+    return options_of(module).model_dump(mode="json")
 
 
 def _lay_out(draft: _Draft, module: nn.Module, encoder: Encoder, manifest: Manifest) -> None:

@@ -79,6 +79,7 @@ def _finite(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+Finite = Annotated[dict[str, Any], AfterValidator(_finite)]
 Plain = Annotated[dict[str, Any], BeforeValidator(without_local_paths), AfterValidator(_finite)]
 Name = Annotated[str, AfterValidator(_name)]
 HubId = Annotated[str, AfterValidator(_hub_id)]
@@ -99,7 +100,7 @@ class Base(Strict):
     id: HubId | None = None
     revision: str | None = None
     model_type: str
-    fingerprint: Plain
+    fingerprint: Finite
 
 
 class ModuleSpec(Strict):
@@ -176,7 +177,7 @@ class Manifest(Strict):
     data: list[Data] = []
     parents: list[FileName] = []
     composition: str | None = None
-    pooling: Plain = {}
+    pooling: Finite = {}
     prompt: str = ""
     max_length: PositiveInt
     dtype: Literal["float32", "bfloat16", "float16"]

@@ -7,6 +7,7 @@ correspondence, so whatever it gains on held-out pairs is not owed to alignment.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -67,7 +68,9 @@ def _repair(pairs: Sequence[ParallelPair], rng: random.Random) -> list[int]:
         # A pivot equal to the text itself is a copy, which no shuffled pair may be.
         return (texts[index], pivots[source]) not in known and texts[index] != pivots[source]
 
-    for _ in range(_RESTARTS):
+    # Few pairs leave few pairings, which may take several beginnings to find.
+    restarts = _RESTARTS if len(pairs) < _TRIES else 2
+    for _ in range(restarts if _possible(texts, pivots, known) else 0):
         sources = list(range(len(pairs)))
         rng.shuffle(sources)
         for _ in range(_PASSES):
@@ -80,6 +83,19 @@ def _repair(pairs: Sequence[ParallelPair], rng: random.Random) -> list[int]:
         f"these {len(pairs)} pairs share too many sentences to be shuffled without any text "
         "keeping a translation",
         todo="Give more varied data for the shuffled-pairs control",
+    )
+
+
+def _possible(texts: list[str], pivots: list[str], known: set[tuple[str, str]]) -> bool:
+    """Whether the rows of each text (pivot) are no more than the pivots (texts) left for them."""
+    rows, uses = Counter(texts), Counter(pivots)
+    barred_rows: Counter[str] = Counter()
+    barred_uses: Counter[str] = Counter()
+    for text, pivot in known:
+        barred_rows[text] += uses[pivot]
+        barred_uses[pivot] += rows[text]
+    return all(rows[text] + barred <= len(texts) for text, barred in barred_rows.items()) and all(
+        uses[pivot] + barred <= len(texts) for pivot, barred in barred_uses.items()
     )
 
 

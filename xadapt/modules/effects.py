@@ -10,19 +10,26 @@ import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from torch import nn
 
-Reads = Literal["input", "output", "ffn_in"]
+Reads = Literal["input", "output", "ffn_in", "ids"]
+EMBEDDINGS = "embeddings"
+BELOW = -1
 
 
 @dataclass(frozen=True)
 class Effect:
-    """One small network whose output is added to the output of one linear site.
+    """One small network whose output is added to the output of one site.
+
+    A site is a linear of a layer, or the table of word embeddings (layer `BELOW`, site
+    `EMBEDDINGS`), whose output is ``(batch, tokens, width)`` before positions and norm.
 
     Attributes:
-        layer: Index of the encoder layer, from 0.
-        site: Name of the linear site, such as ``q`` or ``ffn_out``.
+        layer: Index of the encoder layer, from 0; `BELOW` for the embeddings.
+        site: Name of the linear site, such as ``q`` or ``ffn_out``, or `EMBEDDINGS`.
         point: Which linear of the site, where it has several (a gated FFN has two ``ffn_in``).
         reads: What ``fn`` is given: the linear's ``input``, its ``output``, or the input of
-            the layer's FFN (``ffn_in``). All are ``(batch, tokens, features)``.
+            the layer's FFN (``ffn_in``). All are ``(batch, tokens, features)``. At the
+            embeddings ``output``, or ``ids``: token ids ``(batch, tokens)``, among which ids
+            from the vocabulary's size on, whose vector is what ``fn`` gives alone.
         fn: The network; returns ``(batch, tokens, features of the site)``.
     """
 
@@ -41,11 +48,13 @@ class Geometry:
         depth: Number of layers.
         width: Features of a hidden state.
         sizes: ``(in features, out features)`` by ``(layer, site, point)``.
+        vocabulary: Rows of the table of word embeddings.
     """
 
     depth: int
     width: int
     sizes: Mapping[tuple[int, str, int], tuple[int, int]]
+    vocabulary: int = 0
 
     def points(self, layer: int, site: str) -> list[int]:
         """The points of a site, in order; empty where the encoder has none."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from xadapt.modules.effects import Effect, Geometry, ModuleOptions, uniform
@@ -28,6 +28,15 @@ class Options(ModuleOptions):
     alpha: PositiveFloat = 32.0
     rank_pattern: dict[str, PositiveInt] = Field(default_factory=dict)
     alpha_pattern: dict[str, PositiveFloat] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _patterns_name_sites(self) -> Self:
+        if len(set(self.sites)) < len(self.sites):
+            raise ValueError("a site is named twice in sites")
+        for site in (*self.rank_pattern, *self.alpha_pattern):
+            if site not in self.sites:
+                raise ValueError(f"rank_pattern and alpha_pattern name {site!r}, sites does not")
+        return self
 
     def rank_of(self, site: str) -> int:
         """The rank at a site."""

@@ -10,7 +10,13 @@ It never holds the encoder. Its methods name what they want as arguments and get
 
 Both may also name ``memory`` (what ``prepare(records)`` returned), ``tokenizer``, ``tokenize``,
 ``lm_head`` (the frozen masked-LM head), ``heads`` (what ``heads(width)`` returned, trained
-beside the module), ``bank`` (the frozen vectors of ``bank_rows(memory)``) and ``step``.
+beside the module; its buffers may carry state from step to step), ``companions`` (the heads of
+the run's other, frozen modules by name), ``vocabulary`` (rows of the table of word embeddings;
+ids from there on are the module's own), ``bank`` (the frozen vectors of ``bank_rows(memory)``)
+and ``step``.
+
+Several processes split the records of an objective that is not ``coupled``. So that the split
+changes nothing, such an objective draws from `draws`, not from ``rng`` in the order of records.
 """
 
 from __future__ import annotations
@@ -36,8 +42,9 @@ class View:
 
     Attributes:
         rows: Texts, or token id sequences with their special tokens.
-        module: Whether the module under training acts on these rows. Rows it does not act on
-            are constants: encoded once in a run and without gradient.
+        module: Whether the module under training acts on these rows, or the name of another,
+            frozen module of the run that does (a teacher). Rows that the module under training
+            does not act on get no gradient; texts without any module are encoded once in a run.
         output: ``pooled`` gives ``(n, dim)``; ``states`` gives `States`.
         layer: The states after this many layers; ``None`` means all of them, 0 the embeddings.
         beside: A second set of rows, one for each, that attends to the first inside
@@ -46,11 +53,17 @@ class View:
     """
 
     rows: Sequence[str] | Sequence[Sequence[int]]
-    module: bool = True
+    module: bool | str = True
     output: Output = "pooled"
     layer: int | None = None
     beside: Sequence[str] | Sequence[Sequence[int]] | None = None
     fused: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.beside is None) != (self.fused is None):
+            raise ValueError("beside and fused go together")
+        if self.beside is not None and len(self.beside) != len(self.rows):
+            raise ValueError("beside holds one row for each of rows")
 
 
 @dataclass(frozen=True)
@@ -133,6 +146,15 @@ def asks_for(objective: Any, service: str) -> bool:
     """Whether any method of the objective names a service."""
     methods = (getattr(objective, name, None) for name in ("views", "loss"))
     return any(service in inspect.signature(m).parameters for m in methods if m is not None)
+
+
+def draws(rng: random.Random, records: Sequence[Record]) -> list[random.Random]:
+    """One source of chance for each record, whatever records stand beside it.
+
+    Equal records of one call draw alike.
+    """
+    name = rng.getrandbits(64)
+    return [random.Random(f"{name}:{record!r}") for record in records]
 
 
 def heads_of(objective: Any, width: int) -> nn.Module | None:

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from xadapt.errors import UserError
 from xadapt.losses import token_cross_entropy
-from xadapt.objectives.contract import Loss, States, View
+from xadapt.objectives.contract import Loss, States, View, draws
 from xadapt.records import PlainText
 
 
@@ -44,15 +45,25 @@ class MaskedLanguageModelling:
     def views(
         self, records: Sequence[PlainText], rng: random.Random, tokenizer: Any, tokenize: Any
     ) -> dict[str, Any]:
-        """The texts with some tokens hidden, and which ones."""
+        """The texts with some tokens hidden, and which ones.
+
+        Raises:
+            UserError: The base has no mask token.
+        """
+        if tokenizer.mask_token_id is None:
+            raise UserError(
+                "the base's tokenizer has no mask token",
+                todo="Use a base that was trained with masked language modelling",
+            )
         special = set(tokenizer.all_special_ids)
         rows, picked, labels = [], [], []
-        for owner, ids in enumerate(tokenize([r.text for r in records])):
+        texts = tokenize([r.text for r in records])
+        for owner, (ids, chance) in enumerate(zip(texts, draws(rng, records), strict=True)):
             shown = list(ids)
-            for at in self._choose([i for i, t in enumerate(ids) if t not in special], rng):
+            for at in self._choose([i for i, t in enumerate(ids) if t not in special], chance):
                 picked.append((owner, at))
                 labels.append(ids[at])
-                shown[at] = self._disguise(ids[at], rng, tokenizer)
+                shown[at] = self._disguise(ids[at], chance, tokenizer)
             rows.append(shown)
         return {"text": View(rows, output="states"), "picked": picked, "labels": labels}
 
@@ -65,10 +76,10 @@ class MaskedLanguageModelling:
     ) -> Loss:
         """Mean loss of each record's hidden tokens, weighted by their number: ``(n,)``."""
         device = text.hidden.device
-        index = torch.tensor(picked, device=device).reshape(-1, 2)
+        index = torch.tensor(picked, device=device, dtype=torch.long).reshape(-1, 2)
         logits = lm_head(text.hidden[index[:, 0], index[:, 1]])
-        target = torch.tensor(labels, device=device).long()
-        return Loss(*token_cross_entropy(logits, target, index[:, 0].long(), len(text.hidden)))
+        target = torch.tensor(labels, device=device, dtype=torch.long)
+        return Loss(*token_cross_entropy(logits, target, index[:, 0], len(text.hidden)))
 
     def _choose(self, positions: list[int], rng: random.Random) -> list[int]:
         chosen = [p for p in positions if rng.random() < self.probability]

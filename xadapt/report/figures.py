@@ -11,11 +11,12 @@ import io
 import itertools
 import math
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from xadapt.errors import UserError
 from xadapt.files import atomic_file
-from xadapt.report.headline import FOUND, shown
+from xadapt.report.headline import FOUND, measure_name, shown
 from xadapt.report.results import MODULE, LanguageResult, Report
 from xadapt.report.style import LIGHT, SERIES, variable
 
@@ -34,13 +35,19 @@ MAX_POINTS = 600
 SMOOTHED_SHARE = 20
 PANEL_INCHES = (4.4, 2.9)
 ROW_INCHES = 0.27
+LABEL_WIDTH = 28
+
+# whatever the caller's own settings are; a dollar sign in a name is no formula
+SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "xadapt", "text.parse_math": False}
+plain = style.context(["default", SETTINGS])
 
 Points = Sequence[tuple[int, float]]
 
 
+@plain
 def loss_svg(curves: dict[str, list[tuple[int, float]]]) -> str:
     """The losses over steps, each smoothed, with the raw values faint behind; "" without any."""
-    drawn = {name: points for name, points in curves.items() if points}
+    drawn = {name: finite for name, points in curves.items() if (finite := _finite(points))}
     if not drawn:
         return ""
     figure, axes = _panel()
@@ -50,18 +57,22 @@ def loss_svg(curves: dict[str, list[tuple[int, float]]]) -> str:
         steps, losses = np.asarray(points, dtype=np.float64).T
         keep = _thinned(len(steps))
         axes.plot(steps[keep], losses[keep], color=colour, alpha=0.22, linewidth=0.7)
-        axes.plot(steps[keep], smoothed(losses)[keep], color=colour, linewidth=1.6, label=name)
+        mark = "o" if len(steps) == 1 else ""
+        smooth = smoothed(losses)[keep]
+        axes.plot(steps[keep], smooth, color=colour, linewidth=1.6, marker=mark, label=name)
     axes.set_xlabel("step", color=LIGHT["soft"])
-    axes.legend(frameon=False, fontsize=9, labelcolor=LIGHT["ink"], loc="upper right")
+    axes.legend(frameon=False, fontsize=9, labelcolor=LIGHT["ink"], loc="best")
     return _svg(figure, "loss")
 
 
+@plain
 def dev_svg(dev: Points) -> str:
     """The score on the development split over steps, its best point marked; "" without any."""
-    if not dev:
+    drawn = _finite(dev)
+    if not drawn:
         return ""
     figure, axes = _panel()
-    steps, scores = np.asarray(dev, dtype=np.float64).T
+    steps, scores = np.asarray(drawn, dtype=np.float64).T
     axes.plot(steps, scores, color=LIGHT["module"], linewidth=1.6, marker="o", markersize=3)
     best = int(np.argmax(scores))
     axes.plot(steps[best], scores[best], "o", markersize=9, fillstyle="none", color=LIGHT["ink"])
@@ -82,6 +93,7 @@ def smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((sums[place + reach + 1] - sums[place - reach]) / (2 * reach + 1))
 
 
+@plain
 def save_figure(path_png: Path | str, report: Report) -> None:
     """Write the score bars as a PNG: a row of panels a language, a column a direction.
 
@@ -125,11 +137,15 @@ def _bars(axes: Axes, result: LanguageResult, direction: str, *, labelled: bool)
     axes.set_xlim(0, 1.2)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.set_ylim(len(systems) - 0.4, -0.6)
-    axes.set_yticks(range(len(systems)), systems if labelled else [""] * len(systems))
+    names = [textwrap.fill(system, LABEL_WIDTH) if labelled else "" for system in systems]
+    axes.set_yticks(range(len(systems)), names)
     if result.measure in FOUND:
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     axes.set_title(
-        f"{result.arrow(direction)}, {result.measure}", fontsize=10, loc="left", color=LIGHT["ink"]
+        f"{result.arrow(direction)}, {measure_name(result.measure)}",
+        fontsize=10,
+        loc="left",
+        color=LIGHT["ink"],
     )
     _bare(axes, "x")
 
@@ -138,13 +154,18 @@ def _systems(result: LanguageResult) -> list[str]:
     return list(dict.fromkeys(score.system for score in result.scores))
 
 
+def _finite(points: Points) -> list[tuple[int, float]]:
+    return [(step, value) for step, value in points if math.isfinite(value)]
+
+
 def _panel() -> tuple[Figure, Axes]:
     figure = Figure(figsize=PANEL_INCHES, layout="constrained")
     FigureCanvasSVG(figure)
     figure.patch.set_visible(False)
     axes = figure.subplots()
     axes.patch.set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    # steps are whole: at least one tick, and none between them when there is a single step
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     _bare(axes, "y")
     return figure, axes
 
@@ -165,8 +186,7 @@ def _thinned(count: int) -> NDArray[np.int64]:
 
 def _svg(figure: Figure, name: str) -> str:
     stream = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(stream, format="svg", metadata={"Date": None}, transparent=True)
+    figure.savefig(stream, format="svg", metadata={"Date": None}, transparent=True)
     text = stream.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

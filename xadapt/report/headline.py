@@ -17,6 +17,8 @@ FOUND = {
     "hits@1": "is found first",
     "hits@10": "is found among the first ten",
 }
+# as they stand in a sentence; others as they are
+NAMES = {"mrr": "MRR", "hits@1": "Hits@1", "hits@10": "Hits@10"}
 
 
 def headline(result: LanguageResult) -> str:
@@ -40,6 +42,11 @@ def headline(result: LanguageResult) -> str:
     if control is not None:
         text += f" ({TFIDF} {shown(control, result.measure)})"
     return f"{text}."
+
+
+def measure_name(measure: str) -> str:
+    """A measure as a reader knows it, such as ``MRR``."""
+    return NAMES.get(measure, measure)
 
 
 def shown(value: float, measure: str) -> str:
@@ -83,7 +90,9 @@ def _chosen(result: LanguageResult) -> tuple[str, str, float] | None:
 def _claim(result: LanguageResult, direction: str, value: float) -> str:
     number = shown(value, result.measure)
     if result.measure not in FOUND:
-        return f"{result.measure} {number} on {result.asked}, {result.arrow(direction)}"
+        return (
+            f"{measure_name(result.measure)} {number} on {result.asked}, {result.arrow(direction)}"
+        )
     sought = result.pivot_name if direction == TO_PIVOT else result.name
     found = FOUND[result.measure]
     return f"the right {sought} {result.item} {found} for {number} of {result.asked}"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from xadapt.files import write_text
 from xadapt.report.figures import dev_svg, loss_svg
-from xadapt.report.headline import chance, headline
+from xadapt.report.headline import chance, headline, measure_name
 from xadapt.report.panels import examples_html, heat_html, scores_html
-from xadapt.report.results import LanguageResult, Report
+from xadapt.report.results import TFIDF, LanguageResult, Report
 from xadapt.report.style import style_sheet
 
 # what the page may load: nothing from outside, and no script, whatever a text on it holds
@@ -19,21 +19,24 @@ BAR_NOTE = "The line over a bar is the 95 % interval."
 
 def render(report: Report) -> str:
     """The whole page as text. Every text of the report is escaped."""
+    sections = [_language(result, place) for place, result in enumerate(report.languages)]
     parts = [
-        _header(report),
-        *(_language(result, place) for place, result in enumerate(report.languages)),
+        _header(report, sections),
+        *sections,
         _training(report),
         _section("Load it", _code(report.snippet)),
         _section("Limits, and what was not measured", _notes(report)),
         _section("Made by", _code(report.command)),
     ]
-    return (
+    page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         f"<title>{escape(report.title)}</title>\n<style>\n{style_sheet()}</style>\n</head>\n"
         "<body>\n" + "\n".join(part for part in parts if part) + "\n</body>\n</html>\n"
     )
+    # half a surrogate pair in someone's data must not stop the page from being written
+    return page.encode("utf-8", "replace").decode("utf-8")
 
 
 def write_report(path: Path | str, report: Report) -> None:
@@ -45,13 +48,12 @@ def write_report(path: Path | str, report: Report) -> None:
     write_text(path, render(report))
 
 
-def _header(report: Report) -> str:
+def _header(report: Report, sections: list[str]) -> str:
     several = len(report.languages) > 1
     lines = []
-    for place, result in enumerate(report.languages):
-        # keep a number and its percent sign on one line
-        sentence = escape(headline(result)).replace(" %", "&nbsp;%")
-        if several:
+    for place, (result, section) in enumerate(zip(report.languages, sections, strict=True)):
+        sentence = _unbroken(escape(headline(result)))
+        if several and section:
             sentence = f'<a href="#language-{place}">{sentence}</a>'
         lines.append(f'<p class="headline">{sentence}</p>')
     kind = ' class="headlines"' if several else ""
@@ -63,13 +65,20 @@ def _header(report: Report) -> str:
     return f"<header{kind}><h1>{escape(report.title)}</h1>{''.join(lines)}{table}</header>"
 
 
+def _unbroken(sentence: str) -> str:
+    """Keep a number and its percent sign, and the control's name, on one line each."""
+    whole = f'<span class="whole">{TFIDF}</span>'
+    return sentence.replace(" %", "&nbsp;%").replace(TFIDF, whole)
+
+
 def _language(result: LanguageResult, place: int) -> str:
     parts = [scores_html(result)]
     if parts[0]:
         intervals = any(score.low is not None for score in result.scores)
         note = " ".join(filter(None, [chance(result), BAR_NOTE if intervals else ""]))
-        measure = escape(result.measure[:1].upper() + result.measure[1:])
-        parts.insert(0, f'<p class="soft">{measure} on {escape(result.asked)}. {note}</p>')
+        name = measure_name(result.measure)
+        text = f"{name[:1].upper()}{name[1:]} on {result.asked}. {note}"
+        parts.insert(0, f'<p class="soft">{_unbroken(escape(text))}</p>')
     if result.heat is not None:
         heat = heat_html(result.heat, result.lang, result.pivot)
         parts.append(f"<h3>Similarity of test items</h3>{heat}" if heat else "")

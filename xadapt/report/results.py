@@ -101,7 +101,8 @@ class LanguageResult:
         examples: Of queries in the language.
         pivot: BCP-47 tag of the pivot language.
         item: What is looked for, in the singular.
-        asked: What the score is a share of, in the plural, and what training saw of it.
+        asked: What the score is a share of, in the plural; a caller that kept them out of training
+            says so here, as in "entities never seen".
     """
 
     lang: str
@@ -113,7 +114,7 @@ class LanguageResult:
     examples: Sequence[Example] = ()
     pivot: str = "en"
     item: str = "sentence"
-    asked: str = "sentences never seen"
+    asked: str = "test sentences"
 
     @property
     def pivot_name(self) -> str:

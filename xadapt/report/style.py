@@ -8,7 +8,7 @@ from __future__ import annotations
 
 LIGHT = {
     "paper": "#ffffff",
-    "panel": "#f5f7f9",
+    "panel": "#eff2f5",
     "ink": "#1b1f24",
     "soft": "#55606b",
     "line": "#d3d9df",
@@ -53,6 +53,7 @@ small, .soft { color: var(--soft); font-size: .875rem }
 .headline { margin: .4rem 0; font-size: 1.35rem; line-height: 1.35; font-weight: 600;
   text-wrap: pretty }
 .headlines .headline { font-size: 1.1rem }
+.whole { white-space: nowrap }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 12.5rem), 1fr));
   gap: .75rem 1.25rem; margin: 1.5rem 0 0; padding: .9rem 1rem; background: var(--panel);
   border-radius: .5rem }
@@ -73,8 +74,9 @@ figure svg text { font-family: inherit !important }
   box-shadow: 0 0 0 1px var(--paper) }
 .number { font-variant-numeric: tabular-nums; white-space: nowrap }
 .is-module .bar { background: var(--module) }
-.is-module .name, .is-module b { font-weight: 700 }
 .number b { font-weight: 400 }
+.number small { margin-left: .25em }
+.is-module .name, .is-module .number b { font-weight: 700 }
 .scroll { overflow-x: auto }
 .heat { border-collapse: separate; border-spacing: 1px; font-size: .72rem; line-height: 1.15 }
 .heat th { padding: 0; font-weight: 400 }
@@ -91,7 +93,8 @@ figure svg text { font-family: inherit !important }
 .scale { display: flex; align-items: center; gap: .5rem; margin: .6rem 0 }
 .scale i { width: 7rem; height: .7rem; border: 1px solid var(--line);
   background: linear-gradient(to right, transparent, rgb(var(--heat))) }
-.examples { width: 100%; border-collapse: collapse; font-size: .92rem }
+dd, .examples td { overflow-wrap: anywhere }
+.examples { width: 100%; table-layout: fixed; border-collapse: collapse; font-size: .92rem }
 .examples th { text-align: left; font-weight: 400; color: var(--soft); font-size: .8rem }
 .examples th, .examples td { padding: .35rem .75rem .35rem 0; vertical-align: top;
   border-bottom: 1px solid var(--line); width: 25% }
@@ -106,7 +109,7 @@ li + li { margin-top: .3rem }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
 @media (max-width: 34rem) {
   .headline { font-size: 1.15rem }
-  .bars li { grid-template-columns: 1fr auto }
+  .bars li { grid-template-columns: minmax(0, 1fr) 7.2rem }
   .bars .name { grid-column: 1 / -1 }
   .heat { font-size: .66rem }
   .heat tbody span { width: 5.6rem }
@@ -114,8 +117,8 @@ li + li { margin-top: .3rem }
   .heat thead span { max-height: 6rem }
   .examples thead { display: none }
   .examples tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line) }
-  .examples td { display: grid; grid-template-columns: 5.5rem 1fr; width: auto; border: 0;
-    padding: .1rem 0 }
+  .examples td { display: grid; grid-template-columns: 4.5rem minmax(0, 1fr); width: auto;
+    border: 0; padding: .1rem 0 }
   .examples td::before { content: attr(data-column); color: var(--soft); font-size: .8rem }
 }
 @media print {

@@ -1,0 +1,1 @@
+"""Training: batches, forwards, the loop and its checkpoints."""

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from xadapt.errors import UserError
-from xadapt.files import atomic_file
+from xadapt.files import atomic_file, sweep
 
 NAME = "checkpoint.safetensors"
 
@@ -30,6 +30,7 @@ class Progress:
         stale: Evaluations since the best.
         seconds: Time spent training, over all sittings.
         finished: Whether the run is over.
+        identity: What the run was started with, in JSON's types.
     """
 
     step: int = 0
@@ -54,6 +55,7 @@ def save(
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{k}": torch.as_tensor(v) for k, v in state.items()}
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+    sweep(folder / NAME)
     with atomic_file(folder / NAME) as temporary:
         save_file(tensors, str(temporary), metadata={"progress": json.dumps(asdict(progress))})
 
@@ -79,14 +81,23 @@ def load(
             tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"no checkpoint to resume ({error})", where=str(path)) from None
-    differs = sorted(k for k in identity if progress.identity.get(k) != identity[k])
+    wanted = json.loads(json.dumps(dict(identity)))
+    both = wanted.keys() | progress.identity.keys()
+    differs = sorted(k for k in both if progress.identity.get(k) != wanted.get(k))
     if differs:
         raise UserError(
             f"this run was started with another {' and '.join(differs)}",
             where=str(path),
             todo="Resume it with what it was started with, or start anew in another folder",
         )
-    trained.load_state_dict(_under("trained.", tensors))
+    try:
+        trained.load_state_dict(_under("trained.", tensors))
+    except RuntimeError:
+        raise UserError(
+            "the checkpoint holds another module than this one",
+            where=str(path),
+            todo="Resume it with the recipe it was started with",
+        ) from None
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in _under("optimizer.", tensors).items():
         number, key = name.split(".", 1)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from xadapt.attach import Attachment
 from xadapt.backbones.bank import FrozenVectors
-from xadapt.backbones.encode import chunks, pooled
+from xadapt.backbones.encode import chunks, dimension, pooled
 from xadapt.backbones.encoder import Encoder
 from xadapt.objectives.contract import States, View
 from xadapt.train.processes import Processes
@@ -42,6 +44,7 @@ class Forward:
         frozen: Where vectors of rows without the module come from.
         processes: The processes of the run.
         batch_tokens: Padded tokens in one forward at most.
+        companions: The run's other, frozen modules, attached, by name.
     """
 
     def __init__(
@@ -51,9 +54,11 @@ class Forward:
         frozen: FrozenVectors,
         processes: Processes,
         batch_tokens: int,
+        companions: Mapping[str, Attachment] | None = None,
     ) -> None:
         self.encoder, self.attachment, self.frozen = encoder, attachment, frozen
         self.processes, self.batch_tokens = processes, batch_tokens
+        self.companions = companions or {}
         self.tokens = self.padded = 0
         self._ids: dict[str, Row] = {}
 
@@ -80,19 +85,32 @@ class Forward:
 
     def _constant_or_states(self, view: View) -> Tensor | States:
         texts = isinstance(view.rows[0], str) if len(view.rows) else True
-        if view.output == "pooled" and not view.module and view.layer is None and texts:
-            return self.frozen.get(view.rows)  # type: ignore[arg-type]
-        with self.attachment.on() if view.module else torch.no_grad():
+        whole = view.output == "pooled" and view.layer is None and view.beside is None
+        if whole and view.module is False and texts:
+            return self.frozen.fixed(view.rows)  # type: ignore[arg-type]
+        with self._acting(view.module):
             states = self._states(view)
-        if view.output == "states":
-            return states
-        return self.encoder.pool(states.hidden, states.mask)
+            if view.output == "states":
+                return states
+            return self.encoder.pool(states.hidden, states.mask)
+
+    @contextmanager
+    def _acting(self, module: bool | str) -> Iterator[None]:
+        """The module that acts on a view; gradients flow through the one under training alone."""
+        with ExitStack() as stack:
+            if module is not True:
+                stack.enter_context(torch.no_grad())
+            if module is True:
+                stack.enter_context(self.attachment.on())
+            elif module:
+                stack.enter_context(self.companions[module].on())
+            yield
 
     def _pooled(self, groups: list[list[Row]], gathered: bool) -> list[Tensor]:
         """Pool all groups of rows in shared forwards; equal rows are encoded once."""
         distinct = list(dict.fromkeys(row for rows in groups for row in rows))
         if not distinct:
-            return [torch.zeros(0, self.encoder.width, device=self.encoder.device) for _ in groups]
+            return [self._none() for _ in groups]
         order = {row: i for i, row in enumerate(distinct)}
         share = self.processes.share(len(distinct)) if gathered else list(range(len(distinct)))
         vectors = self._encode([distinct[i] for i in share])
@@ -102,60 +120,83 @@ class Forward:
         return [vectors[i.to(vectors.device)] for i in index]
 
     def _encode(self, rows: list[Row]) -> Tensor:
-        parts, positions = [], []
-        for chunk in chunks([len(row) for row in rows], self.batch_tokens):
-            self._count([rows[i] for i in chunk])
-            with self.attachment.on():
-                parts.append(pooled(self.encoder, [rows[i] for i in chunk]))
-            positions += chunk
-        if not parts:
-            return torch.zeros(0, self.encoder.width, device=self.encoder.device)
-        back = torch.tensor(positions).argsort().to(parts[0].device)
-        return torch.cat(parts)[back]
+        with self.attachment.on():
+            parts = [pooled(self.encoder, some) for some in self._chunks(rows)]
+        return torch.cat(parts)[self._back(rows)] if parts else self._none()
+
+    def _none(self) -> Tensor:
+        return torch.zeros(0, dimension(self.encoder), device=self.encoder.device)
 
     def _states(self, view: View) -> States:
-        if view.beside is not None:
-            return self._fused(view)
         rows = self._rows(view.rows)
-        self._count(rows)
-        tokens, mask = self.encoder.batch(rows)
-        return States(self._run(self.encoder.embed(tokens, mask), mask, 0, view.layer), mask)
+        if view.beside is not None and view.fused is not None:
+            return self._fused(rows, self._rows(view.beside), view.fused, view.layer)
+        return self._apart(rows, lambda hidden, mask: self._run(hidden, mask, 0, view.layer))
 
-    def _fused(self, view: View) -> States:
+    def _apart(self, rows: list[Row], run: Callable[[Tensor, Tensor], Tensor]) -> States:
+        """Embed rows and run them, as many at once as fit the budget."""
+        parts = []
+        for some in self._chunks(rows):
+            tokens, mask = self.encoder.batch(some)
+            parts.append((run(self.encoder.embed(tokens, mask), mask), mask))
+        return _joined(parts, self._back(rows))
+
+    def _fused(
+        self, rows: list[Row], beside: list[Row], span: tuple[int, int], last: int | None
+    ) -> States:
         """Two sets of rows apart, together inside the fused layers, and apart again."""
-        assert view.beside is not None and view.fused is not None
-        start, stop = view.fused
-        sides = []
-        for rows in (self._rows(view.rows), self._rows(view.beside)):
-            self._count(rows)
-            tokens, mask = self.encoder.batch(rows)
-            sides.append((self._run(self.encoder.embed(tokens, mask), mask, 0, start), mask))
-        (left, left_mask), (right, right_mask) = sides
-        both = torch.cat([left, right], 1), torch.cat([left_mask, right_mask], 1)
-        joined = self._run(*both, start, stop)
-        left, right = joined.split([left.shape[1], right.shape[1]], dim=1)
-        last = view.layer
-        return States(
-            self._run(left, left_mask, stop, last),
-            left_mask,
-            States(self._run(right, right_mask, stop, last), right_mask),
-        )
+        start, stop = span
+        left = self._apart(rows, lambda hidden, mask: self._run(hidden, mask, 0, start))
+        right = self._apart(beside, lambda hidden, mask: self._run(hidden, mask, 0, start))
+        mask = torch.cat([left.mask, right.mask], 1)
+        # Real tokens first: relative positions must not count the padding between the two.
+        order = mask.argsort(dim=1, descending=True, stable=True)
+        states = _picked(torch.cat([left.hidden, right.hidden], 1), order)
+        states = self._run(states, mask.gather(1, order), start, stop)
+        states = _picked(states, order.argsort(dim=1))
+        first, second = states.split([left.mask.shape[1], right.mask.shape[1]], dim=1)
+        first = self._run(first, left.mask, stop, last)
+        second = self._run(second, right.mask, stop, last)
+        return States(first, left.mask, States(second, right.mask))
 
     def _run(self, hidden: Tensor, mask: Tensor, start: int, stop: int | None) -> Tensor:
         if start == stop:
             return hidden
         return self.encoder.run(hidden, mask, start, stop)
 
+    def _chunks(self, rows: list[Row]) -> Iterator[list[Row]]:
+        for chunk in chunks([len(row) for row in rows], self.batch_tokens):
+            some = [rows[i] for i in chunk]
+            self.tokens += sum(map(len, some))
+            self.padded += len(some) * max(map(len, some))
+            yield some
+
+    def _back(self, rows: list[Row]) -> Tensor:
+        """Where each row stands in the chunks, one after another."""
+        order = [
+            i for chunk in chunks([len(row) for row in rows], self.batch_tokens) for i in chunk
+        ]
+        return torch.tensor(order, dtype=torch.long).argsort().to(self.encoder.device)
+
     def _rows(self, rows: Sequence[Any]) -> list[Row]:
         if len(rows) and isinstance(rows[0], str):
             return self.tokenize(rows)
         return [tuple(row) for row in rows]
 
-    def _count(self, rows: Sequence[Row]) -> None:
-        self.tokens += sum(map(len, rows))
-        self.padded += len(rows) * max(map(len, rows), default=0)
-
 
 def _plain(request: Request) -> bool:
     view = request.view
-    return view.module and view.output == "pooled" and view.layer is None and view.beside is None
+    whole = view.output == "pooled" and view.layer is None and view.beside is None
+    return view.module is True and whole
+
+
+def _joined(parts: list[tuple[Tensor, Tensor]], back: Tensor) -> States:
+    """Padded to one length and brought back to the order of the rows."""
+    most = max(mask.shape[1] for _, mask in parts)
+    hidden = [F.pad(h, (0, 0, 0, most - h.shape[1])) for h, _ in parts]
+    masks = [F.pad(m, (0, most - m.shape[1])) for _, m in parts]
+    return States(torch.cat(hidden)[back], torch.cat(masks)[back])
+
+
+def _picked(states: Tensor, order: Tensor) -> Tensor:
+    return states.gather(1, order.unsqueeze(-1).expand(-1, -1, states.shape[-1]))

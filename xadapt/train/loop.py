@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import random
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,19 +13,23 @@ import torch
 from torch import Tensor, nn
 from transformers import get_scheduler
 
-from xadapt.attach import Attachment
+from xadapt.attach import Attachment, embedding_table
 from xadapt.backbones.bank import FrozenVectors
 from xadapt.backbones.encoder import Encoder
 from xadapt.errors import UserError
+from xadapt.objectives.contract import asks_for
 from xadapt.recipe import TrainSpec
 from xadapt.train import checkpoint
 from xadapt.train.batches import BatchPlan
 from xadapt.train.forward import Forward
+from xadapt.train.interrupts import interrupts
+from xadapt.train.metrics_log import MetricsLog
 from xadapt.train.processes import Processes
 from xadapt.train.progress import meter
-from xadapt.train.tasks import Task
+from xadapt.train.tasks import Task, make_heads
 
 Score = Callable[[], Mapping[str, float]]
+SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
 @dataclass
@@ -54,30 +55,59 @@ class Run:
     show: bool = True
 
 
+@dataclass(frozen=True)
+class Companion:
+    """Another module that views may name, such as a teacher; it stays as it is.
+
+    Attributes:
+        module: The module.
+        heads: What was trained beside it, if an objective asks for it.
+    """
+
+    module: nn.Module
+    heads: nn.Module | None = None
+
+
 class Trainer:
-    """Trains one module.
+    """Trains one module, once: after `train` the encoder is as it was.
 
     Args:
         encoder: The frozen encoder.
-        module: The module; it is attached for the time of the training.
+        module: The module; it is attached until the training is over.
         tasks: Objectives with their records.
         run: Schedule, folder and callables.
+        companions: Frozen modules that views may name.
+
+    Raises:
+        UserError: An objective needs a head that the base lacks.
     """
 
     def __init__(
-        self, encoder: Encoder, module: nn.Module, tasks: Sequence[Task], run: Run
+        self,
+        encoder: Encoder,
+        module: nn.Module,
+        tasks: Sequence[Task],
+        run: Run,
+        companions: Mapping[str, Companion] | None = None,
     ) -> None:
         self.encoder, self.module, self.tasks, self.run = encoder, module, tasks, run
+        self.companions = companions or {}
+        for task in tasks:
+            if asks_for(task.objective, "lm_head"):
+                encoder.mlm_head()
         self.processes = Processes(cpu=encoder.device.type == "cpu")
+        self.log = MetricsLog(run.folder / "metrics.jsonl", self.processes.main)
         self.attachment = Attachment(encoder, module.to(encoder.device))
         self.frozen = FrozenVectors(encoder, run.cache)
+        others = {
+            n: Attachment(encoder, c.module.to(encoder.device)) for n, c in self.companions.items()
+        }
         self.forward = Forward(
-            encoder, self.attachment, self.frozen, self.processes, run.spec.batch_tokens
+            encoder, self.attachment, self.frozen, self.processes, run.spec.batch_tokens, others
         )
-        heads = nn.ModuleDict(
-            {str(i): h for i, t in enumerate(tasks) if (h := t.make_heads(encoder.width))}
-        )
-        self.trained = nn.ModuleDict({"module": module, "heads": heads.to(encoder.device)})
+        heads = make_heads(tasks, encoder.width, run.seed).to(encoder.device)
+        self.trained = nn.ModuleDict({"module": module, "heads": heads})
+        self.vocabulary = embedding_table(encoder).num_embeddings
         self.plans = self._plans()
         self.steps = self.plans[tasks[0].data].per_epoch * run.spec.epochs
         self.optimizer = torch.optim.AdamW(
@@ -96,24 +126,38 @@ class Trainer:
             UserError: The loss or the gradient is not finite, or the checkpoint doesn't fit.
             KeyboardInterrupt: After Ctrl-C, with a checkpoint of the last whole step written.
         """
+        try:
+            return self._train(resume)
+        finally:
+            self.attachment.remove()
+            for attachment in self.forward.companions.values():
+                attachment.remove()
+
+    def _train(self, resume: bool) -> checkpoint.Progress:
         spec = self.run.spec
+        self.run.folder.mkdir(parents=True, exist_ok=True)
         if resume:
             self.progress, self.best = checkpoint.load(
                 self.run.folder, self.trained, self.optimizer, self.run.identity
             )
-        self._log_from(self.progress.step)
+        self.log.cut(self.progress.step)
         if not self.progress.finished:
             self._prepare()
-            rates = get_scheduler(
-                spec.schedule, self.optimizer, round(spec.warmup * self.steps), self.steps
-            )
-            rates.last_epoch = self.progress.step - 1
-            rates.step()
-            self._sit(rates)
+            self._sit(self._rates())
         if self.best:
-            self.module.load_state_dict(self.best)
-        self.attachment.remove()
+            self.trained.load_state_dict(self.best)
         return self.progress
+
+    def _rates(self) -> Any:
+        """The schedule, at the step the run stands at."""
+        spec, done = self.run.spec, self.progress.step
+        warmup = round(spec.warmup * self.steps)
+        rates = get_scheduler(SCHEDULES[spec.schedule], self.optimizer, warmup, self.steps)
+        rates.last_epoch = done
+        lambdas = zip(self.optimizer.param_groups, rates.base_lrs, rates.lr_lambdas, strict=True)
+        for group, peak, share in lambdas:
+            group["lr"] = peak * share(done)
+        return rates
 
     def _sit(self, rates: Any) -> None:
         spec, progress = self.run.spec, self.progress
@@ -121,20 +165,21 @@ class Trainer:
         began = saved = time.monotonic()
         before = progress.seconds
         show = self.run.show and self.processes.main
-        with _interrupts() as stop, meter("training", self.steps, show) as bar:
+        with interrupts() as stop, meter("training", self.steps, show) as bar:
             bar.skip(progress.step)
             while progress.step < self.steps and not progress.finished:
                 row = self._step(rates)
                 progress.seconds = before + time.monotonic() - began
-                self._log({**row, "seconds": round(progress.seconds, 3)})
+                self.log.add({**row, "seconds": round(progress.seconds, 3)})
                 bar.advance(note=f"loss {row['loss']:.3f}")
                 if progress.step in marks:
                     self._evaluate()
                 late = time.monotonic() - saved > spec.checkpoint_seconds
-                if late or stop or progress.step in marks:
+                stopped = self.processes.any(bool(stop))
+                if late or stopped or progress.step in marks:
                     self._save()
                     saved = time.monotonic()
-                if stop:
+                if stopped:
                     raise KeyboardInterrupt
         progress.finished = True
         self._save()
@@ -145,7 +190,7 @@ class Trainer:
         made = [
             task.views(
                 batches[task.data],
-                self._draws(number, step),
+                random.Random(f"{self.run.seed}:{number}:{step}"),
                 self._services(number),
                 self.processes,
             )
@@ -153,7 +198,7 @@ class Trainer:
         ]
         encoded = self.forward([request for views in made for request in views.requests])
         total = torch.zeros((), device=self.encoder.device)
-        row: dict[str, Any] = {"step": step + 1, "lr": rates.get_last_lr()[0]}
+        row: dict[str, Any] = {"step": step + 1, "lr": self.optimizer.param_groups[0]["lr"]}
         for number, (task, views) in enumerate(zip(self.tasks, made, strict=True)):
             own = [encoded.pop(0) for _ in views.requests]
             loss, shown = task.loss(views, own, self._services(number), self.processes)
@@ -169,7 +214,8 @@ class Trainer:
 
     def _update(self, total: Tensor, rates: Any) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        if total.requires_grad:  # a process may have no record in a short last batch
+            total.backward()
         parameters = list(self.trained.parameters())
         self.processes.average_gradients(parameters)
         norm = nn.utils.clip_grad_norm_(parameters, self.run.spec.clip or float("inf"))
@@ -197,6 +243,7 @@ class Trainer:
                 self.frozen.add(wanted, bar.advance)
         self.processes.wait()
         self.frozen.add(wanted)
+        self.frozen.seal()
         for task in self.tasks:
             task.make_bank(self.frozen)
         self.prepare_seconds = time.monotonic() - began
@@ -204,21 +251,25 @@ class Trainer:
     def _evaluate(self) -> None:
         if self.run.score is None:
             return
-        with torch.random.fork_rng(devices=[]):
-            scores = dict(self.run.score())
+        scores = self.processes.from_main(self._scores)
         progress = self.progress
-        self._log({"step": progress.step, "dev": scores})
+        self.log.add({"step": progress.step, "dev": scores})
         if scores["score"] > progress.best_score:
             progress.best_score, progress.best_step, progress.stale = (
                 scores["score"],
                 progress.step,
                 0,
             )
-            self.best = {k: v.detach().cpu().clone() for k, v in self.module.state_dict().items()}
+            self.best = {k: v.detach().cpu().clone() for k, v in self.trained.state_dict().items()}
         else:
             progress.stale += 1
         patience = self.run.spec.patience
         progress.finished = bool(patience and progress.stale >= patience)
+
+    def _scores(self) -> dict[str, float]:
+        assert self.run.score is not None
+        with torch.random.fork_rng(devices=[]):
+            return dict(self.run.score())
 
     def _plans(self) -> dict[str, BatchPlan]:
         plans = {}
@@ -228,9 +279,6 @@ class Trainer:
                 plans[task.data] = BatchPlan(task.lengths(), self.run.spec.batch_size, seed)
         return plans
 
-    def _draws(self, number: int, step: int) -> random.Random:
-        return random.Random(f"{self.run.seed}:{number}:{step}")
-
     def _services(self, number: int) -> dict[str, Any]:
         heads = self.trained["heads"]
         return {
@@ -238,6 +286,8 @@ class Trainer:
             "tokenize": self.forward.tokenize,
             "lm_head": self._lm_head,
             "heads": dict(heads.items()).get(str(number)),
+            "companions": {name: other.heads for name, other in self.companions.items()},
+            "vocabulary": self.vocabulary,
             "step": self.progress.step,
         }
 
@@ -247,48 +297,3 @@ class Trainer:
     def _save(self) -> None:
         if self.processes.main:
             checkpoint.save(self.run.folder, self.progress, self.trained, self.optimizer, self.best)
-
-    @property
-    def _metrics(self) -> Path:
-        return self.run.folder / "metrics.jsonl"
-
-    def _log(self, row: Mapping[str, Any]) -> None:
-        if self.processes.main:
-            with self._metrics.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(row) + "\n")
-
-    def _log_from(self, step: int) -> None:
-        """Cut what an interrupted sitting logged after its last checkpoint."""
-        if not self.processes.main:
-            return
-        rows = read_metrics(self._metrics) if step else []
-        kept = [json.dumps(row) + "\n" for row in rows if row["step"] <= step]
-        self._metrics.write_text("".join(kept), encoding="utf-8")
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of a ``metrics.jsonl``; a last line that was cut is left out."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            break
-    return rows
-
-
-@contextmanager
-def _interrupts() -> Iterator[list[int]]:
-    """Collect Ctrl-C and SIGTERM, so that a step is never cut in the middle."""
-    caught: list[int] = []
-    before = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            before[number] = signal.signal(number, lambda n, _: caught.append(n))
-        except ValueError:  # not in the main thread
-            continue
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from accelerate import PartialState
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_gather
+
+T = TypeVar("T")
 
 
 class Processes:
@@ -46,6 +49,8 @@ class Processes:
             return rows
         most = -(-n // self.world)
         padded = torch.cat([rows, rows.new_zeros(most - len(rows), rows.shape[1])])
+        if torch.is_grad_enabled() and not padded.requires_grad:
+            padded.requires_grad_()  # every process must come to the gathering's backward
         stacked = torch.stack(all_gather(padded.contiguous()), dim=1)
         return stacked.reshape(-1, rows.shape[1])[:n]
 
@@ -55,6 +60,19 @@ class Processes:
         if self.world > 1:
             dist.all_reduce(value)
         return value
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is up in any process."""
+        if self.world == 1:
+            return flag
+        return bool(self.total(torch.tensor(float(flag), device=self.state.device)))
+
+    def from_main(self, make: Callable[[], T]) -> T:
+        """What the main process makes, in every process."""
+        box = [make() if self.main else None]
+        if self.world > 1:
+            dist.broadcast_object_list(box, device=self.state.device)
+        return cast(T, box[0])
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace each gradient by its mean over the processes."""

@@ -81,14 +81,14 @@ class Task:
         yield from bank_rows(self.objective, self.memory) or ()
         for start in range(0, len(self.records), 1024):
             rows = list(self._constants(self.records[start : start + 1024], services))
-            if not rows:
+            if not rows:  # an objective has constant texts in every step or in none
                 return
             yield from rows
 
     def _constants(self, records: Sequence[Record], services: Mapping[str, Any]) -> Iterator[str]:
         own = {"records": records, "rng": random.Random(0), "memory": self.memory}
         for view in call(self.objective.views, {**services, **own}).values():
-            if isinstance(view, View) and not view.module and view.output == "pooled":
+            if isinstance(view, View) and view.module is False and view.output == "pooled":
                 yield from (row for row in view.rows if isinstance(row, str))
 
     def make_bank(self, frozen: FrozenVectors) -> None:
@@ -131,7 +131,8 @@ class Task:
         """
         given = {**services, **views.context, "memory": self.memory, "bank": self.bank}
         given |= dict(zip(views.names, encoded, strict=True))
-        loss = call(self.objective.loss, given) if views.records else Loss(torch.zeros(0))
+        none = Loss(torch.zeros(0, device=processes.state.device))
+        loss = call(self.objective.loss, given) if views.records else none
         self._require_finite(loss, views.records)
         if self.objective.coupled or processes.world == 1:
             total = loss.total()
@@ -149,6 +150,14 @@ class Task:
                 where=record.origin,
                 todo="Look at this record; lower train.learning_rate, or use dtype: float32",
             )
+
+
+def make_heads(tasks: Sequence[Task], width: int, seed: int) -> nn.ModuleDict:
+    """The objectives' own trainable parts, by number of the task; the same in every process."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        made = {str(i): task.make_heads(width) for i, task in enumerate(tasks)}
+    return nn.ModuleDict({name: head for name, head in made.items() if head is not None})
 
 
 def _across(loss: Loss, processes: Processes) -> tuple[Tensor, float]:

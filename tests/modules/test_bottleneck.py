@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from pydantic import ValidationError
+from tiny_models import WIDTH, padded, tiny_encoder
+from tiny_training import digest, forward, module_for, shaken
+
+from xadapt.attach import Attachment
+from xadapt.modules.bottleneck import Options
+
+FORMS = [
+    {"after": "ffn"},
+    {"after": "attention"},
+    {"after": "both"},
+    {"after": "ffn", "form": "parallel"},
+]
+
+
+@pytest.mark.parametrize("options", FORMS)
+def test_zero_at_birth_in_every_form(options):
+    encoder = tiny_encoder()
+    tokens, mask = padded(encoder)
+    with Attachment(encoder, module_for(encoder, "bottleneck", width=4, **options)).on():
+        born = forward(encoder, tokens, mask)
+    assert torch.equal(born, forward(tiny_encoder(), tokens, mask))
+
+
+def test_names_shapes_and_layers():
+    module = module_for(tiny_encoder(), "bottleneck", width=4, after="both", layers=[2, 4])
+    shapes = {name: tuple(p.shape) for name, p in module.named_parameters()}
+    assert shapes["layers.2.attn_out.down.weight"] == (4, WIDTH)
+    assert shapes["layers.3.ffn_out.up.bias"] == (WIDTH,)
+    assert len(shapes) == 2 * 2 * 4 and {n.split(".")[1] for n in shapes} == {"2", "3"}
+
+
+@pytest.mark.parametrize(
+    ("activation", "value"),
+    [("relu", 3.0), ("gelu", 1.5 * (1 + math.erf(3 / 2**0.5))), ("silu", 3 / (1 + math.exp(-3)))],
+)
+def test_the_formula_by_hand(activation, value):
+    module = module_for(
+        tiny_encoder(),
+        "bottleneck",
+        width=1,
+        after="ffn",
+        activation=activation,
+        scaling=2,
+        layers=[0, 1],
+    )
+    fn = module.effects()[0].fn
+    fn.down.weight.data.fill_(0.0625)  # 32 ones give 2
+    fn.down.bias.data.fill_(1.0)
+    fn.up.weight.data.fill_(5.0)
+    fn.up.bias.data.fill_(7.0)
+    out = fn(torch.ones(1, 1, WIDTH))
+    assert torch.allclose(out, torch.full_like(out, 2 * (5 * value + 7)))
+
+
+@pytest.mark.parametrize("options", FORMS)
+def test_what_each_form_reads(options):
+    effects = module_for(tiny_encoder("mt5"), "bottleneck", width=4, **options).effects()
+    expected = "ffn_in" if options.get("form") == "parallel" else "output"
+    sites = {"ffn": {"ffn_out"}, "attention": {"attn_out"}, "both": {"attn_out", "ffn_out"}}
+    assert {e.reads for e in effects} == {expected}
+    assert {e.site for e in effects} == sites[options["after"]]
+
+
+def test_sequential_stands_before_residual_and_norm():
+    encoder = tiny_encoder("bert")
+    module = shaken(module_for(encoder, "bottleneck", width=4, after="ffn", layers=[3, 4]))
+    fn, layer = module.effects()[0].fn, encoder.model.encoder.layer[3]
+    tokens, mask = padded(encoder)
+    before = encoder.run(encoder.embed(tokens, mask), mask, 0, 3)
+    seen = {}
+    hook = layer.output.register_forward_pre_hook(lambda _, i: seen.update(inner=i[0], x=i[1]))
+    encoder.run(before, mask, 3)
+    hook.remove()
+    y = layer.output.dense(seen["inner"])
+    expected = layer.output.LayerNorm(y + fn(y) + seen["x"])
+    with Attachment(encoder, module).on():
+        assert torch.allclose(encoder.run(before, mask, 3), expected, atol=1e-6)
+
+
+def test_parallel_reads_the_input_of_the_ffn():
+    encoder = tiny_encoder("bert")
+    module = module_for(encoder, "bottleneck", width=4, after="ffn", form="parallel", layers=[3, 4])
+    fn, layer = shaken(module).effects()[0].fn, encoder.model.encoder.layer[3]
+    tokens, mask = padded(encoder)
+    before = encoder.run(encoder.embed(tokens, mask), mask, 0, 3)
+    seen = {}
+    hook = layer.output.register_forward_pre_hook(lambda _, i: seen.update(inner=i[0], x=i[1]))
+    encoder.run(before, mask, 3)
+    hook.remove()
+    y = layer.output.dense(seen["inner"]) + fn(seen["x"])
+    with Attachment(encoder, module).on():
+        after = encoder.run(before, mask, 3)
+    assert torch.allclose(after, layer.output.LayerNorm(y + seen["x"]), atol=1e-6)
+
+
+def test_seeds():
+    encoder = tiny_encoder()
+    one, same, other = (module_for(encoder, "bottleneck", seed=s, width=4) for s in (0, 0, 1))
+    assert digest(one) == digest(same) != digest(other)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"form": "parallel"},
+        {"form": "parallel", "after": "attention"},
+        {"width": 0},
+        {"activation": "tanh"},
+        {"scaling": 0},
+        {"breadth": 3},
+        {"after": "nothing"},
+    ],
+)
+def test_wrong_options_are_refused(options):
+    with pytest.raises(ValidationError):
+        Options(**options)

@@ -1,0 +1,85 @@
+"""Small data and small runs, shared by the tests of training."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tiny_models import tiny_encoder
+from torch import nn
+
+from xadapt.attach import geometry
+from xadapt.backbones.encoder import Encoder
+from xadapt.recipe import TrainSpec
+from xadapt.records import ParallelPair, PlainText
+from xadapt.store import build
+from xadapt.train.loop import Run, Trainer
+from xadapt.train.tasks import Task
+
+WORDS = ["the", "cat", "dog", "sat", "on", "mat", "park", "runs", "looks", "two", "five", "seven", "query", "passage"]
+WORTE = ["die", "katze", "hund", "sitzt", "auf", "matte", "park", "läuft", "schaut", "eins", "zwei", "paka", "mbwa", "katika"]
+
+
+def pairs(n: int, seed: int = 0) -> list[ParallelPair]:
+    """Pairs of 2 to 9 words, each word translated by its place in the lists."""
+    rng = random.Random(seed)
+    rows = []
+    for number in range(n):
+        chosen = [rng.randrange(len(WORDS)) for _ in range(rng.randint(2, 9))]
+        text, pivot = (" ".join(words[i] for i in chosen) for words in (WORTE, WORDS))
+        rows.append(ParallelPair(text, pivot, "de", origin=f"pairs.tsv:{number + 1}"))
+    return rows
+
+
+def plain(n: int, seed: int = 0) -> list[PlainText]:
+    """The language side of the pairs alone."""
+    return [PlainText(p.text, p.lang, origin=p.origin) for p in pairs(n, seed)]
+
+
+def module_for(encoder: Encoder, kind: str = "lora", seed: int = 0, **options: Any) -> nn.Module:
+    """A new module with zero effect."""
+    return build(kind, options or {"rank": 2}, geometry(encoder), seed=seed)
+
+
+def shaken(module: nn.Module, seed: int = 0, scale: float = 0.3) -> nn.Module:
+    """The module with every parameter random, so that it has an effect."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(scale * torch.randn(parameter.shape, generator=generator))
+    return module
+
+
+def trainer(
+    folder: Path,
+    tasks: Sequence[Task],
+    *,
+    encoder: Encoder | None = None,
+    module: nn.Module | None = None,
+    companions: Any = None,
+    run: dict[str, Any] | None = None,
+    **spec: Any,
+) -> Trainer:
+    """A trainer of a tiny LoRA on a tiny BERT, silent."""
+    encoder = encoder or tiny_encoder("bert", mlm=True)
+    module = module if module is not None else module_for(encoder)
+    options = {"batch_size": 4, **spec}
+    settings = Run(TrainSpec(**options), folder, show=False, **(run or {}))
+    return Trainer(encoder, module, tasks, settings, companions)
+
+
+def digest(module: nn.Module) -> str:
+    """The hash of all parameters and buffers, by name."""
+    state = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        state.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return state.hexdigest()
+
+
+def forward(encoder: Encoder, tokens: Any, mask: Any) -> Any:
+    """All layers."""
+    return encoder.run(encoder.embed(tokens, mask), mask)

@@ -1,0 +1,118 @@
+"""``xadapt list``, ``explain`` and ``doctor``: what there is, and what this machine has."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import platform
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from xadapt import bridges, registry
+from xadapt.backbones.bank import cache_folder
+from xadapt.backbones.families import FAMILIES
+from xadapt.backbones.loading import choose_device, choose_dtype
+from xadapt.cli import options
+from xadapt.errors import UserError
+from xadapt.hub.manifest import software_versions
+from xadapt.readers.cldr_graph import languages as graph_languages
+from xadapt.recipe_file import find_recipe, load_recipe, recipe_names
+
+
+def list_(
+    what: Annotated[
+        str | None,
+        typer.Argument(help="recipes, objectives, modules, readers, families or languages."),
+    ] = None,
+    json: options.JsonOption = None,
+) -> None:
+    """List recipes, objectives, modules, readers, encoder families, graph languages."""
+    found: dict[str, list[str]] = {
+        "recipes": recipe_names(),
+        **{room: list(registry.names(room)) for room in registry.ROOMS},
+        "families": sorted(family.name for family in FAMILIES),
+        "languages": sorted(graph_languages()),
+    }
+    if what is not None and what not in found:
+        raise UserError(registry.unknown("list", what, list(found)))
+    chosen = {what: found[what]} if what else found
+    console = Console(highlight=False)
+    for name, entries in chosen.items():
+        console.print(f"[bold]{name}[/bold]  {', '.join(entries)}")
+    options.save_json(json, chosen)
+
+
+def explain(
+    name: Annotated[str, typer.Argument(help="An objective, a module or a recipe.")],
+) -> None:
+    """Say what an objective, a module or a recipe is: options, defaults, source."""
+    console = Console(highlight=False)
+    known = False
+    for room in ("objectives", "modules"):
+        if name in registry.names(room):
+            known = True
+            part = registry.load(room, name)
+            console.print(f"[bold]{room[:-1]} {name}[/bold]")
+            console.print(inspect.getdoc(part) or "", markup=False)
+            console.print(_options(part))
+    if name in recipe_names():
+        known = True
+        recipe = load_recipe(find_recipe(name))
+        console.print(f"[bold]recipe {name}[/bold]\n{recipe.description}", markup=True)
+        console.print(f"{recipe.source.paper}\n{recipe.source.url}", markup=False)
+        for key, value in recipe.source.scores.items():
+            console.print(f"  {key}: {value}", markup=False)
+        console.print(recipe.source.note, markup=False)
+    if not known:
+        every = [*registry.names("objectives"), *registry.names("modules"), *recipe_names()]
+        raise UserError(registry.unknown("name", name, every))
+
+
+def _options(part: Any) -> Table:
+    table = Table("option", "default")
+    for field, default in _fields(part):
+        table.add_row(field, str(default))
+    return table
+
+
+def _fields(part: Any) -> list[tuple[str, Any]]:
+    if hasattr(part, "Options"):
+        return [
+            (n, f.get_default(call_default_factory=True))
+            for n, f in part.Options.model_fields.items()
+        ]
+    return [(f.name, f.default) for f in dataclasses.fields(part)]
+
+
+def doctor(
+    clear_cache: Annotated[bool, typer.Option(help="Remove all cached vectors.")] = False,
+    json: options.JsonOption = None,
+) -> None:
+    """Show versions, device, usable loaders and the cache of frozen vectors."""
+    folder = cache_folder()
+    if clear_cache and folder.exists():
+        shutil.rmtree(folder / "vectors", ignore_errors=True)
+    device = choose_device("auto")
+    facts = {
+        "python": platform.python_version(),
+        **software_versions(),
+        "device": f"{device}, {torch.get_num_threads()} threads",
+        "dtype": str(choose_dtype("auto", device)).removeprefix("torch."),
+        "cache": f"{folder}, {_size(folder) / 1e6:.1f} MB",
+        **{f"loader {n}": reason or "usable" for n, reason in bridges.usable().items()},
+    }
+    table = Table("what", "found")
+    for key, value in facts.items():
+        table.add_row(key, str(value))
+    Console(highlight=False).print(table)
+    options.save_json(json, facts)
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,0 +1,61 @@
+"""Options several commands share, and lists given by repeating or by commas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from xadapt import languages
+from xadapt.errors import UserError
+from xadapt.files import write_json
+
+BaseOption = Annotated[
+    str, typer.Option("--base", help="Hub id, folder or package:NAME/SUBDIR of the encoder.")
+]
+ModuleOption = Annotated[
+    list[str] | None, typer.Option("--module", help="Folder of a module; repeat for several.")
+]
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", help="Also write the result here, for machines.")
+]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(help="PIVOT,LANGUAGE as numbers from 1 or names. Without: 1,2 (English first)."),
+]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", help="Name of the file format, if the name hides it.")
+]
+PivotOption = Annotated[str, typer.Option("--pivot", help="Language of the other side.")]
+
+
+def split(values: Sequence[str] | None) -> list[str]:
+    """Flatten repeated and comma-separated values."""
+    return [part.strip() for value in values or () for part in value.split(",") if part.strip()]
+
+
+def tags(values: Sequence[str] | None) -> list[str]:
+    """Language tags, checked and brought to BCP-47.
+
+    Raises:
+        UserError: One is no language tag.
+    """
+    return [languages.normalise(value) for value in split(values)]
+
+
+def require(condition: bool, message: str, todo: str = "") -> None:
+    """Refuse a combination of options.
+
+    Raises:
+        UserError: The condition does not hold.
+    """
+    if not condition:
+        raise UserError(message, todo=todo)
+
+
+def save_json(path: Path | None, result: Mapping[str, Any]) -> None:
+    """Write the result for machines, if it is asked for."""
+    if path is not None:
+        write_json(path, dict(result))

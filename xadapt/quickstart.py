@@ -1,0 +1,191 @@
+"""The first five minutes: train on the built-in graph, judge on names never seen, draw, save."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from xadapt import languages
+from xadapt.adapted import open_module
+from xadapt.assess import BASE, BOTH, LANGUAGE, Bench, judge_entities
+from xadapt.backbones.encoder import Encoder
+from xadapt.evaluate import entities
+from xadapt.evaluate.systems import DIRECTIONS
+from xadapt.evaluate.tfidf import NAME as TFIDF
+from xadapt.hub.manifest import Manifest
+from xadapt.hub.opening import read_manifest
+from xadapt.hub.snippets import snippets
+from xadapt.outcome import Verify
+from xadapt.readers.cldr_graph import Graph, build, resolve
+from xadapt.recipe import Recipe
+from xadapt.records_in import Source
+from xadapt.report import Example, Heat, LanguageResult, Report, Score
+from xadapt.run import Job
+from xadapt.run import train as run_one
+from xadapt.train.metrics_log import read_metrics
+
+Say = Callable[[str], None]
+HEAT = 16
+EXAMPLES = 8
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One language of a quickstart.
+
+    Attributes:
+        lang: Its tag.
+        folder: Its module.
+        manifest: The module's manifest.
+        result: Entity alignment of names never seen.
+        shown: The same for the page.
+        reused: Whether the module was there from an earlier quickstart.
+        seconds: Time for this language, training and judging.
+    """
+
+    lang: str
+    folder: Path
+    manifest: Manifest
+    result: entities.Result
+    shown: LanguageResult
+    reused: bool
+    seconds: float
+
+
+def run_language(
+    recipe: Recipe, base: str, lang: str, out: Path, verify: Verify, say: Say
+) -> Outcome:
+    """Train one language's module, or take the one that is there, and judge it.
+
+    Raises:
+        UserError: The graph has no such language, or the base can't be loaded.
+    """
+    began = time.monotonic()
+    resolve(lang)
+    folder = out / lang
+    reused = (folder / "xadapt.json").exists() and _same(read_manifest(folder), recipe)
+    if reused:
+        say(f"{lang}: reusing the module in {folder} (remove it to train again)")
+    else:
+        resume = (folder / "run" / "checkpoint.safetensors").exists()
+        job = Job(base, (Source("cldr", lang),), folder, resume=resume)
+        run_one(recipe, job, verify, say)
+    encoder = Encoder.from_pretrained(base, dtype=recipe.dtype)
+    module, manifest = open_module(str(folder), encoder)
+    graph = build((resolve(lang), "en"))
+    result, shown = _judge(encoder, module, graph, lang)
+    seconds = time.monotonic() - began
+    return Outcome(lang, folder, manifest, result, shown, reused, seconds)
+
+
+def page(outcomes: Sequence[Outcome], base: str, command: str) -> Report:
+    """The page of a quickstart."""
+    first = outcomes[0]
+    rows = [
+        row
+        for row in read_metrics(first.folder / "run" / "metrics.jsonl")
+        if "loss" in row or "dev" in row
+    ]
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        for key, value in row.items():
+            if key.startswith("loss/"):
+                curves.setdefault(key.removeprefix("loss/"), []).append((row["step"], value))
+    dev = [(row["step"], row["dev"]["score"]) for row in rows if "dev" in row]
+    return Report(
+        title="xadapt quickstart",
+        facts=_facts(outcomes, base),
+        languages=[outcome.shown for outcome in outcomes],
+        curves=curves,
+        dev=dev,
+        snippet=snippets(first.manifest).get("adapters", "").replace("FOLDER", str(first.folder)),
+        notes=_notes(first),
+        command=command,
+    )
+
+
+def _judge(
+    encoder: Encoder, module: nn.Module, graph: Graph, lang: str
+) -> tuple[entities.Result, LanguageResult]:
+    test = graph.pairs(lang, "en", "test", drop_copies=True)
+    rest = graph.pairs(lang, "en", "train") + graph.pairs(lang, "en", "dev")
+    labels = [(p.origin, p.text, p.pivot) for p in test]
+    others = [(p.origin, p.text, p.pivot) for p in rest]
+    bench = Bench(encoder)
+    result = judge_entities(bench, labels, others, module, controls=True)
+    side = bench.through(module)
+    texts, pivots = [p.text for p in test], [p.pivot for p in test]
+    pool = list(dict.fromkeys(pivots + [p.pivot for p in rest]))
+    bare, after, names = bench.bare(texts), side(texts), bench.bare(pool)
+    shown = LanguageResult(
+        lang=lang,
+        name=languages.display_name(lang),
+        measure="Hits@1",
+        pool=result.pool_size["to_pivot"],
+        scores=_scores(result, lang),
+        heat=Heat(
+            texts[:HEAT],
+            pivots[:HEAT],
+            _cosines(bare[:HEAT], bench.bare(pivots[:HEAT])),
+            _cosines(after[:HEAT], bench.bare(pivots[:HEAT])),
+        ),
+        examples=[
+            Example(text, _best(bare[i], names, pool), _best(after[i], names, pool), pivots[i])
+            for i, text in enumerate(texts[:EXAMPLES])
+        ],
+    )
+    return result, shown
+
+
+def _scores(result: entities.Result, lang: str) -> list[Score]:
+    ways = dict(zip(DIRECTIONS, (f"{lang} to en", f"en to {lang}"), strict=True))
+    return [
+        Score(name, ways[way], hit.mean, hit.low, hit.high)
+        for name in (BASE, TFIDF, LANGUAGE, BOTH)
+        for way in DIRECTIONS
+        for hit in (result[name].scores[way]["cosine"]["hits@1"],)
+    ]
+
+
+def _cosines(left: Any, right: Any) -> list[list[float]]:
+    left = left / np.linalg.norm(left, axis=1, keepdims=True)
+    right = right / np.linalg.norm(right, axis=1, keepdims=True)
+    return [[float(v) for v in row] for row in left @ right.T]
+
+
+def _best(vector: Any, names: Any, pool: list[str]) -> str:
+    return pool[int((names @ vector / np.linalg.norm(names, axis=1)).argmax())]
+
+
+def _facts(outcomes: Sequence[Outcome], base: str) -> list[tuple[str, str]]:
+    first = outcomes[0].manifest
+    size = (outcomes[0].folder / "module.safetensors").stat().st_size
+    rows = ", ".join(f"{o.lang} {o.manifest.data[0].rows}" for o in outcomes)
+    return [
+        ("base", first.base.id or base),
+        ("module", f"{first.module.kind}, {size / 1e6:.1f} MB a language"),
+        ("trained on", f"names of the CLDR graph: {rows}"),
+        ("judged on", "names of entities that were never seen, among all names of the graph"),
+        ("seconds", ", ".join(f"{o.lang} {o.seconds:.0f}" for o in outcomes)),
+    ]
+
+
+def _notes(outcome: Outcome) -> list[str]:
+    return [
+        "Names that are the same in both languages are left out of the test: they need no module.",
+        "Intervals are bootstrap intervals over the names, from one training seed.",
+        "A module trained on names says little about sentences: train on parallel text for those.",
+        f"The curves are those of {languages.display_name(outcome.lang)}.",
+    ]
+
+
+def _same(manifest: Manifest, recipe: Recipe) -> bool:
+    asked = recipe.model_dump(mode="json")
+    return json.dumps(manifest.recipe, sort_keys=True) == json.dumps(asked, sort_keys=True)
