@@ -51,5 +51,5 @@ def test_strangers_are_found_and_cannot_take_a_name_of_ours(strangers):
 def test_the_nearest_name_is_suggested():
     with pytest.raises(UserError, match="unknown module 'lorra'; did you mean 'lora'"):
         registry.load("modules", "lorra")
-    with pytest.raises(UserError, match="known: .*bottleneck"):
+    with pytest.raises(UserError, match=r"known: .*bottleneck"):
         registry.load("modules", "zzzz")

@@ -20,8 +20,9 @@ from xadapt.store import build
 from xadapt.train.loop import Run, Trainer
 from xadapt.train.tasks import Task
 
-WORDS = ["the", "cat", "dog", "sat", "on", "mat", "park", "runs", "looks", "two", "five", "seven", "query", "passage"]
-WORTE = ["die", "katze", "hund", "sitzt", "auf", "matte", "park", "läuft", "schaut", "eins", "zwei", "paka", "mbwa", "katika"]
+_BOTH = """the/die cat/katze dog/hund sat/sitzt on/auf mat/matte park/park runs/läuft looks/schaut
+two/eins five/zwei seven/paka query/mbwa passage/katika"""
+WORDS, WORTE = zip(*(both.split("/") for both in _BOTH.split()), strict=True)
 
 
 def pairs(n: int, seed: int = 0) -> list[ParallelPair]:

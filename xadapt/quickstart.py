@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from xadapt import languages
+from xadapt import languages, report
 from xadapt.adapted import open_module
 from xadapt.assess import BASE, BOTH, LANGUAGE, Bench, judge_entities
 from xadapt.backbones.encoder import Encoder
@@ -127,9 +127,11 @@ def _judge(
     shown = LanguageResult(
         lang=lang,
         name=languages.display_name(lang),
-        measure="Hits@1",
+        measure="hits@1",
         pool=result.pool_size["to_pivot"],
-        scores=_scores(result, lang),
+        scores=_scores(result),
+        item="name",
+        asked="entities never seen",
         heat=Heat(
             texts[:HEAT],
             pivots[:HEAT],
@@ -144,11 +146,12 @@ def _judge(
     return result, shown
 
 
-def _scores(result: entities.Result, lang: str) -> list[Score]:
-    ways = dict(zip(DIRECTIONS, (f"{lang} to en", f"en to {lang}"), strict=True))
+def _scores(result: entities.Result) -> list[Score]:
+    names = {BASE: report.BASE, TFIDF: report.TFIDF, LANGUAGE: report.LANGUAGE_SIDE}
+    names[BOTH] = report.BOTH_SIDES
     return [
-        Score(name, ways[way], hit.mean, hit.low, hit.high)
-        for name in (BASE, TFIDF, LANGUAGE, BOTH)
+        Score(shown, way, hit.mean, hit.low, hit.high)
+        for name, shown in names.items()
         for way in DIRECTIONS
         for hit in (result[name].scores[way]["cosine"]["hits@1"],)
     ]
