@@ -13,6 +13,7 @@ def info_nce(
     targets: Tensor,
     temperature: float,
     hidden: tuple[Tensor, Tensor] | None = None,
+    unit_keys: bool = False,
 ) -> Tensor:
     """Cross-entropy of each query's own key among all keys, by cosine over temperature.
 
@@ -26,16 +27,20 @@ def info_nce(
         temperature: Unitless, positive.
         hidden: ``(rows, columns)`` of scores to leave out: known positives that are not the
             target. A target is never left out.
+        unit_keys: The keys are of unit length already.
 
     Returns:
         ``(n,)`` losses, each at least 0.
     """
-    scores = F.normalize(queries, dim=-1).to(keys.dtype) @ F.normalize(keys, dim=-1).T
-    scores = scores.float() / temperature
-    if hidden is not None and len(hidden[0]):
+    keys = keys if unit_keys else F.normalize(keys, dim=-1)
+    # Dividing the queries instead of the scores spares two passes over (n, m).
+    sharp = F.normalize(queries.float(), dim=-1) / temperature
+    scores = (sharp.to(keys.dtype) @ keys.T).float()
+    if hidden is not None:
         rows, columns = hidden
         keep = columns != targets[rows]
-        scores = scores.index_put((rows[keep], columns[keep]), scores.new_tensor(-torch.inf))
+        if keep.any():
+            scores = scores.index_put((rows[keep], columns[keep]), scores.new_tensor(-torch.inf))
     return F.cross_entropy(scores, targets, reduction="none")
 
 

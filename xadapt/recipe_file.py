@@ -24,7 +24,7 @@ def recipe_names() -> list[str]:
 
 
 def find_recipe(name: Path | str) -> Path:
-    """The path of a recipe: a file, or one that xadapt ships, by its name.
+    """The path of a recipe: a file, or ``[adapter_configs/]NAME[.yaml]`` of those shipped.
 
     Raises:
         UserError: It is neither; the nearest name is suggested.
@@ -33,7 +33,7 @@ def find_recipe(name: Path | str) -> Path:
     if path.is_file():
         return path
     shipped = path.name.removesuffix(".yaml")
-    if path.name in (str(name), f"{shipped}.yaml") and shipped in recipe_names():
+    if str(path.parent) in (".", "adapter_configs") and shipped in recipe_names():
         return resource("adapter_configs", f"{shipped}.yaml")
     raise UserError(
         "there is no such recipe file, and " + registry.unknown("recipe", shipped, recipe_names()),

@@ -127,7 +127,7 @@ def load_model(
                 base.location,
                 config=config,
                 dtype=dtype,
-                attn_implementation=_attention(cls, config),
+                attn_implementation=_attention(cls, config, dtype),
                 use_safetensors=True,
                 output_loading_info=True,
                 **base.options,
@@ -165,11 +165,15 @@ def _quiet() -> Iterator[None]:
             noise.enable_progress_bar()
 
 
-def _attention(cls: Any, config: Any) -> str:
-    """``sdpa`` where the class has it. Named always: left open, a file could name another."""
+def _attention(cls: Any, config: Any, dtype: torch.dtype | str) -> str:
+    """``sdpa`` where the class has it. Named always: left open, a file could name another.
+
+    On a CPU in bfloat16 the fused kernel's backward is several times slower than plain products.
+    """
     mapping = getattr(cls, "_model_mapping", None)
     real = mapping[type(config)] if mapping is not None else cls
-    return "sdpa" if getattr(real, "_supports_sdpa", False) else "eager"
+    slow = dtype == torch.bfloat16 and not torch.cuda.is_available()
+    return "sdpa" if getattr(real, "_supports_sdpa", False) and not slow else "eager"
 
 
 def _require_safetensors(base: Base) -> None:

@@ -86,7 +86,8 @@ class Bank:
     """Frozen vectors of texts of the whole data: exact negatives, never stale.
 
     Attributes:
-        vectors: ``(m, dim)`` in the order of ``bank_rows(memory)``, no gradient.
+        vectors: ``(m, dim)`` in the order of ``bank_rows(memory)``, of unit length, in the
+            encoder's dtype, no gradient.
     """
 
     vectors: Tensor

@@ -109,7 +109,9 @@ class TranslationRanking:
         if self.directions != "backward" and bank is not None:
             hidden = _pairs([memory.known[key] for key in text_keys], text.device)
             target = torch.tensor(rows, device=text.device)
-            parts.append(info_nce(text, bank.vectors, target, self.temperature, hidden))
+            parts.append(
+                info_nce(text, bank.vectors, target, self.temperature, hidden, unit_keys=True)
+            )
         elif self.directions != "backward":
             hidden = _in_batch([memory.known[key] for key in text_keys], rows, text.device)
             parts.append(info_nce(text, pivot, own, self.temperature, hidden))

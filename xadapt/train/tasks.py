@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xadapt.backbones.bank import FrozenVectors
@@ -94,7 +95,9 @@ class Task:
     def make_bank(self, frozen: FrozenVectors) -> None:
         """Look up the objective's bank, if it wants one."""
         rows = bank_rows(self.objective, self.memory)
-        self.bank = Bank(frozen.get(rows)) if rows else None
+        if rows:
+            vectors = F.normalize(frozen.get(rows), dim=-1)
+            self.bank = Bank(vectors.to(frozen.encoder.dtype))
 
     def views(
         self,

@@ -1,0 +1,169 @@
+"""Write RESULTS.md from the JSON of the benchmarks; no number is typed in.
+
+python examples/benchmarks/results.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from common import HERE, RESULTS, read
+
+TITLE = """# Measured results
+
+Each table stands under the command that made it; `DATA` is a folder with
+`parallel/en-xx.tsv.gz` and `extra/parallel/en-xx.tsv.gz` (English, the language, source tag).
+Written by `results.py` from `results/*.json`. Times are of the machine named; read them as ratios.
+"""
+SYSTEMS = (
+    ("frozen base", "frozen base"),
+    ("tf-idf", "TF-IDF"),
+    ("shuffled-pairs twin, both sides", "shuffled-pairs twin"),
+    ("module, language side only", "language side only"),
+    ("module, both sides", "both sides"),
+)
+
+
+def table(head: list[str], rows: Iterable[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in lines) + "\n"
+
+
+def scores(test: dict) -> dict[str, dict]:
+    """The rows of an evaluation by system."""
+    return {row["system"]: row for row in test["rows"]}
+
+
+def ways(row: dict) -> str:
+    """``to pivot / from pivot`` with three digits."""
+    found = row["accuracy"]
+    return f"{found['to_pivot']['mean']:.3f} / {found['from_pivot']['mean']:.3f}"
+
+
+def intervals(row: dict) -> str:
+    """The two 95 % intervals."""
+    both = (row["accuracy"][way] for way in ("to_pivot", "from_pivot"))
+    return " / ".join(f"{i['low']:.3f}-{i['high']:.3f}" for i in both)
+
+
+def alignment(result: dict) -> str:
+    """The table of one recipe on one language."""
+    train, test = result["train"], scores(result["test"])
+    rows = [
+        [label, ways(test[name]), intervals(test[name]), kept(test[name])]
+        for name, label in SYSTEMS
+        if name in test
+    ]
+    forward = result["frozen_forward_seconds"]
+    changes = f" with {', '.join(result['changes'])}" if result["changes"] else ""
+    times = train["seconds"] / forward
+    return (
+        table(["", "xx to en / en to xx", "95 %", "cos(en on, en off)"], rows)
+        + f"\n{result['recipe']}{changes}, {result['lang']}: {result['rows_given']:,} pairs given; "
+        f"{'; '.join(train['notes'])}. Trained in {train['seconds']:.0f} s, {times:.1f} times one "
+        f"frozen forward over the texts ({forward:.0f} s); {train['prepare_seconds']:.0f} s more for "
+        f"the frozen side (0 s once cached); padding {train['padding']:.1%}; "
+        f"{result['bytes'] / 1e6:.2f} MB. Loaders: "
+        + ", ".join(f"{name} {status}" for name, status in result["loaders"].items())
+        + ".\n"
+    )
+
+
+def kept(row: dict) -> str:
+    """cos(en on, en off) where it says something."""
+    shown = row["pivot_kept"] is not None and "both" in row["system"]
+    return f"{row['pivot_kept']:.3f}" if shown else ""
+
+
+def languages(result: dict) -> str:
+    """One line a language."""
+    rows = []
+    for row in result["rows"]:
+        test = scores(row["test"])
+        rows.append(
+            [
+                row["lang"],
+                f"{row['train_rows']:,}",
+                ways(test["frozen base"]),
+                ways(test["tf-idf"]),
+                ways(test["module, language side only"]),
+                ways(test["module, both sides"]),
+                f"{test['module, both sides']['pivot_kept']:.3f}",
+                f"{row['seconds']:.0f}",
+                f"{row['unknown']:.1%}",
+                f"{row['single']:.0%}",
+                f"{row['tokens_a_word']:.1f}",
+                row["test_source"],
+            ]
+        )
+    head = [
+        "", "pairs", "frozen base", "TF-IDF", "language side only", "both sides", "cos", "train s",
+        "unknown tokens", "single letters", "tokens a word", "test",
+    ]  # fmt: skip
+    return table(head, rows)
+
+
+def peers(result: dict) -> str:
+    """Time to the accuracy each peer reaches."""
+    rows = []
+    for name, row in result["table"].items():
+        ratio, reach = row["ratio"], row["xadapt_seconds_to_that"]
+        rows.append(
+            [
+                name,
+                f"{row['best']:.3f}",
+                f"{row['pass_seconds']:.0f}",
+                f"{row['seconds_to_best']:.0f}",
+                "never" if reach is None else f"{reach:.0f}",
+                "" if ratio is None else f"{ratio:.1f}",
+            ]
+        )
+    head = [
+        "", "best accuracy", "pass, s", "s to within .005 of its best", "xadapt, s to the same",
+        "ratio",
+    ]  # fmt: skip
+    return (
+        table(head, rows)
+        + f"\n{result['rows']:,} pairs, one pass; accuracy is the mean of both ways.\n"
+    )
+
+
+def kills(result: dict) -> str:
+    """One sentence."""
+    return (
+        f"{result['kills']} kills with SIGKILL over {result['finished']} runs; "
+        f"{result['equal']} of {result['finished']} final modules are byte for byte the "
+        "uninterrupted one.\n"
+    )
+
+
+KINDS = (
+    ("alignment_", "German", alignment),
+    ("languages_", "Six languages, at most 20,000 pairs each", languages),
+    ("peers", "Time to equal accuracy beside two stacks", peers),
+    ("kill_and_resume", "Killed and resumed", kills),
+)
+
+
+def main() -> None:
+    parts = [TITLE]
+    for path in sorted(RESULTS.glob("*.json"), key=order):
+        result = read(path)
+        _, title, show = next(kind for kind in KINDS if path.stem.startswith(kind[0]))
+        name = f"{title}: {path.stem}" if show is alignment else title
+        parts.append(
+            f"## {name}\n\n```\n{result['command']}\n```\n\n{result['machine']}\n\n{show(result)}"
+        )
+    (HERE / "RESULTS.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def order(path: Path) -> tuple[int, str]:
+    """Tables in the order of KINDS."""
+    place = next(i for i, kind in enumerate(KINDS) if path.stem.startswith(kind[0]))
+    return place, path.stem
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+import torch
+from tiny_models import TEXTS, tiny_encoder
+
+from xadapt.backbones import bank
+from xadapt.backbones.bank import FrozenVectors, cache_folder, trim
+from xadapt.backbones.encode import encode
+from xadapt.backbones.pooling import Pooling
+
+
+@pytest.fixture
+def encoder():
+    return tiny_encoder()
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How many texts were encoded."""
+    seen = []
+    monkeypatch.setattr(bank, "PIECE", 3)
+    real = bank.encode
+    monkeypatch.setattr(
+        bank, "encode", lambda e, texts, **k: (seen.extend(texts), real(e, texts, **k))[1]
+    )
+    return seen
+
+
+def pieces(folder):
+    return sorted((folder / "vectors").glob("*.safetensors"))
+
+
+def test_vectors_in_the_order_asked_for(encoder):
+    frozen = FrozenVectors(encoder, None)
+    assert frozen.missing([TEXTS[0], TEXTS[0], TEXTS[1]]) == 2
+    frozen.add(TEXTS[:4])
+    asked = [TEXTS[2], TEXTS[5], TEXTS[2], TEXTS[0]]
+    assert torch.allclose(frozen.get(asked), encode(encoder, asked), atol=1e-5)
+    assert frozen.get([]).shape == (0, 32) and frozen.missing(asked) == 0
+
+
+def test_the_disk_is_used_again(encoder, tmp_path, counted):
+    first = FrozenVectors(encoder, tmp_path)
+    first.add(TEXTS)
+    assert len(counted) == 7 and len(pieces(tmp_path)) == 3 and first.reused == 0
+    told = []
+    second = FrozenVectors(tiny_encoder(), tmp_path)
+    second.add(TEXTS, told.append)
+    assert len(counted) == 7 and second.reused == sum(told) == 7
+    assert torch.equal(second.get(TEXTS), first.get(TEXTS))
+
+
+@pytest.mark.parametrize(
+    "other", [{"seed": 1}, {"pooling": Pooling(normalise=True)}, {"pooling": Pooling(prompt="q: ")}]
+)
+def test_another_base_or_pooling_meets_none_of_it(encoder, tmp_path, counted, other):
+    FrozenVectors(encoder, tmp_path).add(TEXTS[:3])
+    twin = tiny_encoder(**other)
+    assert torch.allclose(FrozenVectors(twin, tmp_path).get(TEXTS[:3]), encode(twin, TEXTS[:3]))
+    assert len(counted) == 6
+
+
+def test_killed_in_the_middle_it_goes_on_there(encoder, tmp_path, counted):
+    def stop(count):
+        if len(counted) > 3:
+            raise KeyboardInterrupt
+
+    frozen = FrozenVectors(encoder, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        frozen.add(TEXTS, stop)
+    assert len(pieces(tmp_path)) == 1 and frozen.missing(TEXTS) == 7
+    counted.clear()
+    again = FrozenVectors(encoder, tmp_path)
+    again.add(TEXTS)
+    assert counted == list(TEXTS[3:])
+    assert torch.allclose(again.get(TEXTS), encode(encoder, TEXTS), atol=1e-5)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "noise", "short"])
+def test_a_damaged_piece_is_made_again(encoder, tmp_path, counted, damage):
+    FrozenVectors(encoder, tmp_path).add(TEXTS[:3])
+    (path,) = pieces(tmp_path)
+    raw = path.read_bytes()
+    if damage == "short":
+        bank.save_file({"vectors": torch.zeros(2, 32)}, str(path))
+    else:
+        path.write_bytes({"cut": raw[:-9], "empty": b"", "noise": os.urandom(len(raw))}[damage])
+    frozen = FrozenVectors(encoder, tmp_path)
+    assert torch.allclose(frozen.get(TEXTS[:3]), encode(encoder, TEXTS[:3]))
+    assert len(counted) == 6 and frozen.reused == 0
+    assert len(path.read_bytes()) == len(raw)
+
+
+def test_the_folder_is_bounded_and_the_oldest_go_first(tmp_path):
+    now = time.time()
+    for number in range(5):
+        path = tmp_path / f"{number}.safetensors"
+        path.write_bytes(b"x" * 100)
+        os.utime(path, (now - number, now - number))
+    stale, fresh = tmp_path / ".a.safetensors.x", tmp_path / ".b.safetensors.x"
+    for path in (stale, fresh):
+        path.write_bytes(b"half")
+    os.utime(stale, (now - 2 * bank.DAY,) * 2)
+    trim(tmp_path, limit=250)
+    assert sorted(p.name for p in tmp_path.glob("*.safetensors")) == [
+        "0.safetensors",
+        "1.safetensors",
+    ]
+    assert fresh.exists() and not stale.exists()
+
+
+def test_what_comes_after_the_seal_depends_on_the_call_alone(encoder, counted):
+    frozen = FrozenVectors(encoder, None)
+    frozen.add(TEXTS[:3])
+    frozen.seal()
+    alone = frozen.fixed([TEXTS[1], TEXTS[5]])
+    frozen.add([TEXTS[5], TEXTS[6]])
+    counted.clear()
+    assert torch.equal(frozen.fixed([TEXTS[1], TEXTS[5]]), alone)
+    assert counted == [TEXTS[5]]
+    assert torch.equal(frozen.fixed([TEXTS[2]]), frozen.get([TEXTS[2]])) and len(counted) == 1
+
+
+def test_where_the_cache_is(monkeypatch, tmp_path):
+    monkeypatch.setenv("XADAPT_CACHE", str(tmp_path / "own"))
+    assert cache_folder() == tmp_path / "own"
+    monkeypatch.delenv("XADAPT_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "xadapt"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "xadapt"

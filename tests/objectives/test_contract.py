@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+from tiny_training import plain
+from torch import nn
+
+from xadapt.objectives import contract
+from xadapt.objectives.contract import Loss, View, asks_for, bank_rows, call, draws, heads_of
+from xadapt.objectives.distillation import Distillation
+from xadapt.objectives.mlm import MaskedLanguageModelling
+
+
+def test_total_is_the_weighted_mean_plus_scalars():
+    values, weights = torch.tensor([1.0, 2.0, 6.0]), torch.tensor([1.0, 3.0, 0.0])
+    assert Loss(values).total().item() == 3
+    assert Loss(values, weights).total().item() == 7 / 4
+    scalars = {"a": torch.tensor(0.5), "b": torch.tensor(-2.0)}
+    assert Loss(values, weights, scalars).total().item() == 7 / 4 - 1.5
+    assert Loss(values, torch.zeros(3)).total().item() == 0
+
+
+def test_call_gives_what_is_named_and_says_what_is_missing():
+    def loss(text, step, bank=None):
+        return text, step, bank
+
+    assert call(loss, {"text": 1, "step": 2, "other": 3}) == (1, 2, None)
+    with pytest.raises(TypeError, match=r"loss asks for \['step'\], which nothing provides"):
+        call(loss, {"text": 1})
+
+
+def test_services_asked_for():
+    assert asks_for(MaskedLanguageModelling(), "lm_head")
+    assert asks_for(MaskedLanguageModelling(), "tokenizer")
+    assert not asks_for(Distillation(), "lm_head")
+
+
+def test_optional_parts():
+    assert heads_of(Distillation(), 4) is None and bank_rows(Distillation(), None) is None
+
+    class WithHeads:
+        def heads(self, width):
+            return nn.Linear(width, 2)
+
+    assert heads_of(WithHeads(), 4).in_features == 4
+    assert contract.options(Distillation()) == {"side": "text", "distance": "cosine"}
+
+
+def test_a_fused_view_is_whole():
+    View(["a"], beside=["b"], fused=(0, 1))
+    for wrong in ({"beside": ["b"]}, {"fused": (0, 1)}, {"beside": ["b", "c"], "fused": (0, 1)}):
+        with pytest.raises(ValueError, match="beside"):
+            View(["a"], **wrong)
+
+
+def test_draws_belong_to_the_record_and_the_step():
+    records = plain(4)
+    one = [d.random() for d in draws(random.Random(1), records)]
+    assert [d.random() for d in draws(random.Random(1), records[::-1])] == one[::-1]
+    assert [d.random() for d in draws(random.Random(1), records[2:3])] == one[2:3]
+    assert [d.random() for d in draws(random.Random(2), records)] != one and len(set(one)) == 4
