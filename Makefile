@@ -50,9 +50,9 @@ examples: $(VENV)/.stamp-dev
 	done
 
 benchmarks:
-	@echo "scripts: examples/benchmarks/   results: examples/benchmarks/RESULTS.md"
-	@for script in examples/benchmarks/*.py; do \
-		if [ -f "$$script" ]; then echo "  $(VENV)/bin/python $$script --help"; fi; done
+	@echo "results: examples/benchmarks/RESULTS.md, each table under the command that made it"
+	@echo "scripts, after make test has made $(VENV): $(VENV)/bin/python SCRIPT --help"
+	@grep -l '__main__' examples/benchmarks/*.py 2>/dev/null || echo "  none yet"
 
 $(VENV)/.stamp-venv $(VENV5)/.stamp-venv:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \

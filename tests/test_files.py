@@ -38,6 +38,9 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path):
         temporary.write_text("half")
         raise RuntimeError
     assert target.read_text() == "one"
+    with target.open() as reader:  # who reads the old file goes on reading it
+        files.write_text(target, "two")
+        assert reader.read() == "one" and target.read_text() == "two"
     assert [p.name for p in target.parent.iterdir()] == ["a.txt"]
 
 

@@ -1,1 +1,47 @@
-"""xadapt: alignment modules on a frozen multilingual encoder."""
+"""xadapt: alignment modules on a frozen multilingual encoder.
+
+The command line's verbs, in Python: `train`, `load`, `encode` and `evaluate`. They are described
+in `xadapt.verbs`, which is imported when the first of them is used, so that ``import xadapt`` and
+``xadapt --help`` take no time.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xadapt.verbs import encode, evaluate, load, train
+
+VERBS = ("train", "load", "encode", "evaluate")
+__all__ = ["__version__", "encode", "evaluate", "load", "train"]
+
+
+class _Package(ModuleType):
+    """This module, where the rooms `xadapt.train` and `xadapt.evaluate` don't hide the verbs.
+
+    Python binds a package's submodule under its name when it is imported; for these two the name
+    stays with the verb. ``from xadapt.train.loop import Trainer`` works as ever.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name in VERBS:
+            from xadapt import verbs
+
+            return getattr(verbs, name)
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("xadapt")
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in VERBS or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *__all__})
+
+
+sys.modules[__name__].__class__ = _Package

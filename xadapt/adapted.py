@@ -52,15 +52,19 @@ class Adapted:
             UserError: A folder is no module, or belongs to another base, or two modules are
                 for the same language.
         """
+        owners: dict[str, str] = {}
+        for folder in folders:  # before the base, which takes longer
+            for tag in open_folder(folder)[0].languages:
+                if tag in owners:
+                    raise UserError(
+                        f"two modules are for language {tag!r}, this one and {owners[tag]}",
+                        where=folder,
+                        todo="Load one of them",
+                    )
+                owners[tag] = folder
         encoder = Encoder.from_pretrained(base, dtype=dtype, device=device)
-        modules: dict[str, nn.Module] = {}
-        for folder in folders:
-            module, manifest = open_module(folder, encoder)
-            for tag in manifest.languages:
-                if tag in modules:
-                    raise UserError(f"two modules are for language {tag!r}", where=folder)
-                modules[tag] = module
-        return cls(encoder, modules)
+        opened = {folder: open_module(folder, encoder)[0] for folder in folders}
+        return cls(encoder, {tag: opened[folder] for tag, folder in owners.items()})
 
     def encode(
         self,
@@ -125,6 +129,11 @@ class Adapted:
         if tag is None:
             return None
         return self.attachments.get(tag) or self.attachments.get(tags.normalise(tag))
+
+    def bare(self, languages: Sequence[str | None]) -> list[str]:
+        """Those of the tags that have no module, so that their rows are rows of the base."""
+        named = [tag for tag in dict.fromkeys(languages) if tag is not None]
+        return [tag for tag in named if self._find(tag) is None]
 
 
 def open_module(folder: str, encoder: Encoder) -> tuple[nn.Module, Manifest]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from xadapt.backbones.encode import encode
 from xadapt.backbones.encoder import Encoder
 from xadapt.evaluate import bitext, entities
 from xadapt.evaluate.systems import Side, System
+from xadapt.readers.cldr_graph import build, resolve
 from xadapt.records import ParallelPair
 from xadapt.store import load_module
 
@@ -24,6 +24,8 @@ BASE = "frozen base"
 LANGUAGE = "module, language side only"
 BOTH = "module, both sides"
 TWIN = "shuffled-pairs twin, both sides"
+
+Labels = list[tuple[str, str, str]]
 
 
 class Bench:
@@ -37,20 +39,29 @@ class Bench:
     def __init__(self, encoder: Encoder, progress: Callable[[int], None] | None = None) -> None:
         self.encoder, self.progress = encoder, progress
         self.frozen = FrozenVectors(encoder, cache_folder())
+        self._sides: dict[int, tuple[Attachment, Side]] = {}
 
     def bare(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of the frozen base."""
         return self.frozen.get(texts).cpu().numpy()
 
     def through(self, module: nn.Module) -> Side:
-        """A side whose texts go through a module."""
+        """A side whose texts go through a module; the same one each time it is asked for."""
+        if id(module) in self._sides:
+            return self._sides[id(module)][1]
         attachment = Attachment(self.encoder, module.to(self.encoder.device))
 
         def side(texts: Sequence[str]) -> NDArray[np.float32]:
-            with attachment.on() if texts else nullcontext():
+            with attachment.on():
                 return encode(self.encoder, texts, progress=self.progress).numpy()
 
+        self._sides[id(module)] = (attachment, side)
         return side
+
+    def close(self) -> None:
+        """Take the modules off the encoder again."""
+        while self._sides:
+            self._sides.popitem()[1][0].remove()
 
     def systems(self, module: nn.Module | None, twin: nn.Module | None = None) -> dict[str, System]:
         """The rows of a table: base, the module in both modes, and the control."""
@@ -100,8 +111,8 @@ def judge_bitext(
 
 def judge_entities(
     bench: Bench,
-    labels: Sequence[tuple[str, str, str]],
-    others: Sequence[tuple[str, str, str]],
+    labels: Labels,
+    others: Labels,
     module: nn.Module | None,
     twin: nn.Module | None = None,
     *,
@@ -117,3 +128,24 @@ def judge_entities(
     return entities.evaluate(
         labels, systems, others=others, base=BASE, control=controls, resamples=resamples
     )
+
+
+def graph_labels(tag: str, pivot: str, pool: str) -> tuple[Labels, Labels]:
+    """Test entities of the CLDR graph with both names, and those that fill the pool.
+
+    Args:
+        tag: Language of the names.
+        pivot: The other language.
+        pool: ``all`` fills the pool with the other entities, ``test`` does not.
+
+    Raises:
+        UserError: The graph lacks a language.
+    """
+    graph = build((resolve(tag), resolve(pivot)))
+    test = _named(graph.pairs(tag, pivot, "test", drop_copies=True))
+    rest = _named(graph.pairs(tag, pivot, "train") + graph.pairs(tag, pivot, "dev"))
+    return test, rest if pool == "all" else []
+
+
+def _named(pairs: Sequence[ParallelPair]) -> Labels:
+    return [(pair.origin, pair.text, pair.pivot) for pair in pairs]

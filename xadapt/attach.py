@@ -14,13 +14,13 @@ from xadapt.attach_rows import ALL, Rows, join, split_by_rows
 from xadapt.backbones.encoder import Encoder
 from xadapt.backbones.families import SITES, SitePoint
 from xadapt.errors import UserError
-from xadapt.modules.effects import BELOW, EMBEDDINGS, Effect, Geometry
+from xadapt.modules.effects import BELOW, EMBEDDINGS, Effect, Geometry, effects_of
 
 
 def geometry(encoder: Encoder) -> Geometry:
     """The shapes of an encoder's sites."""
     sizes = {
-        (layer, name, point): (site.module.in_features, site.stop - site.start)
+        (layer, name, point): (int(site.module.in_features), site.stop - site.start)  # type: ignore[arg-type]
         for layer in range(encoder.depth)
         for name in SITES
         for point, site in enumerate(encoder.sites(layer, name))
@@ -30,8 +30,8 @@ def geometry(encoder: Encoder) -> Geometry:
 
 def embedding_table(encoder: Encoder) -> nn.Embedding:
     """The encoder's table of word embeddings, as its forward calls it."""
-    inner = getattr(encoder.model, "encoder", None)
-    owner = inner if hasattr(inner, "get_input_embeddings") else encoder.model
+    inner: Any = getattr(encoder.model, "encoder", None)
+    owner: Any = inner if hasattr(inner, "get_input_embeddings") else encoder.model
     table = owner.get_input_embeddings()
     assert isinstance(table, nn.Embedding)
     return table
@@ -57,7 +57,7 @@ class Attachment:
         self._ffn_input: dict[int, Tensor] = {}
         self._ids: Tensor | None = None
         self._undo: list[Callable[[], None]] = []
-        effects: list[Effect] = module.effects()
+        effects = effects_of(module)
         places = [_place(encoder, effect) for effect in effects]
         self._undo.append(join(encoder.model, self))
         for effect, site in zip(effects, places, strict=True):
@@ -66,7 +66,7 @@ class Attachment:
     @property
     def first_layer(self) -> int:
         """The lowest layer the module acts in, -1 for the embeddings: what lies below is fixed."""
-        return min(effect.layer for effect in self.module.effects())
+        return min(effect.layer for effect in effects_of(self.module))
 
     @contextmanager
     def on(self, rows: Sequence[int] | None = None) -> Iterator[None]:

@@ -56,7 +56,7 @@ def squared_distance(left: Tensor, right: Tensor) -> Tensor:
 
 def token_cross_entropy(
     logits: Tensor, labels: Tensor, owner: Tensor, n: int
-) -> tuple[Tensor, ...]:
+) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy over each record's own tokens, with the number of its tokens.
 
     Args:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import datetime
-import shutil
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from torch import nn
 
-from xadapt import languages
+from xadapt import languages, out_folder
 from xadapt.assess import BASE, BOTH, LANGUAGE, Bench, judge_bitext
 from xadapt.backbones.encoder import Encoder
 from xadapt.evaluate.systems import DIRECTIONS
 from xadapt.evaluate.tfidf import NAME as TFIDF
+from xadapt.files import atomic_file
 from xadapt.hub.folder import write_folder
-from xadapt.hub.manifest import Base, Data, Evidence, Manifest, ModuleSpec, build_manifest
+from xadapt.hub.manifest import (
+    Data,
+    Evidence,
+    Manifest,
+    ModuleSpec,
+    build_manifest,
+    without_local_paths,
+)
 from xadapt.recipe import Recipe
 from xadapt.records import ParallelPair
-from xadapt.records_in import Loaded, Source
+from xadapt.records_in import Share, Source
 from xadapt.store import options_of, save_module
 
 VERIFY_TEXTS = ("A short one.", "A sentence of some more words, to fill the batch.", "7")
@@ -29,7 +37,9 @@ def evidence(encoder: Encoder, module: nn.Module, dev: Sequence[ParallelPair]) -
     """Retrieval on the development split, of the module in both modes and the controls."""
     if not dev:
         return []
-    result = judge_bitext(Bench(encoder), dev, module, controls=True)
+    bench = Bench(encoder)
+    result = judge_bitext(bench, dev, module, controls=True)
+    bench.close()
     return [
         Evidence(
             task="bitext",
@@ -51,38 +61,34 @@ def manifest_of(
     recipe: Recipe,
     encoder: Encoder,
     module: nn.Module,
-    sources: Sequence[Source],
-    loaded: Loaded,
+    shares: Sequence[Share],
     *,
     base_id: str | None,
     licence: str | None,
 ) -> Manifest:
-    """All that is known of a trained module.
+    """All that is known of a module before it is trained; the evidence is still to come.
 
     Raises:
         UserError: The base id or the licence is malformed.
     """
-    tags = list(dict.fromkeys(languages.normalise(source.lang) for source in sources))
+    sources = [share.source for share in shares]
+    name = re.sub(r"[^A-Za-z0-9]+", "_", recipe.name).strip("_") or "recipe"
     return build_manifest(
-        name=f"{'-'.join(tags[:4])}_{recipe.name}",
-        base=Base(
-            id=base_id or encoder.hub_id(),
-            revision=encoder.source.revision,
-            model_type=str(encoder.model.config.model_type),  # type: ignore[union-attr]
-            fingerprint=encoder.identity.to_dict(),
-        ),
+        name=f"{'-'.join(tags(sources)[:4])}_{name}"[:96],
+        base={
+            "id": base_id or encoder.hub_id(),
+            "revision": encoder.source.revision,
+            "model_type": str(encoder.model.config.model_type),  # type: ignore[union-attr]
+            "fingerprint": encoder.identity.to_dict(),
+        },
         module=ModuleSpec(
             kind=recipe.module.kind, options=options_of(module).model_dump(mode="json")
         ),
         objectives=[spec.name for spec in recipe.objectives],
         recipe=recipe.model_dump(mode="json"),
-        languages=tags,
+        languages=tags(sources),
         pivot=languages.normalise(sources[0].pivot_lang),
-        data=[
-            Data(name=Path(source.path).name, sha256=loaded.sha256, rows=len(loaded.train))
-            for source in sources
-        ],
-        evidence=evidence(encoder, module, loaded.dev),
+        data=[Data(name=_name(s.source), sha256=s.sha256, rows=s.rows) for s in shares],
         pooling=encoder.pooling.to_dict(),
         prompt=encoder.pooling.prompt,
         max_length=encoder.max_length,
@@ -90,6 +96,16 @@ def manifest_of(
         created=datetime.date.today().isoformat(),
         licence=licence,
     )
+
+
+def tags(sources: Sequence[Source]) -> list[str]:
+    """The languages of sources as BCP-47, each once."""
+    return list(dict.fromkeys(languages.normalise(source.lang) for source in sources))
+
+
+def same_recipe(manifest: Manifest, recipe: Recipe) -> bool:
+    """Whether a module was made by this very recipe, with the same settings."""
+    return manifest.recipe == without_local_paths(recipe.model_dump(mode="json"))
 
 
 def publish(
@@ -101,19 +117,23 @@ def publish(
     verify: Verify,
     twin: nn.Module | None,
 ) -> Manifest:
-    """Write the folder aside, then move its files into place, the manifest last."""
-    ready = out / "run" / "module"
+    """Write the folder aside, then move its files into place, the manifest last.
+
+    Raises:
+        UserError: The folder can't be written, for lack of space for instance.
+    """
     checks = verify(base, module.to("cpu"), VERIFY_TEXTS)
+    ready = out / out_folder.STATE / out_folder.READY
     manifest = write_folder(ready, module, encoder, manifest, verify=checks, replace=True)
     if twin is not None:
-        (out / "controls").mkdir(exist_ok=True)
-        save_module(out / "controls" / "shuffled.safetensors", twin.to("cpu"))
-    for file in sorted(ready.iterdir(), key=lambda file: file.name == "xadapt.json"):
-        target = out / file.name
-        if target.is_dir():
-            shutil.rmtree(target)
-        file.replace(target)
-    ready.rmdir()
-    for left in (out / "run").rglob("checkpoint.safetensors"):
-        left.unlink()
+        with atomic_file(out / "controls" / "shuffled.safetensors") as temporary:
+            save_module(temporary, twin.to("cpu"))
+    out_folder.settle(out)
     return manifest
+
+
+def _name(source: Source) -> str:
+    """What the card calls a source: the id on the Hub, the graph, or a file's name."""
+    if source.path.startswith("hf:"):
+        return source.path.removeprefix("hf:").split(":")[0]
+    return source.path if source.path.split(":")[0] == "cldr" else Path(source.path).name

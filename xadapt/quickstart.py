@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,18 +11,19 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from xadapt import languages, report
+from xadapt import languages, out_folder, report
 from xadapt.adapted import open_module
-from xadapt.assess import BASE, BOTH, LANGUAGE, Bench, judge_entities
+from xadapt.assess import BASE, BOTH, LANGUAGE, Bench, graph_labels, judge_entities
+from xadapt.backbones.bases import resolve as resolve_base
 from xadapt.backbones.encoder import Encoder
+from xadapt.errors import UserError
 from xadapt.evaluate import entities
 from xadapt.evaluate.systems import DIRECTIONS
 from xadapt.evaluate.tfidf import NAME as TFIDF
-from xadapt.hub.manifest import Manifest
-from xadapt.hub.opening import read_manifest
-from xadapt.hub.snippets import snippets
+from xadapt.hub.manifest import Manifest, without_local_paths
+from xadapt.hub.snippets import FOLDER, pooling_code, snippets
 from xadapt.outcome import Verify
-from xadapt.readers.cldr_graph import Graph, build, resolve
+from xadapt.readers.cldr_graph import resolve
 from xadapt.recipe import Recipe
 from xadapt.records_in import Source
 from xadapt.report import Example, Heat, LanguageResult, Report, Score
@@ -34,6 +34,7 @@ from xadapt.train.metrics_log import read_metrics
 Say = Callable[[str], None]
 HEAT = 16
 EXAMPLES = 8
+LONGER = ("t5", "mt5", "m2m_100")  # encoder-decoders: adapters runs both halves
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,18 @@ class Outcome:
     seconds: float
 
 
+def require_languages(tags: Sequence[str]) -> None:
+    """Refuse languages the graph has no names of, before anything is trained.
+
+    Raises:
+        UserError: The graph lacks one of them, or it is English, the other side.
+    """
+    for tag in tags:
+        if tag == "en":
+            raise UserError("English is the side others are aligned to", where="--lang")
+        resolve(tag)
+
+
 def run_language(
     recipe: Recipe, base: str, lang: str, out: Path, verify: Verify, say: Say
 ) -> Outcome:
@@ -68,21 +81,17 @@ def run_language(
         UserError: The graph has no such language, or the base can't be loaded.
     """
     began = time.monotonic()
-    resolve(lang)
     folder = out / lang
-    reused = (folder / "xadapt.json").exists() and _same(read_manifest(folder), recipe)
-    if reused:
+    if out_folder.has_checkpoint(folder / out_folder.STATE):
+        say(f"{lang}: going on with the interrupted run in {folder}")
+    trained = run_one(recipe, Job(base, (Source("cldr", lang),), folder, resume=True), verify, say)
+    if trained.reused:
         say(f"{lang}: reusing the module in {folder} (remove it to train again)")
-    else:
-        resume = (folder / "run" / "checkpoint.safetensors").exists()
-        job = Job(base, (Source("cldr", lang),), folder, resume=resume)
-        run_one(recipe, job, verify, say)
     encoder = Encoder.from_pretrained(base, dtype=recipe.dtype)
     module, manifest = open_module(str(folder), encoder)
-    graph = build((resolve(lang), "en"))
-    result, shown = _judge(encoder, module, graph, lang)
+    result, shown = _judge(encoder, module, lang)
     seconds = time.monotonic() - began
-    return Outcome(lang, folder, manifest, result, shown, reused, seconds)
+    return Outcome(lang, folder, manifest, result, shown, trained.reused, seconds)
 
 
 def page(outcomes: Sequence[Outcome], base: str, command: str) -> Report:
@@ -105,24 +114,63 @@ def page(outcomes: Sequence[Outcome], base: str, command: str) -> Report:
         languages=[outcome.shown for outcome in outcomes],
         curves=curves,
         dev=dev,
-        snippet=snippets(first.manifest).get("adapters", "").replace("FOLDER", str(first.folder)),
+        snippet=snippet(first.manifest).replace(FOLDER, first.folder.name),
         notes=_notes(first),
         command=command,
     )
 
 
+def snippet(manifest: Manifest) -> str:
+    """The code that opens a module without xadapt, in the first library that holds it."""
+    return next(iter(snippets(manifest).values()), "")
+
+
+def loading_lines(manifest: Manifest, base: str, folder: str) -> list[str]:
+    """The shortest code that opens a module with adapters, from here.
+
+    Args:
+        manifest: The module's manifest.
+        base: The base as the user named it; a package or folder becomes a path of this machine,
+            so the lines are for the terminal and never for a file.
+        folder: The module's folder.
+
+    Returns:
+        Five lines that load base and module; after an empty one those that make vectors. Where
+        adapters can't hold the module or its forward is not the usual one, the whole snippet of
+        the first library that can.
+    """
+    source = resolve_base(base)
+    base = source.location
+    loader = manifest.loaders.get("adapters")
+    if loader is None or loader.status == "cannot hold" or manifest.base.model_type in LONGER:
+        lines = snippet(manifest).replace(FOLDER, folder).splitlines()
+        return [f"base = {base!r}" if line.startswith("base = ") else line for line in lines]
+    texts = [manifest.prompt + text for text in ("A sentence.", "Another, longer one.")]
+    if manifest.pooling.get("lower"):
+        texts = [text.lower() for text in texts]
+    return [
+        "from adapters import AutoAdapterModel",
+        "from transformers import AutoTokenizer",
+        f"model = AutoAdapterModel.from_pretrained({base!r})",
+        f"model.load_adapter({folder!r}, set_active=True)",
+        f"tokenizer = AutoTokenizer.from_pretrained({base!r})",
+        "",
+        "import torch",
+        f"batch = tokenizer({texts!r}, padding=True, return_tensors='pt')",
+        "states = model.eval()(**batch).last_hidden_state",
+        *pooling_code(manifest),
+    ]
+
+
 def _judge(
-    encoder: Encoder, module: nn.Module, graph: Graph, lang: str
+    encoder: Encoder, module: nn.Module, lang: str
 ) -> tuple[entities.Result, LanguageResult]:
-    test = graph.pairs(lang, "en", "test", drop_copies=True)
-    rest = graph.pairs(lang, "en", "train") + graph.pairs(lang, "en", "dev")
-    labels = [(p.origin, p.text, p.pivot) for p in test]
-    others = [(p.origin, p.text, p.pivot) for p in rest]
+    labels, others = graph_labels(lang, "en", "all")
     bench = Bench(encoder)
     result = judge_entities(bench, labels, others, module, controls=True)
     side = bench.through(module)
-    texts, pivots = [p.text for p in test], [p.pivot for p in test]
-    pool = list(dict.fromkeys(pivots + [p.pivot for p in rest]))
+    texts, pivots = [name[1] for name in labels], [name[2] for name in labels]
+    pool = list(dict.fromkeys(pivots + [name[2] for name in others]))
     bare, after, names = bench.bare(texts), side(texts), bench.bare(pool)
     shown = LanguageResult(
         lang=lang,
@@ -172,7 +220,7 @@ def _facts(outcomes: Sequence[Outcome], base: str) -> list[tuple[str, str]]:
     size = (outcomes[0].folder / "module.safetensors").stat().st_size
     rows = ", ".join(f"{o.lang} {o.manifest.data[0].rows}" for o in outcomes)
     return [
-        ("base", first.base.id or base),
+        ("base", first.base.id or str(without_local_paths(base))),
         ("module", f"{first.module.kind}, {size / 1e6:.1f} MB a language"),
         ("trained on", f"names of the CLDR graph: {rows}"),
         ("judged on", "names of entities that were never seen, among all names of the graph"),
@@ -187,8 +235,3 @@ def _notes(outcome: Outcome) -> list[str]:
         "A module trained on names says little about sentences: train on parallel text for those.",
         f"The curves are those of {languages.display_name(outcome.lang)}.",
     ]
-
-
-def _same(manifest: Manifest, recipe: Recipe) -> bool:
-    asked = recipe.model_dump(mode="json")
-    return json.dumps(manifest.recipe, sort_keys=True) == json.dumps(asked, sort_keys=True)

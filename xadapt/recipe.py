@@ -157,5 +157,5 @@ def strict(part: type) -> TypeAdapter:
     """A checker of an objective's options that refuses unknown ones."""
     config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
     if not hasattr(part, "__pydantic_config__"):
-        part.__pydantic_config__ = config
+        part.__pydantic_config__ = config  # type: ignore[attr-defined]
     return TypeAdapter(part)

@@ -73,7 +73,7 @@ def _parse(text: str, where: str) -> tuple[dict[str, Any], dict[Path_, str]]:
     try:
         for event in yaml.parse(text, yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):  # a few of them can stand for gigabytes
-                at = f"{where}:{event.start_mark.line + 1}"
+                at = f"{where}:{event.start_mark.line + 1}"  # type: ignore[union-attr]
                 raise UserError("a recipe can't use YAML aliases", where=at, todo="Write it out")
         node, raw = yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text)
     except yaml.YAMLError as error:

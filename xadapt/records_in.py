@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
 
 from xadapt import registry
 from xadapt.errors import UserError
@@ -14,8 +15,10 @@ from xadapt.makers.pair_filter import FilterOptions, filter_pairs
 from xadapt.makers.split import split_by_group
 from xadapt.readers.parallel import read_parallel
 from xadapt.recipe import DataSpec
-from xadapt.records import ParallelPair, Record
+from xadapt.records import ParallelPair, PlainText, Record
 from xadapt.text_key import normal_key
+
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Source:
         pivot_lang: Language of the other side.
         columns: ``PIVOT,LANGUAGE``, as numbers or names.
         file_format: Name of the format, where the path doesn't tell.
+        data: Which entry of the recipe's ``data`` it fills.
     """
 
     path: str
@@ -35,6 +39,22 @@ class Source:
     pivot_lang: str = "en"
     columns: str | None = None
     file_format: str | None = None
+    data: str = "train"
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one source gave to training.
+
+    Attributes:
+        source: The source.
+        rows: Records of it that are trained on.
+        sha256: Of these, in order.
+    """
+
+    source: Source
+    rows: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -42,75 +62,95 @@ class Loaded:
     """Records ready for training.
 
     Attributes:
-        train: To train on.
+        records: To train on, by the recipe's name for the data.
         dev: Held out; no equal sentence stands on both sides of the split.
         notes: What was read and dropped, one line each.
-        sha256: Of all training records, in order.
+        shares: What each source gave.
     """
 
-    train: list[Record]
-    dev: list[ParallelPair]
+    records: Mapping[str, list[Record]]
+    dev: list[ParallelPair] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    sha256: str = ""
+    shares: list[Share] = field(default_factory=list)
+
+    @property
+    def sha256(self) -> str:
+        """Of all training records, in order."""
+        return digest([record for name in sorted(self.records) for record in self.records[name]])
 
 
 def load_records(
-    sources: Sequence[Source], spec: DataSpec, dev: Source | None, seed: int
+    sources: Sequence[Source],
+    specs: Mapping[str, DataSpec],
+    dev: Sequence[Source] = (),
+    seed: int = 0,
 ) -> Loaded:
     """Read sources, drop what the filter refuses, and hold out a development part.
 
+    The development part is that of the entry ``train``; its sentences are taken out of every
+    other entry of pairs too.
+
+    Args:
+        sources: Each fills the entry of ``specs`` it names.
+        specs: The recipe's ``data``.
+        dev: Development pairs; without any they are taken from the data.
+        seed: Which groups of equal sentences are held out.
+
     Raises:
-        UserError: A source is unusable, or nothing is left to train on.
+        UserError: A source is unusable, an entry has none, or nothing is left to train on.
     """
-    if spec.reader == "plain_text":
-        return _plain(sources)
-    notes, kept = [], []
-    for source in sources:
-        pairs = read_pairs(source, spec.limit)
-        some, dropped = filter_pairs(pairs) if spec.filter else (pairs, {})
-        gone = ", ".join(
-            f"{count} {why.replace('_', ' ')}" for why, count in dropped.items() if count
-        )
-        notes.append(
-            f"{source.lang}: {len(some)} of {len(pairs)} pairs kept"
-            + (f" ({gone} dropped)" if gone else "")
-        )
-        kept += some
-    if not kept:
+    notes: list[str] = []
+    read = {source: _read(source, specs, notes) for source in sources}
+    held = _given_dev(dev)
+    spec = specs.get("train", DataSpec())
+    pairs = [r for s, rows in read.items() if s.data == "train" for r in _pairs(rows)]
+    if dev and not pairs:
         raise UserError(
-            "the filter left nothing to train on",
-            where=sources[0].path,
-            todo="Check --lang and the columns, or use --set data.train.filter=false",
+            "development pairs need parallel text to train on", where="--dev", todo="Leave it out"
         )
-    train, held = kept, []
-    if dev is not None:
-        held, _ = filter_pairs(read_pairs(dev, None), FilterOptions(max_ratio=0, min_script=0))
-        train = without(kept, held)
-    elif spec.dev:
-        train, held = split_by_group(kept, dev=_share(spec.dev, len(kept)), seed=seed)
-    notes.append(f"{len(train)} pairs to train on, {len(held)} held out for development")
-    return Loaded(list(train), held, notes, digest(train))
+    if not dev and pairs and spec.dev:
+        _, held = split_by_group(pairs, dev=_share(spec.dev, len(pairs)), seed=seed)
+    kept = {source: _without(rows, held) for source, rows in read.items()}
+    records = {name: [r for s, rows in kept.items() if s.data == name for r in rows]
+               for name in specs}  # fmt: skip
+    for name, rows in records.items():
+        _require_some(name, rows, [s for s in sources if s.data == name])
+        counted = f"{len(rows)} {_unit(rows)} to train on" + (
+            f" ({name})" if len(specs) > 1 else ""
+        )
+        notes.append(counted)
+    if held:
+        notes[-1] += f", {len(held)} held out for development"
+    shares = [Share(source, len(rows), digest(rows)) for source, rows in kept.items()]
+    return Loaded(records, held, notes, shares)
 
 
-def read_pairs(source: Source, limit: int | None) -> list[ParallelPair]:
+def read_pairs(source: Source, limit: int | None = None) -> list[ParallelPair]:
     """All pairs of a source, or the ``limit`` whose hash is least.
 
     Raises:
         UserError: The source is unusable.
     """
-    pairs = list(
-        read_parallel(
-            source.path,
-            lang=source.lang,
-            pivot_lang=source.pivot_lang,
-            columns=source.columns,
-            file_format=source.file_format,
-        )
+    return limited(
+        list(
+            read_parallel(
+                source.path,
+                lang=source.lang,
+                pivot_lang=source.pivot_lang,
+                columns=source.columns,
+                file_format=source.file_format,
+            )
+        ),
+        limit,
     )
-    if limit is None or len(pairs) <= limit:
-        return pairs
-    chosen = set(sorted(range(len(pairs)), key=lambda i: digest([pairs[i]]))[:limit])
-    return [pair for i, pair in enumerate(pairs) if i in chosen]
+
+
+def limited(records: list[R], limit: int | None) -> list[R]:
+    """All records, or the ``limit`` whose hash is least, in the order they stood in."""
+    if limit is None or len(records) <= limit:
+        return records
+    chosen = set(sorted(range(len(records)), key=lambda i: digest([records[i]]))[:limit])
+    return [record for i, record in enumerate(records) if i in chosen]
 
 
 def without(pairs: Sequence[ParallelPair], held: Sequence[ParallelPair]) -> list[ParallelPair]:
@@ -133,10 +173,82 @@ def digest(records: Sequence[Record]) -> str:
     return state.hexdigest()
 
 
-def _plain(sources: Sequence[Source]) -> Loaded:
-    reader = registry.load("readers", "plain_text")()
-    rows = [row for source in sources for row in reader.read(source.path, normalise(source.lang))]
-    return Loaded(rows, [], [f"{len(rows)} lines to train on"], digest(rows))
+def _read(source: Source, specs: Mapping[str, DataSpec], notes: list[str]) -> list[Record]:
+    if source.data not in specs:
+        raise UserError(registry.unknown("data", source.data, list(specs)), where="--data")
+    spec = specs[source.data]
+    part = registry.load("readers", spec.reader)
+    gives = getattr(part, "gives", None)
+    if gives is PlainText:
+        rows = limited(list(part().read(source.path, normalise(source.lang))), spec.limit)
+        notes.append(f"{source.lang}: {len(rows)} lines")
+        return list(rows)
+    if gives is not ParallelPair:
+        raise UserError(f"the reader {spec.reader!r} gives nothing this command can train on")
+    return _read_pairs(source, spec, part, notes)
+
+
+def _read_pairs(source: Source, spec: DataSpec, part: Any, notes: list[str]) -> list[Record]:
+    by_recipe = None if spec.reader == "parallel" else part.format
+    asked = Source(
+        source.path,
+        source.lang,
+        source.pivot_lang,
+        source.columns or spec.columns,
+        source.file_format or by_recipe,
+    )
+    pairs = read_pairs(asked, spec.limit)
+    kept, dropped = filter_pairs(pairs) if spec.filter else (pairs, {})
+    gone = ", ".join(f"{n} {why.replace('_', ' ')}" for why, n in dropped.items() if n)
+    notes.append(
+        f"{source.lang}: {len(kept)} of {len(pairs)} pairs kept"
+        + (f" ({gone} dropped)" if gone else "")
+    )
+    if not kept:
+        raise UserError(
+            f"the filter left nothing to train on ({gone})",
+            where=source.path,
+            todo=f"Check --lang and the columns, or use --set data.{source.data}.filter=false",
+        )
+    return list(kept)
+
+
+def _given_dev(sources: Sequence[Source]) -> list[ParallelPair]:
+    """Development pairs as they are, but for repetitions."""
+    held: list[ParallelPair] = []
+    for source in sources:
+        some, _ = filter_pairs(read_pairs(source), FilterOptions(max_ratio=0, min_script=0))
+        if not some:
+            raise UserError("no development pair is left", where=source.path)
+        held += some
+    return held
+
+
+def _pairs(records: Sequence[Record]) -> list[ParallelPair]:
+    return [record for record in records if isinstance(record, ParallelPair)]
+
+
+def _without(records: list[Record], held: Sequence[ParallelPair]) -> list[Record]:
+    if not held or not isinstance(records[0], ParallelPair):
+        return records
+    return list(without(_pairs(records), held))
+
+
+def _require_some(name: str, rows: Sequence[Record], sources: Sequence[Source]) -> None:
+    if not sources:
+        raise UserError(
+            f"the recipe wants data {name!r} and none is given", todo=f"Add --data {name}=PATH"
+        )
+    if not rows:
+        raise UserError(
+            "every pair shares a sentence with the development pairs: nothing is left to train on",
+            where=sources[0].path,
+            todo="Give other development pairs",
+        )
+
+
+def _unit(rows: Sequence[Record]) -> str:
+    return "pairs" if isinstance(rows[0], ParallelPair) else "lines"
 
 
 def _share(dev: float, count: int) -> int | float:

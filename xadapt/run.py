@@ -12,19 +12,21 @@ import torch
 import yaml
 from torch import nn
 
+from xadapt import out_folder
 from xadapt.attach import geometry
 from xadapt.backbones.bank import cache_folder
 from xadapt.backbones.encode import encode
 from xadapt.backbones.encoder import Encoder
 from xadapt.errors import UserError
-from xadapt.files import require_empty, write_text
+from xadapt.files import write_text
 from xadapt.hub.manifest import Manifest
+from xadapt.hub.opening import read_manifest
 from xadapt.makers.shuffle import shuffle_pairs
 from xadapt.matching import nearest
-from xadapt.outcome import Verify, manifest_of, publish
+from xadapt.outcome import Verify, evidence, manifest_of, publish, same_recipe, tags
 from xadapt.recipe import Recipe
-from xadapt.records import ParallelPair
-from xadapt.records_in import Loaded, Source, load_records
+from xadapt.records import ParallelPair, Record
+from xadapt.records_in import Loaded, Source, digest, load_records
 from xadapt.store import build, parameter_count
 from xadapt.train.loop import Run, Trainer
 from xadapt.train.tasks import Task
@@ -41,7 +43,7 @@ class Job:
         sources: Where the records are; several languages make one joint module.
         out: Folder of the module.
         dev: Development pairs, if they are not to be taken from the data.
-        resume: Go on with an interrupted run.
+        resume: Go on with an interrupted run; a finished one is left as it is.
         controls: Also train the twin on shuffled pairs.
         base_id: Hub id of a base that was given as a folder or a package.
         licence: SPDX id of the module's licence.
@@ -51,7 +53,7 @@ class Job:
     base: str
     sources: tuple[Source, ...]
     out: Path
-    dev: Source | None = None
+    dev: tuple[Source, ...] = ()
     resume: bool = False
     controls: bool = False
     base_id: str | None = None
@@ -68,23 +70,37 @@ class Trained:
         manifest: Its manifest.
         seconds: Training time over all sittings.
         prepare_seconds: Time to encode the frozen side, this sitting.
-        padding: Share of padding among the tokens of the forwards.
+        padding: Share of padding among the tokens of the forwards, this sitting.
         notes: What was read, dropped and held out.
+        reused: Whether the module was there, finished, before this call.
     """
 
     folder: Path
     manifest: Manifest
-    seconds: float
-    prepare_seconds: float
-    padding: float
+    seconds: float = 0.0
+    prepare_seconds: float = 0.0
+    padding: float = 0.0
     notes: list[str] = field(default_factory=list)
+    reused: bool = False
+
+
+def check(recipe: Recipe, jobs: Sequence[Job]) -> None:
+    """Read the data of several jobs, so that a fault of the last is told before the first runs.
+
+    Raises:
+        UserError: A folder or a source is unusable.
+    """
+    for job in jobs:
+        if not out_folder.require_usable(job.out, job.resume):
+            _load(recipe, job)
 
 
 def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -> Trained:
     """Train one module and write its folder.
 
     The run keeps its state in ``out/run``; the module's files stand beside it once it is done,
-    the manifest last, so a folder with a manifest is a whole one.
+    the manifest last, so a folder with a manifest is a whole one. All that can be wrong with
+    what was given is told before anything is written or said.
 
     Args:
         recipe: What to do.
@@ -96,57 +112,73 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
         UserError: Something the user gave is wrong.
         KeyboardInterrupt: After Ctrl-C, with the run resumable.
     """
-    state = _open_run(job)
-    loaded = load_records(job.sources, recipe.data["train"], job.dev, recipe.seed)
-    for note in loaded.notes:
-        say(note)
+    if out_folder.require_usable(job.out, job.resume):
+        return _finished(recipe, job)
+    loaded = _load(recipe, job)
     encoder = Encoder.from_pretrained(job.base, dtype=recipe.dtype)
     module = _module(recipe, encoder)
-    say(f"{parameter_count(module):,} values to train on the {encoder.dtype} base {job.base}")
-    trainer = _trainer(recipe, job, loaded, encoder, module, state)
-    progress = trainer.train(resume=_has_checkpoint(job, state))
-    twin = _twin(recipe, job, loaded, encoder, state, say) if job.controls else None
+    trainer = _trainer(recipe, job, loaded, encoder, module, job.out / out_folder.STATE)
     manifest = manifest_of(
         recipe,
         encoder,
         module,
-        job.sources,
-        loaded,
+        loaded.shares,
         base_id=job.base_id,
         licence=job.licence,
     )
-    if trainer.processes.main:
-        write_text(state / "recipe.yaml", _as_yaml(recipe))
-        manifest = publish(job.out, job.base, module, encoder, manifest, verify, twin)
-    trainer.processes.wait()
-    forward = trainer.forward
-    padding = 1 - forward.tokens / max(1, forward.padded)
+    for note in loaded.notes:
+        say(note)
+    say(f"{parameter_count(module):,} values to train on the {manifest.dtype} base {job.base}")
+    main, resume = trainer.processes.main, _has_checkpoint(job)
+    trainer.processes.wait()  # no process may write before all have looked at the folder
+    with out_folder.nothing_left(job.out, main):
+        progress = trainer.train(resume=resume)
+        twin = _twin(recipe, job, loaded, encoder, say) if job.controls else None
+        if main:
+            manifest = manifest.model_copy(
+                update={"evidence": evidence(encoder, module, loaded.dev)}
+            )
+            write_text(job.out / out_folder.STATE / "recipe.yaml", _as_yaml(recipe))
+            publish(job.out, job.base, module, encoder, manifest, verify, twin)
+        trainer.processes.wait()
     return Trained(
-        job.out, manifest, progress.seconds, trainer.prepare_seconds, padding, loaded.notes
+        job.out,
+        read_manifest(job.out),
+        progress.seconds,
+        trainer.prepare_seconds,
+        1 - trainer.forward.tokens / trainer.forward.padded if trainer.forward.padded else 0.0,
+        loaded.notes,
     )
 
 
-def _open_run(job: Job) -> Path:
-    state = job.out / "run"
-    if (job.out / "xadapt.json").exists():
+def _load(recipe: Recipe, job: Job) -> Loaded:
+    loaded = load_records(job.sources, recipe.data, job.dev, recipe.seed)
+    if job.controls and not any(_shufflable(rows) for rows in loaded.records.values()):
         raise UserError(
-            "the output folder holds a finished module", where=str(job.out), todo="Name another"
+            "the shuffled-pairs control needs parallel text",
+            where="--controls",
+            todo="Leave it out for this recipe",
         )
-    unfinished = state.is_dir() and any(state.iterdir())
-    if unfinished and not job.resume:
+    return loaded
+
+
+def _finished(recipe: Recipe, job: Job) -> Trained:
+    """The module an earlier run left, if it is what this one would make."""
+    manifest = read_manifest(job.out)
+    if not same_recipe(manifest, recipe) or manifest.languages != tags(job.sources):
         raise UserError(
-            "the output folder holds an unfinished run",
+            "the output folder holds a finished module of another recipe or language",
             where=str(job.out),
-            todo="Add --resume to go on with it, or name another folder",
+            todo="Name another one, or remove it",
         )
-    if not unfinished:
-        require_empty(job.out)
-    state.mkdir(parents=True, exist_ok=True)
-    return state
+    out_folder.clear(job.out)
+    note = f"{job.out} holds the finished module already"
+    return Trained(job.out, manifest, notes=[note], reused=True)
 
 
-def _has_checkpoint(job: Job, state: Path) -> bool:
-    return job.resume and (state / "checkpoint.safetensors").exists()
+def _has_checkpoint(job: Job, *inside: str) -> bool:
+    folder = job.out.joinpath(out_folder.STATE, *inside)
+    return job.resume and (folder / out_folder.CHECKPOINT).exists()
 
 
 def _module(recipe: Recipe, encoder: Encoder) -> nn.Module:
@@ -166,15 +198,19 @@ def _trainer(
         Task(
             spec.name,
             spec.build(),
-            loaded.train,
+            loaded.records[spec.data],
             weight=spec.weight,
             share=spec.share,
             data=spec.data,
         )
         for spec in recipe.objectives
     ]
-    recipe_hash = hashlib.sha256(_as_yaml(recipe).encode()).hexdigest()
-    identity = {"recipe": recipe_hash, "base": encoder.fingerprint, "data": loaded.sha256}
+    identity = {
+        "recipe": hashlib.sha256(_as_yaml(recipe).encode()).hexdigest(),
+        "base": encoder.fingerprint,
+        "data": loaded.sha256,
+        "development pairs": digest(loaded.dev),
+    }
     run = Run(recipe.train, state, recipe.seed, identity, None, cache_folder(), job.show)
     trainer = Trainer(encoder, module, tasks, run)
     if loaded.dev:
@@ -200,19 +236,26 @@ def dev_scores(trainer: Trainer, dev: Sequence[ParallelPair]) -> dict[str, float
     return {"score": float(np.mean(list(scores.values()))), **scores, "pivot_kept": float(kept)}
 
 
-def _twin(
-    recipe: Recipe, job: Job, loaded: Loaded, encoder: Encoder, state: Path, say: Say
-) -> nn.Module:
+def _twin(recipe: Recipe, job: Job, loaded: Loaded, encoder: Encoder, say: Say) -> nn.Module:
     """The control: the same module trained on pairs that are no translations."""
     say("training the control on shuffled pairs")
-    folder = state / "shuffled"
-    folder.mkdir(exist_ok=True)
-    train = shuffle_pairs(loaded.train, seed=recipe.seed)  # type: ignore[arg-type]
-    shuffled = replace(loaded, train=list(train), dev=[], sha256=loaded.sha256 + ":shuffled")
+    shuffled = replace(
+        loaded, records={n: _shuffled(r, recipe.seed) for n, r in loaded.records.items()}, dev=[]
+    )
     module = _module(recipe, encoder)
-    trainer = _trainer(recipe, job, shuffled, encoder, module, folder)
-    trainer.train(resume=_has_checkpoint(job, folder))
+    state = job.out / out_folder.STATE / "shuffled"
+    trainer = _trainer(recipe, job, shuffled, encoder, module, state)
+    trainer.train(resume=_has_checkpoint(job, "shuffled"))
     return module
+
+
+def _shufflable(records: Sequence[Record]) -> bool:
+    return isinstance(records[0], ParallelPair)
+
+
+def _shuffled(records: list[Record], seed: int) -> list[Record]:
+    pairs = [record for record in records if isinstance(record, ParallelPair)]
+    return list(shuffle_pairs(pairs, seed=seed)) if pairs else records
 
 
 def _as_yaml(recipe: Recipe) -> str:

@@ -19,8 +19,9 @@ from xadapt.modules.effects import Geometry, ModuleOptions
 def save_module(path: Path | str, module: nn.Module) -> None:
     """Write a module's tensors (fp32) with its kind and options; not atomic by itself."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}
-    metadata = {"kind": str(module.kind), "options": options_of(module).model_dump_json()}
-    save_file(tensors, str(path), metadata=metadata)
+    # One key: safetensors writes several in random order, and equal modules have equal bytes.
+    said = {"kind": str(module.kind), **options_of(module).model_dump(mode="json")}
+    save_file(tensors, str(path), metadata={"options": json.dumps(said)})
 
 
 def load_module(path: Path | str, geometry: Geometry) -> nn.Module:
@@ -46,8 +47,10 @@ def read_module(path: Path | str) -> tuple[dict[str, Tensor], str, dict]:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return tensors, metadata["kind"], json.loads(metadata["options"])
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        options = json.loads(metadata["options"])
+        kind = metadata.get("kind") or options.pop("kind")
+        return tensors, str(kind), options
+    except (SafetensorError, OSError, KeyError, ValueError, AttributeError, TypeError) as error:
         raise UserError(f"this is no module of xadapt ({error})", where=str(path)) from None
 
 

@@ -9,7 +9,7 @@ from tiny_models import WIDTH, padded, tiny_encoder
 from tiny_training import digest, forward, module_for, shaken
 
 from xadapt.attach import Attachment
-from xadapt.modules.bottleneck import Options
+from xadapt.modules.bottleneck import BottleneckOptions
 
 FORMS = [
     {"after": "ffn"},
@@ -120,4 +120,4 @@ def test_seeds():
 )
 def test_wrong_options_are_refused(options):
     with pytest.raises(ValidationError):
-        Options(**options)
+        BottleneckOptions(**options)

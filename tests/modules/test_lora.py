@@ -8,7 +8,7 @@ from tiny_training import digest, forward, module_for, shaken
 
 from xadapt.attach import Attachment, geometry
 from xadapt.errors import UserError
-from xadapt.modules.lora import LoRA, Options
+from xadapt.modules.lora import LoRA, LoRAOptions
 
 
 def test_names_shapes_and_zero_at_birth():
@@ -66,7 +66,7 @@ def test_seeds():
 )
 def test_wrong_options_are_refused(options):
     with pytest.raises(ValidationError):
-        Options(**options)
+        LoRAOptions(**options)
 
 
 def test_an_encoder_without_the_site_or_the_layers_is_refused():
@@ -100,7 +100,7 @@ def test_a_gated_ffn_has_two_inner_linears():
 
 
 def test_it_computes_in_the_dtype_of_the_states():
-    module = shaken(LoRA(Options(rank=2), geometry(tiny_encoder())))
+    module = shaken(LoRA(LoRAOptions(rank=2), geometry(tiny_encoder())))
     x = torch.randn(1, 3, 32, dtype=torch.bfloat16)
     effect = next(e for e in module.effects() if e.site == "q")
     out = effect.fn(x)

@@ -9,19 +9,13 @@ import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from xadapt import bridges, registry
-from xadapt.backbones.bank import cache_folder
-from xadapt.backbones.families import FAMILIES
-from xadapt.backbones.loading import choose_device, choose_dtype
 from xadapt.cli import options
 from xadapt.errors import UserError
-from xadapt.hub.manifest import software_versions
-from xadapt.readers.cldr_graph import languages as graph_languages
 from xadapt.recipe_file import find_recipe, load_recipe, recipe_names
 
 
@@ -33,6 +27,9 @@ def list_(
     json: options.JsonOption = None,
 ) -> None:
     """List recipes, objectives, modules, readers, encoder families, graph languages."""
+    from xadapt.backbones.families import FAMILIES
+    from xadapt.readers.cldr_graph import languages as graph_languages
+
     found: dict[str, list[str]] = {
         "recipes": recipe_names(),
         **{room: list(registry.names(room)) for room in registry.ROOMS},
@@ -95,6 +92,12 @@ def doctor(
     json: options.JsonOption = None,
 ) -> None:
     """Show versions, device, usable loaders and the cache of frozen vectors."""
+    import torch
+
+    from xadapt.backbones.bank import cache_folder
+    from xadapt.backbones.loading import choose_device, choose_dtype
+    from xadapt.hub.manifest import software_versions
+
     folder = cache_folder()
     if clear_cache and folder.exists():
         shutil.rmtree(folder / "vectors", ignore_errors=True)

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import warnings
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -13,9 +14,14 @@ from rich.console import Console
 from xadapt.cli import about, encode, evaluate, quickstart, train
 from xadapt.errors import UserError
 
+INTERRUPTED = 130
+GOES_ON = {
+    "train": "the same command with --resume goes on where it stopped",
+    "quickstart": "the same command goes on where it stopped",
+}
+
 app = typer.Typer(
     help="Make a multilingual encoder work in your language: small modules on a frozen base.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -32,32 +38,52 @@ app.command("doctor")(about.doctor)
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 2 the user's mistake, 1 ours, 130 interrupted."""
     _quiet()
+    arguments = sys.argv[1:] or ["--help"]
+    if os.environ.get("RANK", "0") != "0":  # torchrun: one process speaks for all
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
     try:
-        app(standalone_mode=True)
+        code = app(arguments, standalone_mode=False)
     except UserError as error:
         _fail(str(error), 2)
-    except KeyboardInterrupt:
-        _fail("interrupted; the same command with --resume goes on where it stopped", 130)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except BrokenPipeError:  # whoever read our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
     except Exception as error:
-        if os.environ.get("XADAPT_DEBUG"):
-            raise
-        _fail(
-            f"something went wrong inside xadapt ({type(error).__name__}: {error}). "
-            "Set XADAPT_DEBUG=1 to see where, and please report it",
-            1,
-        )
+        _other(error)
+    if code == INTERRUPTED:
+        said = GOES_ON.get(arguments[0])
+        _fail(f"interrupted; {said}" if said else "interrupted", INTERRUPTED)
+    sys.exit(code or 0)
 
 
-def _fail(message: str, code: int) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"xadapt: {message}", markup=False)
+def _other(error: Any) -> NoReturn:
+    """A wrong use of options, which typer tells by its own exceptions, or a fault of ours."""
+    if hasattr(error, "format_message"):
+        context = getattr(error, "ctx", None)
+        todo = f"See {context.command_path} --help" if context else ""
+        _fail(str(UserError(error.format_message().strip().rstrip("."), todo=todo)), 2)
+    if os.environ.get("XADAPT_DEBUG"):
+        raise error
+    _fail(
+        f"something went wrong inside xadapt ({type(error).__name__}: {error}). "
+        "Set XADAPT_DEBUG=1 to see where, and please report it",
+        1,
+    )
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    line = " ".join(message.split())
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"xadapt: {line}", markup=False)
     sys.exit(code)
 
 
 def _quiet() -> None:
     """Leave other libraries' notices out of what a person reads."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore")
     for name in ("transformers", "adapters", "huggingface_hub", "sentence_transformers", "peft"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -6,33 +6,39 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
-from xadapt.adapted import Adapted
 from xadapt.cli import options
 from xadapt.errors import UserError
 from xadapt.files import atomic_file
 from xadapt.languages import normalise
 from xadapt.readers.lines import read_lines
-from xadapt.train.progress import meter
 
 
 def encode(
     base: options.BaseOption,
     text: Annotated[str, typer.Option(help="File with one text a line, or - for standard input.")],
-    out: Annotated[Path, typer.Option(help="The .npy file to write, (texts, dim) float32.")],
+    out: Annotated[
+        Path, typer.Option(dir_okay=False, help="The .npy file to write, (texts, dim) float32.")
+    ],
     module: options.ModuleOption = None,
     languages: Annotated[
         Path | None, typer.Option(help="File with one language tag a line, for each text.")
     ] = None,
     lang: Annotated[str | None, typer.Option(help="One language tag for all texts.")] = None,
-    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    dtype: options.DtypeOption = "auto",
 ) -> None:
     """Turn lines of text into vectors, each through its language's module."""
     texts = _lines(text)
     tags = _tags(languages, lang, len(texts))
+    import numpy as np
+
+    from xadapt.adapted import Adapted
+    from xadapt.train.progress import meter
+
     adapted = Adapted.load(base, *options.split(module), dtype=dtype)
+    for tag in adapted.bare(tags or []) if module else ():
+        typer.echo(f"no module is for {tag}: its texts are encoded by the bare base", err=True)
     with meter("encoding", len(texts)) as bar:
         vectors = adapted.encode(texts, tags, progress=bar.advance)
     with atomic_file(out) as temporary, temporary.open("wb") as stream:
@@ -40,15 +46,23 @@ def encode(
 
 
 def _lines(path: str) -> list[str]:
-    if path == "-":
-        try:
-            lines = sys.stdin.buffer.read().decode("utf-8").splitlines()
-        except UnicodeDecodeError as error:
-            raise UserError(f"not UTF-8 ({error.reason})", where="standard input") from None
-    else:
-        lines = [line for _, line in read_lines(path)]
+    lines = _standard_input() if path == "-" else [line for _, line in read_lines(path)]
     if not lines:
-        raise UserError("there is no text", where=path)
+        raise UserError("there is no text", where="standard input" if path == "-" else path)
+    return lines
+
+
+def _standard_input() -> list[str]:
+    rows = sys.stdin.buffer.read().split(b"\n")
+    if not rows[-1]:
+        rows.pop()
+    lines = []
+    for number, row in enumerate(rows, 1):
+        try:
+            lines.append(row.removesuffix(b"\r").decode("utf-8"))
+        except UnicodeDecodeError as error:
+            where = f"standard input:{number}"
+            raise UserError(f"this line is not UTF-8 ({error.reason})", where=where) from None
     return lines
 
 
@@ -57,5 +71,20 @@ def _tags(file: Path | None, lang: str | None, count: int) -> list[str | None] |
         return [normalise(lang)] * count if lang else None
     if lang is not None:
         raise UserError("--lang and --languages are both given", todo="Give one of them")
-    tags = [line.strip() for _, line in read_lines(str(file))]
-    return [normalise(tag) if tag and tag != "-" else None for tag in tags]
+    tags = [_tag(line.strip(), f"{file}:{number}") for number, line in read_lines(str(file))]
+    if len(tags) != count:
+        raise UserError(
+            f"{count} texts and {len(tags)} languages",
+            where=str(file),
+            todo="Give one tag a line for each text, - for the bare base",
+        )
+    return tags
+
+
+def _tag(tag: str, where: str) -> str | None:
+    if tag in ("", "-"):
+        return None
+    try:
+        return normalise(tag)
+    except UserError as error:
+        raise UserError(error.what, where=where, todo=error.todo) from None

@@ -7,15 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from xadapt import assess, languages
-from xadapt.backbones.encoder import Encoder
-from xadapt.cli import options, tables
-from xadapt.errors import UserError
-from xadapt.hub.opening import read_manifest
-from xadapt.readers.cldr_graph import Graph, build, resolve
-from xadapt.records_in import Source, read_pairs
+from xadapt import languages
+from xadapt.cli import options
 
-app = typer.Typer(help="Measure a base or a module, with controls.", no_args_is_help=True)
+app = typer.Typer(help="Measure a base or a module, with controls.", rich_markup_mode=None)
 
 LangOption = Annotated[
     str | None, typer.Option(help="Language of the texts; known from the module if there is one.")
@@ -36,16 +31,28 @@ def bitext(
     columns: options.ColumnsOption = None,
     file_format: options.FormatOption = None,
     pivot: options.PivotOption = "en",
-    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    dtype: options.DtypeOption = "auto",
     json: options.JsonOption = None,
 ) -> None:
     """Sentence retrieval both ways: accuracy with intervals, and xsim by margin."""
-    tag = _language(lang, module)
-    pairs = read_pairs(Source(data, tag, pivot, columns, file_format), None)
-    encoder = Encoder.from_pretrained(base, dtype=dtype)
-    trained, twin = assess.open_both(module, encoder, controls)
-    result = assess.judge_bitext(assess.Bench(encoder), pairs, trained, twin, controls=controls)
-    Console(highlight=False).print(tables.bitext_table(result))
+    from xadapt import verbs
+    from xadapt.cli import tables
+
+    result = verbs.evaluate(
+        "bitext",
+        base=base,
+        data=data,
+        module=module,
+        lang=lang,
+        pivot=pivot,
+        columns=columns,
+        file_format=file_format,
+        controls=controls,
+        dtype=dtype,
+        say=_note,
+    )
+    tag, other = verbs.language_of(lang, module), languages.normalise(pivot)
+    Console(highlight=False).print(tables.result_table(result, tag, other))
     options.save_json(json, {**result.to_dict(), "base": base, "lang": tag})
 
 
@@ -62,51 +69,34 @@ def entities(
     ] = "all",
     controls: ControlsOption = False,
     columns: options.ColumnsOption = None,
+    file_format: options.FormatOption = None,
     pivot: options.PivotOption = "en",
-    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    dtype: options.DtypeOption = "auto",
     json: options.JsonOption = None,
 ) -> None:
     """Entity alignment by name, both ways: Hits@1/10, MRR with fair ties, and CSLS."""
     options.require(pool in ("test", "all"), f"--pool is test or all, not {pool!r}")
-    tag = _language(lang, module)
-    if data == "cldr":
-        labels, others = graph_labels(tag, pivot, pool)
-    else:
-        pairs = read_pairs(Source(data, tag, pivot, columns), None)
-        labels, others = [(str(i), p.text, p.pivot) for i, p in enumerate(pairs)], []
-    encoder = Encoder.from_pretrained(base, dtype=dtype)
-    trained, twin = assess.open_both(module, encoder, controls)
-    result = assess.judge_entities(
-        assess.Bench(encoder), labels, others, trained, twin, controls=controls
+    from xadapt import verbs
+    from xadapt.cli import tables
+
+    result = verbs.evaluate(
+        "entities",
+        base=base,
+        data=data,
+        module=module,
+        lang=lang,
+        pivot=pivot,
+        columns=columns,
+        file_format=file_format,
+        pool=pool,
+        controls=controls,
+        dtype=dtype,
+        say=_note,
     )
-    Console(highlight=False).print(tables.entities_table(result, tag, pivot))
+    tag, other = verbs.language_of(lang, module), languages.normalise(pivot)
+    Console(highlight=False).print(tables.result_table(result, tag, other))
     options.save_json(json, {**result.to_dict(), "base": base, "lang": tag, "data": data})
 
 
-Labels = list[tuple[str, str, str]]
-
-
-def graph_labels(tag: str, pivot: str, pool: str) -> tuple[Labels, Labels]:
-    """Test entities of the CLDR graph with both names, and those that fill the pool."""
-    graph = build((resolve(tag), resolve(pivot)))
-    test = _named(graph, tag, pivot, "test")
-    rest = _named(graph, tag, pivot, "train") + _named(graph, tag, pivot, "dev")
-    return test, rest if pool == "all" else []
-
-
-def _named(graph: Graph, tag: str, pivot: str, part: str) -> Labels:
-    pairs = graph.pairs(tag, pivot, part, drop_copies=part == "test")  # type: ignore[arg-type]
-    return [(pair.origin, pair.text, pair.pivot) for pair in pairs]
-
-
-def _language(lang: str | None, module: str | None) -> str:
-    if lang is not None:
-        return languages.normalise(lang)
-    if module is None:
-        raise UserError("the language of the texts is not known", todo="Name it with --lang")
-    known = read_manifest(module).languages
-    if len(known) != 1:
-        raise UserError(
-            f"the module is for {', '.join(known)}", where=module, todo="Choose one with --lang"
-        )
-    return known[0]
+def _note(line: str) -> None:
+    typer.echo(line, err=True)

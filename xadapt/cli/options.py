@@ -19,7 +19,8 @@ ModuleOption = Annotated[
     list[str] | None, typer.Option("--module", help="Folder of a module; repeat for several.")
 ]
 JsonOption = Annotated[
-    Path | None, typer.Option("--json", help="Also write the result here, for machines.")
+    Path | None,
+    typer.Option("--json", dir_okay=False, help="Also write the result here, for machines."),
 ]
 ColumnsOption = Annotated[
     str | None,
@@ -29,6 +30,7 @@ FormatOption = Annotated[
     str | None, typer.Option("--format", help="Name of the file format, if the name hides it.")
 ]
 PivotOption = Annotated[str, typer.Option("--pivot", help="Language of the other side.")]
+DtypeOption = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
 
 
 def split(values: Sequence[str] | None) -> list[str]:
@@ -37,12 +39,12 @@ def split(values: Sequence[str] | None) -> list[str]:
 
 
 def tags(values: Sequence[str] | None) -> list[str]:
-    """Language tags, checked and brought to BCP-47.
+    """Language tags, checked, brought to BCP-47, each once.
 
     Raises:
         UserError: One is no language tag.
     """
-    return [languages.normalise(value) for value in split(values)]
+    return list(dict.fromkeys(languages.normalise(value) for value in split(values)))
 
 
 def require(condition: bool, message: str, todo: str = "") -> None:

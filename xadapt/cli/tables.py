@@ -1,78 +1,164 @@
-"""Results as tables for people."""
+"""Results as tables for people: one line a system and direction, within 80 columns."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rich import box
 from rich.table import Table
 
+from xadapt.assess import BASE, BOTH, LANGUAGE, TWIN
 from xadapt.evaluate import bitext, entities
 from xadapt.evaluate.statistics import Interval
-from xadapt.evaluate.systems import DIRECTIONS
-from xadapt.hub.manifest import Manifest
+from xadapt.evaluate.systems import DIRECTIONS, Direction
+from xadapt.evaluate.tfidf import NAME as TFIDF
+from xadapt.hub.manifest import Evidence, Manifest
+
+SHORT = {
+    BASE: "frozen base",
+    LANGUAGE: "module",
+    BOTH: "module, both",
+    TWIN: "shuffled twin",
+    TFIDF: "TF-IDF",
+}
+LEGEND = {
+    LANGUAGE: "module: on for the language, off for {pivot}",
+    BOTH: "both: on for {pivot} too",
+    TWIN: "twin: the same module, trained on shuffled pairs",
+}
 
 
 def evidence_table(manifest: Manifest) -> Table:
     """What a manifest claims, beside its controls."""
-    table = Table(title=f"{manifest.name}, held-out development pairs")
-    for column in ("measure", "side", "module", "95 %", "frozen base", "controls"):
-        table.add_column(column, justify="left" if column in ("measure", "side") else "right")
+    table = _table(
+        f"{manifest.name}: {manifest.evidence[0].rows} held-out pairs, accuracy"
+        if manifest.evidence
+        else f"{manifest.name}: no pairs were held out",
+        ("", "way", "accuracy [95 %]", "frozen base", "TF-IDF"),
+    )
+    names = {"language": SHORT[LANGUAGE], "both": SHORT[BOTH]}
     for row in manifest.evidence:
         table.add_row(
-            row.metric,
-            {"language": "language only", "both": "both"}.get(str(row.sides), ""),
-            f"{row.value:.3f}",
-            f"{row.interval[0]:.3f} - {row.interval[1]:.3f}" if row.interval else "",
+            names.get(str(row.sides), ""),
+            row.metric.removeprefix("accuracy "),
+            _evidence(row),
             "" if row.base is None else f"{row.base:.3f}",
-            ", ".join(f"{name} {value:.3f}" for name, value in row.controls.items()),
+            *(f"{value:.3f}" for value in row.controls.values()),
         )
+    table.caption = _legend([LANGUAGE, BOTH], manifest.pivot or "the pivot")
     return table
 
 
+def result_table(result: bitext.Result | entities.Result, lang: str, pivot: str) -> Table:
+    """The table of an evaluation."""
+    if isinstance(result, bitext.Result):
+        return bitext_table(result)
+    return entities_table(result, lang, pivot)
+
+
 def bitext_table(result: bitext.Result) -> Table:
-    """Accuracy with intervals and xsim by system."""
+    """Accuracy with intervals, xsim by margin, and what is left of the pivot's vectors."""
     pivot, lang = result.pivot_lang, result.lang
-    title = f"{lang}-{pivot} sentence retrieval among {result.pool} pairs"
+    title = f"{lang}-{pivot}: each sentence looked up among {result.pool}"
     if result.dropped:
         title += f" ({result.dropped} repetitions left out)"
-    table = Table(title=title)
-    table.add_column("system")
-    for way in (f"{lang} to {pivot}", f"{pivot} to {lang}"):
-        table.add_column(f"{way}, accuracy (95 %)", justify="right")
-    margins = list(result.rows[0].xsim)
-    for margin in margins:
-        table.add_column(f"xsim {margin}", justify="right")
-    table.add_column(f"cos({pivot} on, off)", justify="right")
+    margins = [m for m in result.rows[0].xsim if m != "absolute"]  # that is 100 - accuracy
+    columns = (
+        "",
+        "way",
+        "accuracy [95 %]",
+        *(f"xsim {m[:5].replace('dista', 'dist')}" for m in margins),
+        "kept",
+    )
+    table = _table(title, columns)
+    ways = _ways(lang, pivot)
     for row in result.rows:
-        table.add_row(
-            row.system,
-            *(_interval(row.accuracy[way]) for way in DIRECTIONS),
-            *(" / ".join(f"{row.xsim[m][way]:.1f}" for way in DIRECTIONS) for m in margins),
-            "" if row.pivot_kept is None else f"{row.pivot_kept:.3f}",
-        )
+        for way in DIRECTIONS:
+            first = way == DIRECTIONS[0]
+            table.add_row(
+                _short(row.system) if first else "",
+                ways[way],
+                _interval(row.accuracy[way]),
+                *(f"{row.xsim[margin][way]:.1f}" for margin in margins),
+                f"{row.pivot_kept:.3f}" if first and row.pivot_kept is not None else "",
+            )
+    legend = _legend([row.system for row in result.rows], pivot)
+    about = f"xsim: errors in %, by margin; kept: cosine of {pivot} vectors with the base's"
+    table.caption = "\n".join(part for part in (legend, about) if part)
     return table
 
 
 def entities_table(result: entities.Result, lang: str, pivot: str) -> Table:
     """Hits, MRR and CSLS by system and direction."""
     sizes = " / ".join(str(result.pool_size[way]) for way in DIRECTIONS)
-    table = Table(title=f"{lang}-{pivot} entities, pool {result.pool} ({sizes} names)")
-    columns = ("system", "direction", "Hits@1 (95 %)", "Hits@10", "MRR", "Hits@1 CSLS", "MRR CSLS")
-    for column in columns:
-        table.add_column(column, justify="left" if column in columns[:2] else "right")
-    names = dict(zip(DIRECTIONS, (f"{lang} to {pivot}", f"{pivot} to {lang}"), strict=True))
+    table = _table(
+        f"{lang}-{pivot}: {result.queries[DIRECTIONS[0]]} names looked up among {sizes}",
+        ("", "way", "Hits@1 [95 %]", "@10", "MRR", "CSLS @1", "MRR"),
+    )
+    ways = _ways(lang, pivot)
     for row in result.rows:
         for way in DIRECTIONS:
             plain, csls = row.scores[way]["cosine"], row.scores[way].get("csls")
             table.add_row(
-                row.system,
-                names[way],
+                _short(row.system) if way == DIRECTIONS[0] else "",
+                ways[way],
                 _interval(plain["hits@1"]),
                 f"{plain['hits@10'].mean:.3f}",
                 f"{plain['mrr'].mean:.3f}",
                 f"{csls['hits@1'].mean:.3f}" if csls else "",
                 f"{csls['mrr'].mean:.3f}" if csls else "",
             )
+    table.caption = _legend([row.system for row in result.rows], pivot)
     return table
 
 
+def seeds_table(manifests: Sequence[Manifest]) -> Table:
+    """Mean and range over the seeds of one module."""
+    table = _table(f"{len(manifests)} seeds", ("", "way", "mean", "least", "most"))
+    for rows in zip(*(manifest.evidence for manifest in manifests), strict=True):
+        values = [row.value for row in rows]
+        name = SHORT[LANGUAGE] if rows[0].sides == "language" else SHORT[BOTH]
+        numbers = (sum(values) / len(values), min(values), max(values))
+        table.add_row(
+            name, rows[0].metric.removeprefix("accuracy "), *(f"{value:.3f}" for value in numbers)
+        )
+    return table
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for number, column in enumerate(columns):
+        left = number < 2
+        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+    return table
+
+
+def _ways(lang: str, pivot: str) -> dict[Direction, str]:
+    names = (f"{lang}>{pivot}", f"{pivot}>{lang}")
+    return dict(zip(DIRECTIONS, names, strict=True))
+
+
+def _short(system: str) -> str:
+    return SHORT.get(system, system)
+
+
+def _legend(systems: Sequence[str], pivot: str) -> str:
+    return "\n".join(LEGEND[name].format(pivot=pivot) for name in systems if name in LEGEND)
+
+
 def _interval(value: Interval) -> str:
-    return f"{value.mean:.3f} ({value.low:.3f} - {value.high:.3f})"
+    return f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]"
+
+
+def _evidence(row: Evidence) -> str:
+    if row.interval is None:
+        return f"{row.value:.3f}"
+    return f"{row.value:.3f} [{row.interval[0]:.3f}, {row.interval[1]:.3f}]"

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from xadapt import bridges
 from xadapt.cli import options
-from xadapt.cli.tables import evidence_table
 from xadapt.errors import UserError
-from xadapt.recipe import Recipe
 from xadapt.recipe_file import find_recipe, load_recipe
 from xadapt.records_in import Source
-from xadapt.run import Job, Trained
-from xadapt.run import train as run_one
+
+if TYPE_CHECKING:
+    from xadapt.recipe import Recipe
+    from xadapt.run import Job, Trained
 
 
 def train(
@@ -24,7 +25,8 @@ def train(
     data: Annotated[
         list[str],
         typer.Option(
-            help="Parallel text: a file, cldr, or hf:org/name. {lang} stands for the language."
+            help="Parallel text: a file, cldr, or hf:org/name. {lang} stands for the language; "
+            "NAME=PATH fills another entry of the recipe's data."
         ),
     ],
     lang: Annotated[list[str], typer.Option(help="BCP-47 or ISO 639-3; several: one module each.")],
@@ -33,7 +35,7 @@ def train(
         str | None, typer.Option(help="Hub id, folder or package:NAME/SUBDIR of the encoder.")
     ] = None,
     dev: Annotated[
-        str | None, typer.Option(help="Development pairs; else taken from data.")
+        list[str] | None, typer.Option(help="Development pairs; else taken from data.")
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change the recipe: a.b=value.")
@@ -53,85 +55,116 @@ def train(
     plan = load_recipe(find_recipe(recipe), set_ or [])
     found = base or plan.base
     options.require(found is not None, "no base is given", "Name one with --base")
-    sources = _sources(options.split(data), options.tags(lang), pivot, columns, file_format)
-    console = Console(stderr=True, highlight=False)
-    done: list[Trained] = []
-    for part, folder, seed in _parts(sources, out, joint, seeds):
-        console.print(f"[bold]{', '.join(s.lang for s in part)}[/bold] -> {folder}")
-        job = Job(
-            base=str(found),
-            sources=part,
-            out=folder,
-            dev=_dev(dev, part[0], columns, file_format),
-            resume=resume,
-            controls=controls,
-            base_id=base_id,
-            licence=licence,
+    tags = options.tags(lang)
+    model = Source("", "", pivot, columns, file_format)
+    sources = _sources(options.split(data), tags, model, list(plan.data), "--data")
+    held = _sources(options.split(dev), tags, model, [], "--dev") if dev else []
+    from xadapt import run
+
+    jobs = []
+    for some, folder in _folders(tags, out, joint):
+        own = tuple(s for s in sources if s.lang in some)
+        devs = tuple(s for s in held if s.lang in some)
+        job = run.Job(
+            str(found), own, folder, devs, resume, controls, base_id=base_id, licence=licence
         )
-        seeded = plan if seed is None else plan.model_copy(update={"seed": seed})
-        done.append(_one(seeded, job, console))
-    options.save_json(json, {"command": "train", "modules": [_row(t) for t in done]})
+        seeded = [(n, folder / f"seed-{n}") for n in range(seeds)] if seeds > 1 else []
+        jobs += [(_seeded(plan, n), replace(job, out=at)) for n, at in seeded] or [(plan, job)]
+    if len(jobs) > 1:
+        for seeded_plan, job in jobs:
+            run.check(seeded_plan, [job])
+    done = [_one(seeded_plan, job) for seeded_plan, job in jobs]
+    if seeds > 1:
+        _tell_seeds(done, seeds)
+    options.save_json(json, {"command": "train", "modules": [_row(t, out) for t in done]})
 
 
-def _one(recipe: Recipe, job: Job, console: Console) -> Trained:
-    trained = run_one(recipe, job, bridges.compare_loaders, lambda line: console.print(line))
-    Console(highlight=False).print(evidence_table(trained.manifest))
-    console.print(
-        f"trained in {trained.seconds:.0f} s (and {trained.prepare_seconds:.0f} s for the frozen "
-        f"side), {trained.padding:.1%} padding; wrote {trained.folder}"
-    )
-    for name, loader in trained.manifest.loaders.items():
+def _one(recipe: Recipe, job: Job) -> Trained:
+    from xadapt import run
+    from xadapt.cli.tables import evidence_table
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        if not said:
+            console.print(f"[bold]{', '.join(s.lang for s in job.sources)}[/bold] -> {job.out}")
+        said.append(line)
+        console.print(line, markup=False)
+
+    trained = run.train(recipe, job, bridges.compare_loaders, say)
+    if trained.reused:
+        console.print(trained.notes[0], markup=False)
+    if trained.manifest.evidence:
+        Console(highlight=False).print(evidence_table(trained.manifest))
+    if not trained.reused:
         console.print(
-            f"  {name}: {loader.status}" + (f" ({loader.reason})" if loader.reason else "")
+            f"trained in {trained.seconds:.0f} s (and {trained.prepare_seconds:.0f} s for the "
+            f"frozen side), {trained.padding:.1%} padding; wrote {trained.folder}"
         )
+    for name, loader in trained.manifest.loaders.items():
+        reason = f" ({loader.reason})" if loader.reason else ""
+        console.print(f"  {name}: {loader.status}{reason}", markup=False)
     return trained
 
 
-def _sources(
-    data: list[str], langs: list[str], pivot: str, columns: str | None, file_format: str | None
-) -> list[Source]:
-    if len(data) == 1:
-        data = data * len(langs)
-    if len(data) != len(langs) or not langs:
-        raise UserError(
-            f"{len(data)} sources and {len(langs)} languages",
-            where="--data",
-            todo="Give one source for all languages, or one for each in the same order",
+def _tell_seeds(done: list[Trained], seeds: int) -> None:
+    from xadapt.cli.tables import seeds_table
+
+    for start in range(0, len(done), seeds):
+        Console(highlight=False).print(
+            seeds_table([trained.manifest for trained in done[start : start + seeds]])
         )
-    return [
-        Source(path.replace("{lang}", tag), tag, pivot, columns, file_format)
-        for path, tag in zip(data, langs, strict=True)
-    ]
 
 
-def _parts(
-    sources: list[Source], out: Path, joint: bool, seeds: int
-) -> list[tuple[tuple[Source, ...], Path, int | None]]:
-    groups = (
-        [(tuple(sources), out)]
-        if joint or len(sources) == 1
-        else [((source,), out / source.lang) for source in sources]
-    )
-    if seeds == 1:
-        return [(group, folder, None) for group, folder in groups]
-    return [(g, folder / f"seed-{n}", n) for g, folder in groups for n in range(seeds)]
+def _sources(
+    values: list[str], tags: list[str], model: Source, names: list[str], option: str
+) -> list[Source]:
+    """One source a language and entry of the recipe's data, in the order of the languages."""
+    paths: dict[str, list[str]] = {}
+    for value in values:
+        name, equals, path = value.partition("=")
+        named = bool(equals) and name in names
+        paths.setdefault(name if named else "train", []).append(path if named else value)
+    found = []
+    for name, given in paths.items():
+        given = given * len(tags) if len(given) == 1 else given
+        if len(given) != len(tags):
+            raise UserError(
+                f"{len(given)} sources and {len(tags)} languages",
+                where=option,
+                todo="Give one source for all languages, or one for each in the same order",
+            )
+        found += [
+            replace(model, path=path.replace("{lang}", tag), lang=tag, data=name)
+            for path, tag in zip(given, tags, strict=True)
+        ]
+    if not found:
+        raise UserError("there is no source or no language", where=option)
+    return found
 
 
-def _dev(
-    dev: str | None, source: Source, columns: str | None, file_format: str | None
-) -> Source | None:
-    if dev is None:
-        return None
-    path = dev.replace("{lang}", source.lang)
-    return Source(path, source.lang, source.pivot_lang, columns, file_format)
+def _folders(tags: list[str], out: Path, joint: bool) -> list[tuple[list[str], Path]]:
+    if joint or len(tags) == 1:
+        return [(tags, out)]
+    return [([tag], out / tag) for tag in tags]
 
 
-def _row(trained: Trained) -> dict[str, object]:
+def _seeded(recipe: Recipe, seed: int) -> Recipe:
+    return recipe.model_copy(update={"seed": seed})
+
+
+def _row(trained: Trained, out: Path) -> dict[str, object]:
     return {
-        "folder": trained.folder.name,
+        "folder": trained.folder.name if trained.folder == out else str(_inside(trained, out)),
         "seconds": trained.seconds,
         "prepare_seconds": trained.prepare_seconds,
         "padding": trained.padding,
+        "reused": trained.reused,
         "notes": trained.notes,
         "manifest": trained.manifest.model_dump(mode="json"),
     }
+
+
+def _inside(trained: Trained, out: Path) -> Path:
+    return Path(out.name) / trained.folder.relative_to(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -165,7 +166,9 @@ def _adapters(
     renamed = {k: v.contiguous() for k, v in layouts.renamed(tensors, keys).items()}
     save_file(renamed, str(draft.folder / "adapter.safetensors"))
     # adapters reads this one unless it is told otherwise; nothing here ever does.
-    torch.save(renamed, draft.folder / "pytorch_adapter.bin")
+    packed = io.BytesIO()  # written by Python, which tells a full disk as one
+    torch.save(renamed, packed)
+    (draft.folder / "pytorch_adapter.bin").write_bytes(packed.getvalue())
     span = options.span(encoder.depth)
     parallel = isinstance(options, bottleneck.Options) and options.form == "parallel"
     draft.hold(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -11,11 +12,15 @@ from torch import Tensor, nn
 
 from xadapt.modules.effects import Effect, Geometry, ModuleOptions
 
-ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+}
 SITES = {"ffn": ("ffn_out",), "attention": ("attn_out",), "both": ("attn_out", "ffn_out")}
 
 
-class Options(ModuleOptions):
+class BottleneckOptions(ModuleOptions):
     """Options of a bottleneck module.
 
     Attributes:
@@ -49,7 +54,9 @@ class Narrow(nn.Module):
         generator: Source of the first values of ``down``.
     """
 
-    def __init__(self, size: tuple[int, int], options: Options, generator: torch.Generator) -> None:
+    def __init__(
+        self, size: tuple[int, int], options: BottleneckOptions, generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.scaling = options.scaling
         self.act = ACTIVATIONS[options.activation]
@@ -84,9 +91,9 @@ class Bottleneck(nn.Module):
     """
 
     kind: ClassVar[str] = "bottleneck"
-    Options: ClassVar[type[Options]] = Options
+    Options: ClassVar[type[BottleneckOptions]] = BottleneckOptions
 
-    def __init__(self, options: Options, geometry: Geometry, seed: int = 0) -> None:
+    def __init__(self, options: BottleneckOptions, geometry: Geometry, seed: int = 0) -> None:
         super().__init__()
         self.options = options
         generator = torch.Generator().manual_seed(seed)
@@ -105,8 +112,9 @@ class Bottleneck(nn.Module):
         return [
             Effect(int(layer), site, 0, reads, narrow)  # type: ignore[arg-type]
             for layer, places in self.layers.items()
-            for site, narrow in places.items()
+            for site, narrow in places.items()  # type: ignore[operator]
         ]
 
 
 Part = Bottleneck
+Options = BottleneckOptions

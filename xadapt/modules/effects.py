@@ -105,6 +105,11 @@ class AdaptModule(Protocol):
         ...
 
 
+def effects_of(module: nn.Module) -> list[Effect]:
+    """All places where a module acts."""
+    return module.effects()  # type: ignore[operator, no-any-return]
+
+
 def uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> nn.Parameter:
     """A parameter drawn from ``U(-bound, bound)``, in fp32, from the given generator alone."""
     return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))

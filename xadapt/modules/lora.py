@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from xadapt.modules.effects import Effect, Geometry, ModuleOptions, uniform
 
 
-class Options(ModuleOptions):
+class LoRAOptions(ModuleOptions):
     """Options of a LoRA module.
 
     Attributes:
@@ -86,9 +86,9 @@ class LoRA(nn.Module):
     """
 
     kind: ClassVar[str] = "lora"
-    Options: ClassVar[type[Options]] = Options
+    Options: ClassVar[type[LoRAOptions]] = LoRAOptions
 
-    def __init__(self, options: Options, geometry: Geometry, seed: int = 0) -> None:
+    def __init__(self, options: LoRAOptions, geometry: Geometry, seed: int = 0) -> None:
         super().__init__()
         self.options = options
         generator = torch.Generator().manual_seed(seed)
@@ -103,13 +103,13 @@ class LoRA(nn.Module):
         return [
             Effect(int(layer), site, int(point), "input", update)
             for layer, sites in self.layers.items()
-            for site, points in sites.items()
+            for site, points in sites.items()  # type: ignore[operator]
             for point, update in points.items()
         ]
 
 
 def _points(
-    options: Options, geometry: Geometry, layer: int, site: str, generator: torch.Generator
+    options: LoRAOptions, geometry: Geometry, layer: int, site: str, generator: torch.Generator
 ) -> nn.ModuleDict:
     points = geometry.points(layer, site)
     if not points:
@@ -123,3 +123,4 @@ def _points(
 
 
 Part = LoRA
+Options = LoRAOptions

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from xadapt.errors import UserError
-from xadapt.readers.lines import read_lines
+from xadapt.readers.lines import has_suffix, read_lines
 from xadapt.records import PlainText
 
 
@@ -18,7 +18,7 @@ class PlainLines:
 
     def claims(self, source: str, request: object) -> bool:
         """Whether the source's name ends as plain text does."""
-        return source.removesuffix(".gz").endswith(".txt")
+        return has_suffix(source, ".txt")
 
     def read(self, source: str, lang: str) -> Iterator[PlainText]:
         """Stream the lines of a file.
@@ -32,7 +32,7 @@ class PlainLines:
                 empty = False
                 yield PlainText(line.strip(), lang, origin=f"{source}:{number}")
         if empty:
-            raise UserError("there is no text in this file", where=source)
+            raise UserError("there is no text in this file", where=source, todo="Check the file")
 
 
 Part = PlainLines

@@ -134,7 +134,6 @@ class Trainer:
                 attachment.remove()
 
     def _train(self, resume: bool) -> checkpoint.Progress:
-        spec = self.run.spec
         self.run.folder.mkdir(parents=True, exist_ok=True)
         if resume:
             self.progress, self.best = checkpoint.load(
@@ -280,12 +279,12 @@ class Trainer:
         return plans
 
     def _services(self, number: int) -> dict[str, Any]:
-        heads = self.trained["heads"]
+        heads = dict(self.trained["heads"].named_children())
         return {
             "tokenizer": self.encoder.tokenizer,
             "tokenize": self.forward.tokenize,
             "lm_head": self._lm_head,
-            "heads": dict(heads.items()).get(str(number)),
+            "heads": heads.get(str(number)),
             "companions": {name: other.heads for name, other in self.companions.items()},
             "vocabulary": self.vocabulary,
             "step": self.progress.step,

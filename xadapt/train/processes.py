@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from accelerate import PartialState
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_gather
 
 T = TypeVar("T")
 
@@ -51,7 +50,7 @@ class Processes:
         padded = torch.cat([rows, rows.new_zeros(most - len(rows), rows.shape[1])])
         if torch.is_grad_enabled() and not padded.requires_grad:
             padded.requires_grad_()  # every process must come to the gathering's backward
-        stacked = torch.stack(all_gather(padded.contiguous()), dim=1)
+        stacked: Tensor = _Gather.apply(padded.contiguous())
         return stacked.reshape(-1, rows.shape[1])[:n]
 
     def total(self, value: Tensor) -> Tensor:
@@ -83,3 +82,19 @@ class Processes:
                 parameter.grad = torch.zeros_like(parameter)
             dist.all_reduce(parameter.grad)
             parameter.grad /= self.world
+
+
+class _Gather(torch.autograd.Function):
+    """``(most, dim)`` of each process to ``(most, processes, dim)``; gradients are summed."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, rows)
+        return torch.stack(parts, dim=1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        total = grads[0].contiguous().clone()
+        dist.all_reduce(total)
+        return total[:, dist.get_rank()]

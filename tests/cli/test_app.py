@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_commands import apart, command, xadapt
+
+from xadapt.cli import app
+
+COMMANDS = ("quickstart", "train", "evaluate bitext", "evaluate entities", "encode", "list")
+
+
+@pytest.mark.parametrize("words", ["", *COMMANDS, "evaluate", "explain", "doctor"])
+def test_every_command_explains_itself(words: str) -> None:
+    done = xadapt(*words.split(), "--help")
+    assert done.code == 0 and "Usage: " in done.out and done.err == ""
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_alone_it_shows_its_help() -> None:
+    assert xadapt().out == xadapt("--help").out
+
+
+def test_help_loads_no_heavy_library() -> None:
+    code = "import sys; from xadapt.cli.app import app\ntry: app(['train', '--help'])\n"
+    code += "except SystemExit: pass\n"
+    code += (
+        "print({'torch', 'transformers', 'sklearn', 'scipy'} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("evaluate", "Missing command. See"),
+        ("trian", "No such command 'trian'"),
+        ("train", "Missing argument"),
+        ("encode --base b", "Missing option"),
+    ],
+)
+def test_wrong_use_is_one_line(words: str, said: str) -> None:
+    done = xadapt(*words.split())
+    assert done.code == 2 and len(done.lines) == 1 and said in done.err
+    assert "--help" in done.err and done.out == ""
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(app, "app", fail)
+
+
+def test_a_fault_of_ours_is_one_line_and_can_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XADAPT_DEBUG", raising=False)
+    stand_in(monkeypatch, ValueError("two\nlines"))
+    done = xadapt("list")
+    assert done.code == 1 and len(done.lines) == 1
+    assert "ValueError: two lines" in done.err and "XADAPT_DEBUG=1" in done.err
+    monkeypatch.setenv("XADAPT_DEBUG", "1")
+    with pytest.raises(ValueError):
+        xadapt("list")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("train r", "xadapt: interrupted; the same command with --resume goes on"),
+        ("quickstart", "xadapt: interrupted; the same command goes on"),
+        ("encode --base b", "xadapt: interrupted\n"),
+        ("evaluate bitext", "xadapt: interrupted\n"),
+    ],
+)
+def test_ctrl_c_says_how_to_go_on_where_one_can(
+    monkeypatch: pytest.MonkeyPatch, words: str, said: str
+) -> None:
+    stand_in(monkeypatch, KeyboardInterrupt())
+    done = xadapt(*words.split())
+    assert done.code == 130 and done.err.startswith(said) and len(done.lines) == 1
+
+
+def test_square_brackets_of_a_message_are_shown(tmp_path: Path) -> None:
+    done = xadapt("explain", "[bold]x[/bold]")
+    assert done.code == 2 and "[bold]x[/bold]" in done.err
+
+
+def test_no_color_is_respected() -> None:
+    done = apart("list", "recipes", env={"NO_COLOR": "1", "FORCE_COLOR": "1"})
+    assert done.returncode == 0 and "\x1b[3" not in done.stdout and "recipes" in done.stdout
+
+
+def test_a_reader_that_goes_away_is_no_fault() -> None:
+    run = subprocess.Popen(
+        command("list"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert run.stdout is not None and run.stderr is not None
+    run.stdout.close()
+    assert run.stderr.read() == ""
+    run.wait(timeout=60)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_commands import Place, everything, good, place, xadapt  # noqa: F401
+
+from xadapt.adapted import Adapted
+
+TEXTS = ["the cat sat", "die katze sitzt", "", "ein hund\u2028im park"]
+FLOAT = ("--dtype", "float32")
+
+
+@pytest.fixture(scope="module")
+def module(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+    folder = tmp_path_factory.mktemp("m") / "de"
+    good(*place.train(folder))
+    return folder
+
+
+def lines(path: Path, rows: list[str]) -> Path:
+    path.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_vectors_are_those_of_the_python_face(place: Place, module: Path, tmp_path: Path) -> None:  # noqa: F811
+    text = lines(tmp_path / "t.txt", TEXTS)
+    tags = lines(tmp_path / "l.txt", ["en", "deu", "-", "de"])
+    out = tmp_path / "new" / "v.npy"
+    given = ("--base", place.base, "--module", module, "--text", text)
+    done = good("encode", *given, "--languages", tags, "--out", out, *FLOAT)
+    assert "no module is for en" in done.err
+    expected = Adapted.load(str(place.base), str(module), dtype="float32").encode(
+        TEXTS, [None, "de", None, "de"]
+    )
+    found = np.load(out)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, expected)
+    good("encode", *given, "--lang", "de", "--out", out, *FLOAT)
+    assert np.abs(np.load(out)[0] - expected[0]).max() > 1e-5
+
+
+def test_standard_input_is_cut_into_the_lines_a_file_is(
+    place: Place,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = lines(tmp_path / "t.txt", TEXTS)
+    good("encode", "--base", place.base, "--text", text, "--out", tmp_path / "a.npy", *FLOAT)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.read_bytes())))
+    good("encode", "--base", place.base, "--text", "-", "--out", tmp_path / "b.npy", *FLOAT)
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\n\xff\n")))
+    done = xadapt("encode", "--base", place.base, "--text", "-", "--out", tmp_path / "c.npy")
+    assert done.code == 2 and "standard input:2: this line is not UTF-8" in done.err
+
+
+def test_mistakes(place: Place, module: Path, tmp_path: Path) -> None:  # noqa: F811
+    text = lines(tmp_path / "t.txt", TEXTS)
+    few = lines(tmp_path / "few.txt", ["de"])
+    bad = lines(tmp_path / "bad.txt", ["de", "klingonisch", "de", "de"])
+    empty = lines(tmp_path / "empty.txt", [])
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    (stranger / "xadapt.json").write_text("{}")
+    before = everything(tmp_path)
+    base = ("--base", place.base)
+    for arguments, said in (
+        ((*base, "--text", text, "--languages", few), f"{few}: 4 texts and 1 languages"),
+        ((*base, "--text", text, "--languages", bad), f"{bad}:2: unknown language tag"),
+        ((*base, "--text", text, "--languages", few, "--lang", "de"), "both given"),
+        ((*base, "--text", empty), f"{empty}: there is no text"),
+        ((*base, "--text", tmp_path / "none"), "no such file"),
+        ((*base, "--text", text, "--module", stranger), "stranger"),
+        ((*base, "--text", text, "--module", tmp_path / "none"), "no such module folder"),
+        ((*base, "--text", text, "--dtype", "int3"), "unknown dtype 'int3'"),
+        (("--base", tmp_path, "--text", text), str(tmp_path)),
+    ):
+        done = xadapt("encode", *arguments, "--out", tmp_path / "v.npy")
+        assert done.code == 2 and len(done.lines) == 1 and said in done.err, (said, done.err)
+    assert everything(tmp_path) == before

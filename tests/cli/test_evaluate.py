@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_commands import Place, good, place, xadapt  # noqa: F401
+from tiny_models import tiny_folder
+
+from xadapt import assess
+from xadapt.evaluate.tfidf import NAME as TFIDF
+from xadapt.files import read_json
+
+EVERY = [assess.BASE, assess.LANGUAGE, assess.BOTH, assess.TWIN, TFIDF]
+
+
+@pytest.fixture(scope="module")
+def module(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+    folder = tmp_path_factory.mktemp("m") / "de"
+    good(*place.train(folder, "--controls"))
+    return folder
+
+
+def test_bitext_with_every_control(place: Place, module: Path, tmp_path: Path) -> None:  # noqa: F811
+    given = ("--base", place.base, "--module", module, "--data", place.test)
+    done = good("evaluate", "bitext", *given, "--controls", "--json", tmp_path / "r.json")
+    told = read_json(tmp_path / "r.json")
+    assert [row["system"] for row in told["rows"]] == EVERY
+    assert (told["task"], told["pool"], told["lang"]) == ("bitext", 40, "de")
+    assert told["rows"][1]["accuracy"].keys() == {"to_pivot", "from_pivot"}
+    assert "shuffled twin" in done.out and max(map(len, done.out.splitlines())) <= 80
+
+
+def test_the_base_alone(place: Place, tmp_path: Path) -> None:  # noqa: F811
+    given = ("--base", place.base, "--data", place.test, "--lang", "de")
+    good("evaluate", "bitext", *given, "--json", tmp_path / "r.json")
+    assert [row["system"] for row in read_json(tmp_path / "r.json")["rows"]] == EVERY[:1]
+
+
+def test_entities_of_the_graph_and_of_a_table(place: Place, module: Path, tmp_path: Path) -> None:  # noqa: F811
+    given = ("--base", place.base, "--module", module)
+    done = good("evaluate", "entities", *given, "--controls", "--json", tmp_path / "r.json")
+    told = read_json(tmp_path / "r.json")
+    assert [row["system"] for row in told["rows"]] == EVERY and told["pool"] == "all"
+    assert max(map(len, done.out.splitlines())) <= 80
+    given += ("--pool", "test", "--json", tmp_path / "r.json")
+    good("evaluate", "entities", *given)
+    assert read_json(tmp_path / "r.json")["pool_size"]["to_pivot"] < told["pool_size"]["to_pivot"]
+    good("evaluate", "entities", *given, "--data", place.test)
+    assert read_json(tmp_path / "r.json")["queries"]["to_pivot"] == 40
+
+
+def test_a_module_without_a_twin_is_said(place: Place, tmp_path: Path) -> None:  # noqa: F811
+    good(*place.train(tmp_path / "m"))
+    given = ("--base", place.base, "--module", tmp_path / "m", "--data", place.test, "--controls")
+    done = good("evaluate", "bitext", *given)
+    assert "no shuffled-pairs twin" in done.err and "shuffled" not in done.out
+
+
+def test_mistakes(place: Place, module: Path, tmp_path: Path) -> None:  # noqa: F811
+    other = tiny_folder(tmp_path / "other", seed=3)
+    (tmp_path / "bad.tsv").write_text("one\n")
+    for arguments, said in (
+        (("bitext", "--base", place.base, "--data", place.test), "Name it with --lang"),
+        (("bitext", "--base", other, "--data", place.test, "--module", module), "another base"),
+        (
+            ("bitext", "--base", place.base, "--data", tmp_path / "bad.tsv", "--module", module),
+            ":1",
+        ),
+        (
+            ("entities", "--base", place.base, "--lang", "de", "--pool", "al"),
+            "--pool is test or all",
+        ),
+        (("entities", "--base", place.base, "--lang", "xh-Cyrl"), "xh-Cyrl"),
+        (("entities", "--base", place.base, "--module", tmp_path / "none"), "no such module"),
+    ):
+        done = xadapt("evaluate", *arguments, "--json", tmp_path / "r.json")
+        assert done.code == 2 and len(done.lines) == 1 and said in done.err, (said, done.err)
+    assert not (tmp_path / "r.json").exists()

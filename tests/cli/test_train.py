@@ -1,0 +1,485 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from tiny_commands import (  # noqa: F401
+    MAIN,
+    Place,
+    apart,
+    command,
+    everything,
+    good,
+    place,
+    write_tsv,
+    xadapt,
+)
+from tiny_models import tiny_folder
+from tiny_training import pairs
+
+from xadapt.files import read_json
+from xadapt.hub.opening import read_manifest
+from xadapt.records import ParallelPair
+from xadapt.records_in import digest
+
+
+def module_bytes(folder: Path) -> bytes:
+    return (folder / "module.safetensors").read_bytes()
+
+
+def tensors(folder: Path) -> dict[str, np.ndarray]:
+    with safe_open(str(folder / "module.safetensors"), framework="np") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def test_the_same_command_gives_the_same_bytes(place: Place, tmp_path: Path) -> None:  # noqa: F811
+    good(*place.train(tmp_path / "a"))
+    good(*place.train(tmp_path / "b"))
+    good(*place.train(tmp_path / "c", "--set", "seed=1"))
+    assert module_bytes(tmp_path / "a") == module_bytes(tmp_path / "b")
+    assert module_bytes(tmp_path / "a") != module_bytes(tmp_path / "c")
+
+
+def test_what_a_finished_run_leaves_and_says(place: Place, tmp_path: Path) -> None:  # noqa: F811
+    out = tmp_path / "out"
+    done = good(*place.train(out, "--json", tmp_path / "t.json", "--controls"))
+    assert done.lines[0] == f"de -> {out}" and "de: 60 of 60 pairs kept" in done.err
+    assert max(map(len, done.out.splitlines())) <= 80
+    names = everything(out)
+    assert {"xadapt.json", "README.md", "module.safetensors"} < set(names)
+    assert "controls/shuffled.safetensors" in names
+    assert not [n for n in names if "checkpoint" in n or "/." in n or n.startswith(".")]
+    assert (out / "run" / "metrics.jsonl").stat().st_size and "run/module" not in names
+    manifest = read_manifest(out)
+    assert manifest.languages == ["de"] and manifest.base.id is None
+    told = read_json(tmp_path / "t.json")
+    assert told["command"] == "train" and told["modules"][0]["folder"] == "out"
+    assert (
+        told["modules"][0]["manifest"]["data"]
+        == json.loads((out / "xadapt.json").read_text())["data"]
+    )
+    assert 0 <= told["modules"][0]["padding"] < 1
+    for text in (
+        tmp_path / "t.json",
+        *out.rglob("*.json"),
+        *out.rglob("*.md"),
+        *out.rglob("*.yaml"),
+    ):
+        assert str(tmp_path) not in text.read_text(encoding="utf-8"), text
+
+
+def test_the_manifest_hashes_what_was_trained_on(place: Place, tmp_path: Path) -> None:  # noqa: F811
+    good(
+        *place.train(
+            tmp_path / "o", "--set", "data.train.dev=0", "--set", "data.train.filter=false"
+        )
+    )
+    (data,) = read_manifest(tmp_path / "o").data
+    assert (data.name, data.rows, data.sha256) == ("pairs.tsv", 60, digest(pairs(60)))
+
+
+def test_several_languages_make_one_module_each(place: Place, tmp_path: Path) -> None:  # noqa: F811
+    for tag in ("de", "sw"):
+        write_tsv(tmp_path / f"{tag}.tsv", pairs(30, seed=len(tag) + ord(tag[0])))
+    given = ("--base", place.base, "--data", tmp_path / "{lang}.tsv", "--lang", "deu,sw")
+    good("train", "translation_ranking", *given, "--out", tmp_path / "m", "--json", tmp_path / "j")
+    assert [read_manifest(tmp_path / "m" / tag).languages for tag in ("de", "sw")] == [
+        ["de"],
+        ["sw"],
+    ]
+    assert [m["folder"] for m in read_json(tmp_path / "j")["modules"]] == ["m/de", "m/sw"]
+
+
+def test_joint_makes_one_module_of_all(place: Place, tmp_path: Path) -> None:  # noqa: F811
+    other = write_tsv(tmp_path / "sw.tsv", pairs(30, seed=3))
+    dev = [write_tsv(tmp_path / f"dev{n}.tsv", pairs(6, seed=50 + n)) for n in range(2)]
+    given = (
+        "--base",
+        place.base,
+        "--data",
+        f"{place.data},{other}",
+        "--lang",
+        "de",
+        "--lang",
+        "sw",
+    )
+    more = ("--dev", f"{dev[0]},{dev[1]}", "--set", "data.train.filter=false")
+    good("train", "translation_ranking", *given, "--joint", *more, "--out", tmp_path / "m")
+    manifest = read_manifest(tmp_path / "m")
+    assert manifest.languages == ["de", "sw"]
+    assert [d.rows for d in manifest.data] == [60, 30]
+    assert manifest.evidence[0].rows is not None and manifest.evidence[0].rows <= 12
+
+
+def test_seeds_train_several_and_tell_the_spread(place: Place, tmp_path: Path) -> None:  # noqa: F811
+    done = good(*place.train(tmp_path / "m", "--seeds", 2))
+    assert "2 seeds" in done.out
+    assert module_bytes(tmp_path / "m" / "seed-0") != module_bytes(tmp_path / "m" / "seed-1")
+    assert [read_manifest(tmp_path / "m" / f"seed-{n}").recipe["seed"] for n in (0, 1)] == [0, 1]
+
+
+def test_cldr_needs_no_file(place: Place, tmp_path: Path) -> None:  # noqa: F811
+    few = ("--set", "data.train.limit=40", "--set", "data.train.filter=false")
+    given = ("--base", place.base, "--data", "cldr", "--lang", "sw", "--out", tmp_path / "m")
+    good("train", "translation_ranking", *given, *few)
+    assert read_manifest(tmp_path / "m").data[0].name == "cldr"
+
+
+def test_set_changes_what_is_stored(place: Place, tmp_path: Path) -> None:  # noqa: F811
+    good(*place.train(tmp_path / "m", "--set", "train.epochs=2"))
+    manifest = read_manifest(tmp_path / "m")
+    assert manifest.recipe["train"]["epochs"] == 2
+    assert manifest.module.options["rank"] == 2
+    assert "epochs: 2" in (tmp_path / "m" / "run" / "recipe.yaml").read_text()
+
+
+def test_a_recipe_with_two_sources_of_data(tmp_path: Path) -> None:
+    place = Place(tmp_path, mlm=True)  # noqa: F811
+    text = tmp_path / "text.txt"
+    text.write_text("die katze sitzt\nein hund läuft im park\n" * 5, encoding="utf-8")
+    recipe = tmp_path / "both.yaml"
+    recipe.write_text(
+        "name: my.own\nsource: {paper: Own, url: https://example.org}\n"
+        "module: {kind: lora, rank: 2}\n"
+        "objectives:\n- {name: translation_ranking}\n- {name: mlm, weight: 0.1, data: mono}\n"
+        "data: {train: {}, mono: {reader: plain_text}}\ntrain: {batch_size: 8}\n"
+    )
+    given = ("--base", place.base, "--lang", "de", "--data", place.data)
+    good("train", recipe, *given, "--data", f"mono={text}", "--controls", "--out", tmp_path / "m")
+    manifest = read_manifest(tmp_path / "m")
+    assert [d.name for d in manifest.data] == ["pairs.tsv", "text.txt"]
+    assert manifest.name == "de_my_own"  # a dot can't stand in the name of a module
+
+
+def test_finished_and_unfinished_folders(place: Place, tmp_path: Path) -> None:  # noqa: F811
+    good(*place.train(tmp_path / "m"))
+    before = {n: (tmp_path / "m" / n).stat().st_mtime_ns for n in everything(tmp_path / "m")}
+    done = xadapt(*place.train(tmp_path / "m"))
+    assert done.code == 2 and "finished module" in done.err and len(done.lines) == 1
+    again = good(*place.train(tmp_path / "m", "--resume"))
+    assert "holds the finished module already" in again.err
+    assert before == {
+        n: (tmp_path / "m" / n).stat().st_mtime_ns for n in everything(tmp_path / "m")
+    }
+    other = xadapt(*place.train(tmp_path / "m", "--resume", "--set", "seed=4"))
+    assert other.code == 2 and "another recipe" in other.err
+    (tmp_path / "n" / "run").mkdir(parents=True)
+    (tmp_path / "n" / "run" / "metrics.jsonl").write_text("")
+    done = xadapt(*place.train(tmp_path / "n"))
+    assert done.code == 2 and "unfinished run. Add --resume" in done.err
+
+
+class Cut(Exception):
+    """Stands for a kill: nothing after it runs."""
+
+
+def cut_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, call: int) -> None:
+    """Make the ``call``-th call of a function end in `Cut`, as if the process had died there."""
+    real = getattr(owner, name)
+    seen = [0]
+
+    def counted(*args: Any, **kw: Any) -> Any:
+        seen[0] += 1
+        if seen[0] == call:
+            raise Cut
+        return real(*args, **kw)
+
+    monkeypatch.setattr(owner, name, counted)
+
+
+POINTS = [
+    ("xadapt.train.loop", "Trainer._step", 3),
+    ("xadapt.run", "evidence", 1),
+    ("xadapt.run", "publish", 1),
+    ("xadapt.outcome", "write_folder", 1),
+    ("xadapt.outcome", "save_module", 1),
+    ("pathlib", "Path.replace", -1),
+    ("pathlib", "Path.replace", -3),
+    ("xadapt.out_folder", "clear", 1),
+]
+
+
+@pytest.mark.parametrize(("module", "name", "call"), POINTS)
+def test_a_run_cut_anywhere_is_resumed_to_the_same_module(
+    place: Place,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    name: str,
+    call: int,
+) -> None:
+    arguments = place.train(
+        tmp_path / "m", "--controls", "--set", "train.checkpoint_seconds=0.0001"
+    )
+    good(*place.train(tmp_path / "whole", "--controls"))
+    owner: Any = sys.modules[module]
+    *way, last = name.split(".")
+    for step in way:
+        owner = getattr(owner, step)
+    with monkeypatch.context() as patch:
+        if call < 0:  # among the moves of the finished files, counted from the last
+            patch.setenv("XADAPT_DEBUG", "1")
+            cut_move(patch, -call)
+        else:
+            cut_at(patch, owner, last, call)
+        assert xadapt_or_cut(arguments) != 0
+    finished = (tmp_path / "m" / "xadapt.json").exists()
+    assert finished == (name == "clear")
+    good(*arguments, "--resume")
+    assert module_bytes(tmp_path / "m") == module_bytes(tmp_path / "whole")
+    twin = "controls/shuffled.safetensors"
+    assert (tmp_path / "m" / twin).read_bytes() == (tmp_path / "whole" / twin).read_bytes()
+    names = [set(everything(tmp_path / n)) for n in ("m", "whole")]
+    assert names[0] - names[1] <= {"run/recipe.yaml"} and not names[1] - names[0]
+
+
+def cut_move(patch: pytest.MonkeyPatch, before_the_end: int) -> None:
+    real = Path.replace
+
+    def move(self: Path, target: Path) -> Path:
+        inside = self.parent.name == "module" and self.parent.parent.name == "run"
+        if inside and len(list(self.parent.iterdir())) == before_the_end:
+            raise Cut
+        return real(self, target)
+
+    patch.setattr(Path, "replace", move)
+
+
+def xadapt_or_cut(arguments: tuple[Any, ...]) -> int:
+    try:
+        return xadapt(*arguments).code
+    except Cut:
+        return 1
+
+
+def test_several_languages_go_on_where_they_stopped(
+    place: Place,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = ("--base", place.base, "--data", place.data, "--lang", "de,sw", "--out", tmp_path / "m")
+    arguments = ("train", "translation_ranking", *given, "--set", "module.rank=2")
+    arguments += ("--set", "data.train.filter=false")
+    with monkeypatch.context() as patch:
+        cut_at(patch, sys.modules["xadapt.run"], "publish", 2)
+        assert xadapt_or_cut(arguments) != 0
+    first = module_bytes(tmp_path / "m" / "de")
+    good(*arguments, "--resume")
+    assert module_bytes(tmp_path / "m" / "de") == first
+    assert read_manifest(tmp_path / "m" / "sw").languages == ["sw"]
+
+
+def test_a_fault_of_the_last_language_is_told_before_the_first_is_trained(
+    place: Place,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "bad.tsv").write_text("only one column\n")
+    given = ("--base", place.base, "--data", f"{place.data},{tmp_path / 'bad.tsv'}")
+    done = xadapt(
+        "train", "translation_ranking", *given, "--lang", "de,sw", "--out", tmp_path / "m"
+    )
+    assert done.code == 2 and len(done.lines) == 1 and "bad.tsv:1" in done.err
+    assert not (tmp_path / "m").exists()
+
+
+def test_ctrl_c_leaves_a_run_that_goes_on(place: Place, tmp_path: Path) -> None:  # noqa: F811
+    slow = place.train(tmp_path / "m", "--set", "train.epochs=400")
+    run = subprocess.Popen(command(*slow), stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "m" / "run" / "metrics.jsonl"
+    limit = time.monotonic() + 60
+    while not (log.exists() and log.stat().st_size) and time.monotonic() < limit:
+        time.sleep(0.02)
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert err.splitlines()[-1].endswith("the same command with --resume goes on where it stopped")
+    assert "Traceback" not in err
+    assert (tmp_path / "m" / "run" / "checkpoint.safetensors").exists()
+
+
+def test_two_processes_train_one_module(place: Place, tmp_path: Path) -> None:  # noqa: F811
+    script = tmp_path / "go.py"
+    script.write_text(f"if __name__ == '__main__':\n    {MAIN}\n")
+    arguments = place.train(tmp_path / "two", "--json", tmp_path / "two.json")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
+    env = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*launch, str(script), *map(str, arguments)],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("held-out pairs") == 1  # one process speaks
+    good(*place.train(tmp_path / "one"))
+    one, two = tensors(tmp_path / "one"), tensors(tmp_path / "two")
+    for name, value in one.items():
+        np.testing.assert_allclose(two[name], value, atol=1e-4)
+    assert read_json(tmp_path / "two.json")["modules"][0]["folder"] == "two"
+
+
+BAD = {
+    "missing column": (b"one\nTwo\tzwei\n", ":1", "column 2 is missing"),
+    "empty file": (b"", "", "empty"),
+    "not UTF-8": (b"one\teins\ntwo\tzw\xe9i\n", ":2", "not UTF-8"),
+    "one-sided row": (b"one\teins\ntwo\t\n", ":2", "the de side of this row is empty"),
+    "a row of 10 MB": (b"one\teins\n" + b"a" * (10 << 20) + b"\tb\n", ":2", "longer than"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_data_is_one_line_and_leaves_nothing(
+    place: Place,  # noqa: F811
+    tmp_path: Path,
+    case: str,
+) -> None:
+    content, where, said = BAD[case]
+    file = tmp_path / "bad.tsv"
+    file.write_bytes(content)
+    out = tmp_path / "deep" / "out"
+    arguments = ["train", "translation_ranking", "--base", place.base, "--data", file]
+    done = xadapt(*arguments, "--lang", "de", "--out", out)
+    assert done.code == 2 and len(done.lines) == 1, done.err
+    assert f"{file}{where}: " in done.err and said in done.err
+    assert everything(tmp_path) == ["bad.tsv"]
+
+
+def wrong(*change: Any, drop: str = "") -> Any:
+    def arguments(place: Place, out: Path) -> list[Any]:  # noqa: F811
+        given = {"--base": place.base, "--data": place.data, "--lang": "de", "--out": out}
+        given.pop(drop, None)
+        return [x for both in given.items() for x in both] + list(change)
+
+    return arguments
+
+
+MISTAKES: dict[str, tuple[str, Any, str]] = {
+    "recipe key": ("translation_ranking", wrong("--set", "train.epoch=2"), "did you mean 'epochs'"),
+    "recipe": ("translation_rankin", wrong(), "did you mean 'translation_ranking'"),
+    "language": ("translation_ranking", wrong("--lang", "klingonisch"), "unknown language tag"),
+    "no base": (
+        "translation_ranking",
+        wrong(drop="--base"),
+        "no base is given. Name one with --base",
+    ),
+    "base": ("translation_ranking", wrong("--base", "/no/such/folder"), "no base"),
+    "offline": (
+        "translation_ranking",
+        wrong("--base", "someone/something"),
+        "Hub can't be reached",
+    ),
+    "sources": ("translation_ranking", wrong("--data", "a,b"), "3 sources and 1 languages"),
+    "data": (
+        "translation_ranking",
+        wrong("--data", "none.tsv", drop="--data"),
+        "none.tsv: there is no",
+    ),
+    "both sides": ("translation_ranking", wrong("--pivot", "de"), "both sides are de"),
+    "option": ("translation_ranking", wrong("--lnag", "de"), "No such option: --lnag"),
+    "seeds": ("translation_ranking", wrong("--seeds", "0"), "--seeds"),
+    "no lang": ("translation_ranking", wrong(drop="--lang"), "Missing option '--lang'"),
+    "json": ("translation_ranking", wrong("--json", "/"), "is a directory"),
+    "licence": ("translation_ranking", wrong("--licence", "a b\nc"), "licence"),
+    "base id": ("translation_ranking", wrong("--base-id", "/a/path"), "id"),
+    "module": ("translation_ranking", wrong("--set", "module.layers=[7,9]"), "layers"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes_are_one_line_and_leave_nothing(
+    place: Place,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    case: str,
+) -> None:
+    recipe, make, said = MISTAKES[case]
+    monkeypatch.chdir(tmp_path)
+    env = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
+    arguments = ["train", recipe, *make(place, tmp_path / "out")]
+    if case == "offline":  # the Hub's library reads its settings when it is imported
+        run = apart(*arguments, env=env)
+        code, err = run.returncode, run.stderr
+    else:
+        done = xadapt(*arguments)
+        code, err = done.code, done.err
+    assert code == 2 and len(err.splitlines()) == 1, err
+    assert said in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_base_without_the_head_is_refused_before_training(
+    place: Place,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.txt").write_text("die katze\n" * 9)
+    given = ("--base", place.base, "--data", tmp_path / "a.txt", "--lang", "de")
+    done = xadapt("train", "mlm", *given, "--out", tmp_path / "out")
+    assert done.code == 2 and len(done.lines) == 1
+    assert "no masked-language-model head" in done.err
+    assert everything(tmp_path) == ["a.txt"]
+
+
+def test_controls_need_pairs(tmp_path: Path) -> None:
+    base = tiny_folder(tmp_path / "base", mlm=True)
+    (tmp_path / "a.txt").write_text("die katze\n" * 9)
+    given = ("--base", base, "--data", tmp_path / "a.txt", "--lang", "de", "--out", tmp_path / "o")
+    done = xadapt("train", "mlm", *given, "--controls")
+    assert done.code == 2 and "--controls" in done.err and not (tmp_path / "o").exists()
+    good("train", "mlm", *given, "--set", "module.rank=2")
+    assert read_manifest(tmp_path / "o").evidence == []
+
+
+def test_an_output_folder_that_holds_something(place: Place, tmp_path: Path) -> None:  # noqa: F811
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    done = xadapt(*place.train(tmp_path / "out"))
+    assert done.code == 2 and len(done.lines) == 1 and "not empty" in done.err
+    assert everything(tmp_path / "out") == ["notes.txt"]
+
+
+FULL = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (MOST, MOST))
+"""
+
+
+@pytest.mark.parametrize("limit", [100, 9000, 30000])
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(
+    place: Place,  # noqa: F811
+    tmp_path: Path,
+    limit: int,
+) -> None:
+    """No file may grow beyond ``limit`` bytes, as on a full disk, at another file each time."""
+    code = FULL.replace("MOST", str(limit)) + MAIN
+    line = [sys.executable, "-c", code, *map(str, place.train(tmp_path / "out"))]
+    env = {**os.environ, "XADAPT_CACHE": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(line, capture_output=True, text=True, env=env, timeout=120)
+    assert done.returncode == 2, done.stderr
+    assert "can't write" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    left = everything(tmp_path / "out") if (tmp_path / "out").exists() else []
+    assert "xadapt.json" not in left
+    assert not [name for name in left if "/." in name]
+    if left:  # only a run that can be gone on with
+        assert "run/checkpoint.safetensors" in left
+        good(*place.train(tmp_path / "out", "--resume"))
+
+
+def test_pairs_are_not_dropped_unseen(place: Place, tmp_path: Path) -> None:  # noqa: F811
+    rows = [*pairs(30), ParallelPair("cat", "cat", "de"), *pairs(2)]
+    data = write_tsv(tmp_path / "d.tsv", rows)
+    given = ("--base", place.base, "--data", data, "--lang", "de", "--out", tmp_path / "m")
+    done = good("train", "translation_ranking", *given, "--set", "module.rank=2")
+    assert "de: 30 of 33 pairs kept (2 duplicate, 1 copy dropped)" in done.err

@@ -1,0 +1,13 @@
+"""Tiny models are fastest on one thread, and no test may touch the user's own caches."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["XADAPT_CACHE"] = tempfile.mkdtemp(prefix="xadapt-tests-")
+
+import torch  # after the number of threads is set
+
+torch.set_num_threads(1)

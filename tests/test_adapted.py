@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_commands import Place, everything, good, place, write_tsv  # noqa: F401
+from tiny_models import TEXTS, tiny_encoder, tiny_folder
+from tiny_training import module_for, pairs, shaken
+
+from xadapt.adapted import Adapted, open_module
+from xadapt.backbones.encode import encode
+from xadapt.backbones.encoder import Encoder
+from xadapt.errors import UserError
+
+MANY = [*TEXTS, "cat", "paka mbwa", "on the mat sat a dog", ""]
+
+
+@pytest.fixture(scope="module")
+def two(place: Place, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Path, Path]:  # noqa: F811
+    folder = tmp_path_factory.mktemp("modules")
+    good(*place.train(folder / "de"))
+    data = write_tsv(folder / "sw.tsv", pairs(40, seed=4))
+    given = ("--base", place.base, "--data", data, "--lang", "sw", "--out", folder / "sw")
+    good("train", "translation_ranking_bottleneck", *given, "--set", "module.width=4")
+    return place, folder / "de", folder / "sw"
+
+
+def adapted(family: str) -> Adapted:
+    encoder = tiny_encoder(family)
+    de = shaken(module_for(encoder), 1)
+    sw = shaken(module_for(encoder, "bottleneck", width=4), 2)
+    return Adapted(encoder, {"de": de, "sw": sw})
+
+
+@pytest.mark.parametrize("family", ["bert", "deberta-v3", "modernbert", "t5", "m2m100"])
+def test_mixed_languages_are_as_separate_ones(family: str) -> None:
+    both = adapted(family)
+    tags = [("de", "sw", None)[i % 3] for i in range(len(MANY))]
+    mixed = both.encode(MANY, tags)
+    for tag in ("de", "sw", None):
+        rows = [i for i, t in enumerate(tags) if t == tag]
+        apart = both.encode([MANY[i] for i in rows], [tag] * len(rows))
+        # the states of this random model reach 3: 1e-5 of the largest
+        np.testing.assert_allclose(mixed[rows], apart, rtol=0, atol=1e-5 * np.abs(apart).max())
+    plain = both.encode(MANY, [None] * len(MANY))
+    changed = np.abs(mixed - plain).max(axis=1) > 1e-3
+    assert [bool(c) for c in changed] == [tag is not None for tag in tags]
+
+
+def test_rows_without_a_module_are_the_base_bitwise() -> None:
+    both = adapted("bert")
+    base = encode(tiny_encoder("bert"), MANY).numpy()
+    tags = ["de", *[None] * (len(MANY) - 1)]
+    np.testing.assert_array_equal(both.encode(MANY, tags)[1:], base[1:])
+    np.testing.assert_array_equal(both.encode(MANY, [None] * len(MANY)), base)
+
+
+def test_a_language_without_a_module_is_the_base_and_can_be_asked_for() -> None:
+    both = adapted("bert")
+    np.testing.assert_array_equal(
+        both.encode(MANY, ["fr"] * len(MANY)), both.encode(MANY, [None] * len(MANY))
+    )
+    assert both.bare(["de", "fr", None, "deu", "fr"]) == ["fr"]
+
+
+def test_tags_are_brought_to_one_form() -> None:
+    both = adapted("bert")
+    np.testing.assert_array_equal(both.encode(["cat"], ["deu"]), both.encode(["cat"], ["de"]))
+
+
+def test_without_languages_the_only_module_acts_and_two_are_asked_about() -> None:
+    encoder = tiny_encoder("bert")
+    one = shaken(module_for(encoder), 1)
+    joint = Adapted(encoder, {"de": one, "nl": one})
+    np.testing.assert_array_equal(joint.encode(MANY), joint.encode(MANY, ["nl"] * len(MANY)))
+    with pytest.raises(UserError, match=r"Give a language for each text \(de, sw\)"):
+        adapted("bert").encode(MANY)
+
+
+def test_lists_of_different_length_are_refused() -> None:
+    with pytest.raises(UserError, match="2 texts and 1 languages"):
+        adapted("bert").encode(["a", "b"], ["de"])
+
+
+def test_no_texts_give_no_rows() -> None:
+    encoder = tiny_encoder("bert")
+    one = Adapted(encoder, {"de": module_for(encoder)})
+    assert one.encode([]).shape == one.encode([], []).shape == (0, 32)
+
+
+def test_progress_counts_every_text() -> None:
+    seen: list[int] = []
+    adapted("bert").encode(MANY, ["de"] * len(MANY), batch_tokens=16, progress=seen.append)
+    assert sum(seen) == len(MANY) and len(seen) > 2
+
+
+def test_folders_load_for_the_languages_of_their_manifests(two: tuple[Place, Path, Path]) -> None:
+    place, de, sw = two  # noqa: F811
+    both = Adapted.load(str(place.base), str(de), str(sw), dtype="float32")
+    alone = Adapted.load(str(place.base), str(sw), dtype="float32")
+    mixed = both.encode(["cat", "paka", "dog"], ["de", "sw", None])
+    np.testing.assert_allclose(mixed[1], alone.encode(["paka"], ["sw"])[0], atol=1e-5)
+    assert both.attachments.keys() == {"de", "sw"}
+
+
+def test_another_base_is_refused_and_what_differs_is_named(
+    two: tuple[Place, Path, Path], tmp_path: Path
+) -> None:
+    _, de, _ = two
+    for number, (changes, said) in enumerate(
+        [({"seed": 1}, "weights"), ({"num_hidden_layers": 2}, "layer"), ({"family": "roberta"}, "")]
+    ):
+        other = tiny_folder(tmp_path / str(number), **changes)  # type: ignore[arg-type]
+        with pytest.raises(UserError, match=f"another base: .*{said}") as error:
+            Adapted.load(str(other), str(de))
+        assert error.value.where == str(de)
+
+
+def test_two_modules_for_a_language_are_refused_before_the_base_is_loaded(
+    two: tuple[Place, Path, Path],
+) -> None:
+    _, de, _ = two
+    with pytest.raises(UserError, match="two modules are for language 'de'"):
+        Adapted.load("no/such-base", str(de), str(de))
+
+
+def test_what_is_no_module_is_told_before_the_base_is_loaded(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such module folder"):
+        Adapted.load("no/such-base", str(tmp_path / "none"))
+    with pytest.raises(UserError, match=r"has no file xadapt\.json"):
+        Adapted.load("no/such-base", str(tmp_path))
+
+
+def test_open_module_reads_and_changes_nothing(two: tuple[Place, Path, Path]) -> None:
+    place, de, _ = two  # noqa: F811
+    before = everything(de)
+    encoder = Encoder.from_pretrained(str(place.base), dtype="float32")
+    module, manifest = open_module(str(de), encoder)
+    assert manifest.languages == ["de"] and module.kind == "lora"
+    assert everything(de) == before

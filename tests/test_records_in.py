@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny_commands import write_tsv
+from tiny_training import pairs
+
+from xadapt.errors import UserError
+from xadapt.recipe import DataSpec
+from xadapt.records import ParallelPair, PlainText
+from xadapt.records_in import Source, digest, limited, load_records, read_pairs, without
+from xadapt.text_key import normal_key
+
+SPEC = {"train": DataSpec(dev=6)}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Source:
+    return Source(str(write_tsv(tmp_path / "pairs.tsv", pairs(60))), "de")
+
+
+def keys(rows: list, side: str) -> set[str]:
+    return {normal_key(getattr(row, side)) for row in rows}
+
+
+def test_development_pairs_share_no_sentence_with_training(data: Source) -> None:
+    loaded = load_records([data], SPEC)
+    assert len(loaded.records["train"]) + len(loaded.dev) == 60 and len(loaded.dev) == 6
+    for side in ("text", "pivot"):
+        assert not keys(loaded.records["train"], side) & keys(loaded.dev, side)
+    assert loaded.notes == [
+        "de: 60 of 60 pairs kept",
+        "54 pairs to train on, 6 held out for development",
+    ]
+
+
+def test_the_seed_chooses_the_development_pairs_and_nothing_else_does(data: Source) -> None:
+    again, other = load_records([data], SPEC), load_records([data], SPEC, seed=1)
+    assert again.dev == load_records([data], SPEC).dev != other.dev
+    assert again.sha256 == load_records([data], SPEC).sha256 != other.sha256
+
+
+def test_given_development_pairs_leave_the_training_data(data: Source, tmp_path: Path) -> None:
+    known = pairs(60)[:5]
+    mixed = replace(known[0], pivot="a new sentence")  # its text is known
+    file = write_tsv(tmp_path / "dev.tsv", [mixed, *known[1:]])
+    loaded = load_records([data], SPEC, [Source(str(file), "de")])
+    assert len(loaded.dev) == 5
+    assert len(loaded.records["train"]) == 55
+    for side in ("text", "pivot"):
+        assert not keys(loaded.records["train"], side) & keys(loaded.dev, side)
+
+
+def test_nothing_left_beside_the_development_pairs(data: Source) -> None:
+    with pytest.raises(UserError, match="nothing is left to train on"):
+        load_records([data], SPEC, [data])
+
+
+def test_each_source_has_its_own_rows_and_hash(data: Source, tmp_path: Path) -> None:
+    other = Source(str(write_tsv(tmp_path / "b.tsv", pairs(20, seed=5))), "sw")
+    loaded = load_records([data, other], {"train": DataSpec(dev=0, filter=False)})
+    assert [share.rows for share in loaded.shares] == [60, 20]
+    assert loaded.shares[0].sha256 == digest(read_pairs(data))
+    assert loaded.shares[0].sha256 != loaded.shares[1].sha256 != loaded.sha256
+
+
+def test_a_second_entry_of_data_is_read_by_its_own_reader(data: Source, tmp_path: Path) -> None:
+    (tmp_path / "more.txt").write_text("eins\nzwei\n\ndrei\n", encoding="utf-8")
+    specs = {**SPEC, "mono": DataSpec(reader="plain_text")}
+    more = Source(str(tmp_path / "more.txt"), "de", data="mono")
+    loaded = load_records([data, more], specs)
+    assert [r.text for r in loaded.records["mono"] if isinstance(r, PlainText)] == [
+        "eins",
+        "zwei",
+        "drei",
+    ]
+    assert all(isinstance(r, ParallelPair) for r in loaded.records["train"])
+    with pytest.raises(UserError, match=r"wants data 'mono' and none is given.*--data mono=PATH"):
+        load_records([data], specs)
+    with pytest.raises(UserError, match=r"unknown data 'mon'; did you mean 'mono'\?"):
+        load_records([data, replace(more, data="mon")], specs)
+
+
+def test_held_out_pairs_leave_other_entries_of_pairs_too(data: Source) -> None:
+    specs = {**SPEC, "again": DataSpec(dev=0)}
+    loaded = load_records([data, replace(data, data="again")], specs)
+    assert loaded.records["again"] == loaded.records["train"]
+
+
+def test_columns_and_reader_of_the_recipe_count(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.dat"
+    file.write_text("die katze\tx\tthe cat\nein hund\tx\ta dog\n", encoding="utf-8")
+    spec = DataSpec(reader="tsv", columns="3,1", dev=0, filter=False)
+    rows = load_records([Source(str(file), "de")], {"train": spec}).records["train"]
+    assert rows == [
+        ParallelPair("die katze", "the cat", "de"),
+        ParallelPair("ein hund", "a dog", "de"),
+    ]
+    asked = Source(str(file), "de", columns="1,3")
+    rows = load_records([asked], {"train": spec}).records["train"]
+    assert rows[0] == ParallelPair("the cat", "die katze", "de")
+
+
+def test_the_limit_takes_by_hash_whatever_the_order() -> None:
+    rows = pairs(50)
+    assert limited(rows, None) == limited(rows, 50) == rows
+    some = limited(rows, 7)
+    assert len(some) == 7 and some == [r for r in rows if r in some]
+    assert set(limited(rows[::-1], 7)) == set(some)
+
+
+def test_without_looks_at_both_sides() -> None:
+    rows = [
+        ParallelPair("a", "x", "de"),
+        ParallelPair("b", "y", "de"),
+        ParallelPair("x", "a", "de"),
+    ]
+    assert without(rows, [ParallelPair("A!", "z", "de")]) == rows[1:]
+    assert without(rows, [ParallelPair("q", "Y.", "de")]) == [rows[0], rows[2]]
+
+
+def test_the_hash_is_of_contents_and_order_not_of_origin() -> None:
+    rows = pairs(5)
+    assert digest(rows) == digest([replace(r, origin="elsewhere") for r in rows])
+    assert digest(rows) != digest(rows[::-1])
+
+
+def test_a_filter_that_drops_all_says_why(tmp_path: Path) -> None:
+    same = write_tsv(tmp_path / "same.tsv", [ParallelPair("cat", "cat", "de")])
+    with pytest.raises(UserError, match=r"1 copy.*data\.train\.filter=false") as error:
+        load_records([Source(str(same), "de")], SPEC)
+    assert error.value.where == str(same)
+
+
+def test_one_pair_cannot_be_split(tmp_path: Path) -> None:
+    one = write_tsv(tmp_path / "one.tsv", pairs(1))
+    with pytest.raises(UserError):
+        load_records([Source(str(one), "de")], SPEC)
+
+
+def test_development_pairs_for_plain_text_are_refused(data: Source, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("eins\n", encoding="utf-8")
+    with pytest.raises(UserError, match="--dev"):
+        load_records(
+            [Source(str(tmp_path / "a.txt"), "de")],
+            {"train": DataSpec(reader="plain_text")},
+            [data],
+        )

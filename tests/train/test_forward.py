@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+from tiny_models import FAMILIES, TEXTS, tiny_encoder
+from tiny_training import module_for, shaken
+
+from xadapt.attach import Attachment
+from xadapt.backbones.bank import FrozenVectors
+from xadapt.backbones.encode import pooled
+from xadapt.objectives.contract import View
+from xadapt.train.forward import Forward, Request
+from xadapt.train.processes import Processes
+
+
+def make(encoder, budget=4096, seed=0, **more):
+    attachment = Attachment(encoder, shaken(module_for(encoder), seed, scale=0.1))
+    frozen = FrozenVectors(encoder, None)
+    return Forward(encoder, attachment, frozen, Processes(cpu=True), budget, **more)
+
+
+def one(forward, view):
+    return forward([Request(view, False)])[0]
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return tiny_encoder()
+
+
+def test_pooled_rows_go_through_the_module_and_others_do_not(encoder):
+    forward = make(encoder)
+    through, bare = forward([Request(View(TEXTS), True), Request(View(TEXTS, module=False), True)])
+    with forward.attachment.on():
+        expected = pooled(encoder, encoder.tokenize(TEXTS))
+    assert torch.allclose(through, expected, atol=1e-5) and through.requires_grad
+    assert torch.allclose(bare, pooled(encoder, encoder.tokenize(TEXTS)), atol=1e-5)
+    assert not bare.requires_grad and (through - bare).abs().max() > 1e-2
+
+
+def test_equal_rows_are_encoded_once_in_all_views(encoder):
+    forward = make(encoder)
+    ids = [tuple(row) for row in encoder.tokenize(TEXTS[:3])]
+    forward([Request(View(TEXTS[:3]), True), Request(View([TEXTS[0]] * 9), True)])
+    assert forward.tokens == sum(map(len, ids))
+    a, b = forward([Request(View(TEXTS[:3]), False), Request(View(ids[::-1]), False)])
+    assert torch.equal(a, b.flip(0))
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        View(TEXTS),
+        View(TEXTS, output="states"),
+        View(TEXTS, layer=2),
+        View(TEXTS, layer=0),
+        View(TEXTS, output="states", beside=TEXTS[::-1], fused=(1, 3)),
+    ],
+    ids=["pooled", "states", "layer 2", "embeddings", "fused"],
+)
+def test_chunks_change_neither_values_nor_gradients(encoder, view):
+    outs, grads = [], []
+    for budget in (4096, 40, 1):
+        forward = make(encoder, budget)
+        value = one(forward, view)
+        if view.output == "states":
+            assert value.hidden.shape[:2] == value.mask.shape
+            sides = [value] if value.beside is None else [value, value.beside]
+            value = torch.cat([s.hidden * s.mask.unsqueeze(-1) for s in sides], 1)
+        outs.append(value.detach())
+        if value.requires_grad:
+            value.square().sum().backward()
+            grads.append(
+                [
+                    p.grad.clone()
+                    for p in forward.attachment.module.parameters()
+                    if p.grad is not None
+                ]
+            )
+        forward.attachment.remove()
+    for other in outs[1:]:
+        assert torch.allclose(other, outs[0], atol=1e-5)
+    for other in grads[1:]:
+        for a, b in zip(other, grads[0], strict=True):
+            assert (a - b).abs().max() <= 1e-3 * b.abs().max()
+
+
+def test_padding_is_counted(encoder):
+    forward = make(encoder)
+    rows = [[2, 7, 3], [2, 7, 8, 9, 3]]
+    one(forward, View(rows))
+    assert (forward.tokens, forward.padded) == (8, 10)
+
+
+def test_states_at_a_layer(encoder):
+    forward = make(encoder)
+    tokens, mask = encoder.batch(encoder.tokenize(TEXTS))
+    with forward.attachment.on():
+        expected = encoder.run(encoder.embed(tokens, mask), mask, 0, 2)
+    states = one(forward, View(TEXTS, output="states", layer=2))
+    real = mask.bool()
+    assert torch.allclose(states.hidden[real], expected[real], atol=1e-5)
+    vectors = one(forward, View(TEXTS, layer=2, module=False))
+    plain = encoder.run(encoder.embed(tokens, mask), mask, 0, 2)
+    assert torch.allclose(vectors, encoder.pool(plain, mask), atol=1e-5)
+    assert not vectors.requires_grad
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_fused_is_the_joined_row_in_the_fused_layers(family):
+    """One pair alone, by hand; and beside longer rows, whose padding must not count."""
+    if family == "deberta-v2-conv":
+        return  # its convolution runs after the first layer alone, also of the joined row
+    encoder = tiny_encoder(family)
+    forward = make(encoder)
+    left, right = TEXTS[0], TEXTS[3]
+    sides = []
+    with forward.attachment.on():
+        for text in (left, right):
+            tokens, mask = encoder.batch(encoder.tokenize([text]))
+            sides.append((encoder.run(encoder.embed(tokens, mask), mask, 0, 1), mask))
+        (a, a_mask), (b, b_mask) = sides
+        joined = encoder.run(torch.cat([a, b], 1), torch.cat([a_mask, b_mask], 1), 1, 3)
+        a_out = encoder.run(joined[:, : a.shape[1]], a_mask, 3)
+        b_out = encoder.run(joined[:, a.shape[1] :], b_mask, 3)
+    alone = one(forward, View([left], output="states", beside=[right], fused=(1, 3)))
+    assert torch.allclose(alone.hidden, a_out, atol=1e-5)
+    assert torch.allclose(alone.beside.hidden, b_out, atol=1e-5)
+    rows, beside = [TEXTS[1], left, TEXTS[2]], [TEXTS[0], right, TEXTS[6]]
+    padded = one(forward, View(rows, output="states", beside=beside, fused=(1, 3)))
+    assert torch.allclose(padded.hidden[1, : a.shape[1]], a_out[0], atol=1e-4)
+    assert torch.allclose(padded.beside.hidden[1, : b.shape[1]], b_out[0], atol=1e-4)
+    assert padded.mask.sum(1).tolist() == [len(r) for r in encoder.tokenize(rows)]
+
+
+def test_a_companion_acts_alone_and_without_gradient(encoder):
+    teacher = Attachment(encoder, shaken(module_for(encoder), seed=9, scale=0.1))
+    forward = make(encoder, companions={"teacher": teacher})
+    taught = one(forward, View(TEXTS, module="teacher"))
+    with teacher.on():
+        expected = pooled(encoder, encoder.tokenize(TEXTS))
+    teacher.remove()
+    assert torch.allclose(taught, expected, atol=1e-5) and not taught.requires_grad
+    assert (taught - one(forward, View(TEXTS))).abs().max() > 1e-2
+
+
+def test_texts_are_tokenised_once_in_a_run(encoder, monkeypatch):
+    forward = make(encoder)
+    seen = []
+    tokenize = encoder.tokenize
+    monkeypatch.setattr(encoder, "tokenize", lambda t: (seen.extend(t), tokenize(t))[1])
+    rng = random.Random(0)
+    for _ in range(5):
+        texts = [rng.choice(TEXTS) for _ in range(6)]
+        assert forward.tokenize(texts) == [tuple(row) for row in tokenize(texts)]
+    assert len(seen) == len(set(seen)) <= len(TEXTS)
+
+
+def test_no_rows(encoder):
+    forward = make(encoder)
+    assert one(forward, View([])).shape == (0, 32)
+    assert one(forward, View([], module=False)).shape == (0, 32)
+    assert forward([]) == []
