@@ -33,7 +33,7 @@ class Wandering(Distillation):
 
 
 def tasks() -> list[Task]:
-    """Bank, a share of records, random draws, texts met on the way, and a second source of records."""
+    """Bank, a share of records, random draws, texts met on the way, a second source."""
     records = pairs(30)
     return [
         Task("translation_ranking", TranslationRanking(), records),
