@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from xadapt import languages as tags
 from xadapt.attach import Attachment, geometry
 from xadapt.backbones import fingerprint
 from xadapt.backbones.encode import encode
@@ -17,6 +16,7 @@ from xadapt.backbones.encoder import Encoder
 from xadapt.errors import UserError
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import open_folder
+from xadapt.language_match import find_same
 from xadapt.store import load_module
 
 
@@ -128,7 +128,9 @@ class Adapted:
     def _find(self, tag: str | None) -> Attachment | None:
         if tag is None:
             return None
-        return self.attachments.get(tag) or self.attachments.get(tags.normalise(tag))
+        if tag not in self.attachments:
+            tag = find_same(tag, self.attachments)
+        return self.attachments[tag] if tag else None
 
     def bare(self, languages: Sequence[str | None]) -> list[str]:
         """Those of the tags that have no module, so that their rows are rows of the base."""

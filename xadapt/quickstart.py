@@ -172,6 +172,8 @@ def _judge(
     texts, pivots = [name[1] for name in labels], [name[2] for name in labels]
     pool = list(dict.fromkeys(pivots + [name[2] for name in others]))
     bare, after, names = bench.bare(texts), side(texts), bench.bare(pool)
+    drawn, told = _spread(len(texts), HEAT), _spread(len(texts), EXAMPLES)
+    right = bench.bare([pivots[i] for i in drawn])
     shown = LanguageResult(
         lang=lang,
         name=languages.display_name(lang),
@@ -181,17 +183,22 @@ def _judge(
         item="name",
         asked="entities never seen",
         heat=Heat(
-            texts[:HEAT],
-            pivots[:HEAT],
-            _cosines(bare[:HEAT], bench.bare(pivots[:HEAT])),
-            _cosines(after[:HEAT], bench.bare(pivots[:HEAT])),
+            [texts[i] for i in drawn],
+            [pivots[i] for i in drawn],
+            _cosines(bare[drawn], right),
+            _cosines(after[drawn], right),
         ),
         examples=[
-            Example(text, _best(bare[i], names, pool), _best(after[i], names, pool), pivots[i])
-            for i, text in enumerate(texts[:EXAMPLES])
+            Example(texts[i], _best(bare[i], names, pool), _best(after[i], names, pool), pivots[i])
+            for i in told
         ],
     )
     return result, shown
+
+
+def _spread(count: int, size: int) -> list[int]:
+    """At most ``size`` positions, evenly over ``count``: neighbours are names of one kind."""
+    return sorted({i * count // size for i in range(size)}) if count else []
 
 
 def _scores(result: entities.Result) -> list[Score]:

@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 
 from xadapt.makers.split import group_pairs
-from xadapt.readers.parallel import read_parallel
 from xadapt.readers.lines import read_lines
+from xadapt.readers.parallel import read_parallel
 from xadapt.records import ParallelPair
 
 HERE = Path(__file__).parent

@@ -191,7 +191,7 @@ def main() -> None:
 
 
 def summary(curves: dict) -> dict:
-    """Final accuracy and seconds of each, and the seconds in which ours reaches each peer's best."""
+    """Accuracy and seconds of each, and the seconds in which ours reaches each one's best."""
     ours_curve = curves["xadapt"]
     table = {}
     for name, curve in curves.items():

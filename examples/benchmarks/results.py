@@ -63,8 +63,8 @@ def alignment(result: dict) -> str:
         table(["", "xx to en / en to xx", "95 %", "cos(en on, en off)"], rows)
         + f"\n{result['recipe']}{changes}, {result['lang']}: {result['rows_given']:,} pairs given; "
         f"{'; '.join(train['notes'])}. Trained in {train['seconds']:.0f} s, {times:.1f} times one "
-        f"frozen forward over the texts ({forward:.0f} s); {train['prepare_seconds']:.0f} s more for "
-        f"the frozen side (0 s once cached); padding {train['padding']:.1%}; "
+        f"frozen forward over the texts ({forward:.0f} s); {train['prepare_seconds']:.0f} s more "
+        f"for the frozen side (0 s once cached); padding {train['padding']:.1%}; "
         f"{result['bytes'] / 1e6:.2f} MB. Loaders: "
         + ", ".join(f"{name} {status}" for name, status in result["loaders"].items())
         + ".\n"
