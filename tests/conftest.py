@@ -11,3 +11,9 @@ os.environ["XADAPT_CACHE"] = tempfile.mkdtemp(prefix="xadapt-tests-")
 import torch  # after the number of threads is set
 
 torch.set_num_threads(1)
+
+from hypothesis import settings  # noqa: E402
+
+# A shared machine may stall any one example; how long it takes is no property of the code.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")

@@ -61,7 +61,7 @@ def apart(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run it in a process of its own."""
     env = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
     return subprocess.run(
-        command(*arguments), capture_output=True, text=True, timeout=120, env=env, **options
+        command(*arguments), capture_output=True, text=True, timeout=600, env=env, **options
     )
 
 

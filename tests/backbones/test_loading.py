@@ -170,7 +170,7 @@ def test_hub_ids_offline(saved, tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     lines = done.stdout.splitlines()
     assert lines[0] == "hub org/plain ('mean',) default"

@@ -100,4 +100,4 @@ def test_a_reader_that_goes_away_is_no_fault() -> None:
     assert run.stdout is not None and run.stderr is not None
     run.stdout.close()
     assert run.stderr.read() == ""
-    run.wait(timeout=60)
+    run.wait(timeout=300)

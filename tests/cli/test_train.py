@@ -295,11 +295,11 @@ def test_ctrl_c_leaves_a_run_that_goes_on(place: Place, tmp_path: Path) -> None:
     slow = place.train(tmp_path / "m", "--set", "train.epochs=400")
     run = subprocess.Popen(command(*slow), stderr=subprocess.PIPE, text=True)
     log = tmp_path / "m" / "run" / "metrics.jsonl"
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + 300
     while not (log.exists() and log.stat().st_size) and time.monotonic() < limit:
         time.sleep(0.02)
     run.send_signal(signal.SIGINT)
-    _, err = run.communicate(timeout=60)
+    _, err = run.communicate(timeout=300)
     assert run.returncode == 130
     assert err.splitlines()[-1].endswith("the same command with --resume goes on where it stopped")
     assert "Traceback" not in err
@@ -465,7 +465,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(
     code = FULL.replace("MOST", str(limit)) + MAIN
     line = [sys.executable, "-c", code, *map(str, place.train(tmp_path / "out"))]
     env = {**os.environ, "XADAPT_CACHE": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(line, capture_output=True, text=True, env=env, timeout=120)
+    done = subprocess.run(line, capture_output=True, text=True, env=env, timeout=600)
     assert done.returncode == 2, done.stderr
     assert "can't write" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

@@ -174,7 +174,7 @@ def test_killed_at_random_moments_and_resumed(tmp_path, fresh):
 
 
 def wait_for_rows(process, path, count):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while process.is_alive() and time.monotonic() < end:
         if len(read_metrics(path)) >= count:
             return
