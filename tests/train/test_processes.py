@@ -41,7 +41,7 @@ def results(tmp_path_factory):
     }
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command = [sys.executable, *launch, str(TESTS / "two_processes.py"), str(two), "2"]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Warning" not in done.stderr
     return one, two

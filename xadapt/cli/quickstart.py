@@ -38,7 +38,7 @@ def quickstart(
     _require_demo(base)
     from xadapt.cli import tables
     from xadapt.quickstart import page, require_languages, run_language
-    from xadapt.report import write_report
+    from xadapt.report import save_figure, write_report
 
     require_languages(tags)
     note = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -50,7 +50,9 @@ def quickstart(
         )
         shown.print(tables.entities_table(outcome.result, tag, "en"))
         outcomes.append(outcome)
-    write_report(out / "report.html", page(outcomes, base, _command()))
+    report = page(outcomes, base, _command())
+    write_report(out / "report.html", report)
+    save_figure(out / "scores.png", report)
     _tell(outcomes, base, out, time.monotonic() - began)
     options.save_json(
         json,
