@@ -36,7 +36,7 @@ def snippet(output: str) -> str:
 
 def test_it_leaves_a_module_a_language_and_one_page(ran: tuple[Path, Any]) -> None:
     out, done = ran
-    assert {p.name for p in out.iterdir()} == {"sw", "ru", "report.html"}
+    assert {p.name for p in out.iterdir()} == {"sw", "ru", "report.html", "scores.png"}
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "Swahili" in page and "Russian" in page
     assert str(out.parent) not in page  # a page may be shown around
