@@ -9,13 +9,20 @@ import pytest
 from xadapt.train.interrupts import interrupts
 
 
-def test_signals_are_collected_inside_and_act_outside():
-    before = signal.getsignal(signal.SIGINT)
+@pytest.fixture
+def handler():
+    """Python's own handler, which a job in the background starts without."""
+    found = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, found)
+
+
+def test_signals_are_collected_inside_and_act_outside(handler):
     with interrupts() as caught:
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGTERM)
         assert caught == [signal.SIGINT, signal.SIGTERM]
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is handler
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
 
