@@ -162,12 +162,14 @@ def ours(train, clock_of, batch: int, work: Path) -> Clock:
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--batch", type=int, default=16)
+    options.add_argument("--rows", type=int, default=None, help="train on this many pairs")
     args = options.parse_args()
     rows = tagged_pairs(args.data, "de")
     _, test = split_test(rows)
     seen = {p.pivot for p in test} | {p.text for p in test}
     train = [p for p, tag in rows if tag == "stsb-deepl" and not {p.pivot, p.text} & seen]
     random.Random(0).shuffle(train)
+    train = train[: args.rows]
     texts, pivots = [p.text for p in test], [p.pivot for p in test]
     bare = encode(Encoder.from_pretrained(MINILM, dtype="float32"), pivots).numpy()
 

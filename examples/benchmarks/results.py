@@ -139,6 +139,7 @@ def kills(result: dict) -> str:
     )
 
 
+START, END = "<!-- results -->", "<!-- /results -->"
 KINDS = (
     ("alignment_", "German", alignment),
     ("languages_", "Six languages, at most 20,000 pairs each", languages),
@@ -157,6 +158,22 @@ def main() -> None:
             f"## {name}\n\n```\n{result['command']}\n```\n\n{result['machine']}\n\n{show(result)}"
         )
     (HERE / "RESULTS.md").write_text("\n".join(parts), encoding="utf-8")
+    quote()
+
+
+def quote() -> None:
+    """Put the main table between the marks of the README."""
+    path = RESULTS / "alignment_de_translation_ranking.json"
+    if not path.exists():
+        return
+    result, readme = read(path), HERE.parent.parent / "README.md"
+    before, _, rest = readme.read_text(encoding="utf-8").partition(START)
+    said = (
+        "Sentence retrieval on 500 Tatoeba pairs that no training sentence equals, on the "
+        f"English-only MiniLM ({result['machine']}):\n\n"
+    )
+    body = f"{START}\n{said}{alignment(result)}"
+    readme.write_text(before + body + END + rest.partition(END)[2], encoding="utf-8")
 
 
 def order(path: Path) -> tuple[int, str]:
