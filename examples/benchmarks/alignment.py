@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from common import (
+from bench import (
     MINILM,
     limited,
     parser,

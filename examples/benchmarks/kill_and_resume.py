@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from common import MINILM, save
+from bench import MINILM, save
 
 
 def command(out: Path, resume: bool) -> list[str]:

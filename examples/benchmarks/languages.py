@@ -5,7 +5,7 @@ python examples/benchmarks/languages.py --data DATA
 
 from __future__ import annotations
 
-from common import (
+from bench import (
     MINILM,
     limited,
     parser,

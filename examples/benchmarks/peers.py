@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import MINILM, parser, save, split_test, tagged_pairs
+from bench import MINILM, parser, save, split_test, tagged_pairs
 from torch import nn
 
 from xadapt.attach import geometry

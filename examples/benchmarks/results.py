@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from common import HERE, RESULTS, read
+from bench import HERE, RESULTS, read
 
 TITLE = """# Measured results
 
