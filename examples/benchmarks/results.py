@@ -15,6 +15,9 @@ TITLE = """# Measured results
 Each table stands under the command that made it; `DATA` is a folder with
 `parallel/en-xx.tsv.gz` and `extra/parallel/en-xx.tsv.gz` (English, the language, source tag).
 Written by `results.py` from `results/*.json`. Times are of the machine named; read them as ratios.
+
+This first set was taken with one thread on one core of a shared machine while another job held the
+other core, one seed each; it is to be taken again on a quiet one.
 """
 SYSTEMS = (
     ("frozen base", "frozen base"),
