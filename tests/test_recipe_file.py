@@ -101,11 +101,11 @@ def test_settings_by_key_number_and_name(recipe):
         "module.sites=[q, v]",
         "base=org/name",
         "seed=7",
-        "evaluation.task=entities",
+        "train.evaluations=3",
     )
     assert loaded.train.learning_rate == 0.002 and loaded.base == "org/name" and loaded.seed == 7
     assert loaded.objectives[0].build().temperature == 0.1 and loaded.objectives[1].share == 1
-    assert loaded.module.options()["sites"] == ["q", "v"] and loaded.evaluation.task == "entities"
+    assert loaded.module.options()["sites"] == ["q", "v"] and loaded.train.evaluations == 3
     assert recipe(GOOD.replace("train:\n  epochs: 1", "train:"), "train.epochs=3").train.epochs == 3
 
 

@@ -116,13 +116,6 @@ class TrainSpec(_Strict):
     checkpoint_seconds: PositiveFloat = 30.0
 
 
-class EvaluationSpec(_Strict):
-    """What the recipe is judged by: a task of ``xadapt evaluate`` and its options."""
-
-    task: Literal["bitext", "entities"] = "bitext"
-    margins: tuple[Literal["ratio", "distance", "absolute"], ...] = ("ratio",)
-
-
 class Recipe(_Strict):
     """One system, start to finish.
 
@@ -137,7 +130,6 @@ class Recipe(_Strict):
         objectives: What it is trained for; several are summed by weight.
         data: Sources by name; ``train`` is the one ``--data`` fills.
         train: The schedule.
-        evaluation: What it is judged by.
     """
 
     name: str
@@ -150,7 +142,6 @@ class Recipe(_Strict):
     objectives: Annotated[tuple[ObjectiveSpec, ...], Field(min_length=1)]
     data: dict[str, DataSpec] = Field(default_factory=lambda: {"train": DataSpec()})
     train: TrainSpec = TrainSpec()
-    evaluation: EvaluationSpec = EvaluationSpec()
 
 
 def strict(part: type) -> TypeAdapter:

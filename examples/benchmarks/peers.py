@@ -9,7 +9,7 @@ pairs, one pass, and are judged on the same held-out Tatoeba pairs while the clo
     trainer with bf16 autocast.
 (b) plain peft in bf16 on the German side alone, against English vectors computed once: the same
     algorithm as ours, so what is left is the engine.
-(c) xadapt.
+(c) xadapt, the ranking objective alone: the recipe's held pivot rows are not part of this work.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from xadapt.train.batches import epoch_batches
 from xadapt.train.loop import Run, Trainer
 from xadapt.train.tasks import Task
 
-TARGETS = ["query", "key", "value", "intermediate.dense", "output.dense"]
 POINTS = 20
 
 

@@ -129,7 +129,8 @@ def peers(result: dict) -> str:
     ]  # fmt: skip
     return (
         table(head, rows)
-        + f"\n{result['rows']:,} pairs, one pass; accuracy is the mean of both ways.\n"
+        + f"\n{result['rows']:,} pairs, one pass; accuracy is the mean of both ways. "
+        f"Batches of 64 for sentence-transformers, {result['batch']} for the other two.\n"
     )
 
 
@@ -173,7 +174,7 @@ def quote() -> None:
     before, _, rest = readme.read_text(encoding="utf-8").partition(START)
     said = (
         "Sentence retrieval on 500 Tatoeba pairs that no training sentence equals, on the "
-        f"English-only MiniLM ({result['machine']}):\n\n"
+        f"English-only MiniLM, one seed ({result['machine']}; conditions with the tables):\n\n"
     )
     body = f"{START}\n{said}{alignment(result)}"
     readme.write_text(before + body + END + rest.partition(END)[2], encoding="utf-8")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -35,11 +36,9 @@ def bitext(
     json: options.JsonOption = None,
 ) -> None:
     """Sentence retrieval both ways: accuracy with intervals, and xsim by margin."""
-    from xadapt import verbs
-    from xadapt.cli import tables
-
-    result = verbs.evaluate(
+    _measure(
         "bitext",
+        json,
         base=base,
         data=data,
         module=module,
@@ -49,11 +48,7 @@ def bitext(
         file_format=file_format,
         controls=controls,
         dtype=dtype,
-        say=_note,
     )
-    tag, other = verbs.language_of(lang, module), languages.normalise(pivot)
-    Console(highlight=False).print(tables.result_table(result, tag, other))
-    options.save_json(json, {**result.to_dict(), "base": base, "lang": tag})
 
 
 @app.command()
@@ -76,11 +71,9 @@ def entities(
 ) -> None:
     """Entity alignment by name, both ways: Hits@1/10, MRR with fair ties, and CSLS."""
     options.require(pool in ("test", "all"), f"--pool is test or all, not {pool!r}")
-    from xadapt import verbs
-    from xadapt.cli import tables
-
-    result = verbs.evaluate(
+    _measure(
         "entities",
+        json,
         base=base,
         data=data,
         module=module,
@@ -91,12 +84,21 @@ def entities(
         pool=pool,
         controls=controls,
         dtype=dtype,
-        say=_note,
     )
-    tag, other = verbs.language_of(lang, module), languages.normalise(pivot)
-    Console(highlight=False).print(tables.result_table(result, tag, other))
-    options.save_json(json, {**result.to_dict(), "base": base, "lang": tag, "data": data})
 
 
 def _note(line: str) -> None:
     typer.echo(line, err=True)
+
+
+def _measure(task: Literal["bitext", "entities"], json: Path | None, **given: Any) -> None:
+    """Measure, show the table, and write the result for machines."""
+    from xadapt import verbs
+    from xadapt.cli import tables
+
+    result = verbs.evaluate(task, say=_note, **given)
+    tag = verbs.language_of(given["lang"], given["module"])
+    pivot = languages.normalise(given["pivot"])
+    Console(highlight=False).print(tables.result_table(result, tag, pivot))
+    named = {"base": given["base"], "lang": tag, "data": Path(given["data"]).name}
+    options.save_json(json, {**result.to_dict(), **named})

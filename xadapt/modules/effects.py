@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -92,17 +92,6 @@ class ModuleOptions(BaseModel):
         if stop > depth:
             raise ValueError(f"layers [{start}, {stop}) leave an encoder of {depth} layers")
         return range(start, stop)
-
-
-class AdaptModule(Protocol):
-    """What attachment and storage ask of a module: an ``nn.Module`` with options and effects."""
-
-    kind: str
-    options: ModuleOptions
-
-    def effects(self) -> list[Effect]:
-        """All places where the module acts."""
-        ...
 
 
 def effects_of(module: nn.Module) -> list[Effect]:
