@@ -47,6 +47,8 @@ def main(folder: Path, world: int) -> None:
                 first.update({k: v.grad.clone() for k, v in named if v.grad is not None})
 
         run.optimizer.register_step_pre_hook(keep)
+        # Adam's own 1e-8 would move an element that has nothing but rounding for a gradient.
+        run.optimizer.param_groups[0]["eps"] = 1e-6
         run.train()
         if run.processes.main:
             save_file(first, str(folder / f"{name}.first.safetensors"))

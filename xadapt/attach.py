@@ -113,6 +113,9 @@ class Attachment:
     def _add(self, effect: Effect, site: SitePoint, x: Tensor, y: Tensor) -> Tensor:
         read = {"input": x, "output": y[..., site.start : site.stop]}
         source = self._ffn_input[effect.layer] if effect.reads == "ffn_in" else read[effect.reads]
+        onto = getattr(effect.fn, "onto", None)
+        if onto and self.rows is ALL and site.stop - site.start == y.shape[-1]:
+            return onto(source, y)
         delta = effect.fn(source[self.rows]).to(y.dtype)
         if delta.shape[-1] != y.shape[-1]:
             delta = F.pad(delta, (site.start, y.shape[-1] - site.stop))

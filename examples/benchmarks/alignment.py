@@ -7,8 +7,6 @@ Holds out 500 groups of equal sentences among the Tatoeba rows before training.
 
 from __future__ import annotations
 
-import time
-
 from bench import (
     MINILM,
     limited,
@@ -20,9 +18,6 @@ from bench import (
     write_pairs,
     xadapt,
 )
-
-from xadapt.backbones.encode import encode
-from xadapt.backbones.encoder import Encoder
 
 
 def main() -> None:
@@ -61,20 +56,9 @@ def main() -> None:
         "module": trained["manifest"]["module"],
         "loaders": {k: v["status"] for k, v in trained["manifest"]["loaders"].items()},
         "bytes": (work / "module" / "module.safetensors").stat().st_size,
-        "frozen_forward_seconds": frozen_forward([pair.text for pair in train]),
         "test": read(work / "test.json"),
     }
     save(label, result)
-
-
-def frozen_forward(texts: list[str], sample: int = 8000) -> float:
-    """Seconds of one forward of the frozen base over all texts, from a sample of them."""
-    encoder = Encoder.from_pretrained(MINILM)
-    part = texts[:: max(1, len(texts) // sample)]
-    encode(encoder, part[:512])
-    began = time.monotonic()
-    encode(encoder, part)
-    return (time.monotonic() - began) * len(texts) / len(part)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,6 @@ TITLE = """# Measured results
 Each table stands under the command that made it; `DATA` is a folder with
 `parallel/en-xx.tsv.gz` and `extra/parallel/en-xx.tsv.gz` (English, the language, source tag).
 Written by `results.py` from `results/*.json`. Times are of the machine named; read them as ratios.
-
-This first set was taken with one thread on one core of a shared machine while another job held the
-other core, one seed each; it is to be taken again on a quiet one.
 """
 SYSTEMS = (
     ("frozen base", "frozen base"),
@@ -59,18 +56,23 @@ def alignment(result: dict) -> str:
         for name, label in SYSTEMS
         if name in test
     ]
-    forward = result["frozen_forward_seconds"]
     changes = f" with {', '.join(result['changes'])}" if result["changes"] else ""
-    times = train["seconds"] / forward
     return (
         table(["", "xx to en / en to xx", "95 %", "cos(en on, en off)"], rows)
-        + f"\n{result['recipe']}{changes}, {result['lang']}: {result['rows_given']:,} pairs given; "
-        f"{'; '.join(train['notes'])}. Trained in {train['seconds']:.0f} s, {times:.1f} times one "
-        f"frozen forward over the texts ({forward:.0f} s); {train['prepare_seconds']:.0f} s more "
-        f"for the frozen side (0 s once cached); padding {train['padding']:.1%}; "
+        + f"\n{result['recipe']}{changes}, {result['lang']}: "
+        f"{result['rows_given']:,} pairs given; {'; '.join(train['notes'])}. {cost(train)}; "
         f"{result['bytes'] / 1e6:.2f} MB. Loaders: "
         + ", ".join(f"{name} {status}" for name, status in result["loaders"].items())
         + ".\n"
+    )
+
+
+def cost(train: dict) -> str:
+    """What the training took."""
+    return (
+        f"Trained in {train['seconds']:.0f} s, {train['forwards']:.1f} times one frozen forward "
+        f"over the texts ({train['forward_seconds']:.0f} s); {train['prepare_seconds']:.0f} s more "
+        f"for the frozen side (0 s once cached); padding {train['padding']:.1%}"
     )
 
 

@@ -67,7 +67,10 @@ def test_what_a_finished_run_leaves_and_says(place: Place, tmp_path: Path) -> No
         told["modules"][0]["manifest"]["data"]
         == json.loads((out / "xadapt.json").read_text())["data"]
     )
-    assert 0 <= told["modules"][0]["padding"] < 1
+    cost = told["modules"][0]
+    assert 0 <= cost["padding"] < 1
+    assert cost["forwards"] == cost["seconds"] / cost["forward_seconds"] > 0
+    assert f"{cost['forwards']:.1f} times one frozen forward over the data" in done.err
     for text in (
         tmp_path / "t.json",
         *out.rglob("*.json"),

@@ -87,6 +87,19 @@ def test_chunks_change_neither_values_nor_gradients(encoder, view):
             assert (a - b).abs().max() <= 1e-3 * b.abs().max()
 
 
+def test_one_process_encodes_gathered_rows_and_its_own_together(encoder):
+    forward = make(encoder)
+    views = [Request(View([[2, 7, 3], [2, 8, 3]]), True), Request(View([[2, 9, 3]]), False)]
+    calls = []
+    layer = encoder.sites(0, "ffn_in")[0].module
+    counted = layer.register_forward_hook(lambda _, inputs, __: calls.append(len(inputs[0])))
+    together = forward(views)
+    counted.remove()
+    assert calls == [3]
+    for request, vectors in zip(views, together, strict=True):
+        assert torch.allclose(forward([request])[0], vectors, atol=1e-6)
+
+
 def test_padding_is_counted(encoder):
     forward = make(encoder)
     rows = [[2, 7, 3], [2, 7, 8, 9, 3]]

@@ -95,9 +95,9 @@ def test_constant_texts_are_bank_and_frozen_views():
     assert not ranking.bank.vectors.requires_grad
 
 
-def test_lengths_are_of_the_longest_text():
+def test_the_longest_text_of_each_record():
     records = [ParallelPair("a", "long one", "de"), ParallelPair("longer one", "b", "de")]
-    assert Task("x", Distillation(), records).lengths() == [8, 10]
+    assert Task("x", Distillation(), records).longest() == ["long one", "longer one"]
 
 
 @dataclass(frozen=True)

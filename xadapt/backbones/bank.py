@@ -53,6 +53,8 @@ class FrozenVectors:
     def add(self, texts: Iterable[str], progress: Callable[[int], None] | None = None) -> None:
         """Make sure the vectors of these texts are there."""
         new = [text for text in dict.fromkeys(texts) if text not in self._row]
+        if not new:
+            return
         found: list[Tensor] = []
         for start in range(0, len(new), PIECE):
             piece = new[start : start + PIECE]
@@ -84,10 +86,9 @@ class FrozenVectors:
         new = [text for text in distinct if self._row.get(text, self._sealed) >= self._sealed]
         if not new:
             return self.get(texts)
-        at = {text: len(self._vectors) + i for i, text in enumerate(new)}
-        vectors = torch.cat([self._vectors, encode(self.encoder, new)])
-        rows = [at[text] if text in at else self._row[text] for text in texts]
-        return vectors[torch.tensor(rows, dtype=torch.long)].to(self.encoder.device)
+        own = dict(zip(new, encode(self.encoder, new), strict=True))
+        rows = [own[text] if text in own else self._vectors[self._row[text]] for text in texts]
+        return torch.stack(rows).to(self.encoder.device)
 
     def _piece(self, texts: list[str], progress: Callable[[int], None] | None) -> Tensor:
         path = self.folder / "vectors" / f"{self._key(texts)}.safetensors" if self.folder else None

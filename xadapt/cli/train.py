@@ -99,8 +99,9 @@ def _one(recipe: Recipe, job: Job) -> Trained:
         Console(highlight=False).print(evidence_table(trained.manifest))
     if not trained.reused:
         console.print(
-            f"trained in {trained.seconds:.0f} s (and {trained.prepare_seconds:.0f} s for the "
-            f"frozen side), {trained.padding:.1%} padding; wrote {trained.folder}"
+            f"trained in {trained.seconds:.0f} s, {trained.forwards:.1f} times one frozen forward "
+            f"over the data (and {trained.prepare_seconds:.0f} s for the frozen side), "
+            f"{trained.padding:.1%} padding; wrote {trained.folder}"
         )
     for name, loader in trained.manifest.loaders.items():
         reason = f" ({loader.reason})" if loader.reason else ""
@@ -159,6 +160,8 @@ def _row(trained: Trained, out: Path) -> dict[str, object]:
         "folder": trained.folder.name if trained.folder == out else str(_inside(trained, out)),
         "seconds": trained.seconds,
         "prepare_seconds": trained.prepare_seconds,
+        "forward_seconds": trained.forward_seconds,
+        "forwards": trained.forwards,
         "padding": trained.padding,
         "reused": trained.reused,
         "notes": trained.notes,

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from xadapt.modules.effects import Effect, Geometry, ModuleOptions, uniform
+from xadapt.modules.low_rank import AddLowRank
 
 
 class LoRAOptions(ModuleOptions):
@@ -68,6 +69,11 @@ class LowRank(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(batch, tokens, in)`` to ``(batch, tokens, out)`` in the dtype of ``x``."""
         return F.linear(F.linear(x, self.A.to(x.dtype)), (self.B * self.scale).to(x.dtype))
+
+    def onto(self, x: Tensor, y: Tensor) -> Tensor:
+        """``y + forward(x)``, cheaper."""
+        added: Tensor = AddLowRank.apply(x, y, self.A, self.B, self.scale)
+        return added
 
 
 class LoRA(nn.Module):

@@ -74,7 +74,7 @@ class Forward:
         """Encode views, in order: ``(n, dim)`` where pooled, else `States`."""
         done: list[Tensor | States | None] = [None] * len(requests)
         for gathered in (True, False):
-            active = [i for i, r in enumerate(requests) if r.gathered == gathered and _plain(r)]
+            active = [i for i, r in enumerate(requests) if self._with(r) == gathered and _plain(r)]
             rows = [self._rows(requests[i].view.rows) for i in active]
             for i, vectors in zip(active, self._pooled(rows, gathered), strict=True):
                 done[i] = vectors
@@ -82,6 +82,10 @@ class Forward:
             if done[i] is None:
                 done[i] = self._constant_or_states(request.view)
         return [value for value in done if value is not None]
+
+    def _with(self, request: Request) -> bool:
+        """Whether rows are gathered; in a single process that is the same, and one forward."""
+        return request.gathered or self.processes.world == 1
 
     def _constant_or_states(self, view: View) -> Tensor | States:
         texts = isinstance(view.rows[0], str) if len(view.rows) else True

@@ -114,6 +114,7 @@ class Trainer:
             self.trained.parameters(),
             lr=run.spec.learning_rate,
             weight_decay=run.spec.weight_decay,
+            fused=True,
         )
         self.progress = checkpoint.Progress(identity=dict(run.identity))
         self.best: dict[str, Tensor] = {}
@@ -275,7 +276,8 @@ class Trainer:
         for task in self.tasks:
             if task.data not in plans:
                 seed = f"{self.run.seed}:{task.data}"
-                plans[task.data] = BatchPlan(task.lengths(), self.run.spec.batch_size, seed)
+                lengths = [len(row) for row in self.forward.tokenize(task.longest())]
+                plans[task.data] = BatchPlan(lengths, self.run.spec.batch_size, seed)
         return plans
 
     def _services(self, number: int) -> dict[str, Any]:

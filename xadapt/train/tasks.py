@@ -73,9 +73,9 @@ class Task:
         """The objective's own trainable part, if it has one."""
         return heads_of(self.objective, width)
 
-    def lengths(self) -> list[int]:
-        """Rough length of each record, in characters of its longest text."""
-        return [max(len(v) for v in _texts(record)) for record in self.records]
+    def longest(self) -> list[str]:
+        """The longest text of each record."""
+        return [max(_texts(record), key=len) for record in self.records]
 
     def constant_texts(self, services: Mapping[str, Any]) -> Iterator[str]:
         """Every text the module never acts on, so that its vector is a constant."""
