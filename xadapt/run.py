@@ -155,7 +155,7 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
         read_manifest(job.out),
         progress.seconds,
         trainer.prepare_seconds,
-        _forward_seconds(encoder, trainer.tasks[0].longest()),
+        _forward_seconds(encoder, trainer.tasks[0].longest(trainer.forward.tokenize)),
         1 - trainer.forward.tokens / trainer.forward.padded if trainer.forward.padded else 0.0,
         loaded.notes,
     )

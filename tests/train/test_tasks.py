@@ -95,9 +95,10 @@ def test_constant_texts_are_bank_and_frozen_views():
     assert not ranking.bank.vectors.requires_grad
 
 
-def test_the_longest_text_of_each_record():
-    records = [ParallelPair("a", "long one", "de"), ParallelPair("longer one", "b", "de")]
-    assert Task("x", Distillation(), records).longest() == ["long one", "longer one"]
+def test_the_longest_text_in_tokens_of_each_record():
+    records = [ParallelPair("a b c", "one_long_word", "de"), ParallelPair("b", "two words", "de")]
+    task = Task("x", Distillation(), records)
+    assert task.longest(lambda texts: [text.split() for text in texts]) == ["a b c", "two words"]
 
 
 @dataclass(frozen=True)

@@ -272,12 +272,12 @@ class Trainer:
             return dict(self.run.score())
 
     def _plans(self) -> dict[str, BatchPlan]:
+        size, seed, tokenize = self.run.spec.batch_size, self.run.seed, self.forward.tokenize
         plans = {}
         for task in self.tasks:
             if task.data not in plans:
-                seed = f"{self.run.seed}:{task.data}"
-                lengths = [len(row) for row in self.forward.tokenize(task.longest())]
-                plans[task.data] = BatchPlan(lengths, self.run.spec.batch_size, seed)
+                lengths = [len(row) for row in tokenize(task.longest(tokenize))]
+                plans[task.data] = BatchPlan(lengths, size, f"{seed}:{task.data}")
         return plans
 
     def _services(self, number: int) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,9 +73,12 @@ class Task:
         """The objective's own trainable part, if it has one."""
         return heads_of(self.objective, width)
 
-    def longest(self) -> list[str]:
-        """The longest text of each record."""
-        return [max(_texts(record), key=len) for record in self.records]
+    def longest(self, tokenize: Callable[[Sequence[str]], Sequence[Sequence[int]]]) -> list[str]:
+        """The text of each record that has the most tokens."""
+        texts = [_texts(record) for record in self.records]
+        distinct = list(dict.fromkeys(text for some in texts for text in some))
+        size = dict(zip(distinct, map(len, tokenize(distinct)), strict=True))
+        return [max(some, key=size.__getitem__) for some in texts]
 
     def constant_texts(self, services: Mapping[str, Any]) -> Iterator[str]:
         """Every text the module never acts on, so that its vector is a constant."""
