@@ -116,10 +116,11 @@ def save(name: str, result: dict) -> None:
 
 
 def machine() -> str:
-    """Processor, cores and the versions that matter."""
+    """Processor, cores, threads and the version that matters."""
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
         lines = [row for row in info.read_text().splitlines() if row.startswith("model name")]
         name = lines[0].split(":", 1)[1].strip() if lines else name
-    return f"{name}, {os.cpu_count()} cores, torch {torch.__version__}"
+    threads = torch.get_num_threads()
+    return f"{name}, {os.cpu_count()} cores, {threads} threads, torch {torch.__version__}"

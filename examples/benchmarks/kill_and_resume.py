@@ -23,7 +23,7 @@ from bench import MINILM, save
 def command(out: Path, resume: bool) -> list[str]:
     line = [sys.executable, "-c", "from xadapt.cli.app import main; main()"]
     line += ["train", "quickstart", "--base", MINILM, "--data", "cldr", "--lang", "sw"]
-    line += ["--out", str(out), "--set", "train.epochs=4", "--set", "train.checkpoint_seconds=0.5"]
+    line += ["--out", str(out), "--set", "train.epochs=2", "--set", "train.checkpoint_seconds=0.5"]
     return [*line, "--resume"] if resume else line
 
 

@@ -1,0 +1,198 @@
+"""Pretraining of a small encoder: its text, tokenizer, masks, counts, and a resumed run."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoTokenizer
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+sys.path.insert(0, str(EXAMPLES))
+
+from mini.collect import OPEN, split  # noqa: E402
+from mini.measure import Counts, held_out  # noqa: E402
+from mini.rows import Plan, masked, padded, tokenised  # noqa: E402
+from mini.tokens import covered, sampled, train_tokenizer  # noqa: E402
+
+from xadapt.backbones.encoder import Encoder  # noqa: E402
+from xadapt.records import ParallelPair  # noqa: E402
+
+EN = "the a small big house river bird sings runs under over near old green stone"
+RU = "дом река птица поёт бежит под над старый зелёный камень большой малый у и"
+JA = "家 川 鳥 が 歌う 走る 下 上 古い 緑 石 大きい 小さい と"
+WORDS = {"en": EN.split(" "), "ru": RU.split(" "), "ja": JA.split(" ")}
+SMALL = "--vocabulary 400 --layers 1 --width 32 --heads 2 --ffn 32 --tokens 12000 --dropout 0.1"
+
+
+def lines(lang: str, count: int) -> list[str]:
+    rng = random.Random(lang)
+    glue = "" if lang == "ja" else " "
+    return [glue.join(rng.choices(WORDS[lang], k=rng.randint(3, 9))) for _ in range(count)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer([line for lang in WORDS for line in lines(lang, 300)], 400)
+
+
+def test_letters_beyond_the_vocabulary_are_spelt_in_bytes_and_come_back(tokenizer, tmp_path):
+    text = "the дом 鳥 ꦲ 😀 bird"
+    tokenizer.save_pretrained(tmp_path)
+    for one in (tokenizer, AutoTokenizer.from_pretrained(tmp_path)):
+        ids = one(text)["input_ids"]
+        assert one.unk_token_id not in ids
+        assert one.decode(ids, skip_special_tokens=True) == text
+        assert ids[0] == one.cls_token_id == 0 and ids[-1] == one.sep_token_id == 2
+        assert (one.pad_token_id, one.unk_token_id) == (1, 3)
+        assert one.mask_token_id == len(one) - 1
+
+
+def test_coverage_keeps_common_letters():
+    assert covered(["aaaa bbbb", "aaac"], 0.9) == ["aaaa bbbb", "aaa "]
+    assert covered(["ab"], 1.0) == ["ab"]
+
+
+def test_shares_of_languages():
+    texts = {"x": [f"x{i}" for i in range(900)], "y": [f"y{i}" for i in range(100)]}
+    for alpha, of_y in ((1.0, 10), (0.5, 25), (0.0, 50)):
+        chosen = sampled(texts, alpha, 100)
+        assert sum(line.startswith("y") for line in chosen) == of_y
+        assert len(set(chosen)) == 100
+
+
+def test_an_epoch_is_a_function_of_its_number_and_walks_evenly():
+    rows = {"x": [np.arange(n % 7 + 3) for n in range(90)], "y": [np.arange(4)] * 10}
+    plan = Plan(rows, budget=64, alpha=0.5)
+    assert plan.draws == {"x": 75, "y": 25}
+    assert plan.epoch(3) == Plan(rows, 64, 0.5).epoch(3) != plan.epoch(4)
+    seen = {lang: np.zeros(len(some), int) for lang, some in rows.items()}
+    for number in range(6):
+        for batch in plan.epoch(number):
+            longest = max(len(rows[lang][i]) for lang, i in batch)
+            assert longest * len(batch) <= 64
+            for lang, i in batch:
+                seen[lang][i] += 1
+    assert (seen["x"] == 5).all() and (seen["y"] == 15).all()
+
+
+def test_masks(tokenizer):
+    rows = tokenised(tokenizer, {"en": lines("en", 200)}, 32)["en"]
+    batch = masked(rows, tokenizer, 0.25, seed=1)
+    ids, mask = padded(rows, tokenizer.pad_token_id)
+    assert torch.equal(batch.mask, mask) and mask.sum() == sum(map(len, rows))
+    assert torch.equal(ids.flatten()[batch.places], batch.answers)
+    left = torch.ones(ids.numel(), dtype=torch.bool)
+    left[batch.places] = False
+    assert torch.equal(ids.flatten()[left], batch.ids.flatten()[left])
+    each = torch.bincount(batch.places // ids.shape[1], minlength=len(rows)).tolist()
+    # torch rounds halves to the even number, as Python does
+    assert each == [max(1, round(0.25 * (len(row) - 2))) for row in rows]
+    assert not set(batch.answers.tolist()) & set(tokenizer.all_special_ids)
+    shown = batch.ids.flatten()[batch.places]
+    assert 0.7 < (shown == tokenizer.mask_token_id).float().mean() < 0.9
+    assert 0.05 < (shown == batch.answers).float().mean() < 0.17
+    hidden = masked(rows, tokenizer, 0.25, seed=1, disguise=False)
+    assert (hidden.ids.flatten()[hidden.places] == tokenizer.mask_token_id).all()
+    assert torch.equal(hidden.places, batch.places)
+
+
+def test_counts_by_hand(tokenizer):
+    train = [np.array(row) for row in ([0, 10, 11, 10, 12, 2], [0, 10, 11, 2], [0, 11, 2])]
+    counts = Counts(train)
+    assert counts.most in (10, 11)  # three times each
+    assert counts.best == {0: 10, 10: 11, 11: 10}
+    held = [np.array([0, 10, 11, 2]), np.array([0, 10, 12, 2])]
+    scored = [masked(held, tokenizer, 1.0, seed=0, disguise=False)]
+    # Of 10 11 10 12 the bigram, which sees the true left token, misses 12 alone.
+    one, two = counts.guessed(scored, held)
+    assert two == 3 / 4 and one == sum(a == counts.most for a in (10, 11, 10, 12)) / 4
+
+
+def test_held_out_batches_fit_their_rows(tokenizer):
+    rows = tokenised(tokenizer, {"en": lines("en", 150)}, 32)["en"]
+    batches = held_out(rows, tokenizer)
+    some = sorted(rows, key=len)
+    answers = [a for batch in batches for a in batch.answers.tolist()]
+    by_hand = []
+    for number, batch in enumerate(batches):
+        width = batch.ids.shape[1]
+        own = some[number * 64 : (number + 1) * 64]
+        by_hand += [int(own[p // width][p % width]) for p in batch.places.tolist()]
+    assert answers == by_hand and len(batches) == 3
+
+
+def test_a_held_out_sentence_is_learnt_in_no_language():
+    pairs = [ParallelPair(text=f"t{i}", pivot=f"p{i % 150}", lang="de") for i in range(300)]
+    pairs += [ParallelPair(text=f"u{i}", pivot=f"p{i}", lang="ja") for i in range(150)]
+    held = split(pairs)
+    sides = {name: {pairs[i].pivot for i in at} for name, at in held.items()}
+    rest = {p.pivot for i, p in enumerate(pairs) if not any(i in at for at in held.values())}
+    assert sides["test"] and sides["dev"] and not sides["test"] & sides["dev"]
+    assert not rest & (sides["test"] | sides["dev"])
+    assert all(licence for licence in OPEN.values())
+
+
+def pretrain(texts: Path, out: Path, *more: str) -> subprocess.CompletedProcess:
+    small = [*SMALL.split(" "), "--batch-tokens", "256", "--evaluations", "2"]
+    command = [sys.executable, str(EXAMPLES / "pretrain_mini.py"), str(texts), "--out", str(out)]
+    return subprocess.run([*command, *small, *more], capture_output=True, text=True, timeout=300)
+
+
+def test_from_text_to_a_base_and_a_resumed_run_is_the_uninterrupted_one(tmp_path):
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for lang in WORDS:
+        (texts / f"{lang}.txt").write_text("\n".join(lines(lang, 150)), encoding="utf-8")
+    whole = pretrain(texts, tmp_path / "a")
+    assert whole.returncode == 0, whole.stderr
+    assert "held-out loss" in whole.stdout and "tokens a word" in whole.stdout
+    stop = (
+        "import sys; sys.argv = sys.argv[1:]; import mini.learn as learn\n"
+        "step = learn.Learner._step\n"
+        "def _step(self):\n"
+        "    if self.progress.step == 20:\n"
+        "        import os, signal; os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return step(self)\n"
+        "learn.Learner._step = _step\n"
+        "import pretrain_mini; pretrain_mini.main()"
+    )
+    done = pretrain(texts, tmp_path / "a")
+    assert done.returncode == 1 and "Use --resume" in done.stderr
+    args = list(done.args[1:])
+    args[args.index(str(tmp_path / "a"))] = str(tmp_path / "b")
+    cut = subprocess.run(
+        [sys.executable, "-c", stop, *args],
+        capture_output=True,
+        text=True,
+        cwd=EXAMPLES,
+        timeout=300,
+    )
+    assert cut.returncode == 1 and "go on with --resume" in cut.stderr, cut.stderr
+    again = pretrain(texts, tmp_path / "b", "--resume")
+    assert again.returncode == 0, again.stderr
+    one, two = (load_file(tmp_path / x / "model" / "model.safetensors") for x in "ab")
+    assert one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
+    assert {tensor.dtype for tensor in one.values()} == {torch.bfloat16}
+    other = pretrain(texts, tmp_path / "b", "--resume", "--rate", "0.5")
+    assert other.returncode == 1 and "another settings" in other.stderr
+    encoder = Encoder.from_pretrained(str(tmp_path / "a" / "model"))
+    assert encoder.family.name == "XLM-R" and encoder.mlm_head() is not None
+    told = json.loads((tmp_path / "a" / "report.json").read_text())
+    card = (tmp_path / "a" / "model" / "README.md").read_text()
+    for lang, row in told["languages"].items():
+        assert row["unknown"] == 0 and f"({lang}) |" in card and f"{row['accuracy']:.1%}" in card
+
+
+def test_no_text_is_one_clear_line(tmp_path):
+    (tmp_path / "texts").mkdir()
+    done = pretrain(tmp_path / "texts", tmp_path / "out")
+    assert done.returncode == 1 and "no text to learn from" in done.stderr
+    assert "Traceback" not in done.stderr and not (tmp_path / "out").exists()
