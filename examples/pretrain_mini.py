@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
             raise UserError("there is a model already", where=str(place), todo="Use --resume")
         print(f"{sum(map(len, texts.values())):,} sentences, {len(texts)} languages; tokenizer ...")
         lines = sampled(texts, settings.alpha, LINES)
-        train_tokenizer(lines, args.vocabulary).save_pretrained(place)
+        train_tokenizer(lines, args.vocabulary, settings.longest).save_pretrained(place)
     tokenizer = AutoTokenizer.from_pretrained(place)
     spelling = {lang: words(tokenizer, lines) for lang, lines in held.items()}
     worst = max(spelling, key=lambda lang: spelling[lang]["bytes"])

@@ -43,7 +43,7 @@ class Settings:
     width: int = 256
     heads: int = 4
     ffn: int = 1024
-    longest: int = 96
+    longest: int = 128
     tokens: int = 60_000_000
     batch_tokens: int = 6144
     share: float = 0.2
@@ -65,8 +65,8 @@ def network(settings: Settings, tokenizer: PreTrainedTokenizerFast) -> XLMRobert
         num_hidden_layers=settings.layers,
         num_attention_heads=settings.heads,
         intermediate_size=settings.ffn,
-        # Positions are counted from the padding id on.
-        max_position_embeddings=settings.longest + 2 + 32,
+        # Positions are counted from one past the padding id.
+        max_position_embeddings=settings.longest + tokenizer.pad_token_id + 1,
         hidden_dropout_prob=settings.dropout,
         attention_probs_dropout_prob=settings.dropout,
         type_vocab_size=1,
@@ -117,10 +117,10 @@ class Learner:
             fused=True,
         )
         self.progress = checkpoint.Progress(identity=self.identity)
-        self.first = self.plan.epoch(0)
-        real = sum(len(train[lang][i]) for batch in self.first for lang, i in batch)
-        self.steps = max(1, round(settings.tokens / real * len(self.first)))
-        self.real = real / len(self.first)
+        self.epoch, self.start, self.batches = 0, 0, self.plan.epoch(0)
+        real = sum(len(train[lang][i]) for batch in self.batches for lang, i in batch)
+        self.real = real / len(self.batches)  # real tokens a step, on average
+        self.steps = max(1, round(settings.tokens / self.real))
 
     def learn(self, resume: bool) -> checkpoint.Progress:
         """Run to the end, or go on where a checkpoint stands.
@@ -164,15 +164,10 @@ class Learner:
         checkpoint.save(self.folder, progress, self.model, self.optimizer, {})
 
     def _batch(self, step: int) -> list[tuple[str, int]]:
-        epoch = getattr(self, "_epoch", (-1, 0, []))
-        while step < epoch[1] or step >= epoch[1] + len(epoch[2]):
-            start = epoch[1] + len(epoch[2])
-            if step < epoch[1] or epoch[0] < 0:
-                epoch = (0, 0, self.first)
-            else:
-                epoch = (epoch[0] + 1, start, self.plan.epoch(epoch[0] + 1))
-        self._epoch = epoch
-        return epoch[2][step - epoch[1]]
+        while step >= self.start + len(self.batches):
+            self.start, self.epoch = self.start + len(self.batches), self.epoch + 1
+            self.batches = self.plan.epoch(self.epoch)
+        return self.batches[step - self.start]
 
     def _step(self) -> float:
         settings, step = self.settings, self.progress.step

@@ -46,11 +46,12 @@ def covered(lines: Sequence[str], coverage: float) -> list[str]:
 
 
 def train_tokenizer(
-    lines: Sequence[str], size: int, coverage: float = 0.9995
+    lines: Sequence[str], size: int, longest: int, coverage: float = 0.9995
 ) -> PreTrainedTokenizerFast:
     """A tokenizer of ``size`` pieces, special ones and 256 bytes among them.
 
-    Letters beyond the coverage are spelt in bytes, so nothing is ever unknown.
+    Letters beyond the coverage are spelt in bytes, so nothing is ever unknown. ``longest`` is
+    the most tokens of a row.
     """
     trained = _plain(models.Unigram())
     trainer = UnigramTrainer(
@@ -65,7 +66,7 @@ def train_tokenizer(
     pieces = [(piece, 0.0) for piece in SPECIAL] + own
     pieces += [(byte, own[-1][1] - 10) for byte in BYTES]
     model = models.Unigram(pieces, unk_id=SPECIAL.index("<unk>"), byte_fallback=True)
-    return _whole(_plain(model))
+    return _whole(_plain(model), longest)
 
 
 def _settled(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
@@ -95,7 +96,7 @@ def _vocabulary(tokenizer: Tokenizer) -> list[tuple[str, float]]:
     return [tuple(row) for row in json.loads(tokenizer.to_str())["model"]["vocab"]]
 
 
-def _whole(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
+def _whole(tokenizer: Tokenizer, longest: int) -> PreTrainedTokenizerFast:
     tokenizer.add_special_tokens([*SPECIAL, MASK])
     ids = {token: tokenizer.token_to_id(token) for token in ("<s>", "</s>")}
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -110,7 +111,7 @@ def _whole(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
         pad_token="<pad>",
         unk_token="<unk>",
         mask_token=MASK,
-        model_max_length=128,
+        model_max_length=longest,
     )
 
 

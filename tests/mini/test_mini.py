@@ -40,7 +40,7 @@ def lines(lang: str, count: int) -> list[str]:
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return train_tokenizer([line for lang in WORDS for line in lines(lang, 300)], 400)
+    return train_tokenizer([line for lang in WORDS for line in lines(lang, 300)], 400, 32)
 
 
 def test_letters_beyond_the_vocabulary_are_spelt_in_bytes_and_come_back(tokenizer, tmp_path):
@@ -184,6 +184,7 @@ def test_from_text_to_a_base_and_a_resumed_run_is_the_uninterrupted_one(tmp_path
     other = pretrain(texts, tmp_path / "b", "--resume", "--rate", "0.5")
     assert other.returncode == 1 and "another settings" in other.stderr
     encoder = Encoder.from_pretrained(str(tmp_path / "a" / "model"))
+    assert encoder.max_length == 128 and encoder.embed(*encoder.batch([[7] * 128])).shape[1] == 128
     assert encoder.family.name == "XLM-R" and encoder.mlm_head() is not None
     told = json.loads((tmp_path / "a" / "report.json").read_text())
     card = (tmp_path / "a" / "model" / "README.md").read_text()
