@@ -148,7 +148,7 @@ def kills(result: dict) -> str:
 START, END = "<!-- results -->", "<!-- /results -->"
 KINDS = (
     ("alignment_", "German", alignment),
-    ("languages_", "Six languages, at most 20,000 pairs each", languages),
+    ("languages_", "Six languages", languages),
     ("peers", "Time to equal accuracy beside two stacks", peers),
     ("kill_and_resume", "Killed and resumed", kills),
 )
