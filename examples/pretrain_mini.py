@@ -1,10 +1,10 @@
-"""Pretrain a small multilingual encoder from plain text, as xadapt-mini was.
+"""Pretrain a small multilingual encoder from plain text.
 
     python examples/pretrain_mini.py TEXTS --out DIR
 
-`TEXTS/train` and `TEXTS/dev` hold a file `xx.txt` (or `.txt.gz`) for each language, a sentence a
-line; without a `dev` folder one line in fifty is held out. The encoder is an XLM-R with
-a masked-language-model head; the tokenizer is a unigram one that spells rare letters in bytes. It
+TEXTS holds a file `xx.txt` (or `.txt.gz`) for each language, a sentence a line, and one line in
+fifty is held out; or TEXTS/train and TEXTS/dev hold such files each. The encoder is an XLM-R with a
+masked-language-model head; the tokenizer is a unigram one that spells rare letters in bytes. It
 runs on a GPU if one is there, else on the CPU, in bf16 either way. Ctrl-C and `--resume` go
 together. Afterwards DIR/model is a folder that transformers and xadapt load.
 
@@ -39,6 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("texts", type=Path, nargs="?", help="folder with a file xx.txt a language")
     parser.add_argument("--out", type=Path, help="folder of the model, its log and checkpoint")
+    parser.add_argument("--licence", help="SPDX id of the weights, for the card")
     parser.add_argument("--vocabulary", type=int, default=16_000, help="pieces of the tokenizer")
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     parser.add_argument("--quick", action="store_true", help="a tiny run on names of the graph")
@@ -97,6 +98,7 @@ def run(args: argparse.Namespace) -> None:
         "steps": progress.step,
         "device": learner.device,
         "identity": progress.identity,
+        "licence": args.licence,
     }
     sources = args.texts / "sources.json"
     if sources.exists():
@@ -116,13 +118,18 @@ def quick() -> None:
         tiny = {"layers": 1, "width": 32, "heads": 2, "ffn": 64, "tokens": 40_000}
         given = {field.name: field.default for field in fields(Settings)} | tiny
         given |= {"batch_tokens": 1024, "evaluations": 1, "vocabulary": 1000, "resume": False}
+        given["licence"] = None
         run(argparse.Namespace(texts=folder / "texts", out=folder / "out", **given))
 
 
 def texts_of(folder: Path) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """Training and held-out lines by language."""
     if (folder / "train").is_dir():
-        return read_texts(folder / "train"), read_texts(folder / "dev")
+        train, held = read_texts(folder / "train"), read_texts(folder / "dev")
+        strange = sorted(held.keys() - train.keys())
+        if strange:
+            raise UserError(f"dev has {', '.join(strange)}, train has not", where=str(folder))
+        return train, held
     train, held = read_texts(folder), {}
     for lang, lines in train.items():
         distinct = sorted(set(lines))

@@ -246,7 +246,7 @@ def dev_scores(trainer: Trainer, dev: Sequence[ParallelPair]) -> dict[str, float
     return {"score": float(np.mean(list(scores.values()))), **scores, "pivot_kept": float(kept)}
 
 
-def _forward_seconds(encoder: Encoder, texts: Sequence[str], sample: int = 512) -> float:
+def _forward_seconds(encoder: Encoder, texts: Sequence[str], sample: int = 128) -> float:
     some = texts[:: -(-len(texts) // sample)]
     began = time.monotonic()
     encode(encoder, some)

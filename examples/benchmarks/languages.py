@@ -1,9 +1,15 @@
-"""Six languages on at most 20,000 rows each, with what the base's vocabulary can carry.
+"""One module a language on at most 20,000 rows each, with what the base's vocabulary can carry.
 
-python examples/benchmarks/languages.py --data DATA
+    python examples/benchmarks/languages.py --data DATA
+    python examples/benchmarks/languages.py --data DATA --base mini --texts TEXTS
+
+With `TEXTS`, which `examples/mini/collect.py` writes, training and test pairs are those of its
+`pairs`: mini was pretrained on no sentence of the latter.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from bench import (
     MINILM,
@@ -18,34 +24,65 @@ from bench import (
 )
 
 from xadapt.backbones.encoder import Encoder
+from xadapt.makers.split import group_pairs
+from xadapt.readers.parallel import read_parallel
+from xadapt.records import ParallelPair
 
-LANGUAGES = ("fr", "es", "ru", "sw", "hi", "ja")
+BASES = {MINILM: "MiniLM", "mini": "mini"}
 
 
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--recipe", default="translation_ranking")
     options.add_argument("--limit", type=int, default=20_000)
+    options.add_argument("--base", default=MINILM)
+    options.add_argument("--texts", type=Path, help="take the pairs that collect.py split")
     options.add_argument("--lang", action="append", default=None)
     args = options.parse_args()
     rows = []
-    for lang in args.lang or LANGUAGES:
+    told = {"recipe": args.recipe, "base": BASES.get(args.base, "another base")}
+    name = f"languages_{told['base']}_{args.recipe}".replace(" ", "_")
+    for lang in args.lang or languages_of(args.texts):
         rows.append(one(args, lang))
-        save(f"languages_{args.recipe}", {"recipe": args.recipe, "rows": rows})
+        save(name, {**told, "rows": rows})
 
 
-def one(args, lang: str) -> dict:
-    """Train and judge one language. Swahili has too few Tatoeba rows: its test is of all rows."""
-    tagged = tagged_pairs(args.data, lang)
+def languages_of(texts: Path | None) -> list[str]:
+    """All languages of the split pairs, or six."""
+    if texts is None:
+        return ["fr", "es", "ru", "sw", "hi", "ja"]
+    return [p.stem.removeprefix("en-") for p in sorted((texts / "pairs" / "test").glob("*.tsv"))]
+
+
+def given(texts: Path, lang: str) -> tuple[list[ParallelPair], list[ParallelPair]]:
+    """Training pairs, and at most 500 test pairs of short groups, as `collect.py` split them."""
+    parts = ("train", "test")
+    train, test = (
+        list(read_parallel(texts / "pairs" / part / f"en-{lang}.tsv", lang=lang)) for part in parts
+    )
+    return train, limited([test[group[0]] for group in group_pairs(test)], 500)
+
+
+def held_out(data: Path, lang: str) -> tuple[list[ParallelPair], list[ParallelPair], str]:
+    """Training and test pairs and where the test is from: Swahili has too few Tatoeba rows."""
+    tagged = tagged_pairs(data, lang)
     tatoeba = sum(tag.startswith("tatoeba") for _, tag in tagged)
     source = "tatoeba" if tatoeba >= 1000 else "all sources"
     if source != "tatoeba":
         tagged = [(pair, "tatoeba") for pair, _ in tagged]
-    train, test = split_test(tagged)
+    return *split_test(tagged), source
+
+
+def one(args, lang: str) -> dict:
+    """Train and judge one language."""
+    if args.texts is None:
+        train, test, source = held_out(args.data, lang)
+    else:
+        (train, test), source = given(args.texts, lang), "all sources"
     train = limited(train, args.limit)
-    work = args.work / f"languages_{args.recipe}" / lang
+    work = args.work / f"languages_{BASES.get(args.base, 'base')}_{args.recipe}" / lang
     data, held = write_pairs(work / "train.tsv", train), write_pairs(work / "test.tsv", test)
-    common = ["--base", MINILM]
+    common = ["--base", args.base]
     xadapt(
         "train", args.recipe, *common, "--data", data, "--lang", lang,
         "--out", work / "module", "--json", work / "train.json",
@@ -63,17 +100,17 @@ def one(args, lang: str) -> dict:
         "prepare_seconds": trained["prepare_seconds"],
         "padding": trained["padding"],
         "bytes": (work / "module" / "module.safetensors").stat().st_size,
-        **vocabulary([pair.text for pair in test]),
+        **vocabulary(args.base, [pair.text for pair in test]),
         "test": read(work / "test.json"),
     }
 
 
-def vocabulary(texts: list[str]) -> dict[str, float]:
+def vocabulary(base: str, texts: list[str]) -> dict[str, float]:
     """Shares of unknown and of single-character tokens among the tokens of texts."""
-    tokenizer = Encoder.from_pretrained(MINILM).tokenizer
+    tokenizer = Encoder.from_pretrained(base).tokenizer
     pieces = [piece for text in texts for piece in tokenizer.tokenize(text)]
     letters = [p for p in pieces if any(c.isalpha() for c in p)]
-    single = sum(len(piece.removeprefix("##")) == 1 for piece in letters)
+    single = sum(len(piece.removeprefix("##").removeprefix("▁")) == 1 for piece in letters)
     words = sum(len(text.split()) for text in texts)
     return {
         "unknown": pieces.count(tokenizer.unk_token) / len(pieces),

@@ -14,7 +14,8 @@ TITLE = """# Measured results
 
 Each table stands under the command that made it; `DATA` is a folder with
 `parallel/en-xx.tsv.gz` and `extra/parallel/en-xx.tsv.gz` (English, the language, source tag).
-Written by `results.py` from `results/*.json`. Times are of the machine named; read them as ratios.
+Written by `results.py` from `results/*.json`. Times are of the machine named, which other work
+may have shared: read them as ratios. One seed each.
 """
 SYSTEMS = (
     ("frozen base", "frozen base"),
@@ -110,6 +111,36 @@ def languages(result: dict) -> str:
     return table(head, rows)
 
 
+def baselines(result: dict) -> str:
+    """What frozen encoders know: hidden words, retrieval, parts of speech."""
+    systems, hidden = result["systems"], result["hidden_words"]
+    head = ["", "network", "random weights", "most frequent", "bigram", "tokens hidden"]
+    keys = ("accuracy", "random", "unigram", "bigram")
+    shown = [
+        [lang, *(f"{row[key]:.3f}" for key in keys), f"{row['hidden']:,}"]
+        for lang, row in hidden.items()
+    ]
+    parts = ["Accuracy on hidden tokens of held-out sentences.\n", table(head, shown)]
+    for task, key, said in (
+        ("bitext", "accuracy", "Sentence retrieval with English, mean of both ways"),
+        ("entities", "hits@1", "Names of the CLDR graph, Hits@1, mean of both ways"),
+    ):
+        first = next(iter(systems.values()))[task]
+        rows = [
+            [lang, *(f"{s[task][lang][key]:.3f}" for s in systems.values()), f"{row['tfidf']:.3f}"]
+            for lang, row in first.items()
+        ]
+        parts += [f"\n{said}.\n", table(["", *systems, "TF-IDF"], rows)]
+    first = next(iter(systems.values()))["tagging"]
+    rows = [
+        [lang, *(f"{s['tagging'][lang][key]:.3f}" for key in ("own", "from_en")
+                 for s in systems.values()), f"{row['words']:.3f}"]
+        for lang, row in first.items()
+    ]  # fmt: skip
+    head = ["", *systems, *(f"{name}, learnt in English" for name in systems), "word's usual tag"]
+    return "\n".join([*parts, "\nParts of speech by a linear probe.\n", table(head, rows)])
+
+
 def peers(result: dict) -> str:
     """Time to the accuracy each peer reaches."""
     rows = []
@@ -147,9 +178,10 @@ def kills(result: dict) -> str:
 
 START, END = "<!-- results -->", "<!-- /results -->"
 KINDS = (
-    ("alignment_", "German", alignment),
-    ("languages_", "Six languages", languages),
+    ("alignment_", "German: {result[recipe]}", alignment),
+    ("languages_", "One module a language, on {result[base]}", languages),
     ("peers", "Time to equal accuracy beside two stacks", peers),
+    ("baselines", "What a small encoder knows", baselines),
     ("kill_and_resume", "Killed and resumed", kills),
 )
 
@@ -159,7 +191,7 @@ def main() -> None:
     for path in sorted(RESULTS.glob("*.json"), key=order):
         result = read(path)
         _, title, show = next(kind for kind in KINDS if path.stem.startswith(kind[0]))
-        name = f"{title}: {path.stem}" if show is alignment else title
+        name = title.format(result=result)
         parts.append(
             f"## {name}\n\n```\n{result['command']}\n```\n\n{result['machine']}\n\n{show(result)}"
         )
@@ -176,7 +208,7 @@ def quote() -> None:
     before, _, rest = readme.read_text(encoding="utf-8").partition(START)
     said = (
         "Sentence retrieval on 500 Tatoeba pairs that no training sentence equals, on the "
-        f"English-only MiniLM, one seed ({result['machine']}; conditions with the tables):\n\n"
+        f"English-only MiniLM, one seed ({result['machine']}):\n\n"
     )
     body = f"{START}\n{said}{alignment(result)}"
     readme.write_text(before + body + END + rest.partition(END)[2], encoding="utf-8")

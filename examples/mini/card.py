@@ -12,10 +12,9 @@ CANNOT = """## What it can't do
 
 It is small and saw little text: it knows common words and short sentences, and hardly any facts. It
 is a ground for trying things out, for tests and for teaching, not for production. Rows longer than
-{longest} tokens were never seen. Nobody filtered the text for bias beyond what its sources did. It
-never saw that two sentences are translations of one another, so it aligns languages badly on its
-own; that is what modules are for. Languages that are not in the table are spelt in pieces it has no
-use for.
+{longest} tokens were never seen. The training filtered nothing out of the text. It was not shown
+which sentences are translations of one another, so it aligns languages badly on its own; that is
+what modules are for. Languages not in the table are spelt in pieces it has no use for.
 """
 
 
@@ -28,11 +27,12 @@ def card(result: dict[str, Any]) -> str:
     """The card as Markdown with the Hub's front matter."""
     settings = result["identity"]["settings"]
     languages = sorted(result["languages"])
-    front = ["---", "language:", *(f"- {lang}" for lang in languages), "license: cc-by-sa-4.0"]
+    front = ["---", "language:", *(f"- {lang}" for lang in languages)]
+    front += [f"license: {result['licence']}"] if result["licence"] else []
     front += ["pipeline_tag: fill-mask", "library_name: transformers", "---", ""]
     return "\n".join(front) + "\n".join(
         [
-            "# xadapt-mini",
+            "# A small multilingual encoder",
             "",
             f"A masked language model of {result['parameters'] / 1e6:.2f} million parameters for "
             f"{len(languages)} languages: XLM-R's architecture with {settings['layers']} layers of "
@@ -56,7 +56,7 @@ def _trained(result: dict[str, Any]) -> list[str]:
         f"{sum(result['sentences'].values()):,} sentences, one a row, in an order of their own in "
         f"each language; {result['steps']:,} steps, {settings['tokens'] / 1e6:.0f} million tokens, "
         f"{result['seconds'] / 60:.0f} minutes on one "
-        f"{'GPU' if result['device'] == 'cuda' else 'small CPU'} in bf16. "
+        f"{'GPU' if result['device'] == 'cuda' else 'CPU'} in bf16. "
         f"{settings['share']:.0%} of a row's tokens are hidden; AdamW, peak rate "
         f"{settings['rate']:g}, decay {settings['decay']:g}; a language with n sentences is drawn "
         f"as n^{settings['alpha']:g}. `examples/pretrain_mini.py` is the whole of it.",

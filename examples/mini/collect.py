@@ -10,7 +10,6 @@ order of their own: which line translates which can't be seen.
 from __future__ import annotations
 
 import argparse
-import gzip
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from xadapt.files import write_json, write_text
 from xadapt.makers.split import group_pairs, split_by_group
+from xadapt.readers.lines import read_lines
 from xadapt.records import ParallelPair
 from xadapt.text_key import normal_key
 
@@ -33,40 +33,36 @@ OPEN = {
     "tldr": "CC-BY 4.0",
 }
 LARGEST = 60  # pairs in a group that may be held out: all translations of one sentence, no more
-HELD = {"test": 0.04, "dev": 0.02}
+TEST, DEV = 0.04, 0.02
 
 
-def tagged_rows(data: Path) -> Iterator[tuple[ParallelPair, str]]:
-    """All rows of ``parallel/en-xx.tsv.gz`` and ``extra/parallel/en-xx.tsv.gz``, with their tag."""
-    for path in sorted(data.glob("parallel/en-*.tsv.gz")) + sorted(
-        data.glob("extra/parallel/en-*.tsv.gz")
-    ):
-        lang = path.name.removeprefix("en-").removesuffix(".tsv.gz")
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
-            for line in lines:
+def tagged_pairs(data: Path) -> Iterator[ParallelPair]:
+    """All rows of ``parallel/en-xx.tsv.gz`` and ``extra/parallel/en-xx.tsv.gz``; tag as origin."""
+    for folder in ("parallel", "extra/parallel"):
+        for path in sorted((data / folder).glob("en-*.tsv.gz")):
+            lang = path.name.removeprefix("en-").removesuffix(".tsv.gz")
+            for _, line in read_lines(str(path)):
                 pivot, text, tag = line.rstrip("\n").split("\t")[:3]
-                yield ParallelPair(text=text, pivot=pivot, lang=lang), tag
+                yield ParallelPair(text=text, pivot=pivot, lang=lang, origin=tag)
 
 
-def split(pairs: list[ParallelPair]) -> dict[str, set[int]]:
-    """Positions of the pairs held out for ``test`` and ``dev``, by whole small groups."""
-    left = [i for group in group_pairs(pairs) if len(group) <= LARGEST for i in group]
-    total, held = len(left), {}
-    for seed, (name, share) in enumerate(HELD.items()):
-        where = {id(pairs[i]): i for i in left}
-        rest, taken = split_by_group([pairs[i] for i in left], dev=int(share * total), seed=seed)
-        held[name] = {where[id(pair)] for pair in taken}
-        left = [where[id(pair)] for pair in rest]
-    return held
+def split(pairs: list[ParallelPair]) -> dict[str, list[ParallelPair]]:
+    """``train``, ``dev`` and ``test``: held out are whole groups, and small ones alone."""
+    groups = group_pairs(pairs)
+    train = [pairs[i] for group in groups if len(group) > LARGEST for i in group]
+    small = [pairs[i] for group in groups if len(group) <= LARGEST for i in group]
+    rest, test = split_by_group(small, dev=TEST, seed=0)
+    rest, dev = split_by_group(rest, dev=DEV, seed=1)
+    return {"train": train + rest, "dev": dev, "test": test}
 
 
-def sentences(rows: Iterable[tuple[ParallelPair, str]]) -> dict[str, dict[str, tuple[str, str]]]:
-    """Distinct sentences of the open rows: by language, from key to sentence and tag."""
+def sentences(pairs: Iterable[ParallelPair]) -> dict[str, dict[str, tuple[str, str]]]:
+    """Distinct sentences of the open pairs: by language, from key to sentence and tag."""
     found: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
-    for pair, tag in rows:
-        if tag in OPEN:
-            found["en"].setdefault(normal_key(pair.pivot), (pair.pivot, tag))
-            found[pair.lang].setdefault(normal_key(pair.text), (pair.text, tag))
+    for pair in pairs:
+        if pair.origin in OPEN:
+            found["en"].setdefault(normal_key(pair.pivot), (pair.pivot, pair.origin))
+            found[pair.lang].setdefault(normal_key(pair.text), (pair.text, pair.origin))
     return found
 
 
@@ -75,16 +71,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    rows = list(tagged_rows(args.data))
-    held = split([pair for pair, _ in rows])
-    parts = {"train": [r for i, r in enumerate(rows) if not any(i in h for h in held.values())]}
-    parts |= {name: [rows[i] for i in sorted(at)] for name, at in held.items()}
+    parts = split(list(tagged_pairs(args.data)))
     told = {}
     for name, part in parts.items():
-        pairs = defaultdict(list)
-        for pair, tag in part:
-            pairs[pair.lang].append(f"{pair.pivot}\t{pair.text}\t{tag}\n")
-        for lang, lines in pairs.items():
+        rows = defaultdict(list)
+        for pair in part:
+            rows[pair.lang].append(f"{pair.pivot}\t{pair.text}\t{pair.origin}\n")
+        for lang, lines in rows.items():
             write_text(args.out / "pairs" / name / f"en-{lang}.tsv", "".join(lines))
         found = sentences(part)
         for lang, some in sorted(found.items()):

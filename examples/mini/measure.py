@@ -112,5 +112,8 @@ def report(
         batches = held_out(rows, tokenizer)
         loss, accuracy = guessed(model, batches, device)
         one, two = Counts(train[lang]).guessed(batches, rows)
-        found[lang] = {"loss": loss, "accuracy": accuracy, "unigram": one, "bigram": two}
+        hidden = sum(len(batch.answers) for batch in batches)
+        found[lang] = {
+            "loss": loss, "accuracy": accuracy, "unigram": one, "bigram": two, "hidden": hidden
+        }  # fmt: skip
     return found

@@ -25,7 +25,7 @@ def tokenised(
         for start in range(0, len(lines), CHUNK):
             some = list(lines[start : start + CHUNK])
             found = tokenizer(some, truncation=True, max_length=longest)["input_ids"]
-            own += [np.array(ids, dtype=np.uint16) for ids in found]
+            own += [np.array(ids, dtype=np.int32) for ids in found]
         rows[lang] = own
     return rows
 

@@ -12,6 +12,9 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from tokenizers.trainers import UnigramTrainer
 from transformers import PreTrainedTokenizerFast
 
+from xadapt.errors import UserError
+from xadapt.readers.lines import read_lines
+
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 MASK = "<mask>"
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
@@ -117,9 +120,6 @@ def _whole(tokenizer: Tokenizer, longest: int) -> PreTrainedTokenizerFast:
 
 def read_texts(folder: Path) -> dict[str, list[str]]:
     """Lines of each ``xx.txt`` or ``xx.txt.gz`` of a folder, by language."""
-    from xadapt.errors import UserError
-    from xadapt.readers.lines import read_lines
-
     texts = {}
     for path in sorted([*folder.glob("*.txt"), *folder.glob("*.txt.gz")]):
         lines = [line.strip() for _, line in read_lines(str(path)) if line.strip()]

@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from transformers import AutoTokenizer
 EXAMPLES = Path(__file__).parents[2] / "examples"
 sys.path.insert(0, str(EXAMPLES))
 
-from mini.collect import OPEN, split  # noqa: E402
+from mini.collect import sentences, split  # noqa: E402
 from mini.measure import Counts, held_out  # noqa: E402
 from mini.rows import Plan, masked, padded, tokenised  # noqa: E402
 from mini.tokens import covered, sampled, train_tokenizer  # noqa: E402
@@ -132,12 +133,17 @@ def test_held_out_batches_fit_their_rows(tokenizer):
 def test_a_held_out_sentence_is_learnt_in_no_language():
     pairs = [ParallelPair(text=f"t{i}", pivot=f"p{i % 150}", lang="de") for i in range(300)]
     pairs += [ParallelPair(text=f"u{i}", pivot=f"p{i}", lang="ja") for i in range(150)]
-    held = split(pairs)
-    sides = {name: {pairs[i].pivot for i in at} for name, at in held.items()}
-    rest = {p.pivot for i, p in enumerate(pairs) if not any(i in at for at in held.values())}
-    assert sides["test"] and sides["dev"] and not sides["test"] & sides["dev"]
-    assert not rest & (sides["test"] | sides["dev"])
-    assert all(licence for licence in OPEN.values())
+    pairs += [ParallelPair(text=f"many{i}", pivot="common", lang="fi") for i in range(61)]
+    parts = split(pairs)
+    sides = {name: {pair.pivot for pair in part} for name, part in parts.items()}
+    assert sum(map(len, parts.values())) == len(pairs) and all(sides.values())
+    assert not sides["test"] & sides["dev"] and not sides["train"] & (sides["test"] | sides["dev"])
+    assert "common" in sides["train"]
+    tagged = [replace(pairs[0], origin="ntrex"), replace(pairs[1], origin="wmt-newstest")]
+    assert {lang: list(some.values()) for lang, some in sentences(tagged).items()} == {
+        "en": [("p0", "ntrex")],
+        "de": [("t0", "ntrex")],
+    }
 
 
 def pretrain(texts: Path, out: Path, *more: str) -> subprocess.CompletedProcess:

@@ -30,7 +30,9 @@ class Effect:
             the layer's FFN (``ffn_in``). All are ``(batch, tokens, features)``. At the
             embeddings ``output``, or ``ids``: token ids ``(batch, tokens)``, among which ids
             from the vocabulary's size on, whose vector is what ``fn`` gives alone.
-        fn: The network; returns ``(batch, tokens, features of the site)``.
+        fn: The network; returns ``(batch, tokens, features of the site)``. It may have a method
+            ``onto(x, y)`` that gives ``y + fn(x)`` more cheaply; it is taken where the module
+            acts on every row.
     """
 
     layer: int

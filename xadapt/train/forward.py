@@ -74,7 +74,9 @@ class Forward:
         """Encode views, in order: ``(n, dim)`` where pooled, else `States`."""
         done: list[Tensor | States | None] = [None] * len(requests)
         for gathered in (True, False):
-            active = [i for i, r in enumerate(requests) if self._with(r) == gathered and _plain(r)]
+            active = [
+                i for i, r in enumerate(requests) if self._gathers(r) == gathered and _plain(r)
+            ]
             rows = [self._rows(requests[i].view.rows) for i in active]
             for i, vectors in zip(active, self._pooled(rows, gathered), strict=True):
                 done[i] = vectors
@@ -83,8 +85,8 @@ class Forward:
                 done[i] = self._constant_or_states(request.view)
         return [value for value in done if value is not None]
 
-    def _with(self, request: Request) -> bool:
-        """Whether rows are gathered; in a single process that is the same, and one forward."""
+    def _gathers(self, request: Request) -> bool:
+        """Gathering does nothing in a single process, where all rows share one forward."""
         return request.gathered or self.processes.world == 1
 
     def _constant_or_states(self, view: View) -> Tensor | States:

@@ -1,15 +1,17 @@
-"""What the frozen xadapt-mini knows, beside MiniLM and its own shape with random weights.
+"""What a small pretrained encoder knows, beside MiniLM and its own shape with random weights.
 
-    python examples/benchmarks/mini.py --data DATA --texts TEXTS
+    python examples/benchmarks/baselines.py --data DATA --texts TEXTS --base DIR/model
 
 `TEXTS` is what `examples/mini/collect.py` writes: its dev pairs were never learnt from. The probe
 is a linear classifier on frozen token states: on seven tenths of a language's PUD sentences, tested
-on the rest; and learnt in English, tested in the others.
+on the rest; and learnt in English, tested in the others. Of the dev sentences' tokens 15 % are
+hidden; the bigram sees the true token on the left even where it is hidden from the network.
 """
 
 from __future__ import annotations
 
 import gzip
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +20,17 @@ from bench import MINILM, parser, save
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 
 from xadapt.assess import BASE, Bench, graph_labels, judge_bitext, judge_entities
 from xadapt.backbones.encoder import Encoder
 from xadapt.evaluate.tfidf import NAME as TFIDF
 from xadapt.readers.parallel import read_parallel
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from mini.measure import report
+from mini.rows import tokenised
+from mini.tokens import read_texts
 
 MOST = 500
 Sentence = tuple[list[str], list[str]]
@@ -32,10 +39,13 @@ Sentence = tuple[list[str], list[str]]
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--texts", type=Path, required=True)
+    options.add_argument("--base", required=True, help="what pretrain_mini.py left in DIR/model")
+    options.add_argument("--lang", action="append", help="one of the languages; all if not given")
     args = options.parse_args()
-    langs = sorted(p.stem.removeprefix("en-") for p in (args.texts / "pairs" / "dev").glob("*.tsv"))
+    found = sorted((args.texts / "pairs" / "dev").glob("en-*.tsv"))
+    langs = args.lang or [path.stem.removeprefix("en-") for path in found]
     result = {}
-    for name, encoder in encoders().items():
+    for name, encoder in encoders(args.base).items():
         bench = Bench(encoder)
         result[name] = {
             "parameters": sum(p.numel() for p in encoder.model.parameters()),
@@ -44,17 +54,39 @@ def main() -> None:
             "tagging": tagging(encoder, args.data / "pos" / "pud"),
         }
         print(name, result[name], flush=True)
-    save("mini", {"systems": result})
+    hidden = hidden_words(args.base, args.texts, langs)
+    save("baselines", {"systems": result, "hidden_words": hidden})
 
 
-def encoders() -> dict[str, Encoder]:
+def hidden_words(base: str, texts: Path, langs: list[str]) -> dict[str, dict]:
+    """Accuracy on hidden tokens by language, of the network and of counts over the same text."""
+    mini = Encoder.from_pretrained(base, dtype="float32")
+    place, tokenizer = mini.source.location, mini.tokenizer
+    train, dev = (
+        {lang: rows for lang, rows in read_texts(texts / part).items() if lang in {*langs, "en"}}
+        for part in ("train", "dev")
+    )
+    rows = [tokenised(tokenizer, some, mini.max_length) for some in (train, dev)]
+    torch.manual_seed(0)
+    nets = {
+        "pretrained": AutoModelForMaskedLM.from_pretrained(place, dtype=torch.float32),
+        "random weights": AutoModelForMaskedLM.from_config(AutoConfig.from_pretrained(place)),
+    }
+    found = {name: report(net, tokenizer, *rows, "cpu") for name, net in nets.items()}
+    return {
+        lang: {**row, "random": found["random weights"][lang]["accuracy"]}
+        for lang, row in found["pretrained"].items()
+    }
+
+
+def encoders(base: str) -> dict[str, Encoder]:
     """The three frozen encoders, all in fp32."""
-    mini = Encoder.from_pretrained("mini", dtype="float32")
+    mini = Encoder.from_pretrained(base, dtype="float32")
     torch.manual_seed(0)
     config = AutoConfig.from_pretrained(mini.source.location)
     fresh = AutoModel.from_config(config, add_pooling_layer=False)
     return {
-        "xadapt-mini": mini,
+        "pretrained": mini,
         "MiniLM": Encoder.from_pretrained(MINILM, dtype="float32"),
         "random weights": Encoder.wrap(fresh, mini.tokenizer, pooling=mini.pooling),
     }
