@@ -64,6 +64,17 @@ def test_another_base_or_pooling_meets_none_of_it(encoder, tmp_path, counted, ot
     assert len(counted) == 6
 
 
+def test_a_cache_that_cannot_be_written_is_told_of_and_done_without(
+    encoder, tmp_path, counted, caplog
+):
+    (tmp_path / "vectors").write_text("a file stands where the folder should")
+    frozen = FrozenVectors(encoder, tmp_path)
+    frozen.add(TEXTS)
+    assert torch.allclose(frozen.get(TEXTS), encode(encoder, TEXTS), atol=1e-5)
+    assert len(counted) == 7 and [r.levelname for r in caplog.records] == ["WARNING"]
+    assert "not kept" in caplog.text
+
+
 def test_killed_in_the_middle_it_goes_on_there(encoder, tmp_path, counted):
     def stop(count):
         if len(counted) > 3:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +17,10 @@ from torch import Tensor
 
 from xadapt.backbones.encode import dimension, encode
 from xadapt.backbones.encoder import Encoder
+from xadapt.errors import UserError
 from xadapt.files import atomic_file, sweep
+
+logger = logging.getLogger(__name__)
 
 PIECE = 4096
 LIMIT_BYTES = 4 * 1024**3
@@ -100,10 +104,18 @@ class FrozenVectors:
             return known
         vectors = encode(self.encoder, texts, progress=progress)
         if path:
+            self._keep(path, vectors)
+        return vectors
+
+    def _keep(self, path: Path, vectors: Tensor) -> None:
+        """Write a piece; without a cache a run is slower and as good."""
+        try:
             with atomic_file(path) as temporary:
                 save_file({"vectors": vectors}, str(temporary))
             trim(path.parent)
-        return vectors
+        except (UserError, OSError) as error:
+            logger.warning("frozen vectors are not kept for the next run: %s", error)
+            self.folder = None
 
     def _key(self, texts: list[str]) -> str:
         e = self.encoder

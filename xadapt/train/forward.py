@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from xadapt.attach import Attachment
-from xadapt.backbones.bank import FrozenVectors
+from xadapt.backbones.bank import PIECE, FrozenVectors
 from xadapt.backbones.encode import chunks, dimension, pooled
 from xadapt.backbones.encoder import Encoder
 from xadapt.objectives.contract import States, View
 from xadapt.train.processes import Processes
+from xadapt.train.progress import meter
 
 Row = tuple[int, ...]
 
@@ -65,9 +66,12 @@ class Forward:
     def tokenize(self, texts: Sequence[str]) -> list[Row]:
         """Token ids of texts; each distinct text is tokenised once in a run."""
         new = [text for text in dict.fromkeys(texts) if text not in self._ids]
-        if new:
-            ids = self.encoder.tokenize(new)
-            self._ids.update({text: tuple(row) for text, row in zip(new, ids, strict=True)})
+        with meter("tokenising", len(new), show=self.processes.main and len(new) > PIECE) as bar:
+            for start in range(0, len(new), PIECE):
+                piece = new[start : start + PIECE]
+                rows = map(tuple, self.encoder.tokenize(piece))
+                self._ids.update(zip(piece, rows, strict=True))
+                bar.advance(len(piece))
         return [self._ids[text] for text in texts]
 
     def __call__(self, requests: Sequence[Request]) -> list[Tensor | States]:
