@@ -26,7 +26,7 @@ from mini.learn import Learner, Settings, network
 from mini.measure import report, words
 from mini.rows import tokenised
 from mini.tokens import read_texts, sampled, train_tokenizer
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from xadapt.errors import UserError
 from xadapt.files import read_json, write_json, write_text
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder of the model, its log and checkpoint")
     parser.add_argument("--licence", help="SPDX id of the weights, for the card")
     parser.add_argument("--vocabulary", type=int, default=16_000, help="pieces of the tokenizer")
+    parser.add_argument("--tokenizer", type=Path, help="take this one and train none")
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     parser.add_argument("--quick", action="store_true", help="a tiny run on names of the graph")
     for field in fields(Settings):
@@ -64,9 +65,7 @@ def run(args: argparse.Namespace) -> None:
     if not (args.resume and (place / "tokenizer.json").exists()):
         if place.exists():
             raise UserError("there is a model already", where=str(place), todo="Use --resume")
-        print(f"{sum(map(len, texts.values())):,} sentences, {len(texts)} languages; tokenizer ...")
-        lines = sampled(texts, settings.alpha, LINES)
-        train_tokenizer(lines, args.vocabulary, settings.longest).save_pretrained(place)
+        tokenizer_of(args, texts, settings).save_pretrained(place)
     tokenizer = AutoTokenizer.from_pretrained(place)
     spelling = {lang: words(tokenizer, lines) for lang, lines in held.items()}
     worst = max(spelling, key=lambda lang: spelling[lang]["bytes"])
@@ -108,6 +107,17 @@ def run(args: argparse.Namespace) -> None:
     print(f"wrote {place}")
 
 
+def tokenizer_of(
+    args: argparse.Namespace, texts: dict[str, list[str]], settings: Settings
+) -> PreTrainedTokenizerBase:
+    """The tokenizer that is given, or one trained on the text."""
+    print(f"{sum(map(len, texts.values())):,} sentences, {len(texts)} languages; tokenizer ...")
+    if args.tokenizer:
+        return AutoTokenizer.from_pretrained(args.tokenizer, local_files_only=True)
+    lines = sampled(texts, settings.alpha, LINES)
+    return train_tokenizer(lines, args.vocabulary, settings.longest)
+
+
 def quick() -> None:
     """A network too small to learn anything, on names of three languages."""
     with tempfile.TemporaryDirectory() as place:
@@ -118,7 +128,7 @@ def quick() -> None:
         tiny = {"layers": 1, "width": 32, "heads": 2, "ffn": 64, "tokens": 40_000}
         given = {field.name: field.default for field in fields(Settings)} | tiny
         given |= {"batch_tokens": 1024, "evaluations": 1, "vocabulary": 1000, "resume": False}
-        given["licence"] = None
+        given |= {"licence": None, "tokenizer": None}
         run(argparse.Namespace(texts=folder / "texts", out=folder / "out", **given))
 
 

@@ -57,7 +57,7 @@ def _trained(result: dict[str, Any]) -> list[str]:
         f"each language; {result['steps']:,} steps, {settings['tokens'] / 1e6:.0f} million tokens, "
         f"{result['seconds'] / 60:.0f} minutes on one "
         f"{'GPU' if result['device'] == 'cuda' else 'CPU'} in bf16. "
-        f"{settings['share']:.0%} of a row's tokens are hidden; AdamW, peak rate "
+        f"{settings['share']:.0%} of a row's tokens are hidden; Muon and AdamW, peak rate "
         f"{settings['rate']:g}, decay {settings['decay']:g}; a language with n sentences is drawn "
         f"as n^{settings['alpha']:g}. `examples/pretrain_mini.py` is the whole of it.",
     ]

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from mini.measure import guessed, held_out, scored
+from mini.optimizer import MuonAdamW
 from mini.rows import Plan, Rows, masked
 from torch import nn
 from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForMaskedLM
@@ -32,7 +33,7 @@ class Settings:
         batch_tokens: Padded tokens a step.
         share: Of a row's tokens that are hidden.
         rate: Peak learning rate; ``warmup`` is the share of steps that rises to it.
-        decay: Weight decay of AdamW.
+        decay: Weight decay.
         dropout: In the network.
         alpha: A language with n rows is drawn as ``n ** alpha``.
         evaluations: How often the held-out text is looked at.
@@ -47,7 +48,7 @@ class Settings:
     tokens: int = 60_000_000
     batch_tokens: int = 6144
     share: float = 0.2
-    rate: float = 1.5e-3
+    rate: float = 3e-3
     warmup: float = 0.06
     decay: float = 0.05
     dropout: float = 0.0
@@ -107,15 +108,7 @@ class Learner:
         self.dev = {lang: held_out(rows, tokenizer, most=256) for lang, rows in dev.items()}
         self.plan = Plan(train, settings.batch_tokens, settings.alpha)
         self.identity = {**identity, "settings": asdict(settings)}
-        matrices = [p for p in model.parameters() if p.ndim > 1]
-        vectors = [p for p in model.parameters() if p.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}],
-            lr=settings.rate,
-            weight_decay=settings.decay,
-            betas=(0.9, 0.98),
-            fused=True,
-        )
+        self.optimizer = MuonAdamW(model, settings.rate, settings.decay)
         self.progress = checkpoint.Progress(identity=self.identity)
         self.epoch, self.start, self.batches = 0, 0, self.plan.epoch(0)
         real = sum(len(train[lang][i]) for batch in self.batches for lang, i in batch)

@@ -19,7 +19,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 sys.path.insert(0, str(EXAMPLES))
 
 from mini.collect import sentences, split  # noqa: E402
+from mini.learn import Settings, network  # noqa: E402
 from mini.measure import Counts, held_out  # noqa: E402
+from mini.optimizer import MuonAdamW  # noqa: E402
 from mini.rows import Plan, masked, padded, tokenised  # noqa: E402
 from mini.tokens import covered, sampled, train_tokenizer  # noqa: E402
 
@@ -144,6 +146,28 @@ def test_a_held_out_sentence_is_learnt_in_no_language():
         "en": [("p0", "ntrex")],
         "de": [("t0", "ntrex")],
     }
+
+
+def test_matrices_move_by_muon_and_all_else_by_adamw(tokenizer):
+    torch.manual_seed(0)
+    model = network(Settings(layers=2, width=32, heads=2, ffn=64), tokenizer)
+    twin = network(Settings(layers=2, width=32, heads=2, ffn=64), tokenizer)
+    mine = MuonAdamW(model, rate=0.01, decay=0.0)
+    usual = torch.optim.AdamW(twin.parameters(), lr=0.01, betas=(0.9, 0.98), weight_decay=0.0)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    for p, q in zip(model.parameters(), twin.parameters(), strict=True):
+        p.grad = q.grad = torch.randn(p.shape)
+    mine.step()
+    usual.step()
+    after = dict(twin.named_parameters())
+    for name, p in model.named_parameters():
+        if ".layer." in name and p.ndim == 2:
+            # Orthogonal up to the iteration's slack, and as long as AdamW's step.
+            moved = (p.detach() - before[name]) / 0.01 / (0.2 * max(p.shape) ** 0.5)
+            sizes = torch.linalg.svdvals(moved)
+            assert sizes.median() > 0.5 and sizes.max() < 1.4, name
+        else:
+            assert torch.allclose(p, after[name], atol=1e-7), name
 
 
 def pretrain(texts: Path, out: Path, *more: str) -> subprocess.CompletedProcess:
