@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from tiny_training import module_for, pairs, shaken
 from xadapt.adapted import Adapted, open_module
 from xadapt.backbones.encode import encode
 from xadapt.backbones.encoder import Encoder
+from xadapt.compose.values import ByLanguage, Mix, Stack
 from xadapt.errors import UserError
 
 MANY = [*TEXTS, "cat", "paka mbwa", "on the mat sat a dog", ""]
@@ -101,7 +103,7 @@ def test_folders_load_for_the_languages_of_their_manifests(two: tuple[Place, Pat
     alone = Adapted.load(str(place.base), str(sw), dtype="float32")
     mixed = both.encode(["cat", "paka", "dog"], ["de", "sw", None])
     np.testing.assert_allclose(mixed[1], alone.encode(["paka"], ["sw"])[0], atol=1e-5)
-    assert both.attachments.keys() == {"de", "sw"}
+    assert both.composition == ByLanguage({"de": str(de), "sw": str(sw)})
 
 
 def test_another_base_is_refused_and_what_differs_is_named(
@@ -118,10 +120,13 @@ def test_another_base_is_refused_and_what_differs_is_named(
 
 
 def test_two_modules_for_a_language_are_refused_before_the_base_is_loaded(
-    two: tuple[Place, Path, Path],
+    two: tuple[Place, Path, Path], tmp_path: Path
 ) -> None:
     _, de, _ = two
+    other = shutil.copytree(de, tmp_path / "a=b")
     with pytest.raises(UserError, match="two modules are for language 'de'"):
+        Adapted.load("no/such-base", str(de), str(other))
+    with pytest.raises(UserError, match="two modules are named"):
         Adapted.load("no/such-base", str(de), str(de))
 
 
@@ -139,3 +144,68 @@ def test_open_module_reads_and_changes_nothing(two: tuple[Place, Path, Path]) ->
     module, manifest = open_module(str(de), encoder)
     assert manifest.languages == ["de"] and module.kind == "lora"
     assert everything(de) == before
+
+
+MIXED = [
+    Stack("de", "sw"),
+    None,
+    Mix({"de": 0.5, "sw": -0.5}),
+    "sw",
+    Stack(Mix({"sw": 0.5, Stack("sw", "de"): 0.5}), "de"),
+]
+
+
+@pytest.mark.parametrize("family", ["bert", "deberta-v3", "modernbert", "t5", "m2m100"])
+def test_a_composition_for_each_row_is_as_separate_runs(family: str) -> None:
+    both = adapted(family)
+    given = [MIXED[i % len(MIXED)] for i in range(len(MANY))]
+    mixed = both.encode(MANY, compositions=given)
+    for composition in MIXED:
+        rows = [i for i, own in enumerate(given) if own == composition]
+        apart = both.encode([MANY[i] for i in rows], compositions=[composition] * len(rows))
+        np.testing.assert_allclose(mixed[rows], apart, rtol=0, atol=1e-5 * np.abs(apart).max())
+        through = both.with_(composition) if composition else both
+        tags = None if composition else [None] * len(rows)
+        np.testing.assert_array_equal(apart, through.encode([MANY[i] for i in rows], tags))
+
+
+def test_languages_open_the_choices_of_a_composition() -> None:
+    both = adapted("bert")
+    task = both.with_("by_language(sw = sw, * = none) + de")
+    tags = [("sw", "fr", None)[i % 3] for i in range(len(MANY))]
+    expected = both.encode(
+        MANY, compositions=[{"sw": Stack("sw", "de"), "fr": "de", None: None}[t] for t in tags]
+    )
+    np.testing.assert_array_equal(task.encode(MANY, tags), expected)
+    assert task.bare(["sw", "fr"]) == [] and both.with_("by_language(sw = sw)").bare(["fr"])
+    with pytest.raises(UserError, match="Give a language for each text"):
+        task.encode(MANY)
+
+
+def test_between_calls_the_encoder_is_bare() -> None:
+    both = adapted("bert")
+    both.encode(MANY, ["de"] * len(MANY))
+    with pytest.raises(UserError, match="2 texts and 1 compositions"):
+        both.encode(["a", "b"], compositions=["de"])
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in both.encoder.model.modules())
+
+
+def test_names_of_a_composition_are_folders_or_given(two: tuple[Place, Path, Path]) -> None:
+    place, de, sw = two  # noqa: F811
+    load = lambda *f, compose: Adapted.load(str(place.base), *f, compose=compose, dtype="float32")  # noqa: E731
+    by_path = load(compose=f'mix("{de}":.5, "{sw}":.5)')
+    by_name = load(f"a={de}", f"b={sw}", compose="mix(a:.5, b:.5)")
+    by_tag = load(str(de), str(sw), compose="mix(lang:deu:.5, lang:swh:.5)")
+    for other in (by_name, by_tag):
+        np.testing.assert_array_equal(other.encode(MANY), by_path.encode(MANY))
+    for folders, compose, said in (
+        ((str(de),), "lang:fr", "no module is for language 'fr'"),
+        ((str(de), f"x={de}"), "lang:de", "several modules are for language 'de'"),
+        ((str(de),), "nowhere + x", "no such module folder"),
+        ((f"a={de}", f"a={sw}"), "a", "two modules are named 'a'"),
+        ((), "a +", "name is missing"),
+    ):
+        with pytest.raises(UserError, match=said):
+            Adapted.load("no/such-base", *folders, compose=compose)
+    with pytest.raises(UserError, match="the composition names 'x'"):
+        by_name.with_("a + x")

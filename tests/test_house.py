@@ -15,6 +15,7 @@ NAMES = [str(file.relative_to(SOURCE)) for file in FILES]
 ROOMS = {
     "backbones": 1, "report": 1,
     "objectives": 2, "modules": 2, "readers": 2, "makers": 2,
+    "compose": 3,
     "train": 4, "evaluate": 4, "hub": 4,
     "bridges": 5,
     "cli": 7,

@@ -1,9 +1,10 @@
-"""An encoder with modules by language: the object people use after training."""
+"""An encoder with modules and a composition of them: the object people use after training."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,129 +14,246 @@ from xadapt.attach import Attachment, geometry
 from xadapt.backbones import fingerprint
 from xadapt.backbones.encode import encode
 from xadapt.backbones.encoder import Encoder
+from xadapt.compose.by_language import choices, for_language, lacks
+from xadapt.compose.composed import Composed
+from xadapt.compose.text import parse
+from xadapt.compose.values import ANY, ByLanguage, Composition, names
 from xadapt.errors import UserError
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import open_folder
 from xadapt.language_match import find_same
+from xadapt.languages import normalise
 from xadapt.store import load_module
 
 
 class Adapted:
-    """A frozen encoder and any number of modules, each for one or more languages.
+    """A frozen encoder, modules by name, and a composition that says which act on a row.
 
-    Rows of languages without a module are rows of the bare base.
+    Between calls the encoder is bare: modules are on it only while they encode.
 
     Args:
         encoder: The frozen encoder.
-        modules: Modules by language tag; one module may stand under several tags.
+        modules: Modules by name.
+        composition: Over these names; without one each module is for the language it is named
+            after, and rows of other languages are rows of the bare base.
+
+    Raises:
+        UserError: The composition names a module that is not there, or can't be.
     """
 
-    def __init__(self, encoder: Encoder, modules: Mapping[str, nn.Module]) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        modules: Mapping[str, nn.Module],
+        composition: Composition = None,
+    ) -> None:
         self.encoder = encoder
-        distinct = {id(module): module for module in modules.values()}
-        attached = {
-            key: Attachment(encoder, module.to(encoder.device)) for key, module in distinct.items()
-        }
-        self.attachments = {tag: attached[id(module)] for tag, module in modules.items()}
+        self.modules = {name: module.to(encoder.device) for name, module in modules.items()}
+        if composition is None and modules:
+            first = {id(module): name for name, module in reversed(list(modules.items()))}
+            composition = ByLanguage({name: first[id(m)] for name, m in modules.items()})
+        self.composition = composition
+        missing = [name for name in names(composition) if name not in modules]
+        if missing:
+            raise UserError(
+                f"the composition names {missing[0]!r}, and there is no such module",
+                todo=f"There are {', '.join(modules) or 'none'}",
+            )
 
     @classmethod
-    def load(cls, base: str, *folders: str, dtype: str = "auto", device: str = "auto") -> Adapted:
+    def load(
+        cls,
+        base: str,
+        *folders: str,
+        compose: str | Composition = None,
+        dtype: str = "auto",
+        device: str = "auto",
+    ) -> Adapted:
         """Load a base and published modules, each for the languages its manifest names.
 
         Args:
             base: Hub id, folder or ``package:NAME/SUBDIR``.
-            folders: Folders of modules trained on this base.
+            folders: Folders of modules trained on this base; ``NAME=FOLDER`` gives one a name.
+            compose: A composition over their names, or its text. A name that is none of them is
+                itself a folder; ``lang:TAG`` is the one module for that language.
             dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
         Raises:
-            UserError: A folder is no module, or belongs to another base, or two modules are
-                for the same language.
+            UserError: A folder is no module, or belongs to another base, or it is not clear
+                which module is for a language.
         """
-        owners: dict[str, str] = {}
-        for folder in folders:  # before the base, which takes longer
-            for tag in open_folder(folder)[0].languages:
-                if tag in owners:
-                    raise UserError(
-                        f"two modules are for language {tag!r}, this one and {owners[tag]}",
-                        where=folder,
-                        todo="Load one of them",
-                    )
-                owners[tag] = folder
+        composition = parse(compose) if isinstance(compose, str) else compose
+        places = _places(folders)
+        if composition is None:
+            composition = _by_manifests(places)
+        else:
+            places = _named(composition, places)
         encoder = Encoder.from_pretrained(base, dtype=dtype, device=device)
-        opened = {folder: open_module(folder, encoder)[0] for folder in folders}
-        return cls(encoder, {tag: opened[folder] for tag, folder in owners.items()})
+        opened = {where: open_module(where, encoder)[0] for where in dict.fromkeys(places.values())}
+        return cls(encoder, {name: opened[where] for name, where in places.items()}, composition)
+
+    def with_(self, composition: str | Composition) -> Adapted:
+        """The same encoder and modules under another composition.
+
+        Raises:
+            UserError: It is malformed, or names a module that is not there.
+        """
+        value = parse(composition) if isinstance(composition, str) else composition
+        return Adapted(self.encoder, self.modules, value)
 
     def encode(
         self,
         texts: Sequence[str],
         languages: Sequence[str | None] | None = None,
         *,
+        compositions: Sequence[Composition] | None = None,
         batch_tokens: int = 4096,
         progress: Callable[[int], None] | None = None,
     ) -> NDArray[np.float32]:
-        """Vectors of texts, each through the module of its language.
+        """Vectors of texts, each through what the composition holds for its language.
 
         Args:
             texts: Any number of texts.
-            languages: A tag for each text; ``None`` for a row means the bare base. Without
-                the list, the one module there is acts on every row.
+            languages: A tag for each text; ``None`` for a row means the bare base. It may be
+                left out where the composition is the same for all.
+            compositions: Another composition for each text; ``None`` for a row means the base.
             batch_tokens: Padded tokens in one forward at most.
             progress: Told how many texts were encoded after each forward.
 
         Returns:
-            ``(n, dim)``, fp32, the same as if each language had been encoded apart.
+            ``(n, dim)``, fp32, the same as if each composition had been run apart.
 
         Raises:
             UserError: The lists differ in length, or languages are needed and not given.
         """
-        chosen = self._choose(len(texts), languages)
-
-        @contextmanager
-        def rows(chunk: list[int]) -> Iterator[None]:
-            groups: dict[int, tuple[Attachment, list[int]]] = {}
-            for at, position in enumerate(chunk):
-                attachment = chosen[position]
-                if attachment is not None:
-                    groups.setdefault(id(attachment), (attachment, []))[1].append(at)
-            with ExitStack() as stack:
-                for attachment, members in groups.values():
-                    whole = len(members) == len(chunk)
-                    stack.enter_context(attachment.on(None if whole else members))
-                yield
-
-        vectors = encode(
-            self.encoder, texts, batch_tokens=batch_tokens, rows=rows, progress=progress
-        )
+        chosen = self._choose(len(texts), languages, compositions)
+        with ExitStack() as attached:
+            distinct = dict.fromkeys(c for c in chosen if c is not None)
+            made: dict[Composition, Attachment]
+            made = {composition: self._attach(composition, attached) for composition in distinct}
+            acts = [made.get(composition) for composition in chosen]
+            vectors = encode(
+                self.encoder,
+                texts,
+                batch_tokens=batch_tokens,
+                rows=lambda chunk: _on([acts[position] for position in chunk]),
+                progress=progress,
+            )
         return vectors.numpy()
 
-    def _choose(
-        self, n: int, languages: Sequence[str | None] | None
-    ) -> Sequence[Attachment | None]:
-        if languages is None:
-            distinct = list({id(a): a for a in self.attachments.values()}.values())
-            if len(distinct) > 1:
-                known = ", ".join(sorted(self.attachments))
-                raise UserError(
-                    "several modules are loaded", todo=f"Give a language for each text ({known})"
-                )
-            return [distinct[0] if distinct else None] * n
-        if len(languages) != n:
-            raise UserError(f"{n} texts and {len(languages)} languages: give one for each text")
-        found = {tag: self._find(tag) for tag in set(languages)}
-        return [found[tag] for tag in languages]
-
-    def _find(self, tag: str | None) -> Attachment | None:
-        if tag is None:
-            return None
-        if tag not in self.attachments:
-            tag = find_same(tag, self.attachments)
-        return self.attachments[tag] if tag else None
-
     def bare(self, languages: Sequence[str | None]) -> list[str]:
-        """Those of the tags that have no module, so that their rows are rows of the base."""
+        """Those of the tags that some part of the composition has nothing for."""
         named = [tag for tag in dict.fromkeys(languages) if tag is not None]
-        return [tag for tag in named if self._find(tag) is None]
+        return [tag for tag in named if lacks(self.composition, tag)]
+
+    def _attach(self, composition: Composition, attached: ExitStack) -> Attachment:
+        try:
+            module = Composed(composition, self.modules)
+        except ValueError as error:
+            raise UserError(str(error), where="composition") from None
+        attachment = Attachment(self.encoder, module)
+        attached.callback(attachment.remove)
+        return attachment
+
+    def _choose(
+        self,
+        n: int,
+        languages: Sequence[str | None] | None,
+        compositions: Sequence[Composition] | None,
+    ) -> list[Composition]:
+        given = [self.composition] * n if compositions is None else list(compositions)
+        for rows, what in ((given, "compositions"), (languages, "languages")):
+            if rows is not None and len(rows) != n:
+                raise UserError(f"{n} texts and {len(rows)} {what}: give one for each text")
+        if languages is None:
+            opened = {composition: _only(composition) for composition in set(given)}
+            return [opened[composition] for composition in given]
+        pairs = list(zip(given, languages, strict=True))
+        found = {
+            (composition, tag): None if tag is None else for_language(composition, tag)
+            for composition, tag in set(pairs)
+        }
+        return [found[pair] for pair in pairs]
+
+
+def _only(composition: Composition) -> Composition:
+    """The composition if it is the same for all languages it names."""
+    choice = choices(composition)
+    if not choice:
+        return composition
+    tags = list(dict.fromkeys(tag for one in choice for tag, _ in one.parts))
+    opened = {for_language(composition, tag) for tag in tags if tag != ANY}
+    if ANY in tags or len(opened) != 1:
+        known = ", ".join(tag for tag in sorted(tags) if tag != ANY)
+        raise UserError(
+            "several modules are loaded", todo=f"Give a language for each text ({known})"
+        )
+    return opened.pop()
+
+
+@contextmanager
+def _on(acts: Sequence[Attachment | None]) -> Iterator[None]:
+    """Let each attachment act on its rows of a batch."""
+    groups: dict[Attachment, list[int]] = {}
+    for row, attachment in enumerate(acts):
+        if attachment is not None:
+            groups.setdefault(attachment, []).append(row)
+    with ExitStack() as stack:
+        for attachment, members in groups.items():
+            whole = len(members) == len(acts)
+            stack.enter_context(attachment.on(None if whole else members))
+        yield
+
+
+def _places(folders: Sequence[str]) -> dict[str, str]:
+    """Folders by name; one without a name is named by its path."""
+    places: dict[str, str] = {}
+    for given in folders:
+        name, _, folder = (given, "", given) if Path(given).is_dir() else given.partition("=")
+        if name in places:
+            raise UserError(f"two modules are named {name!r}", where=given)
+        places[name] = folder or name
+    return places
+
+
+def _by_manifests(places: Mapping[str, str]) -> Composition:
+    """Each module for the languages its manifest names."""
+    owners: dict[str, str] = {}
+    for name, folder in places.items():
+        for tag in open_folder(folder)[0].languages:
+            if tag in owners:
+                raise UserError(
+                    f"two modules are for language {tag!r}, this one and {places[owners[tag]]}",
+                    where=folder,
+                    todo="Load one of them, or say with a composition which acts where",
+                )
+            owners[tag] = name
+    return ByLanguage(dict(owners)) if owners else None
+
+
+def _named(composition: Composition, places: Mapping[str, str]) -> dict[str, str]:
+    """The folder of each name in a composition, looked into before the base is loaded."""
+    found = {}
+    for name in names(composition):
+        kind, _, tag = name.partition(":")
+        if name not in places and kind == "lang" and tag:
+            found[name] = _for_tag(normalise(tag), places)
+        else:
+            found[name] = places.get(name, name)
+            open_folder(found[name])
+    return found
+
+
+def _for_tag(tag: str, places: Mapping[str, str]) -> str:
+    fits = [f for f in places.values() if find_same(tag, open_folder(f)[0].languages)]
+    if len(fits) != 1:
+        raise UserError(
+            f"{'no module is' if not fits else 'several modules are'} for language {tag!r}",
+            where="composition",
+            todo=f"Name one of {', '.join(fits or places) or 'your folders'}",
+        )
+    return fits[0]
 
 
 def open_module(folder: str, encoder: Encoder) -> tuple[nn.Module, Manifest]:

@@ -14,7 +14,7 @@ from xadapt.attach_rows import ALL, Rows, join, split_by_rows
 from xadapt.backbones.encoder import Encoder
 from xadapt.backbones.families import SITES, SitePoint
 from xadapt.errors import UserError
-from xadapt.modules.effects import BELOW, EMBEDDINGS, Effect, Geometry, effects_of
+from xadapt.modules.effects import BELOW, EMBEDDINGS, Effect, Geometry, Here, effects_of
 
 
 def geometry(encoder: Encoder) -> Geometry:
@@ -93,7 +93,7 @@ class Attachment:
             self._undo.pop()()
 
     def _hook(self, effect: Effect, site: SitePoint) -> None:
-        if effect.reads == "ffn_in":
+        if effect.reads == "ffn_in" or (effect.reads == "here" and effect.site.startswith("ffn")):
             first = self.encoder.sites(effect.layer, "ffn_in")[0].module
 
             def remember(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -111,12 +111,13 @@ class Attachment:
             self._undo.append(split_by_rows(self.encoder.model, owner))
 
     def _add(self, effect: Effect, site: SitePoint, x: Tensor, y: Tensor) -> Tensor:
-        read = {"input": x, "output": y[..., site.start : site.stop]}
-        source = self._ffn_input[effect.layer] if effect.reads == "ffn_in" else read[effect.reads]
+        whole = site.stop - site.start == y.shape[-1]
+        here = Here(x, y[..., site.start : site.stop], self._ffn_input.get(effect.layer))
         onto = getattr(effect.fn, "onto", None)
-        if onto and self.rows is ALL and site.stop - site.start == y.shape[-1]:
-            return onto(source, y)
-        delta = effect.fn(source[self.rows]).to(y.dtype)
+        if onto and self.rows is ALL and whole:
+            return onto(here.read(effect.reads), y)
+        assert self.rows is not None
+        delta = effect.fn(here.read(effect.reads, self.rows)).to(y.dtype)
         if delta.shape[-1] != y.shape[-1]:
             delta = F.pad(delta, (site.start, y.shape[-1] - site.stop))
         return _added(y, self.rows, delta)
@@ -149,7 +150,8 @@ class Attachment:
         def change(_: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor | None:
             if self.rows is None:
                 return None
-            return _added(output, self.rows, effect.fn(output[self.rows]).to(output.dtype))
+            source = Here(output, output).read(effect.reads, self.rows)
+            return _added(output, self.rows, effect.fn(source).to(output.dtype))
 
         self._undo.append(table.register_forward_hook(change).remove)
 

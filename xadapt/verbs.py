@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from xadapt import assess, bridges, languages, registry, run
 from xadapt.adapted import Adapted
 from xadapt.backbones.encoder import Encoder
+from xadapt.compose.values import Composition
 from xadapt.errors import UserError
 from xadapt.evaluate import bitext, entities
 from xadapt.hub.opening import open_folder
@@ -33,20 +34,29 @@ TASKS = ("bitext", "entities")
 POOLS = ("all", "test")
 
 
-def load(base: str, *folders: str | Path, dtype: str = "auto", device: str = "auto") -> Adapted:
+def load(
+    base: str,
+    *folders: str | Path,
+    compose: str | Composition = None,
+    dtype: str = "auto",
+    device: str = "auto",
+) -> Adapted:
     """A base with any number of modules, ready to encode.
 
     Args:
         base: Hub id, folder or ``package:NAME/SUBDIR``.
-        folders: Folders of modules trained on this base, each for other languages.
+        folders: Folders of modules trained on this base, each for other languages; text
+            ``NAME=FOLDER`` gives one a name.
+        compose: Which of them act on a row, such as ``"mix(a:.7, b:.3) + ner"``; without, each
+            acts on rows of its languages.
         dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     Raises:
-        UserError: A folder is no module, or belongs to another base, or two modules are for the
-            same language.
+        UserError: A folder is no module, or belongs to another base, or it is not clear which
+            module is for a language.
     """
-    return Adapted.load(base, *map(str, folders), dtype=dtype, device=device)
+    return Adapted.load(base, *map(str, folders), compose=compose, dtype=dtype, device=device)
 
 
 def encode(
@@ -55,6 +65,7 @@ def encode(
     base: str,
     modules: Sequence[str | Path] = (),
     languages: Sequence[str | None] | None = None,
+    compose: str | Composition = None,
     dtype: str = "auto",
 ) -> NDArray[np.float32]:
     """Vectors of texts, each through the module of its language; to encode more, `load` once.
@@ -65,6 +76,7 @@ def encode(
         modules: Folders of modules trained on this base.
         languages: A tag for each text; ``None`` for a row means the bare base. Without the
             list, the one module there is acts on every row.
+        compose: A composition of the modules, as for `load`.
         dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
 
     Returns:
@@ -73,7 +85,7 @@ def encode(
     Raises:
         UserError: As for `load`, or the two lists differ in length.
     """
-    return load(base, *modules, dtype=dtype).encode(texts, languages)
+    return load(base, *modules, compose=compose, dtype=dtype).encode(texts, languages)
 
 
 def train(

@@ -43,6 +43,22 @@ def test_vectors_are_those_of_the_python_face(place: Place, module: Path, tmp_pa
     assert np.abs(np.load(out)[0] - expected[0]).max() > 1e-5
 
 
+def test_modules_are_composed(place: Place, module: Path, tmp_path: Path) -> None:  # noqa: F811
+    text, out = lines(tmp_path / "t.txt", TEXTS), tmp_path / "v.npy"
+    given = ("--base", place.base, "--text", text, "--out", out, *FLOAT)
+    good("encode", *given, "--compose", f"mix({module}:.5, none:1)")
+    by_path = np.load(out)
+    good("encode", *given, "--module", f"m={module}", "--compose", "mix(m:.5)")
+    np.testing.assert_array_equal(np.load(out), by_path)
+    loaded = Adapted.load(str(place.base), compose=f"{module}", dtype="float32")
+    np.testing.assert_array_equal(by_path, loaded.with_(f"mix({module}:.5)").encode(TEXTS))
+    assert np.abs(by_path - loaded.encode(TEXTS)).max() > 1e-5
+    out.unlink()
+    done = xadapt("encode", *given, "--compose", "mix(m:.5")
+    assert done.code == 2 and len(done.lines) == 1 and "')' is missing" in done.err
+    assert not out.exists()
+
+
 def test_standard_input_is_cut_into_the_lines_a_file_is(
     place: Place,  # noqa: F811
     tmp_path: Path,

@@ -26,6 +26,10 @@ def encode(
         Path | None, typer.Option(help="File with one language tag a line, for each text.")
     ] = None,
     lang: Annotated[str | None, typer.Option(help="One language tag for all texts.")] = None,
+    compose: Annotated[
+        str | None,
+        typer.Option(help="Modules that act together: 'mix(a:.7, b:.3) + ner', names or folders."),
+    ] = None,
     dtype: options.DtypeOption = "auto",
 ) -> None:
     """Turn lines of text into vectors, each through its language's module."""
@@ -36,9 +40,9 @@ def encode(
     from xadapt.adapted import Adapted
     from xadapt.train.progress import meter
 
-    adapted = Adapted.load(base, *options.split(module), dtype=dtype)
-    for tag in adapted.bare(tags or []) if module else ():
-        typer.echo(f"no module is for {tag}: its texts are encoded by the bare base", err=True)
+    adapted = Adapted.load(base, *options.split(module), compose=compose, dtype=dtype)
+    for tag in adapted.bare(tags or []):
+        typer.echo(f"no module is for {tag}: the bare base stands in for it", err=True)
     with meter("encoding", len(texts)) as bar:
         vectors = adapted.encode(texts, tags, progress=bar.advance)
     with atomic_file(out) as temporary, temporary.open("wb") as stream:

@@ -16,7 +16,8 @@ BaseOption = Annotated[
     str, typer.Option("--base", help="Hub id, folder or package:NAME/SUBDIR of the encoder.")
 ]
 ModuleOption = Annotated[
-    list[str] | None, typer.Option("--module", help="Folder of a module; repeat for several.")
+    list[str] | None,
+    typer.Option("--module", help="A module: FOLDER or NAME=FOLDER; repeat for several."),
 ]
 JsonOption = Annotated[
     Path | None,

@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict
-from torch import nn
+from torch import Tensor, nn
 
-Reads = Literal["input", "output", "ffn_in", "ids"]
+Reads = Literal["input", "output", "ffn_in", "ids", "here"]
 EMBEDDINGS = "embeddings"
 BELOW = -1
+
+
+@dataclass(frozen=True)
+class Here:
+    """All a module may read at a site, ``(batch, tokens, features)`` each.
+
+    Attributes:
+        input: The linear's input; at the embeddings its output.
+        output: The linear's output, with what earlier modules added.
+        ffn_in: The input of the layer's FFN; only at sites of the FFN.
+    """
+
+    input: Tensor
+    output: Tensor
+    ffn_in: Tensor | None = None
+
+    def read(self, reads: Reads, rows: slice | Tensor = slice(None)) -> Any:
+        """What an effect with these ``reads`` is given of some rows."""
+        if reads != "here":
+            return getattr(self, reads)[rows]
+        beside = None if self.ffn_in is None else self.ffn_in[rows]
+        return Here(self.input[rows], self.output[rows], beside)
+
+    def after(self, added: Tensor) -> Here:
+        """The same once something was added to the output."""
+        return replace(self, output=self.output + added)
 
 
 @dataclass(frozen=True)
@@ -27,9 +53,10 @@ class Effect:
         site: Name of the linear site, such as ``q`` or ``ffn_out``, or `EMBEDDINGS`.
         point: Which linear of the site, where it has several (a gated FFN has two ``ffn_in``).
         reads: What ``fn`` is given: the linear's ``input``, its ``output``, or the input of
-            the layer's FFN (``ffn_in``). All are ``(batch, tokens, features)``. At the
-            embeddings ``output``, or ``ids``: token ids ``(batch, tokens)``, among which ids
-            from the vocabulary's size on, whose vector is what ``fn`` gives alone.
+            the layer's FFN (``ffn_in``), all ``(batch, tokens, features)``; or all of them
+            (``here``, a `Here`). At the embeddings ``output``, or ``ids``: token ids
+            ``(batch, tokens)``, among which ids from the vocabulary's size on, whose vector is
+            what ``fn`` gives alone.
         fn: The network; returns ``(batch, tokens, features of the site)``. It may have a method
             ``onto(x, y)`` that gives ``y + fn(x)`` more cheaply; it is taken where the module
             acts on every row.

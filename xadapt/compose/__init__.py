@@ -1,0 +1,1 @@
+"""Which modules act on which rows: values, their text form, and how they run."""

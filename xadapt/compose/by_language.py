@@ -1,0 +1,74 @@
+"""What a composition is for one language: its `ByLanguage` parts opened up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from xadapt.compose.values import ANY, ByLanguage, Composition, Fuse, Mix, Route, Stack
+from xadapt.language_match import find_same
+
+
+def for_language(composition: Composition, tag: str) -> Composition:
+    """The composition that acts on rows of a language; it has no `ByLanguage` left.
+
+    A part that is for other languages alone falls away: of ``by_language(de = a) + ner`` Swahili
+    keeps ``ner``.
+
+    Raises:
+        UserError: The tag is no language tag.
+    """
+    if isinstance(composition, ByLanguage):
+        return for_language(entry(composition, tag), tag)
+    if isinstance(composition, Stack):
+        parts = [for_language(part, tag) for part in composition.parts]
+        left = [part for part in parts if part is not None]
+        return Stack(*left) if len(left) > 1 else (left[0] if left else None)
+    if isinstance(composition, Mix):
+        weights: dict[Composition, float] = {}
+        for part, weight in composition.parts:
+            opened = for_language(part, tag)
+            weights[opened] = weights.get(opened, 0.0) + weight
+        return Mix(weights)
+    if isinstance(composition, Route):
+        return Route(composition.router, [for_language(part, tag) for part in composition.parts])
+    if isinstance(composition, Fuse):
+        return Fuse(composition.fusion, [for_language(part, tag) for part in composition.parts])
+    return composition
+
+
+def entry(choice: ByLanguage, tag: str) -> Composition:
+    """What a choice holds for a language, else what it holds for all others, else nothing."""
+    parts = dict(choice.parts)
+    found = find_same(tag, [own for own in parts if own != ANY])
+    return parts[found] if found else parts.get(ANY)
+
+
+def choices(composition: Composition) -> list[ByLanguage]:
+    """All `ByLanguage` parts, outer ones first."""
+    return list(_choices(composition))
+
+
+def lacks(composition: Composition, tag: str) -> bool:
+    """Whether some choice has nothing for a language, not even for all others."""
+    return any(
+        find_same(tag, [own for own, _ in choice.parts if own != ANY]) is None
+        and ANY not in dict(choice.parts)
+        for choice in choices(composition)
+    )
+
+
+def _choices(composition: Composition) -> Iterator[ByLanguage]:
+    if isinstance(composition, ByLanguage):
+        yield composition
+    for part in _parts(composition):
+        yield from _choices(part)
+
+
+def _parts(composition: Composition) -> Sequence[Composition]:
+    if isinstance(composition, Mix):
+        return [part for part, _ in composition.parts]
+    if isinstance(composition, ByLanguage):
+        return [part for _, part in composition.parts]
+    if composition is None or isinstance(composition, str):
+        return []
+    return composition.parts
