@@ -14,6 +14,7 @@ With --quick and without text it learns a few names of the built-in graph, to sh
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from mini.learn import Learner, Settings, network
 from mini.measure import report, words
 from mini.rows import tokenised
 from mini.tokens import read_texts, sampled, train_tokenizer
+from mini.whiten import write_whitening
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from xadapt.errors import UserError
@@ -88,6 +90,7 @@ def run(args: argparse.Namespace) -> None:
     )
     progress = learner.learn(args.resume)
     model.to(torch.bfloat16).save_pretrained(place)
+    whitened = write_whitening(place, texts)
     found = report(model, tokenizer, train, dev, learner.device)
     result = {
         "languages": {lang: {**found[lang], **spelling[lang]} for lang in found},
@@ -98,6 +101,8 @@ def run(args: argparse.Namespace) -> None:
         "device": learner.device,
         "identity": progress.identity,
         "licence": args.licence,
+        "whitened": whitened,
+        "dev_loss": losses(args.out / "log.jsonl"),
     }
     sources = args.texts / "sources.json"
     if sources.exists():
@@ -116,6 +121,15 @@ def tokenizer_of(
         return AutoTokenizer.from_pretrained(args.tokenizer, local_files_only=True)
     lines = sampled(texts, settings.alpha, LINES)
     return train_tokenizer(lines, args.vocabulary, settings.longest)
+
+
+def losses(log: Path) -> list[tuple[int, float]]:
+    """Tokens seen and the languages' mean held-out loss, at each look; the last sitting counts."""
+    found = {}
+    for line in log.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        found[row["tokens"]] = sum(row["dev_loss"].values()) / len(row["dev_loss"])
+    return sorted(found.items())
 
 
 def quick() -> None:

@@ -24,7 +24,7 @@ FLOORS = {
     1: "errors files records registry losses matching metrics languages language_match resources "
     "text_key",
     3: "attach attach_rows store recipe recipe_file",
-    5: "run adapted assess outcome records_in quickstart out_folder",
+    5: "run adapted assess composing module_places outcome records_in quickstart out_folder",
     6: "__init__ verbs",
 }
 LONE = {name: floor for floor, names in FLOORS.items() for name in names.split()}

@@ -20,6 +20,7 @@ from xadapt.errors import UserError
     [
         ("lora", {"rank": 2, "rank_pattern": {"q": 3}, "sites": ["q", "v"], "layers": [1, 3]}),
         ("bottleneck", {"width": 4, "after": "ffn", "form": "parallel", "scaling": 0.5}),
+        ("bottleneck", {"width": 4, "invertible": "glow", "invertible_width": 5}),
     ],
 )
 def test_saved_is_loaded(tmp_path, kind, options):
@@ -103,5 +104,3 @@ def test_build_words_the_fault():
         store.build("lora", {"rank": 0}, shapes, where="r.yaml")
     with pytest.raises(UserError, match="did you mean 'lora'"):
         store.build("lra", {}, shapes)
-    with pytest.raises(UserError, match="goes with after: ffn"):
-        store.build("bottleneck", {"form": "parallel"}, shapes)

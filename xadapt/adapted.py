@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,7 @@ from xadapt.compose.values import ANY, ByLanguage, Composition, names
 from xadapt.errors import UserError
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import open_folder
-from xadapt.language_match import find_same
-from xadapt.languages import normalise
+from xadapt.module_places import locate
 from xadapt.store import load_module
 
 
@@ -83,12 +81,7 @@ class Adapted:
             UserError: A folder is no module, or belongs to another base, or it is not clear
                 which module is for a language.
         """
-        composition = parse(compose) if isinstance(compose, str) else compose
-        places = _places(folders)
-        if composition is None:
-            composition = _by_manifests(places)
-        else:
-            places = _named(composition, places)
+        composition, places = locate(folders, compose)
         encoder = Encoder.from_pretrained(base, dtype=dtype, device=device)
         opened = {where: open_module(where, encoder)[0] for where in dict.fromkeys(places.values())}
         return cls(encoder, {name: opened[where] for name, where in places.items()}, composition)
@@ -204,56 +197,6 @@ def _on(acts: Sequence[Attachment | None]) -> Iterator[None]:
             whole = len(members) == len(acts)
             stack.enter_context(attachment.on(None if whole else members))
         yield
-
-
-def _places(folders: Sequence[str]) -> dict[str, str]:
-    """Folders by name; one without a name is named by its path."""
-    places: dict[str, str] = {}
-    for given in folders:
-        name, _, folder = (given, "", given) if Path(given).is_dir() else given.partition("=")
-        if name in places:
-            raise UserError(f"two modules are named {name!r}", where=given)
-        places[name] = folder or name
-    return places
-
-
-def _by_manifests(places: Mapping[str, str]) -> Composition:
-    """Each module for the languages its manifest names."""
-    owners: dict[str, str] = {}
-    for name, folder in places.items():
-        for tag in open_folder(folder)[0].languages:
-            if tag in owners:
-                raise UserError(
-                    f"two modules are for language {tag!r}, this one and {places[owners[tag]]}",
-                    where=folder,
-                    todo="Load one of them, or say with a composition which acts where",
-                )
-            owners[tag] = name
-    return ByLanguage(dict(owners)) if owners else None
-
-
-def _named(composition: Composition, places: Mapping[str, str]) -> dict[str, str]:
-    """The folder of each name in a composition, looked into before the base is loaded."""
-    found = {}
-    for name in names(composition):
-        kind, _, tag = name.partition(":")
-        if name not in places and kind == "lang" and tag:
-            found[name] = _for_tag(normalise(tag), places)
-        else:
-            found[name] = places.get(name, name)
-            open_folder(found[name])
-    return found
-
-
-def _for_tag(tag: str, places: Mapping[str, str]) -> str:
-    fits = [f for f in places.values() if find_same(tag, open_folder(f)[0].languages)]
-    if len(fits) != 1:
-        raise UserError(
-            f"{'no module is' if not fits else 'several modules are'} for language {tag!r}",
-            where="composition",
-            todo=f"Name one of {', '.join(fits or places) or 'your folders'}",
-        )
-    return fits[0]
 
 
 def open_module(folder: str, encoder: Encoder) -> tuple[nn.Module, Manifest]:

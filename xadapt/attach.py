@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from xadapt.attach_rows import ALL, Rows, join, split_by_rows
 from xadapt.backbones.encoder import Encoder
 from xadapt.backbones.families import SITES, SitePoint
 from xadapt.errors import UserError
-from xadapt.modules.effects import BELOW, EMBEDDINGS, Effect, Geometry, Here, effects_of
+from xadapt.modules.effects import BELOW, EMBEDDED, Effect, Geometry, Here, Remembered, effects_of
 
 
 def geometry(encoder: Encoder) -> Geometry:
@@ -54,11 +55,14 @@ class Attachment:
     def __init__(self, encoder: Encoder, module: nn.Module) -> None:
         self.encoder, self.module = encoder, module
         self.rows: Rows = None
-        self._ffn_input: dict[int, Tensor] = {}
+        self.group: Tensor | None = None
+        self._inputs: dict[Remembered, Tensor] = {}
         self._ids: Tensor | None = None
         self._undo: list[Callable[[], None]] = []
         effects = effects_of(module)
         places = [_place(encoder, effect) for effect in effects]
+        for at in dict.fromkeys(at for effect in effects for at in effect.remembered):
+            self._remember(at)
         self._undo.append(join(encoder.model, self))
         for effect, site in zip(effects, places, strict=True):
             self._hook_embeddings(effect) if site is None else self._hook(effect, site)
@@ -66,7 +70,13 @@ class Attachment:
     @property
     def first_layer(self) -> int:
         """The lowest layer the module acts in, -1 for the embeddings: what lies below is fixed."""
-        return min(effect.layer for effect in effects_of(self.module))
+        effects = effects_of(self.module)
+        return min(layer for e in effects for layer in (e.layer, *(at for at, _ in e.remembered)))
+
+    @property
+    def before_vocabulary(self) -> Callable[[Tensor], Tensor] | None:
+        """What the module asks states to go through before the vocabulary, if it does."""
+        return getattr(self.module, "before_vocabulary", None)
 
     @contextmanager
     def on(self, rows: Sequence[int] | None = None) -> Iterator[None]:
@@ -84,7 +94,7 @@ class Attachment:
             yield
         finally:
             self.rows = before
-            self._ffn_input.clear()
+            self._inputs.clear()
             self._ids = None
 
     def remove(self) -> None:
@@ -93,15 +103,6 @@ class Attachment:
             self._undo.pop()()
 
     def _hook(self, effect: Effect, site: SitePoint) -> None:
-        if effect.reads == "ffn_in" or (effect.reads == "here" and effect.site.startswith("ffn")):
-            first = self.encoder.sites(effect.layer, "ffn_in")[0].module
-
-            def remember(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-                if self.rows is not None:
-                    self._ffn_input[effect.layer] = inputs[0]
-
-            self._undo.append(first.register_forward_pre_hook(remember).remove)
-
         def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
             return self._add(effect, site, inputs[0], output) if self.rows is not None else None
 
@@ -110,20 +111,46 @@ class Attachment:
             owner = self.encoder.model.get_submodule(site.path.rpartition(".")[0])
             self._undo.append(split_by_rows(self.encoder.model, owner))
 
+    def _remember(self, at: Remembered) -> None:
+        """Keep the input of a layer's attention or FFN while the module is on."""
+        layer, reads = at
+        sites = ("q", "k", "v") if reads == "attn_in" else ("ffn_in",)  # whichever is called first
+        modules = {site.module for name in sites for site in self.encoder.sites(layer, name)}
+        if reads == "attn_in" and _projects_positions(self.encoder):
+            # The attention may see groups of rows apart; its layer sees them all, and the same.
+            modules = {self.encoder.model.get_submodule(f"{self.encoder.family.layers}.{layer}")}
+
+        def keep(_: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+            if self.rows is not None:
+                self._inputs[at] = given[0] if given else named["hidden_states"]
+
+        for module in modules:
+            self._undo.append(module.register_forward_pre_hook(keep, with_kwargs=True).remove)
+
     def _add(self, effect: Effect, site: SitePoint, x: Tensor, y: Tensor) -> Tensor:
         whole = site.stop - site.start == y.shape[-1]
-        here = Here(x, y[..., site.start : site.stop], self._ffn_input.get(effect.layer))
+        here = Here(effect.layer, x, y[..., site.start : site.stop])
+        if effect.reads == "here" or effect.remembered:
+            here = self._with_inputs(here, effect)
         onto = getattr(effect.fn, "onto", None)
         if onto and self.rows is ALL and whole:
             return onto(here.read(effect.reads), y)
-        assert self.rows is not None
-        delta = effect.fn(here.read(effect.reads, self.rows)).to(y.dtype)
+        delta = effect.fn(_given(effect, here, self.rows)).to(y.dtype)
         if delta.shape[-1] != y.shape[-1]:
             delta = F.pad(delta, (site.start, y.shape[-1] - site.stop))
         return _added(y, self.rows, delta)
 
+    def _with_inputs(self, here: Here, effect: Effect) -> Here:
+        """With what the effect reads besides; of the group where attention sees rows apart."""
+        seen = slice(None) if self.group is None else self.group
+        inputs = {at: self._inputs[at][seen] for at in effect.remembered}
+        mask = self.encoder.mask
+        return replace(here, inputs=inputs, mask=None if mask is None else mask[seen])
+
     def _hook_embeddings(self, effect: Effect) -> None:
         table = embedding_table(self.encoder)
+        block = self.encoder.family.embeddings if effect.site == EMBEDDED else ""
+        source_of: nn.Module = self.encoder.model.get_submodule(block) if block else table
 
         def keep_inside(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
             if self.rows is None:
@@ -150,10 +177,15 @@ class Attachment:
         def change(_: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor | None:
             if self.rows is None:
                 return None
-            source = Here(output, output).read(effect.reads, self.rows)
+            source = _given(effect, Here(BELOW, output, output), self.rows)
             return _added(output, self.rows, effect.fn(source).to(output.dtype))
 
-        self._undo.append(table.register_forward_hook(change).remove)
+        self._undo.append(source_of.register_forward_hook(change).remove)
+
+
+def _given(effect: Effect, here: Here, rows: Rows) -> Any:
+    assert rows is not None
+    return here.of(rows) if effect.reads == "here" else here.read(effect.reads)[rows]
 
 
 def _added(y: Tensor, rows: Rows, delta: Tensor) -> Tensor:
@@ -162,7 +194,7 @@ def _added(y: Tensor, rows: Rows, delta: Tensor) -> Tensor:
 
 def _place(encoder: Encoder, effect: Effect) -> SitePoint | None:
     """Where an effect acts; ``None`` stands for the table of word embeddings."""
-    if (effect.layer, effect.site) == (BELOW, EMBEDDINGS):
+    if effect.layer == BELOW:
         return None
     points = encoder.sites(effect.layer, effect.site) if effect.layer < encoder.depth else []
     if effect.point >= len(points):
@@ -170,6 +202,12 @@ def _place(encoder: Encoder, effect: Effect) -> SitePoint | None:
             f"the module acts on {effect.site} {effect.point + 1} of layer {effect.layer + 1}, "
             f"which this base of {encoder.depth} layers lacks",
             todo="Load it on the base it was trained on",
+        )
+    if effect.by_row and effect.site in ("q", "k") and _projects_positions(encoder):
+        raise UserError(
+            "this base projects its positions through q and k, once for all rows, so "
+            "experts there can't be weighed by row",
+            todo="Route experts that act on other sites",
         )
     return points[effect.point]
 

@@ -15,9 +15,13 @@ Rows = slice | Tensor | None
 
 
 class HasRows(Protocol):
-    """An attachment: it acts on all rows (`ALL`), on those named, or on none (``None``)."""
+    """An attachment: it acts on all rows (`ALL`), on those named, or on none (``None``).
+
+    While an attention sees some rows of the batch apart, ``group`` says which.
+    """
 
     rows: Rows
+    group: Tensor | None
 
 
 _JOINED: WeakKeyDictionary[nn.Module, list[HasRows]] = WeakKeyDictionary()
@@ -88,10 +92,11 @@ def _narrowed(attached: list[HasRows], rows: Tensor) -> Iterator[None]:
     """See a group of like rows as the whole batch."""
     before = [a.rows for a in attached]
     for attachment in attached:
+        attachment.group = rows
         if isinstance(attachment.rows, Tensor):
             attachment.rows = ALL if bool(torch.isin(rows[0], attachment.rows)) else None
     try:
         yield
     finally:
         for attachment, was in zip(attached, before, strict=True):
-            attachment.rows = was
+            attachment.rows, attachment.group = was, None

@@ -98,6 +98,7 @@ def languages(result: dict) -> str:
                 ways(test["module, both sides"]),
                 f"{test['module, both sides']['pivot_kept']:.3f}",
                 f"{row['seconds']:.0f}",
+                f"{row['bytes'] / 1e6:.2f}",
                 f"{row['unknown']:.1%}",
                 f"{row['single']:.0%}",
                 f"{row['tokens_a_word']:.1f}",
@@ -106,7 +107,7 @@ def languages(result: dict) -> str:
         )
     head = [
         "", "pairs", "frozen base", "TF-IDF", "language side only", "both sides", "cos", "train s",
-        "unknown tokens", "single letters", "tokens a word", "test",
+        "module MB", "unknown tokens", "single letters", "tokens a word", "test",
     ]  # fmt: skip
     return table(head, rows)
 
@@ -176,7 +177,22 @@ def kills(result: dict) -> str:
     )
 
 
-START, END = "<!-- results -->", "<!-- /results -->"
+QUOTED = (
+    (
+        "results",
+        "alignment_de_translation_ranking",
+        "Sentence retrieval on 500 Tatoeba pairs that no training sentence equals, on the "
+        "English-only MiniLM, one seed",
+        alignment,
+    ),
+    (
+        "mini",
+        "languages_mini_translation_ranking",
+        "A module a language on mini: sentence retrieval with English on pairs that neither the "
+        "module nor mini saw, xx to en / en to xx, one seed",
+        languages,
+    ),
+)
 KINDS = (
     ("alignment_", "German: {result[recipe]}", alignment),
     ("languages_", "One module a language, on {result[base]}", languages),
@@ -200,18 +216,18 @@ def main() -> None:
 
 
 def quote() -> None:
-    """Put the main table between the marks of the README."""
-    path = RESULTS / "alignment_de_translation_ranking.json"
-    if not path.exists():
-        return
-    result, readme = read(path), HERE.parent.parent / "README.md"
-    before, _, rest = readme.read_text(encoding="utf-8").partition(START)
-    said = (
-        "Sentence retrieval on 500 Tatoeba pairs that no training sentence equals, on the "
-        f"English-only MiniLM, one seed ({result['machine']}):\n\n"
-    )
-    body = f"{START}\n{said}{alignment(result)}"
-    readme.write_text(before + body + END + rest.partition(END)[2], encoding="utf-8")
+    """Put the main tables between their marks in the README."""
+    readme = HERE.parent.parent / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    for mark, name, said, show in QUOTED:
+        path = RESULTS / f"{name}.json"
+        start, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+        if path.exists() and start in text:
+            result = read(path)
+            before, _, rest = text.partition(start)
+            told = f"{said} ({result['machine']}):\n\n{show(result)}"
+            text = f"{before}{start}\n{told}{end}{rest.partition(end)[2]}"
+    readme.write_text(text, encoding="utf-8")
 
 
 def order(path: Path) -> tuple[int, str]:

@@ -60,7 +60,20 @@ def _trained(result: dict[str, Any]) -> list[str]:
         f"{settings['share']:.0%} of a row's tokens are hidden; Muon and AdamW, peak rate "
         f"{settings['rate']:g}, decay {settings['decay']:g}; a language with n sentences is drawn "
         f"as n^{settings['alpha']:g}. `examples/pretrain_mini.py` is the whole of it.",
+        "",
+        _longer(result["dev_loss"]),
+        "",
+        "Sentence vectors (`modules.json`, for sentence-transformers and xadapt) are means of the "
+        f"states, whitened over {result['whitened']:,} training sentences, as many of each "
+        "language (https://arxiv.org/abs/2103.15316).",
     ]
+
+
+def _longer(losses: list[tuple[int, float]]) -> str:
+    told = ", ".join(f"{loss:.2f} after {tokens / 1e6:.1f}M" for tokens, loss in losses)
+    falling = len(losses) > 1 and losses[-1][1] < losses[-2][1]
+    longer = "It was still falling: a longer run would go on from there. " if falling else ""
+    return f"Held-out loss, mean of the languages in nats: {told} tokens. {longer}".strip()
 
 
 def _sources(told: dict[str, Any] | None) -> list[str]:

@@ -8,10 +8,12 @@ from tiny_models import FAMILIES, padded, tiny_encoder
 from tiny_training import forward, module_for, shaken
 from torch import nn
 
-from xadapt.attach import Attachment
+from xadapt.attach import Attachment, geometry
 from xadapt.compose.composed import Composed
-from xadapt.compose.values import ByLanguage, Mix, Stack
+from xadapt.compose.values import ByLanguage, Mix, Route, Stack
+from xadapt.errors import UserError
 from xadapt.modules.effects import BELOW, EMBEDDINGS, Effect
+from xadapt.modules.router import Router, RouterOptions
 
 SCALE = 0.1  # stronger modules make rounding errors grow over the layers
 COMPOSITIONS = {
@@ -181,10 +183,123 @@ def test_gradients_reach_every_part_and_are_those_of_separate_runs(base, name):
         assert torch.allclose(both, one + two, rtol=1e-3, atol=1e-3 * both.abs().max())
 
 
+def projects_positions(encoder):
+    return encoder.family.name.startswith("DeBERTa")
+
+
+class Without(nn.Module):
+    """A module without its effects at some sites."""
+
+    def __init__(self, sites, module):
+        super().__init__()
+        self.inner = nn.ModuleList(e.fn for e in module.effects() if e.site not in sites)
+        self.kept = [e for e in module.effects() if e.site not in sites]
+
+    def effects(self):
+        return self.kept
+
+
+def test_experts_where_positions_pass_are_refused(base):
+    encoder, modules, _, _ = base
+    if not projects_positions(encoder):
+        pytest.skip("positions go their own way")
+    router = Router(RouterOptions(experts=1), geometry(encoder))
+    for composition in (Route("r", ["lora"]), Mix({Route("r", ["lora"]): 0.5})):
+        routed = Composed(composition, {**modules, "r": router})
+        with pytest.raises(UserError, match="positions through q and k"):
+            Attachment(encoder, routed)
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in encoder.model.modules())
+
+
+SCOPES = [
+    {"scope": "site", "features": "mean", "sites": ["q", "v", "attn_out", "ffn_in", "ffn_out"]},
+    {"scope": "layer", "features": "cls"},
+    {"scope": "layer", "features": "token", "top_k": 1},
+    {"scope": "model", "features": "mean", "top_k": 2},
+]
+EXPERTS = ["lora", "lora2", Stack("sequential", "lora2")]
+
+
+def with_router(base, options, **more):
+    encoder, modules, tokens, mask = base
+    if projects_positions(encoder):
+        modules = {**modules, **{n: Without("qk", modules[n]) for n in ("lora", "lora2")}}
+    options = {"experts": 3, "temperature": 0.2, **options, **more}
+    router = shaken(Router(RouterOptions(**options), geometry(encoder)), 9, SCALE)
+    return encoder, {**modules, "router": router}, tokens, mask
+
+
+@pytest.mark.parametrize("options", SCOPES)
+def test_routed_rows_are_separate_runs(base, options):
+    base = with_router(base, options)
+    encoder, _, tokens, mask = base
+    route, other = Route("router", EXPERTS), Stack("parallel", "lora")
+    alone, beside = run(base, route), run(base, other)
+    mixed = run(base, route, other, rows=[[2, 0], [1]])
+    assert close(mixed[[0, 2]], alone[[0, 2]]) and close(mixed[1], beside[1])
+    assert close(mixed[3:], forward(encoder, tokens, mask)[3:])
+    short = mask.sum(1).argmin()
+    own = int(mask[short].sum())
+    cut = (encoder, base[1], tokens[short : short + 1, :own], mask[short : short + 1, :own])
+    assert close(run(cut, route)[0], alone[short, :own])
+
+
+def test_a_router_that_is_sure_runs_one_expert_and_an_even_one_mixes(base):
+    sure = with_router(base, {"scope": "layer", "features": "cls", "top_k": 1})
+    router = sure[1]["router"]
+    for number, expert in enumerate(EXPERTS):
+        choose(router, number, sure)
+        assert close(run(sure, Route("router", EXPERTS)), run(sure, expert))
+    even = with_router(base, {"scope": "site", "sites": SCOPES[0]["sites"]})
+    with torch.no_grad():
+        for scores in even[1]["router"].scores.values():
+            scores.zero_()
+    third = Mix(dict.fromkeys(EXPERTS, 1 / 3))
+    assert close(run(even, Route("router", EXPERTS)), run(even, third))
+
+
+def choose(router, number, base):
+    """Make every row of the batch choose one expert, whatever it reads."""
+    router.gates = lambda place, here: torch.eye(3)[number].expand(len(here.input), 1, 3)
+
+
+def test_a_router_learns_from_trained_experts_and_experts_from_it(base):
+    base = with_router(base, {"scope": "layer", "features": "mean"})
+    encoder, modules, tokens, mask = base
+    module = Composed(Route("router", EXPERTS), modules)
+    attachment = Attachment(encoder, module)
+    module.zero_grad()
+    with attachment.on():
+        forward(encoder, tokens, mask).square().sum().backward()
+    attachment.remove()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in module.parameters())
+    module.zero_grad()
+
+
+def test_experts_without_a_weight_are_not_run(base):
+    base = with_router(base, {"scope": "layer", "features": "cls", "top_k": 1})
+    modules, rows = base[1], []
+    first = modules["lora2"].effects()[0].fn
+    hook = first.register_forward_hook(lambda module, given, out: rows.append(len(out)))
+    choose(modules["router"], 0, base)
+    run(base, Route("router", ["lora", "lora2", None]))
+    assert rows == []
+    turns = torch.eye(3)[torch.arange(len(base[2])) % 2].unsqueeze(1)
+    modules["router"].gates = lambda place, here: turns[: len(here.input)]
+    run(base, Route("router", ["lora", "lora2", None]))
+    hook.remove()
+    assert rows and rows[0] == len(base[2]) // 2
+
+
 def test_what_cannot_be_composed_is_said(base):
     _, modules, _, _ = base
     with pytest.raises(ValueError, match="no module 'x'"):
         Composed(Stack("lora", "x"), modules)
+    routed = {**modules, "r": Router(RouterOptions(experts=2), geometry(base[0]))}
+    with pytest.raises(ValueError, match="'lora' is no router"):
+        Composed(Route("lora", ["lora2"]), modules)
+    with pytest.raises(ValueError, match="routes 2 experts, not 3"):
+        Composed(Route("r", ["lora", None, "lora2"]), routed)
     with pytest.raises(ValueError, match="can't act on a row"):
         Composed(ByLanguage({"de": "lora"}), modules)
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from xadapt.compose.values import ByLanguage, Fuse, Mix, Route, Stack
+from xadapt.compose.values import ByLanguage, Fuse, Mix, Route, Stack, replaced
 
 
 def test_equal_values_are_equal_and_hash_alike():
@@ -46,3 +46,15 @@ def test_what_makes_no_sense_is_refused(wrong):
 def test_what_is_no_composition_is_refused():
     with pytest.raises(TypeError, match="no composition"):
         Stack("a", 3)
+
+
+def test_names_are_replaced_everywhere():
+    value = Stack("a", Mix({"b": 0.5, "c": 0.25}), Route("r", ["a", None]))
+    new = {"a": Stack("x", "y"), "b": "z", "c": "z", "r": "s"}
+    assert replaced(value, new) == Stack(
+        "x", "y", Mix({"z": 0.75}), Route("s", [Stack("x", "y"), None])
+    )
+    choice = ByLanguage({"de": Fuse("f", ["b"]), "*": None})
+    assert replaced(choice, new) == ByLanguage({"de": Fuse("f", ["z"]), "*": None})
+    with pytest.raises(ValueError, match="replaced by a name"):
+        replaced(Fuse("a", ["b"]), new)

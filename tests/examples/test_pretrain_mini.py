@@ -24,6 +24,7 @@ from mini.measure import Counts, held_out  # noqa: E402
 from mini.optimizer import MuonAdamW  # noqa: E402
 from mini.rows import Plan, masked, padded, tokenised  # noqa: E402
 from mini.tokens import covered, sampled, train_tokenizer  # noqa: E402
+from mini.whiten import whitening  # noqa: E402
 
 from xadapt.backbones.encoder import Encoder  # noqa: E402
 from xadapt.records import ParallelPair  # noqa: E402
@@ -170,6 +171,18 @@ def test_matrices_move_by_muon_and_all_else_by_adamw(tokenizer):
             assert torch.allclose(p, after[name], atol=1e-7), name
 
 
+def test_whitened_vectors_have_no_mean_and_like_directions():
+    rng = torch.Generator().manual_seed(0)
+    vectors = torch.randn(4000, 6, generator=rng) @ torch.randn(6, 6, generator=rng) + 5
+    weight, bias = whitening(vectors, shrink=0.0)
+    after = vectors @ weight.T + bias
+    assert after.mean(0).abs().max() < 1e-4
+    assert torch.allclose(torch.cov(after.T), torch.eye(6), atol=1e-3)
+    half, bias = whitening(vectors, shrink=0.5)
+    assert (vectors @ half.T + bias).mean(0).abs().max() < 1e-4
+    assert torch.linalg.svdvals(half).max() < torch.linalg.svdvals(weight).max()
+
+
 def pretrain(texts: Path, out: Path, *more: str) -> subprocess.CompletedProcess:
     small = [*SMALL.split(" "), "--batch-tokens", "256", "--evaluations", "2"]
     command = [sys.executable, str(EXAMPLES / "pretrain_mini.py"), str(texts), "--out", str(out)]
@@ -211,11 +224,16 @@ def test_from_text_to_a_base_and_a_resumed_run_is_the_uninterrupted_one(tmp_path
     one, two = (load_file(tmp_path / x / "model" / "model.safetensors") for x in "ab")
     assert one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
     assert {tensor.dtype for tensor in one.values()} == {torch.bfloat16}
+    dense = load_file(tmp_path / "a" / "model" / "2_Dense" / "model.safetensors")
+    assert pretrain(texts, tmp_path / "b", "--resume").returncode == 0  # once more, once whitened
+    twice = load_file(tmp_path / "b" / "model" / "2_Dense" / "model.safetensors")
+    assert all(torch.equal(dense[k], twice[k]) for k in dense)
     other = pretrain(texts, tmp_path / "b", "--resume", "--rate", "0.5")
     assert other.returncode == 1 and "another settings" in other.stderr
     encoder = Encoder.from_pretrained(str(tmp_path / "a" / "model"))
     assert encoder.max_length == 128 and encoder.embed(*encoder.batch([[7] * 128])).shape[1] == 128
     assert encoder.family.name == "XLM-R" and encoder.mlm_head() is not None
+    assert encoder.pooling.source == "sentence-transformers" and len(encoder.pooling.dense) == 1
     told = json.loads((tmp_path / "a" / "report.json").read_text())
     card = (tmp_path / "a" / "model" / "README.md").read_text()
     for lang, row in told["languages"].items():

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from pydantic import ValidationError
-from tiny_models import WIDTH, padded, tiny_encoder
+from tiny_models import FAMILIES, WIDTH, padded, tiny_encoder
 from tiny_training import digest, forward, module_for, shaken
 
 from xadapt.attach import Attachment
@@ -16,6 +16,7 @@ FORMS = [
     {"after": "attention"},
     {"after": "both"},
     {"after": "ffn", "form": "parallel"},
+    {"after": "both", "form": "parallel"},
 ]
 
 
@@ -62,9 +63,10 @@ def test_the_formula_by_hand(activation, value):
 @pytest.mark.parametrize("options", FORMS)
 def test_what_each_form_reads(options):
     effects = module_for(tiny_encoder("mt5"), "bottleneck", width=4, **options).effects()
-    expected = "ffn_in" if options.get("form") == "parallel" else "output"
+    beside = {"ffn": {"ffn_in"}, "attention": {"attn_in"}, "both": {"attn_in", "ffn_in"}}
+    expected = beside[options["after"]] if options.get("form") == "parallel" else {"output"}
     sites = {"ffn": {"ffn_out"}, "attention": {"attn_out"}, "both": {"attn_out", "ffn_out"}}
-    assert {e.reads for e in effects} == {expected}
+    assert {e.reads for e in effects} == expected
     assert {e.site for e in effects} == sites[options["after"]]
 
 
@@ -100,6 +102,34 @@ def test_parallel_reads_the_input_of_the_ffn():
     assert torch.allclose(after, layer.output.LayerNorm(y + seen["x"]), atol=1e-6)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_parallel_reads_the_input_of_the_attention(family):
+    """What the layer's own value projection is given, also where its rows are seen apart."""
+    encoder = tiny_encoder(family)
+    options = {"width": 4, "after": "attention", "form": "parallel"}
+    module = shaken(module_for(encoder, "bottleneck", **options, layers=[1, 2]))
+    tokens, mask = padded(encoder)
+    before = encoder.run(encoder.embed(tokens, mask), mask, 0, 1)
+    seen, [value], [out] = {}, encoder.sites(1, "v"), encoder.sites(1, "attn_out")
+    hooks = [value.module.register_forward_pre_hook(lambda _, i: seen.update(x=i[0]))]
+    encoder.run(before, mask, 1, 2)
+    extra = module.effects()[0].fn(seen["x"])
+    hooks.append(out.module.register_forward_hook(lambda _, i, y: y + extra))
+    expected = encoder.run(before, mask, 1, 2)
+    for hook in hooks:
+        hook.remove()
+    own = Attachment(encoder, module)
+    lora = Attachment(encoder, shaken(module_for(encoder, "lora", sites=["q"], layers=[1, 2])))
+    with own.on():
+        assert torch.allclose(encoder.run(before, mask, 1, 2), expected, atol=1e-5)
+    with own.on([0, 2]), lora.on([1]):
+        mixed = encoder.run(before, mask, 1, 2)
+    own.remove()
+    lora.remove()
+    assert torch.allclose(mixed[[0, 2]], expected[[0, 2]], atol=1e-5)
+    assert torch.allclose(mixed[3:], encoder.run(before, mask, 1, 2)[3:], atol=1e-5)
+
+
 def test_seeds():
     encoder = tiny_encoder()
     one, same, other = (module_for(encoder, "bottleneck", seed=s, width=4) for s in (0, 0, 1))
@@ -109,8 +139,6 @@ def test_seeds():
 @pytest.mark.parametrize(
     "options",
     [
-        {"form": "parallel"},
-        {"form": "parallel", "after": "attention"},
         {"width": 0},
         {"activation": "tanh"},
         {"scaling": 0},

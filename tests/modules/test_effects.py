@@ -14,6 +14,10 @@ def test_span_of_layers():
     assert list(ModuleOptions(layers=[1, 3]).span(3)) == [1, 2]
     with pytest.raises(ValueError, match="leave an encoder of 2 layers"):
         ModuleOptions(layers=[1, 3]).span(2)
+    assert list(ModuleOptions(layers=[0, -1]).span(3)) == [0, 1]
+    assert list(ModuleOptions(layers=[1, -2]).span(4)) == [1]
+    with pytest.raises(ValueError, match="leave an encoder of 2 layers"):
+        ModuleOptions(layers=[1, -1]).span(2)
 
 
 @pytest.mark.parametrize("layers", [[2, 2], [3, 1], [-1, 2], "some", 3, [1], [1, 2, 3], None])

@@ -39,6 +39,7 @@ class Encoder:
         depth: Number of layers.
         width: Size of a token state.
         max_length: Most tokens kept of a text, special ones among them.
+        mask: The mask of the latest forward, for modules that read it.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Encoder:
         self._masked_lm: nn.Module | None = None
         self._print: prints.Fingerprint | None = None
         self._skip: tuple[str, int] | None = None
+        self.mask: Tensor | None = None
 
     @classmethod
     def from_pretrained(cls, base: str, *, dtype: str = "auto", device: str = "auto") -> Encoder:
@@ -188,6 +190,7 @@ class Encoder:
             UserError: The range is not inside the base's layers.
         """
         stop = self.depth if stop is None else stop
+        self.mask = mask
         return self._slices.run(hidden.to(self.dtype), mask, start, stop)
 
     def pool(self, states: Tensor, mask: Tensor) -> Tensor:
@@ -203,10 +206,16 @@ class Encoder:
             mask[:, :skip] = 0
         return pool(states, mask, self.pooling, self.dense)
 
-    def mlm_head(self) -> Callable[[Tensor], Tensor]:
+    def mlm_head(
+        self, before_vocabulary: Callable[[Tensor], Tensor] | None = None
+    ) -> Callable[[Tensor], Tensor]:
         """The base's masked-language-model head: ``(..., width)`` to ``(..., vocab)``.
 
         Frozen; gradients flow to its input.
+
+        Args:
+            before_vocabulary: What states go through before they are compared with the
+                vocabulary's vectors, such as the inverse of an invertible adapter.
 
         Raises:
             UserError: The base has none.
@@ -214,7 +223,7 @@ class Encoder:
         if self._masked_lm is None:
             loaded = masked_lm.load(self.source, self.family, self.dtype)
             self._masked_lm = loaded.to(self.device)
-        return masked_lm.head(self._masked_lm)
+        return masked_lm.head(self._masked_lm, before_vocabulary)
 
     def sites(self, layer: int, name: str) -> list[SitePoint]:
         """The linears of one site of one layer; a gated FFN of two linears has two ``ffn_in``.

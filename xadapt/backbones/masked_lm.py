@@ -6,7 +6,8 @@ that what lies between states and logits in each family stays transformers' busi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -41,21 +42,50 @@ def load(base: Base, family: Family, dtype: torch.dtype) -> nn.Module:
     )
 
 
-def head(model: nn.Module) -> Callable[[Tensor], Tensor]:
+def head(
+    model: nn.Module, before_vocabulary: Callable[[Tensor], Tensor] | None = None
+) -> Callable[[Tensor], Tensor]:
     """The part of a ``...ForMaskedLM`` model after its encoder.
+
+    Args:
+        model: The model.
+        before_vocabulary: What the states, ``(1, n, width)``, go through before they are compared
+            with the vocabulary's vectors.
 
     Returns:
         A function of states ``(..., width)`` that gives logits ``(..., vocab)``.
+
+    Raises:
+        UserError: ``before_vocabulary`` is given and the head compares with no layer of its own.
     """
     prefix = str(model.base_model_prefix)
     part = graft(model, prefix, _States(model.get_submodule(prefix)))
 
     def logits(states: Tensor) -> Tensor:
         flat = states.reshape(1, -1, states.shape[-1])
-        out: Tensor = part(inputs_embeds=flat.to(next(model.parameters()).dtype))[0]
+        with _changed(model, before_vocabulary):
+            out: Tensor = part(inputs_embeds=flat.to(next(model.parameters()).dtype))[0]
         return out.reshape(*states.shape[:-1], out.shape[-1])
 
     return logits
+
+
+@contextmanager
+def _changed(model: Any, change: Callable[[Tensor], Tensor] | None) -> Iterator[None]:
+    if change is None:
+        yield
+        return
+    vocabulary = model.get_output_embeddings()
+    if not isinstance(vocabulary, nn.Linear):
+        raise UserError(
+            "this base's language-model head can't undo an invertible adapter",
+            todo="Train the module without one",
+        )
+    hook = vocabulary.register_forward_pre_hook(lambda _, given: (change(given[0]), *given[1:]))
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 class _States(nn.Module):

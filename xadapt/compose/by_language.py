@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from xadapt.compose.values import ANY, ByLanguage, Composition, Fuse, Mix, Route, Stack
+from xadapt.compose.values import ANY, ByLanguage, Composition, Fuse, Mix, Route, Stack, parts_of
 from xadapt.language_match import find_same
 
 
@@ -60,15 +60,5 @@ def lacks(composition: Composition, tag: str) -> bool:
 def _choices(composition: Composition) -> Iterator[ByLanguage]:
     if isinstance(composition, ByLanguage):
         yield composition
-    for part in _parts(composition):
+    for part in parts_of(composition):
         yield from _choices(part)
-
-
-def _parts(composition: Composition) -> Sequence[Composition]:
-    if isinstance(composition, Mix):
-        return [part for part, _ in composition.parts]
-    if isinstance(composition, ByLanguage):
-        return [part for _, part in composition.parts]
-    if composition is None or isinstance(composition, str):
-        return []
-    return composition.parts

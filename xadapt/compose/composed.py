@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 
+import torch
 from torch import Tensor, nn
 
-from xadapt.compose.values import Composition, Mix, Stack, names
-from xadapt.modules.effects import Effect, Here, effects_of
+from xadapt.compose.values import Composition, Mix, Route, Stack, names
+from xadapt.modules.effects import Effect, Here, Remembered, effects_of
+from xadapt.modules.router import Router
 
 Place = tuple[int, str, int]
 
@@ -36,10 +39,31 @@ class Composed(nn.Module):
         self.named = {name: modules[name] for name in names(composition)}
         self.parts = nn.ModuleList(dict.fromkeys(self.named.values()))
         self._effects = self._of(composition)
+        self.before_vocabulary = self._undo(composition)
 
     def effects(self) -> list[Effect]:
         """Effects of all parts; where parts are mixed, one a site."""
         return self._effects
+
+    def _undo(self, composition: Composition) -> Callable[[Tensor], Tensor] | None:
+        """The inverses of a stack's invertible adapters, the last one first."""
+        if isinstance(composition, str):
+            return getattr(self.named[composition], "before_vocabulary", None)
+        parts = composition.parts if isinstance(composition, Stack) else ()
+        inverses = [undo for part in reversed(parts) if (undo := self._undo(part))]
+        if not inverses:
+            return None
+        return lambda states: reduce(lambda now, undo: undo(now), inverses, states)
+
+    def _router(self, route: Route) -> Router:
+        router = self.named[route.router]
+        if not isinstance(router, Router):
+            raise ValueError(f"{route.router!r} is no router")
+        if router.options.experts != len(route.parts):
+            raise ValueError(
+                f"{route.router!r} routes {router.options.experts} experts, not {len(route.parts)}"
+            )
+        return router
 
     def _of(self, composition: Composition) -> list[Effect]:
         if composition is None:
@@ -51,11 +75,13 @@ class Composed(nn.Module):
         if isinstance(composition, Mix):
             parts = [self._of(part) for part, _ in composition.parts]
             return blended(parts, [weight for _, weight in composition.parts])
+        if isinstance(composition, Route):
+            return routed([self._of(part) for part in composition.parts], self._router(composition))
         raise ValueError(f"{composition!r} can't act on a row as it is")
 
 
 class Blend(nn.Module):
-    """The weighted sum, at one site, of what several runs of effects add there.
+    """The weighted sum, at one site, of what the parts of a mixture add there.
 
     Args:
         parts: The effects of each part at this site, in their order.
@@ -75,27 +101,82 @@ class Blend(nn.Module):
         return sum(added[1:], added[0])
 
 
+class Routed(nn.Module):
+    """As `Blend`, with weights that a router gives for each row or token.
+
+    An expert is run on those rows alone in which its weight is not zero.
+
+    Args:
+        router: The router.
+        place: The site.
+        parts: The effects of each expert at this site, by its number.
+    """
+
+    def __init__(self, router: Router, place: Place, parts: Mapping[int, Sequence[Effect]]) -> None:
+        super().__init__()
+        self.router, self.place, self.parts = router, place, parts
+
+    def forward(self, here: Here) -> Tensor:
+        """What is added to the site's output, ``(batch, tokens, features)``."""
+        gates = self.router.gates(self.place, here).to(here.output.dtype)
+        added = torch.zeros_like(here.output)
+        for number, effects in self.parts.items():
+            gate = gates[..., number : number + 1]
+            rows = gate.detach().flatten(1).any(1).nonzero().flatten()
+            if len(rows) == len(gate):
+                added = added + gate * _added(effects, here)
+            elif len(rows):
+                added = added.index_add(0, rows, gate[rows] * _added(effects, here.of(rows)))
+        return added
+
+
 def blended(parts: Sequence[Sequence[Effect]], weights: Sequence[float]) -> list[Effect]:
     """One effect a site for a weighted sum of parts.
 
     Raises:
         ValueError: A part brings vectors of its own for new tokens, which have no sum.
     """
-    places: dict[Place, list[list[Effect]]] = {}
-    scales: dict[Place, list[float]] = {}
-    for effects, weight in zip(parts, weights, strict=True):
-        own: dict[Place, list[Effect]] = {}
+    return [
+        _effect(place, Blend(list(at.values()), [weights[number] for number in at]), at)
+        for place, at in _by_place(parts).items()
+    ]
+
+
+def routed(parts: Sequence[Sequence[Effect]], router: Router) -> list[Effect]:
+    """One effect a site for experts that a router weighs.
+
+    Raises:
+        ValueError: As for `blended`.
+    """
+    return [
+        _effect(place, Routed(router, place, at), at, router.wants(place), by_row=True)
+        for place, at in _by_place(parts).items()
+    ]
+
+
+def _by_place(parts: Sequence[Sequence[Effect]]) -> dict[Place, dict[int, list[Effect]]]:
+    """Effects by site and by the number of the part they are of."""
+    places: dict[Place, dict[int, list[Effect]]] = {}
+    for number, effects in enumerate(parts):
         for effect in effects:
             if effect.reads == "ids":
                 raise ValueError("a module with vectors for new tokens can't be part of a mixture")
-            own.setdefault((effect.layer, effect.site, effect.point), []).append(effect)
-        for place, at in own.items():
-            places.setdefault(place, []).append(at)
-            scales.setdefault(place, []).append(weight)
-    return [
-        Effect(*place, "here", Blend(at, scales[place]))  # type: ignore[arg-type]
-        for place, at in places.items()
-    ]
+            place = (effect.layer, effect.site, effect.point)
+            places.setdefault(place, {}).setdefault(number, []).append(effect)
+    return places
+
+
+def _effect(
+    place: Place,
+    fn: nn.Module,
+    parts: Mapping[int, Sequence[Effect]],
+    more: tuple[Remembered, ...] = (),
+    by_row: bool = False,
+) -> Effect:
+    inner = [effect for effects in parts.values() for effect in effects]
+    wants = dict.fromkeys([*(at for effect in inner for at in effect.remembered), *more])
+    by_row = by_row or any(effect.by_row for effect in inner)
+    return Effect(*place, "here", fn, tuple(wants), by_row)
 
 
 def _added(effects: Sequence[Effect], here: Here) -> Tensor:

@@ -130,19 +130,10 @@ def names(composition: Composition) -> list[str]:
 def _names(composition: Composition) -> Iterator[str]:
     if isinstance(composition, str):
         yield composition
-    elif isinstance(composition, Mix):
-        for part, _ in composition.parts:
-            yield from _names(part)
-    elif isinstance(composition, ByLanguage):
-        for _, part in composition.parts:
-            yield from _names(part)
-    elif composition is not None:
-        if isinstance(composition, Route):
-            yield composition.router
-        elif isinstance(composition, Fuse):
-            yield composition.fusion
-        for part in composition.parts:
-            yield from _names(part)
+    elif isinstance(composition, (Route, Fuse)):
+        yield composition.router if isinstance(composition, Route) else composition.fusion
+    for part in parts_of(composition):
+        yield from _names(part)
 
 
 def _checked(part: Composition) -> Composition:
@@ -156,3 +147,39 @@ def _checked(part: Composition) -> Composition:
 def _require(true: bool, said: str) -> None:
     if not true:
         raise ValueError(said)
+
+
+def parts_of(composition: Composition) -> list[Composition]:
+    """The parts right below a composition."""
+    if isinstance(composition, Mix):
+        return [part for part, _ in composition.parts]
+    if isinstance(composition, ByLanguage):
+        return [part for _, part in composition.parts]
+    return [] if composition is None or isinstance(composition, str) else list(composition.parts)
+
+
+def replaced(composition: Composition, by: Mapping[str, Composition]) -> Composition:
+    """The composition with names replaced; routers and fusions only by other names.
+
+    Args:
+        composition: Any.
+        by: What stands for a name; others stay.
+    """
+    if isinstance(composition, str):
+        return by.get(composition, composition)
+    if isinstance(composition, Stack):
+        return Stack(*(replaced(part, by) for part in composition.parts))
+    if isinstance(composition, Mix):
+        weights: dict[Composition, float] = {}
+        for part, weight in composition.parts:
+            new = replaced(part, by)
+            weights[new] = weights.get(new, 0.0) + weight
+        return Mix(weights)
+    if isinstance(composition, ByLanguage):
+        return ByLanguage({tag: replaced(part, by) for tag, part in composition.parts})
+    if isinstance(composition, (Route, Fuse)):
+        own = composition.router if isinstance(composition, Route) else composition.fusion
+        name = by.get(own, own)
+        _require(isinstance(name, str), f"{own!r} must be replaced by a name")
+        return type(composition)(str(name), [replaced(part, by) for part in composition.parts])
+    return None

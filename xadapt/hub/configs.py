@@ -124,14 +124,20 @@ def _bottleneck(options: bottleneck.Options, width: int) -> dict[str, Any]:
         "ln_after": False,
         "init_weights": "bert",
         "init_weights_seed": None,
-        "inv_adapter": None,
-        "inv_adapter_reduction_factor": None,
+        "inv_adapter": options.invertible,
+        "inv_adapter_reduction_factor": _invertible_factor(options, width),
         "cross_adapter": False,
         "dropout": 0.0,
         "use_gating": False,
         "phm_layer": False,
         "stochastic_depth": 0.0,
     }
+
+
+def _invertible_factor(options: bottleneck.Options, width: int) -> float | None:
+    if options.invertible is None:
+        return None
+    return reduction_factor(width // 2, options.invertible_width or width // 2 // 2)
 
 
 def _model_class(model: Any) -> str:

@@ -162,7 +162,8 @@ def _adapters(
     config: Any = encoder.model.config
     kind = "lora" if isinstance(options, lora.Options) else "bottleneck"
     prefix = str(encoder.model.base_model_prefix)
-    keys = layouts.adapters_keys(kind, manifest.name, prefix, config.model_type, at)
+    maps = bool(getattr(options, "invertible", None))
+    keys = layouts.adapters_keys(kind, manifest.name, prefix, config.model_type, at, maps)
     renamed = {k: v.contiguous() for k, v in layouts.renamed(tensors, keys).items()}
     save_file(renamed, str(draft.folder / "adapter.safetensors"))
     # adapters reads this one unless it is told otherwise; nothing here ever does.

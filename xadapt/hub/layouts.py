@@ -125,10 +125,19 @@ def _adapters_refuses(
     if isinstance(options, lora.Options):
         return _adapters_refuses_lora(options, at)
     if isinstance(options, bottleneck.Options):
-        if options.form == "parallel" and model_type in ("t5", "mt5"):
-            return "adapters feeds a parallel bottleneck of T5 the states before their norm"
-        return None
+        return _adapters_refuses_bottleneck(options, model_type)
     return f"adapters has no module of kind {kind!r}"
+
+
+def _adapters_refuses_bottleneck(options: bottleneck.Options, model_type: str) -> str | None:
+    t5 = model_type in ("t5", "mt5")
+    if options.form == "parallel" and t5:
+        return "adapters feeds a parallel bottleneck of T5 the states before their norm"
+    if options.invertible == "glow":
+        return "adapters splits the tokens of a Glow adapter where it should split the features"
+    if options.invertible and t5:
+        return "an invertible adapter of T5 was not tried in adapters"
+    return None
 
 
 def _adapters_refuses_lora(options: lora.Options, at: list[Place]) -> str | None:
@@ -249,7 +258,7 @@ def _split_layer(path: str) -> tuple[str, str, str]:
 
 
 def adapters_keys(
-    kind: str, name: str, prefix: str, model_type: str, at: list[Place]
+    kind: str, name: str, prefix: str, model_type: str, at: list[Place], invertible: bool = False
 ) -> dict[str, str]:
     """Our key to adapters' key, one to one.
 
@@ -259,8 +268,14 @@ def adapters_keys(
         prefix: ``base_model_prefix`` of the model class.
         model_type: ``config.model_type`` of the base.
         at: The places.
+        invertible: Whether the module has an invertible part.
     """
     result = {}
+    for part in (
+        f"{net}.{n}.{what}" for net in "FG" for n in (0, 2) for what in ("weight", "bias")
+    ):
+        if invertible:
+            result[f"invertible.{part}"] = f"{prefix}.invertible_adapters.{name}.{part}"
     for place in at:
         if kind == "lora":
             for side in ("A", "B"):

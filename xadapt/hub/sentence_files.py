@@ -43,7 +43,7 @@ def write_sentence_files(
     folder: Path,
     pooling: Pooling,
     *,
-    base: str,
+    base: str | None,
     width: int,
     max_length: int,
     dense: Mapping[str, Tensor],
@@ -53,7 +53,7 @@ def write_sentence_files(
     Args:
         folder: Where to.
         pooling: The base's own.
-        base: Hub id of the base.
+        base: Hub id of the base; ``None`` where the folder is a base itself.
         width: Features of a hidden state.
         max_length: Tokens kept of a text.
         dense: State of the base's dense layers, ``<index>.weight`` and ``<index>.bias`` of the
@@ -70,7 +70,7 @@ def write_sentence_files(
         "sentence_bert_config.json": {
             "max_seq_length": max_length,
             "do_lower_case": pooling.lower,
-            "tokenizer_name_or_path": base,
+            **({"tokenizer_name_or_path": base} if base else {}),
         },
         "config_sentence_transformers.json": _prompts(pooling),
         "1_Pooling/config.json": _pooling(pooling, width),

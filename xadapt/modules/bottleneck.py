@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import PositiveFloat, PositiveInt, model_validator
+from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from xadapt.modules.effects import Effect, Geometry, ModuleOptions
+from xadapt.modules.effects import BELOW, EMBEDDED, Effect, Geometry, ModuleOptions, Reads
+from xadapt.modules.invertible import Coupling
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
@@ -27,9 +28,12 @@ class BottleneckOptions(ModuleOptions):
         width: Features of the narrow middle.
         after: Which sub-layers it follows: ``ffn``, ``attention`` or ``both``.
         form: ``sequential`` reads the sub-layer's own output (before residual and norm);
-            ``parallel`` reads the input of the FFN, and goes with ``after: ffn`` alone.
+            ``parallel`` reads the sub-layer's input.
         activation: The non-linearity of the middle.
         scaling: Factor on the output.
+        invertible: Also put the embeddings through an invertible map, ``nice`` or ``glow``, that
+            is undone before the base's language-model head compares with them.
+        invertible_width: Features inside the map's networks; without, half of what they read.
     """
 
     width: PositiveInt = 64
@@ -37,12 +41,8 @@ class BottleneckOptions(ModuleOptions):
     form: Literal["sequential", "parallel"] = "sequential"
     activation: Literal["relu", "gelu", "silu"] = "gelu"
     scaling: PositiveFloat = 1.0
-
-    @model_validator(mode="after")
-    def _parallel_is_beside_the_ffn(self) -> Self:
-        if self.form == "parallel" and self.after != "ffn":
-            raise ValueError("form 'parallel' goes with after: ffn")
-        return self
+    invertible: Literal["nice", "glow"] | None = None
+    invertible_width: PositiveInt | None = None
 
 
 class Narrow(nn.Module):
@@ -79,7 +79,9 @@ class Bottleneck(nn.Module):
 
     ``after: both`` with ``form: sequential`` is the arrangement of Houlsby et al. 2019,
     https://arxiv.org/abs/1902.00751, section 2.1 (``double_seq_bn`` in `adapters`); ``parallel``
-    is that of He et al. 2022, https://arxiv.org/abs/2110.04366, section 3.2.
+    is that of He et al. 2022, https://arxiv.org/abs/2110.04366, section 3.2. ``after: ffn`` with
+    ``invertible: nice`` is the language adapter of MAD-X, Pfeiffer et al. 2020,
+    https://arxiv.org/abs/2005.00052 (``seq_bn_inv`` in `adapters`).
 
     Args:
         options: Width, places, form, activation, scaling and layers.
@@ -105,12 +107,30 @@ class Bottleneck(nn.Module):
                 read = geometry.width if options.form == "parallel" else out
                 places[site] = Narrow((read, out), options, generator)
             self.layers[str(layer)] = places
+        self.invertible: Coupling | None = None
+        if options.invertible:
+            self.invertible = Coupling(
+                geometry.width,
+                options.invertible,
+                options.invertible_width,
+                ACTIVATIONS[options.activation],
+                generator,
+            )
+
+    @property
+    def before_vocabulary(self) -> Callable[[Tensor], Tensor] | None:
+        """What states go through before the language-model head, if the map is there."""
+        return self.invertible.inverse if self.invertible else None
 
     def effects(self) -> list[Effect]:
-        """One effect behind each chosen sub-layer."""
-        reads = "ffn_in" if self.options.form == "parallel" else "output"
-        return [
-            Effect(int(layer), site, 0, reads, narrow)  # type: ignore[arg-type]
+        """One effect behind or beside each chosen sub-layer, and one at the embeddings."""
+        first = []
+        if self.invertible:
+            first = [Effect(BELOW, EMBEDDED, 0, "output", self.invertible)]
+        beside: dict[str, Reads] = {"attn_out": "attn_in", "ffn_out": "ffn_in"}
+        parallel = self.options.form == "parallel"
+        return first + [
+            Effect(int(layer), site, 0, beside[site] if parallel else "output", narrow)
             for layer, places in self.layers.items()
             for site, narrow in places.items()  # type: ignore[operator]
         ]

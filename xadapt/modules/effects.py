@@ -3,38 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from torch import Tensor, nn
 
-Reads = Literal["input", "output", "ffn_in", "ids", "here"]
-EMBEDDINGS = "embeddings"
+Reads = Literal["input", "output", "attn_in", "ffn_in", "ids", "here"]
+EMBEDDINGS, EMBEDDED = "embeddings", "embedded"
 BELOW = -1
+
+
+Remembered = tuple[int, Literal["attn_in", "ffn_in"]]
 
 
 @dataclass(frozen=True)
 class Here:
-    """All a module may read at a site, ``(batch, tokens, features)`` each.
+    """What a module may read at a site, ``(batch, tokens, features)`` each.
 
     Attributes:
+        layer: The site's layer.
         input: The linear's input; at the embeddings its output.
         output: The linear's output, with what earlier modules added.
-        ffn_in: The input of the layer's FFN; only at sites of the FFN.
+        inputs: Inputs of attentions and FFNs that the effect wants, by layer and name.
+        mask: 1 where a token is real, ``(batch, tokens)``.
     """
 
+    layer: int
     input: Tensor
     output: Tensor
-    ffn_in: Tensor | None = None
+    inputs: Mapping[Remembered, Tensor] = field(default_factory=dict)
+    mask: Tensor | None = None
 
-    def read(self, reads: Reads, rows: slice | Tensor = slice(None)) -> Any:
-        """What an effect with these ``reads`` is given of some rows."""
-        if reads != "here":
-            return getattr(self, reads)[rows]
-        beside = None if self.ffn_in is None else self.ffn_in[rows]
-        return Here(self.input[rows], self.output[rows], beside)
+    def read(self, reads: Reads) -> Any:
+        """What an effect with these ``reads`` is given."""
+        if reads == "attn_in" or reads == "ffn_in":
+            return self.inputs[self.layer, reads]
+        return self if reads == "here" else getattr(self, reads)
+
+    def of(self, rows: slice | Tensor) -> Here:
+        """The same of some rows."""
+        inputs = {key: states[rows] for key, states in self.inputs.items()}
+        mask = None if self.mask is None else self.mask[rows]
+        return Here(self.layer, self.input[rows], self.output[rows], inputs, mask)
 
     def after(self, added: Tensor) -> Here:
         """The same once something was added to the output."""
@@ -45,21 +57,25 @@ class Here:
 class Effect:
     """One small network whose output is added to the output of one site.
 
-    A site is a linear of a layer, or the table of word embeddings (layer `BELOW`, site
-    `EMBEDDINGS`), whose output is ``(batch, tokens, width)`` before positions and norm.
+    A site is a linear of a layer; or the table of word embeddings (layer `BELOW`, site
+    `EMBEDDINGS`), whose output is ``(batch, tokens, width)`` before positions and norm; or what
+    the base makes of them and sends to its first layer (layer `BELOW`, site `EMBEDDED`).
 
     Attributes:
         layer: Index of the encoder layer, from 0; `BELOW` for the embeddings.
-        site: Name of the linear site, such as ``q`` or ``ffn_out``, or `EMBEDDINGS`.
+        site: Name of the linear site, such as ``q`` or ``ffn_out``, or `EMBEDDINGS`, `EMBEDDED`.
         point: Which linear of the site, where it has several (a gated FFN has two ``ffn_in``).
         reads: What ``fn`` is given: the linear's ``input``, its ``output``, or the input of
-            the layer's FFN (``ffn_in``), all ``(batch, tokens, features)``; or all of them
-            (``here``, a `Here`). At the embeddings ``output``, or ``ids``: token ids
-            ``(batch, tokens)``, among which ids from the vocabulary's size on, whose vector is
-            what ``fn`` gives alone.
+            the layer's attention (``attn_in``) or FFN (``ffn_in``), all ``(batch, tokens,
+            features)``; or all of them (``here``, a `Here`). At the embeddings ``output``, or
+            ``ids``: token ids ``(batch, tokens)``, among which ids from the vocabulary's size on,
+            whose vector is what ``fn`` gives alone.
         fn: The network; returns ``(batch, tokens, features of the site)``. It may have a method
             ``onto(x, y)`` that gives ``y + fn(x)`` more cheaply; it is taken where the module
             acts on every row.
+        wants: For ``here``, the inputs of attentions and FFNs that ``fn`` reads, by layer and
+            name: of this layer or lower ones.
+        by_row: Whether ``fn`` differs from row to row, as under a router.
     """
 
     layer: int
@@ -67,6 +83,15 @@ class Effect:
     point: int
     reads: Reads
     fn: nn.Module
+    wants: tuple[Remembered, ...] = ()
+    by_row: bool = False
+
+    @property
+    def remembered(self) -> tuple[Remembered, ...]:
+        """The inputs of attentions and FFNs that must be at hand."""
+        if self.reads == "attn_in" or self.reads == "ffn_in":
+            return ((self.layer, self.reads),)
+        return self.wants
 
 
 @dataclass(frozen=True)
@@ -91,8 +116,8 @@ class Geometry:
 
 
 def _check_span(value: Any) -> Any:
-    if value != "all" and not 0 <= value[0] < value[1]:
-        raise ValueError("must be 'all' or [start, stop) with 0 <= start < stop")
+    if value != "all" and not (0 <= value[0] < value[1] or value[1] < 0 <= value[0]):
+        raise ValueError("must be 'all' or [start, stop) with 0 <= start < stop, or stop < 0")
     return value
 
 
@@ -103,7 +128,8 @@ class ModuleOptions(BaseModel):
     """Options every module kind has.
 
     Attributes:
-        layers: ``all``, or ``[start, stop)``: the layers the module sits in.
+        layers: ``all``, or ``[start, stop)``: the layers the module sits in. A negative stop
+            counts from the end: ``[0, -1]`` leaves the last layer out.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -118,7 +144,8 @@ class ModuleOptions(BaseModel):
         if self.layers == "all":
             return range(depth)
         start, stop = self.layers
-        if stop > depth:
+        stop = depth + stop if stop < 0 else stop
+        if not start < stop <= depth:
             raise ValueError(f"layers [{start}, {stop}) leave an encoder of {depth} layers")
         return range(start, stop)
 

@@ -293,7 +293,7 @@ class Trainer:
         }
 
     def _lm_head(self, states: Tensor) -> Tensor:
-        return self.encoder.mlm_head()(states)
+        return self.encoder.mlm_head(self.attachment.before_vocabulary)(states)
 
     def _save(self) -> None:
         if self.processes.main:

@@ -1,0 +1,117 @@
+"""A composition made into a folder: one plain LoRA where that is exact, else all its parts."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from xadapt.adapted import Adapted
+from xadapt.attach import geometry
+from xadapt.compose.by_language import choices
+from xadapt.compose.export import Exported, merge_loras
+from xadapt.compose.text import show
+from xadapt.compose.values import Composition, Fuse, Route, names, parts_of, replaced
+from xadapt.errors import UserError
+from xadapt.files import require_empty
+from xadapt.hub.composition_file import write_composition
+from xadapt.hub.folder import write_folder
+from xadapt.hub.manifest import Manifest, ModuleSpec, build_manifest
+from xadapt.hub.opening import read_manifest
+from xadapt.module_places import locate
+from xadapt.outcome import VERIFY_TEXTS, Verify
+from xadapt.store import options_of
+
+
+def compose(
+    expression: str | Composition,
+    *,
+    base: str,
+    folders: Sequence[str],
+    out: Path,
+    verify: Verify,
+    rank: int | None = None,
+    apart: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Write a composition as a folder that loads as one.
+
+    Stacks and fixed mixtures of LoRAs become one plain LoRA, which other libraries load too; all
+    else, and everything if ``apart``, is written as the composition with copies of its modules.
+
+    Args:
+        expression: The composition or its text.
+        base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
+        folders: Folders of modules, as for `Adapted.load`.
+        out: Folder to make.
+        verify: How other libraries are asked what they make of a plain LoRA.
+        rank: Cut the plain LoRA to this rank.
+        apart: Keep the parts apart.
+        say: Told what is written, a line at a time.
+
+    Raises:
+        UserError: It can't be composed, or not as one LoRA of that rank; nothing is left behind.
+    """
+    require_empty(out)
+    composition, places = locate(list(folders), expression)
+    if not places:
+        raise UserError("the composition names no module", where=show(composition))
+    manifests = {name: read_manifest(folder) for name, folder in places.items()}
+    one = (
+        not apart
+        and _is_sum(composition)
+        and {m.module.kind for m in manifests.values()} == {"lora"}
+    )
+    if rank is not None and not one:
+        raise UserError("only a stack or fixed mixture of LoRAs has a rank", where="--rank")
+    adapted = Adapted.load(base, *folders, compose=expression, dtype="float32", device="cpu")
+    if not one:
+        written = write_composition(out, composition, {n: Path(f) for n, f in places.items()})
+        say(f"wrote {out}: {show(written)}")
+        return
+    made = merge_loras(composition, adapted.modules, geometry(adapted.encoder), rank)
+    manifest = _manifest(out.name, composition, manifests, adapted, made)
+    checks = verify(base, made.module, VERIFY_TEXTS)
+    write_folder(out, made.module, adapted.encoder, manifest, verify=checks)
+    lost = f"{made.error:.1%} of the norm of an update cut away at most" if made.error else "exact"
+    say(f"wrote {out}: one LoRA of rank {made.module.options.rank}, {lost}")
+
+
+def _is_sum(composition: Composition) -> bool:
+    """Whether the composition is the same sum for every row."""
+    if choices(composition) or isinstance(composition, (Route, Fuse)):
+        return False
+    return all(_is_sum(part) for part in parts_of(composition))
+
+
+def _manifest(
+    name: str,
+    composition: Composition,
+    parents: Mapping[str, Manifest],
+    adapted: Adapted,
+    made: Exported,
+) -> Manifest:
+    """What is known of a merged LoRA: its parents' data and languages, and no evidence yet."""
+    first = next(iter(parents.values()))
+    licences = {m.licence for m in parents.values()}
+    pivots = {m.pivot for m in parents.values()}
+    told = {own: parents[own].name for own in names(composition)}
+    return build_manifest(
+        name=re.sub(r"[^A-Za-z0-9_-]+", "-", name, flags=re.ASCII).strip("-_")[:96] or "composed",
+        base=first.base.model_dump(),
+        module=ModuleSpec(kind="lora", options=options_of(made.module).model_dump(mode="json")),
+        objectives=list(dict.fromkeys(o for m in parents.values() for o in m.objectives)),
+        recipe={},
+        languages=list(dict.fromkeys(tag for m in parents.values() for tag in m.languages)),
+        pivot=pivots.pop() if len(pivots) == 1 else None,
+        data=list({d.model_dump_json(): d for m in parents.values() for d in m.data}.values()),
+        parents=list(told.values()),
+        composition=show(replaced(composition, told)),
+        pooling=first.pooling,
+        prompt=first.prompt,
+        max_length=first.max_length,
+        dtype=str(adapted.encoder.dtype).removeprefix("torch."),
+        created=datetime.date.today().isoformat(),
+        licence=licences.pop() if len(licences) == 1 else None,
+    )

@@ -1,0 +1,148 @@
+"""Routers: how much each expert of a mixture counts, read off the states."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from torch import Tensor, nn
+
+from xadapt.modules.effects import Effect, Geometry, Here, ModuleOptions, Remembered
+
+Place = tuple[int, str, int]
+
+
+class RouterOptions(ModuleOptions):
+    """Options of a router.
+
+    Attributes:
+        experts: How many it weighs.
+        scope: One linear for each ``site`` (fed the site's own input), for each ``layer`` (fed
+            the input of its attention), or for the whole ``model`` (fed that of the first layer).
+        features: Of these states the first token's (``cls``), the ``mean`` over real tokens, or
+            each ``token``'s own, which then has weights of its own.
+        sites: The sites its experts act on; for ``scope: site``.
+        temperature: Scores are divided by it.
+        top_k: Experts that keep a weight in a row or token; the others get exactly zero.
+    """
+
+    experts: PositiveInt = 2
+    scope: Literal["site", "layer", "model"] = "layer"
+    features: Literal["cls", "mean", "token"] = "cls"
+    sites: tuple[str, ...] = Field(("q", "k", "v", "ffn_in", "ffn_out"), min_length=1)
+    temperature: PositiveFloat = 1.0
+    top_k: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _keeps_some(self) -> Self:
+        if self.top_k is not None and self.top_k > self.experts:
+            raise ValueError("top_k can't be more than experts")
+        return self
+
+
+class Router(nn.Module):
+    """Softmax over linear scores of the states; all experts count alike at birth.
+
+    The router of MT4CrossOIE (2023), https://arxiv.org/abs/2308.06552, section 3.3, is ``scope:
+    site, features: cls``. With ``top_k`` the kept weights are those of the softmax brought to sum
+    to one.
+
+    Args:
+        options: Experts, scope, features, temperature and top k.
+        geometry: Shapes of the encoder.
+        seed: Not used: the weights start at zero.
+
+    Raises:
+        ValueError: A site is unknown to the encoder, or the layers leave it.
+    """
+
+    kind: ClassVar[str] = "router"
+    Options: ClassVar[type[RouterOptions]] = RouterOptions
+
+    def __init__(self, options: RouterOptions, geometry: Geometry, seed: int = 0) -> None:
+        super().__init__()
+        self.options = options
+        sizes = _sizes(options, geometry)
+        self.scores = nn.ParameterDict(
+            {key: nn.Parameter(torch.zeros(options.experts, size)) for key, size in sizes.items()}
+        )
+
+    def effects(self) -> list[Effect]:
+        """None: a router acts through its experts."""
+        return []
+
+    def wants(self, place: Place) -> tuple[Remembered, ...]:
+        """The inputs of attentions it reads for the experts at a site."""
+        if self.options.scope == "site":
+            return ()
+        return ((place[0] if self.options.scope == "layer" else 0, "attn_in"),)
+
+    def gates(self, place: Place, here: Here) -> Tensor:
+        """The weights of the experts at a site.
+
+        Args:
+            place: The site.
+            here: What is read there.
+
+        Returns:
+            ``(batch, 1, experts)``, or ``(batch, tokens, experts)`` for ``features: token``; each
+            sums to one.
+
+        Raises:
+            ValueError: Experts act at a site this router was not made for.
+        """
+        key = self._key(place)
+        if key not in self.scores:
+            raise ValueError(f"the router has no weights for {place[1]} of layer {place[0] + 1}")
+        wants = self.wants(place)
+        states = here.inputs[wants[0]] if wants else here.input
+        features = self._features(states.float(), here.mask)
+        scores = F.linear(features, self.scores[key]) / self.options.temperature
+        return _kept(scores.softmax(-1), self.options.top_k)
+
+    def _key(self, place: Place) -> str:
+        layer, site, point = place
+        return {"site": f"{layer}-{site}-{point}", "layer": str(layer), "model": "all"}[
+            self.options.scope
+        ]
+
+    def _features(self, states: Tensor, mask: Tensor | None) -> Tensor:
+        if self.options.features == "token":
+            return states
+        if self.options.features == "cls":
+            return states[:, :1]
+        assert mask is not None
+        keep = mask.unsqueeze(-1).to(states.dtype)
+        return (states * keep).sum(1, keepdim=True) / keep.sum(1, keepdim=True).clamp(min=1)
+
+
+def _sizes(options: RouterOptions, geometry: Geometry) -> dict[str, int]:
+    """Features of each linear by its key."""
+    span = options.span(geometry.depth)
+    if options.scope == "model":
+        return {"all": geometry.width}
+    if options.scope == "layer":
+        return {str(layer): geometry.width for layer in span}
+    known = {site for _, site, _ in geometry.sizes}
+    for site in options.sites:
+        if site not in known:
+            raise ValueError(f"the encoder has no site {site!r}; it has {', '.join(sorted(known))}")
+    return {
+        f"{layer}-{site}-{point}": geometry.sizes[layer, site, point][0]
+        for layer in span
+        for site in options.sites
+        for point in geometry.points(layer, site)
+    }
+
+
+def _kept(gates: Tensor, top_k: int | None) -> Tensor:
+    if top_k is None or top_k == gates.shape[-1]:
+        return gates
+    most, where = gates.topk(top_k, -1)
+    return torch.zeros_like(gates).scatter(-1, where, most / most.sum(-1, keepdim=True))
+
+
+Part = Router
+Options = RouterOptions
