@@ -15,7 +15,7 @@ PIP_TORCH = -m pip install --no-deps --retries 0 --timeout 15 $(TORCH_INDEX:%=--
 # Many threads in each of several workers stall each other; tests never reach for the network.
 TEST_ENV = OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
-DEMO_EXTRAS = demo,adapters,peft
+DEMO_EXTRAS = adapters,peft
 DEV_EXTRAS = all,dev
 # as `all`, without adapters, which can't be imported under transformers 5
 V5_EXTRAS = peft,data,kg,sentence-transformers,demo,dev

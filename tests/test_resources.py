@@ -47,6 +47,8 @@ def test_a_built_package_carries_the_folders(tmp_path):
     (copy / "xadapt").mkdir()
     for name in ("__init__.py", "resources.py", "errors.py"):
         shutil.copy(ROOT / "xadapt" / name, copy / "xadapt" / name)
+    mini = ROOT / "xadapt" / "mini"
+    shutil.copytree(mini, copy / "xadapt" / "mini")
     pytest.importorskip("setuptools", minversion="77")
     build = "from setuptools import build_meta as b; import sys; print(b.build_wheel(sys.argv[1]))"
     done = subprocess.run(
@@ -56,6 +58,8 @@ def test_a_built_package_carries_the_folders(tmp_path):
     site = tmp_path / "site"
     with zipfile.ZipFile(tmp_path / done.stdout.split()[-1]) as wheel:
         wheel.extractall(site)
+    carried = {p.relative_to(site / "xadapt") for p in (site / "xadapt" / "mini").rglob("*")}
+    assert carried == {p.relative_to(ROOT / "xadapt") for p in mini.rglob("*")}
     find = (
         "from xadapt.resources import resource; print(resource('kg_data', 'cldr', 'frames.yaml'))"
     )

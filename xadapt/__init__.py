@@ -1,8 +1,8 @@
 """xadapt: alignment modules on a frozen multilingual encoder.
 
-The command line's verbs, in Python: `train`, `load`, `encode` and `evaluate`. They are described
-in `xadapt.verbs`, which is imported when the first of them is used, so that ``import xadapt`` and
-``xadapt --help`` take no time.
+The command line's verbs, in Python: `train`, `load`, `encode`, `compose` and `evaluate`. They are
+described in `xadapt.verbs`, which is imported when the first of them is used, so that
+``import xadapt`` and ``xadapt --help`` take no time.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xadapt.verbs import encode, evaluate, load, train
+    from xadapt.verbs import compose, encode, evaluate, load, train
 
-VERBS = ("train", "load", "encode", "evaluate")
-__all__ = ["__version__", "encode", "evaluate", "load", "train"]
+VERBS = ("train", "load", "encode", "compose", "evaluate")
+__all__ = ["__version__", "compose", "encode", "evaluate", "load", "train"]
 
 
 class _Package(ModuleType):
-    """This module, where the rooms `xadapt.train` and `xadapt.evaluate` don't hide the verbs.
+    """This module, where rooms such as `xadapt.train` don't hide the verbs of their names.
 
-    Python binds a package's submodule under its name when it is imported; for these two the name
+    Python binds a package's submodule under its name when it is imported; for these the name
     stays with the verb. ``from xadapt.train.loop import Trainer`` works as ever.
     """
 

@@ -156,6 +156,8 @@ def loading_lines(manifest: Manifest, base: str, folder: str) -> list[str]:
         f"tokenizer = AutoTokenizer.from_pretrained({base!r})",
         "",
         "import torch",
+        "model.active_head = None",
+        *([f"base = {base!r}"] if manifest.pooling.get("dense") else []),
         f"batch = tokenizer({texts!r}, padding=True, return_tensors='pt')",
         "states = model.eval()(**batch).last_hidden_state",
         *pooling_code(manifest),

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xadapt import assess, bridges, languages, registry, run
+from xadapt import assess, bridges, composing, languages, registry, run
 from xadapt.adapted import Adapted
 from xadapt.backbones.encoder import Encoder
 from xadapt.compose.values import Composition
@@ -86,6 +86,42 @@ def encode(
         UserError: As for `load`, or the two lists differ in length.
     """
     return load(base, *modules, compose=compose, dtype=dtype).encode(texts, languages)
+
+
+def compose(
+    expression: str | Composition,
+    *,
+    base: str,
+    out: str | Path,
+    modules: Sequence[str | Path] = (),
+    rank: int | None = None,
+    apart: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Make one folder of modules that act together: a plain LoRA where that is exact.
+
+    Args:
+        expression: A composition or its text, such as ``"mix(a:.7, b:.3)"``; names are folders.
+        base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
+        out: Folder to make.
+        modules: Folders of modules; text ``NAME=FOLDER`` gives one a name.
+        rank: Cut the one LoRA to this rank.
+        apart: Keep LoRAs apart that could be one.
+        say: Told what is written.
+
+    Raises:
+        UserError: It can't be composed; nothing is left behind.
+    """
+    composing.compose(
+        expression,
+        base=base,
+        folders=[str(folder) for folder in modules],
+        out=Path(out),
+        verify=bridges.compare_loaders,
+        rank=rank,
+        apart=apart,
+        say=say,
+    )
 
 
 def train(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,18 @@ def test_a_folder_in_a_package(package):
     assert resolve("package:tinybase_pkg").location == str(package.resolve())
     assert base.file("config.json").read_text() == "{}"
     assert base.file("modules.json") is None
+
+
+def test_mini_comes_with_xadapt(tmp_path, monkeypatch):
+    base = resolve("mini")
+    place = Path(base.location)
+    assert (base.spec, base.kind, place.parts[-2:]) == ("mini", "package", ("xadapt", "mini"))
+    files = [path for path in place.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 25e6
+    assert not [path for path in files if path.suffix in (".bin", ".pt", ".pkl", ".py")]
+    (tmp_path / "mini").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert resolve("mini") == base and resolve("./mini").location == str(tmp_path / "mini")
 
 
 @pytest.mark.parametrize(

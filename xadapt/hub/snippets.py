@@ -62,6 +62,7 @@ def _adapters(manifest: Manifest) -> str:
     loaded = [
         f"model = AutoAdapterModel.from_pretrained(base{_revision(manifest)})",
         "model.load_adapter(folder, set_active=True)",
+        "model.active_head = None  # states, not the scores of a head the base came with",
     ]
     call = "model(**batch).last_hidden_state"
     if manifest.base.model_type in ENCODER_CLASS:
