@@ -13,7 +13,7 @@ from xadapt.errors import UserError
 from xadapt.files import write_json
 
 BaseOption = Annotated[
-    str, typer.Option("--base", help="Hub id, folder or package:NAME/SUBDIR of the encoder.")
+    str, typer.Option("--base", help="The encoder: Hub id, folder, package:NAME/SUBDIR or mini.")
 ]
 ModuleOption = Annotated[
     list[str] | None,
