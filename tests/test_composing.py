@@ -131,11 +131,16 @@ def test_loras_can_be_kept_apart(three: tuple[Place, dict[str, Path]], tmp_path:
                          for f in (modules["de"], tmp_path / "c" / "modules" / "de")))  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["mix(a:.5", "nowhere/at/all", "none"])
+UNRUNNABLE = ["fuse({de}; {sw})", "by_language(* = route({de}; {sw}))"]
+WRONG = ["mix(a:.5", "nowhere/at/all", "none", *UNRUNNABLE]
+
+
+@pytest.mark.parametrize("text", WRONG)
 def test_mistakes_are_one_line_and_leave_nothing(
     three: tuple[Place, dict[str, Path]], tmp_path: Path, text: str
 ) -> None:
-    place, _ = three  # noqa: F811
+    place, modules = three  # noqa: F811
+    text = text.format(**modules)
     done = xadapt("compose", text, "--base", place.base, "--out", tmp_path / "c")
     assert done.code == 2 and len(done.lines) == 1, done.err
     assert everything(tmp_path) == []

@@ -13,7 +13,7 @@ from xadapt.attach import Attachment, geometry
 from xadapt.backbones import fingerprint
 from xadapt.backbones.encode import encode
 from xadapt.backbones.encoder import Encoder
-from xadapt.compose.by_language import choices, for_language, lacks
+from xadapt.compose.by_language import choices, for_language, lacks, opened
 from xadapt.compose.composed import Composed
 from xadapt.compose.text import parse
 from xadapt.compose.values import ANY, ByLanguage, Composition, names
@@ -36,7 +36,7 @@ class Adapted:
             after, and rows of other languages are rows of the bare base.
 
     Raises:
-        UserError: The composition names a module that is not there, or can't be.
+        UserError: The composition names a module that is not there.
     """
 
     def __init__(
@@ -81,10 +81,26 @@ class Adapted:
             UserError: A folder is no module, or belongs to another base, or it is not clear
                 which module is for a language.
         """
-        composition, places = locate(folders, compose)
+        return cls.open(base, *locate(folders, compose), dtype=dtype, device=device)
+
+    @classmethod
+    def open(
+        cls,
+        base: str,
+        composition: Composition,
+        places: Mapping[str, str],
+        *,
+        dtype: str = "auto",
+        device: str = "auto",
+    ) -> Adapted:
+        """Load a base and the modules of a composition from their folders, by name.
+
+        Raises:
+            UserError: A folder is no module, or belongs to another base.
+        """
         encoder = Encoder.from_pretrained(base, dtype=dtype, device=device)
-        opened = {where: open_module(where, encoder)[0] for where in dict.fromkeys(places.values())}
-        return cls(encoder, {name: opened[where] for name, where in places.items()}, composition)
+        modules = {where: open_module(where, encoder)[0] for where in set(places.values())}
+        return cls(encoder, {name: modules[where] for name, where in places.items()}, composition)
 
     def with_(self, composition: str | Composition) -> Adapted:
         """The same encoder and modules under another composition.
@@ -139,6 +155,16 @@ class Adapted:
         """Those of the tags that some part of the composition has nothing for."""
         named = [tag for tag in dict.fromkeys(languages) if tag is not None]
         return [tag for tag in named if lacks(self.composition, tag)]
+
+    def prove(self) -> None:
+        """Attach what the composition can be for any row, once.
+
+        Raises:
+            UserError: Some of it can't run.
+        """
+        for composition in opened(self.composition):
+            with ExitStack() as attached:
+                self._attach(composition, attached)
 
     def _attach(self, composition: Composition, attached: ExitStack) -> Attachment:
         try:

@@ -150,7 +150,7 @@ class Attachment:
     def _hook_embeddings(self, effect: Effect) -> None:
         table = embedding_table(self.encoder)
         block = self.encoder.family.embeddings if effect.site == EMBEDDED else ""
-        source_of: nn.Module = self.encoder.model.get_submodule(block) if block else table
+        owner: nn.Module = self.encoder.model.get_submodule(block) if block else table
 
         def keep_inside(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
             if self.rows is None:
@@ -180,7 +180,7 @@ class Attachment:
             source = _given(effect, Here(BELOW, output, output), self.rows)
             return _added(output, self.rows, effect.fn(source).to(output.dtype))
 
-        self._undo.append(source_of.register_forward_hook(change).remove)
+        self._undo.append(owner.register_forward_hook(change).remove)
 
 
 def _given(effect: Effect, here: Here, rows: Rows) -> Any:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from xadapt.adapted import Adapted
 from xadapt.attach import geometry
-from xadapt.compose.by_language import choices
 from xadapt.compose.export import Exported, merge_loras
 from xadapt.compose.text import show
-from xadapt.compose.values import Composition, Fuse, Route, names, parts_of, replaced
+from xadapt.compose.values import ByLanguage, Composition, Led, names, parts_of, replaced
 from xadapt.errors import UserError
 from xadapt.files import require_empty
 from xadapt.hub.composition_file import write_composition
@@ -65,7 +64,8 @@ def compose(
     )
     if rank is not None and not one:
         raise UserError("only a stack or fixed mixture of LoRAs has a rank", where="--rank")
-    adapted = Adapted.load(base, *folders, compose=expression, dtype="float32", device="cpu")
+    adapted = Adapted.open(base, composition, places, dtype="float32", device="cpu")
+    adapted.prove()
     if not one:
         written = write_composition(out, composition, {n: Path(f) for n, f in places.items()})
         say(f"wrote {out}: {show(written)}")
@@ -80,7 +80,7 @@ def compose(
 
 def _is_sum(composition: Composition) -> bool:
     """Whether the composition is the same sum for every row."""
-    if choices(composition) or isinstance(composition, (Route, Fuse)):
+    if isinstance(composition, (ByLanguage, Led)):
         return False
     return all(_is_sum(part) for part in parts_of(composition))
 

@@ -108,8 +108,8 @@ def save(name: str, result: dict) -> None:
         if word == "--work":
             next(words)
         elif word in PLACES:
-            next(words)
-            shown += [word, PLACES[word]]
+            given = next(words)
+            shown += [word, PLACES[word] if Path(given).is_dir() else given]
         else:
             shown.append(word)
     result = {"command": " ".join(shown), "machine": machine(), **result}

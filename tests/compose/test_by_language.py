@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from xadapt.compose.by_language import choices, entry, for_language, lacks
+from xadapt.compose.by_language import choices, entry, for_language, lacks, opened
 from xadapt.compose.text import parse
 from xadapt.compose.values import ByLanguage
 from xadapt.errors import UserError
@@ -39,6 +39,12 @@ def test_what_lacks_a_language_is_known():
     assert not lacks(value, "swh") and lacks(value, "fr") and not lacks(parse("a + b"), "fr")
     nested = parse("by_language(de = by_language(sw = a), sw = b)")
     assert [len(choice.parts) for choice in choices(nested)] == [2, 1]
+
+
+def test_all_that_it_can_be():
+    value = parse("by_language(sw = a, de = none) + by_language(de = b, * = c)")
+    assert opened(value) == [parse("a + c"), "b", "c"]
+    assert opened(parse("a + b")) == [parse("a + b")]
 
 
 def test_no_language_tag_is_refused():

@@ -199,10 +199,9 @@ class Without(nn.Module):
         return self.kept
 
 
+@pytest.mark.parametrize("base", ["deberta-v3", "deberta-v2-conv"], indirect=True)
 def test_experts_where_positions_pass_are_refused(base):
     encoder, modules, _, _ = base
-    if not projects_positions(encoder):
-        pytest.skip("positions go their own way")
     router = Router(RouterOptions(experts=1), geometry(encoder))
     for composition in (Route("r", ["lora"]), Mix({Route("r", ["lora"]): 0.5})):
         routed = Composed(composition, {**modules, "r": router})

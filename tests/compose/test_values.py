@@ -56,5 +56,5 @@ def test_names_are_replaced_everywhere():
     )
     choice = ByLanguage({"de": Fuse("f", ["b"]), "*": None})
     assert replaced(choice, new) == ByLanguage({"de": Fuse("f", ["z"]), "*": None})
-    with pytest.raises(ValueError, match="replaced by a name"):
+    with pytest.raises(ValueError, match="given by name"):
         replaced(Fuse("a", ["b"]), new)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xadapt.compose.values import ANY, ByLanguage, Composition, Fuse, Mix, Route, Stack, parts_of
+from xadapt.compose.values import ANY, ByLanguage, Composition, parts_of, rebuilt
 from xadapt.language_match import find_same
+
+NO_LANGUAGE = "zxx"  # the tag of what is in no language
 
 
 def for_language(composition: Composition, tag: str) -> Composition:
@@ -19,21 +21,7 @@ def for_language(composition: Composition, tag: str) -> Composition:
     """
     if isinstance(composition, ByLanguage):
         return for_language(entry(composition, tag), tag)
-    if isinstance(composition, Stack):
-        parts = [for_language(part, tag) for part in composition.parts]
-        left = [part for part in parts if part is not None]
-        return Stack(*left) if len(left) > 1 else (left[0] if left else None)
-    if isinstance(composition, Mix):
-        weights: dict[Composition, float] = {}
-        for part, weight in composition.parts:
-            opened = for_language(part, tag)
-            weights[opened] = weights.get(opened, 0.0) + weight
-        return Mix(weights)
-    if isinstance(composition, Route):
-        return Route(composition.router, [for_language(part, tag) for part in composition.parts])
-    if isinstance(composition, Fuse):
-        return Fuse(composition.fusion, [for_language(part, tag) for part in composition.parts])
-    return composition
+    return rebuilt(composition, lambda part: for_language(part, tag))
 
 
 def entry(choice: ByLanguage, tag: str) -> Composition:
@@ -41,6 +29,12 @@ def entry(choice: ByLanguage, tag: str) -> Composition:
     parts = dict(choice.parts)
     found = find_same(tag, [own for own in parts if own != ANY])
     return parts[found] if found else parts.get(ANY)
+
+
+def opened(composition: Composition) -> list[Composition]:
+    """What a composition can be for a row: for each language it names, and for any other."""
+    tags = [tag for choice in choices(composition) for tag, _ in choice.parts if tag != ANY]
+    return list(dict.fromkeys(for_language(composition, tag) for tag in (*tags, NO_LANGUAGE)))
 
 
 def choices(composition: Composition) -> list[ByLanguage]:

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from xadapt.compose.values import Composition, Mix, Route, Stack, names
-from xadapt.modules.effects import Effect, Here, Remembered, effects_of
+from xadapt.modules.effects import Effect, Here, Place, Remembered, effects_of
 from xadapt.modules.router import Router
-
-Place = tuple[int, str, int]
 
 
 class Composed(nn.Module):
@@ -56,12 +54,12 @@ class Composed(nn.Module):
         return lambda states: reduce(lambda now, undo: undo(now), inverses, states)
 
     def _router(self, route: Route) -> Router:
-        router = self.named[route.router]
+        router = self.named[route.leader]
         if not isinstance(router, Router):
-            raise ValueError(f"{route.router!r} is no router")
+            raise ValueError(f"{route.leader!r} is no router")
         if router.options.experts != len(route.parts):
             raise ValueError(
-                f"{route.router!r} routes {router.options.experts} experts, not {len(route.parts)}"
+                f"{route.leader!r} routes {router.options.experts} experts, not {len(route.parts)}"
             )
         return router
 
@@ -161,8 +159,7 @@ def _by_place(parts: Sequence[Sequence[Effect]]) -> dict[Place, dict[int, list[E
         for effect in effects:
             if effect.reads == "ids":
                 raise ValueError("a module with vectors for new tokens can't be part of a mixture")
-            place = (effect.layer, effect.site, effect.point)
-            places.setdefault(place, {}).setdefault(number, []).append(effect)
+            places.setdefault(effect.place, {}).setdefault(number, []).append(effect)
     return places
 
 

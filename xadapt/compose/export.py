@@ -11,10 +11,8 @@ from torch import Tensor, nn
 from xadapt.compose.text import show
 from xadapt.compose.values import Composition, Mix, Stack
 from xadapt.errors import UserError
-from xadapt.modules.effects import Geometry
+from xadapt.modules.effects import Geometry, Place
 from xadapt.modules.lora import LoRA, LoRAOptions, LowRank
-
-Place = tuple[int, str, int]
 
 
 @dataclass(frozen=True)
@@ -63,8 +61,7 @@ def merge_loras(
             )
         for effect in module.effects():
             assert isinstance(effect.fn, LowRank)
-            place = (effect.layer, effect.site, effect.point)
-            terms.setdefault(place, []).append((weight, effect.fn))
+            terms.setdefault(effect.place, []).append((weight, effect.fn))
     if not terms:
         raise UserError("there is nothing to merge", where=show(composition))
     updates = {place: _joined(own) for place, own in terms.items()}
@@ -128,9 +125,8 @@ def _built(updates: dict[Place, tuple[Tensor, Tensor]], geometry: Geometry) -> L
             low = effect.fn
             assert isinstance(low, LowRank)
             low.A.zero_()
-            place = (effect.layer, effect.site, effect.point)
-            if place in updates:
-                down, up = updates[place]
+            if effect.place in updates:
+                down, up = updates[effect.place]
                 low.A[: len(down)] = down
                 low.B[:, : len(down)] = up
     return module

@@ -42,9 +42,7 @@ def show(composition: Composition) -> str:
         rows = (f"{_show_name(tag)} = {show(part)}" for tag, part in composition.parts)
         return f"by_language({', '.join(rows)})"
     parts = ", ".join(map(show, composition.parts))
-    if isinstance(composition, Route):
-        return f"route({_show_name(composition.router)}; {parts})"
-    return f"fuse({_show_name(composition.fusion)}; {parts})"
+    return f"{type(composition).__name__.lower()}({_show_name(composition.leader)}; {parts})"
 
 
 def _show_name(name: str) -> str:

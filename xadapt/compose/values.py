@@ -8,7 +8,7 @@ ones compare equal, and it prints, parses and saves (`xadapt.compose.text`).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -59,45 +59,33 @@ class Mix:
 
 
 @dataclass(frozen=True, init=False)
-class Route:
-    """A mixture whose weights a trained router gives for each row or token.
+class Led:
+    """Parts under a trained module that says how much each counts.
 
     Attributes:
-        router: Name of the router.
-        parts: Its experts, in the router's order.
+        leader: Name of that module.
+        parts: The parts, in the leader's order.
     """
 
-    router: str
+    leader: str
     parts: tuple[Composition, ...]
 
-    def __init__(self, router: str, parts: list[Composition] | tuple[Composition, ...]) -> None:
-        _require(bool(parts), "a route has an expert or more")
-        object.__setattr__(self, "router", _checked(router))
+    def __init__(self, leader: str, parts: Iterable[Composition]) -> None:
+        _require(isinstance(leader, str), "a router or fusion is given by name")
+        object.__setattr__(self, "leader", _checked(leader))
         object.__setattr__(self, "parts", tuple(_checked(part) for part in parts))
+        _require(bool(self.parts), "a route or fusion has a part or more")
 
     def __repr__(self) -> str:
-        return f"Route({self.router!r}, {list(self.parts)!r})"
+        return f"{type(self).__name__}({self.leader!r}, {list(self.parts)!r})"
 
 
-@dataclass(frozen=True, init=False)
-class Fuse:
-    """Attention over what each part makes of the states, by a trained fusion.
+class Route(Led):
+    """A mixture whose weights a trained router gives for each row or token."""
 
-    Attributes:
-        fusion: Name of the fusion.
-        parts: What it attends over, in its order.
-    """
 
-    fusion: str
-    parts: tuple[Composition, ...]
-
-    def __init__(self, fusion: str, parts: list[Composition] | tuple[Composition, ...]) -> None:
-        _require(bool(parts), "a fusion has a part or more")
-        object.__setattr__(self, "fusion", _checked(fusion))
-        object.__setattr__(self, "parts", tuple(_checked(part) for part in parts))
-
-    def __repr__(self) -> str:
-        return f"Fuse({self.fusion!r}, {list(self.parts)!r})"
+class Fuse(Led):
+    """Attention over what each part makes of the states, by a trained fusion."""
 
 
 @dataclass(frozen=True, init=False)
@@ -130,14 +118,14 @@ def names(composition: Composition) -> list[str]:
 def _names(composition: Composition) -> Iterator[str]:
     if isinstance(composition, str):
         yield composition
-    elif isinstance(composition, (Route, Fuse)):
-        yield composition.router if isinstance(composition, Route) else composition.fusion
+    elif isinstance(composition, Led):
+        yield composition.leader
     for part in parts_of(composition):
         yield from _names(part)
 
 
 def _checked(part: Composition) -> Composition:
-    known = (str, Stack, Mix, Route, Fuse, ByLanguage)
+    known = (str, Stack, Mix, Led, ByLanguage)
     if part is not None and not isinstance(part, known):
         raise TypeError(f"{part!r} is no composition")
     _require(part != "", "a module's name is not empty")
@@ -158,28 +146,40 @@ def parts_of(composition: Composition) -> list[Composition]:
     return [] if composition is None or isinstance(composition, str) else list(composition.parts)
 
 
+def rebuilt(composition: Composition, change: Callable[[Composition], Composition]) -> Composition:
+    """The composition with the parts right below it changed.
+
+    Parts that a stack has nothing of fall away, and weights of parts that became equal add up.
+    """
+    if isinstance(composition, Stack):
+        left = [new for part in composition.parts if (new := change(part)) is not None]
+        return Stack(*left) if len(left) > 1 else (left[0] if left else None)
+    if isinstance(composition, Mix):
+        weights: dict[Composition, float] = {}
+        for part, weight in composition.parts:
+            new = change(part)
+            weights[new] = weights.get(new, 0.0) + weight
+        return Mix(weights)
+    if isinstance(composition, ByLanguage):
+        return ByLanguage({tag: change(part) for tag, part in composition.parts})
+    if isinstance(composition, Led):
+        return type(composition)(composition.leader, map(change, composition.parts))
+    return composition
+
+
 def replaced(composition: Composition, by: Mapping[str, Composition]) -> Composition:
     """The composition with names replaced; routers and fusions only by other names.
 
     Args:
         composition: Any.
         by: What stands for a name; others stay.
+
+    Raises:
+        ValueError: A router or fusion would be replaced by more than a name.
     """
     if isinstance(composition, str):
         return by.get(composition, composition)
-    if isinstance(composition, Stack):
-        return Stack(*(replaced(part, by) for part in composition.parts))
-    if isinstance(composition, Mix):
-        weights: dict[Composition, float] = {}
-        for part, weight in composition.parts:
-            new = replaced(part, by)
-            weights[new] = weights.get(new, 0.0) + weight
-        return Mix(weights)
-    if isinstance(composition, ByLanguage):
-        return ByLanguage({tag: replaced(part, by) for tag, part in composition.parts})
-    if isinstance(composition, (Route, Fuse)):
-        own = composition.router if isinstance(composition, Route) else composition.fusion
-        name = by.get(own, own)
-        _require(isinstance(name, str), f"{own!r} must be replaced by a name")
-        return type(composition)(str(name), [replaced(part, by) for part in composition.parts])
-    return None
+    new = rebuilt(composition, lambda part: replaced(part, by))
+    if isinstance(new, Led):
+        return type(new)(by.get(new.leader, new.leader), new.parts)  # type: ignore[arg-type]
+    return new

@@ -15,6 +15,7 @@ EMBEDDINGS, EMBEDDED = "embeddings", "embedded"
 BELOW = -1
 
 
+Place = tuple[int, str, int]
 Remembered = tuple[int, Literal["attn_in", "ffn_in"]]
 
 
@@ -85,6 +86,11 @@ class Effect:
     fn: nn.Module
     wants: tuple[Remembered, ...] = ()
     by_row: bool = False
+
+    @property
+    def place(self) -> Place:
+        """Layer, site and point."""
+        return self.layer, self.site, self.point
 
     @property
     def remembered(self) -> tuple[Remembered, ...]:

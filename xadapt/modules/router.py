@@ -9,9 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from xadapt.modules.effects import Effect, Geometry, Here, ModuleOptions, Remembered
-
-Place = tuple[int, str, int]
+from xadapt.modules.effects import Effect, Geometry, Here, ModuleOptions, Place, Remembered
 
 
 class RouterOptions(ModuleOptions):
