@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +15,7 @@ from tiny_training import module_for, pairs, shaken
 from xadapt import assess
 from xadapt.cli import tables
 from xadapt.evaluate import bitext, entities
+from xadapt.evaluate.systems import System
 from xadapt.hub.manifest import Evidence
 
 ENCODER = tiny_encoder("bert")
@@ -90,3 +93,21 @@ def test_seeds_are_told_by_mean_and_range() -> None:
     lines = shown(tables.seeds_table(made))
     assert "3 seeds" in lines[0]
     assert any(line.split()[-3:] == ["0.500", "0.200", "0.900"] for line in lines)
+
+
+def test_a_gain_outside_its_interval_is_marked() -> None:
+    one_hot = np.eye(20, dtype=np.float32)
+
+    def right(rows: Sequence[str]) -> Any:
+        return one_hot[[int(row.split()[1]) for row in rows]]
+
+    def wrong(rows: Sequence[str]) -> Any:
+        return one_hot[[(int(row.split()[1]) + 1) % 20 for row in rows]]
+
+    labels = [(str(i), f"text {i}", f"pivot {i}") for i in range(20)]
+    systems = {assess.BASE: System(wrong, right), assess.LANGUAGE: System(right, right)}
+    found = entities.evaluate(labels, systems, base=assess.BASE, resamples=20, control=False)
+    lines = shown(tables.entities_table(found, "de", "en"))
+    assert any("0.000 [0.000, 0.000] " in line for line in lines)
+    assert sum("1.000 [1.000, 1.000]*" in line for line in lines) == 2
+    assert tables.BETTER in lines

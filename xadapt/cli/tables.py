@@ -9,7 +9,7 @@ from rich.table import Table
 
 from xadapt.assess import BASE, BOTH, LANGUAGE, TWIN
 from xadapt.evaluate import bitext, entities
-from xadapt.evaluate.statistics import Interval
+from xadapt.evaluate.statistics import Difference, Interval
 from xadapt.evaluate.systems import DIRECTIONS, Direction
 from xadapt.evaluate.tfidf import NAME as TFIDF
 from xadapt.hub.manifest import Evidence, Manifest
@@ -26,6 +26,7 @@ LEGEND = {
     BOTH: "both: on for {pivot} too",
     TWIN: "twin: the same module, trained on shuffled pairs",
 }
+BETTER = "*: gain over the frozen base above 0 by paired 95 % bootstrap"
 
 
 def evidence_table(manifest: Manifest) -> Table:
@@ -78,13 +79,14 @@ def bitext_table(result: bitext.Result) -> Table:
             table.add_row(
                 _short(row.system) if first else "",
                 ways[way],
-                _interval(row.accuracy[way]),
+                _interval(row.accuracy[way]) + _mark(row.gain.get(way)),
                 *(f"{row.xsim[margin][way]:.1f}" for margin in margins),
                 f"{row.pivot_kept:.3f}" if first and row.pivot_kept is not None else "",
             )
     legend = _legend([row.system for row in result.rows], pivot)
     about = f"xsim: errors in %, by margin; kept: cosine of {pivot} vectors with the base's"
-    table.caption = "\n".join(part for part in (legend, about) if part)
+    better = BETTER if any(row.gain for row in result.rows) else ""
+    table.caption = "\n".join(part for part in (legend, better, about) if part)
     return table
 
 
@@ -99,16 +101,19 @@ def entities_table(result: entities.Result, lang: str, pivot: str) -> Table:
     for row in result.rows:
         for way in DIRECTIONS:
             plain, csls = row.scores[way]["cosine"], row.scores[way].get("csls")
+            gain = row.gain[way]["cosine"]["hits@1"] if row.gain else None
             table.add_row(
                 _short(row.system) if way == DIRECTIONS[0] else "",
                 ways[way],
-                _interval(plain["hits@1"]),
+                _interval(plain["hits@1"]) + _mark(gain),
                 f"{plain['hits@10'].mean:.3f}",
                 f"{plain['mrr'].mean:.3f}",
                 f"{csls['hits@1'].mean:.3f}" if csls else "",
                 f"{csls['mrr'].mean:.3f}" if csls else "",
             )
-    table.caption = _legend([row.system for row in result.rows], pivot)
+    legend = _legend([row.system for row in result.rows], pivot)
+    better = BETTER if any(row.gain for row in result.rows) else ""
+    table.caption = "\n".join(part for part in (legend, better) if part)
     return table
 
 
@@ -156,6 +161,10 @@ def _legend(systems: Sequence[str], pivot: str) -> str:
 
 def _interval(value: Interval) -> str:
     return f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]"
+
+
+def _mark(gain: Difference | None) -> str:
+    return "*" if gain is not None and gain.low > 0 else " "
 
 
 def _evidence(row: Evidence) -> str:
