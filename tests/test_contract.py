@@ -12,20 +12,21 @@ import torch
 import yaml
 from pydantic import ValidationError
 from tiny_models import FAMILIES, padded, tiny_encoder
-from tiny_training import digest, forward, pairs, plain, shaken
+from tiny_training import digest, forward, pairs, plain, shaken, tagged
 
 from xadapt import recipe, registry
 from xadapt.attach import Attachment, geometry
 from xadapt.backbones.bank import FrozenVectors
+from xadapt.backbones.words import tokenize_words
 from xadapt.modules.effects import Effect, ModuleOptions
 from xadapt.objectives.contract import Bank, States, View, bank_rows, call, heads_of
 from xadapt.recipe_file import find_recipe, load_recipe, recipe_names
-from xadapt.records import ParallelPair, PlainText, Record
+from xadapt.records import ParallelPair, PlainText, Record, TaggedSentence
 
 TESTS = Path(__file__).parent
 OBJECTIVES = registry.names("objectives")
 MODULES = registry.names("modules")
-RECORDS = {ParallelPair: pairs, PlainText: plain}
+RECORDS = {ParallelPair: pairs, PlainText: plain, TaggedSentence: tagged}
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +48,10 @@ def run(name, encoder, records, order=None, seed=3):
     services = {
         "tokenizer": encoder.tokenizer,
         "tokenize": encoder.tokenize,
+        "tokenize_words": lambda sentences: tokenize_words(encoder, sentences),
         "lm_head": encoder.mlm_head(),
         "memory": memory,
-        "heads": heads_of(objective, encoder.width),
+        "heads": heads_of(objective, encoder.width, memory),
         "bank": Bank(FrozenVectors(encoder, None).get(rows)) if rows else None,
         "companions": {},
         "vocabulary": 200,

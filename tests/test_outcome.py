@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tiny_commands import QUICK, everything
 from tiny_models import tiny_encoder
-from tiny_training import module_for, pairs, shaken
+from tiny_training import module_for, shaken
 
 from xadapt import outcome
 from xadapt.errors import UserError
@@ -32,19 +32,6 @@ def manifest(*sources: Source, name: str = "", base_id: str | None = None) -> Ma
     return outcome.manifest_of(
         recipe(name), ENCODER, module_for(ENCODER), given, base_id=base_id, licence=None
     )
-
-
-def test_evidence_holds_both_modes_and_ways_beside_the_controls() -> None:
-    module = shaken(module_for(ENCODER))
-    rows = outcome.evidence(ENCODER, module, pairs(15))
-    assert [(r.sides, r.metric) for r in rows] == [
-        (sides, f"accuracy {way} pivot") for sides in ("language", "both") for way in ("to", "from")
-    ]
-    for row in rows:
-        assert row.interval is not None and row.interval[0] <= row.value <= row.interval[1]
-        assert row.base is not None and row.controls.keys() == {"tf-idf"}
-    assert not any(m._forward_hooks for m in ENCODER.model.modules())
-    assert outcome.evidence(ENCODER, module, []) == []
 
 
 def test_sources_are_named_without_folders_and_hub_ids_whole() -> None:

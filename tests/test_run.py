@@ -5,20 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from tiny_commands import QUICK, Place, everything, place  # noqa: F401
-from tiny_models import tiny_encoder
-from tiny_training import module_for, pairs, shaken, trainer
 
 from xadapt import bridges, run
-from xadapt.backbones.encode import encode
 from xadapt.errors import UserError
 from xadapt.hub.opening import read_manifest
-from xadapt.objectives.translation_ranking import TranslationRanking
 from xadapt.recipe import Recipe
 from xadapt.recipe_file import find_recipe, load_recipe
 from xadapt.records_in import Source
-from xadapt.train.tasks import Task
 
 
 def recipe(*settings: str) -> Recipe:
@@ -85,30 +79,3 @@ def test_other_development_pairs_are_another_run(
     with pytest.raises(UserError, match=r"another .*development pairs"):
         run.train(recipe(), again, nothing)
     run.train(recipe(), job(place, tmp_path / "m", resume=True), nothing)
-
-
-def test_dev_scores_are_counted_by_hand(tmp_path: Path) -> None:
-    encoder = tiny_encoder("bert")
-    module = shaken(module_for(encoder))
-    rows = pairs(12, seed=2)
-    made = trainer(
-        tmp_path, [Task("t", TranslationRanking(), rows)], encoder=encoder, module=module
-    )
-    scores = run.dev_scores(made, rows)
-    with made.attachment.on():
-        texts, active = (encode(encoder, [getattr(r, n) for r in rows]) for n in ("text", "pivot"))
-    frozen = encode(encoder, [r.pivot for r in rows])
-
-    def right(left: torch.Tensor, other: torch.Tensor) -> float:
-        unit = [torch.nn.functional.normalize(v, dim=1) for v in (left, other)]
-        cosines = unit[0] @ unit[1].T
-        hits = [int(row.argmax()) == i for i, row in enumerate(cosines)]
-        return sum(hits) / len(hits)
-
-    assert scores["language/to_pivot"] == right(texts, frozen)
-    assert scores["language/from_pivot"] == right(frozen, texts)
-    assert scores["both/to_pivot"] == right(texts, active)
-    assert scores["both/from_pivot"] == right(active, texts)
-    four = [v for k, v in scores.items() if "/" in k]
-    assert scores["score"] == pytest.approx(sum(four) / 4)
-    assert scores["pivot_kept"] < 0.9999

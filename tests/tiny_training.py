@@ -15,7 +15,7 @@ from torch import nn
 from xadapt.attach import geometry
 from xadapt.backbones.encoder import Encoder
 from xadapt.recipe import TrainSpec
-from xadapt.records import ParallelPair, PlainText
+from xadapt.records import ParallelPair, PlainText, TaggedSentence
 from xadapt.store import build
 from xadapt.train.loop import Run, Trainer
 from xadapt.train.tasks import Task
@@ -39,6 +39,17 @@ def pairs(n: int, seed: int = 0) -> list[ParallelPair]:
 def plain(n: int, seed: int = 0) -> list[PlainText]:
     """The language side of the pairs alone."""
     return [PlainText(p.text, p.lang, origin=p.origin) for p in pairs(n, seed)]
+
+
+def tagged(n: int, seed: int = 0) -> list[TaggedSentence]:
+    """Sentences of the language side in which every animal is a span and no other word is."""
+    animals = {"katze", "hund", "paka", "mbwa"}
+    rows = []
+    for pair in pairs(n, seed):
+        words = tuple(pair.text.split())
+        spans = tuple((i, i + 1, "ANIMAL") for i, word in enumerate(words) if word in animals)
+        rows.append(TaggedSentence(words, spans, "de", origin=pair.origin))
+    return rows
 
 
 def module_for(encoder: Encoder, kind: str = "lora", seed: int = 0, **options: Any) -> nn.Module:

@@ -11,7 +11,7 @@ from torch import nn
 
 from xadapt.attach import Attachment, geometry
 from xadapt.backbones import fingerprint
-from xadapt.backbones.encode import encode
+from xadapt.backbones.encode import Rows, encode
 from xadapt.backbones.encoder import Encoder
 from xadapt.compose.by_language import choices, for_language, lacks, opened
 from xadapt.compose.composed import Composed
@@ -136,20 +136,39 @@ class Adapted:
         Raises:
             UserError: The lists differ in length, or languages are needed and not given.
         """
-        chosen = self._choose(len(texts), languages, compositions)
-        with ExitStack() as attached:
-            distinct = dict.fromkeys(c for c in chosen if c is not None)
-            made: dict[Composition, Attachment]
-            made = {composition: self._attach(composition, attached) for composition in distinct}
-            acts = [made.get(composition) for composition in chosen]
+        with self.acting(len(texts), languages, compositions) as rows:
             vectors = encode(
-                self.encoder,
-                texts,
-                batch_tokens=batch_tokens,
-                rows=lambda chunk: _on([acts[position] for position in chunk]),
-                progress=progress,
+                self.encoder, texts, batch_tokens=batch_tokens, rows=rows, progress=progress
             )
         return vectors.numpy()
+
+    @contextmanager
+    def acting(
+        self,
+        n: int,
+        languages: Sequence[str | None] | None = None,
+        compositions: Sequence[Composition] | None = None,
+    ) -> Iterator[Rows]:
+        """Put what acts on each of ``n`` rows onto the encoder, for as long as the block lasts.
+
+        Args:
+            n: Number of rows.
+            languages: As for `encode`.
+            compositions: As for `encode`.
+
+        Yields:
+            Given the positions of the rows of one forward, a context to run it in.
+
+        Raises:
+            UserError: As for `encode`.
+        """
+        chosen = self._choose(n, languages, compositions)
+        with ExitStack() as attached:
+            made: dict[Composition, Attachment] = {
+                composition: self._attach(composition, attached)
+                for composition in dict.fromkeys(c for c in chosen if c is not None)
+            }
+            yield lambda chunk: _on([made.get(chosen[position]) for position in chunk])
 
     def bare(self, languages: Sequence[str | None]) -> list[str]:
         """Those of the tags that some part of the composition has nothing for."""

@@ -10,51 +10,26 @@ from pathlib import Path
 from torch import nn
 
 from xadapt import languages, out_folder
-from xadapt.assess import BASE, BOTH, LANGUAGE, Bench, judge_bitext
 from xadapt.backbones.encoder import Encoder
-from xadapt.evaluate.systems import DIRECTIONS
-from xadapt.evaluate.tfidf import NAME as TFIDF
 from xadapt.files import atomic_file
+from xadapt.heads import Head
 from xadapt.hub.folder import write_folder
 from xadapt.hub.manifest import (
     Data,
-    Evidence,
     Manifest,
     ModuleSpec,
     build_manifest,
     without_local_paths,
 )
+from xadapt.inside import Inside
 from xadapt.recipe import Recipe
 from xadapt.records import ParallelPair
 from xadapt.records_in import Share, Source
 from xadapt.store import options_of, save_module
 
 VERIFY_TEXTS = ("A short one.", "A sentence of some more words, to fill the batch.", "7")
+ALONE = Inside()
 Verify = Callable[[str, nn.Module, Sequence[str]], Mapping[str, Callable[[Path], float]]]
-
-
-def evidence(encoder: Encoder, module: nn.Module, dev: Sequence[ParallelPair]) -> list[Evidence]:
-    """Retrieval on the development split, of the module in both modes and the controls."""
-    if not dev:
-        return []
-    bench = Bench(encoder)
-    result = judge_bitext(bench, dev, module, controls=True)
-    bench.close()
-    return [
-        Evidence(
-            task="bitext",
-            data="development split",
-            metric=f"accuracy {way.replace('_', ' ')}",
-            value=result[name].accuracy[way].mean,
-            base=result[BASE].accuracy[way].mean,
-            controls={"tf-idf": result[TFIDF].accuracy[way].mean},
-            sides="language" if name == LANGUAGE else "both",
-            interval=(result[name].accuracy[way].low, result[name].accuracy[way].high),
-            rows=result.pool,
-        )
-        for name in (LANGUAGE, BOTH)
-        for way in DIRECTIONS
-    ]
 
 
 def manifest_of(
@@ -65,6 +40,7 @@ def manifest_of(
     *,
     base_id: str | None,
     licence: str | None,
+    within: Inside = ALONE,
 ) -> Manifest:
     """All that is known of a module before it is trained; the evidence is still to come.
 
@@ -87,7 +63,9 @@ def manifest_of(
         objectives=[spec.name for spec in recipe.objectives],
         recipe=recipe.model_dump(mode="json"),
         languages=tags(sources),
-        pivot=languages.normalise(sources[0].pivot_lang),
+        pivot=languages.normalise(sources[0].pivot_lang) if _has_pivot(recipe) else None,
+        parents=[Path(folder).name for folder in within.folders],
+        composition=within.texts,
         data=[Data(name=_name(s.source), sha256=s.sha256, rows=s.rows) for s in shares],
         pooling=encoder.pooling.to_dict(),
         prompt=encoder.pooling.prompt,
@@ -116,6 +94,7 @@ def publish(
     manifest: Manifest,
     verify: Verify,
     twin: nn.Module | None,
+    head: Head | None = None,
 ) -> Manifest:
     """Write the folder aside, then move its files into place, the manifest last.
 
@@ -124,12 +103,18 @@ def publish(
     """
     checks = verify(base, module.to("cpu"), VERIFY_TEXTS)
     ready = out / out_folder.STATE / out_folder.READY
-    manifest = write_folder(ready, module, encoder, manifest, verify=checks, replace=True)
+    manifest = write_folder(
+        ready, module, encoder, manifest, verify=checks, replace=True, head=head
+    )
     if twin is not None:
         with atomic_file(out / "controls" / "shuffled.safetensors") as temporary:
             save_module(temporary, twin.to("cpu"))
     out_folder.settle(out)
     return manifest
+
+
+def _has_pivot(recipe: Recipe) -> bool:
+    return any(issubclass(spec.build().consumes, ParallelPair) for spec in recipe.objectives)
 
 
 def _name(source: Source) -> str:

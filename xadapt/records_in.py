@@ -12,13 +12,14 @@ from xadapt import registry
 from xadapt.errors import UserError
 from xadapt.languages import normalise
 from xadapt.makers.pair_filter import FilterOptions, filter_pairs
-from xadapt.makers.split import split_by_group
+from xadapt.makers.split import split_by_group, split_sentences
 from xadapt.readers.parallel import read_parallel
 from xadapt.recipe import DataSpec
-from xadapt.records import ParallelPair, PlainText, Record
+from xadapt.records import ParallelPair, PlainText, Record, TaggedSentence
 from xadapt.text_key import normal_key
 
 R = TypeVar("R", bound=Record)
+UNITS: dict[type, str] = {ParallelPair: "pairs", PlainText: "lines", TaggedSentence: "sentences"}
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,13 @@ class Loaded:
 
     Attributes:
         records: To train on, by the recipe's name for the data.
-        dev: Held out; no equal sentence stands on both sides of the split.
+        dev: Held out, pairs or tagged sentences; no equal sentence stands on both sides.
         notes: What was read and dropped, one line each.
         shares: What each source gave.
     """
 
     records: Mapping[str, list[Record]]
-    dev: list[ParallelPair] = field(default_factory=list)
+    dev: list[Any] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     shares: list[Share] = field(default_factory=list)
 
@@ -87,13 +88,13 @@ def load_records(
 ) -> Loaded:
     """Read sources, drop what the filter refuses, and hold out a development part.
 
-    The development part is that of the entry ``train``; its sentences are taken out of every
-    other entry of pairs too.
+    The development part is that of the entry ``train``, if it holds pairs or tagged sentences;
+    its sentences are taken out of every other entry of such records too.
 
     Args:
         sources: Each fills the entry of ``specs`` it names.
         specs: The recipe's ``data``.
-        dev: Development pairs; without any they are taken from the data.
+        dev: Development data; without any it is taken from the data.
         seed: Which groups of equal sentences are held out.
 
     Raises:
@@ -101,21 +102,15 @@ def load_records(
     """
     notes: list[str] = []
     read = {source: _read(source, specs, notes) for source in sources}
-    held = _given_dev(dev)
     spec = specs.get("train", DataSpec())
-    pairs = [r for s, rows in read.items() if s.data == "train" for r in _pairs(rows)]
-    if dev and not pairs:
-        raise UserError(
-            "development pairs need parallel text to train on", where="--dev", todo="Leave it out"
-        )
-    if not dev and pairs and spec.dev:
-        _, held = split_by_group(pairs, dev=_share(spec.dev, len(pairs)), seed=seed)
+    main = [r for s, rows in read.items() if s.data == "train" for r in rows]
+    held = _given_dev(dev, spec, main) if dev else _taken_dev(main, spec, seed)
     kept = {source: _without(rows, held) for source, rows in read.items()}
     records = {name: [r for s, rows in kept.items() if s.data == name for r in rows]
                for name in specs}  # fmt: skip
     for name, rows in records.items():
         _require_some(name, rows, [s for s in sources if s.data == name])
-        counted = f"{len(rows)} {_unit(rows)} to train on" + (
+        counted = f"{len(rows)} {UNITS[type(rows[0])]} to train on" + (
             f" ({name})" if len(specs) > 1 else ""
         )
         notes.append(counted)
@@ -179,9 +174,9 @@ def _read(source: Source, specs: Mapping[str, DataSpec], notes: list[str]) -> li
     spec = specs[source.data]
     part = registry.load("readers", spec.reader)
     gives = getattr(part, "gives", None)
-    if gives is PlainText:
+    if gives in UNITS and gives is not ParallelPair:
         rows = limited(list(part().read(source.path, normalise(source.lang))), spec.limit)
-        notes.append(f"{source.lang}: {len(rows)} lines")
+        notes.append(f"{source.lang}: {len(rows)} {UNITS[gives]}")
         return list(rows)
     if gives is not ParallelPair:
         raise UserError(f"the reader {spec.reader!r} gives nothing this command can train on")
@@ -213,8 +208,19 @@ def _read_pairs(source: Source, spec: DataSpec, part: Any, notes: list[str]) -> 
     return list(kept)
 
 
-def _given_dev(sources: Sequence[Source]) -> list[ParallelPair]:
-    """Development pairs as they are, but for repetitions."""
+def _given_dev(
+    sources: Sequence[Source], spec: DataSpec, main: Sequence[Record]
+) -> list[ParallelPair] | list[TaggedSentence]:
+    """Development data as it is; pairs without repetitions."""
+    if main and isinstance(main[0], TaggedSentence):
+        part = registry.load("readers", spec.reader)
+        return [r for s in sources for r in part().read(s.path, normalise(s.lang))]
+    if not main or not isinstance(main[0], ParallelPair):
+        raise UserError(
+            "development data needs parallel text or tagged sentences to train on",
+            where="--dev",
+            todo="Leave it out",
+        )
     held: list[ParallelPair] = []
     for source in sources:
         some, _ = filter_pairs(read_pairs(source), FilterOptions(max_ratio=0, min_script=0))
@@ -224,14 +230,31 @@ def _given_dev(sources: Sequence[Source]) -> list[ParallelPair]:
     return held
 
 
-def _pairs(records: Sequence[Record]) -> list[ParallelPair]:
-    return [record for record in records if isinstance(record, ParallelPair)]
+def _taken_dev(
+    main: Sequence[Record], spec: DataSpec, seed: int
+) -> list[ParallelPair] | list[TaggedSentence]:
+    """Development data held out of the data, where it is of a kind that is judged."""
+    pairs = [r for r in main if isinstance(r, ParallelPair)]
+    tagged = [r for r in main if isinstance(r, TaggedSentence)]
+    if spec.dev and pairs:
+        return split_by_group(pairs, dev=_share(spec.dev, len(pairs)), seed=seed)[1]
+    if spec.dev and tagged:
+        return split_sentences(tagged, dev=_share(spec.dev, len(tagged)), seed=seed)[1]
+    return []
 
 
-def _without(records: list[Record], held: Sequence[ParallelPair]) -> list[Record]:
-    if not held or not isinstance(records[0], ParallelPair):
+def _without(records: list[Record], held: Sequence[Record]) -> list[Record]:
+    if not held or type(records[0]) is not type(held[0]):
         return records
-    return list(without(_pairs(records), held))
+    if isinstance(held[0], ParallelPair):
+        return list(without(records, held))  # type: ignore[arg-type]
+    known = {_words_key(record) for record in held}
+    return [record for record in records if _words_key(record) not in known]
+
+
+def _words_key(record: Record) -> str:
+    assert isinstance(record, TaggedSentence)
+    return normal_key(" ".join(record.words))
 
 
 def _require_some(name: str, rows: Sequence[Record], sources: Sequence[Source]) -> None:
@@ -241,14 +264,10 @@ def _require_some(name: str, rows: Sequence[Record], sources: Sequence[Source]) 
         )
     if not rows:
         raise UserError(
-            "every pair shares a sentence with the development pairs: nothing is left to train on",
+            "every row shares a sentence with the development data: nothing is left to train on",
             where=sources[0].path,
-            todo="Give other development pairs",
+            todo="Give other development data",
         )
-
-
-def _unit(rows: Sequence[Record]) -> str:
-    return "pairs" if isinstance(rows[0], ParallelPair) else "lines"
 
 
 def _share(dev: float, count: int) -> int | float:

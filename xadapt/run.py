@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-import torch
 import yaml
 from torch import nn
 
@@ -20,11 +18,12 @@ from xadapt.backbones.encode import encode
 from xadapt.backbones.encoder import Encoder
 from xadapt.errors import UserError
 from xadapt.files import write_text
+from xadapt.held_out import dev_scores, evidence, head_of
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import read_manifest
+from xadapt.inside import Inside, inside
 from xadapt.makers.shuffle import shuffle_pairs
-from xadapt.matching import nearest
-from xadapt.outcome import Verify, evidence, manifest_of, publish, same_recipe, tags
+from xadapt.outcome import ALONE, Verify, manifest_of, publish, same_recipe, tags
 from xadapt.recipe import Recipe
 from xadapt.records import ParallelPair, Record
 from xadapt.records_in import Loaded, Source, digest, load_records
@@ -49,6 +48,8 @@ class Job:
         base_id: Hub id of a base that was given as a folder or a package.
         licence: SPDX id of the module's licence.
         show: Whether progress is shown.
+        compose: Compositions of folders with ``self``, the module under training; several take
+            turns from step to step.
     """
 
     base: str
@@ -60,6 +61,7 @@ class Job:
     base_id: str | None = None
     licence: str | None = None
     show: bool = True
+    compose: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,10 +125,11 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
     """
     if out_folder.require_usable(job.out, job.resume):
         return _finished(recipe, job)
+    within = inside(job.compose)
     loaded = _load(recipe, job)
     encoder = Encoder.from_pretrained(job.base, dtype=recipe.dtype)
     module = _module(recipe, encoder)
-    trainer = _trainer(recipe, job, loaded, encoder, module, job.out / out_folder.STATE)
+    trainer = _trainer(recipe, job, loaded, encoder, module, job.out / out_folder.STATE, within)
     manifest = manifest_of(
         recipe,
         encoder,
@@ -134,6 +137,7 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
         loaded.shares,
         base_id=job.base_id,
         licence=job.licence,
+        within=within,
     )
     for note in loaded.notes:
         say(note)
@@ -144,11 +148,11 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
         progress = trainer.train(resume=resume)
         twin = _twin(recipe, job, loaded, encoder, say) if job.controls else None
         if main:
-            manifest = manifest.model_copy(
-                update={"evidence": evidence(encoder, module, loaded.dev)}
-            )
+            head = head_of(trainer)
+            found = evidence(encoder, trainer.attachment.module, loaded.dev, head)
+            manifest = manifest.model_copy(update={"evidence": found})
             write_text(job.out / out_folder.STATE / "recipe.yaml", _as_yaml(recipe))
-            publish(job.out, job.base, module, encoder, manifest, verify, twin)
+            publish(job.out, job.base, module, encoder, manifest, verify, twin, head)
         trainer.processes.wait()
     return Trained(
         job.out,
@@ -175,7 +179,8 @@ def _load(recipe: Recipe, job: Job) -> Loaded:
 def _finished(recipe: Recipe, job: Job) -> Trained:
     """The module an earlier run left, if it is what this one would make."""
     manifest = read_manifest(job.out)
-    if not same_recipe(manifest, recipe) or manifest.languages != tags(job.sources):
+    same = same_recipe(manifest, recipe) and manifest.languages == tags(job.sources)
+    if not same or manifest.composition != inside(job.compose).texts:
         raise UserError(
             "the output folder holds a finished module of another recipe or language",
             where=str(job.out),
@@ -203,6 +208,7 @@ def _trainer(
     encoder: Encoder,
     module: nn.Module,
     state: Path,
+    within: Inside = ALONE,
 ) -> Trainer:
     tasks = [
         Task(
@@ -220,30 +226,13 @@ def _trainer(
         "base": encoder.fingerprint,
         "data": loaded.sha256,
         "development pairs": digest(loaded.dev),
+        **within.identity(),
     }
     run = Run(recipe.train, state, recipe.seed, identity, None, cache_folder(), job.show)
-    trainer = Trainer(encoder, module, tasks, run)
+    trainer = Trainer(encoder, module, tasks, run, inside=within.build(encoder, module))
     if loaded.dev:
         trainer.run = replace(run, score=lambda: dev_scores(trainer, loaded.dev))
     return trainer
-
-
-def dev_scores(trainer: Trainer, dev: Sequence[ParallelPair]) -> dict[str, float]:
-    """Accuracy both ways and in both modes on held-out pairs; ``score`` is their mean."""
-    pivots = [pair.pivot for pair in dev]
-    frozen = trainer.frozen.get(pivots).cpu()
-    with trainer.attachment.on():
-        texts = encode(trainer.encoder, [pair.text for pair in dev])
-        active = encode(trainer.encoder, pivots)
-    right = np.arange(len(dev))
-    scores = {}
-    for mode, side in (("language", frozen), ("both", active)):
-        scores[f"{mode}/to_pivot"] = float((nearest(texts, side, 1).indices[:, 0] == right).mean())
-        scores[f"{mode}/from_pivot"] = float(
-            (nearest(side, texts, 1).indices[:, 0] == right).mean()
-        )
-    kept = torch.nn.functional.cosine_similarity(frozen, active, dim=-1).mean()
-    return {"score": float(np.mean(list(scores.values()))), **scores, "pivot_kept": float(kept)}
 
 
 def _forward_seconds(encoder: Encoder, texts: Sequence[str], sample: int = 128) -> float:

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from xadapt import assess, bridges, composing, languages, registry, run
 from xadapt.adapted import Adapted
+from xadapt.assess_tagging import judge_tagging
 from xadapt.backbones.encoder import Encoder
 from xadapt.compose.values import Composition
 from xadapt.errors import UserError
-from xadapt.evaluate import bitext, entities
+from xadapt.evaluate import bitext, entities, tagging
 from xadapt.hub.opening import open_folder
 from xadapt.recipe import Recipe
 from xadapt.recipe_file import find_recipe, load_recipe
@@ -137,6 +138,7 @@ def train(
     columns: str | None = None,
     controls: bool = False,
     resume: bool = False,
+    compose: str | Sequence[str] = (),
     say: Callable[[str], None] = lambda _: None,
     show: bool = False,
 ) -> run.Trained:
@@ -154,6 +156,8 @@ def train(
         columns: ``PIVOT,LANGUAGE`` as numbers from 1 or names.
         controls: Also train the twin on shuffled pairs.
         resume: Go on with an interrupted run.
+        compose: What to train inside, over folders and ``self``, such as ``"runs/en + self"``;
+            several take turns from step to step.
         say: Told what happens, a line at a time.
         show: Whether to show progress on stderr.
 
@@ -170,8 +174,50 @@ def train(
         resume,
         controls,
         show=show,
+        compose=(compose,) if isinstance(compose, str) else tuple(compose),
     )
     return run.train(plan, job, bridges.compare_loaders, say)
+
+
+def evaluate_tagging(
+    *,
+    base: str,
+    data: str | Path,
+    modules: Sequence[str | Path] = (),
+    lang: str | None = None,
+    compose: str | None = None,
+    against: str | None = None,
+    file_format: str | None = None,
+    dtype: str = "auto",
+    say: Callable[[str], None] = lambda _: None,
+) -> tagging.Result:
+    """Measure a task head for words: F1 of spans, or accuracy.
+
+    Args:
+        base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
+        data: Sentences with labels that were not trained on.
+        modules: Folders of modules, one of them with a head.
+        lang: Language of the sentences, where the composition chooses by language.
+        compose: Which modules act, such as ``"language + task"``; without, the one module.
+        against: Another composition, to tell the paired difference to.
+        file_format: ``conll`` (BIO columns) or ``conllu``; without, what the head needs.
+        dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
+        say: Told what is missing, a line at a time.
+
+    Raises:
+        UserError: Something that was given is wrong.
+    """
+    return judge_tagging(
+        base,
+        list(map(str, modules)),
+        str(data),
+        lang,
+        compose=compose,
+        against=against,
+        file_format=file_format,
+        dtype=dtype,
+        say=say,
+    )
 
 
 def evaluate(

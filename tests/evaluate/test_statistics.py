@@ -5,7 +5,15 @@ import pytest
 
 from xadapt.errors import UserError
 from xadapt.evaluate import statistics
-from xadapt.evaluate.statistics import difference, interval, over_seeds, resampled_means
+from xadapt.evaluate.statistics import (
+    Interval,
+    difference,
+    interval,
+    over_seeds,
+    ratio,
+    ratio_difference,
+    resampled_means,
+)
 
 
 def test_coverage_of_a_known_binomial():
@@ -101,3 +109,21 @@ def test_over_seeds():
 def test_bad_input_is_refused(call):
     with pytest.raises(UserError):
         call()
+
+
+def test_a_ratio_of_sums_is_no_mean_of_ratios():
+    found = ratio([1.0, 0.0], [1.0, 3.0], resamples=200)
+    assert found.mean == 0.25 and found.low == 0 and found.high == 1
+    assert ratio([0.0], [0.0], resamples=5) == Interval(0, 0, 0)
+
+
+def test_a_ratio_over_equal_parts_is_the_mean():
+    values = np.random.default_rng(0).random(40)
+    assert ratio(values, np.ones(40)).mean == pytest.approx(interval(values).mean)
+    assert ratio(values, np.ones(40)).low == pytest.approx(interval(values).low)
+    ones = np.ones(40)
+    paired = ratio_difference(values, ones, values[::-1], ones)
+    plain = difference(values, values[::-1])
+    assert paired.low == pytest.approx(plain.low) and paired.p == plain.p
+    with pytest.raises(UserError, match="same queries"):
+        ratio_difference([1.0], [1.0], [1.0, 2.0], [1.0, 2.0])

@@ -48,6 +48,31 @@ def encode(
     return torch.zeros(0, dimension(encoder)) if out is None else out.clone()
 
 
+def token_states(
+    encoder: Encoder,
+    ids: Sequence[Sequence[int]],
+    *,
+    batch_tokens: int = 4096,
+    rows: Rows | None = None,
+) -> Iterator[tuple[list[int], Tensor]]:
+    """States of token sequences after the last layer, sorted by length inside.
+
+    Args:
+        encoder: The encoder; modules that are on act.
+        ids: Any number of token sequences.
+        batch_tokens: Padded tokens in one forward at most.
+        rows: As for `encode`.
+
+    Yields:
+        The positions of some rows and their states ``(rows, tokens, width)``.
+    """
+    for chunk in chunks([len(row) for row in ids], batch_tokens):
+        with rows(chunk) if rows else nullcontext():
+            tokens, mask = encoder.batch([ids[i] for i in chunk])
+            states = encoder.run(encoder.embed(tokens, mask), mask)
+        yield chunk, states
+
+
 def dimension(encoder: Encoder) -> int:
     """Features of the encoder's sentence vectors."""
     pooling = encoder.pooling

@@ -87,6 +87,44 @@ def entities(
     )
 
 
+@app.command()
+def tagging(
+    base: options.BaseOption,
+    data: Annotated[str, typer.Option(help="Sentences with labels the module has not seen.")],
+    module: options.ModuleOption = None,
+    compose: Annotated[
+        str | None, typer.Option(help="Modules that act together: 'language + task'.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Another composition, to tell the difference to.")
+    ] = None,
+    lang: LangOption = None,
+    file_format: Annotated[
+        str | None, typer.Option("--format", help="conll (BIO columns) or conllu.")
+    ] = None,
+    dtype: options.DtypeOption = "auto",
+    json: options.JsonOption = None,
+) -> None:
+    """Labels of words: F1 of exact spans, or accuracy, with intervals over sentences."""
+    from xadapt import verbs
+    from xadapt.cli import tables
+
+    result = verbs.evaluate_tagging(
+        base=base,
+        data=data,
+        modules=options.split(module),
+        lang=lang,
+        compose=compose,
+        against=against,
+        file_format=file_format,
+        dtype=dtype,
+        say=_note,
+    )
+    Console(highlight=False).print(tables.tagging_table(result))
+    named = {"base": base, "lang": lang, "data": Path(data).name}
+    options.save_json(json, {**result.to_dict(), **named})
+
+
 def _note(line: str) -> None:
     typer.echo(line, err=True)
 

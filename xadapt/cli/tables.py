@@ -8,7 +8,8 @@ from rich import box
 from rich.table import Table
 
 from xadapt.assess import BASE, BOTH, LANGUAGE, TWIN
-from xadapt.evaluate import bitext, entities
+from xadapt.assess_tagging import GIVEN
+from xadapt.evaluate import bitext, entities, tagging
 from xadapt.evaluate.statistics import Difference, Interval
 from xadapt.evaluate.systems import DIRECTIONS, Direction
 from xadapt.evaluate.tfidf import NAME as TFIDF
@@ -31,10 +32,12 @@ BETTER = "*: gain over the frozen base above 0 by paired 95 % bootstrap"
 
 def evidence_table(manifest: Manifest) -> Table:
     """What a manifest claims, beside its controls."""
+    rows = manifest.evidence
+    if rows and rows[0].task == "tagging":
+        return _tagging_evidence(manifest.name, rows[0])
     table = _table(
-        f"{manifest.name}: {manifest.evidence[0].rows} held-out pairs, accuracy"
-        if manifest.evidence
-        else f"{manifest.name}: no pairs were held out",
+        f"{manifest.name}: "
+        + (f"{rows[0].rows} held-out pairs, accuracy" if rows else "nothing was held out"),
         ("", "way", "accuracy [95 %]", "frozen base", "TF-IDF"),
     )
     names = {"language": SHORT[LANGUAGE], "both": SHORT[BOTH]}
@@ -47,6 +50,14 @@ def evidence_table(manifest: Manifest) -> Table:
             *(f"{value:.3f}" for value in row.controls.values()),
         )
     table.caption = _legend([LANGUAGE, BOTH], manifest.pivot or "the pivot")
+    return table
+
+
+def _tagging_evidence(name: str, row: Evidence) -> Table:
+    table = _table(f"{name}: {row.rows} held-out sentences, {row.metric}", ("", "score [95 %]"))
+    table.add_row("module", _evidence(row))
+    for control, value in row.controls.items():
+        table.add_row(control, f"{value:.3f}")
     return table
 
 
@@ -114,6 +125,21 @@ def entities_table(result: entities.Result, lang: str, pivot: str) -> Table:
     legend = _legend([row.system for row in result.rows], pivot)
     better = BETTER if any(row.gain for row in result.rows) else ""
     table.caption = "\n".join(part for part in (legend, better) if part)
+    return table
+
+
+def tagging_table(result: tagging.Result) -> Table:
+    """Score by system, the difference to the other composition, and the score of each type."""
+    columns = ("", f"{result.measure} [95 %]", "gain [95 %]")
+    title = f"{result.sentences} sentences, {result.words} words"
+    table = _table(title, columns)
+    for row in result.rows:
+        gain = (
+            f"{row.gain.mean:+.3f} [{row.gain.low:+.3f}, {row.gain.high:+.3f}]" if row.gain else ""
+        )
+        table.add_row(row.system, _interval(row.score), gain)
+    first = result[GIVEN].by_type
+    table.caption = "F1 by type: " + ", ".join(f"{k} {v:.3f}" for k, v in first.items())
     return table
 
 

@@ -43,6 +43,10 @@ def train(
     seeds: Annotated[int, typer.Option(min=1, help="Train this many, with seeds 0, 1, ...")] = 1,
     controls: Annotated[bool, typer.Option(help="Also train the shuffled-pairs twin.")] = False,
     resume: Annotated[bool, typer.Option(help="Go on with an interrupted run.")] = False,
+    compose: Annotated[
+        list[str] | None,
+        typer.Option(help='Train inside this, such as "runs/en + self"; several take turns.'),
+    ] = None,
     joint: Annotated[bool, typer.Option(help="One module for all languages.")] = False,
     columns: options.ColumnsOption = None,
     file_format: options.FormatOption = None,
@@ -66,7 +70,15 @@ def train(
         own = tuple(s for s in sources if s.lang in some)
         devs = tuple(s for s in held if s.lang in some)
         job = run.Job(
-            str(found), own, folder, devs, resume, controls, base_id=base_id, licence=licence
+            str(found),
+            own,
+            folder,
+            devs,
+            resume,
+            controls,
+            base_id=base_id,
+            licence=licence,
+            compose=tuple(compose or ()),
         )
         seeded = [(n, folder / f"seed-{n}") for n in range(seeds)] if seeds > 1 else []
         jobs += [(_seeded(plan, n), replace(job, out=at)) for n, at in seeded] or [(plan, job)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -110,8 +111,47 @@ def difference(
     gaps = ours - theirs
     means = resampled_means(gaps, resamples, seed)
     low, high = _bounds(means, level)
-    tail = min(int((means <= 0).sum()), int((means >= 0).sum()))
-    return Difference(float(gaps.mean()), low, high, min(1.0, 2 * (tail + 1) / (resamples + 1)))
+    return Difference(float(gaps.mean()), low, high, _p(means))
+
+
+def ratio(
+    above: ArrayLike,
+    below: ArrayLike,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Percentile bootstrap interval of a ratio of sums over queries, such as a micro F1.
+
+    Args:
+        above: ``(n,)``, one a query.
+        below: ``(n,)``, none negative. Where they sum to 0 the ratio is 0.
+        resamples: How many samples are drawn.
+        seed: Of the draws.
+        level: Share of the resampled ratios inside the interval, above 0 and below 1.
+    """
+    low, high = _bounds(_ratios(above, below, resamples, seed), level)
+    return Interval(_over(np.sum(above), np.sum(below)).item(), low, high)
+
+
+def ratio_difference(
+    above: ArrayLike,
+    below: ArrayLike,
+    base_above: ArrayLike,
+    base_below: ArrayLike,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Difference:
+    """As `difference`, of two ratios of sums over the same queries."""
+    ours, theirs = (above, below), (base_above, base_below)
+    if len({np.shape(part) for part in (*ours, *theirs)}) != 1:
+        raise UserError("a paired difference needs the same queries")
+    gaps = _ratios(*ours, resamples, seed) - _ratios(*theirs, resamples, seed)
+    here, there = (_over(*map(np.sum, part)).item() for part in (ours, theirs))
+    return Difference(here - there, *_bounds(gaps, level), _p(gaps))
 
 
 def over_seeds(scores: Sequence[float]) -> Spread:
@@ -125,6 +165,21 @@ def over_seeds(scores: Sequence[float]) -> Spread:
     values = np.asarray(scores, dtype=np.float64)
     deviation = float(values.std(ddof=1)) if len(values) > 1 else None
     return Spread(float(values.mean()), deviation, len(values))
+
+
+def _p(differences: NDArray[np.float64]) -> float:
+    tail = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
+    return min(1.0, 2 * (tail + 1) / (len(differences) + 1))
+
+
+def _ratios(above: ArrayLike, below: ArrayLike, resamples: int, seed: int) -> NDArray[np.float64]:
+    return _over(resampled_means(above, resamples, seed), resampled_means(below, resamples, seed))
+
+
+def _over(above: Any, below: Any) -> NDArray[np.float64]:
+    wide = np.asarray(below, dtype=np.float64)
+    zero = np.zeros_like(wide)
+    return np.divide(np.asarray(above, dtype=np.float64), wide, out=zero, where=wide > 0)
 
 
 def _bounds(means: NDArray[np.float64], level: float) -> tuple[float, float]:

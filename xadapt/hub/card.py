@@ -17,6 +17,11 @@ TITLES = {
     "transformers": "transformers",
     "sentence-transformers": "sentence-transformers",
 }
+TASK_TYPES = {
+    "tagging": "token-classification",
+    "bitext": "sentence-similarity",
+    "entities": "sentence-similarity",
+}
 SIDES = {"language": "language side only", "both": "both sides", None: ""}
 
 
@@ -46,7 +51,7 @@ def card_header(manifest: Manifest) -> dict[str, Any]:
         "language": list(dict.fromkeys(tag.split("-")[0] for tag in _languages(manifest))),
         "language_bcp47": [tag for tag in _languages(manifest) if "-" in tag],
         "license": manifest.licence.lower() if manifest.licence else None,
-        "pipeline_tag": "sentence-similarity",
+        "pipeline_tag": TASK_TYPES["tagging" if manifest.head else "bitext"],
         "tags": _tags(manifest, held),
         "datasets": [d.name for d in manifest.data if d.name.count("/") == 1],
         "model-index": _model_index(manifest),
@@ -76,7 +81,7 @@ def _tags(manifest: Manifest, held: list[str]) -> list[str]:
 def _model_index(manifest: Manifest) -> list[dict[str, Any]]:
     results = [
         {
-            "task": {"type": "sentence-similarity", "name": one.task},
+            "task": {"type": TASK_TYPES[one.task], "name": one.task},
             "dataset": {"name": one.data, "type": one.data},
             "metrics": [{"type": one.metric, "value": one.value, "name": _metric(one)}],
         }
@@ -102,7 +107,13 @@ def _what(manifest: Manifest) -> str:
     if manifest.pivot:
         text += f" Its vectors are aligned with the base's own in {display_name(manifest.pivot)}."
     text += f" Objectives: {', '.join(manifest.objectives)}. Trained on {manifest.created}"
-    return text + f" with the base in {manifest.dtype}."
+    text += f" with the base in {manifest.dtype}."
+    if manifest.head:
+        text += f" Its head gives each word one of {len(manifest.head.labels)} labels."
+    if manifest.composition:
+        inside = ", then ".join(f"`{_cell(text)}`" for text in manifest.composition)
+        text += f" It was trained inside {inside}, where `self` is this module."
+    return text
 
 
 def _loading(manifest: Manifest) -> list[str]:
@@ -118,10 +129,10 @@ def _loading(manifest: Manifest) -> list[str]:
     if lost:
         parts.append("These libraries can't hold this module exactly:\n\n" + "\n".join(lost))
     own = manifest.base.id or "BASE"
-    parts.append(
-        "### xadapt\n\n"
-        f"```bash\nxadapt encode --base {own} --module FOLDER --text FILE --out vectors.npy\n```"
-    )
+    command = f"encode --base {own} --module FOLDER --text FILE --out vectors.npy"
+    if manifest.head:
+        command = f"evaluate tagging --base {own} --module FOLDER --data FILE"
+    parts.append(f"### xadapt\n\n```bash\nxadapt {command}\n```")
     return parts
 
 
@@ -172,6 +183,11 @@ def _limits(manifest: Manifest) -> list[str]:
         limits.append(
             "Do not put it into a `Stack` with another LoRA in adapters: their product is "
             "computed there, not their sum. A `Stack` with a bottleneck is exact."
+        )
+    if manifest.composition:
+        limits.append(
+            "Alone it computes, but not what it was trained for: use it inside a composition such "
+            f"as `{_cell(manifest.composition[0])}`. Its scores above are of that composition."
         )
     if not manifest.evidence:
         limits.append("It was published without a measured score.")

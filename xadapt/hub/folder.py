@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from xadapt.backbones.encoder import Encoder
 from xadapt.files import atomic_folder, write_json, write_text
+from xadapt.heads import Head
 from xadapt.hub import configs, layouts
 from xadapt.hub.card import card
+from xadapt.hub.head_files import spec_of, write_adapters_head, write_head
 from xadapt.hub.manifest import (
     LOADERS,
     Loader,
@@ -84,6 +86,7 @@ def write_folder(
     *,
     verify: Verify,
     replace: bool = False,
+    head: Head | None = None,
 ) -> Manifest:
     """Write a module's folder, whole or not at all, with every library it can be opened by.
 
@@ -99,6 +102,7 @@ def write_folder(
         verify: For each importable library a function from the folder to the largest difference
             between the hidden states it computes and xadapt's, both in fp32.
         replace: Put the folder in the place of one that is there.
+        head: The task head that was trained beside the module.
 
     Returns:
         The manifest as written.
@@ -110,10 +114,13 @@ def write_folder(
         save_module(folder / MODULE, module)
         draft = _Draft(folder)
         _lay_out(draft, module, encoder, manifest)
+        if head is not None:
+            _add_head(draft, head)
         draft.write_config()
         _verify(draft, verify)
         manifest = manifest.model_copy(
             update={
+                "head": None if head is None else spec_of(head),
                 "module": ModuleSpec(kind=str(module.kind), options=_options(module)),
                 "loaders": {name: draft.loaders[name] for name in LOADERS},
                 "software": manifest.software or software_versions(),
@@ -122,6 +129,14 @@ def write_folder(
         save_manifest(folder, manifest)
         write_text(folder / "README.md", card(manifest))
     return manifest
+
+
+def _add_head(draft: _Draft, head: Head) -> None:
+    write_head(draft.folder, head)
+    if "adapters" in draft.files:
+        draft.files["adapters"] += write_adapters_head(
+            draft.folder, head, draft.configs["adapters"]
+        )
 
 
 def _options(module: nn.Module) -> dict[str, Any]:

@@ -23,7 +23,9 @@ from torch import nn
 
 from xadapt.errors import UserError
 from xadapt.files import write_text
+from xadapt.heads import HeadTask
 from xadapt.languages import normalise
+from xadapt.tag_scheme import Scheme
 
 FILE = "xadapt.json"
 MAX_BYTES = 4 * 2**20
@@ -110,6 +112,14 @@ class ModuleSpec(Strict):
     options: Plain
 
 
+class HeadSpec(Strict):
+    """A task head: what it is for, the labels of its scores in order, how they make spans."""
+
+    task: HeadTask
+    labels: Annotated[list[str], Field(min_length=1, max_length=10_000)]
+    scheme: Scheme
+
+
 class Data(Strict):
     """One file or data set that was trained on."""
 
@@ -164,7 +174,10 @@ class Loader(Strict):
 
 
 class Manifest(Strict):
-    """All of ``xadapt.json``. Paths on this machine never enter it: they are cut to a name."""
+    """All of ``xadapt.json``. Paths on this machine never enter it: they are cut to a name.
+
+    ``composition`` is what the module was trained inside, over ``self`` and its parents.
+    """
 
     schema_version: Literal[1] = 1
     name: Name
@@ -176,7 +189,8 @@ class Manifest(Strict):
     pivot: Tag | None = None
     data: list[Data] = []
     parents: list[FileName] = []
-    composition: str | None = None
+    composition: list[str] = []
+    head: HeadSpec | None = None
     pooling: Finite = {}
     prompt: str = ""
     max_length: PositiveInt

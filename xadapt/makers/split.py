@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from xadapt.errors import UserError
-from xadapt.records import ParallelPair
+from xadapt.records import ParallelPair, TaggedSentence
 from xadapt.text_key import normal_key
 
 
@@ -80,6 +80,38 @@ def split_by_group(
     return train, [pairs[index] for index in sorted(held)]
 
 
+def split_sentences(
+    sentences: Sequence[TaggedSentence], *, dev: int | float, seed: int = 0
+) -> tuple[list[TaggedSentence], list[TaggedSentence]]:
+    """Take a development part of tagged sentences; equal ones fall on one side.
+
+    Args:
+        sentences: The sentences to split.
+        dev: How many to hold out, at most: a number, or a share between 0 and 1.
+        seed: Another seed holds out others.
+
+    Returns:
+        ``(train, dev)``, each in the order of ``sentences``.
+
+    Raises:
+        UserError: ``dev`` is no such number, or nothing is left to train on.
+    """
+    wanted = _wanted(dev, len(sentences))
+    alike: dict[str, list[int]] = {}
+    for index, sentence in enumerate(sentences):
+        alike.setdefault(normal_key(" ".join(sentence.words)), []).append(index)
+    held: set[int] = set()
+    for key in sorted(alike, key=lambda key: _digest(f"{seed}\n{key}")):
+        if len(held) + len(alike[key]) <= wanted:
+            held.update(alike[key])
+    train = [sentence for index, sentence in enumerate(sentences) if index not in held]
+    return train, [sentences[index] for index in sorted(held)]
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
+
+
 def _wanted(dev: int | float, count: int) -> int:
     if isinstance(dev, float) and 0 < dev < 1:
         return max(1, min(count - 1, round(dev * count))) if count > 1 else _refuse(dev, count)
@@ -100,4 +132,4 @@ def _refuse(dev: int | float, count: int) -> int:
 def _hash(pairs: Sequence[ParallelPair], group: Sequence[int], seed: int) -> bytes:
     # No other group has these texts, so the least of them names the group whatever the order.
     least = min(normal_key(text) for i in group for text in (pairs[i].text, pairs[i].pivot))
-    return blake2b(f"{seed}\n{least}".encode("utf-8", "replace"), digest_size=16).digest()
+    return _digest(f"{seed}\n{least}")

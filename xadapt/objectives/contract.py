@@ -9,11 +9,12 @@ It never holds the encoder. Its methods name what they want as arguments and get
     the encoded views, ``(n, dim)`` where pooled, and what else ``views`` returned.
 
 Both may also name ``memory`` (what ``prepare(records)`` returned), ``tokenizer``, ``tokenize``,
-``lm_head`` (the frozen masked-LM head), ``heads`` (what ``heads(width)`` returned, trained
-beside the module; its buffers may carry state from step to step), ``companions`` (the heads of
-the run's other, frozen modules by name), ``vocabulary`` (rows of the table of word embeddings;
-ids from there on are the module's own), ``bank`` (the frozen vectors of ``bank_rows(memory)``)
-and ``step``.
+``tokenize_words`` (for sentences given as words), ``lm_head`` (the frozen masked-LM head),
+``heads`` (what ``heads(width)`` returned, which may name ``memory`` too; trained beside the
+module, and its buffers may carry state from step to step), ``companions`` (the heads of the
+run's other, frozen modules by name), ``vocabulary`` (rows of the table of word embeddings; ids
+from there on are the module's own), ``bank`` (the frozen vectors of ``bank_rows(memory)``) and
+``step``.
 
 Several processes split the records of an objective that is not ``coupled``. So that the split
 changes nothing, such an objective draws from `draws`, not from ``rng`` in the order of records.
@@ -158,10 +159,10 @@ def draws(rng: random.Random, records: Sequence[Record]) -> list[random.Random]:
     return [random.Random(f"{name}:{record!r}") for record in records]
 
 
-def heads_of(objective: Any, width: int) -> nn.Module | None:
+def heads_of(objective: Any, width: int, memory: Any = None) -> nn.Module | None:
     """The objective's own trainable part, if it has one."""
     make = getattr(objective, "heads", None)
-    return make(width) if make else None
+    return call(make, {"width": width, "memory": memory}) if make else None
 
 
 def bank_rows(objective: Any, memory: Any) -> Sequence[str] | None:

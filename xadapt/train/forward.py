@@ -15,6 +15,7 @@ from xadapt.attach import Attachment
 from xadapt.backbones.bank import PIECE, FrozenVectors
 from xadapt.backbones.encode import chunks, dimension, pooled
 from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.words import Words, tokenize_words
 from xadapt.objectives.contract import States, View
 from xadapt.train.processes import Processes
 from xadapt.train.progress import meter
@@ -62,6 +63,7 @@ class Forward:
         self.companions = companions or {}
         self.tokens = self.padded = 0
         self._ids: dict[str, Row] = {}
+        self._words: dict[tuple[str, ...], Words] = {}
 
     def tokenize(self, texts: Sequence[str]) -> list[Row]:
         """Token ids of texts; each distinct text is tokenised once in a run."""
@@ -73,6 +75,13 @@ class Forward:
                 self._ids.update(zip(piece, rows, strict=True))
                 bar.advance(len(piece))
         return [self._ids[text] for text in texts]
+
+    def tokenize_words(self, sentences: Sequence[Sequence[str]]) -> list[Words]:
+        """Token ids of sentences given as words; each distinct one is tokenised once in a run."""
+        rows = [tuple(words) for words in sentences]
+        new = [row for row in dict.fromkeys(rows) if row not in self._words]
+        self._words.update(zip(new, tokenize_words(self.encoder, new), strict=True))
+        return [self._words[row] for row in rows]
 
     def __call__(self, requests: Sequence[Request]) -> list[Tensor | States]:
         """Encode views, in order: ``(n, dim)`` where pooled, else `States`."""

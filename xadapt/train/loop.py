@@ -22,6 +22,7 @@ from xadapt.recipe import TrainSpec
 from xadapt.train import checkpoint
 from xadapt.train.batches import BatchPlan
 from xadapt.train.forward import Forward
+from xadapt.train.frozen_side import encode_frozen
 from xadapt.train.interrupts import interrupts
 from xadapt.train.metrics_log import MetricsLog
 from xadapt.train.processes import Processes
@@ -77,6 +78,8 @@ class Trainer:
         tasks: Objectives with their records.
         run: Schedule, folder and callables.
         companions: Frozen modules that views may name.
+        inside: What is attached in the module's place, one after the other from step to step:
+            compositions of it with others, which stay as they are.
 
     Raises:
         UserError: An objective needs a head that the base lacks.
@@ -89,6 +92,7 @@ class Trainer:
         tasks: Sequence[Task],
         run: Run,
         companions: Mapping[str, Companion] | None = None,
+        inside: Sequence[nn.Module] = (),
     ) -> None:
         self.encoder, self.module, self.tasks, self.run = encoder, module, tasks, run
         self.companions = companions or {}
@@ -97,13 +101,14 @@ class Trainer:
                 encoder.mlm_head()
         self.processes = Processes(cpu=encoder.device.type == "cpu")
         self.log = MetricsLog(run.folder / "metrics.jsonl", self.processes.main)
-        self.attachment = Attachment(encoder, module.to(encoder.device))
+        attached = [whole.to(encoder.device) for whole in inside or (module,)]
+        self.attachments = [Attachment(encoder, whole) for whole in attached]
         self.frozen = FrozenVectors(encoder, run.cache)
         others = {
             n: Attachment(encoder, c.module.to(encoder.device)) for n, c in self.companions.items()
         }
         self.forward = Forward(
-            encoder, self.attachment, self.frozen, self.processes, run.spec.batch_tokens, others
+            encoder, self.attachments[0], self.frozen, self.processes, run.spec.batch_tokens, others
         )
         heads = make_heads(tasks, encoder.width, run.seed).to(encoder.device)
         self.trained = nn.ModuleDict({"module": module, "heads": heads})
@@ -120,6 +125,11 @@ class Trainer:
         self.best: dict[str, Tensor] = {}
         self.prepare_seconds = 0.0
 
+    @property
+    def attachment(self) -> Attachment:
+        """The module on the encoder, inside the first composition if there are some."""
+        return self.attachments[0]
+
     def train(self, resume: bool = False) -> checkpoint.Progress:
         """Run to the end, or go on where a checkpoint stands. The module holds the best weights.
 
@@ -130,8 +140,7 @@ class Trainer:
         try:
             return self._train(resume)
         finally:
-            self.attachment.remove()
-            for attachment in self.forward.companions.values():
+            for attachment in (*self.attachments, *self.forward.companions.values()):
                 attachment.remove()
 
     def _train(self, resume: bool) -> checkpoint.Progress:
@@ -186,6 +195,7 @@ class Trainer:
 
     def _step(self, rates: Any) -> dict[str, Any]:
         step = self.progress.step
+        self.forward.attachment = self.attachments[step % len(self.attachments)]
         batches = {name: plan.batch(step) for name, plan in self.plans.items()}
         made = [
             task.views(
@@ -228,24 +238,10 @@ class Trainer:
         rates.step()
 
     def _prepare(self) -> None:
-        """Encode every row that never meets the module, and build the banks."""
         began = time.monotonic()
-        wanted = [
-            text
-            for number, task in enumerate(self.tasks)
-            for text in task.constant_texts(self._services(number))
-        ]
-        missing = self.frozen.missing(wanted)
-        with meter(
-            "encoding frozen sentences", missing, self.run.show and self.processes.main
-        ) as bar:
-            if self.processes.main:
-                self.frozen.add(wanted, bar.advance)
-        self.processes.wait()
-        self.frozen.add(wanted)
-        self.frozen.seal()
-        for task in self.tasks:
-            task.make_bank(self.frozen)
+        services = [self._services(number) for number in range(len(self.tasks))]
+        show = self.run.show and self.processes.main
+        encode_frozen(self.tasks, services, self.frozen, self.processes, show)
         self.prepare_seconds = time.monotonic() - began
 
     def _evaluate(self) -> None:
@@ -285,6 +281,7 @@ class Trainer:
         return {
             "tokenizer": self.encoder.tokenizer,
             "tokenize": self.forward.tokenize,
+            "tokenize_words": self.forward.tokenize_words,
             "lm_head": self._lm_head,
             "heads": heads.get(str(number)),
             "companions": {name: other.heads for name, other in self.companions.items()},
@@ -293,7 +290,7 @@ class Trainer:
         }
 
     def _lm_head(self, states: Tensor) -> Tensor:
-        return self.encoder.mlm_head(self.attachment.before_vocabulary)(states)
+        return self.encoder.mlm_head(self.forward.attachment.before_vocabulary)(states)
 
     def _save(self) -> None:
         if self.processes.main:

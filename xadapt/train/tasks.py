@@ -71,7 +71,7 @@ class Task:
 
     def make_heads(self, width: int) -> nn.Module | None:
         """The objective's own trainable part, if it has one."""
-        return heads_of(self.objective, width)
+        return heads_of(self.objective, width, self.memory)
 
     def longest(self, tokenize: Callable[[Sequence[str]], Sequence[Sequence[int]]]) -> list[str]:
         """The text of each record that has the most tokens."""
@@ -175,8 +175,12 @@ def _across(loss: Loss, processes: Processes) -> tuple[Tensor, float]:
 
 
 def _texts(record: Record) -> list[str]:
+    """The texts of a record: its strings, and its words as one."""
     values = [getattr(record, name) for name in record.__dataclass_fields__ if name != "origin"]
-    return [v for v in values if isinstance(v, str)] or [" ".join(map(str, values))]
+    words = [
+        " ".join(v) for v in values if isinstance(v, tuple) and all(isinstance(w, str) for w in v)
+    ]
+    return [v for v in values if isinstance(v, str)] + words or [str(values)]
 
 
 def _shown(record: Record) -> str:

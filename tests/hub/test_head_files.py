@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny_folders import manifest_of, random_module
+from tiny_models import tiny_encoder
+
+from xadapt.errors import UserError
+from xadapt.heads import Head
+from xadapt.hub import head_files
+from xadapt.hub.folder import write_folder
+from xadapt.hub.opening import read_manifest
+from xadapt.hub.snippets import snippets
+
+
+def folder(path: Path, family: str = "bert", kind: str = "lora") -> tuple[Head, Path]:
+    encoder = tiny_encoder(family)
+    module = random_module(encoder, kind)
+    torch.manual_seed(1)
+    head = Head("tagging", ["O", "B-ä", "I-ä"], encoder.width)
+    write_folder(path, module, encoder, manifest_of(encoder, module), verify={}, head=head)
+    return head, path
+
+
+def test_a_head_comes_back(tmp_path: Path) -> None:
+    head, path = folder(tmp_path / "m")
+    spec = read_manifest(path).head
+    assert spec is not None and spec.labels == ["O", "B-ä", "I-ä"]
+    again = head_files.read_head(path, spec, head.linear.in_features)
+    assert torch.equal(again.linear.weight, head.linear.weight)
+    assert torch.equal(again.linear.bias, head.linear.bias) and again.labels == head.labels
+
+
+def test_the_files_of_adapters_say_the_same(tmp_path: Path) -> None:
+    head, path = folder(tmp_path / "m")
+    said = json.loads((path / "head_config.json").read_text(encoding="utf-8"))
+    assert said["name"] == "tiny-sw" and said["model_class"] == "BertAdapterModel"
+    assert said["config"]["label2id"] == {"O": 0, "B-ä": 1, "I-ä": 2}
+    tensors = load_file(path / "model_head.safetensors")
+    assert torch.equal(tensors["heads.tiny-sw.1.weight"], head.linear.weight)
+    packed = torch.load(path / "pytorch_model_head.bin", weights_only=True)
+    assert packed.keys() == tensors.keys()
+
+
+def test_libraries_without_such_a_head_get_no_files_of_it(tmp_path: Path) -> None:
+    for family, kind in (("t5", "lora"), ("modernbert", "lora")):
+        _, path = folder(tmp_path / family, family, kind)
+        assert not any((path / name).exists() for name in head_files.ADAPTERS)
+        assert (path / head_files.FILE).exists()
+
+
+def test_the_code_of_the_card_ends_in_labels(tmp_path: Path) -> None:
+    _, path = folder(tmp_path / "m")
+    found = snippets(read_manifest(path))
+    assert found.keys() == {"adapters", "peft", "transformers"}
+    assert all(code.splitlines()[-1].startswith("labels = ") for code in found.values())
+
+
+@pytest.mark.parametrize("fault", ["absent", "pickle", "labels", "shape", "nan"])
+def test_a_head_that_does_not_fit_is_refused(tmp_path: Path, fault: str) -> None:
+    head, path = folder(tmp_path / "m")
+    spec = read_manifest(path).head
+    assert spec is not None
+    file, width = path / head_files.FILE, head.linear.in_features
+    tensors = {name: value.clone() for name, value in load_file(file).items()}
+    said = {"head": spec.model_dump_json()}
+    if fault == "absent":
+        file.unlink()
+    elif fault == "pickle":
+        torch.save(tensors, file)
+    elif fault == "labels":
+        other = spec.model_copy(update={"labels": ["O", "B-x", "I-x"]})
+        save_file(tensors, file, metadata={"head": other.model_dump_json()})
+    elif fault == "shape":
+        width += 1
+    else:
+        tensors["linear.bias"][0] = float("nan")
+        save_file(tensors, file, metadata=said)
+    with pytest.raises(UserError, match="head"):
+        head_files.read_head(path, spec, width)

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_commands import Place, everything, good, xadapt
+from tiny_models import tiny_encoder
+from tiny_training import digest, module_for, shaken, tagged, trainer
+
+from xadapt import inside as room
+from xadapt.attach import Attachment
+from xadapt.compose.composed import Composed
+from xadapt.compose.values import Stack
+from xadapt.errors import UserError
+from xadapt.hub.opening import read_manifest
+from xadapt.objectives.tagging import Tagging
+from xadapt.records import TaggedSentence
+from xadapt.train.forward import Forward
+from xadapt.train.tasks import Task
+
+
+def write_conll(path: Path, rows: list[TaggedSentence]) -> Path:
+    labels = [["B-ANIMAL" if any(s == i for s, *_ in r.spans) else "O" for i in range(len(r.words))]
+              for r in rows]  # fmt: skip
+    text = "\n".join(
+        "".join(f"{word}\t{label}\n" for word, label in zip(row.words, own, strict=True))
+        for row, own in zip(rows, labels, strict=True)
+    )
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Path]:
+    """A tiny base, a module for German and one for Swahili, and labelled sentences."""
+    folder = tmp_path_factory.mktemp("inside")
+    place = Place(folder)
+    good(*place.train(folder / "de"))
+    good(*place.train(folder / "sw", "--set", "seed=3"))
+    write_conll(folder / "train.conll", tagged(60))
+    write_conll(folder / "test.conll", tagged(30, seed=4))
+    return place, folder
+
+
+def train(place: Place, folder: Path, out: Path, *more: object) -> tuple[object, ...]:
+    data = ("--base", place.base, "--data", folder / "train.conll", "--lang", "de", "--out", out)
+    return ("train", "ner", *data, "--set", "dtype=float32", "--set", "module.width=4",
+            "--set", "train.epochs=1", *more)  # fmt: skip
+
+
+def test_only_the_module_learns_and_all_of_the_composition_acts(tmp_path: Path) -> None:
+    encoder = tiny_encoder("bert", mlm=True)
+    below = shaken(module_for(encoder), 5).requires_grad_(False)
+    module = module_for(encoder, "bottleneck", width=4)
+    whole = Composed(Stack("below", "self"), {"below": below, "self": module})
+    run = trainer(tmp_path, [Task("t", Tagging(), tagged(12))], encoder=encoder, module=module)
+    for attachment in run.attachments:
+        attachment.remove()
+    run.attachments = [Attachment(encoder, whole)]
+    run.forward.attachment = run.attachments[0]
+    before = digest(below), digest(module)
+    run.train()
+    assert digest(below) == before[0] and digest(module) != before[1]
+    assert all(p.grad is None for p in below.parameters())
+
+
+def test_compositions_take_turns(
+    tmp_path: Path, made: tuple[Place, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, folder = made
+    texts = [f"{folder}/de + self", f"{folder}/sw + self"]
+    good(*train(place, folder, tmp_path / "m", "--compose", texts[0], "--compose", texts[1]))
+    manifest = read_manifest(tmp_path / "m")
+    assert manifest.composition == ["de + self", "sw + self"] and manifest.parents == ["de", "sw"]
+    assert str(folder) not in manifest.model_dump_json()
+    card = (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+    assert "`de + self`, then `sw + self`" in card and "token-classification" in card
+    seen = []
+    encoder = tiny_encoder("bert", mlm=True)
+    module = module_for(encoder)
+    run = trainer(tmp_path / "r", [Task("t", Tagging(), tagged(12))], encoder=encoder,
+                  module=module)  # fmt: skip
+    run.attachments.append(Attachment(encoder, module))
+    plain = Forward.__call__
+
+    def watched(self: Forward, requests: Any) -> Any:
+        seen.append(self.attachment)
+        return plain(self, requests)
+
+    monkeypatch.setattr(Forward, "__call__", watched)
+    run.train()
+    assert [run.attachments.index(a) for a in seen] == [0, 1, 0]
+
+
+def test_the_evidence_is_what_the_composition_gives_again(
+    tmp_path: Path, made: tuple[Place, Path]
+) -> None:
+    place, folder = made
+    text = f"{folder}/de + self"
+    good(*train(place, folder, tmp_path / "m", "--compose", text, "--dev", folder / "test.conll"))
+    (told,) = read_manifest(tmp_path / "m").evidence
+    both = ["--module", f"m={tmp_path}/m", "--compose", f"{folder}/de + m"]
+    good("evaluate", "tagging", "--base", place.base, "--data", folder / "test.conll", *both,
+         "--dtype", "float32", "--against", "m", "--json", tmp_path / "r.json")  # fmt: skip
+    rows = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["rows"]
+    assert [row["system"] for row in rows] == ["against", "module", "most frequent label"]
+    assert abs(rows[1]["score"]["mean"] - told.value) < 1e-6
+    assert rows[1]["gain"]["mean"] == pytest.approx(
+        rows[1]["score"]["mean"] - rows[0]["score"]["mean"]
+    )
+
+
+def test_an_interrupted_run_of_another_composition_is_refused(
+    tmp_path: Path, made: tuple[Place, Path]
+) -> None:
+    place, folder = made
+    first = room.inside([f"{folder}/de + self"])
+    other = room.inside([f"{folder}/sw + self"])
+    assert first.identity() != other.identity() and room.inside([]).identity() == {}
+    good(*train(place, folder, tmp_path / "m", "--compose", f"{folder}/de + self"))
+    done = xadapt(*train(place, folder, tmp_path / "m", "--resume"))
+    assert done.code == 2 and "another" in done.err
+    good(*train(place, folder, tmp_path / "m", "--resume", "--compose", f"{folder}/de + self"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{folder}/de", "does not name the module under training"),
+        ("self +", "composition"),
+        ("by_language(de = self)", "not by language"),
+        ("{folder}/none + self", "no such module folder"),
+        ("mix(self:.5", "composition"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(
+    tmp_path: Path, made: tuple[Place, Path], text: str, said: str
+) -> None:
+    place, folder = made
+    given = ("--compose", text.format(folder=folder))
+    done = xadapt(*train(place, folder, tmp_path / "m", *given))
+    assert done.code == 2 and len(done.lines) == 1 and said in done.err, done.err
+    assert everything(tmp_path) == []
+
+
+def test_a_module_of_another_base_is_refused(made: tuple[Place, Path]) -> None:
+    _, folder = made
+    encoder = tiny_encoder("roberta")
+    with pytest.raises(UserError, match="another base"):
+        room.inside([f"{folder}/de + self"]).build(encoder, module_for(encoder))

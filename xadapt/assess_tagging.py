@@ -1,0 +1,88 @@
+"""Judging a task head for words under a composition, and under others beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from xadapt import registry
+from xadapt.errors import UserError
+from xadapt.evaluate import tagging
+from xadapt.languages import normalise
+from xadapt.records import TaggedSentence
+from xadapt.tag_scheme import Scheme, to_labels
+from xadapt.tagger import Tagger
+
+READERS: dict[Scheme, str] = {"bio": "conll", "word": "conllu"}
+GIVEN, AGAINST = "module", "against"
+
+
+def judge_tagging(
+    base: str,
+    modules: Sequence[str],
+    data: str,
+    lang: str | None,
+    *,
+    compose: str | None = None,
+    against: str | None = None,
+    file_format: str | None = None,
+    dtype: str = "auto",
+    say: Callable[[str], None] = lambda _: None,
+) -> tagging.Result:
+    """Label the words of a file and compare with its own labels.
+
+    Args:
+        base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
+        modules: Folders of modules, as for `Tagger.load`.
+        data: Labelled sentences: BIO columns, or CoNLL-U for parts of speech.
+        lang: Language of the sentences, where the composition chooses by language.
+        compose: Which modules act.
+        against: Another composition of the same modules; the difference to it is told.
+        file_format: ``conll`` or ``conllu``, if the file's name and the head don't tell.
+        dtype: Of the base's weights.
+        say: Told what the head has no label for.
+
+    Raises:
+        UserError: A file or folder is unusable, or no module has a head.
+    """
+    tagger = Tagger.load(base, *modules, compose=compose, dtype=dtype)
+    scheme = tagger.head.scheme
+    reader = file_format or READERS[scheme]
+    if reader not in READERS.values():
+        raise UserError(registry.unknown("format", reader, list(READERS.values())))
+    tag = "und" if lang is None else normalise(lang)
+    rows: list[TaggedSentence] = list(registry.load("readers", reader)().read(data, tag))
+    _tell_unknown(rows, tagger, say)
+    words = [row.words for row in rows]
+    tags = None if lang is None else [tag] * len(rows)
+    found = {GIVEN: tagger.tag(words, tags)}
+    if against is not None:
+        other = Tagger.load(base, *modules, compose=against, dtype=dtype)
+        if other.head.labels != tagger.head.labels:
+            raise UserError("the two compositions have different labels", where="--against")
+        found = {AGAINST: other.tag(words, tags), **found}
+    return tagging.evaluate(rows, found, scheme, base=AGAINST if against is not None else None)
+
+
+def _tell_unknown(
+    rows: Sequence[TaggedSentence], tagger: Tagger, say: Callable[[str], None]
+) -> None:
+    """Say which labels of the data the head can't give, and refuse data of another scheme."""
+    known = set(tagger.head.labels)
+    there: set[str] = set()
+    for row in rows:
+        try:
+            there.update(to_labels(len(row.words), row.spans, tagger.head.scheme))
+        except ValueError as error:
+            raise UserError(
+                str(error),
+                where=row.origin,
+                todo="The head's labels and the data's are of different kinds; see --format",
+            ) from None
+    missing = sorted(there - known)
+    if not there & known - {"O"} and missing:
+        raise UserError(
+            f"the head knows none of the data's labels ({', '.join(missing[:6])})",
+            todo=f"It gives {', '.join(tagger.head.labels[:12])}",
+        )
+    if missing:
+        say(f"the head has no label {', '.join(missing)}: such words count as wrong")

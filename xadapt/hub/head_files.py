@@ -1,0 +1,93 @@
+"""A task head beside its module: our file, and adapters' own, which `load_adapter` finds."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from xadapt.errors import UserError
+from xadapt.heads import Head
+from xadapt.hub.manifest import HeadSpec
+
+FILE = "head.safetensors"
+ADAPTERS = ("head_config.json", "model_head.safetensors", "pytorch_model_head.bin")
+NO_TAGGING = ("t5", "mt5")  # adapters' flexible models of these types have no such head
+
+
+def spec_of(head: Head) -> HeadSpec:
+    """What the manifest says of a head."""
+    return HeadSpec(task=head.task, labels=list(head.labels), scheme=head.scheme)
+
+
+def write_head(folder: Path, head: Head) -> None:
+    """Write our file of a head."""
+    tensors = {k: v.detach().float().cpu().contiguous() for k, v in head.state_dict().items()}
+    said = spec_of(head).model_dump_json()
+    save_file(tensors, str(folder / FILE), metadata={"head": said})
+
+
+def write_adapters_head(folder: Path, head: Head, config: dict[str, Any]) -> list[str]:
+    """Write what adapters' `load_adapter` takes for the head of an adapter of the same name.
+
+    Args:
+        folder: The module's folder.
+        head: The head.
+        config: adapters' settings of the module: names, classes and version are the head's too.
+
+    Returns:
+        Names of the files; none where adapters has no such head.
+    """
+    if config["model_type"] in NO_TAGGING:
+        return []
+    own = {
+        "head_type": "tagging",
+        "num_labels": len(head.labels),
+        "layers": 1,
+        "activation_function": None,
+        "label2id": {label: i for i, label in enumerate(head.labels)},
+        "dropout_prob": None,
+    }
+    settings = {**config, "config": own}
+    (folder / ADAPTERS[0]).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    tensors = {
+        f"heads.{config['name']}.1.{name}": value.detach().float().cpu().contiguous()
+        for name, value in head.linear.state_dict().items()
+    }
+    save_file(tensors, str(folder / ADAPTERS[1]))
+    packed = io.BytesIO()
+    torch.save(tensors, packed)
+    (folder / ADAPTERS[2]).write_bytes(packed.getvalue())
+    return list(ADAPTERS)
+
+
+def read_head(folder: Path | str, spec: HeadSpec, width: int) -> Head:
+    """The head of a module's folder.
+
+    Args:
+        folder: The module's folder.
+        spec: What its manifest says of the head.
+        width: Features of the base's states.
+
+    Raises:
+        UserError: The file is unreadable, speaks of another head, or does not fit the base.
+    """
+    file = Path(folder) / FILE
+    head = Head(spec.task, spec.labels, width, spec.scheme)
+    own = head.state_dict()
+    try:
+        with safe_open(str(file), framework="pt") as opened:
+            said = HeadSpec.model_validate_json((opened.metadata() or {})["head"])
+            tensors = {name: opened.get_tensor(name) for name in own}
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        raise UserError(f"this is no task head of xadapt ({error})", where=str(file)) from None
+    fits = all(tensors[n].shape == own[n].shape and tensors[n].isfinite().all() for n in own)
+    if said != spec or not fits:
+        raise UserError("the head does not fit its manifest or the base", where=str(file))
+    head.load_state_dict(tensors)
+    return head.eval()

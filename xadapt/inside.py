@@ -1,0 +1,95 @@
+"""Training a module inside a composition: on top of a frozen language module, for instance."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from xadapt.adapted import open_module
+from xadapt.backbones.encoder import Encoder
+from xadapt.compose.by_language import choices
+from xadapt.compose.composed import Composed
+from xadapt.compose.text import parse, show
+from xadapt.compose.values import Composition, names, replaced
+from xadapt.errors import UserError
+from xadapt.hub.folder import MODULE
+from xadapt.hub.opening import open_folder
+
+SELF = "self"
+
+
+@dataclass(frozen=True)
+class Inside:
+    """Compositions that a module is trained inside, one after the other from step to step.
+
+    Attributes:
+        compositions: Over folders and ``self``, the module under training.
+    """
+
+    compositions: tuple[Composition, ...] = ()
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders of the other modules."""
+        every = [name for composition in self.compositions for name in names(composition)]
+        return [name for name in dict.fromkeys(every) if name != SELF]
+
+    @property
+    def texts(self) -> list[str]:
+        """The compositions as text, with folders cut to their names."""
+        short: dict[str, Composition] = {folder: Path(folder).name for folder in self.folders}
+        return [show(replaced(composition, short)) for composition in self.compositions]
+
+    def identity(self) -> dict[str, str]:
+        """What a resumed run must have been started with: the compositions and the modules."""
+        state = hashlib.sha256(repr(self.texts).encode())
+        for folder in self.folders:
+            state.update((Path(folder) / MODULE).read_bytes())
+        return {"composition": state.hexdigest()} if self.compositions else {}
+
+    def build(self, encoder: Encoder, module: nn.Module) -> list[Composed]:
+        """The compositions around a module; the other modules get no gradient.
+
+        Raises:
+            UserError: A folder belongs to another base, or a part can't be mixed.
+        """
+        others = {
+            folder: open_module(folder, encoder)[0].requires_grad_(False) for folder in self.folders
+        }
+        try:
+            return [Composed(value, {**others, SELF: module}) for value in self.compositions]
+        except ValueError as error:
+            raise UserError(str(error), where="--compose") from None
+
+
+def inside(expressions: Sequence[str]) -> Inside:
+    """Read the compositions of a run, before any base is loaded.
+
+    Raises:
+        UserError: One is malformed, lacks ``self``, chooses by language, or names what is no
+            module's folder.
+    """
+    values = []
+    for text in expressions:
+        value = parse(text)
+        if SELF not in names(value):
+            raise UserError(
+                f"{text!r} does not name the module under training",
+                where="--compose",
+                todo=f'Call it {SELF}: --compose "runs/language + {SELF}"',
+            )
+        if choices(value):
+            raise UserError(
+                "a module is trained inside one composition, not by language",
+                where="--compose",
+                todo="Repeat --compose: the compositions take turns from step to step",
+            )
+        values.append(value)
+    found = Inside(tuple(values))
+    for folder in found.folders:
+        open_folder(folder)
+    return found

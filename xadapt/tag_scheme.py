@@ -1,0 +1,116 @@
+"""Labels of words: spans to one label a word and back, and the best allowed sequence of labels.
+
+Two schemes. ``bio``: the first word of a span of type T is ``B-T``, its others ``I-T``, words
+outside of all spans ``O``. ``word``: each word is a span of its own, such as a part of speech.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Scheme = Literal["bio", "word"]
+Span = tuple[int, int, str]
+OUTSIDE = "O"
+
+
+def labels_of(types: Iterable[str], scheme: Scheme) -> tuple[str, ...]:
+    """All labels of a scheme over span types, in a fixed order.
+
+    Args:
+        types: Types of spans, in any order.
+        scheme: ``bio`` or ``word``.
+    """
+    names = sorted(set(types))
+    if scheme == "word":
+        return tuple(names)
+    return (OUTSIDE, *(f"{part}-{name}" for name in names for part in "BI"))
+
+
+def to_labels(length: int, spans: Sequence[Span], scheme: Scheme) -> list[str]:
+    """One label a word.
+
+    Args:
+        length: Number of words.
+        spans: ``(start, end, type)`` over words, half-open.
+        scheme: ``bio`` or ``word``.
+
+    Raises:
+        ValueError: Spans overlap or leave the sentence; or, for ``word``, a word has no span of
+            its own.
+    """
+    found: list[str | None] = [None] * length
+    for start, end, name in spans:
+        if not 0 <= start < end <= length or any(found[start:end]):
+            raise ValueError(f"the span {start}-{end} overlaps another or leaves the sentence")
+        if scheme == "word" and end - start > 1:
+            raise ValueError(f"the span {start}-{end} covers more than one word")
+        first = name if scheme == "word" else f"B-{name}"
+        found[start:end] = [first, *[f"I-{name}"] * (end - start - 1)]
+    if scheme == "word" and None in found:
+        raise ValueError(f"word {found.index(None) + 1} has no label")
+    return [label or OUTSIDE for label in found]
+
+
+def to_spans(labels: Sequence[str], scheme: Scheme) -> tuple[Span, ...]:
+    """The spans of a sequence of labels.
+
+    An ``I-T`` that continues no span of type T begins one, as in the CoNLL-2000 script.
+    """
+    if scheme == "word":
+        return tuple((i, i + 1, label) for i, label in enumerate(labels))
+    spans: list[Span] = []
+    for i, label in enumerate(labels):
+        part, _, name = label.partition("-")
+        if part == "I" and spans and spans[-1][1] == i and spans[-1][2] == name:
+            spans[-1] = (spans[-1][0], i + 1, name)
+        elif part in ("B", "I"):
+            spans.append((i, i + 1, name))
+    return tuple(spans)
+
+
+def moves(labels: Sequence[str], scheme: Scheme) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which labels may begin a sentence ``(labels,)``, and which may follow which.
+
+    The second is ``(labels, labels)``, from the row's label to the column's.
+    """
+    n = len(labels)
+    if scheme == "word":
+        return np.ones(n, bool), np.ones((n, n), bool)
+    inside = np.array([label.startswith("I-") for label in labels])
+    follows = np.ones((n, n), bool)
+    for column in np.flatnonzero(inside).tolist():
+        name = labels[column][2:]
+        follows[:, column] = [label in (f"B-{name}", f"I-{name}") for label in labels]
+    return ~inside, follows
+
+
+def decode(scores: NDArray[np.floating], labels: Sequence[str], scheme: Scheme) -> list[str]:
+    """The sequence of labels with the greatest sum of scores among those the scheme allows.
+
+    Source: Viterbi 1967, https://doi.org/10.1109/TIT.1967.1054010.
+
+    Args:
+        scores: ``(words, labels)``, such as log-probabilities; any finite numbers.
+        labels: The labels of the columns.
+        scheme: ``bio`` or ``word``.
+    """
+    if not len(scores):
+        return []
+    if scheme == "word":
+        return [labels[int(i)] for i in scores.argmax(1)]
+    first, follows = moves(labels, scheme)
+    cost = np.where(follows, 0.0, -np.inf)
+    best = np.where(first, scores[0].astype(np.float64), -np.inf)
+    came = np.zeros(scores.shape, int)
+    for word in range(1, len(scores)):
+        paths = best[:, None] + cost
+        came[word] = paths.argmax(0)
+        best = paths.max(0) + scores[word]
+    path = [int(best.argmax())]
+    for word in range(len(scores) - 1, 0, -1):
+        path.append(int(came[word, path[-1]]))
+    return [labels[i] for i in reversed(path)]
