@@ -1,0 +1,186 @@
+"""Zero-shot transfer: a task learnt in English, used in other languages, with modules below it.
+
+    python examples/benchmarks/transfer.py --data DATA --texts TEXTS --task ner
+    python examples/benchmarks/transfer.py --data DATA --texts TEXTS --task pos
+
+`TEXTS` is what `examples/mini/collect.py` writes: language modules learn from its lines, alignment
+modules from its pairs. Nothing is labelled but English. Tests are WikiANN's validation parts, or
+the PUD treebanks. Each system stands beside its control with another language's module below.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from bench import parser, save, xadapt
+
+from xadapt import registry
+from xadapt.compose.text import parse
+from xadapt.evaluate import tagging
+from xadapt.evaluate.statistics import over_seeds
+from xadapt.records import TaggedSentence
+from xadapt.tagger import Tagger
+
+TASKS = {"ner": "ner", "pos": "pos_tagging"}
+TARGETS = {"ner": ["de", "es", "ru"], "pos": ["de", "es", "fi", "fr", "ru", "tr"]}
+PLAIN = "task module"
+Expression = Callable[[str], str]
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("--texts", type=Path, required=True)
+    options.add_argument("--base", default="mini")
+    options.add_argument("--task", choices=TASKS, default="ner")
+    options.add_argument("--seeds", type=int, default=3)
+    options.add_argument("--lines", type=int, default=20_000, help="of text a language module sees")
+    options.add_argument("--pairs", type=int, default=5_000, help="an alignment module sees")
+    options.add_argument("--sentences", type=int, default=3_000, help="labelled English ones")
+    args = options.parse_args()
+    langs = targets(args)
+    for lang in ("en", *langs):
+        language_module(args, lang)
+    for lang in langs:
+        alignment_module(args, lang)
+    result: dict = {"task": args.task, "base": args.base, "languages": langs, "seeds": args.seeds}
+    scores: dict[str, dict[str, list[dict]]] = {}
+    for seed in range(args.seeds):
+        train_tasks(args, seed, langs)
+        for name, by_language in judge(args, seed, langs).items():
+            for lang, row in by_language.items():
+                scores.setdefault(name, {}).setdefault(lang, []).append(row)
+        save(f"transfer_{args.task}_{Path(args.base).name}", {**result, "systems": told(scores)})
+
+
+def targets(args: argparse.Namespace) -> list[str]:
+    """The languages of the task that there are tests of."""
+    return [lang for lang in TARGETS[args.task] if test_file(args, lang).exists()]
+
+
+def test_file(args: argparse.Namespace, lang: str) -> Path:
+    if args.task == "ner":
+        return args.data / "ner" / "wikiann" / f"{lang}_val.tsv.gz"
+    return args.data / "pos" / "pud" / f"{lang}.conllu.gz"
+
+
+def train_file(args: argparse.Namespace) -> Path:
+    if args.task == "ner":
+        return args.data / "ner" / "wikiann" / "en_train.tsv.gz"
+    return args.data / "pos" / "en_ewt_train.conllu.gz"
+
+
+def place(args: argparse.Namespace, *parts: str) -> Path:
+    return (args.work / f"transfer_{Path(args.base).name}").joinpath(*parts)
+
+
+def language_module(args: argparse.Namespace, lang: str) -> None:
+    """MAD-X's language adapter, narrower: the base is 256 wide."""
+    out = place(args, f"{lang}-lang")
+    xadapt(
+        "train", "mad_x_language", "--base", args.base, "--lang", lang, "--resume", "--out", out,
+        "--data", args.texts / "train" / f"{lang}.txt", "--set", "module.width=128",
+        "--set", f"data.train.limit={args.lines}",
+    )  # fmt: skip
+
+
+def alignment_module(args: argparse.Namespace, lang: str) -> None:
+    """Translation ranking, with English held to its vectors."""
+    out = place(args, f"{lang}-align")
+    xadapt(
+        "train", "translation_ranking", "--base", args.base, "--lang", lang, "--resume",
+        "--out", out, "--data", args.texts / "pairs" / "train" / f"en-{lang}.tsv",
+        "--set", f"data.train.limit={args.pairs}",
+    )  # fmt: skip
+
+
+def train_tasks(args: argparse.Namespace, seed: int, langs: list[str]) -> None:
+    """The head alone, the task module alone, on English's language module, and on all in turn."""
+    scheme = ["--set", "objectives.0.scheme=bio", "--set", "data.train.reader=conll"]
+    turns = [part for lang in ("en", *langs) for part in ("--compose", _on(args, lang))]
+    plans = {
+        "probe": ("probe", scheme if args.task == "ner" else []),
+        "task": (TASKS[args.task], []),
+        "madx": (TASKS[args.task], ["--compose", _on(args, "en")]),
+        "tlr": (TASKS[args.task], turns),
+    }
+    for name, (recipe, more) in plans.items():
+        xadapt(
+            "train", recipe, "--base", args.base, "--data", train_file(args), "--lang", "en",
+            "--out", place(args, args.task, f"{name}-{seed}"), "--resume",
+            "--set", f"seed={seed}", "--set", f"data.train.limit={args.sentences}", *more,
+        )  # fmt: skip
+
+
+def _on(args: argparse.Namespace, lang: str) -> str:
+    return f"{place(args, f'{lang}-lang')} + self"
+
+
+def judge(args: argparse.Namespace, seed: int, langs: list[str]) -> dict[str, dict[str, dict]]:
+    """Every system on every language, with its difference to the task module alone."""
+    taggers = {
+        name: Tagger.load(
+            args.base,
+            f"{name}={place(args, args.task, f'{name}-{seed}')}",
+            *(f"{lang}-lang={place(args, f'{lang}-lang')}" for lang in ("en", *langs)),
+            *(f"{lang}-align={place(args, f'{lang}-align')}" for lang in langs),
+            compose=_everything(name, langs),
+        )
+        for name in ("probe", "task", "madx", "tlr")
+    }
+    other = {lang: langs[(i + 1) % len(langs)] for i, lang in enumerate(langs)}
+    systems: dict[str, tuple[str, Expression]] = {
+        "head only": ("probe", lambda lang: "probe"),
+        PLAIN: ("task", lambda lang: "task"),
+        "language + task (MAD-X)": ("madx", lambda lang: f"{lang}-lang + madx"),
+        "the same, another language's": ("madx", lambda lang: f"{other[lang]}-lang + madx"),
+        "the same, English's": ("madx", lambda lang: "en-lang + madx"),
+        "language + task (TLR)": ("tlr", lambda lang: f"{lang}-lang + tlr"),
+        "TLR, another language's": ("tlr", lambda lang: f"{other[lang]}-lang + tlr"),
+        "alignment + task": ("task", lambda lang: f"{lang}-align + task"),
+        "alignment + task, another language's": (
+            "task",
+            lambda lang: f"{other[lang]}-align + task",
+        ),
+        "half the alignment + task": ("task", lambda lang: f"mix({lang}-align:.5) + task"),
+    }
+    reader = registry.load("readers", "conll" if args.task == "ner" else "conllu")()
+    found: dict[str, dict[str, dict]] = {name: {} for name in systems}
+    for lang in langs:
+        rows: list[TaggedSentence] = list(reader.read(str(test_file(args, lang)), lang))
+        words = [row.words for row in rows]
+        said = {
+            name: taggers[key].tag(words, compositions=[parse(text(lang))] * len(rows))
+            for name, (key, text) in systems.items()
+        }
+        scheme = taggers["task"].head.scheme
+        for row in tagging.evaluate(rows, said, scheme, base=PLAIN).rows:
+            found.setdefault(row.system, {})[lang] = row.to_dict()
+        print(seed, lang, {n: round(f[lang]["score"]["mean"], 3) for n, f in found.items()})
+    return found
+
+
+def _everything(name: str, langs: list[str]) -> str:
+    """A composition that names all modules, so that all are loaded."""
+    parts = [name, *(f"{lang}-lang" for lang in ("en", *langs)), *(f"{x}-align" for x in langs)]
+    return f"mix({', '.join(f'{part}:1' for part in parts)})"
+
+
+def told(scores: dict[str, dict[str, list[dict]]]) -> dict[str, dict]:
+    """By system: each language's mean over seeds, their mean, and the gains of each seed."""
+    rows = {}
+    for name, by_language in scores.items():
+        values = {lang: [r["score"]["mean"] for r in rs] for lang, rs in by_language.items()}
+        means = np.mean(list(values.values()), axis=0)
+        rows[name] = {
+            "mean": over_seeds(list(means)).to_dict(),
+            "languages": {lang: over_seeds(own).to_dict() for lang, own in values.items()},
+            "gain": {lang: [r["gain"] for r in rs] for lang, rs in by_language.items()},
+        }
+    return rows
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import torch
+from tiny_models import padded, tiny_encoder
+from tiny_training import digest, forward, module_for, tagged, trainer
+
+from xadapt.attach import Attachment
+from xadapt.objectives.tagging import Tagging
+from xadapt.train.tasks import Task
+
+
+def test_it_changes_nothing_and_the_head_still_learns(tmp_path):
+    encoder = tiny_encoder("bert", mlm=True)
+    module = module_for(encoder, "none", layers="all")
+    assert not list(module.parameters()) and module.effects() == []
+    tokens, mask = padded(encoder)
+    base = forward(encoder, tokens, mask)
+    attachment = Attachment(encoder, module)
+    with attachment.on():
+        assert torch.equal(forward(encoder, tokens, mask), base)
+    attachment.remove()
+    run = trainer(tmp_path, [Task("t", Tagging(), tagged(8))], encoder=encoder, module=module)
+    before = digest(run.trained["heads"])
+    run.train()
+    assert digest(run.trained["heads"]) != before
