@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from xadapt import registry
+from xadapt.emea import NAME
+from xadapt.emea import emea as labels_by_emea
 from xadapt.errors import UserError
 from xadapt.evaluate import tagging
 from xadapt.languages import normalise
+from xadapt.module_places import locate
 from xadapt.records import TaggedSentence
 from xadapt.tag_scheme import Scheme, to_labels
 from xadapt.tagger import Tagger
 
 READERS: dict[Scheme, str] = {"bio": "conll", "word": "conllu"}
-GIVEN, AGAINST = "module", "against"
+GIVEN, AGAINST, EQUAL = "module", "against", "equal weights"
 
 
 def judge_tagging(
@@ -25,6 +28,7 @@ def judge_tagging(
     compose: str | None = None,
     against: str | None = None,
     file_format: str | None = None,
+    emea: int = 0,
     dtype: str = "auto",
     say: Callable[[str], None] = lambda _: None,
 ) -> tagging.Result:
@@ -38,13 +42,16 @@ def judge_tagging(
         compose: Which modules act.
         against: Another composition of the same modules; the difference to it is told.
         file_format: ``conll`` or ``conllu``, if the file's name and the head don't tell.
+        emea: Steps of `xadapt.emea.emea`, for a composition with ``route(emea; ..)``; the weights
+            that all count alike are told beside it.
         dtype: Of the base's weights.
         say: Told what the head has no label for.
 
     Raises:
         UserError: A file or folder is unusable, or no module has a head.
     """
-    tagger = Tagger.load(base, *modules, compose=compose, dtype=dtype)
+    given = (NAME,) if emea else ()
+    tagger = Tagger.load(base, *modules, compose=compose, given=given, dtype=dtype)
     scheme = tagger.head.scheme
     reader = file_format or READERS[scheme]
     if reader not in READERS.values():
@@ -54,6 +61,13 @@ def judge_tagging(
     _tell_unknown(rows, tagger, say)
     words = [row.words for row in rows]
     tags = None if lang is None else [tag] * len(rows)
+    if emea:
+        value, _ = locate(modules, compose, given)
+        found = {
+            name: labels_by_emea(tagger, words, value, steps=steps)
+            for name, steps in ((EQUAL, 0), (GIVEN, emea))
+        }
+        return tagging.evaluate(rows, found, scheme, base=EQUAL)
     found = {GIVEN: tagger.tag(words, tags)}
     if against is not None:
         other = Tagger.load(base, *modules, compose=against, dtype=dtype)

@@ -17,7 +17,7 @@ from xadapt.compose.text import parse, show
 from xadapt.compose.values import Composition, names, replaced
 from xadapt.errors import UserError
 from xadapt.hub.folder import MODULE
-from xadapt.hub.opening import open_folder
+from xadapt.module_places import locate
 
 SELF = "self"
 
@@ -75,13 +75,13 @@ def inside(expressions: Sequence[str]) -> Inside:
     """
     values = []
     for text in expressions:
-        value = parse(text)
-        if SELF not in names(value):
+        if SELF not in names(parse(text)):
             raise UserError(
                 f"{text!r} does not name the module under training",
                 where="--compose",
                 todo=f'Call it {SELF}: --compose "runs/language + {SELF}"',
             )
+        value, _ = locate((), text, given=(SELF,))
         if choices(value):
             raise UserError(
                 "a module is trained inside one composition, not by language",
@@ -89,7 +89,4 @@ def inside(expressions: Sequence[str]) -> Inside:
                 todo="Repeat --compose: the compositions take turns from step to step",
             )
         values.append(value)
-    found = Inside(tuple(values))
-    for folder in found.folders:
-        open_folder(folder)
-    return found
+    return Inside(tuple(values))

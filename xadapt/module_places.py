@@ -15,13 +15,14 @@ from xadapt.languages import normalise
 
 
 def locate(
-    folders: Sequence[str], compose: str | Composition = None
+    folders: Sequence[str], compose: str | Composition = None, given: Sequence[str] = ()
 ) -> tuple[Composition, dict[str, str]]:
     """A composition and the folders of the modules it names, before any base is loaded.
 
     Args:
         folders: As for `Adapted.load`; a folder may also hold a composition that was saved.
         compose: As for `Adapted.load`.
+        given: Names in it that stand for no folder.
 
     Raises:
         UserError: A folder is no module, or it is not clear which module is for a language.
@@ -34,7 +35,7 @@ def locate(
     if compose is None and composition is None:
         return _by_manifests(places), places
     inner: dict[str, Composition] = {}
-    for name, folder in _named(composition, places).items():
+    for name, folder in _named(composition, places, given).items():
         saved = open_composition(folder)
         if saved is None:
             open_folder(folder)
@@ -44,7 +45,7 @@ def locate(
         inner[name] = replaced(saved[0], dict(paths))
         places.update({path: path for path in paths.values()})
     composition = replaced(composition, inner)
-    return composition, {name: places[name] for name in names(composition)}
+    return composition, {name: places[name] for name in names(composition) if name not in given}
 
 
 def _places(folders: Sequence[str]) -> dict[str, str]:
@@ -73,10 +74,14 @@ def _by_manifests(places: Mapping[str, str]) -> Composition:
     return ByLanguage(dict(owners)) if owners else None
 
 
-def _named(composition: Composition, places: Mapping[str, str]) -> dict[str, str]:
+def _named(
+    composition: Composition, places: Mapping[str, str], given: Sequence[str]
+) -> dict[str, str]:
     """The folder of each name in a composition."""
     found = {}
     for name in names(composition):
+        if name in given:
+            continue
         kind, _, tag = name.partition(":")
         if name not in places and kind == "lang" and tag:
             found[name] = _for_tag(normalise(tag), places)

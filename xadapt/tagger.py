@@ -39,6 +39,7 @@ class Tagger:
         base: str,
         *folders: str,
         compose: str | Composition = None,
+        given: Sequence[str] = (),
         dtype: str = "auto",
         device: str = "auto",
     ) -> Tagger:
@@ -49,13 +50,14 @@ class Tagger:
             folders: As for `Adapted.load`.
             compose: Which modules act on a row; without it, and with one module, that module
                 acts on every row, whatever its language.
+            given: Names in the composition that stand for no folder, such as ``emea``.
             dtype: As for `Adapted.load`.
             device: As for `Adapted.load`.
 
         Raises:
             UserError: As for `Adapted.load`, or not one of the modules has a task head.
         """
-        composition, places = locate(folders, compose)
+        composition, places = locate(folders, compose, given)
         if compose is None and len(places) == 1:
             [composition] = places
         with_head = {
@@ -69,7 +71,13 @@ class Tagger:
                 f"{', '.join(with_head or places.values()) or 'no module is given'}",
                 todo="Name one module that was trained for a task, such as by the recipe ner",
             )
-        adapted = Adapted.open(base, composition, places, dtype=dtype, device=device)
+        adapted = Adapted.open(
+            base,
+            next(iter(places), None) if given else composition,
+            places,
+            dtype=dtype,
+            device=device,
+        )
         [(where, spec)] = with_head.items()
         return cls(adapted, read_head(where, spec, adapted.encoder.width))
 
@@ -110,8 +118,7 @@ def scores(
     """
     assert isinstance(head, Head)
     tokenised = tokenize_words(encoder, sentences)
-    unseen = np.array([0.0 if label == OUTSIDE else -1e4 for label in head.labels], np.float32)
-    found = [np.tile(unseen, (len(words), 1)) for words in sentences]
+    found = [unseen(head, len(words)) for words in sentences]
     with torch.inference_mode():
         for chunk, states in token_states(encoder, [row.ids for row in tokenised], rows=rows):
             logs = head(states).log_softmax(-1).cpu().numpy()
@@ -119,3 +126,9 @@ def scores(
                 row = tokenised[position]
                 found[position][row.known] = own[[row.first[word] for word in row.known]]
     return found
+
+
+def unseen(head: Head, length: int) -> NDArray[np.float32]:
+    """Log-probabilities ``(length, labels)`` of words the encoder never saw: outside of all."""
+    row = np.array([0.0 if label == OUTSIDE else -1e4 for label in head.labels], np.float32)
+    return np.tile(row, (length, 1))

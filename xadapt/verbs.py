@@ -188,6 +188,7 @@ def evaluate_tagging(
     compose: str | None = None,
     against: str | None = None,
     file_format: str | None = None,
+    emea: int = 0,
     dtype: str = "auto",
     say: Callable[[str], None] = lambda _: None,
 ) -> tagging.Result:
@@ -201,6 +202,7 @@ def evaluate_tagging(
         compose: Which modules act, such as ``"language + task"``; without, the one module.
         against: Another composition, to tell the paired difference to.
         file_format: ``conll`` (BIO columns) or ``conllu``; without, what the head needs.
+        emea: Steps in which the weights of a ``route(emea; ..)`` are moved for each sentence.
         dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
         say: Told what is missing, a line at a time.
 
@@ -215,6 +217,7 @@ def evaluate_tagging(
         compose=compose,
         against=against,
         file_format=file_format,
+        emea=emea,
         dtype=dtype,
         say=say,
     )

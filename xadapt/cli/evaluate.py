@@ -102,6 +102,9 @@ def tagging(
     file_format: Annotated[
         str | None, typer.Option("--format", help="conll (BIO columns) or conllu.")
     ] = None,
+    emea: Annotated[
+        int, typer.Option(min=0, help="Steps for 'route(emea; a, b) + task': weights by sentence.")
+    ] = 0,
     dtype: options.DtypeOption = "auto",
     json: options.JsonOption = None,
 ) -> None:
@@ -117,6 +120,7 @@ def tagging(
         compose=compose,
         against=against,
         file_format=file_format,
+        emea=emea,
         dtype=dtype,
         say=_note,
     )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from xadapt.compose.values import Composition, Mix, Route, Stack, names
 from xadapt.modules.effects import Effect, Here, Place, Remembered, effects_of
+from xadapt.modules.ensemble import Ensemble
 from xadapt.modules.router import Router
 
 
@@ -53,13 +54,13 @@ class Composed(nn.Module):
             return None
         return lambda states: reduce(lambda now, undo: undo(now), inverses, states)
 
-    def _router(self, route: Route) -> Router:
+    def _router(self, route: Route) -> Router | Ensemble:
         router = self.named[route.leader]
-        if not isinstance(router, Router):
+        if not isinstance(router, (Router, Ensemble)):
             raise ValueError(f"{route.leader!r} is no router")
-        if router.options.experts != len(route.parts):
+        if router.experts != len(route.parts):
             raise ValueError(
-                f"{route.leader!r} routes {router.options.experts} experts, not {len(route.parts)}"
+                f"{route.leader!r} routes {router.experts} experts, not {len(route.parts)}"
             )
         return router
 
@@ -110,7 +111,9 @@ class Routed(nn.Module):
         parts: The effects of each expert at this site, by its number.
     """
 
-    def __init__(self, router: Router, place: Place, parts: Mapping[int, Sequence[Effect]]) -> None:
+    def __init__(
+        self, router: Router | Ensemble, place: Place, parts: Mapping[int, Sequence[Effect]]
+    ) -> None:
         super().__init__()
         self.router, self.place, self.parts = router, place, parts
 
@@ -140,7 +143,7 @@ def blended(parts: Sequence[Sequence[Effect]], weights: Sequence[float]) -> list
     ]
 
 
-def routed(parts: Sequence[Sequence[Effect]], router: Router) -> list[Effect]:
+def routed(parts: Sequence[Sequence[Effect]], router: Router | Ensemble) -> list[Effect]:
     """One effect a site for experts that a router weighs.
 
     Raises:

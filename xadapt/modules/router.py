@@ -67,6 +67,11 @@ class Router(nn.Module):
             {key: nn.Parameter(torch.zeros(options.experts, size)) for key, size in sizes.items()}
         )
 
+    @property
+    def experts(self) -> int:
+        """How many it weighs."""
+        return self.options.experts
+
     def effects(self) -> list[Effect]:
         """None: a router acts through its experts."""
         return []

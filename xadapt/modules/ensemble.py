@@ -1,0 +1,46 @@
+"""Weights of experts that are moved for each row while it is being read, not trained before."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from xadapt.modules.effects import Effect, Here, Place, Remembered
+
+
+class Ensemble(nn.Module):
+    """Softmax of free scores, for each row and layer its own; all alike at the start.
+
+    Source: EMEA, Wang et al. 2021, "Efficient Test Time Adapter Ensembling for Low-resource
+    Language Varieties", https://arxiv.org/abs/2109.04877, section 3.
+
+    Args:
+        experts: How many it weighs.
+        depth: Layers of the encoder.
+    """
+
+    def __init__(self, experts: int, depth: int) -> None:
+        super().__init__()
+        self.experts, self.depth = experts, depth
+        self.scores = torch.zeros(1, depth + 1, experts)
+
+    def start(self, rows: int, device: torch.device | None = None) -> Tensor:
+        """Set the scores for so many rows to zero, and give them: ``(rows, depth + 1, experts)``.
+
+        The first of the layers is the embeddings.
+        """
+        shape = (rows, self.depth + 1, self.experts)
+        self.scores = torch.zeros(shape, device=device, requires_grad=True)
+        return self.scores
+
+    def effects(self) -> list[Effect]:
+        """None: it acts through its experts."""
+        return []
+
+    def wants(self, place: Place) -> tuple[Remembered, ...]:
+        """Nothing."""
+        return ()
+
+    def gates(self, place: Place, here: Here) -> Tensor:
+        """The weights of the experts in the layer of a site, ``(batch, 1, experts)``."""
+        return self.scores.softmax(-1)[:, place[0] + 1, None]
