@@ -161,6 +161,19 @@ def effects_of(module: nn.Module) -> list[Effect]:
     return module.effects()  # type: ignore[operator, no-any-return]
 
 
+def watch(module: nn.Module) -> None:
+    """Tell a module that has losses of its own that a step of training begins."""
+    begin = getattr(module, "watch", None)
+    if begin:
+        begin()
+
+
+def penalties(module: nn.Module) -> dict[str, Tensor]:
+    """A module's own losses on what it did since `watch`, by name; most have none."""
+    own = getattr(module, "penalties", None)
+    return dict(own()) if own else {}
+
+
 def uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> nn.Parameter:
     """A parameter drawn from ``U(-bound, bound)``, in fp32, from the given generator alone."""
     return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))

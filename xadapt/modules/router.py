@@ -52,6 +52,9 @@ class Router(nn.Module):
         geometry: Shapes of the encoder.
         seed: Not used: the weights start at zero.
 
+    Attributes:
+        seen: Where the weights of each call go, with the mask of its rows; ``None``: nowhere.
+
     Raises:
         ValueError: A site is unknown to the encoder, or the layers leave it.
     """
@@ -66,6 +69,7 @@ class Router(nn.Module):
         self.scores = nn.ParameterDict(
             {key: nn.Parameter(torch.zeros(options.experts, size)) for key, size in sizes.items()}
         )
+        self.seen: list[tuple[Tensor, Tensor | None]] | None = None
 
     @property
     def experts(self) -> int:
@@ -103,7 +107,10 @@ class Router(nn.Module):
         states = here.inputs[wants[0]] if wants else here.input
         features = self._features(states.float(), here.mask)
         scores = F.linear(features, self.scores[key]) / self.options.temperature
-        return _kept(scores.softmax(-1), self.options.top_k)
+        gates = _kept(scores.softmax(-1), self.options.top_k)
+        if self.seen is not None:
+            self.seen.append((gates, here.mask))
+        return gates
 
     def _key(self, place: Place) -> str:
         layer, site, point = place

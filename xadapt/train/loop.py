@@ -17,6 +17,7 @@ from xadapt.attach import Attachment, embedding_table
 from xadapt.backbones.bank import FrozenVectors
 from xadapt.backbones.encoder import Encoder
 from xadapt.errors import UserError
+from xadapt.modules.effects import penalties, watch
 from xadapt.objectives.contract import asks_for
 from xadapt.recipe import TrainSpec
 from xadapt.train import checkpoint
@@ -206,6 +207,7 @@ class Trainer:
             )
             for number, task in enumerate(self.tasks)
         ]
+        watch(self.module)
         encoded = self.forward([request for views in made for request in views.requests])
         total = torch.zeros((), device=self.encoder.device)
         row: dict[str, Any] = {"step": step + 1, "lr": self.optimizer.param_groups[0]["lr"]}
@@ -218,6 +220,9 @@ class Trainer:
                 for k, v in shown.items()
             }
         row["loss"] = sum(t.weight * row[f"loss/{t.name}"] for t in self.tasks)
+        for name, penalty in penalties(self.module).items():
+            total = total + penalty
+            row[f"module/{name}"] = float(penalty.detach())
         self._update(total, rates)
         self.progress.step += 1
         return row
@@ -251,11 +256,8 @@ class Trainer:
         progress = self.progress
         self.log.add({"step": progress.step, "dev": scores})
         if scores["score"] > progress.best_score:
-            progress.best_score, progress.best_step, progress.stale = (
-                scores["score"],
-                progress.step,
-                0,
-            )
+            progress.best_score, progress.best_step = scores["score"], progress.step
+            progress.stale = 0
             self.best = {k: v.detach().cpu().clone() for k, v in self.trained.state_dict().items()}
         else:
             progress.stale += 1
