@@ -177,6 +177,47 @@ def kills(result: dict) -> str:
     )
 
 
+def mixed_rows(result: dict) -> str:
+    """One line a composition, one column a library."""
+    names = ("xadapt", "adapters", "peft", "peft, cat")
+    rows = [
+        [row["modules"], f"`{row['composition'].replace('|', '/')}`", *(gap(row[n]) for n in names)]
+        for row in result["rows"]
+    ]
+    return (
+        table(["modules", "composition", *names], rows)
+        + "\nLargest difference of states to what must be the same, each library against itself; "
+        "the error it raises; empty where it has no such thing. `/` parts the rows of a batch.\n"
+    )
+
+
+def gap(value: float | str | None) -> str:
+    """A difference, an error's name, or nothing."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return "0" if value == 0 else f"{value:.2g}"
+
+
+def transfer(result: dict) -> str:
+    """One line a system: the mean over languages, each language, and where it gains."""
+    langs = result["languages"]
+    rows = []
+    for name, row in result["systems"].items():
+        means = [f"{row['languages'][lang]['mean']:.3f}" for lang in langs]
+        gains = [g for lang in langs for g in row["gain"][lang] if g]
+        up, down = sum(g["low"] > 0 for g in gains), sum(g["high"] < 0 for g in gains)
+        spread = f" ± {row['mean']['sd']:.3f}" if row["mean"]["sd"] is not None else ""
+        told = f"{up} / {down} of {len(gains)}" if gains else ""
+        rows.append([name, f"{row['mean']['mean']:.3f}{spread}", *means, told])
+    measure = "span F1" if result["task"] == "ner" else "accuracy"
+    return (
+        table(["", f"mean {measure}", *langs, "above / below the task module"], rows)
+        + f"\nLearnt in English alone, {result['seeds']} seeds of the task modules, one of the "
+        "others; ± is the standard deviation of the mean over seeds. The last column counts the "
+        "languages and seeds where the paired 95 % interval lies above or below 0.\n"
+    )
+
+
 QUOTED = (
     (
         "results",
@@ -198,6 +239,8 @@ KINDS = (
     ("languages_", "One module a language, on {result[base]}", languages),
     ("peers", "Time to equal accuracy beside two stacks", peers),
     ("baselines", "What a small encoder knows", baselines),
+    ("transfer_", "From English to other languages: {result[task]} on {result[base]}", transfer),
+    ("mixed_rows", "Compositions in one batch, beside adapters and peft", mixed_rows),
     ("kill_and_resume", "Killed and resumed", kills),
 )
 
