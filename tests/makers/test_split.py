@@ -130,7 +130,7 @@ def test_sizes_that_make_no_sense(dev):
 @pytest.mark.parametrize("count", [0, 1])
 def test_one_row_or_none_cannot_be_split(count):
     for dev in (1, 0.5):
-        with pytest.raises(UserError, match=f"can't hold out {dev} of {count} pairs"):
+        with pytest.raises(UserError, match=f"can't hold out {dev} of {count} rows"):
             split_by_group(make(("a", "b"))[:count], dev=dev)
 
 

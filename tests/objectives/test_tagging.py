@@ -63,6 +63,13 @@ def test_every_word_needs_a_label_of_its_own_where_the_scheme_says_so():
     assert caught.value.where == "f:3"
 
 
+def test_sentences_without_any_span_are_refused():
+    rows = [TaggedSentence(("a", "b"), (), "de", origin="f:1")]
+    with pytest.raises(UserError, match="same label") as caught:
+        Tagging().prepare(rows)
+    assert caught.value.where == "f:1"
+
+
 def learnt(folder, rows):
     """F1 on sentences never seen after a short training."""
     encoder = tiny_encoder()

@@ -121,11 +121,12 @@ def _wanted(dev: int | float, count: int) -> int:
 
 
 def _refuse(dev: int | float, count: int) -> int:
+    numbers = f"Use a number from 1 to {count - 1} or a share between 0 and 1, g"
     raise UserError(
-        f"can't hold out {dev} of {count} pairs",
+        f"can't hold out {dev} of {count} rows",
         where="dev",
-        todo=f"Use a number from 1 to {max(1, count - 1)} or a share between 0 and 1, give "
-        "development pairs with --dev, or more data",
+        todo=f"{numbers if count > 1 else 'G'}ive development data with --dev, or more data; "
+        "--set data.train.dev=0 holds nothing out",
     )
 
 

@@ -34,8 +34,19 @@ class Tagging:
     coupled: ClassVar[bool] = False
 
     def prepare(self, records: Sequence[TaggedSentence]) -> tuple[str, ...]:
-        """All labels of the data."""
-        return labels_of((name for r in records for *_, name in r.spans), self.scheme)
+        """All labels of the data.
+
+        Raises:
+            UserError: There is only one, so there is nothing to learn.
+        """
+        found = labels_of((name for r in records for *_, name in r.spans), self.scheme)
+        if len(found) < 2:
+            raise UserError(
+                f"all words of the {len(records)} sentences have the same label",
+                where=records[0].origin,
+                todo="Check the labels and the scheme of the recipe",
+            )
+        return found
 
     def heads(self, width: int, memory: tuple[str, ...]) -> Head:
         """The linear head, trained beside the module."""
