@@ -22,14 +22,23 @@ ROOMS = {
 }  # fmt: skip
 FLOORS = {
     1: "errors files records registry losses matching metrics languages language_match resources "
-    "text_key tag_scheme heads",
+    "text_key tag_scheme heads language_families",
     3: "attach attach_rows store recipe recipe_file",
     5: "run adapted assess composing module_places outcome records_in quickstart out_folder "
-    "held_out inside tagger assess_tagging emea",
+    "held_out inside tagger assess_tagging emea relatives",
     6: "__init__ verbs",
 }
 LONE = {name: floor for floor, names in FLOORS.items() for name in names.split()}
-GROUND = {"tag_scheme", "errors", "files", "records", "languages", "language_match", "registry"}
+GROUND = {
+    "tag_scheme",
+    "errors",
+    "files",
+    "records",
+    "languages",
+    "language_match",
+    "language_families",
+    "registry",
+}
 OTHERS = {"adapters", "peft", "sentence_transformers", "mteb", "pykeen"}
 
 

@@ -73,7 +73,10 @@ def test_compositions_take_turns(
     texts = [f"{folder}/de + self", f"{folder}/sw + self"]
     good(*train(place, folder, tmp_path / "m", "--compose", texts[0], "--compose", texts[1]))
     manifest = read_manifest(tmp_path / "m")
-    assert manifest.composition == ["de + self", "sw + self"] and manifest.parents == ["de", "sw"]
+    assert manifest.trained_inside == ["de + self", "sw + self"] and manifest.parents == [
+        "de",
+        "sw",
+    ]
     assert str(folder) not in manifest.model_dump_json()
     card = (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
     assert "`de + self`, then `sw + self`" in card and "token-classification" in card

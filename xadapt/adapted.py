@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -21,7 +22,10 @@ from xadapt.errors import UserError
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import open_folder
 from xadapt.module_places import locate
+from xadapt.relatives import Relatives, StandsIn, relatives_of
 from xadapt.store import load_module
+
+NOBODY = Relatives()
 
 
 class Adapted:
@@ -34,6 +38,8 @@ class Adapted:
         modules: Modules by name.
         composition: Over these names; without one each module is for the language it is named
             after, and rows of other languages are rows of the bare base.
+        relatives: What stands in for a language that the composition has nothing for; a
+            `StandsIn` warning says so.
 
     Raises:
         UserError: The composition names a module that is not there.
@@ -44,7 +50,9 @@ class Adapted:
         encoder: Encoder,
         modules: Mapping[str, nn.Module],
         composition: Composition = None,
+        relatives: Relatives = NOBODY,
     ) -> None:
+        self.relatives = relatives
         self.encoder = encoder
         self.modules = {name: module.to(encoder.device) for name, module in modules.items()}
         if composition is None and modules:
@@ -69,6 +77,9 @@ class Adapted:
     ) -> Adapted:
         """Load a base and published modules, each for the languages its manifest names.
 
+        Without ``compose``, a language of no module goes through the module of a near one, of the
+        same script and branch, if there is one; but never a language that modules are aligned to.
+
         Args:
             base: Hub id, folder or ``package:NAME/SUBDIR``.
             folders: Folders of modules trained on this base; ``NAME=FOLDER`` gives one a name.
@@ -81,7 +92,11 @@ class Adapted:
             UserError: A folder is no module, or belongs to another base, or it is not clear
                 which module is for a language.
         """
-        return cls.open(base, *locate(folders, compose), dtype=dtype, device=device)
+        composition, places = locate(folders, compose)
+        adapted = cls.open(base, composition, places, dtype=dtype, device=device)
+        if compose is None:
+            adapted.relatives = relatives_of(composition, places.values())
+        return adapted
 
     @classmethod
     def open(
@@ -175,6 +190,10 @@ class Adapted:
         named = [tag for tag in dict.fromkeys(languages) if tag is not None]
         return [tag for tag in named if lacks(self.composition, tag)]
 
+    def notices(self, languages: Sequence[str | None]) -> list[str]:
+        """What a person should know of languages no module is for, one line each."""
+        return [self.relatives.notice(tag) for tag in self.bare(languages)]
+
     def prove(self) -> None:
         """Attach what the composition can be for any row, once.
 
@@ -207,6 +226,11 @@ class Adapted:
         if languages is None:
             opened = {composition: _only(composition) for composition in set(given)}
             return [opened[composition] for composition in given]
+        if compositions is None:
+            for line in self.notices(languages):
+                warnings.warn(line, StandsIn, stacklevel=5)
+            near = {tag: self.relatives.of(tag) for tag in self.bare(languages)}
+            languages = [near.get(tag) or tag for tag in languages]  # type: ignore[arg-type]
         pairs = list(zip(given, languages, strict=True))
         found = {
             (composition, tag): None if tag is None else for_language(composition, tag)

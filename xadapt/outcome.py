@@ -65,7 +65,7 @@ def manifest_of(
         languages=tags(sources),
         pivot=languages.normalise(sources[0].pivot_lang) if _has_pivot(recipe) else None,
         parents=[Path(folder).name for folder in within.folders],
-        composition=within.texts,
+        trained_inside=within.texts,
         data=[Data(name=_name(s.source), sha256=s.sha256, rows=s.rows) for s in shares],
         pooling=encoder.pooling.to_dict(),
         prompt=encoder.pooling.prompt,

@@ -180,7 +180,7 @@ def _finished(recipe: Recipe, job: Job) -> Trained:
     """The module an earlier run left, if it is what this one would make."""
     manifest = read_manifest(job.out)
     same = same_recipe(manifest, recipe) and manifest.languages == tags(job.sources)
-    if not same or manifest.composition != inside(job.compose).texts:
+    if not same or manifest.trained_inside != inside(job.compose).texts:
         raise UserError(
             "the output folder holds a finished module of another recipe or language",
             where=str(job.out),

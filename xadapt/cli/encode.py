@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -38,12 +39,14 @@ def encode(
     import numpy as np
 
     from xadapt.adapted import Adapted
+    from xadapt.relatives import StandsIn
     from xadapt.train.progress import meter
 
     adapted = Adapted.load(base, *options.split(module), compose=compose, dtype=dtype)
-    for tag in adapted.bare(tags or []):
-        typer.echo(f"no module is for {tag}: the bare base stands in for it", err=True)
-    with meter("encoding", len(texts)) as bar:
+    for line in adapted.notices(tags or []):
+        typer.echo(line, err=True)
+    with meter("encoding", len(texts)) as bar, warnings.catch_warnings():
+        warnings.simplefilter("ignore", StandsIn)
         vectors = adapted.encode(texts, tags, progress=bar.advance)
     with atomic_file(out) as temporary, temporary.open("wb") as stream:
         np.save(stream, vectors)

@@ -110,8 +110,8 @@ def _what(manifest: Manifest) -> str:
     text += f" with the base in {manifest.dtype}."
     if manifest.head:
         text += f" Its head gives each word one of {len(manifest.head.labels)} labels."
-    if manifest.composition:
-        inside = ", then ".join(f"`{_cell(text)}`" for text in manifest.composition)
+    if manifest.trained_inside:
+        inside = ", then ".join(f"`{_cell(text)}`" for text in manifest.trained_inside)
         text += f" It was trained inside {inside}, where `self` is this module."
     return text
 
@@ -184,10 +184,10 @@ def _limits(manifest: Manifest) -> list[str]:
             "Do not put it into a `Stack` with another LoRA in adapters: their product is "
             "computed there, not their sum. A `Stack` with a bottleneck is exact."
         )
-    if manifest.composition:
+    if manifest.trained_inside:
         limits.append(
             "Alone it computes, but not what it was trained for: use it inside a composition such "
-            f"as `{_cell(manifest.composition[0])}`. Its scores above are of that composition."
+            f"as `{_cell(manifest.trained_inside[0])}`. Its scores above are of that composition."
         )
     if not manifest.evidence:
         limits.append("It was published without a measured score.")

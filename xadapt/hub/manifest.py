@@ -176,7 +176,8 @@ class Loader(Strict):
 class Manifest(Strict):
     """All of ``xadapt.json``. Paths on this machine never enter it: they are cut to a name.
 
-    ``composition`` is what the module was trained inside, over ``self`` and its parents.
+    ``composition`` is what a module was made of, ``trained_inside`` what it was trained in, over
+    ``self`` and its parents.
     """
 
     schema_version: Literal[1] = 1
@@ -189,7 +190,8 @@ class Manifest(Strict):
     pivot: Tag | None = None
     data: list[Data] = []
     parents: list[FileName] = []
-    composition: list[str] = []
+    composition: str | None = None
+    trained_inside: list[str] = []
     head: HeadSpec | None = None
     pooling: Finite = {}
     prompt: str = ""
