@@ -89,7 +89,7 @@ def test_a_lower_rank_says_what_is_lost(
     wrong = xadapt(
         "compose", str(modules["bn"]), *given[:2], "--out", tmp_path / "n", "--rank", "2"
     )
-    assert wrong.code == 2 and "LoRAs has a rank" in wrong.err and not (tmp_path / "n").exists()
+    assert wrong.code == 2 and "--rank: this needs" in wrong.err and not (tmp_path / "n").exists()
 
 
 @pytest.mark.parametrize(
@@ -144,3 +144,18 @@ def test_mistakes_are_one_line_and_leave_nothing(
     done = xadapt("compose", text, "--base", place.base, "--out", tmp_path / "c")
     assert done.code == 2 and len(done.lines) == 1, done.err
     assert everything(tmp_path) == []
+
+
+def test_the_base_with_loras_in_its_weights(
+    three: tuple[Place, dict[str, Path]], tmp_path: Path
+) -> None:
+    place, modules = three  # noqa: F811
+    text = f"mix({modules['de']}:.7, {modules['sw']}:.5)"
+    done = good("compose", text, "--base", place.base, "--out", tmp_path / "m", "--merged")
+    assert "in its weights, exact" in done.out
+    expected = vectors(place.base, compose=text)
+    np.testing.assert_allclose(vectors(tmp_path / "m"), expected, atol=1e-5)
+    card = (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+    assert str(tmp_path) not in card and "can't be taken off" in card
+    bn = xadapt("compose", modules["bn"], "--base", place.base, "--out", tmp_path / "n", "--merged")
+    assert bn.code == 2 and "--merged" in bn.err and not (tmp_path / "n").exists()

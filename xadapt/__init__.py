@@ -1,6 +1,7 @@
 """xadapt: alignment modules on a frozen multilingual encoder.
 
-The command line's verbs, in Python: `train`, `load`, `encode`, `compose` and `evaluate`. They are
+The command line's verbs, in Python: `train`, `load`, `encode`, `compose`, `evaluate` and
+`evaluate_tagging`. They are
 described in `xadapt.verbs`, which is imported when the first of them is used, so that
 ``import xadapt`` and ``xadapt --help`` take no time.
 """
@@ -12,10 +13,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xadapt.verbs import compose, encode, evaluate, load, train
+    from xadapt.verbs import compose, encode, evaluate, evaluate_tagging, load, train
 
-VERBS = ("train", "load", "encode", "compose", "evaluate")
-__all__ = ["__version__", "compose", "encode", "evaluate", "load", "train"]
+VERBS = ("train", "load", "encode", "compose", "evaluate", "evaluate_tagging")
+__all__ = [
+    "__version__", "compose", "encode", "evaluate", "evaluate_tagging", "load", "train",
+]  # fmt: skip
 
 
 class _Package(ModuleType):

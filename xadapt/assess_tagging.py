@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from xadapt import registry
 from xadapt.emea import NAME
@@ -19,12 +20,12 @@ READERS: dict[Scheme, str] = {"bio": "conll", "word": "conllu"}
 GIVEN, AGAINST, EQUAL = "module", "against", "equal weights"
 
 
-def judge_tagging(
-    base: str,
-    modules: Sequence[str],
-    data: str,
-    lang: str | None,
+def evaluate_tagging(
     *,
+    base: str,
+    data: str | Path,
+    modules: Sequence[str | Path] = (),
+    lang: str | None = None,
     compose: str | None = None,
     against: str | None = None,
     file_format: str | None = None,
@@ -32,37 +33,39 @@ def judge_tagging(
     dtype: str = "auto",
     say: Callable[[str], None] = lambda _: None,
 ) -> tagging.Result:
-    """Label the words of a file and compare with its own labels.
+    """Measure a task head for words: F1 of spans, or accuracy.
 
     Args:
         base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
-        modules: Folders of modules, as for `Tagger.load`.
-        data: Labelled sentences: BIO columns, or CoNLL-U for parts of speech.
+        data: Sentences with labels that were not trained on: BIO columns, or CoNLL-U for parts
+            of speech.
+        modules: Folders of modules, one of them with a head, as for `Tagger.load`.
         lang: Language of the sentences, where the composition chooses by language.
-        compose: Which modules act.
-        against: Another composition of the same modules; the difference to it is told.
-        file_format: ``conll`` or ``conllu``, if the file's name and the head don't tell.
+        compose: Which modules act, such as ``"language + task"``; without, the one module.
+        against: Another composition of the same modules, to tell the paired difference to.
+        file_format: ``conll`` or ``conllu``; without, what the head needs.
         emea: Steps of `xadapt.emea.emea`, for a composition with ``route(emea; ..)``; the weights
             that all count alike are told beside it.
-        dtype: Of the base's weights.
+        dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
         say: Told what the head has no label for.
 
     Raises:
         UserError: A file or folder is unusable, or no module has a head.
     """
+    folders = list(map(str, modules))
     given = (NAME,) if emea else ()
-    tagger = Tagger.load(base, *modules, compose=compose, given=given, dtype=dtype)
+    tagger = Tagger.load(base, *folders, compose=compose, given=given, dtype=dtype)
     scheme = tagger.head.scheme
     reader = file_format or READERS[scheme]
     if reader not in READERS.values():
         raise UserError(registry.unknown("format", reader, list(READERS.values())))
     tag = "und" if lang is None else normalise(lang)
-    rows: list[TaggedSentence] = list(registry.load("readers", reader)().read(data, tag))
+    rows: list[TaggedSentence] = list(registry.load("readers", reader)().read(str(data), tag))
     _tell_unknown(rows, tagger, say)
     words = [row.words for row in rows]
     tags = None if lang is None else [tag] * len(rows)
     if emea:
-        value, _ = locate(modules, compose, given)
+        value, _ = locate(folders, compose, given)
         found = {
             name: labels_by_emea(tagger, words, value, steps=steps)
             for name, steps in ((EQUAL, 0), (GIVEN, emea))
@@ -70,7 +73,7 @@ def judge_tagging(
         return tagging.evaluate(rows, found, scheme, base=EQUAL)
     found = {GIVEN: tagger.tag(words, tags)}
     if against is not None:
-        other = Tagger.load(base, *modules, compose=against, dtype=dtype)
+        other = Tagger.load(base, *folders, compose=against, dtype=dtype)
         if other.head.labels != tagger.head.labels:
             raise UserError("the two compositions have different labels", where="--against")
         found = {AGAINST: other.tag(words, tags), **found}

@@ -17,6 +17,7 @@ from xadapt.files import require_empty
 from xadapt.hub.composition_file import write_composition
 from xadapt.hub.folder import write_folder
 from xadapt.hub.manifest import Manifest, ModuleSpec, build_manifest
+from xadapt.hub.merged import write_merged
 from xadapt.hub.opening import read_manifest
 from xadapt.module_places import locate
 from xadapt.outcome import VERIFY_TEXTS, Verify
@@ -32,6 +33,7 @@ def compose(
     verify: Verify,
     rank: int | None = None,
     apart: bool = False,
+    merged: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Write a composition as a folder that loads as one.
@@ -47,6 +49,8 @@ def compose(
         verify: How other libraries are asked what they make of a plain LoRA.
         rank: Cut the plain LoRA to this rank.
         apart: Keep the parts apart.
+        merged: Write the whole base with the LoRA in its weights, for people without any module
+            library.
         say: Told what is written, a line at a time.
 
     Raises:
@@ -62,8 +66,9 @@ def compose(
         and _is_sum(composition)
         and {m.module.kind for m in manifests.values()} == {"lora"}
     )
-    if rank is not None and not one:
-        raise UserError("only a stack or fixed mixture of LoRAs has a rank", where="--rank")
+    for option, wanted in (("--rank", rank is not None), ("--merged", merged)):
+        if wanted and not one:
+            raise UserError("this needs a stack or fixed mixture of LoRAs", where=option)
     adapted = Adapted.open(base, composition, places, dtype="float32", device="cpu")
     adapted.prove()
     if not one:
@@ -72,10 +77,25 @@ def compose(
         return
     made = merge_loras(composition, adapted.modules, geometry(adapted.encoder), rank)
     manifest = _manifest(out.name, composition, manifests, adapted, made)
+    lost = f"{made.error:.1%} of the norm of an update cut away at most" if made.error else "exact"
+    if merged:
+        write_merged(out, adapted.encoder, made.module, _said(manifest))
+        say(f"wrote {out}: the base with a LoRA in its weights, {lost}")
+        return
     checks = verify(base, made.module, VERIFY_TEXTS)
     write_folder(out, made.module, adapted.encoder, manifest, verify=checks)
-    lost = f"{made.error:.1%} of the norm of an update cut away at most" if made.error else "exact"
     say(f"wrote {out}: one LoRA of rank {made.module.options.rank}, {lost}")
+
+
+def _said(manifest: Manifest) -> str:
+    """The README of merged weights."""
+    base = manifest.base.id or f"a base of type {manifest.base.model_type} without an id on the Hub"
+    return (
+        f"# {manifest.name}\n\nThe weights of {base}, in fp32, with these modules of xadapt added "
+        f"into them: `{manifest.composition}`, for {', '.join(manifest.languages)}. It loads like "
+        "the base; the modules can't be taken off again. Heads of the base are not part of it. "
+        "Nothing was measured after the addition.\n"
+    )
 
 
 def _is_sum(composition: Composition) -> bool:

@@ -20,17 +20,18 @@ from numpy.typing import NDArray
 
 from xadapt import assess, bridges, composing, languages, registry, run
 from xadapt.adapted import Adapted
-from xadapt.assess_tagging import judge_tagging
+from xadapt.assess_tagging import evaluate_tagging
 from xadapt.backbones.encoder import Encoder
 from xadapt.compose.values import Composition
 from xadapt.errors import UserError
-from xadapt.evaluate import bitext, entities, tagging
+from xadapt.evaluate import bitext, entities
 from xadapt.hub.opening import open_folder
 from xadapt.recipe import Recipe
 from xadapt.recipe_file import find_recipe, load_recipe
 from xadapt.records import ParallelPair
 from xadapt.records_in import Source, read_pairs
 
+__all__ = ["compose", "encode", "evaluate", "evaluate_tagging", "load", "train"]
 TASKS = ("bitext", "entities")
 POOLS = ("all", "test")
 
@@ -97,6 +98,7 @@ def compose(
     modules: Sequence[str | Path] = (),
     rank: int | None = None,
     apart: bool = False,
+    merged: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Make one folder of modules that act together: a plain LoRA where that is exact.
@@ -108,6 +110,7 @@ def compose(
         modules: Folders of modules; text ``NAME=FOLDER`` gives one a name.
         rank: Cut the one LoRA to this rank.
         apart: Keep LoRAs apart that could be one.
+        merged: Write the whole base with the LoRA in its weights.
         say: Told what is written.
 
     Raises:
@@ -121,6 +124,7 @@ def compose(
         verify=bridges.compare_loaders,
         rank=rank,
         apart=apart,
+        merged=merged,
         say=say,
     )
 
@@ -177,50 +181,6 @@ def train(
         compose=(compose,) if isinstance(compose, str) else tuple(compose),
     )
     return run.train(plan, job, bridges.compare_loaders, say)
-
-
-def evaluate_tagging(
-    *,
-    base: str,
-    data: str | Path,
-    modules: Sequence[str | Path] = (),
-    lang: str | None = None,
-    compose: str | None = None,
-    against: str | None = None,
-    file_format: str | None = None,
-    emea: int = 0,
-    dtype: str = "auto",
-    say: Callable[[str], None] = lambda _: None,
-) -> tagging.Result:
-    """Measure a task head for words: F1 of spans, or accuracy.
-
-    Args:
-        base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
-        data: Sentences with labels that were not trained on.
-        modules: Folders of modules, one of them with a head.
-        lang: Language of the sentences, where the composition chooses by language.
-        compose: Which modules act, such as ``"language + task"``; without, the one module.
-        against: Another composition, to tell the paired difference to.
-        file_format: ``conll`` (BIO columns) or ``conllu``; without, what the head needs.
-        emea: Steps in which the weights of a ``route(emea; ..)`` are moved for each sentence.
-        dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
-        say: Told what is missing, a line at a time.
-
-    Raises:
-        UserError: Something that was given is wrong.
-    """
-    return judge_tagging(
-        base,
-        list(map(str, modules)),
-        str(data),
-        lang,
-        compose=compose,
-        against=against,
-        file_format=file_format,
-        emea=emea,
-        dtype=dtype,
-        say=say,
-    )
 
 
 def evaluate(

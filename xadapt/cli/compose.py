@@ -21,6 +21,9 @@ def compose(
     apart: Annotated[
         bool, typer.Option("--apart", help="Keep LoRAs apart that could be one.")
     ] = False,
+    merged: Annotated[
+        bool, typer.Option("--merged", help="Write the whole base with the LoRA in its weights.")
+    ] = False,
 ) -> None:
     """Make one folder of modules that act together: a plain LoRA where that is exact."""
     from xadapt import bridges, composing
@@ -33,5 +36,6 @@ def compose(
         verify=bridges.compare_loaders,
         rank=rank,
         apart=apart,
+        merged=merged,
         say=typer.echo,
     )

@@ -1,0 +1,78 @@
+"""A base with a LoRA added into its weights: a plain model that needs no module any more."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path, PurePosixPath
+
+import torch
+from torch import nn
+
+from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.loading import load_config, load_model
+from xadapt.errors import UserError
+from xadapt.files import atomic_folder, write_text
+from xadapt.modules.effects import effects_of
+from xadapt.modules.lora import LowRank
+
+SENTENCE_FILES = ("modules.json", "config_sentence_transformers.json", "sentence_bert_config.json")
+
+
+def write_merged(path: Path | str, encoder: Encoder, module: nn.Module, said: str) -> None:
+    """Write the base's model in fp32 with the module in its weights, tokenizer and pooling files.
+
+    Args:
+        path: The folder to make.
+        encoder: The base; itself not changed.
+        module: A LoRA.
+        said: What the weights are, for the folder's README.
+
+    Raises:
+        UserError: The module is no LoRA, the base is only in memory, or the folder is not empty
+            or can't be written.
+    """
+    if any(not isinstance(effect.fn, LowRank) for effect in effects_of(module)):
+        raise UserError("only LoRAs can be added into a base's weights")
+    if encoder.source.kind == "memory":
+        raise UserError("a base that is only in memory can't be written")
+    family = encoder.family
+    options = {"add_pooling_layer": False} if family.pooler else {}
+    config = load_config(encoder.source)
+    model, _ = load_model(encoder.source, family.loader, config, torch.float32, **options)
+    inner = model.get_submodule(family.inside) if family.inside else model
+    _add(encoder, inner, module)
+    with atomic_folder(path) as folder:
+        model.save_pretrained(folder)  # type: ignore[operator]
+        encoder.tokenizer.save_pretrained(folder)
+        _copy_sentence_files(encoder, folder)
+        write_text(folder / "README.md", said)
+
+
+def _add(encoder: Encoder, inner: nn.Module, module: nn.Module) -> None:
+    """Add every update to the rows of the linear it acts on."""
+    for effect in effects_of(module):
+        site = encoder.sites(effect.layer, effect.site)[effect.point]
+        weight = inner.get_submodule(site.path).get_parameter("weight")
+        low = effect.fn
+        assert isinstance(low, LowRank)
+        with torch.no_grad():
+            weight[site.start : site.stop] += low.scale * (low.B @ low.A).cpu()
+
+
+def _copy_sentence_files(encoder: Encoder, folder: Path) -> None:
+    """The base's own pooling files, so that sentence-transformers makes the same vectors."""
+    source = encoder.source
+    names = [name for name in SENTENCE_FILES if source.file(name)]
+    if "modules.json" in names:
+        listed = source.file("modules.json")
+        assert listed is not None
+        for part in json.loads(listed.read_text(encoding="utf-8")):
+            below = str(part.get("path", ""))
+            names += [f"{below}/{n}" for n in ("config.json", "model.safetensors") if below]
+    for name in names:
+        found = source.file(name)
+        target = folder.joinpath(*PurePosixPath(name).parts)
+        if found is not None and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(found, target)
