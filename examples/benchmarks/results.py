@@ -233,6 +233,19 @@ QUOTED = (
         "module nor mini saw, xx to en / en to xx, one seed",
         languages,
     ),
+    (
+        "transfer",
+        "transfer_ner_mini",
+        "Named entities learnt in English and found in other languages, on mini; an alignment "
+        "module below the task module helps where the base is weak, and another language's doesn't",
+        transfer,
+    ),
+    (
+        "mixed",
+        "mixed_rows",
+        "The same modules composed in one batch by three libraries",
+        mixed_rows,
+    ),
 )
 KINDS = (
     ("alignment_", "German: {result[recipe]}", alignment),
