@@ -35,6 +35,7 @@ def main() -> None:
     options.add_argument("--texts", type=Path, required=True)
     options.add_argument("--base", default="mini")
     options.add_argument("--task", choices=TASKS, default="ner")
+    options.add_argument("--lang", action="append", help="one of the languages; all if not given")
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--lines", type=int, default=20_000, help="of text a language module sees")
     options.add_argument("--pairs", type=int, default=5_000, help="an alignment module sees")
@@ -57,7 +58,8 @@ def main() -> None:
 
 def targets(args: argparse.Namespace) -> list[str]:
     """The languages of the task that there are tests of."""
-    return [lang for lang in TARGETS[args.task] if test_file(args, lang).exists()]
+    wanted = args.lang or TARGETS[args.task]
+    return [lang for lang in wanted if test_file(args, lang).exists()]
 
 
 def test_file(args: argparse.Namespace, lang: str) -> Path:
