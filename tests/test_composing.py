@@ -159,3 +159,19 @@ def test_the_base_with_loras_in_its_weights(
     assert str(tmp_path) not in card and "can't be taken off" in card
     bn = xadapt("compose", modules["bn"], "--base", place.base, "--out", tmp_path / "n", "--merged")
     assert bn.code == 2 and "--merged" in bn.err and not (tmp_path / "n").exists()
+
+
+def test_a_soup_is_one_module_that_loads(
+    three: tuple[Place, dict[str, Path]], tmp_path: Path
+) -> None:
+    place, modules = three  # noqa: F811
+    text = f"mix({modules['bn']}:1)"
+    good("compose", text, "--base", place.base, "--out", tmp_path / "m", "--soup")
+    manifest = parse_manifest((tmp_path / "m" / "xadapt.json").read_bytes())
+    assert manifest.composition and manifest.composition.startswith("soup of mix(")
+    assert manifest.module.kind == "bottleneck" and manifest.loaders["adapters"].status != "cannot"
+    found = vectors(place.base, str(tmp_path / "m"), compose=str(tmp_path / "m"))
+    np.testing.assert_array_equal(found, vectors(place.base, compose=str(modules["bn"])))
+    for more in (["--soup", "--merged"], ["--soup", "--rank", "2"]):
+        done = xadapt("compose", text, "--base", place.base, "--out", tmp_path / "n", *more)
+        assert done.code == 2 and len(done.lines) == 1 and not (tmp_path / "n").exists()

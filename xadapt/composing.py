@@ -7,9 +7,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from torch import nn
+
 from xadapt.adapted import Adapted
 from xadapt.attach import geometry
-from xadapt.compose.export import Exported, merge_loras
+from xadapt.compose.export import merge_loras
+from xadapt.compose.soup import soup
 from xadapt.compose.text import show
 from xadapt.compose.values import ByLanguage, Composition, Led, names, parts_of, replaced
 from xadapt.errors import UserError
@@ -34,6 +37,7 @@ def compose(
     rank: int | None = None,
     apart: bool = False,
     merged: bool = False,
+    averaged: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Write a composition as a folder that loads as one.
@@ -51,6 +55,7 @@ def compose(
         apart: Keep the parts apart.
         merged: Write the whole base with the LoRA in its weights, for people without any module
             library.
+        averaged: Write one module with the weighted mean of the parts' parameters instead.
         say: Told what is written, a line at a time.
 
     Raises:
@@ -66,17 +71,25 @@ def compose(
         and _is_sum(composition)
         and {m.module.kind for m in manifests.values()} == {"lora"}
     )
+    if averaged and (merged or apart or rank is not None):
+        raise UserError("a mean of parameters is one module as it is", where="--soup")
     for option, wanted in (("--rank", rank is not None), ("--merged", merged)):
         if wanted and not one:
             raise UserError("this needs a stack or fixed mixture of LoRAs", where=option)
     adapted = Adapted.open(base, composition, places, dtype="float32", device="cpu")
     adapted.prove()
+    if averaged:
+        mean = soup(composition, adapted.modules)
+        told = _manifest(out.name, composition, manifests, adapted, mean, "soup of ")
+        write_folder(out, mean, adapted.encoder, told, verify=verify(base, mean, VERIFY_TEXTS))
+        say(f"wrote {out}: one module with the mean of the parameters")
+        return
     if not one:
         written = write_composition(out, composition, {n: Path(f) for n, f in places.items()})
         say(f"wrote {out}: {show(written)}")
         return
     made = merge_loras(composition, adapted.modules, geometry(adapted.encoder), rank)
-    manifest = _manifest(out.name, composition, manifests, adapted, made)
+    manifest = _manifest(out.name, composition, manifests, adapted, made.module)
     lost = f"{made.error:.1%} of the norm of an update cut away at most" if made.error else "exact"
     if merged:
         write_merged(out, adapted.encoder, made.module, _said(manifest))
@@ -110,9 +123,10 @@ def _manifest(
     composition: Composition,
     parents: Mapping[str, Manifest],
     adapted: Adapted,
-    made: Exported,
+    module: nn.Module,
+    how: str = "",
 ) -> Manifest:
-    """What is known of a merged LoRA: its parents' data and languages, and no evidence yet."""
+    """What is known of a module made of others: their data and languages, and no evidence yet."""
     first = next(iter(parents.values()))
     licences = {m.licence for m in parents.values()}
     pivots = {m.pivot for m in parents.values()}
@@ -120,14 +134,16 @@ def _manifest(
     return build_manifest(
         name=re.sub(r"[^A-Za-z0-9_-]+", "-", name, flags=re.ASCII).strip("-_")[:96] or "composed",
         base=first.base.model_dump(),
-        module=ModuleSpec(kind="lora", options=options_of(made.module).model_dump(mode="json")),
+        module=ModuleSpec(
+            kind=str(module.kind), options=options_of(module).model_dump(mode="json")
+        ),
         objectives=list(dict.fromkeys(o for m in parents.values() for o in m.objectives)),
         recipe={},
         languages=list(dict.fromkeys(tag for m in parents.values() for tag in m.languages)),
         pivot=pivots.pop() if len(pivots) == 1 else None,
         data=list({d.model_dump_json(): d for m in parents.values() for d in m.data}.values()),
         parents=list(told.values()),
-        composition=show(replaced(composition, told)),
+        composition=how + show(replaced(composition, told)),
         pooling=first.pooling,
         prompt=first.prompt,
         max_length=first.max_length,

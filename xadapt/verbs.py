@@ -99,6 +99,7 @@ def compose(
     rank: int | None = None,
     apart: bool = False,
     merged: bool = False,
+    averaged: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Make one folder of modules that act together: a plain LoRA where that is exact.
@@ -111,6 +112,7 @@ def compose(
         rank: Cut the one LoRA to this rank.
         apart: Keep LoRAs apart that could be one.
         merged: Write the whole base with the LoRA in its weights.
+        averaged: Average the parameters instead, which gives one module of any kind.
         say: Told what is written.
 
     Raises:
@@ -125,6 +127,7 @@ def compose(
         rank=rank,
         apart=apart,
         merged=merged,
+        averaged=averaged,
         say=say,
     )
 

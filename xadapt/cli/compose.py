@@ -24,6 +24,9 @@ def compose(
     merged: Annotated[
         bool, typer.Option("--merged", help="Write the whole base with the LoRA in its weights.")
     ] = False,
+    soup: Annotated[
+        bool, typer.Option("--soup", help="Average the parameters instead: one module of any kind.")
+    ] = False,
 ) -> None:
     """Make one folder of modules that act together: a plain LoRA where that is exact."""
     from xadapt import bridges, composing
@@ -37,5 +40,6 @@ def compose(
         rank=rank,
         apart=apart,
         merged=merged,
+        averaged=soup,
         say=typer.echo,
     )
