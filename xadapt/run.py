@@ -146,7 +146,7 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
     trainer.processes.wait()  # no process may write before all have looked at the folder
     with out_folder.nothing_left(job.out, main):
         progress = trainer.train(resume=resume)
-        twin = _twin(recipe, job, loaded, encoder, say) if job.controls else None
+        twin = _twin(recipe, job, loaded, encoder, within, say) if job.controls else None
         if main:
             head = head_of(trainer)
             found = evidence(encoder, trainer.attachment.module, loaded.dev, head)
@@ -242,7 +242,9 @@ def _forward_seconds(encoder: Encoder, texts: Sequence[str], sample: int = 128) 
     return (time.monotonic() - began) * len(texts) / len(some)
 
 
-def _twin(recipe: Recipe, job: Job, loaded: Loaded, encoder: Encoder, say: Say) -> nn.Module:
+def _twin(
+    recipe: Recipe, job: Job, loaded: Loaded, encoder: Encoder, within: Inside, say: Say
+) -> nn.Module:
     """The control: the same module trained on pairs that are no translations."""
     say("training the control on shuffled pairs")
     shuffled = replace(
@@ -250,7 +252,7 @@ def _twin(recipe: Recipe, job: Job, loaded: Loaded, encoder: Encoder, say: Say) 
     )
     module = _module(recipe, encoder)
     state = job.out / out_folder.STATE / "shuffled"
-    trainer = _trainer(recipe, job, shuffled, encoder, module, state)
+    trainer = _trainer(recipe, job, shuffled, encoder, module, state, within)
     trainer.train(resume=_has_checkpoint(job, "shuffled"))
     return module
 

@@ -148,7 +148,7 @@ def seeds_table(manifests: Sequence[Manifest]) -> Table:
     table = _table(f"{len(manifests)} seeds", ("", "way", "mean", "least", "most"))
     for rows in zip(*(manifest.evidence for manifest in manifests), strict=True):
         values = [row.value for row in rows]
-        name = SHORT[LANGUAGE] if rows[0].sides == "language" else SHORT[BOTH]
+        name = SHORT[BOTH] if rows[0].sides == "both" else SHORT[LANGUAGE]
         numbers = (sum(values) / len(values), min(values), max(values))
         table.add_row(
             name, rows[0].metric.removeprefix("accuracy "), *(f"{value:.3f}" for value in numbers)
