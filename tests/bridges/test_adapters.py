@@ -10,6 +10,7 @@ from torch import nn
 
 from xadapt.backbones.encoder import Encoder
 from xadapt.bridges import adapters as bridge
+from xadapt.heads import Head
 from xadapt.hub.folder import write_folder
 
 pytestmark = [
@@ -178,3 +179,32 @@ def _take_over(model, task: nn.Module) -> None:
         )
         state[key] = value
     task.load_state_dict(state)
+
+
+@pytest.mark.parametrize("family", ["bert", "xlmr", "distilbert", "deberta-v3"])
+def test_a_task_head_comes_along(tmp_path, family):
+    """`load_adapter` finds it, alone and in a stack on a language module."""
+    from adapters import AutoAdapterModel
+    from adapters.composition import Stack
+
+    base, encoder = base_and_encoder(tmp_path, family)
+    task = random_module(encoder, "bottleneck", width=5, after="ffn")
+    below = random_module(encoder, "bottleneck", seed=3, width=4, after="ffn", invertible="nice")
+    torch.manual_seed(0)
+    head = Head("tagging", ["O", "B-X", "I-X"], encoder.width)
+    for name, module, own in (("task", task, head), ("lang", below, None)):
+        made = manifest_of(encoder, module, name=name)
+        write_folder(tmp_path / name, module, encoder, made, verify={}, head=own)
+    model = AutoAdapterModel.from_pretrained(base, dtype=torch.float32)
+    model.load_adapter(str(tmp_path / "lang"))
+    model.load_adapter(str(tmp_path / "task"), set_active=True)
+    assert model.active_head == "task" and model.heads["task"].config["label2id"]["I-X"] == 2
+    for active, modules in (("task", [task]), (Stack("lang", "task"), [below, task])):
+        model.set_active_adapters(active)
+        model.active_head = "task"
+        ids, mask, own = own_states(encoder, modules)
+        with torch.no_grad():
+            theirs = model.eval()(input_ids=ids, attention_mask=mask).logits
+            ours = head(own)
+        real = mask.bool()
+        torch.testing.assert_close(theirs[real], ours[real], rtol=1e-4, atol=1e-5)
