@@ -109,7 +109,9 @@ def languages(result: dict) -> str:
         "", "pairs", "frozen base", "TF-IDF", "language side only", "both sides", "cos", "train s",
         "module MB", "unknown tokens", "single letters", "tokens a word", "test",
     ]  # fmt: skip
-    return table(head, rows)
+    changes = result.get("changes")
+    told = f"\nWith {', '.join(changes)}: the recipe as it was then.\n" if changes else ""
+    return table(head, rows) + told
 
 
 def baselines(result: dict) -> str:
@@ -224,6 +226,12 @@ QUOTED = (
         "alignment_de_translation_ranking",
         "Sentence retrieval on 500 Tatoeba pairs that no training sentence equals, on the "
         "English-only MiniLM, one seed",
+        alignment,
+    ),
+    (
+        "longer",
+        "alignment_de_translation_ranking_longer",
+        "The same pairs twice over, with twice the rank",
         alignment,
     ),
     (
