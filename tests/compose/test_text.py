@@ -102,3 +102,8 @@ def test_names_of_all_modules_in_order():
     value = Stack("l", Mix({"a": 1.0, Stack("b", "l"): 2.0}), Route("r", ["c", None]))
     assert names(value) == ["l", "a", "b", "r", "c"]
     assert names(ByLanguage({"de": Fuse("f", ["x"]), "*": "y"})) == ["f", "x", "y"]
+
+
+def test_a_module_may_have_any_name_even_that_of_all_others():
+    for value in ("*", Route("*", [None]), Stack("*", "a"), ByLanguage({"*": "*", "sw": "a"})):
+        assert parse(show(value)) == value

@@ -39,14 +39,17 @@ def show(composition: Composition) -> str:
         mixed = (f"{_inside(part)}:{weight!r}" for part, weight in composition.parts)
         return f"mix({', '.join(mixed)})"
     if isinstance(composition, ByLanguage):
-        rows = (f"{_show_name(tag)} = {show(part)}" for tag, part in composition.parts)
+        rows = (
+            f"{tag if tag == ANY else _show_name(tag)} = {show(part)}"
+            for tag, part in composition.parts
+        )
         return f"by_language({', '.join(rows)})"
     parts = ", ".join(map(show, composition.parts))
     return f"{type(composition).__name__.lower()}({_show_name(composition.leader)}; {parts})"
 
 
 def _show_name(name: str) -> str:
-    plain = name == ANY or (NAME.fullmatch(name) and name != "none")
+    plain = NAME.fullmatch(name) and name != "none"
     return name if plain else json.dumps(name, ensure_ascii=False)
 
 
