@@ -51,6 +51,7 @@ def test_labels_the_head_lacks_are_told(
         (("--format", "conllu"), "ten columns"),
         (("--compose", "{folder}/de"), "none of these modules has a task head"),
         (("--compose", "nowhere"), "no such module folder"),
+        (("--emea", "2", "--against", "x"), "--against: EMEA"),
     ],
 )
 def test_mistakes_are_one_line(

@@ -10,7 +10,6 @@ from tiny_models import tiny_encoder
 from tiny_training import digest, module_for, shaken, tagged, trainer
 
 from xadapt import inside as room
-from xadapt.attach import Attachment
 from xadapt.compose.composed import Composed
 from xadapt.compose.values import Stack
 from xadapt.errors import UserError
@@ -55,11 +54,13 @@ def test_only_the_module_learns_and_all_of_the_composition_acts(tmp_path: Path) 
     below = shaken(module_for(encoder), 5).requires_grad_(False)
     module = module_for(encoder, "bottleneck", width=4)
     whole = Composed(Stack("below", "self"), {"below": below, "self": module})
-    run = trainer(tmp_path, [Task("t", Tagging(), tagged(12))], encoder=encoder, module=module)
-    for attachment in run.attachments:
-        attachment.remove()
-    run.attachments = [Attachment(encoder, whole)]
-    run.forward.attachment = run.attachments[0]
+    run = trainer(
+        tmp_path,
+        [Task("t", Tagging(), tagged(12))],
+        encoder=encoder,
+        module=module,
+        inside=[whole],
+    )
     before = digest(below), digest(module)
     run.train()
     assert digest(below) == before[0] and digest(module) != before[1]
@@ -83,9 +84,13 @@ def test_compositions_take_turns(
     seen = []
     encoder = tiny_encoder("bert", mlm=True)
     module = module_for(encoder)
-    run = trainer(tmp_path / "r", [Task("t", Tagging(), tagged(12))], encoder=encoder,
-                  module=module)  # fmt: skip
-    run.attachments.append(Attachment(encoder, module))
+    run = trainer(
+        tmp_path / "r",
+        [Task("t", Tagging(), tagged(12))],
+        encoder=encoder,
+        module=module,
+        inside=[module, module],
+    )
     plain = Forward.__call__
 
     def watched(self: Forward, requests: Any) -> Any:

@@ -73,6 +73,7 @@ def trainer(
     encoder: Encoder | None = None,
     module: nn.Module | None = None,
     companions: Any = None,
+    inside: Sequence[nn.Module] = (),
     run: dict[str, Any] | None = None,
     **spec: Any,
 ) -> Trainer:
@@ -81,7 +82,7 @@ def trainer(
     module = module if module is not None else module_for(encoder)
     options = {"batch_size": 4, **spec}
     settings = Run(TrainSpec(**options), folder, show=False, **(run or {}))
-    return Trainer(encoder, module, tasks, settings, companions)
+    return Trainer(encoder, module, tasks, settings, companions, inside)
 
 
 def digest(module: nn.Module) -> str:

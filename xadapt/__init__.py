@@ -1,9 +1,8 @@
 """xadapt: alignment modules on a frozen multilingual encoder.
 
 The command line's verbs, in Python: `train`, `load`, `encode`, `compose`, `evaluate` and
-`evaluate_tagging`. They are
-described in `xadapt.verbs`, which is imported when the first of them is used, so that
-``import xadapt`` and ``xadapt --help`` take no time.
+`evaluate_tagging`. They are described in `xadapt.verbs`, which is imported when the first of them
+is used, so that ``import xadapt`` and ``xadapt --help`` take no time.
 """
 
 from __future__ import annotations

@@ -114,7 +114,9 @@ class Adapted:
             UserError: A folder is no module, or belongs to another base.
         """
         encoder = Encoder.from_pretrained(base, dtype=dtype, device=device)
-        modules = {where: open_module(where, encoder)[0] for where in set(places.values())}
+        modules = {
+            where: open_module(where, encoder)[0] for where in dict.fromkeys(places.values())
+        }
         return cls(encoder, {name: modules[where] for name, where in places.items()}, composition)
 
     def with_(self, composition: str | Composition) -> Adapted:
@@ -227,9 +229,9 @@ class Adapted:
             opened = {composition: _only(composition) for composition in set(given)}
             return [opened[composition] for composition in given]
         if compositions is None:
-            for line in self.notices(languages):
-                warnings.warn(line, StandsIn, stacklevel=5)
             near = {tag: self.relatives.of(tag) for tag in self.bare(languages)}
+            for tag in near:
+                warnings.warn(self.relatives.notice(tag), StandsIn, stacklevel=5)
             languages = [near.get(tag) or tag for tag in languages]  # type: ignore[arg-type]
         pairs = list(zip(given, languages, strict=True))
         found = {

@@ -53,6 +53,12 @@ def evaluate_tagging(
         UserError: A file or folder is unusable, or no module has a head.
     """
     folders = list(map(str, modules))
+    if emea and against is not None:
+        raise UserError(
+            "EMEA is told beside equal weights already",
+            where="--against",
+            todo="Leave one of --emea and --against out",
+        )
     given = (NAME,) if emea else ()
     tagger = Tagger.load(base, *folders, compose=compose, given=given, dtype=dtype)
     scheme = tagger.head.scheme

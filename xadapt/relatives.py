@@ -34,7 +34,7 @@ class Relatives:
     def notice(self, tag: str) -> str:
         """One line for a person, of a language that no module is for."""
         near = self.of(tag)
-        said = f"that for {near}, its relative, stands in" if near else "its rows are the base's"
+        said = f"that for {near}, its relative, stands in" if near else "none stands in"
         return f"no module is for {tag}: {said}"
 
 

@@ -16,8 +16,7 @@ from xadapt.backbones.words import tokenize_words
 from xadapt.compose.values import Composition
 from xadapt.errors import UserError
 from xadapt.heads import Head
-from xadapt.hub.head_files import read_head
-from xadapt.hub.opening import read_manifest
+from xadapt.hub.opening import open_head, read_manifest
 from xadapt.module_places import locate
 from xadapt.tag_scheme import OUTSIDE, decode
 
@@ -79,7 +78,7 @@ class Tagger:
             device=device,
         )
         [(where, spec)] = with_head.items()
-        return cls(adapted, read_head(where, spec, adapted.encoder.width))
+        return cls(adapted, open_head(where, spec, adapted.encoder.width))
 
     def tag(
         self,

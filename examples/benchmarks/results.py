@@ -244,8 +244,8 @@ QUOTED = (
     (
         "transfer",
         "transfer_ner_mini",
-        "Named entities learnt in English and found in other languages, on mini; an alignment "
-        "module below the task module helps where the base is weak, and another language's doesn't",
+        "Named entities learnt in English and looked for in other languages, on mini, with other "
+        "modules below the task module and, as controls, those of another language",
         transfer,
     ),
     (

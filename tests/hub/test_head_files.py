@@ -13,7 +13,7 @@ from xadapt.errors import UserError
 from xadapt.heads import Head
 from xadapt.hub import head_files
 from xadapt.hub.folder import write_folder
-from xadapt.hub.opening import read_manifest
+from xadapt.hub.opening import open_head, read_manifest
 from xadapt.hub.snippets import snippets
 
 
@@ -30,7 +30,7 @@ def test_a_head_comes_back(tmp_path: Path) -> None:
     head, path = folder(tmp_path / "m")
     spec = read_manifest(path).head
     assert spec is not None and spec.labels == ["O", "B-ä", "I-ä"]
-    again = head_files.read_head(path, spec, head.linear.in_features)
+    again = open_head(path, spec, head.linear.in_features)
     assert torch.equal(again.linear.weight, head.linear.weight)
     assert torch.equal(again.linear.bias, head.linear.bias) and again.labels == head.labels
 
@@ -60,7 +60,7 @@ def test_the_code_of_the_card_ends_in_labels(tmp_path: Path) -> None:
     assert all(code.splitlines()[-1].startswith("labels = ") for code in found.values())
 
 
-@pytest.mark.parametrize("fault", ["absent", "pickle", "labels", "shape", "nan"])
+@pytest.mark.parametrize("fault", ["absent", "pickle", "link", "labels", "shape", "nan"])
 def test_a_head_that_does_not_fit_is_refused(tmp_path: Path, fault: str) -> None:
     head, path = folder(tmp_path / "m")
     spec = read_manifest(path).head
@@ -70,6 +70,9 @@ def test_a_head_that_does_not_fit_is_refused(tmp_path: Path, fault: str) -> None
     said = {"head": spec.model_dump_json()}
     if fault == "absent":
         file.unlink()
+    elif fault == "link":
+        file.rename(tmp_path / "elsewhere")
+        file.symlink_to(tmp_path / "elsewhere")
     elif fault == "pickle":
         torch.save(tensors, file)
     elif fault == "labels":
@@ -80,5 +83,5 @@ def test_a_head_that_does_not_fit_is_refused(tmp_path: Path, fault: str) -> None
     else:
         tensors["linear.bias"][0] = float("nan")
         save_file(tensors, file, metadata=said)
-    with pytest.raises(UserError, match="head"):
-        head_files.read_head(path, spec, width)
+    with pytest.raises(UserError, match=r"head|safetensors|link"):
+        open_head(path, spec, width)

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from xadapt.errors import UserError
 from xadapt.heads import Head
 from xadapt.hub.manifest import HeadSpec
 
@@ -64,30 +62,3 @@ def write_adapters_head(folder: Path, head: Head, config: dict[str, Any]) -> lis
     torch.save(tensors, packed)
     (folder / ADAPTERS[2]).write_bytes(packed.getvalue())
     return list(ADAPTERS)
-
-
-def read_head(folder: Path | str, spec: HeadSpec, width: int) -> Head:
-    """The head of a module's folder.
-
-    Args:
-        folder: The module's folder.
-        spec: What its manifest says of the head.
-        width: Features of the base's states.
-
-    Raises:
-        UserError: The file is unreadable, speaks of another head, or does not fit the base.
-    """
-    file = Path(folder) / FILE
-    head = Head(spec.task, spec.labels, width, spec.scheme)
-    own = head.state_dict()
-    try:
-        with safe_open(str(file), framework="pt") as opened:
-            said = HeadSpec.model_validate_json((opened.metadata() or {})["head"])
-            tensors = {name: opened.get_tensor(name) for name in own}
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
-        raise UserError(f"this is no task head of xadapt ({error})", where=str(file)) from None
-    fits = all(tensors[n].shape == own[n].shape and tensors[n].isfinite().all() for n in own)
-    if said != spec or not fits:
-        raise UserError("the head does not fit its manifest or the base", where=str(file))
-    head.load_state_dict(tensors)
-    return head.eval()

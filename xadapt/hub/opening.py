@@ -6,11 +6,14 @@ import json
 import struct
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from xadapt.errors import UserError
+from xadapt.heads import Head
 from xadapt.hub.folder import MODULE
-from xadapt.hub.manifest import FILE, MAX_BYTES, Manifest, parse_manifest
+from xadapt.hub.head_files import FILE as HEAD
+from xadapt.hub.manifest import FILE, MAX_BYTES, HeadSpec, Manifest, parse_manifest
 from xadapt.store import read_module
 
 MAX_HEADER = 16 * 2**20
@@ -32,7 +35,7 @@ def open_folder(path: Path | str) -> tuple[Manifest, dict[str, Tensor]]:
         )
     manifest = read_manifest(folder)
     file = _inside(folder, MODULE)
-    _check_header(file)
+    _check_header(file, "options")
     tensors, kind, options = read_module(file)
     if kind != manifest.module.kind or options != manifest.module.options:
         raise UserError(
@@ -41,6 +44,35 @@ def open_folder(path: Path | str) -> tuple[Manifest, dict[str, Tensor]]:
             todo="Fetch the folder again",
         )
     return manifest, tensors
+
+
+def open_head(path: Path | str, spec: HeadSpec, width: int) -> Head:
+    """The task head of a module's folder.
+
+    Args:
+        path: The module's folder.
+        spec: What its manifest says of the head.
+        width: Features of the base's states.
+
+    Raises:
+        UserError: The file is absent, malformed or leads elsewhere, speaks of another head, or
+            does not fit the base.
+    """
+    file = _inside(Path(path), HEAD)
+    _check_header(file, "head")
+    head = Head(spec.task, spec.labels, width, spec.scheme)
+    own = head.state_dict()
+    try:
+        with safe_open(str(file), framework="pt") as opened:
+            said = HeadSpec.model_validate_json((opened.metadata() or {})["head"])
+            tensors = {name: opened.get_tensor(name) for name in own}
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        raise UserError(f"this is no task head of xadapt ({error})", where=str(file)) from None
+    fits = all(tensors[n].shape == own[n].shape and tensors[n].isfinite().all() for n in own)
+    if said != spec or not fits:
+        raise UserError("the head does not fit its manifest or the base", where=str(file))
+    head.load_state_dict(tensors)
+    return head.eval()
 
 
 def read_manifest(folder: Path | str) -> Manifest:
@@ -71,10 +103,11 @@ def _inside(folder: Path, name: str) -> Path:
     return file
 
 
-def _check_header(file: Path) -> None:
+def _check_header(file: Path, key: str) -> None:
     """Refuse a safetensors file whose sizes don't add up, before a library takes memory for it.
 
-    The format: 8 bytes, the little-endian length of a JSON header, the header, the data.
+    The format: 8 bytes, the little-endian length of a JSON header, the header, the data. Ours has
+    a JSON object under one key of the header's metadata.
     """
     try:
         size = file.stat().st_size
@@ -85,13 +118,13 @@ def _check_header(file: Path) -> None:
             header = json.loads(stream.read(length))
         if not isinstance(header, dict):
             raise ValueError("the header is no object")
-        _check_metadata(header.get("__metadata__"))
+        _check_metadata(header.get("__metadata__"), key)
     except (OSError, ValueError, RecursionError, struct.error) as error:
         raise UserError(f"this is no whole safetensors file ({error})", where=str(file)) from None
 
 
-def _check_metadata(metadata: object) -> None:
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("options"), str):
-        raise ValueError("kind and options are missing")
-    if not isinstance(json.loads(metadata["options"]), dict):
-        raise ValueError("the options are no object")
+def _check_metadata(metadata: object, key: str) -> None:
+    if not isinstance(metadata, dict) or not isinstance(metadata.get(key), str):
+        raise ValueError(f"its {key} is missing")
+    if not isinstance(json.loads(metadata[key]), dict):
+        raise ValueError(f"its {key} is no object")
