@@ -40,7 +40,7 @@ def test_dev_scores_are_counted_by_hand(tmp_path: Path) -> None:
         tmp_path, [Task("t", TranslationRanking(), rows)], encoder=encoder, module=module
     )
     scores = held_out.dev_scores(made, rows)
-    with made.attachment.on():
+    with made.acting.on():
         texts, active = (encode(encoder, [getattr(r, n) for r in rows]) for n in ("text", "pivot"))
     frozen = encode(encoder, [r.pivot for r in rows])
 
@@ -75,8 +75,8 @@ def test_tagging_is_scored_by_what_the_head_says(tmp_path: Path) -> None:
     assert told.task == "tagging" and told.metric == "f1" and told.rows == 30
     assert abs(told.value - wanted) < 1e-9 and told.controls == {MAJORITY: 0.0}
     assert told.interval is not None and told.interval[0] <= told.value <= told.interval[1]
-    for attachment in made.attachments:
-        attachment.remove()
+    for acting in made.turns:
+        acting.remove()
     assert not any(m._forward_hooks for m in ENCODER.model.modules())
     assert held_out.head_of(trainer(tmp_path, [Task("r", TranslationRanking(), pairs(8))])) is None
 

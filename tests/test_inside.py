@@ -94,12 +94,30 @@ def test_compositions_take_turns(
     plain = Forward.__call__
 
     def watched(self: Forward, requests: Any) -> Any:
-        seen.append(self.attachment)
+        seen.append(self.acting)
         return plain(self, requests)
 
     monkeypatch.setattr(Forward, "__call__", watched)
     run.train()
-    assert [run.attachments.index(a) for a in seen] == [0, 1, 0]
+    assert [run.turns.index(a) for a in seen] == [0, 1, 0]
+
+
+def test_a_module_is_trained_inside_a_choice_by_language(
+    tmp_path: Path, made: tuple[Place, Path]
+) -> None:
+    place, folder = made
+    for lang, seed in (("de", 0), ("sw", 7)):
+        write_conll(tmp_path / f"{lang}.conll", tagged(40, seed))
+    text = f"by_language(de = {folder}/de + self, sw = {folder}/sw + self, * = self)"
+    given = ("--base", place.base, "--data", f"{tmp_path}/{{lang}}.conll", "--lang", "de,sw",
+             "--joint", "--set", "module.width=4", "--set", "train.epochs=1")  # fmt: skip
+    good("train", "ner", *given, "--compose", text, "--out", tmp_path / "m")
+    manifest = read_manifest(tmp_path / "m")
+    assert manifest.trained_inside == ["by_language(de = de + self, sw = sw + self, * = self)"]
+    assert manifest.parents == ["de", "sw"] and manifest.evidence[0].rows > 0
+    pairs = xadapt(*place.train(tmp_path / "p", "--compose", text))
+    assert pairs.code == 2 and "both of their sides" in pairs.err and len(pairs.lines) == 1
+    assert not (tmp_path / "p").exists()
 
 
 def test_the_evidence_is_what_the_composition_gives_again(
@@ -138,7 +156,6 @@ def test_an_interrupted_run_of_another_composition_is_refused(
     [
         ("{folder}/de", "does not name the module under training"),
         ("self +", "composition"),
-        ("by_language(de = self)", "not by language"),
         ("{folder}/none + self", "no such module folder"),
         ("mix(self:.5", "composition"),
     ],

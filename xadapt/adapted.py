@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from xadapt.attach import Attachment, geometry
+from xadapt.attach import Attachment, geometry, together
 from xadapt.backbones import fingerprint
 from xadapt.backbones.encode import Rows, encode
 from xadapt.backbones.encoder import Encoder
@@ -185,7 +185,7 @@ class Adapted:
                 composition: self._attach(composition, attached)
                 for composition in dict.fromkeys(c for c in chosen if c is not None)
             }
-            yield lambda chunk: _on([made.get(chosen[position]) for position in chunk])
+            yield lambda chunk: together([made.get(chosen[position]) for position in chunk])
 
     def bare(self, languages: Sequence[str | None]) -> list[str]:
         """Those of the tags that some part of the composition has nothing for."""
@@ -254,20 +254,6 @@ def _only(composition: Composition) -> Composition:
             "several modules are loaded", todo=f"Give a language for each text ({known})"
         )
     return opened.pop()
-
-
-@contextmanager
-def _on(acts: Sequence[Attachment | None]) -> Iterator[None]:
-    """Let each attachment act on its rows of a batch."""
-    groups: dict[Attachment, list[int]] = {}
-    for row, attachment in enumerate(acts):
-        if attachment is not None:
-            groups.setdefault(attachment, []).append(row)
-    with ExitStack() as stack:
-        for attachment, members in groups.items():
-            whole = len(members) == len(acts)
-            stack.enter_context(attachment.on(None if whole else members))
-        yield
 
 
 def open_module(folder: str, encoder: Encoder) -> tuple[nn.Module, Manifest]:

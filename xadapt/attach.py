@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -181,6 +181,24 @@ class Attachment:
             return _added(output, self.rows, effect.fn(source).to(output.dtype))
 
         self._undo.append(owner.register_forward_hook(change).remove)
+
+
+@contextmanager
+def together(acts: Sequence[Attachment | None]) -> Iterator[None]:
+    """Let attachments act inside the block, each on its own rows of a batch.
+
+    Args:
+        acts: What acts on each row; ``None`` for a row of the bare base.
+    """
+    groups: dict[Attachment, list[int]] = {}
+    for row, attachment in enumerate(acts):
+        if attachment is not None:
+            groups.setdefault(attachment, []).append(row)
+    with ExitStack() as stack:
+        for attachment, members in groups.items():
+            whole = len(members) == len(acts)
+            stack.enter_context(attachment.on(None if whole else members))
+        yield
 
 
 def _given(effect: Effect, here: Here, rows: Rows) -> Any:

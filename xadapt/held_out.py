@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from xadapt.assess import BASE, BOTH, LANGUAGE, Bench, judge_bitext
-from xadapt.attach import Attachment
 from xadapt.backbones.encode import encode
 from xadapt.backbones.encoder import Encoder
 from xadapt.evaluate import tagging
@@ -22,6 +21,7 @@ from xadapt.matching import nearest
 from xadapt.records import ParallelPair, TaggedSentence
 from xadapt.tag_scheme import decode
 from xadapt.tagger import scores as tag_scores
+from xadapt.train.acting import Acting
 from xadapt.train.loop import Trainer
 
 MODULE = "module"
@@ -30,7 +30,7 @@ MODULE = "module"
 def dev_scores(trainer: Trainer, dev: Sequence[Any]) -> dict[str, float]:
     """Scores by name with the module attached; ``score`` is what is maximised."""
     if isinstance(dev[0], TaggedSentence):
-        result = _tagged(trainer.encoder, trainer.attachment, head_of(trainer), dev, resamples=1)
+        result = _tagged(trainer.encoder, trainer.acting, head_of(trainer), dev, resamples=1)
         return {"score": result[MODULE].score.mean}
     return _retrieval(trainer, dev)
 
@@ -49,11 +49,11 @@ def evidence(
     if not dev:
         return []
     if isinstance(dev[0], TaggedSentence):
-        attachment = Attachment(encoder, module.to(encoder.device))
+        acting = Acting(encoder, module)
         try:
-            return [_tagging_evidence(_tagged(encoder, attachment, head, dev))]
+            return [_tagging_evidence(_tagged(encoder, acting, head, dev))]
         finally:
-            attachment.remove()
+            acting.remove()
     return _bitext_evidence(encoder, module, dev)
 
 
@@ -67,7 +67,7 @@ def _retrieval(trainer: Trainer, dev: Sequence[ParallelPair]) -> dict[str, float
     """Accuracy both ways and in both modes on held-out pairs; ``score`` is their mean."""
     pivots = [pair.pivot for pair in dev]
     frozen = trainer.frozen.get(pivots).cpu()
-    with trainer.attachment.on():
+    with trainer.acting.on():
         texts = encode(trainer.encoder, [pair.text for pair in dev])
         active = encode(trainer.encoder, pivots)
     right = np.arange(len(dev))
@@ -106,14 +106,14 @@ def _bitext_evidence(
 
 def _tagged(
     encoder: Encoder,
-    attachment: Attachment,
+    acting: Acting,
     head: Head | None,
     dev: Sequence[TaggedSentence],
     resamples: int = 1000,
 ) -> tagging.Result:
     assert head is not None
-    with attachment.on():
-        found = tag_scores(encoder, head, [sentence.words for sentence in dev])
+    rows = acting.rows([sentence.lang for sentence in dev])
+    found = tag_scores(encoder, head, [sentence.words for sentence in dev], rows)
     labels = [decode(each, head.labels, head.scheme) for each in found]
     return tagging.evaluate(dev, {MODULE: labels}, head.scheme, resamples=resamples)
 

@@ -12,7 +12,7 @@ from torch import nn
 from xadapt.adapted import open_module
 from xadapt.backbones.encoder import Encoder
 from xadapt.compose.by_language import choices
-from xadapt.compose.composed import Composed
+from xadapt.compose.composed import Chosen, Composed
 from xadapt.compose.text import parse, show
 from xadapt.compose.values import Composition, names, replaced
 from xadapt.errors import UserError
@@ -51,7 +51,12 @@ class Inside:
             state.update((Path(folder) / MODULE).read_bytes())
         return {"composition": state.hexdigest()} if self.compositions else {}
 
-    def build(self, encoder: Encoder, module: nn.Module) -> list[Composed]:
+    @property
+    def by_language(self) -> bool:
+        """Whether some composition chooses by language."""
+        return any(map(choices, self.compositions))
+
+    def build(self, encoder: Encoder, module: nn.Module) -> list[Composed | Chosen]:
         """The compositions around a module; the other modules get no gradient.
 
         Raises:
@@ -61,7 +66,10 @@ class Inside:
             folder: open_module(folder, encoder)[0].requires_grad_(False) for folder in self.folders
         }
         try:
-            return [Composed(value, {**others, SELF: module}) for value in self.compositions]
+            return [
+                (Chosen if choices(value) else Composed)(value, {**others, SELF: module})
+                for value in self.compositions
+            ]
         except ValueError as error:
             raise UserError(str(error), where="--compose") from None
 
@@ -70,8 +78,7 @@ def inside(expressions: Sequence[str]) -> Inside:
     """Read the compositions of a run, before any base is loaded.
 
     Raises:
-        UserError: One is malformed, lacks ``self``, chooses by language, or names what is no
-            module's folder.
+        UserError: One is malformed, lacks ``self``, or names what is no module's folder.
     """
     values = []
     for text in expressions:
@@ -82,11 +89,5 @@ def inside(expressions: Sequence[str]) -> Inside:
                 todo=f'Call it {SELF}: --compose "runs/language + {SELF}"',
             )
         value, _ = locate((), text, given=(SELF,))
-        if choices(value):
-            raise UserError(
-                "a module is trained inside one composition, not by language",
-                where="--compose",
-                todo="Repeat --compose: the compositions take turns from step to step",
-            )
         values.append(value)
     return Inside(tuple(values))

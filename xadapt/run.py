@@ -127,6 +127,12 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
         return _finished(recipe, job)
     within = inside(job.compose)
     loaded = _load(recipe, job)
+    if within.by_language and any(isinstance(row, ParallelPair) for row in loaded.dev):
+        raise UserError(
+            "a module for pairs is judged on both of their sides, inside one composition",
+            where="--compose",
+            todo="Leave by_language out; several --compose take turns",
+        )
     encoder = Encoder.from_pretrained(job.base, dtype=recipe.dtype)
     module = _module(recipe, encoder)
     trainer = _trainer(recipe, job, loaded, encoder, module, job.out / out_folder.STATE, within)
@@ -149,7 +155,7 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
         twin = _twin(recipe, job, loaded, encoder, within, say) if job.controls else None
         if main:
             head = head_of(trainer)
-            found = evidence(encoder, trainer.attachment.module, loaded.dev, head)
+            found = evidence(encoder, trainer.acting.module, loaded.dev, head)
             manifest = manifest.model_copy(update={"evidence": found})
             write_text(job.out / out_folder.STATE / "recipe.yaml", _as_yaml(recipe))
             publish(job.out, job.base, module, encoder, manifest, verify, twin, head)

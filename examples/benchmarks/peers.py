@@ -149,7 +149,7 @@ def ours(train, clock_of, batch: int, work: Path) -> Clock:
     )
 
     def score():
-        with trainer.attachment.on():
+        with trainer.acting.on():
             clock.mark(lambda texts: encode(encoder, list(texts)).numpy())
         return {"score": clock.curve[-1][1]}
 

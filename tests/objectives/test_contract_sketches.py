@@ -76,7 +76,7 @@ def test_filter_fuses_only_inside_the_fused_layers(tmp_path):
         run = trainer(tmp_path / "x", [Task("f", part.Filter(**span), [row])], encoder=encoder)
         views = run.tasks[0].views([0], random.Random(0), {}, run.processes)
         states = run.forward(views.requests)[0]
-        run.attachment.remove()
+        run.acting.remove()
         return states.hidden[0, 0], states.beside.hidden[0, 0]
 
     apart, _ = first_state("the cat", fusion=0)
@@ -93,7 +93,7 @@ def test_align_mlm(tmp_path):
     module = part.EmbeddingMap(part.Options(), geometry(encoder))
     run, changed = two_steps(tmp_path, part.AlignMLM(), rows, module, encoder)
     assert changed == [False, True, False]  # no heads
-    assert run.attachment.first_layer == -1
+    assert run.acting.first_layer == -1
     losses = [row["loss"] for row in read_metrics(tmp_path / "metrics.jsonl")]
     assert all(0 < loss < 2 for loss in losses)
 

@@ -12,14 +12,15 @@ from xadapt.attach import Attachment
 from xadapt.backbones.bank import FrozenVectors
 from xadapt.backbones.encode import pooled
 from xadapt.objectives.contract import View
+from xadapt.train.acting import Acting
 from xadapt.train.forward import Forward, Request
 from xadapt.train.processes import Processes
 
 
 def make(encoder, budget=4096, seed=0, **more):
-    attachment = Attachment(encoder, shaken(module_for(encoder), seed, scale=0.1))
+    acting = Acting(encoder, shaken(module_for(encoder), seed, scale=0.1))
     frozen = FrozenVectors(encoder, None)
-    return Forward(encoder, attachment, frozen, Processes(cpu=True), budget, **more)
+    return Forward(encoder, acting, frozen, Processes(cpu=True), budget, **more)
 
 
 def one(forward, view):
@@ -34,7 +35,7 @@ def encoder():
 def test_pooled_rows_go_through_the_module_and_others_do_not(encoder):
     forward = make(encoder)
     through, bare = forward([Request(View(TEXTS), True), Request(View(TEXTS, module=False), True)])
-    with forward.attachment.on():
+    with forward.acting.on():
         expected = pooled(encoder, encoder.tokenize(TEXTS))
     assert torch.allclose(through, expected, atol=1e-5) and through.requires_grad
     assert torch.allclose(bare, pooled(encoder, encoder.tokenize(TEXTS)), atol=1e-5)
@@ -74,13 +75,9 @@ def test_chunks_change_neither_values_nor_gradients(encoder, view):
         if value.requires_grad:
             value.square().sum().backward()
             grads.append(
-                [
-                    p.grad.clone()
-                    for p in forward.attachment.module.parameters()
-                    if p.grad is not None
-                ]
+                [p.grad.clone() for p in forward.acting.module.parameters() if p.grad is not None]
             )
-        forward.attachment.remove()
+        forward.acting.remove()
     for other in outs[1:]:
         assert torch.allclose(other, outs[0], atol=1e-5)
     for other in grads[1:]:
@@ -111,7 +108,7 @@ def test_padding_is_counted(encoder):
 def test_states_at_a_layer(encoder):
     forward = make(encoder)
     tokens, mask = encoder.batch(encoder.tokenize(TEXTS))
-    with forward.attachment.on():
+    with forward.acting.on():
         expected = encoder.run(encoder.embed(tokens, mask), mask, 0, 2)
     states = one(forward, View(TEXTS, output="states", layer=2))
     real = mask.bool()
@@ -131,7 +128,7 @@ def test_fused_is_the_joined_row_in_the_fused_layers(family):
     forward = make(encoder)
     left, right = TEXTS[0], TEXTS[3]
     sides = []
-    with forward.attachment.on():
+    with forward.acting.on():
         for text in (left, right):
             tokens, mask = encoder.batch(encoder.tokenize([text]))
             sides.append((encoder.run(encoder.embed(tokens, mask), mask, 0, 1), mask))

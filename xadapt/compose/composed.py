@@ -7,6 +7,7 @@ from functools import reduce
 
 from torch import Tensor, nn
 
+from xadapt.compose.by_language import for_language, opened
 from xadapt.compose.values import Composition, Mix, Route, Stack, names
 from xadapt.modules.effects import Effect, effects_of
 from xadapt.modules.ensemble import Ensemble
@@ -77,3 +78,28 @@ class Composed(nn.Module):
         if isinstance(composition, Route):
             return routed([self._of(part) for part in composition.parts], self._router(composition))
         raise ValueError(f"{composition!r} can't act on a row as it is")
+
+
+class Chosen(nn.Module):
+    """A composition that chooses by language: one `Composed` for each thing it can be.
+
+    Args:
+        composition: With `ByLanguage` somewhere in it.
+        modules: The modules by name, shared by all it can be.
+
+    Raises:
+        ValueError: As for `Composed`.
+    """
+
+    def __init__(self, composition: Composition, modules: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.composition = composition
+        self.can_be = {
+            part: Composed(part, modules) for part in opened(composition) if part is not None
+        }
+        self.parts = nn.ModuleList(self.can_be.values())
+
+    def of(self, tag: str) -> Composed | None:
+        """What acts on rows of a language; ``None`` for the bare base."""
+        part = for_language(self.composition, tag)
+        return None if part is None else self.can_be[part]

@@ -51,6 +51,7 @@ class View:
         beside: A second set of rows, one for each, that attends to the first inside
             ``fused`` layers and runs alone outside them.
         fused: ``[start, stop)``, the layers that see both sets; needs ``beside``.
+        langs: The language of each row, for a module that is trained inside a choice by language.
     """
 
     rows: Sequence[str] | Sequence[Sequence[int]]
@@ -59,12 +60,15 @@ class View:
     layer: int | None = None
     beside: Sequence[str] | Sequence[Sequence[int]] | None = None
     fused: tuple[int, int] | None = None
+    langs: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if (self.beside is None) != (self.fused is None):
             raise ValueError("beside and fused go together")
         if self.beside is not None and len(self.beside) != len(self.rows):
             raise ValueError("beside holds one row for each of rows")
+        if self.langs is not None and len(self.langs) != len(self.rows):
+            raise ValueError("langs holds one tag for each of rows")
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,10 @@ class Distillation:
     def views(self, records: Sequence[ParallelPair], rng: random.Random) -> dict[str, Any]:
         """The student rows with the module, the pivots without it."""
         pivots = [r.pivot for r in records]
-        student = pivots if self.side == "pivot" else [r.text for r in records]
-        return {"student": View(student), "teacher": View(pivots, module=False)}
+        on_pivot = self.side == "pivot"
+        student = pivots if on_pivot else [r.text for r in records]
+        langs = [r.pivot_lang if on_pivot else r.lang for r in records]
+        return {"student": View(student, langs=langs), "teacher": View(pivots, module=False)}
 
     def loss(self, student: Tensor, teacher: Tensor) -> Loss:
         """Distances of ``student (n, dim)`` to ``teacher (n, dim)``: ``(n,)``."""

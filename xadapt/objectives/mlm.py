@@ -65,7 +65,8 @@ class MaskedLanguageModelling:
                 labels.append(ids[at])
                 shown[at] = self._disguise(ids[at], chance, tokenizer)
             rows.append(shown)
-        return {"text": View(rows, output="states"), "picked": picked, "labels": labels}
+        view = View(rows, output="states", langs=[r.lang for r in records])
+        return {"text": view, "picked": picked, "labels": labels}
 
     def loss(
         self,

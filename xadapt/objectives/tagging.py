@@ -70,7 +70,8 @@ class Tagging:
             own = self._labels(record)
             places += [(owner, row.first[word]) for word in row.known]
             labels += [number[own[word]] for word in row.known]
-        view = View([row.ids for row in rows], output="states")
+        langs = [r.lang for r in records]
+        view = View([row.ids for row in rows], output="states", langs=langs)
         return {"text": view, "places": places, "labels": labels}
 
     def loss(

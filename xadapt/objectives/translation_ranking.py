@@ -87,9 +87,11 @@ class TranslationRanking:
         self, records: Sequence[ParallelPair], rng: random.Random, memory: Memory
     ) -> dict[str, Any]:
         """The texts with the module, the pivots with or without it."""
+        texts, pivots = [r.text for r in records], [r.pivot for r in records]
+        here, there = [r.lang for r in records], [r.pivot_lang for r in records]
         return {
-            "text": View([r.text for r in records]),
-            "pivot": View([r.pivot for r in records], module=self.pivot == "active"),
+            "text": View(texts, langs=here),
+            "pivot": View(pivots, module=self.pivot == "active", langs=there),
             "text_keys": [normal_key(r.text) for r in records],
             "rows": [memory.row[normal_key(r.pivot)] for r in records],
         }

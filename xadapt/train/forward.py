@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +11,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from xadapt.attach import Attachment
 from xadapt.backbones.bank import PIECE, FrozenVectors
 from xadapt.backbones.encode import chunks, dimension, pooled
 from xadapt.backbones.encoder import Encoder
 from xadapt.backbones.words import Words, tokenize_words
 from xadapt.objectives.contract import States, View
+from xadapt.train.acting import Acting
 from xadapt.train.processes import Processes
 from xadapt.train.progress import meter
 
 Row = tuple[int, ...]
+Owned = tuple[Row, str | None]
+Acts = Callable[[list[int]], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Forward:
 
     Args:
         encoder: The frozen encoder.
-        attachment: The module under training, attached to it.
+        acting: The module under training, or what it is trained inside.
         frozen: Where vectors of rows without the module come from.
         processes: The processes of the run.
         batch_tokens: Padded tokens in one forward at most.
@@ -52,13 +54,13 @@ class Forward:
     def __init__(
         self,
         encoder: Encoder,
-        attachment: Attachment,
+        acting: Acting,
         frozen: FrozenVectors,
         processes: Processes,
         batch_tokens: int,
-        companions: Mapping[str, Attachment] | None = None,
+        companions: Mapping[str, Acting] | None = None,
     ) -> None:
-        self.encoder, self.attachment, self.frozen = encoder, attachment, frozen
+        self.encoder, self.acting, self.frozen = encoder, acting, frozen
         self.processes, self.batch_tokens = processes, batch_tokens
         self.companions = companions or {}
         self.tokens = self.padded = 0
@@ -90,7 +92,7 @@ class Forward:
             active = [
                 i for i, r in enumerate(requests) if self._gathers(r) == gathered and _plain(r)
             ]
-            rows = [self._rows(requests[i].view.rows) for i in active]
+            rows = [self._owned(requests[i].view) for i in active]
             for i, vectors in zip(active, self._pooled(rows, gathered), strict=True):
                 done[i] = vectors
         for i, request in enumerate(requests):
@@ -107,25 +109,23 @@ class Forward:
         whole = view.output == "pooled" and view.layer is None and view.beside is None
         if whole and view.module is False and texts:
             return self.frozen.fixed(view.rows)  # type: ignore[arg-type]
-        with self._acting(view.module):
+        with torch.set_grad_enabled(view.module is True and torch.is_grad_enabled()):
             states = self._states(view)
             if view.output == "states":
                 return states
             return self.encoder.pool(states.hidden, states.mask)
 
-    @contextmanager
-    def _acting(self, module: bool | str) -> Iterator[None]:
-        """The module that acts on a view; gradients flow through the one under training alone."""
-        with ExitStack() as stack:
-            if module is not True:
-                stack.enter_context(torch.no_grad())
-            if module is True:
-                stack.enter_context(self.attachment.on())
-            elif module:
-                stack.enter_context(self.companions[module].on())
-            yield
+    def _acts(self, view: View) -> Acts:
+        """What acts on a view: given positions of its rows, a context to run them in."""
+        if view.module is True:
+            langs = view.langs
+            return lambda rows: self.acting.on(langs and [langs[i] for i in rows])
+        if view.module:
+            other = self.companions[view.module]
+            return lambda rows: other.on()
+        return lambda rows: nullcontext()
 
-    def _pooled(self, groups: list[list[Row]], gathered: bool) -> list[Tensor]:
+    def _pooled(self, groups: list[list[Owned]], gathered: bool) -> list[Tensor]:
         """Pool all groups of rows in shared forwards; equal rows are encoded once."""
         distinct = list(dict.fromkeys(row for rows in groups for row in rows))
         if not distinct:
@@ -138,44 +138,56 @@ class Forward:
         index = [torch.tensor([order[row] for row in rows], dtype=torch.long) for rows in groups]
         return [vectors[i.to(vectors.device)] for i in index]
 
-    def _encode(self, rows: list[Row]) -> Tensor:
-        with self.attachment.on():
-            parts = [pooled(self.encoder, some) for some in self._chunks(rows)]
+    def _encode(self, owned: list[Owned]) -> Tensor:
+        rows, parts = [row for row, _ in owned], []
+        for chunk in self._chunks(rows):
+            langs = [tag for tag in (owned[i][1] for i in chunk) if tag is not None]
+            with self.acting.on(langs or None):
+                parts.append(pooled(self.encoder, [rows[i] for i in chunk]))
         return torch.cat(parts)[self._back(rows)] if parts else self._none()
 
     def _none(self) -> Tensor:
         return torch.zeros(0, dimension(self.encoder), device=self.encoder.device)
 
     def _states(self, view: View) -> States:
-        rows = self._rows(view.rows)
+        rows, acts = self._rows(view.rows), self._acts(view)
         if view.beside is not None and view.fused is not None:
-            return self._fused(rows, self._rows(view.beside), view.fused, view.layer)
-        return self._apart(rows, lambda hidden, mask: self._run(hidden, mask, 0, view.layer))
+            return self._fused(rows, self._rows(view.beside), view.fused, view.layer, acts)
+        return self._apart(rows, lambda hidden, mask: self._run(hidden, mask, 0, view.layer), acts)
 
-    def _apart(self, rows: list[Row], run: Callable[[Tensor, Tensor], Tensor]) -> States:
+    def _apart(
+        self, rows: list[Row], run: Callable[[Tensor, Tensor], Tensor], acts: Acts
+    ) -> States:
         """Embed rows and run them, as many at once as fit the budget."""
         parts = []
-        for some in self._chunks(rows):
-            tokens, mask = self.encoder.batch(some)
-            parts.append((run(self.encoder.embed(tokens, mask), mask), mask))
+        for chunk in self._chunks(rows):
+            with acts(chunk):
+                tokens, mask = self.encoder.batch([rows[i] for i in chunk])
+                parts.append((run(self.encoder.embed(tokens, mask), mask), mask))
         return _joined(parts, self._back(rows))
 
     def _fused(
-        self, rows: list[Row], beside: list[Row], span: tuple[int, int], last: int | None
+        self,
+        rows: list[Row],
+        beside: list[Row],
+        span: tuple[int, int],
+        last: int | None,
+        acts: Acts,
     ) -> States:
         """Two sets of rows apart, together inside the fused layers, and apart again."""
         start, stop = span
-        left = self._apart(rows, lambda hidden, mask: self._run(hidden, mask, 0, start))
-        right = self._apart(beside, lambda hidden, mask: self._run(hidden, mask, 0, start))
+        left = self._apart(rows, lambda hidden, mask: self._run(hidden, mask, 0, start), acts)
+        right = self._apart(beside, lambda hidden, mask: self._run(hidden, mask, 0, start), acts)
         mask = torch.cat([left.mask, right.mask], 1)
         # Real tokens first: relative positions must not count the padding between the two.
         order = mask.argsort(dim=1, descending=True, stable=True)
         states = _picked(torch.cat([left.hidden, right.hidden], 1), order)
-        states = self._run(states, mask.gather(1, order), start, stop)
-        states = _picked(states, order.argsort(dim=1))
-        first, second = states.split([left.mask.shape[1], right.mask.shape[1]], dim=1)
-        first = self._run(first, left.mask, stop, last)
-        second = self._run(second, right.mask, stop, last)
+        with acts(list(range(len(rows)))):
+            states = self._run(states, mask.gather(1, order), start, stop)
+            states = _picked(states, order.argsort(dim=1))
+            first, second = states.split([left.mask.shape[1], right.mask.shape[1]], dim=1)
+            first = self._run(first, left.mask, stop, last)
+            second = self._run(second, right.mask, stop, last)
         return States(first, left.mask, States(second, right.mask))
 
     def _run(self, hidden: Tensor, mask: Tensor, start: int, stop: int | None) -> Tensor:
@@ -183,12 +195,12 @@ class Forward:
             return hidden
         return self.encoder.run(hidden, mask, start, stop)
 
-    def _chunks(self, rows: list[Row]) -> Iterator[list[Row]]:
+    def _chunks(self, rows: list[Row]) -> Iterator[list[int]]:
         for chunk in chunks([len(row) for row in rows], self.batch_tokens):
-            some = [rows[i] for i in chunk]
-            self.tokens += sum(map(len, some))
-            self.padded += len(some) * max(map(len, some))
-            yield some
+            lengths = [len(rows[i]) for i in chunk]
+            self.tokens += sum(lengths)
+            self.padded += len(lengths) * max(lengths)
+            yield chunk
 
     def _back(self, rows: list[Row]) -> Tensor:
         """Where each row stands in the chunks, one after another."""
@@ -201,6 +213,12 @@ class Forward:
         if len(rows) and isinstance(rows[0], str):
             return self.tokenize(rows)
         return [tuple(row) for row in rows]
+
+    def _owned(self, view: View) -> list[Owned]:
+        """The rows with their languages, where these say what acts on them."""
+        rows = self._rows(view.rows)
+        langs: Sequence[str | None] | None = self.acting.needed(view.langs)
+        return list(zip(rows, langs or [None] * len(rows), strict=True))
 
 
 def _plain(request: Request) -> bool:

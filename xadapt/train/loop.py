@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers import get_scheduler
 
-from xadapt.attach import Attachment, embedding_table
+from xadapt.attach import embedding_table
 from xadapt.backbones.bank import FrozenVectors
 from xadapt.backbones.encoder import Encoder
 from xadapt.errors import UserError
@@ -21,6 +21,7 @@ from xadapt.modules.effects import penalties, watch
 from xadapt.objectives.contract import asks_for
 from xadapt.recipe import TrainSpec
 from xadapt.train import checkpoint
+from xadapt.train.acting import Acting
 from xadapt.train.batches import BatchPlan
 from xadapt.train.forward import Forward
 from xadapt.train.frozen_side import encode_frozen
@@ -102,14 +103,11 @@ class Trainer:
                 encoder.mlm_head()
         self.processes = Processes(cpu=encoder.device.type == "cpu")
         self.log = MetricsLog(run.folder / "metrics.jsonl", self.processes.main)
-        attached = [whole.to(encoder.device) for whole in inside or (module,)]
-        self.attachments = [Attachment(encoder, whole) for whole in attached]
+        self.turns = [Acting(encoder, whole) for whole in inside or (module,)]
         self.frozen = FrozenVectors(encoder, run.cache)
-        others = {
-            n: Attachment(encoder, c.module.to(encoder.device)) for n, c in self.companions.items()
-        }
+        others = {name: Acting(encoder, other.module) for name, other in self.companions.items()}
         self.forward = Forward(
-            encoder, self.attachments[0], self.frozen, self.processes, run.spec.batch_tokens, others
+            encoder, self.turns[0], self.frozen, self.processes, run.spec.batch_tokens, others
         )
         heads = make_heads(tasks, encoder.width, run.seed).to(encoder.device)
         self.trained = nn.ModuleDict({"module": module, "heads": heads})
@@ -127,9 +125,9 @@ class Trainer:
         self.prepare_seconds = 0.0
 
     @property
-    def attachment(self) -> Attachment:
+    def acting(self) -> Acting:
         """The module on the encoder, inside the first composition if there are some."""
-        return self.attachments[0]
+        return self.turns[0]
 
     def train(self, resume: bool = False) -> checkpoint.Progress:
         """Run to the end, or go on where a checkpoint stands. The module holds the best weights.
@@ -141,8 +139,8 @@ class Trainer:
         try:
             return self._train(resume)
         finally:
-            for attachment in (*self.attachments, *self.forward.companions.values()):
-                attachment.remove()
+            for acting in (*self.turns, *self.forward.companions.values()):
+                acting.remove()
 
     def _train(self, resume: bool) -> checkpoint.Progress:
         self.run.folder.mkdir(parents=True, exist_ok=True)
@@ -196,7 +194,7 @@ class Trainer:
 
     def _step(self, rates: Any) -> dict[str, Any]:
         step = self.progress.step
-        self.forward.attachment = self.attachments[step % len(self.attachments)]
+        self.forward.acting = self.turns[step % len(self.turns)]
         batches = {name: plan.batch(step) for name, plan in self.plans.items()}
         made = [
             task.views(
@@ -292,7 +290,7 @@ class Trainer:
         }
 
     def _lm_head(self, states: Tensor) -> Tensor:
-        return self.encoder.mlm_head(self.forward.attachment.before_vocabulary)(states)
+        return self.encoder.mlm_head(self.forward.acting.before_vocabulary)(states)
 
     def _save(self) -> None:
         if self.processes.main:
