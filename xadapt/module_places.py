@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from xadapt.compose.text import parse
-from xadapt.compose.values import ByLanguage, Composition, names, replaced
+from xadapt.compose.values import ARROW, ByLanguage, Composition, names, replaced
 from xadapt.errors import UserError
 from xadapt.hub.composition_file import open_composition
 from xadapt.hub.opening import open_folder
@@ -29,6 +29,10 @@ def locate(
     """
     composition = parse(compose) if isinstance(compose, str) else compose
     places = _places(folders)
+    if ARROW in places:
+        raise UserError(
+            f"{ARROW!r} is a way of routing", where=places[ARROW], todo="Give it another name"
+        )
     if compose is None and len(places) == 1:
         [(name, folder)] = places.items()
         composition = name if open_composition(folder) else None

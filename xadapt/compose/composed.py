@@ -8,10 +8,11 @@ from functools import reduce
 from torch import Tensor, nn
 
 from xadapt.compose.by_language import for_language, opened
-from xadapt.compose.values import Composition, Mix, Route, Stack, names
+from xadapt.compose.values import Composition, Mix, Route, Stack, is_arrow, names
+from xadapt.modules.arrow import Arrow, options_in
 from xadapt.modules.effects import Effect, effects_of
 from xadapt.modules.ensemble import Ensemble
-from xadapt.modules.mixing import blended, routed
+from xadapt.modules.mixing import Gates, blended, routed
 from xadapt.modules.router import Router
 
 
@@ -55,7 +56,10 @@ class Composed(nn.Module):
             return None
         return lambda states: reduce(lambda now, undo: undo(now), inverses, states)
 
-    def _router(self, route: Route) -> Router | Ensemble:
+    def _router(self, route: Route) -> Gates:
+        if is_arrow(route):
+            parts = [self.named[p] if isinstance(p, str) else None for p in route.parts]
+            return Arrow(parts, options_in(route.leader))
         router = self.named[route.leader]
         if not isinstance(router, (Router, Ensemble)):
             raise ValueError(f"{route.leader!r} is no router")

@@ -13,6 +13,7 @@ from xadapt.compose.values import Composition, Mix, Stack
 from xadapt.errors import UserError
 from xadapt.modules.effects import Geometry, Place
 from xadapt.modules.lora import LoRA, LoRAOptions, LowRank
+from xadapt.modules.low_rank import singular
 
 
 @dataclass(frozen=True)
@@ -98,15 +99,12 @@ def _cut(down: Tensor, up: Tensor, rank: int | None) -> tuple[Tensor, Tensor, fl
     """The update ``up @ down`` at a lower rank, and the share of its norm that is lost."""
     if rank is None or rank >= len(down):
         return down, up, 0.0
-    # The update's own singular values, by way of two small matrices.
-    first, left = torch.linalg.qr(up.double())
-    second, right = torch.linalg.qr(down.double().T)
-    u, sizes, v = torch.linalg.svd(left @ right.T)
+    left, sizes, right = singular(up, down)
     whole = float(sizes.norm())
     lost = float(sizes[rank:].norm()) / whole if whole else 0.0
     half = sizes[:rank].sqrt()
-    up = (first @ u[:, :rank]) * half
-    down = half.unsqueeze(1) * (v[:rank] @ second.T)
+    up = left[:, :rank] * half
+    down = half.unsqueeze(1) * right[:rank]
     return down.float(), up.float(), lost
 
 

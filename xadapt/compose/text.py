@@ -3,10 +3,11 @@
     lang-swh + mix(align-a:.7, align-b:.3) + ner
     by_language(swh = lang-swh + ner, de = "runs/de 2" + ner, * = none)
     route(router-1; expert-en, expert-de)
+    route(arrow; a, b) or route(arrow@2; a, b, c), which keeps the best 2 in each token
 
-``+`` stacks, ``none`` is the bare base, parentheses group. A name is letters, digits and
-``_-./~@``, with one ``:`` inside it that no digit follows (``lang:swh``), or anything at all in
-double quotes.
+``+`` stacks, ``none`` is the bare base, parentheses group, and ``mix(a, b)`` weighs all alike. A
+name is letters, digits and ``_-./~@``, with one ``:`` inside it that no digit follows
+(``lang:swh``), or anything at all in double quotes.
 """
 
 from __future__ import annotations
@@ -97,13 +98,19 @@ class _Reader:
         return None if name == "none" and not quoted else name
 
     def mix(self, depth: int) -> Mix:
-        parts: dict[Composition, float] = {}
+        parts: dict[Composition, float | None] = {}
         for part in self.listed(lambda: self.part(depth)):
-            self.expect(":")
             if part in parts:
                 self.fail(f"{show(part)} is mixed in twice")
-            parts[part] = self.number()
-        return Mix(parts)
+            if None in parts.values():
+                parts[part] = None
+            elif parts:
+                self.expect(":")
+                parts[part] = self.number()
+            else:
+                parts[part] = self.number() if self.took(":") else None
+        alike = 1 / len(parts)
+        return Mix({part: alike if own is None else own for part, own in parts.items()})
 
     def by_language(self, depth: int) -> ByLanguage:
         parts: dict[str, Composition] = {}

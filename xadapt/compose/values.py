@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 ANY = "*"
+ARROW = "arrow"
+"""The leader of a route that needs no router; see `xadapt.modules.arrow`."""
 
 
 @dataclass(frozen=True, init=False)
@@ -81,7 +83,7 @@ class Led:
 
 
 class Route(Led):
-    """A mixture whose weights a trained router gives for each row or token."""
+    """A mixture whose weights a router gives for each row or token: a trained one, or ``arrow``."""
 
 
 class Fuse(Led):
@@ -115,10 +117,15 @@ def names(composition: Composition) -> list[str]:
     return list(dict.fromkeys(_names(composition)))
 
 
+def is_arrow(part: Composition) -> bool:
+    """Whether a part is a route whose leader is Arrow, as ``arrow`` or ``arrow@2``: no module."""
+    return isinstance(part, Route) and part.leader.partition("@")[0] == ARROW
+
+
 def _names(composition: Composition) -> Iterator[str]:
     if isinstance(composition, str):
         yield composition
-    elif isinstance(composition, Led):
+    elif isinstance(composition, Led) and not is_arrow(composition):
         yield composition.leader
     for part in parts_of(composition):
         yield from _names(part)
@@ -180,6 +187,6 @@ def replaced(composition: Composition, by: Mapping[str, Composition]) -> Composi
     if isinstance(composition, str):
         return by.get(composition, composition)
     new = rebuilt(composition, lambda part: replaced(part, by))
-    if isinstance(new, Led):
+    if isinstance(new, Led) and not is_arrow(new):
         return type(new)(by.get(new.leader, new.leader), new.parts)  # type: ignore[arg-type]
     return new

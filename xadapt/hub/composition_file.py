@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from xadapt.compose.text import parse, show
-from xadapt.compose.values import Composition, names, replaced
+from xadapt.compose.values import ARROW, Composition, names, replaced
 from xadapt.errors import UserError
 from xadapt.files import atomic_folder, write_json, write_text
 from xadapt.hub.folder import MODULE
@@ -78,7 +78,7 @@ def open_composition(path: Path | str) -> tuple[Composition, dict[str, Path]] | 
 
 def _own_names(composition: Composition, folders: Mapping[str, Path]) -> dict[str, str]:
     """A short name for each name, from its folder; one folder has one."""
-    taken: dict[str, Path] = {}
+    taken: dict[str, Path] = {ARROW: Path()}  # a module of this name would be no router
     found = {}
     for name in names(composition):
         place = folders[name].resolve()

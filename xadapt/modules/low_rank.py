@@ -44,3 +44,20 @@ class AddLowRank(torch.autograd.Function):
         to_a = (inner.T @ flat).to(ctx.dtype) if need_a else None
         to_b = (narrow.T @ rows).T.to(ctx.dtype) * ctx.scale if need_b else None
         return to_x, grad, to_a, to_b, None
+
+
+def singular(up: Tensor, down: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The singular value decomposition of ``up @ down``, which is never formed.
+
+    Args:
+        up: ``(out, rank)``.
+        down: ``(rank, in)``.
+
+    Returns:
+        Left vectors ``(out, k)``, values ``(k,)`` falling, right vectors ``(k, in)``; double
+        precision, ``k`` the least of rank and both sizes.
+    """
+    first, left = torch.linalg.qr(up.detach().double())
+    second, right = torch.linalg.qr(down.detach().double().T)
+    u, sizes, v = torch.linalg.svd(left @ right.T, full_matrices=False)
+    return first @ u, sizes, v @ second.T

@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from xadapt.modules.arrow import Arrow
 from xadapt.modules.effects import Effect, Here, Place, Remembered
 from xadapt.modules.ensemble import Ensemble
 from xadapt.modules.router import Router
+
+Gates = Router | Ensemble | Arrow
 
 
 class Blend(nn.Module):
@@ -44,9 +47,7 @@ class Routed(nn.Module):
         parts: The effects of each expert at this site, by its number.
     """
 
-    def __init__(
-        self, router: Router | Ensemble, place: Place, parts: Mapping[int, Sequence[Effect]]
-    ) -> None:
+    def __init__(self, router: Gates, place: Place, parts: Mapping[int, Sequence[Effect]]) -> None:
         super().__init__()
         self.router, self.place, self.parts = router, place, parts
 
@@ -76,7 +77,7 @@ def blended(parts: Sequence[Sequence[Effect]], weights: Sequence[float]) -> list
     ]
 
 
-def routed(parts: Sequence[Sequence[Effect]], router: Router | Ensemble) -> list[Effect]:
+def routed(parts: Sequence[Sequence[Effect]], router: Gates) -> list[Effect]:
     """One effect a site for experts that a router weighs.
 
     Raises:

@@ -1,0 +1,131 @@
+"""Arrow: weights of LoRAs for each token, read off the LoRAs themselves; nothing is trained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from xadapt.modules.effects import Effect, Here, Place, Remembered
+from xadapt.modules.lora import LoRA, LowRank
+from xadapt.modules.low_rank import singular
+
+TOP_K = 4
+_LEADER = re.compile(r"arrow(?:@(\d+)(?:@(\d+\.?\d*|\.\d+))?)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class ArrowOptions:
+    """How Arrow weighs.
+
+    Attributes:
+        top_k: LoRAs that keep a weight in a token, the others get exactly zero; ``None``: the
+            paper's 4, or all where there are fewer.
+        temperature: Scores are divided by it.
+    """
+
+    top_k: int | None = None
+    temperature: float = 1.0
+
+
+def options_in(leader: str) -> ArrowOptions:
+    """The options in the leader of a route: ``arrow``, ``arrow@K`` or ``arrow@K@TEMPERATURE``.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    found = _LEADER.fullmatch(leader)
+    options = ArrowOptions()
+    if found and found[1]:
+        options = ArrowOptions(int(found[1]), float(found[2] or 1))
+    if not found or options.top_k == 0 or options.temperature == 0:
+        raise ValueError(f"{leader!r} should be arrow, arrow@TOP_K or arrow@TOP_K@TEMPERATURE")
+    return options
+
+
+class Arrow(nn.Module):
+    """Softmax over how far a token goes along the direction that each LoRA stretches most.
+
+    The prototype of a LoRA at a site is the first right singular vector ``v`` of its update ``B
+    A``; a token ``x``, the input of the site, scores ``|x v|``. The ``top_k`` highest scores go
+    through a softmax. LoRAs may differ in rank and sites: at a site those are weighed that act
+    there, and one whose update is zero there scores zero.
+
+    Source: Ostapenko et al. 2024, "Towards Modular LLMs by Building and Reusing a Library of
+    LoRAs", https://arxiv.org/abs/2405.11157, section 4. As there, and in PEFT 0.21, ``x`` is not
+    brought to length 1 (PEFT's comments speak of cosines), so longer states decide more sharply.
+    PEFT takes 15 steps of power iteration from a random start, which where two singular values
+    lie near each other ends between their vectors; here they are exact. PEFT's subtraction of a
+    general LoRA (GenKnowSub) is left out: it subtracts ``A`` and ``B`` apart, which is not the
+    difference of the updates.
+
+    Args:
+        parts: The LoRAs, in the order of the route; ``None`` for what is no single module.
+        options: Top k and temperature.
+
+    Raises:
+        ValueError: A part is no LoRA, or one that adds nothing yet, so that it has no direction;
+            or ``top_k`` is more than there are.
+    """
+
+    def __init__(
+        self, parts: Sequence[nn.Module | None], options: ArrowOptions = ArrowOptions()
+    ) -> None:
+        super().__init__()
+        self.experts, self.options = len(parts), options
+        if options.top_k is not None and options.top_k > self.experts:
+            raise ValueError(f"arrow can't keep {options.top_k} of {self.experts} modules")
+        self.top_k = options.top_k or min(TOP_K, self.experts)
+        self._prototypes: dict[Place, Tensor] = {}
+        self._acts: dict[Place, list[int]] = {}
+        found: dict[Place, dict[int, Tensor]] = {}
+        for number, part in enumerate(parts):
+            for place, vector in _prototypes(part, number + 1).items():
+                found.setdefault(place, {})[number] = vector
+        for place, vectors in found.items():
+            self._acts[place] = list(vectors)
+            self._prototypes[place] = torch.stack(list(vectors.values()))
+
+    def effects(self) -> list[Effect]:
+        """None: it acts through its experts."""
+        return []
+
+    def wants(self, place: Place) -> tuple[Remembered, ...]:
+        """Nothing but the site's own input."""
+        return ()
+
+    def prototypes(self, place: Place) -> Tensor:
+        """Unit vectors of the LoRAs that act at a site, ``(acting, in features)``, zero for none.
+
+        Their signs mean nothing.
+        """
+        return self._prototypes[place]
+
+    def gates(self, place: Place, here: Here) -> Tensor:
+        """The weights of the LoRAs at a site, ``(batch, tokens, experts)``; each sums to one."""
+        acts = self._acts[place]
+        states = here.input.float()
+        scores = (states @ self._prototypes[place].to(states.device).T).abs()
+        most, where = scores.topk(min(self.top_k, len(acts)), -1)
+        weights = (most / self.options.temperature).softmax(-1)
+        gates = scores.new_zeros(*scores.shape[:-1], self.experts)
+        numbers = torch.tensor(acts, device=states.device)
+        return gates.scatter(-1, numbers[where], weights)
+
+
+def _prototypes(part: nn.Module | None, number: int) -> dict[Place, Tensor]:
+    if not isinstance(part, LoRA):
+        raise ValueError(f"arrow routes single LoRAs, and part {number} of the route is none")
+    found = {}
+    with torch.no_grad():
+        for effect in part.effects():
+            low = effect.fn
+            assert isinstance(low, LowRank)
+            _, sizes, right = singular(low.B, low.A)
+            found[effect.place] = (right[0] if sizes[0] > 0 else right[0] * 0).float()
+    if not any(vector.any() for vector in found.values()):
+        raise ValueError(f"arrow reads trained LoRAs, and part {number} of the route adds nothing")
+    return found
