@@ -18,15 +18,23 @@ from xadapt import recipe, registry
 from xadapt.attach import Attachment, geometry
 from xadapt.backbones.bank import FrozenVectors
 from xadapt.backbones.words import tokenize_words
+from xadapt.compose.composed import Composed
+from xadapt.compose.values import Fuse, Route
 from xadapt.modules.effects import Effect, ModuleOptions
 from xadapt.objectives.contract import Bank, States, View, bank_rows, call, heads_of
 from xadapt.recipe_file import find_recipe, load_recipe, recipe_names
 from xadapt.records import ParallelPair, PlainText, Record, TaggedSentence
+from xadapt.store import build
 
 TESTS = Path(__file__).parent
 OBJECTIVES = registry.names("objectives")
 MODULES = registry.names("modules")
 RECORDS = {ParallelPair: pairs, PlainText: plain, TaggedSentence: tagged}
+
+
+def leads(name):
+    """Whether a kind acts through other modules."""
+    return hasattr(registry.load("modules", name), "leads")
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +164,7 @@ def test_module_kind_is_documented_and_tried(name):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("name", [name for name in MODULES if name != "none"])
+@pytest.mark.parametrize("name", [n for n in MODULES if n != "none" and not leads(n)])
 def test_module_has_no_effect_at_birth_and_then_some(name, family):
     encoder = tiny_encoder(family)
     kind = registry.load("modules", name)
@@ -170,6 +178,26 @@ def test_module_has_no_effect_at_birth_and_then_some(name, family):
         assert torch.equal(forward(encoder, tokens, mask), base)
         shaken(one)
         assert (forward(encoder, tokens, mask) - base).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("family", ["bert", "modernbert", "t5"])
+@pytest.mark.parametrize("name", [name for name in MODULES if leads(name)])
+def test_a_leader_acts_through_others_alone(name, family):
+    encoder = tiny_encoder(family)
+    kind = registry.load("modules", name)
+    leader = kind(kind.Options(experts=2, sites=["ffn_out"]), geometry(encoder), seed=1)
+    assert leader.effects() == [] and all(p.dtype == torch.float32 for p in leader.parameters())
+    led = {"route": Route, "fuse": Fuse}[kind.leads]("leader", ["a", None])
+    made = build("lora", {"sites": ["ffn_out"]}, geometry(encoder), seed=3)
+    whole = Composed(led, {"leader": leader, "a": made})
+    tokens, mask = padded(encoder)
+    base = forward(encoder, tokens, mask)
+    with Attachment(encoder, whole).on():
+        assert (forward(encoder, tokens, mask) - base).abs().max() < 1e-5  # a has no effect yet
+        shaken(made)
+        forward(encoder, tokens, mask).square().sum().backward()
+    got = [p.grad is not None and bool(p.grad.any()) for p in leader.parameters()]
+    assert any(got), "no gradient reaches the leader"
 
 
 @pytest.mark.parametrize("name", registry.names("readers"))

@@ -120,6 +120,33 @@ def test_a_module_is_trained_inside_a_choice_by_language(
     assert not (tmp_path / "p").exists()
 
 
+@pytest.mark.parametrize(("recipe", "word"), [("adapter_fusion", "fuse"), ("router", "route")])
+def test_a_leader_is_trained_over_frozen_modules_and_used_again(
+    tmp_path: Path, made: tuple[Place, Path], recipe: str, word: str
+) -> None:
+    place, folder = made
+    data = ("--base", place.base, "--data", folder / "train.conll", "--lang", "de", "--dev",
+            folder / "test.conll", "--set", "dtype=float32", "--set", "train.epochs=1")  # fmt: skip
+    if word == "fuse":
+        data = (*data, "--set", "module.sites=[q,k,v,ffn_in,ffn_out]")
+    alone = xadapt("train", recipe, *data, "--out", tmp_path / "m")
+    assert alone.code == 2 and f"{word}(self; runs/a, runs/b)" in alone.err
+    assert len(alone.lines) == 1 and not (tmp_path / "m").exists()
+    three = f"{word}(self; {folder}/de, {folder}/sw, none)"
+    many = xadapt("train", recipe, *data, "--out", tmp_path / "m", "--compose", three)
+    assert many.code == 2 and "module.experts" in many.err, many.err
+    text = f"{word}(self; {folder}/de, {folder}/sw)"
+    good("train", recipe, *data, "--out", tmp_path / "m", "--compose", text)
+    manifest = read_manifest(tmp_path / "m")
+    assert manifest.trained_inside == [f"{word}(self; de, sw)"] and manifest.head
+    (told,) = manifest.evidence
+    good("evaluate", "tagging", "--base", place.base, "--data", folder / "test.conll",
+         "--module", f"m={tmp_path}/m", "--compose", f"{word}(m; {folder}/de, {folder}/sw)",
+         "--dtype", "float32", "--json", tmp_path / "r.json")  # fmt: skip
+    row = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["rows"][0]
+    assert abs(row["score"]["mean"] - told.value) < 1e-6
+
+
 def test_the_evidence_is_what_the_composition_gives_again(
     tmp_path: Path, made: tuple[Place, Path]
 ) -> None:

@@ -14,7 +14,7 @@ from xadapt.backbones.encoder import Encoder
 from xadapt.compose.by_language import choices
 from xadapt.compose.composed import Chosen, Composed
 from xadapt.compose.text import parse, show
-from xadapt.compose.values import Composition, names, replaced
+from xadapt.compose.values import Composition, Led, names, parts_of, replaced
 from xadapt.errors import UserError
 from xadapt.hub.folder import MODULE
 from xadapt.module_places import locate
@@ -56,6 +56,21 @@ class Inside:
         """Whether some composition chooses by language."""
         return any(map(choices, self.compositions))
 
+    def require_led(self, module: nn.Module) -> None:
+        """Refuse a router or fusion that nothing is put under.
+
+        Raises:
+            UserError: It acts through other modules, and no composition gives it some.
+        """
+        word = getattr(module, "leads", None)
+        led = [part for value in self.compositions for part in _parts(value)]
+        if word and not any(isinstance(part, Led) and part.leader == SELF for part in led):
+            raise UserError(
+                f"a module of kind {module.kind} acts through others, and none is given",
+                where="--compose",
+                todo=f'Name them: --compose "{word}({SELF}; runs/a, runs/b)"',
+            )
+
     def build(self, encoder: Encoder, module: nn.Module) -> list[Composed | Chosen]:
         """The compositions around a module; the other modules get no gradient.
 
@@ -72,6 +87,10 @@ class Inside:
             ]
         except ValueError as error:
             raise UserError(str(error), where="--compose") from None
+
+
+def _parts(composition: Composition) -> list[Composition]:
+    return [composition, *(p for part in parts_of(composition) for p in _parts(part))]
 
 
 def inside(expressions: Sequence[str]) -> Inside:

@@ -135,6 +135,7 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
         )
     encoder = Encoder.from_pretrained(job.base, dtype=recipe.dtype)
     module = _module(recipe, encoder)
+    within.require_led(module)
     trainer = _trainer(recipe, job, loaded, encoder, module, job.out / out_folder.STATE, within)
     manifest = manifest_of(
         recipe,

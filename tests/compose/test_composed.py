@@ -297,7 +297,7 @@ def test_what_cannot_be_composed_is_said(base):
     routed = {**modules, "r": Router(RouterOptions(experts=2), geometry(base[0]))}
     with pytest.raises(ValueError, match="'lora' is no router"):
         Composed(Route("lora", ["lora2"]), modules)
-    with pytest.raises(ValueError, match="routes 2 experts, not 3"):
+    with pytest.raises(ValueError, match="made for 2 modules, not 3"):
         Composed(Route("r", ["lora", None, "lora2"]), routed)
     with pytest.raises(ValueError, match="can't act on a row"):
         Composed(ByLanguage({"de": "lora"}), modules)

@@ -11,7 +11,8 @@ from tiny_training import forward, module_for, pairs, shaken, trainer
 from xadapt.attach import Attachment
 from xadapt.compose.composed import Composed
 from xadapt.compose.values import Mix
-from xadapt.modules.mixture_of_loras import MixtureOptions, _balance, _entropy, _real
+from xadapt.modules.mixture_of_loras import MixtureOptions
+from xadapt.modules.router import _balance, _entropy, _real
 from xadapt.objectives.translation_ranking import TranslationRanking
 from xadapt.train.metrics_log import read_metrics
 from xadapt.train.tasks import Task

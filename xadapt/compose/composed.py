@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import reduce
+from typing import TypeVar
 
 from torch import Tensor, nn
 
 from xadapt.compose.by_language import for_language, opened
-from xadapt.compose.values import Composition, Mix, Route, Stack, is_arrow, names
+from xadapt.compose.values import Composition, Fuse, Led, Mix, Route, Stack, is_arrow, names
 from xadapt.modules.arrow import Arrow, options_in
 from xadapt.modules.effects import Effect, effects_of
 from xadapt.modules.ensemble import Ensemble
-from xadapt.modules.mixing import Gates, blended, routed
+from xadapt.modules.fusion import Fusion
+from xadapt.modules.mixing import Gates, blended, fused, routed
 from xadapt.modules.router import Router
+
+Leader = TypeVar("Leader", Router, Ensemble, Fusion, Router | Ensemble)
 
 
 class Composed(nn.Module):
@@ -63,11 +67,13 @@ class Composed(nn.Module):
         router = self.named[route.leader]
         if not isinstance(router, (Router, Ensemble)):
             raise ValueError(f"{route.leader!r} is no router")
-        if router.experts != len(route.parts):
-            raise ValueError(
-                f"{route.leader!r} routes {router.experts} experts, not {len(route.parts)}"
-            )
-        return router
+        return _fitting(router, route)
+
+    def _fusion(self, fuse: Fuse) -> Fusion:
+        fusion = self.named[fuse.leader]
+        if not isinstance(fusion, Fusion):
+            raise ValueError(f"{fuse.leader!r} is no fusion")
+        return _fitting(fusion, fuse)
 
     def _of(self, composition: Composition) -> list[Effect]:
         if composition is None:
@@ -81,7 +87,18 @@ class Composed(nn.Module):
             return blended(parts, [weight for _, weight in composition.parts])
         if isinstance(composition, Route):
             return routed([self._of(part) for part in composition.parts], self._router(composition))
+        if isinstance(composition, Fuse):
+            return fused([self._of(part) for part in composition.parts], self._fusion(composition))
         raise ValueError(f"{composition!r} can't act on a row as it is")
+
+
+def _fitting(leader: Leader, led: Led) -> Leader:
+    if leader.experts != len(led.parts):
+        raise ValueError(
+            f"{led.leader!r} was made for {leader.experts} modules, not {len(led.parts)}; a new "
+            "one gets module.experts"
+        )
+    return leader
 
 
 class Chosen(nn.Module):

@@ -1,4 +1,4 @@
-"""Several modules at one site: their weighted sum, by fixed weights or by a router's."""
+"""Several modules at one site: their weighted sum, by fixed weights, a router's or attention."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from xadapt.modules.arrow import Arrow
 from xadapt.modules.effects import Effect, Here, Place, Remembered
 from xadapt.modules.ensemble import Ensemble
+from xadapt.modules.fusion import Fusion
 from xadapt.modules.router import Router
 
 Gates = Router | Ensemble | Arrow
@@ -65,6 +66,30 @@ class Routed(nn.Module):
         return added
 
 
+class Fused(nn.Module):
+    """As `Blend`, with weights by attention over what the parts would add.
+
+    Args:
+        fusion: The fusion.
+        place: The site.
+        parts: The effects of each module at this site, by its number.
+    """
+
+    def __init__(self, fusion: Fusion, place: Place, parts: Mapping[int, Sequence[Effect]]) -> None:
+        super().__init__()
+        self.fusion, self.place, self.parts = fusion, place, parts
+
+    def forward(self, here: Here) -> Tensor:
+        """What is added to the site's output, ``(batch, tokens, features)``."""
+        nothing = torch.zeros_like(here.output)
+        deltas = [
+            _added(self.parts[number], here) if number in self.parts else nothing
+            for number in range(self.fusion.experts)
+        ]
+        added = self.fusion.added(self.place, here.output, torch.stack(deltas, -2))
+        return added.to(here.output.dtype)
+
+
 def blended(parts: Sequence[Sequence[Effect]], weights: Sequence[float]) -> list[Effect]:
     """One effect a site for a weighted sum of parts.
 
@@ -85,6 +110,18 @@ def routed(parts: Sequence[Sequence[Effect]], router: Gates) -> list[Effect]:
     """
     return [
         _effect(place, Routed(router, place, at), at, router.wants(place), by_row=True)
+        for place, at in _by_place(parts).items()
+    ]
+
+
+def fused(parts: Sequence[Sequence[Effect]], fusion: Fusion) -> list[Effect]:
+    """One effect a site for modules that a fusion attends to.
+
+    Raises:
+        ValueError: As for `blended`.
+    """
+    return [
+        _effect(place, Fused(fusion, place, at), at, by_row=True)
         for place, at in _by_place(parts).items()
     ]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
-import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
@@ -51,7 +50,7 @@ class MixtureOptions(ModuleOptions):
 
     def router(self) -> RouterOptions:
         """The options of its router."""
-        names = ("experts", "scope", "features", "sites", "temperature", "top_k", "layers")
+        names = RouterOptions.model_fields
         return RouterOptions(**{name: getattr(self, name) for name in names})
 
     def expert(self) -> LoRAOptions:
@@ -96,46 +95,11 @@ class MixtureOfLoRAs(nn.Module):
 
     def watch(self) -> None:
         """Keep the router's weights of all forwards until `penalties` is asked for."""
-        self.router.seen = [] if self.options.entropy or self.options.balance else None
+        self.router.watch()
 
     def penalties(self) -> dict[str, Tensor]:
-        """The losses on the router's weights since `watch`, times their factors; and forget them.
-
-        Returns:
-            ``entropy`` and ``balance``, scalars, where they are wanted and something was seen.
-        """
-        seen, self.router.seen = self.router.seen, None
-        if not seen:
-            return {}
-        gates = [_real(own, mask) for own, mask in seen]
-        found = {}
-        if self.options.entropy:
-            found["entropy"] = self.options.entropy * _mean([_entropy(own) for own in gates])
-        if self.options.balance:
-            found["balance"] = self.options.balance * _mean([_balance(own) for own in gates])
-        return found
-
-
-def _real(gates: Tensor, mask: Tensor | None) -> Tensor:
-    """Weights of rows, or of real tokens where each has its own: ``(n, experts)``."""
-    if mask is None or gates.shape[1] == 1:
-        return gates.flatten(0, 1)
-    return gates[mask.bool()]
-
-
-def _entropy(gates: Tensor) -> Tensor:
-    return -(gates * gates.clamp(min=1e-12).log()).sum(-1).mean()
-
-
-def _balance(gates: Tensor) -> Tensor:
-    """``experts * sum_i f_i P_i``: f the share whose greatest weight is i's, P the mean weight."""
-    experts = gates.shape[-1]
-    first = torch.nn.functional.one_hot(gates.argmax(-1), experts).to(gates.dtype)
-    return experts * (first.mean(0) * gates.mean(0)).sum()
-
-
-def _mean(values: list[Tensor]) -> Tensor:
-    return torch.stack(values).mean()
+        """The router's losses on its weights since `watch`."""
+        return self.router.penalties()
 
 
 Part = MixtureOfLoRAs

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from xadapt.modules.effects import Effect, Geometry, Here, ModuleOptions, Place, Remembered
@@ -24,6 +24,10 @@ class RouterOptions(ModuleOptions):
         sites: The sites its experts act on; for ``scope: site``.
         temperature: Scores are divided by it.
         top_k: Experts that keep a weight in a row or token; the others get exactly zero.
+        entropy: Factor on the mean entropy of the weights, in nats, in training: above 0 makes
+            the router decide.
+        balance: Factor on the load-balance loss, which is 1 where all experts are used alike and
+            ``experts`` where one is used alone.
     """
 
     experts: PositiveInt = 2
@@ -32,6 +36,8 @@ class RouterOptions(ModuleOptions):
     sites: tuple[str, ...] = Field(("q", "k", "v", "ffn_in", "ffn_out"), min_length=1)
     temperature: PositiveFloat = 1.0
     top_k: PositiveInt | None = None
+    entropy: NonNegativeFloat = 0.0
+    balance: NonNegativeFloat = 0.0
 
     @model_validator(mode="after")
     def _keeps_some(self) -> Self:
@@ -60,6 +66,7 @@ class Router(nn.Module):
     """
 
     kind: ClassVar[str] = "router"
+    leads: ClassVar[str] = "route"
     Options: ClassVar[type[RouterOptions]] = RouterOptions
 
     def __init__(self, options: RouterOptions, geometry: Geometry, seed: int = 0) -> None:
@@ -112,6 +119,27 @@ class Router(nn.Module):
             self.seen.append((gates, here.mask))
         return gates
 
+    def watch(self) -> None:
+        """Keep the weights of all forwards until `penalties` is asked for."""
+        self.seen = [] if self.options.entropy or self.options.balance else None
+
+    def penalties(self) -> dict[str, Tensor]:
+        """The losses on the weights since `watch`, times their factors; and forget them.
+
+        Returns:
+            ``entropy`` and ``balance``, scalars, where they are wanted and something was seen.
+        """
+        seen, self.seen = self.seen, None
+        if not seen:
+            return {}
+        gates = [_real(own, mask) for own, mask in seen]
+        found = {}
+        if self.options.entropy:
+            found["entropy"] = self.options.entropy * _mean([_entropy(own) for own in gates])
+        if self.options.balance:
+            found["balance"] = self.options.balance * _mean([_balance(own) for own in gates])
+        return found
+
     def _key(self, place: Place) -> str:
         layer, site, point = place
         return {"site": f"{layer}-{site}-{point}", "layer": str(layer), "model": "all"}[
@@ -152,6 +180,28 @@ def _kept(gates: Tensor, top_k: int | None) -> Tensor:
         return gates
     most, where = gates.topk(top_k, -1)
     return torch.zeros_like(gates).scatter(-1, where, most / most.sum(-1, keepdim=True))
+
+
+def _real(gates: Tensor, mask: Tensor | None) -> Tensor:
+    """Weights of rows, or of real tokens where each has its own: ``(n, experts)``."""
+    if mask is None or gates.shape[1] == 1:
+        return gates.flatten(0, 1)
+    return gates[mask.bool()]
+
+
+def _entropy(gates: Tensor) -> Tensor:
+    return -(gates * gates.clamp(min=1e-12).log()).sum(-1).mean()
+
+
+def _balance(gates: Tensor) -> Tensor:
+    """``experts * sum_i f_i P_i``: f the share whose greatest weight is i's, P the mean weight."""
+    experts = gates.shape[-1]
+    first = torch.nn.functional.one_hot(gates.argmax(-1), experts).to(gates.dtype)
+    return experts * (first.mean(0) * gates.mean(0)).sum()
+
+
+def _mean(values: list[Tensor]) -> Tensor:
+    return torch.stack(values).mean()
 
 
 Part = Router

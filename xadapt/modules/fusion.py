@@ -1,0 +1,136 @@
+"""Fusion: attention over what several modules would add, for each token and site apart."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+
+from xadapt.modules.effects import Effect, Geometry, ModuleOptions, Place, uniform
+
+
+class FusionOptions(ModuleOptions):
+    """Options of a fusion.
+
+    Attributes:
+        experts: How many modules it attends to.
+        sites: The sites these act on.
+        width: Features of queries and keys; ``null`` takes those of the site, as the paper does.
+        value: Whether the weighted sum goes through a matrix of its own.
+        temperature: Scores are divided by it.
+        penalty: Factor on the squared distance of the value matrices to the identity.
+    """
+
+    experts: PositiveInt = 2
+    sites: tuple[str, ...] = Field(("ffn_out",), min_length=1)
+    width: PositiveInt | None = None
+    value: bool = True
+    temperature: PositiveFloat = 1.0
+    penalty: NonNegativeFloat = 0.01
+
+
+class Fusion(nn.Module):
+    """``y + V sum_i s_i d_i`` with ``s = softmax_i(Q y . K d_i)`` and ``d_i`` what module i adds.
+
+    At birth all modules count alike and ``V`` is the identity, so a new fusion is their mean.
+
+    Source: AdapterFusion, Pfeiffer et al. 2021, https://arxiv.org/abs/2005.00247, section 3.3.
+    There keys and values are adapter outputs with the state inside, here what is added alone: in
+    the keys the state is the same for all modules and cancels in the softmax, and without it in
+    the values the frozen state passes untouched. The penalty is in the authors' code.
+
+    Args:
+        options: Modules, sites, widths.
+        geometry: Shapes of the encoder.
+        seed: Of the keys' first values.
+
+    Raises:
+        ValueError: A site is unknown to the encoder, or the layers leave it.
+    """
+
+    kind: ClassVar[str] = "fusion"
+    leads: ClassVar[str] = "fuse"
+    Options: ClassVar[type[FusionOptions]] = FusionOptions
+
+    def __init__(self, options: FusionOptions, geometry: Geometry, seed: int = 0) -> None:
+        super().__init__()
+        self.options = options
+        generator = torch.Generator().manual_seed(seed)
+        query, key, value = {}, {}, {}
+        for name, size in _sizes(options, geometry).items():
+            inner = options.width or size
+            query[name] = nn.Parameter(torch.zeros(inner, size))
+            key[name] = uniform((inner, size), size**-0.5, generator)
+            if options.value:
+                value[name] = nn.Parameter(torch.eye(size))
+        self.query, self.key = nn.ParameterDict(query), nn.ParameterDict(key)
+        self.value = nn.ParameterDict(value)
+
+    @property
+    def experts(self) -> int:
+        """How many modules it attends to."""
+        return self.options.experts
+
+    def effects(self) -> list[Effect]:
+        """None: a fusion acts through the modules it attends to."""
+        return []
+
+    def added(self, place: Place, state: Tensor, deltas: Tensor) -> Tensor:
+        """What is added to a site's output.
+
+        Args:
+            place: The site.
+            state: Its output, ``(batch, tokens, features)``.
+            deltas: What each module would add, ``(batch, tokens, experts, features)``; zeros for
+                one that does not act here.
+
+        Raises:
+            ValueError: Modules act at a site this fusion was not made for.
+        """
+        name = _name(place)
+        if name not in self.query:
+            raise ValueError(
+                f"the fusion has no weights for {place[1]} of layer {place[0] + 1}; it was made "
+                f"for {', '.join(self.options.sites)}"
+            )
+        wide = deltas.float()
+        query, key = F.linear(state.float(), self.query[name]), F.linear(wide, self.key[name])
+        scores = (key @ query.unsqueeze(-1)).squeeze(-1) / self.options.temperature
+        summed = (scores.softmax(-1).unsqueeze(-1) * wide).sum(-2)
+        return F.linear(summed, self.value[name]) if self.options.value else summed
+
+    def penalties(self) -> dict[str, Tensor]:
+        """The distance of the value matrices to the identity, squared, times its factor."""
+        if not self.options.penalty or not len(self.value):
+            return {}
+        apart = [
+            (value - torch.eye(len(value), device=value.device)).square().sum()
+            for value in self.value.values()
+        ]
+        return {"values": self.options.penalty * torch.stack(apart).sum()}
+
+
+def _name(place: Place) -> str:
+    return "-".join(map(str, place))
+
+
+def _sizes(options: FusionOptions, geometry: Geometry) -> dict[str, int]:
+    """Features of each site's output by its name."""
+    span = options.span(geometry.depth)
+    known = {site for _, site, _ in geometry.sizes}
+    for site in options.sites:
+        if site not in known:
+            raise ValueError(f"the encoder has no site {site!r}; it has {', '.join(sorted(known))}")
+    return {
+        _name((layer, site, point)): geometry.sizes[layer, site, point][1]
+        for layer in span
+        for site in options.sites
+        for point in geometry.points(layer, site)
+    }
+
+
+Part = Fusion
+Options = FusionOptions
