@@ -6,6 +6,7 @@
 `TEXTS` is what `examples/mini/collect.py` writes: language modules learn from its lines, alignment
 modules from its pairs. Nothing is labelled but English. Tests are WikiANN's validation parts, or
 the PUD treebanks. Each system stands beside its control with another language's module below.
+A base without a masked-LM head has no language modules, and so no rows that need them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ import numpy as np
 from bench import parser, save, xadapt
 
 from xadapt import registry
+from xadapt.backbones.encoder import Encoder
 from xadapt.compose.text import parse
+from xadapt.emea import emea
+from xadapt.errors import UserError
 from xadapt.evaluate import tagging
 from xadapt.evaluate.statistics import over_seeds
 from xadapt.records import TaggedSentence
@@ -26,7 +30,9 @@ from xadapt.tagger import Tagger
 
 TASKS = {"ner": "ner", "pos": "pos_tagging"}
 TARGETS = {"ner": ["de", "es", "ru"], "pos": ["de", "es", "fi", "fr", "ru", "tr"]}
+EMEA = "the same, weighed by EMEA"
 PLAIN = "task module"
+WORD = ["--set", "objectives.0.scheme=word", "--set", "data.train.reader=conllu"]
 Expression = Callable[[str], str]
 
 
@@ -42,7 +48,8 @@ def main() -> None:
     options.add_argument("--sentences", type=int, default=3_000, help="labelled English ones")
     args = options.parse_args()
     langs = targets(args)
-    for lang in ("en", *langs):
+    args.lm = predicts_tokens(args.base)
+    for lang in ("en", *langs) if args.lm else ():
         language_module(args, lang)
     for lang in langs:
         alignment_module(args, lang)
@@ -54,6 +61,15 @@ def main() -> None:
             for lang, row in by_language.items():
                 scores.setdefault(name, {}).setdefault(lang, []).append(row)
         save(f"transfer_{args.task}_{Path(args.base).name}", {**result, "systems": told(scores)})
+
+
+def predicts_tokens(base: str) -> bool:
+    """Whether the base comes with a masked-LM head."""
+    try:
+        Encoder.from_pretrained(base).mlm_head()
+    except UserError:
+        return False
+    return True
 
 
 def targets(args: argparse.Namespace) -> list[str]:
@@ -107,13 +123,20 @@ def train_tasks(args: argparse.Namespace, seed: int, langs: list[str]) -> None:
         "task": (TASKS[args.task], []),
         "madx": (TASKS[args.task], ["--compose", _on(args, "en")]),
         "tlr": (TASKS[args.task], turns),
+        "mixture": ("mixture_of_loras", [] if args.task == "ner" else WORD),
     }
+    plans = {name: plan for name, plan in plans.items() if name in trained(args)}
     for name, (recipe, more) in plans.items():
         xadapt(
             "train", recipe, "--base", args.base, "--data", train_file(args), "--lang", "en",
             "--out", place(args, args.task, f"{name}-{seed}"), "--resume",
             "--set", f"seed={seed}", "--set", f"data.train.limit={args.sentences}", *more,
         )  # fmt: skip
+
+
+def trained(args: argparse.Namespace) -> tuple[str, ...]:
+    """The task modules of this base."""
+    return ("probe", "task", "mixture", *(("madx", "tlr") if args.lm else ()))
 
 
 def _on(args: argparse.Namespace, lang: str) -> str:
@@ -126,11 +149,10 @@ def judge(args: argparse.Namespace, seed: int, langs: list[str]) -> dict[str, di
         name: Tagger.load(
             args.base,
             f"{name}={place(args, args.task, f'{name}-{seed}')}",
-            *(f"{lang}-lang={place(args, f'{lang}-lang')}" for lang in ("en", *langs)),
-            *(f"{lang}-align={place(args, f'{lang}-align')}" for lang in langs),
-            compose=_everything(name, langs),
+            *(f"{part}={place(args, part)}" for part in below(args, langs)),
+            compose=f"mix({', '.join(f'{part}:1' for part in (name, *below(args, langs)))})",
         )
-        for name in ("probe", "task", "madx", "tlr")
+        for name in trained(args)
     }
     other = {lang: langs[(i + 1) % len(langs)] for i, lang in enumerate(langs)}
     systems: dict[str, tuple[str, Expression]] = {
@@ -147,14 +169,24 @@ def judge(args: argparse.Namespace, seed: int, langs: list[str]) -> dict[str, di
             lambda lang: f"{other[lang]}-align + task",
         ),
         "half the alignment + task": ("task", lambda lang: f"mix({lang}-align:.5) + task"),
+        "mixture of LoRAs": ("mixture", lambda lang: "mixture"),
+        "alignment + mixture of LoRAs": ("mixture", lambda lang: f"{lang}-align + mixture"),
+        "the other languages' modules alike + task": (
+            "madx",
+            lambda lang: f"mix({', '.join(others(lang, langs))}) + madx",
+        ),
+        EMEA: ("madx", lambda lang: f"route(emea; {', '.join(others(lang, langs))}) + madx"),
     }
+    systems = {name: system for name, system in systems.items() if system[0] in taggers}
     reader = registry.load("readers", "conll" if args.task == "ner" else "conllu")()
     found: dict[str, dict[str, dict]] = {name: {} for name in systems}
     for lang in langs:
         rows: list[TaggedSentence] = list(reader.read(str(test_file(args, lang)), lang))
         words = [row.words for row in rows]
         said = {
-            name: taggers[key].tag(words, compositions=[parse(text(lang))] * len(rows))
+            name: emea(taggers[key], words, parse(text(lang)))
+            if name == EMEA
+            else taggers[key].tag(words, compositions=[parse(text(lang))] * len(rows))
             for name, (key, text) in systems.items()
         }
         scheme = taggers["task"].head.scheme
@@ -164,10 +196,15 @@ def judge(args: argparse.Namespace, seed: int, langs: list[str]) -> dict[str, di
     return found
 
 
-def _everything(name: str, langs: list[str]) -> str:
-    """A composition that names all modules, so that all are loaded."""
-    parts = [name, *(f"{lang}-lang" for lang in ("en", *langs)), *(f"{x}-align" for x in langs)]
-    return f"mix({', '.join(f'{part}:1' for part in parts)})"
+def below(args: argparse.Namespace, langs: list[str]) -> list[str]:
+    """The modules that task modules may stand on."""
+    own = [f"{lang}-lang" for lang in ("en", *langs)] if args.lm else []
+    return own + [f"{lang}-align" for lang in langs]
+
+
+def others(lang: str, langs: list[str]) -> list[str]:
+    """The language modules of all but one language."""
+    return [f"{other}-lang" for other in ("en", *langs) if other != lang]
 
 
 def told(scores: dict[str, dict[str, list[dict]]]) -> dict[str, dict]:
