@@ -1,0 +1,52 @@
+"""The tables of RESULTS.md on tasks: transfer from English, and mixtures."""
+
+from __future__ import annotations
+
+from tables import table
+
+MEASURES = {"ner": "span F1", "pos": "accuracy"}
+
+
+def transfer(result: dict) -> str:
+    """One line a system: the mean over languages, each language, and where it gains."""
+    langs = result["languages"]
+    measure = MEASURES[result["task"]]
+    return (
+        table(
+            ["", f"mean {measure}", *langs, "above / below the task module"],
+            [line(name, row, langs) for name, row in result["systems"].items()],
+        )
+        + f"\nLearnt in English alone, {result['seeds']} seeds of the task modules, one of the "
+        "others; ± is the standard deviation of the mean over seeds. The last column counts the "
+        "languages and seeds where the paired 95 % interval lies above or below 0.\n"
+    )
+
+
+def line(name: str, row: dict, langs: list[str]) -> list[str]:
+    """One system: its mean, each language, and where its paired interval leaves 0."""
+    means = [f"{row['languages'][lang]['mean']:.3f}" for lang in langs]
+    gains = [gain for lang in langs for gain in row["gain"][lang] if gain]
+    up, down = sum(g["low"] > 0 for g in gains), sum(g["high"] < 0 for g in gains)
+    spread = f" ± {row['mean']['sd']:.3f}" if row["mean"]["sd"] is not None else ""
+    told = f"{up} / {down} of {len(gains)}" if gains else ""
+    return [name, f"{row['mean']['mean']:.3f}{spread}", *means, told]
+
+
+def mixtures(result: dict) -> str:
+    """One line a way of weighing: the seen languages and the unseen one."""
+    langs = [*result["seen"], *result["unseen"]]
+    rows = [
+        [*line(name, row, langs), f"{result['bytes'].get(name, 0) / 1e6:.2f}"]
+        for name, row in result["systems"].items()
+    ]
+    seen, unseen = ", ".join(result["seen"]), ", ".join(result["unseen"])
+    head = [
+        "", f"mean span F1 of {seen}", *result["seen"], f"{unseen} (unseen)",
+        "above / below the uniform mixture", "MB on top",
+    ]  # fmt: skip
+    return (
+        table(head, rows) + f"\n{result['seeds']} seeds; ± is the standard deviation of the mean "
+        "over seeds. The oracle takes the expert of the text's own language, for French that of "
+        "Spanish. The last column but one counts languages and seeds where the paired 95 % "
+        "interval lies above or below 0; the last is what was trained on top of the experts.\n"
+    )
