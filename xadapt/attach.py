@@ -178,7 +178,12 @@ class Attachment:
             if self.rows is None:
                 return None
             source = _given(effect, Here(BELOW, output, output), self.rows)
-            return _added(output, self.rows, effect.fn(source).to(output.dtype))
+            delta = effect.fn(source).to(output.dtype)
+            mask = self.encoder.mask
+            if mask is not None and mask.shape == output.shape[:2]:
+                # DeBERTa's convolution reads padding, which the base keeps at zero.
+                delta = delta * mask[self.rows].unsqueeze(-1).to(delta.dtype)
+            return _added(output, self.rows, delta)
 
         self._undo.append(owner.register_forward_hook(change).remove)
 

@@ -171,6 +171,7 @@ class Encoder:
 
     def embed(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """What enters layer 0: ``(batch, tokens)`` to ``(batch, tokens, width)``."""
+        self.mask = mask
         return self._slices.embed(tokens, mask)
 
     def run(self, hidden: Tensor, mask: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
