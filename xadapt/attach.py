@@ -180,7 +180,7 @@ class Attachment:
             source = _given(effect, Here(BELOW, output, output), self.rows)
             delta = effect.fn(source).to(output.dtype)
             mask = self.encoder.mask
-            if mask is not None and mask.shape == output.shape[:2]:
+            if effect.site == EMBEDDED and mask is not None:
                 # DeBERTa's convolution reads padding, which the base keeps at zero.
                 delta = delta * mask[self.rows].unsqueeze(-1).to(delta.dtype)
             return _added(output, self.rows, delta)

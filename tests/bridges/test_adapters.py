@@ -51,6 +51,10 @@ def test_adapters_computes_what_we_compute(tmp_path, family, name):
         return
     ids, mask, own = own_states(encoder, [module])
     theirs = bridge.states(tmp_path / "out", base, ids, mask)
+    if family == "deberta-v2-conv" and name.startswith("invertible"):
+        longest = mask.sum(1) == mask.shape[1]  # in adapters the map acts on padding too, which
+        assert longest.any() and (theirs - own)[~longest].abs().max() > 1e-2  # the base reads
+        mask = mask * longest.unsqueeze(1)
     off = encoder.run(encoder.embed(ids, mask), mask)
     real = mask.bool()
     torch.testing.assert_close(theirs[real], own[real], rtol=1e-5, atol=1e-5)
