@@ -18,13 +18,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xadapt import assess, bridges, composing, languages, registry, run
+from xadapt import assess, bridges, composing, few_shot, languages, registry, run
 from xadapt.adapted import Adapted
 from xadapt.assess_tagging import evaluate_tagging
 from xadapt.backbones.encoder import Encoder
 from xadapt.compose.values import Composition
 from xadapt.errors import UserError
 from xadapt.evaluate import bitext, entities
+from xadapt.files import require_empty, write_json
 from xadapt.hub.opening import open_folder
 from xadapt.recipe import Recipe
 from xadapt.recipe_file import find_recipe, load_recipe
@@ -100,8 +101,11 @@ def compose(
     apart: bool = False,
     merged: bool = False,
     averaged: bool = False,
+    examples: str | Path | None = None,
+    lang: str | None = None,
+    budget: int = few_shot.BUDGET,
     say: Callable[[str], None] = lambda _: None,
-) -> None:
+) -> few_shot.Found | None:
     """Make one folder of modules that act together: a plain LoRA where that is exact.
 
     Args:
@@ -113,15 +117,30 @@ def compose(
         apart: Keep LoRAs apart that could be one.
         merged: Write the whole base with the LoRA in its weights.
         averaged: Average the parameters instead, which gives one module of any kind.
+        examples: A few labelled examples, on which the weights of the one mixture in the
+            expression are searched; see `xadapt.few_shot`.
+        lang: Language of the examples.
+        budget: Sets of weights that are tried.
         say: Told what is written.
+
+    Returns:
+        What the search found, if there was one.
 
     Raises:
         UserError: It can't be composed; nothing is left behind.
     """
+    folders = [str(folder) for folder in modules]
+    found = None
+    if examples is not None:
+        require_empty(out)
+        found = few_shot.few_shot(
+            expression, base=base, folders=folders, examples=str(examples), lang=lang, budget=budget
+        )
+        expression = found.composition
     composing.compose(
         expression,
         base=base,
-        folders=[str(folder) for folder in modules],
+        folders=folders,
         out=Path(out),
         verify=bridges.compare_loaders,
         rank=rank,
@@ -130,6 +149,9 @@ def compose(
         averaged=averaged,
         say=say,
     )
+    if found is not None:
+        write_json(Path(out) / few_shot.FILE, found.to_dict())
+    return found
 
 
 def train(

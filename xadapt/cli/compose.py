@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
 
 from xadapt.cli import options
+
+if TYPE_CHECKING:
+    from xadapt.few_shot import Found
 
 
 def compose(
@@ -27,12 +33,27 @@ def compose(
     soup: Annotated[
         bool, typer.Option("--soup", help="Average the parameters instead: one module of any kind.")
     ] = False,
+    few_shot: Annotated[
+        str | None,
+        typer.Option(help="A few labelled examples: search the weights of 'mix(a, b, c)' on them."),
+    ] = None,
+    budget: Annotated[int, typer.Option(min=1, help="Sets of weights --few-shot may try.")] = 40,
+    lang: Annotated[
+        str | None, typer.Option(help="Language of the examples, if their file must be told.")
+    ] = None,
+    json: options.JsonOption = None,
 ) -> None:
     """Make one folder of modules that act together: a plain LoRA where that is exact."""
     from xadapt import bridges, composing
+    from xadapt.files import require_empty, write_json
 
+    found = None
+    if few_shot is not None:
+        options.require(not soup, "--soup has no weights to search", "Leave --few-shot out")
+        require_empty(out)
+        found = _search(expression, base, options.split(module), few_shot, lang, budget)
     composing.compose(
-        expression,
+        expression if found is None else found.composition,
         base=base,
         folders=options.split(module),
         out=out,
@@ -43,3 +64,33 @@ def compose(
         averaged=soup,
         say=typer.echo,
     )
+    if found is not None:
+        write_json(out / "few_shot.json", found.to_dict())
+        options.save_json(json, found.to_dict())
+
+
+def _search(
+    expression: str, base: str, folders: list[str], examples: str, lang: str | None, budget: int
+) -> Found:
+    from xadapt import few_shot
+    from xadapt.train.progress import meter
+
+    with meter("trying weights", budget) as bar:
+        found = few_shot.few_shot(
+            expression,
+            base=base,
+            folders=folders,
+            examples=examples,
+            lang=lang,
+            budget=budget,
+            tell=lambda trial: bar.advance(note=f"loss {trial.loss:.3f}"),
+        )
+    table = Table("", *found.parts, "loss", "with L1", box=box.SIMPLE_HEAD)
+    for trial in found.trials:
+        mark = " *" if trial is found.best else ""
+        weights = (f"{weight:g}" for weight in trial.weights)
+        table.add_row(trial.what + mark, *weights, f"{trial.loss:.4f}", f"{trial.objective:.4f}")
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"found {found.facts['composition']}", markup=False, soft_wrap=True)
+    return found
