@@ -58,12 +58,6 @@ def test_weights_go_into_the_one_mixture() -> None:
             room._mixture(parse(wrong))
 
 
-def test_parts_are_told_by_short_names_each_its_own() -> None:
-    assert room._short(["x/de", "sw", "y/de", "a:b"]) == {
-        "x/de": "de", "sw": "sw", "y/de": "de~2", "a:b": "a:b"
-    }  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def helping(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Path]:
     """A module that learnt these examples, one that learnt shuffled pairs, and the examples."""

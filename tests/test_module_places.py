@@ -8,7 +8,7 @@ from tiny_commands import Place, good, place  # noqa: F401
 from xadapt.compose.values import ByLanguage, Mix, Stack
 from xadapt.errors import UserError
 from xadapt.hub.composition_file import write_composition
-from xadapt.module_places import locate
+from xadapt.module_places import locate, short_names
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +43,9 @@ def test_saved_compositions_are_opened_up(de: Path, tmp_path: Path) -> None:
     half = Mix({inside: 0.5})
     assert composition == Stack(half, "d", Mix({half: 2.0}))
     assert places == {inside: inside, "d": str(de)}
+
+
+def test_short_names_are_each_their_own() -> None:
+    assert short_names(["x/de", "sw", "y/de", "a:b"]) == {
+        "x/de": "de", "sw": "sw", "y/de": "de~2", "a:b": "a:b"
+    }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from xadapt.compose.values import Composition, Mix, parts_of, rebuilt, replaced
 from xadapt.errors import UserError
 from xadapt.few_shot_loss import open_examples
 from xadapt.languages import normalise
-from xadapt.module_places import locate
+from xadapt.module_places import locate, short_names
 from xadapt.records_in import digest
 
 FILE = "few_shot.json"
@@ -111,7 +111,7 @@ def few_shot(
     composition, places = locate(list(folders), expression)
     mixture = _mixture(composition)
     tag = MANY if lang is None else normalise(lang)
-    told = _short(places)
+    told = short_names(places)
     parts = tuple(show(replaced(part, told)) for part, _ in mixture.parts)
     controls = _controls(parts)
     least = len(controls) + len(parts) + 2  # what COBYLA asks for before its first step
@@ -172,16 +172,6 @@ def _controls(parts: Sequence[str]) -> dict[str, tuple[float, ...]]:
         for number, part in enumerate(parts)
     }
     return {"start": (0.0,) * count, "alike": (round(1 / count, 4),) * count, **alone}
-
-
-def _short(places: Iterable[str]) -> dict[str, Composition]:
-    """The last parts of modules' names, for which a folder may stand; each its own."""
-    short: dict[str, Composition] = {}
-    for name in places:
-        last = Path(name).name
-        number = sum(str(own).partition("~")[0] == last for own in short.values())
-        short[name] = f"{last}~{number + 1}" if number else last
-    return short
 
 
 def _mixture(composition: Composition) -> Mix:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from xadapt.compose.text import parse
@@ -50,6 +50,16 @@ def locate(
         places.update({path: path for path in paths.values()})
     composition = replaced(composition, inner)
     return composition, {name: places[name] for name in names(composition) if name not in given}
+
+
+def short_names(places: Iterable[str]) -> dict[str, Composition]:
+    """The last parts of modules' names, for which a folder may stand; each its own."""
+    short: dict[str, Composition] = {}
+    for name in places:
+        last = Path(name).name
+        number = sum(str(own).partition("~")[0] == last for own in short.values())
+        short[name] = f"{last}~{number + 1}" if number else last
+    return short
 
 
 def _places(folders: Sequence[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 
-from xadapt.cli import about, compose, encode, evaluate, quickstart, train
+from xadapt.cli import about, compose, encode, evaluate, quickstart, train, usage
 from xadapt.errors import UserError
 
 INTERRUPTED = 130
@@ -31,6 +31,7 @@ app.command("train")(train.train)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("encode")(encode.encode)
 app.command("compose")(compose.compose)
+app.command("usage")(usage.usage)
 app.command("list")(about.list_)
 app.command("explain")(about.explain)
 app.command("doctor")(about.doctor)

@@ -34,8 +34,8 @@ def encode(
     dtype: options.DtypeOption = "auto",
 ) -> None:
     """Turn lines of text into vectors, each through its language's module."""
-    texts = _lines(text)
-    tags = _tags(languages, lang, len(texts))
+    texts = read_texts(text)
+    tags = read_tags(languages, lang, len(texts))
     import numpy as np
 
     from xadapt.adapted import Adapted
@@ -52,7 +52,8 @@ def encode(
         np.save(stream, vectors)
 
 
-def _lines(path: str) -> list[str]:
+def read_texts(path: str) -> list[str]:
+    """The lines of a file, or of standard input for ``-``."""
     lines = _standard_input() if path == "-" else [line for _, line in read_lines(path)]
     if not lines:
         raise UserError("there is no text", where="standard input" if path == "-" else path)
@@ -73,7 +74,8 @@ def _standard_input() -> list[str]:
     return lines
 
 
-def _tags(file: Path | None, lang: str | None, count: int) -> list[str | None] | None:
+def read_tags(file: Path | None, lang: str | None, count: int) -> list[str | None] | None:
+    """A language for each text: the lines of a file, one tag for all, or nothing."""
     if file is None:
         return [normalise(lang)] * count if lang else None
     if lang is not None:

@@ -31,6 +31,9 @@ class Composed(nn.Module):
         composition: Any composition without `ByLanguage`, which is for `for_language` to open.
         modules: The modules by name; several names may stand for one.
 
+    Attributes:
+        led: What each router leads.
+
     Raises:
         ValueError: A name is missing, or a part can't be mixed.
     """
@@ -43,6 +46,7 @@ class Composed(nn.Module):
             raise ValueError(f"there is no module {missing[0]!r}; there are {', '.join(modules)}")
         self.named = {name: modules[name] for name in names(composition)}
         self.parts = nn.ModuleList(dict.fromkeys(self.named.values()))
+        self.led: dict[nn.Module, Route] = {}
         self._effects = self._of(composition)
         self.before_vocabulary = self._undo(composition)
 
@@ -86,7 +90,9 @@ class Composed(nn.Module):
             parts = [self._of(part) for part, _ in composition.parts]
             return blended(parts, [weight for _, weight in composition.parts])
         if isinstance(composition, Route):
-            return routed([self._of(part) for part in composition.parts], self._router(composition))
+            router = self._router(composition)
+            self.led[router] = composition
+            return routed([self._of(part) for part in composition.parts], router)
         if isinstance(composition, Fuse):
             return fused([self._of(part) for part in composition.parts], self._fusion(composition))
         raise ValueError(f"{composition!r} can't act on a row as it is")

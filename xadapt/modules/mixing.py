@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -46,15 +46,22 @@ class Routed(nn.Module):
         router: The router.
         place: The site.
         parts: The effects of each expert at this site, by its number.
+
+    Attributes:
+        watch: Told the weights of each call, ``(batch, 1 or tokens, experts)``, and what was
+            read; ``None``: nobody is.
     """
 
     def __init__(self, router: Gates, place: Place, parts: Mapping[int, Sequence[Effect]]) -> None:
         super().__init__()
         self.router, self.place, self.parts = router, place, parts
+        self.watch: Callable[[Tensor, Here], None] | None = None
 
     def forward(self, here: Here) -> Tensor:
         """What is added to the site's output, ``(batch, tokens, features)``."""
         gates = self.router.gates(self.place, here).to(here.output.dtype)
+        if self.watch is not None:
+            self.watch(gates, here)
         added = torch.zeros_like(here.output)
         for number, effects in self.parts.items():
             gate = gates[..., number : number + 1]
@@ -124,6 +131,17 @@ def fused(parts: Sequence[Sequence[Effect]], fusion: Fusion) -> list[Effect]:
         _effect(place, Fused(fusion, place, at), at, by_row=True)
         for place, at in _by_place(parts).items()
     ]
+
+
+def routes(effects: Sequence[Effect]) -> Iterator[Routed]:
+    """Every place where a router weighs, also inside other mixtures."""
+    for effect in effects:
+        if isinstance(effect.fn, Routed):
+            yield effect.fn
+        if isinstance(effect.fn, (Blend, Routed, Fused)):
+            parts = effect.fn.parts
+            for own in parts.values() if isinstance(parts, Mapping) else parts:
+                yield from routes(own)
 
 
 def _by_place(parts: Sequence[Sequence[Effect]]) -> dict[Place, dict[int, list[Effect]]]:

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from test_inside import made  # noqa: F401
+from tiny_commands import Place, everything, good, xadapt
+
+
+def test_a_picture_a_table_and_numbers(made: tuple[Place, Path], tmp_path: Path) -> None:  # noqa: F811
+    place, folder = made
+    (tmp_path / "t.txt").write_text("die katze\nein hund sitzt\n")
+    given = ("usage", "--base", place.base, "--text", tmp_path / "t.txt", "--lang", "de")
+    route = ("--compose", f"route(arrow; {folder}/de, {folder}/sw)")
+    done = good(*given, *route, "--out", tmp_path / "u.svg", "--json", tmp_path / "u.json")
+    assert "arrow" in done.out and "sw" in done.out
+    told = json.loads((tmp_path / "u.json").read_text())
+    assert told["texts"] == 2 and told["usage"][0]["experts"] == ["de", "sw"]
+    assert (tmp_path / "u.svg").read_text().startswith("<?xml")
+    before = everything(tmp_path)
+    for more, said in (
+        ((*route, "--out", tmp_path / "u.gif"), "a picture is"),
+        (("--compose", f"{folder}/de", "--out", tmp_path / "v.svg"), "is routed"),
+    ):
+        wrong = xadapt(*given, *more)
+        assert wrong.code == 2 and len(wrong.lines) == 1 and said in wrong.err
+    assert everything(tmp_path) == before

@@ -1,0 +1,50 @@
+"""``xadapt usage``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from xadapt.cli import options
+from xadapt.cli.encode import read_tags, read_texts
+
+
+def usage(
+    base: options.BaseOption,
+    text: Annotated[str, typer.Option(help="File with one text a line, or - for standard input.")],
+    out: Annotated[Path, typer.Option(dir_okay=False, help="The .svg, .png or .pdf to draw.")],
+    module: options.ModuleOption = None,
+    languages: Annotated[
+        Path | None, typer.Option(help="File with one language tag a line, for each text.")
+    ] = None,
+    lang: Annotated[str | None, typer.Option(help="One language tag for all texts.")] = None,
+    compose: Annotated[
+        str | None, typer.Option(help="Modules that act together: 'route(arrow; a, b)'.")
+    ] = None,
+    dtype: options.DtypeOption = "auto",
+    json: options.JsonOption = None,
+) -> None:
+    """Draw which experts a routed mixture uses: by layer, site and language."""
+    texts = read_texts(text)
+    tags = read_tags(languages, lang, len(texts))
+    from xadapt.adapted import Adapted
+    from xadapt.report.usage import check_format, save_usage
+    from xadapt.train.progress import meter
+    from xadapt.usage import measure_usage
+
+    check_format(out)
+    adapted = Adapted.load(base, *options.split(module), compose=compose, dtype=dtype)
+    with meter("encoding", len(texts)) as bar:
+        found = measure_usage(adapted, texts, tags, bar.advance)
+    save_usage(out, found)
+    options.save_json(json, {"texts": len(texts), "usage": [one.to_dict() for one in found]})
+    for one in found:
+        table = Table(one.router, *one.experts, box=box.SIMPLE_HEAD)
+        for tag in one.languages:
+            table.add_row(tag, *(f"{weight:.3f}" for weight in one.mean(tag)[""]))
+        Console(highlight=False).print(table)
