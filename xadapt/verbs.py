@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xadapt import assess, bridges, composing, few_shot, languages, registry, run
+from xadapt import assess, bridges, composing, few_shot, languages, measured_stand_in, registry, run
 from xadapt.adapted import Adapted
 from xadapt.assess_tagging import evaluate_tagging
 from xadapt.backbones.encoder import Encoder
@@ -69,6 +69,7 @@ def encode(
     modules: Sequence[str | Path] = (),
     languages: Sequence[str | None] | None = None,
     compose: str | Composition = None,
+    choose_by: str | Path | None = None,
     dtype: str = "auto",
 ) -> NDArray[np.float32]:
     """Vectors of texts, each through the module of its language; to encode more, `load` once.
@@ -80,6 +81,8 @@ def encode(
         languages: A tag for each text; ``None`` for a row means the bare base. Without the
             list, the one module there is acts on every row.
         compose: A composition of the modules, as for `load`.
+        choose_by: Text of a language that has no module: what does best on it stands in, see
+            `xadapt.measured_stand_in`.
         dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
 
     Returns:
@@ -88,7 +91,10 @@ def encode(
     Raises:
         UserError: As for `load`, or the two lists differ in length.
     """
-    return load(base, *modules, compose=compose, dtype=dtype).encode(texts, languages)
+    adapted = load(base, *modules, compose=compose, dtype=dtype)
+    if choose_by is not None:
+        measured_stand_in.choose_by(adapted, languages or [], str(choose_by))
+    return adapted.encode(texts, languages)
 
 
 def compose(

@@ -31,6 +31,11 @@ def encode(
         str | None,
         typer.Option(help="Modules that act together: 'mix(a:.7, b:.3) + ner', names or folders."),
     ] = None,
+    choose_by: Annotated[
+        str | None,
+        typer.Option(help="Text of a language without a module: what does best on it stands in."),
+    ] = None,
+    pivot: options.PivotOption = "en",
     dtype: options.DtypeOption = "auto",
 ) -> None:
     """Turn lines of text into vectors, each through its language's module."""
@@ -43,6 +48,10 @@ def encode(
     from xadapt.train.progress import meter
 
     adapted = Adapted.load(base, *options.split(module), compose=compose, dtype=dtype)
+    if choose_by is not None:
+        from xadapt.measured_stand_in import choose_by as measure
+
+        measure(adapted, tags or [], choose_by, pivot)
     for line in adapted.notices(tags or []):
         typer.echo(line, err=True)
     with meter("encoding", len(texts)) as bar, warnings.catch_warnings():
