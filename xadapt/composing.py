@@ -11,17 +11,19 @@ from torch import nn
 
 from xadapt.adapted import Adapted
 from xadapt.attach import geometry
+from xadapt.compose.composed import Composed
 from xadapt.compose.export import merge_loras
 from xadapt.compose.soup import soup
 from xadapt.compose.text import show
 from xadapt.compose.values import ByLanguage, Composition, Led, names, parts_of, replaced
 from xadapt.errors import UserError
 from xadapt.files import require_empty
-from xadapt.hub.composition_file import write_composition
+from xadapt.hub.adapters_setup import Member, arranged, write_adapters_setup
+from xadapt.hub.composition_file import own_names, write_composition
 from xadapt.hub.folder import write_folder
 from xadapt.hub.manifest import Manifest, ModuleSpec, build_manifest
 from xadapt.hub.merged import write_merged
-from xadapt.hub.opening import read_manifest
+from xadapt.hub.opening import open_head, read_manifest
 from xadapt.module_places import locate
 from xadapt.outcome import VERIFY_TEXTS, Verify
 from xadapt.store import options_of
@@ -38,6 +40,7 @@ def compose(
     apart: bool = False,
     merged: bool = False,
     averaged: bool = False,
+    setup: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Write a composition as a folder that loads as one.
@@ -56,6 +59,7 @@ def compose(
         merged: Write the whole base with the LoRA in its weights, for people without any module
             library.
         averaged: Write one module with the weighted mean of the parts' parameters instead.
+        setup: Write an adapter setup for adapters instead, see `xadapt.hub.adapters_setup`.
         say: Told what is written, a line at a time.
 
     Raises:
@@ -76,8 +80,13 @@ def compose(
     for option, wanted in (("--rank", rank is not None), ("--merged", merged)):
         if wanted and not one:
             raise UserError("this needs a stack or fixed mixture of LoRAs", where=option)
+    if setup and (averaged or merged or apart or rank is not None):
+        raise UserError("an adapter setup holds the modules as they are", where="--adapters-setup")
     adapted = Adapted.open(base, composition, places, dtype="float32", device="cpu")
     adapted.prove()
+    if setup:
+        _write_setup(out, adapted, places, manifests, base, verify, say)
+        return
     if averaged:
         mean = soup(composition, adapted.modules)
         told = _manifest(out.name, composition, manifests, adapted, mean, "soup of ")
@@ -98,6 +107,34 @@ def compose(
     checks = verify(base, made.module, VERIFY_TEXTS)
     write_folder(out, made.module, adapted.encoder, manifest, verify=checks)
     say(f"wrote {out}: one LoRA of rank {made.module.options.rank}, {lost}")
+
+
+def _write_setup(
+    out: Path,
+    adapted: Adapted,
+    places: Mapping[str, str],
+    manifests: Mapping[str, Manifest],
+    base: str,
+    verify: Verify,
+    say: Callable[[str], None],
+) -> None:
+    """Write an adapter setup, and let adapters load it where it is installed."""
+    own = own_names(adapted.composition, {name: Path(folder) for name, folder in places.items()})
+    width = adapted.encoder.width
+    members = {
+        name: Member(
+            adapted.modules[name],
+            manifest.model_copy(update={"name": own[name]}),
+            None if manifest.head is None else open_head(places[name], manifest.head, width),
+        )
+        for name, manifest in manifests.items()
+    }
+    arranged(adapted.composition, members, adapted.encoder)
+    whole = Composed(adapted.composition, adapted.modules)
+    tried = verify(base, whole, VERIFY_TEXTS).get("adapters")
+    order = write_adapters_setup(out, adapted.composition, members, adapted.encoder, tried)
+    held = "adapters computes the same" if tried else "adapters is not installed: not tried"
+    say(f"wrote {out}: an adapter setup, Stack({', '.join(order)}); {held}")
 
 
 def _said(manifest: Manifest) -> str:

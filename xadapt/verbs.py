@@ -107,6 +107,7 @@ def compose(
     apart: bool = False,
     merged: bool = False,
     averaged: bool = False,
+    setup: bool = False,
     examples: str | Path | None = None,
     lang: str | None = None,
     budget: int = few_shot.BUDGET,
@@ -123,6 +124,7 @@ def compose(
         apart: Keep LoRAs apart that could be one.
         merged: Write the whole base with the LoRA in its weights.
         averaged: Average the parameters instead, which gives one module of any kind.
+        setup: Write an adapter setup, which adapters loads whole.
         examples: A few labelled examples, on which the weights of the one mixture in the
             expression are searched; see `xadapt.few_shot`.
         lang: Language of the examples.
@@ -153,6 +155,7 @@ def compose(
         apart=apart,
         merged=merged,
         averaged=averaged,
+        setup=setup,
         say=say,
     )
     if found is not None:

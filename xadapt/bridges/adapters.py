@@ -33,7 +33,7 @@ def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) 
     """Hidden states of the base with the module on, loaded by adapters alone.
 
     Args:
-        folder: The module's folder.
+        folder: The module's folder, or one of an adapter setup.
         base_path: Hub id or folder of the base.
         token_ids: Ids ``(batch, tokens)``.
         mask: 1 where a token is real, ``(batch, tokens)``.
@@ -49,7 +49,8 @@ def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) 
     from adapters import AutoAdapterModel
 
     model = AutoAdapterModel.from_pretrained(base_path, dtype=torch.float32)
-    model.load_adapter(str(folder), set_active=True)
+    whole = (Path(folder) / "adapter_setup.json").is_file()
+    (model.load_adapter_setup if whole else model.load_adapter)(str(folder), set_active=True)
     model.active_head = None  # a base published with a head would give that head's scores
     model.eval()
     if not hasattr(model.base_model, "decoder"):

@@ -33,6 +33,9 @@ def compose(
     soup: Annotated[
         bool, typer.Option("--soup", help="Average the parameters instead: one module of any kind.")
     ] = False,
+    adapters_setup: Annotated[
+        bool, typer.Option("--adapters-setup", help="Write a setup that adapters loads whole.")
+    ] = False,
     few_shot: Annotated[
         str | None,
         typer.Option(help="A few labelled examples: search the weights of 'mix(a, b, c)' on them."),
@@ -62,6 +65,7 @@ def compose(
         apart=apart,
         merged=merged,
         averaged=soup,
+        setup=adapters_setup,
         say=typer.echo,
     )
     if found is not None:

@@ -37,7 +37,7 @@ def write_composition(
     Raises:
         UserError: The folder is not empty or can't be written, or a module can't be read.
     """
-    own = _own_names(composition, folders)
+    own = own_names(composition, folders)
     written = replaced(composition, dict(own))
     with atomic_folder(path) as folder:
         for name, place in own.items():
@@ -76,7 +76,7 @@ def open_composition(path: Path | str) -> tuple[Composition, dict[str, Path]] | 
     return composition, {name: folder / MODULES / name for name in names(composition)}
 
 
-def _own_names(composition: Composition, folders: Mapping[str, Path]) -> dict[str, str]:
+def own_names(composition: Composition, folders: Mapping[str, Path]) -> dict[str, str]:
     """A short name for each name, from its folder; one folder has one."""
     taken: dict[str, Path] = {ARROW: Path()}  # a module of this name would be no router
     found = {}
