@@ -11,6 +11,7 @@ from xadapt.attach import geometry
 from xadapt.errors import UserError
 from xadapt.modules.arrow import Arrow, ArrowOptions
 from xadapt.modules.effects import Here
+from xadapt.modules.fusion import Fusion, FusionOptions
 from xadapt.modules.router import Router, RouterOptions
 from xadapt.usage import measure_usage
 
@@ -49,6 +50,23 @@ def test_arrow_by_hand_in_the_first_layer_over_real_tokens_alone() -> None:
     (cell,) = [c for c in found.cells if (c.layer, c.site) == (1, "v")]
     np.testing.assert_allclose(cell.mean, by_hand, atol=1e-6)
     assert cell.mean == pytest.approx(cell.used) and found.languages == ["all texts"]
+
+
+def test_a_fusion_weighs_alike_at_birth_and_else_as_its_attention_says() -> None:
+    model = adapted("route(r; x/de, sw)")
+    fusion = Fusion(FusionOptions(experts=2, sites=("v", "ffn_in")), geometry(ENCODER))
+    loras = {n: shaken(module_for(ENCODER, rank=2, sites=["v", "ffn_in"]), i, 0.2)
+             for i, n in enumerate("ab")}  # fmt: skip
+    model = Adapted(ENCODER, {**loras, "f": fusion}, None).with_("mix(fuse(f; a, b):1)")
+    (found,) = measure_usage(model, TEXTS)
+    assert (found.router, found.experts) == ("f", ("a", "b"))
+    for cell in found.cells:
+        assert cell.mean == pytest.approx((0.5, 0.5), abs=1e-6)
+    shaken(fusion, 3, 0.5)
+    (moved,) = measure_usage(model, TEXTS)
+    assert max(abs(cell.mean[0] - 0.5) for cell in moved.cells) > 0.01
+    for cell in moved.cells:
+        assert sum(cell.mean) == pytest.approx(1, abs=1e-5)
 
 
 def test_mixtures_inside_others_are_told_apart_and_nothing_is_left_behind() -> None:

@@ -19,7 +19,7 @@ from xadapt.compose.values import Composition, replaced
 from xadapt.errors import UserError
 from xadapt.module_places import short_names
 from xadapt.modules.effects import Here, Place
-from xadapt.modules.mixing import Routed, routes
+from xadapt.modules.mixing import Fused, Routed, routes
 from xadapt.report.usage import ALL, Cell, Usage
 
 
@@ -51,8 +51,8 @@ def measure_usage(
     """Encode texts and tell how much each expert of each router counted.
 
     Args:
-        adapted: Encoder and modules, with a trained router, a mixture of LoRAs or Arrow in the
-            composition.
+        adapted: Encoder and modules, with a trained router or fusion, a mixture of LoRAs or Arrow
+            in the composition.
         texts: Any number of texts.
         languages: A tag for each text; they are told apart, and the composition may choose by
             them. A row without one is left to the bare base, which has no router.
@@ -76,7 +76,7 @@ def measure_usage(
         raise UserError(
             f"nothing in {show(adapted.composition)} is routed",
             where="composition",
-            todo="Name a mixture of LoRAs, route(router; a, b) or route(arrow; a, b)",
+            todo="Name a mixture of LoRAs, route(router; a, b), route(arrow; a, b) or fuse(f; a, b)",
         )
     return [Usage(router, experts, tuple(cells)) for (router, experts), cells in found.items()]
 
@@ -132,7 +132,7 @@ def _cells(lang: str, places: dict[Place, _Sum]) -> list[Cell]:
     return rows
 
 
-def _names(route: Routed, whole: Composed) -> tuple[str, tuple[str, ...]]:
+def _names(route: Routed | Fused, whole: Composed) -> tuple[str, tuple[str, ...]]:
     """What the router is called, and its experts."""
     numbers = tuple(str(number + 1) for number in range(route.router.experts))
     led = whole.led.get(route.router)

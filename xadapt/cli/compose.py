@@ -53,6 +53,7 @@ def compose(
     found = None
     if few_shot is not None:
         options.require(not soup, "--soup has no weights to search", "Leave --few-shot out")
+        options.require(not adapters_setup, "adapters has no mixture", "Leave --few-shot out")
         require_empty(out)
         found = _search(expression, base, options.split(module), few_shot, lang, budget)
     composing.compose(

@@ -32,7 +32,7 @@ class Composed(nn.Module):
         modules: The modules by name; several names may stand for one.
 
     Attributes:
-        led: What each router leads.
+        led: What each router and fusion leads.
 
     Raises:
         ValueError: A name is missing, or a part can't be mixed.
@@ -46,7 +46,7 @@ class Composed(nn.Module):
             raise ValueError(f"there is no module {missing[0]!r}; there are {', '.join(modules)}")
         self.named = {name: modules[name] for name in names(composition)}
         self.parts = nn.ModuleList(dict.fromkeys(self.named.values()))
-        self.led: dict[nn.Module, Route] = {}
+        self.led: dict[nn.Module, Led] = {}
         self._effects = self._of(composition)
         self.before_vocabulary = self._undo(composition)
 
@@ -94,7 +94,9 @@ class Composed(nn.Module):
             self.led[router] = composition
             return routed([self._of(part) for part in composition.parts], router)
         if isinstance(composition, Fuse):
-            return fused([self._of(part) for part in composition.parts], self._fusion(composition))
+            fusion = self._fusion(composition)
+            self.led[fusion] = composition
+            return fused([self._of(part) for part in composition.parts], fusion)
         raise ValueError(f"{composition!r} can't act on a row as it is")
 
 

@@ -108,7 +108,9 @@ class Arrow(nn.Module):
         """The weights of the LoRAs at a site, ``(batch, tokens, experts)``; each sums to one."""
         acts = self._acts[place]
         states = here.input.float()
-        scores = (states @ self._prototypes[place].to(states.device).T).abs()
+        if self._prototypes[place].device != states.device:
+            self._prototypes[place] = self._prototypes[place].to(states.device)
+        scores = (states @ self._prototypes[place].T).abs()
         most, where = scores.topk(min(self.top_k, len(acts)), -1)
         weights = (most / self.options.temperature).softmax(-1)
         gates = scores.new_zeros(*scores.shape[:-1], self.experts)
@@ -124,7 +126,7 @@ def _prototypes(part: nn.Module | None, number: int) -> dict[Place, Tensor]:
         for effect in part.effects():
             low = effect.fn
             assert isinstance(low, LowRank)
-            _, sizes, right = singular(low.B, low.A)
+            _, sizes, right = singular(low.B.cpu(), low.A.cpu())
             found[effect.place] = (right[0] if sizes[0] > 0 else right[0] * 0).float()
     if not any(vector.any() for vector in found.values()):
         raise ValueError(f"arrow reads trained LoRAs, and part {number} of the route adds nothing")

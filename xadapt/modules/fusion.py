@@ -90,17 +90,24 @@ class Fusion(nn.Module):
         Raises:
             ValueError: Modules act at a site this fusion was not made for.
         """
+        summed = (self.weights(place, state, deltas).unsqueeze(-1) * deltas.float()).sum(-2)
+        return F.linear(summed, self.value[_name(place)]) if self.options.value else summed
+
+    def weights(self, place: Place, state: Tensor, deltas: Tensor) -> Tensor:
+        """How much each module counts, ``(batch, tokens, experts)``; each sums to one.
+
+        Args and errors as for `added`.
+        """
         name = _name(place)
         if name not in self.query:
             raise ValueError(
                 f"the fusion has no weights for {place[1]} of layer {place[0] + 1}; it was made "
                 f"for {', '.join(self.options.sites)}"
             )
-        wide = deltas.float()
-        query, key = F.linear(state.float(), self.query[name]), F.linear(wide, self.key[name])
+        query = F.linear(state.float(), self.query[name])
+        key = F.linear(deltas.float(), self.key[name])
         scores = (key @ query.unsqueeze(-1)).squeeze(-1) / self.options.temperature
-        summed = (scores.softmax(-1).unsqueeze(-1) * wide).sum(-2)
-        return F.linear(summed, self.value[name]) if self.options.value else summed
+        return scores.softmax(-1)
 
     def penalties(self) -> dict[str, Tensor]:
         """The distance of the value matrices to the identity, squared, times its factor."""

@@ -80,11 +80,20 @@ class Fused(nn.Module):
         fusion: The fusion.
         place: The site.
         parts: The effects of each module at this site, by its number.
+
+    Attributes:
+        watch: As for `Routed`.
     """
 
     def __init__(self, fusion: Fusion, place: Place, parts: Mapping[int, Sequence[Effect]]) -> None:
         super().__init__()
         self.fusion, self.place, self.parts = fusion, place, parts
+        self.watch: Callable[[Tensor, Here], None] | None = None
+
+    @property
+    def router(self) -> Fusion:
+        """The fusion, which weighs as a router does."""
+        return self.fusion
 
     def forward(self, here: Here) -> Tensor:
         """What is added to the site's output, ``(batch, tokens, features)``."""
@@ -93,7 +102,10 @@ class Fused(nn.Module):
             _added(self.parts[number], here) if number in self.parts else nothing
             for number in range(self.fusion.experts)
         ]
-        added = self.fusion.added(self.place, here.output, torch.stack(deltas, -2))
+        stacked = torch.stack(deltas, -2)
+        if self.watch is not None:
+            self.watch(self.fusion.weights(self.place, here.output, stacked), here)
+        added = self.fusion.added(self.place, here.output, stacked)
         return added.to(here.output.dtype)
 
 
@@ -133,10 +145,10 @@ def fused(parts: Sequence[Sequence[Effect]], fusion: Fusion) -> list[Effect]:
     ]
 
 
-def routes(effects: Sequence[Effect]) -> Iterator[Routed]:
-    """Every place where a router weighs, also inside other mixtures."""
+def routes(effects: Sequence[Effect]) -> Iterator[Routed | Fused]:
+    """Every place where a router or fusion weighs, also inside other mixtures."""
     for effect in effects:
-        if isinstance(effect.fn, Routed):
+        if isinstance(effect.fn, (Routed, Fused)):
             yield effect.fn
         if isinstance(effect.fn, (Blend, Routed, Fused)):
             parts = effect.fn.parts
