@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from test_predictor import published
 from tiny_commands import Done, good, xadapt
 from tiny_models import tiny_folder
@@ -143,6 +145,25 @@ def test_classes_the_head_lacks_are_told(there: Path, tmp_path: Path) -> None:
 def test_mistakes_are_one_line(there: Path, task: str, data: str, module: str, said: str) -> None:
     done = evaluate(there, task, data, "--module", there / module)
     assert done.code == 2 and said in done.err and len(done.lines) == 1, done.err
+
+
+@pytest.mark.parametrize("recipe", ["classification", "sts", "qa"])
+def test_heads_are_trained_and_judged_by_language(there: Path, tmp_path: Path, recipe: str) -> None:
+    """Rows of a language whose choice is the same module train to the same head."""
+    pairs = "".join(f"{row.left}\t{row.right}\t{row.score}\n" for row in scored(40))
+    (tmp_path / "pairs.tsv").write_text(pairs, encoding="utf-8")
+    data = {"classification": there / "test.tsv", "qa": there / "test.jsonl"}
+    found = []
+    for name, compose in (
+        ("plain", f"{there}/lang + self"),
+        ("chosen", f"by_language(de = {there}/lang + self, * = self)"),
+    ):
+        good("train", recipe, "--base", there / "base", "--lang", "de", "--out", tmp_path / name,
+             "--data", data.get(recipe, tmp_path / "pairs.tsv"), "--set", "module.rank=2", "--set",
+             "dtype=float32", "--set", "train.epochs=1", "--compose", compose)  # fmt: skip
+        found.append(load_file(tmp_path / name / "head.safetensors"))
+    for key, value in found[0].items():
+        torch.testing.assert_close(value, found[1][key], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("recipe", ["classification", "sts", "qa"])

@@ -135,7 +135,7 @@ def test_heads_for_texts_pairs_and_questions_are_judged(tmp_path: Path, task: st
     assert {row.rows for row in told} == {30} and all(r.controls.keys() == controls for r in told)
     assert all(r.interval and r.interval[0] <= r.value <= r.interval[1] for r in told)
     assert held_out.dev_scores(made, dev) == {"score": pytest.approx(told[0].value)}
-    with made.attachment.on():
+    with made.acting.on():
         if task == "classification":
             said = classes(made.encoder, head, [row.text for row in dev])
             right = [a == row.label for a, row in zip(said, dev, strict=True)]
@@ -149,6 +149,6 @@ def test_heads_for_texts_pairs_and_questions_are_judged(tmp_path: Path, task: st
             each = [f1(a.text, row.answers[0][1], "de") for a, row in zip(found, dev, strict=True)]
             assert told[0].value == pytest.approx(sum(each) / 30)
     assert (told[0].base is None) == (task != "sts")
-    for attachment in made.attachments:
-        attachment.remove()
+    for acting in made.turns:
+        acting.remove()
     assert not any(m._forward_hooks for m in made.encoder.model.modules())

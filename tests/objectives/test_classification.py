@@ -28,6 +28,7 @@ def test_loss_is_that_of_the_first_token_by_hand():
     objective = Classification()
     made = objective.views(ROWS, objective.prepare(ROWS))
     assert made["labels"] == [0, 1] and list(made["text"].rows) == ["a b", "c"]
+    assert made["text"].langs == ["de", "de"]
     states = States(hidden, torch.ones(2, 3))
     loss = objective.loss(states, made["labels"], head)
     wanted = torch.tensor([math.log(1 + math.exp(-2)), math.log(2)])

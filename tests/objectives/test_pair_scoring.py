@@ -33,6 +33,7 @@ def test_loss_is_the_squared_error_on_the_scale_by_hand():
     rows = tokenize_pairs(ENCODER, [r.left for r in ROWS], [r.right for r in ROWS])
     assert list(made["pair"].rows) == [row.ids for row in rows]
     assert made["pair"].second == [row.second for row in rows]
+    assert made["pair"].langs == ["de"] * 3
     head = Head("pair_scoring", ("score",), 1, scale=memory)
     with torch.no_grad():
         head.linear.weight.fill_(1)

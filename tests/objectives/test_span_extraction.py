@@ -24,7 +24,7 @@ def test_gold_stands_at_the_answers_tokens_and_at_the_first_where_there_is_none(
     passage = "die katze schaut auf die matte " * 30 + "ein hund läuft"
     rows = [
         Question("two", passage, ((passage.index("ein hund"), "ein hund"),), "de"),
-        Question("two", "die katze", ((4, "katze"), (0, "die")), "de"),
+        Question("two", "die katze", ((4, "katze"), (0, "die")), "sw"),
     ]
     made = SpanExtraction(overlap=4).views(rows, partial(tokenize_windows, ENCODER))
     assert made["owners"].count(0) > 3 and made["owners"][-1] == 1
@@ -37,6 +37,7 @@ def test_gold_stands_at_the_answers_tokens_and_at_the_first_where_there_is_none(
     ]
     count = made["owners"].count(0)
     assert told == [None] * (count - 1) + ["ein hund", "katze"]
+    assert made["text"].langs == ["de"] * count + ["sw"]
     assert made["text"].second == [window.second for window in windows]
 
 

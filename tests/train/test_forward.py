@@ -188,7 +188,7 @@ def test_second_segments_are_told_row_by_row(output):
     found = one(forward, view)
     for position, row in enumerate(ids):
         tokens, mask = encoder.batch([row])
-        with forward.attachment.on():
+        with forward.acting.on():
             states = encoder.run(encoder.embed(tokens, mask, [second[position]]), mask)
         if output == "pooled":
             torch.testing.assert_close(found[position], encoder.pool(states, mask)[0])
