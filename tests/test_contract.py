@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import random
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,24 +13,50 @@ import torch
 import yaml
 from pydantic import ValidationError
 from tiny_models import FAMILIES, padded, tiny_encoder
-from tiny_training import digest, forward, pairs, plain, shaken, tagged
+from tiny_training import (
+    digest,
+    forward,
+    labelled,
+    pairs,
+    plain,
+    questions,
+    scored,
+    shaken,
+    tagged,
+)
 
 from xadapt import recipe, registry
 from xadapt.attach import Attachment, geometry
 from xadapt.backbones.bank import FrozenVectors
+from xadapt.backbones.pairs import tokenize_pairs, tokenize_windows
 from xadapt.backbones.words import tokenize_words
 from xadapt.compose.composed import Composed
 from xadapt.compose.values import Fuse, Route
 from xadapt.modules.effects import Effect, ModuleOptions
 from xadapt.objectives.contract import Bank, States, View, bank_rows, call, heads_of
 from xadapt.recipe_file import find_recipe, load_recipe, recipe_names
-from xadapt.records import ParallelPair, PlainText, Record, TaggedSentence
+from xadapt.records import (
+    LabelledText,
+    ParallelPair,
+    PlainText,
+    Question,
+    Record,
+    ScoredPair,
+    TaggedSentence,
+)
 from xadapt.store import build
 
 TESTS = Path(__file__).parent
 OBJECTIVES = registry.names("objectives")
 MODULES = registry.names("modules")
-RECORDS = {ParallelPair: pairs, PlainText: plain, TaggedSentence: tagged}
+RECORDS = {
+    ParallelPair: pairs,
+    PlainText: plain,
+    TaggedSentence: tagged,
+    LabelledText: labelled,
+    ScoredPair: scored,
+    Question: questions,
+}
 
 
 def leads(name):
@@ -57,6 +84,8 @@ def run(name, encoder, records, order=None, seed=3):
         "tokenizer": encoder.tokenizer,
         "tokenize": encoder.tokenize,
         "tokenize_words": lambda sentences: tokenize_words(encoder, sentences),
+        "tokenize_pairs": partial(tokenize_pairs, encoder),
+        "tokenize_windows": partial(tokenize_windows, encoder),
         "lm_head": encoder.mlm_head(),
         "memory": memory,
         "heads": heads_of(objective, encoder.width, memory),

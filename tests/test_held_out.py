@@ -4,15 +4,34 @@ from pathlib import Path
 
 import pytest
 import torch
+from scipy.stats import spearmanr
 from tiny_models import tiny_encoder
-from tiny_training import module_for, pairs, shaken, tagged, trainer
+from tiny_training import (
+    labelled,
+    module_for,
+    pairs,
+    questions,
+    scored,
+    shaken,
+    tagged,
+    trainer,
+)
 
 from xadapt import held_out
+from xadapt.answer_finder import answers
 from xadapt.backbones.encode import encode
+from xadapt.classifier import classes
+from xadapt.evaluate.classification import MAJORITY as COMMONEST
+from xadapt.evaluate.qa import OVERLAP, f1
 from xadapt.evaluate.tagging import MAJORITY
+from xadapt.evaluate.tfidf import NAME as TFIDF
 from xadapt.heads import Head
+from xadapt.objectives.classification import Classification
+from xadapt.objectives.pair_scoring import PairScoring
+from xadapt.objectives.span_extraction import SpanExtraction
 from xadapt.objectives.tagging import Tagging
 from xadapt.objectives.translation_ranking import TranslationRanking
+from xadapt.pair_scorer import scores
 from xadapt.tag_scheme import to_labels
 from xadapt.train.tasks import Task
 
@@ -94,3 +113,42 @@ def test_the_evidence_is_of_the_whole_composition(tmp_path: Path) -> None:
             head.linear.bias.copy_(torch.tensor([-9.0, 0.0, -99.0]))
         (found[name],) = held_out.evidence(ENCODER, module, rows, head)
     assert found["whole"].value != found["bare"].value
+
+
+TASKS = {
+    "classification": (Classification(), labelled, "accuracy", {COMMONEST}),
+    "sts": (PairScoring(), scored, "spearman", {TFIDF}),
+    "qa": (SpanExtraction(), questions, "f1", {OVERLAP}),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_heads_for_texts_pairs_and_questions_are_judged(tmp_path: Path, task: str) -> None:
+    """By what their predictors say under the module, beside the controls."""
+    objective, rows, metric, controls = TASKS[task]
+    made = trainer(tmp_path, [Task("t", objective, rows(20))], encoder=tiny_encoder("bert"))
+    shaken(made.module)
+    head, dev = held_out.head_of(made), rows(30, 3)
+    assert head is not None
+    told = held_out.evidence(made.encoder, made.module, dev, head)
+    assert [row.task for row in told] == [task] * 2 and told[0].metric == metric
+    assert {row.rows for row in told} == {30} and all(r.controls.keys() == controls for r in told)
+    assert all(r.interval and r.interval[0] <= r.value <= r.interval[1] for r in told)
+    assert held_out.dev_scores(made, dev) == {"score": pytest.approx(told[0].value)}
+    with made.acting.on():
+        if task == "classification":
+            said = classes(made.encoder, head, [row.text for row in dev])
+            right = [a == row.label for a, row in zip(said, dev, strict=True)]
+            assert told[0].value == sum(right) / 30
+        elif task == "sts":
+            said = scores(made.encoder, head, [(row.left, row.right) for row in dev])
+            wanted = spearmanr(said, [row.score for row in dev]).statistic
+            assert told[0].value == pytest.approx(wanted)
+        else:
+            found = answers(made.encoder, head, [(row.question, row.passage) for row in dev])
+            each = [f1(a.text, row.answers[0][1], "de") for a, row in zip(found, dev, strict=True)]
+            assert told[0].value == pytest.approx(sum(each) / 30)
+    assert (told[0].base is None) == (task != "sts")
+    for acting in made.turns:
+        acting.remove()
+    assert not any(m._forward_hooks for m in made.encoder.model.modules())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from tiny_commands import write_tsv
 from tiny_training import pairs
 
 from xadapt.errors import UserError
+from xadapt.makers.split import texts_of
 from xadapt.recipe import DataSpec
 from xadapt.records import ParallelPair, PlainText
 from xadapt.records_in import Source, digest, limited, load_records, read_pairs, without
@@ -148,3 +150,46 @@ def test_development_pairs_for_plain_text_are_refused(data: Source, tmp_path: Pa
             {"train": DataSpec(reader="plain_text")},
             [data],
         )
+
+
+READERS = {
+    "labelled_text": "".join(f"text {i}\tx{i % 2}\n" for i in range(20)),
+    "scored_pairs": "".join(f"text {i}\tother {i // 2}\t{i}\n" for i in range(20)),
+    "squad": "".join(
+        json.dumps(
+            {
+                "context": f"passage {i // 2}",
+                "qas": [{"question": f"q{i}", "answers": [{"text": "p", "answer_start": 0}]}],
+            }
+        )
+        + "\n"
+        for i in range(20)
+    ),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_records_for_heads_are_held_out_by_their_texts(tmp_path: Path, reader: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(READERS[reader], encoding="utf-8")
+    spec = {"train": DataSpec(reader=reader, dev=0.2)}
+    loaded = load_records([Source(str(path), "de")], spec)
+    rows = loaded.records["train"]
+    assert len(loaded.dev) == 4 and len(rows) == 16
+    sides = [{text for r in part for text in texts_of(r)} for part in (rows, loaded.dev)]
+    assert not sides[0] & sides[1]
+    assert "20 " in loaded.notes[0] and "4 held out for development" in loaded.notes[-1]
+    given = tmp_path / "dev.jsonl"
+    given.write_text("".join(READERS[reader].splitlines(True)[:3]), encoding="utf-8")
+    loaded = load_records([Source(str(path), "de")], spec, [Source(str(given), "de")])
+    assert len(loaded.dev) == 3
+    assert len(loaded.records["train"]) == (17 if reader == "labelled_text" else 16)
+
+
+def test_two_entries_of_data_share_no_text_with_the_development_part(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text(READERS["labelled_text"], encoding="utf-8")
+    entry = DataSpec(reader="labelled_text", dev=5)
+    sources = [Source(str(path), "de"), Source(str(path), "de", data="more")]
+    loaded = load_records(sources, {"train": entry, "more": entry})
+    assert len(loaded.dev) == 2 and len(loaded.records["more"]) == 18

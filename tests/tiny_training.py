@@ -15,7 +15,14 @@ from torch import nn
 from xadapt.attach import geometry
 from xadapt.backbones.encoder import Encoder
 from xadapt.recipe import TrainSpec
-from xadapt.records import ParallelPair, PlainText, TaggedSentence
+from xadapt.records import (
+    LabelledText,
+    ParallelPair,
+    PlainText,
+    Question,
+    ScoredPair,
+    TaggedSentence,
+)
 from xadapt.store import build
 from xadapt.train.loop import Run, Trainer
 from xadapt.train.tasks import Task
@@ -49,6 +56,45 @@ def tagged(n: int, seed: int = 0) -> list[TaggedSentence]:
         words = tuple(pair.text.split())
         spans = tuple((i, i + 1, "ANIMAL") for i, word in enumerate(words) if word in animals)
         rows.append(TaggedSentence(words, spans, "de", origin=pair.origin))
+    return rows
+
+
+ANIMALS = ("katze", "hund", "paka", "mbwa")
+
+
+def labelled(n: int, seed: int = 0) -> list[LabelledText]:
+    """Texts of up to three words whose class says whether there is an animal in them."""
+    rows = []
+    for pair in pairs(n, seed):
+        words = pair.text.split()[:3]
+        label = "some" if set(ANIMALS) & set(words) else "none"
+        rows.append(LabelledText(" ".join(words), label, "de", origin=pair.origin))
+    return rows
+
+
+def scored(n: int, seed: int = 0) -> list[ScoredPair]:
+    """Pairs of up to two words a side; the score is how many of all are animals."""
+    rng = random.Random(seed)
+    rows = []
+    for number in range(n):
+        sides = [rng.choices((*ANIMALS, *WORTE[4:8]), k=rng.randint(1, 2)) for _ in range(2)]
+        score = float(sum(word in ANIMALS for side in sides for word in side))
+        left, right = (" ".join(side) for side in sides)
+        rows.append(ScoredPair(left, right, score, "de", "de", origin=f"pairs.tsv:{number + 1}"))
+    return rows
+
+
+def questions(n: int, seed: int = 0) -> list[Question]:
+    """Passages with one animal in them, which is the answer."""
+    rng = random.Random(seed)
+    rows = []
+    for pair in pairs(n, seed):
+        words = [word for word in pair.text.split() if word not in ANIMALS]
+        animal = rng.choice(ANIMALS)
+        words.insert(rng.randint(0, len(words)), animal)
+        passage = " ".join(words)
+        answer = (passage.index(animal), animal)
+        rows.append(Question("die katze two", passage, (answer,), "de", origin=pair.origin))
     return rows
 
 

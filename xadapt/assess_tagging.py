@@ -30,6 +30,7 @@ def evaluate_tagging(
     against: str | None = None,
     file_format: str | None = None,
     emea: int = 0,
+    head: str | None = None,
     dtype: str = "auto",
     say: Callable[[str], None] = lambda _: None,
 ) -> tagging.Result:
@@ -46,6 +47,7 @@ def evaluate_tagging(
         file_format: ``conll`` or ``conllu``; without, what the head needs.
         emea: Steps of `xadapt.emea.emea`, for a composition with ``route(emea; ..)``; the weights
             that all count alike are told beside it.
+        head: Which module's head it is, where several have one.
         dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
         say: Told what the head has no label for.
 
@@ -60,7 +62,7 @@ def evaluate_tagging(
             todo="Leave one of --emea and --against out",
         )
     given = (NAME,) if emea else ()
-    tagger = Tagger.load(base, *folders, compose=compose, given=given, dtype=dtype)
+    tagger = Tagger.load(base, *folders, compose=compose, head=head, given=given, dtype=dtype)
     scheme = tagger.head.scheme
     reader = file_format or READERS[scheme]
     if reader not in READERS.values():
@@ -79,7 +81,7 @@ def evaluate_tagging(
         return tagging.evaluate(rows, found, scheme, base=EQUAL)
     found = {GIVEN: tagger.tag(words, tags)}
     if against is not None:
-        other = Tagger.load(base, *folders, compose=against, dtype=dtype)
+        other = Tagger.load(base, *folders, compose=against, head=head, dtype=dtype)
         if other.head.labels != tagger.head.labels:
             raise UserError("the two compositions have different labels", where="--against")
         found = {AGAINST: other.tag(words, tags), **found}

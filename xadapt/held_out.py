@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from xadapt.answer_finder import answers
 from xadapt.assess import BASE, BOTH, LANGUAGE, Bench, judge_bitext
 from xadapt.backbones.encode import encode
 from xadapt.backbones.encoder import Encoder
-from xadapt.evaluate import tagging
+from xadapt.classifier import classes
+from xadapt.evaluate import classification, comparison, qa, sts, tagging
 from xadapt.evaluate.systems import DIRECTIONS
 from xadapt.evaluate.tfidf import NAME as TFIDF
 from xadapt.heads import Head
 from xadapt.hub.manifest import Evidence
 from xadapt.matching import nearest
-from xadapt.records import ParallelPair, TaggedSentence
+from xadapt.pair_scorer import scores as pair_scores
+from xadapt.records import LabelledText, ParallelPair, Question, ScoredPair, TaggedSentence
 from xadapt.tag_scheme import decode
 from xadapt.tagger import scores as tag_scores
 from xadapt.train.acting import Acting
@@ -27,12 +31,22 @@ from xadapt.train.loop import Trainer
 MODULE = "module"
 
 
+@dataclass(frozen=True)
+class Judge:
+    """How records of one type are judged.
+
+    Attributes:
+        scores: Of the trainer's module as it stands, by name; ``score`` is what is maximised.
+        evidence: What is claimed of encoder, module and head on the records.
+    """
+
+    scores: Callable[[Trainer, Sequence[Any]], dict[str, float]]
+    evidence: Callable[[Encoder, nn.Module, Sequence[Any], Head | None], list[Evidence]]
+
+
 def dev_scores(trainer: Trainer, dev: Sequence[Any]) -> dict[str, float]:
     """Scores by name with the module attached; ``score`` is what is maximised."""
-    if isinstance(dev[0], TaggedSentence):
-        result = _tagged(trainer.encoder, trainer.acting, head_of(trainer), dev, resamples=1)
-        return {"score": result[MODULE].score.mean}
-    return _retrieval(trainer, dev)
+    return JUDGES[type(dev[0])].scores(trainer, dev)
 
 
 def evidence(
@@ -43,18 +57,10 @@ def evidence(
     Args:
         encoder: The frozen encoder.
         module: The module; for a task, the whole composition it was trained inside.
-        dev: Pairs or tagged sentences it was not trained on.
+        dev: Records it was not trained on.
         head: The task head that was trained beside it.
     """
-    if not dev:
-        return []
-    if isinstance(dev[0], TaggedSentence):
-        acting = Acting(encoder, module)
-        try:
-            return [_tagging_evidence(_tagged(encoder, acting, head, dev))]
-        finally:
-            acting.remove()
-    return _bitext_evidence(encoder, module, dev)
+    return JUDGES[type(dev[0])].evidence(encoder, module, dev, head) if dev else []
 
 
 def head_of(trainer: Trainer) -> Head | None:
@@ -81,8 +87,8 @@ def _retrieval(trainer: Trainer, dev: Sequence[ParallelPair]) -> dict[str, float
     return {"score": float(np.mean(list(scores.values()))), **scores, "pivot_kept": float(kept)}
 
 
-def _bitext_evidence(
-    encoder: Encoder, module: nn.Module, dev: Sequence[ParallelPair]
+def _bitext(
+    encoder: Encoder, module: nn.Module, dev: Sequence[ParallelPair], head: Head | None
 ) -> list[Evidence]:
     bench = Bench(encoder)
     result = judge_bitext(bench, dev, module, controls=True)
@@ -104,28 +110,101 @@ def _bitext_evidence(
     ]
 
 
-def _tagged(
-    encoder: Encoder,
-    acting: Acting,
-    head: Head | None,
-    dev: Sequence[TaggedSentence],
-    resamples: int = 1000,
-) -> tagging.Result:
-    assert head is not None
+def _tagging(
+    encoder: Encoder, acting: Acting, head: Head, dev: Sequence[TaggedSentence], resamples: int
+) -> list[Evidence]:
     rows = acting.rows([sentence.lang for sentence in dev])
     found = tag_scores(encoder, head, [sentence.words for sentence in dev], rows)
     labels = [decode(each, head.labels, head.scheme) for each in found]
-    return tagging.evaluate(dev, {MODULE: labels}, head.scheme, resamples=resamples)
-
-
-def _tagging_evidence(result: tagging.Result) -> Evidence:
+    result = tagging.evaluate(dev, {MODULE: labels}, head.scheme, resamples=resamples)
     row = result[MODULE]
-    return Evidence(
-        task="tagging",
-        data="development split",
-        metric=result.measure,
-        value=row.score.mean,
-        controls={tagging.MAJORITY: result[tagging.MAJORITY].score.mean},
-        interval=(row.score.low, row.score.high),
-        rows=result.sentences,
-    )
+    return [
+        Evidence(
+            task="tagging",
+            data="development split",
+            metric=result.measure,
+            value=row.score.mean,
+            controls={tagging.MAJORITY: result[tagging.MAJORITY].score.mean},
+            interval=(row.score.low, row.score.high),
+            rows=result.sentences,
+        )
+    ]
+
+
+def _classification(
+    encoder: Encoder, acting: Acting, head: Head, dev: Sequence[LabelledText], resamples: int
+) -> list[Evidence]:
+    rows = acting.rows([record.lang for record in dev])
+    found = classes(encoder, head, [record.text for record in dev], rows)
+    return _told(classification.evaluate(dev, {MODULE: found}, resamples=resamples))
+
+
+def _sts(
+    encoder: Encoder, acting: Acting, head: Head, dev: Sequence[ScoredPair], resamples: int
+) -> list[Evidence]:
+    """The control besides TF-IDF is the cosine of the frozen base's vectors."""
+    sides = [encode(encoder, [getattr(r, s) for r in dev]).numpy() for s in ("left", "right")]
+    rows = acting.rows([record.left_lang for record in dev])
+    found = pair_scores(encoder, head, [(record.left, record.right) for record in dev], rows)
+    systems = {MODULE: found, BASE: sts.cosines(*sides)}
+    return _told(sts.evaluate(dev, systems, resamples=resamples))
+
+
+def _qa(
+    encoder: Encoder, acting: Acting, head: Head, dev: Sequence[Question], resamples: int
+) -> list[Evidence]:
+    rows = acting.rows([record.lang for record in dev])
+    found = answers(encoder, head, [(record.question, record.passage) for record in dev], rows)
+    texts = [answer.text for answer in found]
+    return _told(qa.evaluate(dev, {MODULE: texts}, resamples=resamples))
+
+
+def _told(result: comparison.Result) -> list[Evidence]:
+    """One claim a measure; all systems but the module are its controls."""
+    others = [row for row in result.rows if row.system not in (MODULE, BASE)]
+    base = next((row for row in result.rows if row.system == BASE), None)
+    return [
+        Evidence(
+            task=result.task,
+            data="development split",
+            metric=measure,
+            value=score.mean,
+            base=base.scores[measure].mean if base else None,
+            controls={row.system: row.scores[measure].mean for row in others},
+            interval=(score.low, score.high),
+            rows=result.count,
+        )
+        for measure, score in result[MODULE].scores.items()
+    ]
+
+
+def _by_head(judge: Callable[..., list[Evidence]]) -> Judge:
+    """The judge of records that a task head answers: its first claim is the score."""
+
+    def scores(trainer: Trainer, dev: Sequence[Any]) -> dict[str, float]:
+        head = head_of(trainer)
+        assert head is not None
+        first = judge(trainer.encoder, trainer.acting, head, dev, 1)[0]
+        return {"score": first.value}
+
+    def evidence(
+        encoder: Encoder, module: nn.Module, dev: Sequence[Any], head: Head | None
+    ) -> list[Evidence]:
+        assert head is not None
+        acting = Acting(encoder, module)
+        try:
+            return judge(encoder, acting, head, dev, 1000)
+        finally:
+            acting.remove()
+
+    return Judge(scores, evidence)
+
+
+JUDGES: dict[type, Judge] = {
+    ParallelPair: Judge(_retrieval, _bitext),
+    TaggedSentence: _by_head(_tagging),
+    LabelledText: _by_head(_classification),
+    ScoredPair: _by_head(_sts),
+    Question: _by_head(_qa),
+}
+"""By type of record."""

@@ -12,14 +12,29 @@ from xadapt import registry
 from xadapt.errors import UserError
 from xadapt.languages import normalise
 from xadapt.makers.pair_filter import FilterOptions, filter_pairs
-from xadapt.makers.split import split_by_group, split_sentences
+from xadapt.makers.split import TEXTS, split_by_group, texts_of
 from xadapt.readers.parallel import read_parallel
 from xadapt.recipe import DataSpec
-from xadapt.records import ParallelPair, PlainText, Record, TaggedSentence
+from xadapt.records import (
+    LabelledText,
+    ParallelPair,
+    PlainText,
+    Question,
+    Record,
+    ScoredPair,
+    TaggedSentence,
+)
 from xadapt.text_key import normal_key
 
 R = TypeVar("R", bound=Record)
-UNITS: dict[type, str] = {ParallelPair: "pairs", PlainText: "lines", TaggedSentence: "sentences"}
+UNITS: dict[type, str] = {
+    ParallelPair: "pairs",
+    PlainText: "lines",
+    TaggedSentence: "sentences",
+    LabelledText: "texts",
+    ScoredPair: "scored pairs",
+    Question: "questions",
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +79,7 @@ class Loaded:
 
     Attributes:
         records: To train on, by the recipe's name for the data.
-        dev: Held out, pairs or tagged sentences; no equal sentence stands on both sides.
+        dev: Held out, of a kind that is judged; no equal text stands on both sides.
         notes: What was read and dropped, one line each.
         shares: What each source gave.
     """
@@ -88,8 +103,8 @@ def load_records(
 ) -> Loaded:
     """Read sources, drop what the filter refuses, and hold out a development part.
 
-    The development part is that of the entry ``train``, if it holds pairs or tagged sentences;
-    its sentences are taken out of every other entry of such records too.
+    The development part is that of the entry ``train``, if it holds records that are judged; its
+    texts are taken out of every other entry of such records too.
 
     Args:
         sources: Each fills the entry of ``specs`` it names.
@@ -104,7 +119,7 @@ def load_records(
     read = {source: _read(source, specs, notes) for source in sources}
     spec = specs.get("train", DataSpec())
     main = [r for s, rows in read.items() if s.data == "train" for r in rows]
-    held = _given_dev(dev, spec, main) if dev else _taken_dev(main, spec, seed)
+    held = list(_given_dev(dev, spec, main) if dev else _taken_dev(main, spec, seed))
     kept = {source: _without(rows, held) for source, rows in read.items()}
     records = {name: [r for s, rows in kept.items() if s.data == name for r in rows]
                for name in specs}  # fmt: skip
@@ -210,17 +225,17 @@ def _read_pairs(source: Source, spec: DataSpec, part: Any, notes: list[str]) -> 
 
 def _given_dev(
     sources: Sequence[Source], spec: DataSpec, main: Sequence[Record]
-) -> list[ParallelPair] | list[TaggedSentence]:
+) -> Sequence[Record]:
     """Development data as it is; pairs without repetitions."""
-    if main and isinstance(main[0], TaggedSentence):
-        part = registry.load("readers", spec.reader)
-        return [r for s in sources for r in part().read(s.path, normalise(s.lang))]
-    if not main or not isinstance(main[0], ParallelPair):
+    if not main or type(main[0]) not in TEXTS:
         raise UserError(
-            "development data needs parallel text or tagged sentences to train on",
+            "development data needs parallel text or records with labels to train on",
             where="--dev",
             todo="Leave it out",
         )
+    if not isinstance(main[0], ParallelPair):
+        part = registry.load("readers", spec.reader)
+        return [r for s in sources for r in part().read(s.path, normalise(s.lang))]
     held: list[ParallelPair] = []
     for source in sources:
         some, _ = filter_pairs(read_pairs(source), FilterOptions(max_ratio=0, min_script=0))
@@ -230,31 +245,20 @@ def _given_dev(
     return held
 
 
-def _taken_dev(
-    main: Sequence[Record], spec: DataSpec, seed: int
-) -> list[ParallelPair] | list[TaggedSentence]:
+def _taken_dev(main: Sequence[Record], spec: DataSpec, seed: int) -> Sequence[Record]:
     """Development data held out of the data, where it is of a kind that is judged."""
-    pairs = [r for r in main if isinstance(r, ParallelPair)]
-    tagged = [r for r in main if isinstance(r, TaggedSentence)]
-    if spec.dev and pairs:
-        return split_by_group(pairs, dev=_share(spec.dev, len(pairs)), seed=seed)[1]
-    if spec.dev and tagged:
-        return split_sentences(tagged, dev=_share(spec.dev, len(tagged)), seed=seed)[1]
-    return []
+    if not spec.dev or not main or type(main[0]) not in TEXTS:
+        return []
+    return split_by_group(main, dev=_share(spec.dev, len(main)), seed=seed)[1]
 
 
 def _without(records: list[Record], held: Sequence[Record]) -> list[Record]:
-    if not held or type(records[0]) is not type(held[0]):
+    if not held or not records or type(records[0]) is not type(held[0]):
         return records
     if isinstance(held[0], ParallelPair):
         return list(without(records, held))  # type: ignore[arg-type]
-    known = {_words_key(record) for record in held}
-    return [record for record in records if _words_key(record) not in known]
-
-
-def _words_key(record: Record) -> str:
-    assert isinstance(record, TaggedSentence)
-    return normal_key(" ".join(record.words))
+    known = {normal_key(text) for record in held for text in texts_of(record)}
+    return [r for r in records if not any(normal_key(text) in known for text in texts_of(r))]
 
 
 def _require_some(name: str, rows: Sequence[Record], sources: Sequence[Source]) -> None:

@@ -3,82 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from xadapt.adapted import Adapted
 from xadapt.backbones.encode import Rows, token_states
 from xadapt.backbones.encoder import Encoder
 from xadapt.backbones.words import tokenize_words
 from xadapt.compose.values import Composition
-from xadapt.errors import UserError
-from xadapt.heads import Head
-from xadapt.hub.opening import open_head, read_manifest
-from xadapt.module_places import locate
+from xadapt.heads import Head, HeadTask
+from xadapt.predictor import Predictor
 from xadapt.tag_scheme import OUTSIDE, decode
 
 
-class Tagger:
-    """Labels of words by a head over the states that a composition gives.
+class Tagger(Predictor):
+    """Labels of words by a head over the first token of each; made by `load`."""
 
-    Args:
-        adapted: The encoder with its modules.
-        head: The head, trained beside one of them.
-    """
-
-    def __init__(self, adapted: Adapted, head: Head) -> None:
-        self.adapted, self.head = adapted, head.to(adapted.encoder.device)
-
-    @classmethod
-    def load(
-        cls,
-        base: str,
-        *folders: str,
-        compose: str | Composition = None,
-        given: Sequence[str] = (),
-        dtype: str = "auto",
-        device: str = "auto",
-    ) -> Tagger:
-        """Load a base, modules and the head that stands beside one of them.
-
-        Args:
-            base: As for `Adapted.load`.
-            folders: As for `Adapted.load`.
-            compose: Which modules act on a row; without it, and with one module, that module
-                acts on every row, whatever its language.
-            given: Names in the composition that stand for no folder, such as ``emea``.
-            dtype: As for `Adapted.load`.
-            device: As for `Adapted.load`.
-
-        Raises:
-            UserError: As for `Adapted.load`, or not one of the modules has a task head.
-        """
-        composition, places = locate(folders, compose, given)
-        if compose is None and len(places) == 1:
-            [composition] = places
-        with_head = {
-            where: spec
-            for where in dict.fromkeys(places.values())
-            if (spec := read_manifest(where).head) is not None
-        }
-        if len(with_head) != 1:
-            raise UserError(
-                f"{len(with_head) or 'none'} of these modules has a task head: "
-                f"{', '.join(with_head or places.values()) or 'no module is given'}",
-                todo="Name one module that was trained for a task, such as by the recipe ner",
-            )
-        adapted = Adapted.open(
-            base,
-            next(iter(places), None) if given else composition,
-            places,
-            dtype=dtype,
-            device=device,
-        )
-        [(where, spec)] = with_head.items()
-        return cls(adapted, open_head(where, spec, adapted.encoder.width))
+    task: ClassVar[HeadTask] = "tagging"
 
     def tag(
         self,

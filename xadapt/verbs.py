@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from xadapt import assess, bridges, composing, few_shot, languages, measured_stand_in, registry, run
 from xadapt.adapted import Adapted
+from xadapt.assess_heads import evaluate_classification, evaluate_qa
+from xadapt.assess_sts import evaluate_sts
 from xadapt.assess_tagging import evaluate_tagging
 from xadapt.backbones.encoder import Encoder
 from xadapt.compose.values import Composition
@@ -32,7 +34,17 @@ from xadapt.recipe_file import find_recipe, load_recipe
 from xadapt.records import ParallelPair
 from xadapt.records_in import Source, read_pairs
 
-__all__ = ["compose", "encode", "evaluate", "evaluate_tagging", "load", "train"]
+__all__ = [
+    "compose",
+    "encode",
+    "evaluate",
+    "evaluate_classification",
+    "evaluate_qa",
+    "evaluate_sts",
+    "evaluate_tagging",
+    "load",
+    "train",
+]
 TASKS = ("bitext", "entities")
 POOLS = ("all", "test")
 

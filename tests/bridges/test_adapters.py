@@ -6,12 +6,16 @@ import pytest
 import torch
 from tiny_folders import TEXTS, base_and_encoder, manifest_of, own_states, random_module
 from tiny_models import tiny_folder
+from tokenizers import processors
 from torch import nn
 
+from xadapt.attach import Attachment
 from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.pairs import tokenize_pairs
 from xadapt.bridges import adapters as bridge
 from xadapt.heads import Head
 from xadapt.hub.folder import write_folder
+from xadapt.predictor import first_scores
 
 pytestmark = [
     pytest.mark.adapters,
@@ -212,3 +216,53 @@ def test_a_task_head_comes_along(tmp_path, family):
             ours = head(own)
         real = mask.bool()
         torch.testing.assert_close(theirs[real], ours[real], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["bert", "xlmr", "roberta", "distilbert", "deberta-v3"])
+@pytest.mark.parametrize("task", ["classification", "pair_scoring", "span_extraction"])
+def test_heads_over_one_and_two_texts_come_along(tmp_path, family, task):
+    """adapters' own head gives our scores, on pairs with the tokenizer's own token types."""
+    from adapters import AutoAdapterModel
+
+    base, encoder = base_and_encoder(tmp_path, family)
+    if family == "bert":
+        with_types(encoder)
+    module = random_module(encoder, "lora", rank=3)
+    torch.manual_seed(0)
+    labels = {"classification": ["a", "b", "c"], "pair_scoring": ["score"]}
+    scale = (0.0, 5.0) if task == "pair_scoring" else None
+    head = Head(task, labels.get(task, ["start", "end"]), encoder.width, scale=scale)
+    made = manifest_of(encoder, module, name="task")
+    write_folder(tmp_path / "task", module, encoder, made, verify={}, head=head)
+    model = AutoAdapterModel.from_pretrained(base, dtype=torch.float32)
+    model.load_adapter(str(tmp_path / "task"), set_active=True)
+    assert model.active_head == "task"
+    lefts, rights = TEXTS, TEXTS[::-1]
+    batch = encoder.tokenizer(lefts, rights, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        theirs = model.eval()(**batch)
+    pairs = tokenize_pairs(encoder, lefts, rights)
+    assert all((pair.second < len(pair.ids)) == (family == "bert") for pair in pairs)
+    attachment = Attachment(encoder, module)
+    ids, second = [pair.ids for pair in pairs], [pair.second for pair in pairs]
+    tokens, mask = encoder.batch(ids)
+    with attachment.on(), torch.no_grad():
+        ours = head(encoder.run(encoder.embed(tokens, mask, second), mask))
+        first = first_scores(encoder, head, ids, second)
+    if task != "span_extraction":
+        torch.testing.assert_close(theirs.logits, first, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(ours[:, 0], first, rtol=1e-4, atol=1e-5)
+        return
+    for number, logits in enumerate((theirs.start_logits, theirs.end_logits)):
+        real = mask.bool()
+        torch.testing.assert_close(logits[real], ours[..., number][real], rtol=1e-4, atol=1e-5)
+
+
+def with_types(encoder):
+    """A tokenizer that tells segments apart, as BERT's does."""
+    own = encoder.tokenizer
+    ids = [(token, own.convert_tokens_to_ids(token)) for token in ("<s>", "</s>")]
+    own.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> $B:1 </s>:1", special_tokens=ids
+    )
+    own.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]

@@ -12,7 +12,10 @@ from xadapt.evaluate.statistics import (
     over_seeds,
     ratio,
     ratio_difference,
+    resampled,
     resampled_means,
+    statistic_difference,
+    statistic_interval,
 )
 
 
@@ -127,3 +130,28 @@ def test_a_ratio_over_equal_parts_is_the_mean():
     assert paired.low == pytest.approx(plain.low) and paired.p == plain.p
     with pytest.raises(UserError, match="same queries"):
         ratio_difference([1.0], [1.0], [1.0, 2.0], [1.0, 2.0])
+
+
+def test_any_statistic_is_resampled_like_a_mean():
+    """The same draws: the mean as a statistic gives what `interval` and `difference` give."""
+    values, other = np.random.default_rng(2).normal(size=(2, 25))
+
+    def mean(rows):
+        return rows.mean(-1)
+
+    assert np.array_equal(resampled(mean, [values], 300, 4), resampled_means(values, 300, 4))
+    own = statistic_interval(mean, [values], seed=4)
+    assert own == interval(values, seed=4)
+    gap, wanted = statistic_difference(mean, [values], [other]), difference(values, other)
+    assert (gap.low, gap.high, gap.p) == pytest.approx((wanted.low, wanted.high, wanted.p))
+    assert gap.mean == pytest.approx(wanted.mean)
+
+
+def test_columns_of_a_statistic_are_drawn_together():
+    rows = np.arange(20.0)
+    found = resampled(lambda a, b: (a - b).max(-1), [rows, rows - 3], 50)
+    assert (found == 3).all()
+    with pytest.raises(UserError, match="same rows"):
+        statistic_difference(lambda a: a.mean(-1), [rows], [rows[1:]])
+    with pytest.raises(UserError, match="resampling"):
+        resampled(lambda a: a.mean(-1), [[]])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -10,27 +11,40 @@ from tiny_folders import manifest_of, random_module
 from tiny_models import tiny_encoder
 
 from xadapt.errors import UserError
-from xadapt.heads import Head
+from xadapt.heads import EVALUATED, Head, HeadTask
 from xadapt.hub import head_files
 from xadapt.hub.folder import write_folder
 from xadapt.hub.opening import open_head, read_manifest
 from xadapt.hub.snippets import snippets
 
+HEADS: dict[HeadTask, tuple[list[str], tuple[float, float] | None]] = {
+    "tagging": (["O", "B-ä", "I-ä"], None),
+    "classification": (["neu", "alt", "ältest"], None),
+    "pair_scoring": (["score"], (0.0, 5.0)),
+    "span_extraction": (["start", "end"], None),
+}
 
-def folder(path: Path, family: str = "bert", kind: str = "lora") -> tuple[Head, Path]:
+
+def folder(
+    path: Path, family: str = "bert", kind: str = "lora", task: HeadTask = "tagging"
+) -> tuple[Head, Path]:
     encoder = tiny_encoder(family)
     module = random_module(encoder, kind)
     torch.manual_seed(1)
-    head = Head("tagging", ["O", "B-ä", "I-ä"], encoder.width)
+    labels, scale = HEADS[task]
+    head = Head(task, labels, encoder.width, scale=scale)
     write_folder(path, module, encoder, manifest_of(encoder, module), verify={}, head=head)
     return head, path
 
 
-def test_a_head_comes_back(tmp_path: Path) -> None:
-    head, path = folder(tmp_path / "m")
+@pytest.mark.parametrize("task", HEADS)
+def test_a_head_comes_back(tmp_path: Path, task: HeadTask) -> None:
+    head, path = folder(tmp_path / "m", task=task)
     spec = read_manifest(path).head
-    assert spec is not None and spec.labels == ["O", "B-ä", "I-ä"]
+    assert spec is not None and (spec.task, spec.labels, spec.scale) == (task, *HEADS[task])
+    assert spec.scheme == ("bio" if task == "tagging" else None)
     again = open_head(path, spec, head.linear.in_features)
+    assert (again.task, again.scale) == (task, head.scale)
     assert torch.equal(again.linear.weight, head.linear.weight)
     assert torch.equal(again.linear.bias, head.linear.bias) and again.labels == head.labels
 
@@ -53,11 +67,47 @@ def test_libraries_without_such_a_head_get_no_files_of_it(tmp_path: Path) -> Non
         assert (path / head_files.FILE).exists()
 
 
-def test_the_code_of_the_card_ends_in_labels(tmp_path: Path) -> None:
-    _, path = folder(tmp_path / "m")
+def test_heads_of_adapters_have_its_names(tmp_path: Path) -> None:
+    for task, (name, labels) in {
+        "classification": ("classification", 3),
+        "pair_scoring": ("classification", 1),
+        "span_extraction": ("question_answering", 2),
+    }.items():
+        _, path = folder(tmp_path / task, task=cast(HeadTask, task))
+        said = json.loads((path / "head_config.json").read_text(encoding="utf-8"))["config"]
+        assert (said["head_type"], said["num_labels"], said["layers"]) == (name, labels, 1)
+
+
+def test_a_head_written_before_other_tasks_were_known_still_opens(tmp_path: Path) -> None:
+    head, path = folder(tmp_path / "m")
+    file = path / head_files.FILE
+    old = json.dumps({"task": "tagging", "labels": list(head.labels), "scheme": "bio"})
+    save_file(load_file(file), file, metadata={"head": old})
+    told = json.loads((path / "xadapt.json").read_text(encoding="utf-8"))
+    del told["head"]["scale"]
+    (path / "xadapt.json").write_text(json.dumps(told), encoding="utf-8")
+    spec = read_manifest(path).head
+    assert spec is not None and open_head(path, spec, head.linear.in_features).scheme == "bio"
+
+
+@pytest.mark.parametrize(
+    ("task", "end"),
+    [
+        ("tagging", "labels = "),
+        ("classification", "labels = "),
+        ("pair_scoring", "scores = "),
+        ("span_extraction", "answer = "),
+    ],
+)
+def test_the_code_of_the_card_ends_in_what_the_head_says(
+    tmp_path: Path, task: HeadTask, end: str
+) -> None:
+    _, path = folder(tmp_path / "m", task=task)
     found = snippets(read_manifest(path))
     assert found.keys() == {"adapters", "peft", "transformers"}
-    assert all(code.splitlines()[-1].startswith("labels = ") for code in found.values())
+    assert all(code.splitlines()[-1].startswith(end) for code in found.values())
+    card = (path / "README.md").read_text(encoding="utf-8")
+    assert f"xadapt evaluate {EVALUATED[task]} --base" in card
 
 
 @pytest.mark.parametrize("fault", ["absent", "pickle", "link", "labels", "shape", "nan"])

@@ -3,12 +3,14 @@ import random
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from tiny_folders import manifest_of, random_module
 from tiny_models import tiny_encoder
 
 from xadapt.errors import UserError
 from xadapt.hub.manifest import (
     MAX_BYTES,
+    HeadSpec,
     Manifest,
     build_manifest,
     parse_manifest,
@@ -162,3 +164,21 @@ def test_software_versions_name_torch():
 
     assert torch.__version__.startswith(software_versions()["torch"].split("+")[0])
     assert all(software_versions().values())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"task": "tagging", "labels": ["O"]},
+        {"task": "tagging", "labels": ["O"], "scheme": "bio", "scale": [0.0, 1.0]},
+        {"task": "classification", "labels": ["a"], "scheme": "bio"},
+        {"task": "pair_scoring", "labels": ["score"]},
+        {"task": "pair_scoring", "labels": ["a", "b"], "scale": [0.0, 1.0]},
+        {"task": "pair_scoring", "labels": ["score"], "scale": [1.0, 1.0]},
+        {"task": "span_extraction", "labels": ["end", "start"]},
+        {"task": "poetry", "labels": ["a"]},
+    ],
+)
+def test_heads_that_do_not_fit_their_task_are_refused(said: dict) -> None:
+    with pytest.raises(ValidationError):
+        HeadSpec.model_validate_json(json.dumps(said))

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from xadapt.errors import UserError
 from xadapt.makers.split import group_pairs, normal_key, split_by_group
-from xadapt.records import ParallelPair
+from xadapt.records import (
+    LabelledText,
+    ParallelPair,
+    Question,
+    ScoredPair,
+    TaggedSentence,
+)
 
 
 def make(*rows: tuple[str, str]) -> list[ParallelPair]:
@@ -136,7 +142,7 @@ def test_one_row_or_none_cannot_be_split(count):
 
 def test_one_group_cannot_be_split():
     pairs = make(*(("same", f"p{i}") for i in range(10)))
-    with pytest.raises(UserError, match="10 of 10 hang together by equal sentences"):
+    with pytest.raises(UserError, match="10 of 10 hang together by equal texts"):
         split_by_group(pairs, dev=2)
 
 
@@ -145,3 +151,20 @@ def test_many_pairs_in_one_chain_are_fast():
     random.Random(0).shuffle(order)
     pairs = make(*((f"t{i}", f"t{i + 1}") for i in order))
     assert len(group_pairs(pairs)) == 1
+
+
+def test_every_kind_of_record_is_kept_apart_by_its_own_texts():
+    pairs = [ScoredPair("a", "b", 1.0, "de", "de"), ScoredPair("c", "A!", 2.0, "de", "de"),
+             ScoredPair("d", "e", 3.0, "de", "de")]  # fmt: skip
+    assert group_pairs(pairs) == [[0, 1], [2]]
+    texts = [
+        LabelledText("a", "x", "de"),
+        LabelledText("b", "x", "de"),
+        LabelledText("A", "y", "de"),
+    ]
+    assert group_pairs(texts) == [[0, 2], [1]]  # a label is no text
+    asked = [Question("q", passage, ((0, "x"),), "de") for passage in ("p", "r", "p", "r")]
+    train, held = split_by_group(asked, dev=2)
+    assert len(held) == 2 and {q.passage for q in train}.isdisjoint(q.passage for q in held)
+    words = [TaggedSentence(tuple(text.split()), (), "de") for text in ("a b", "c", "A b")]
+    assert group_pairs(words) == [[0, 2], [1]]

@@ -61,3 +61,11 @@ def test_draws_belong_to_the_record_and_the_step():
     assert [d.random() for d in draws(random.Random(1), records[::-1])] == one[::-1]
     assert [d.random() for d in draws(random.Random(1), records[2:3])] == one[2:3]
     assert [d.random() for d in draws(random.Random(2), records)] != one and len(set(one)) == 4
+
+
+def test_a_row_of_two_segments_says_where_the_second_begins():
+    assert View([(1, 2)], second=[1]).second == [1]
+    with pytest.raises(ValueError, match="one number for each"):
+        View([(1, 2)], second=[1, 1])
+    with pytest.raises(ValueError, match="no other beside"):
+        View([(1, 2)], second=[1], beside=[(1,)], fused=(0, 1))

@@ -175,3 +175,29 @@ def test_no_rows(encoder):
     assert one(forward, View([])).shape == (0, 32)
     assert one(forward, View([], module=False)).shape == (0, 32)
     assert forward([]) == []
+
+
+@pytest.mark.parametrize("output", ["states", "pooled"])
+def test_second_segments_are_told_row_by_row(output):
+    """However rows are cut into forwards, each has its own token types."""
+    encoder = tiny_encoder("bert")
+    ids = [tuple(row) for row in encoder.tokenize(TEXTS)]
+    second = [1 + i % 4 for i in range(len(ids))]
+    view = View(ids, output=output, second=second)
+    forward = make(encoder, budget=24)
+    found = one(forward, view)
+    for position, row in enumerate(ids):
+        tokens, mask = encoder.batch([row])
+        with forward.acting.on():
+            states = encoder.run(encoder.embed(tokens, mask, [second[position]]), mask)
+        if output == "pooled":
+            torch.testing.assert_close(found[position], encoder.pool(states, mask)[0])
+        else:
+            own = found.hidden[position, : len(row)]
+            torch.testing.assert_close(own, states[0], atol=1e-5, rtol=1e-5)
+    bare = one(forward, View(ids, output="pooled"))
+    told = one(forward, View(ids, output="pooled", second=second))
+    assert (told - bare).abs().amax(1).min() > 1e-4
+    assert forward.tokenizers.keys() == {
+        "tokenize", "tokenize_words", "tokenize_pairs", "tokenize_windows",
+    }  # fmt: skip

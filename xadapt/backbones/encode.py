@@ -52,6 +52,7 @@ def token_states(
     encoder: Encoder,
     ids: Sequence[Sequence[int]],
     *,
+    second: Sequence[int] | None = None,
     batch_tokens: int = 4096,
     rows: Rows | None = None,
 ) -> Iterator[tuple[list[int], Tensor]]:
@@ -60,6 +61,7 @@ def token_states(
     Args:
         encoder: The encoder; modules that are on act.
         ids: Any number of token sequences.
+        second: For each of them where its second segment begins, as for `Encoder.embed`.
         batch_tokens: Padded tokens in one forward at most.
         rows: As for `encode`.
 
@@ -69,7 +71,8 @@ def token_states(
     for chunk in chunks([len(row) for row in ids], batch_tokens):
         with rows(chunk) if rows else nullcontext():
             tokens, mask = encoder.batch([ids[i] for i in chunk])
-            states = encoder.run(encoder.embed(tokens, mask), mask)
+            begins = None if second is None else [second[i] for i in chunk]
+            states = encoder.run(encoder.embed(tokens, mask, begins), mask)
         yield chunk, states
 
 

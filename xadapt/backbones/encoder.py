@@ -169,10 +169,22 @@ class Encoder:
             mask[row, : len(one)] = 1
         return tokens.to(self.device), mask.to(self.device)
 
-    def embed(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """What enters layer 0: ``(batch, tokens)`` to ``(batch, tokens, width)``."""
+    def embed(self, tokens: Tensor, mask: Tensor, second: Sequence[int] | None = None) -> Tensor:
+        """What enters layer 0: ``(batch, tokens)`` to ``(batch, tokens, width)``.
+
+        Args:
+            tokens: Token ids, ``(batch, tokens)``.
+            mask: 1 where a token is real, ``(batch, tokens)``.
+            second: For each row where its second segment begins, as
+                `xadapt.backbones.pairs.Pair` has it; without, all is one segment. It counts only
+                in bases that tell segments apart by token types.
+        """
         self.mask = mask
-        return self._slices.embed(tokens, mask)
+        if second is None or (getattr(self.model.config, "type_vocab_size", 0) or 0) < 2:
+            return self._slices.embed(tokens, mask)
+        place = torch.arange(tokens.shape[1], device=tokens.device)
+        begins = torch.tensor(list(second), device=tokens.device)
+        return self._slices.embed(tokens, mask, (place >= begins[:, None]).long() * mask)
 
     def run(self, hidden: Tensor, mask: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
         """Take states through the layers ``start`` to ``stop - 1``.

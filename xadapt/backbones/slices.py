@@ -33,21 +33,23 @@ class Slices:
         self._made: dict[tuple[int, int], nn.Module] = {}
         self._entry: nn.Module | None = None
 
-    def embed(self, tokens: Tensor, mask: Tensor) -> Tensor:
+    def embed(self, tokens: Tensor, mask: Tensor, types: Tensor | None = None) -> Tensor:
         """What enters layer 0.
 
         Args:
             tokens: Token ids, ``(batch, tokens)``.
             mask: 1 where a token is real, ``(batch, tokens)``.
+            types: Token types, ``(batch, tokens)``, where the base knows several.
 
         Returns:
             States ``(batch, tokens, width)``.
         """
+        more = {} if types is None else {"token_type_ids": types}
         if self._entry is None:
             first = self.model.get_submodule(f"{self.family.layers}.0")
             self._entry = graft(self.model, self.family.layers, nn.ModuleList([_Door(first)]))
         try:
-            self._entry(input_ids=tokens, attention_mask=mask)
+            self._entry(input_ids=tokens, attention_mask=mask, **more)
         except _Reached as reached:
             return reached.hidden
         raise RuntimeError("the encoder's forward never came to its first layer")

@@ -19,6 +19,18 @@ LangOption = Annotated[
 ControlsOption = Annotated[
     bool, typer.Option(help="Add TF-IDF, and the shuffled-pairs twin if it was trained.")
 ]
+ComposeOption = Annotated[
+    str | None, typer.Option(help="Modules that act together: 'language + task'.")
+]
+AgainstOption = Annotated[
+    str | None, typer.Option(help="Another composition, to tell the difference to.")
+]
+HeadOption = Annotated[
+    str | None, typer.Option(help="The module whose head it is, where several have one.")
+]
+TextLangOption = Annotated[
+    str | None, typer.Option(help="Language of the texts, where the composition chooses by it.")
+]
 OneModule = Annotated[str | None, typer.Option("--module", help="Folder of a module.")]
 
 
@@ -92,13 +104,10 @@ def tagging(
     base: options.BaseOption,
     data: Annotated[str, typer.Option(help="Sentences with labels the module has not seen.")],
     module: options.ModuleOption = None,
-    compose: Annotated[
-        str | None, typer.Option(help="Modules that act together: 'language + task'.")
-    ] = None,
-    against: Annotated[
-        str | None, typer.Option(help="Another composition, to tell the difference to.")
-    ] = None,
-    lang: LangOption = None,
+    compose: ComposeOption = None,
+    against: AgainstOption = None,
+    head: HeadOption = None,
+    lang: TextLangOption = None,
     file_format: Annotated[
         str | None, typer.Option("--format", help="conll (BIO columns) or conllu.")
     ] = None,
@@ -109,23 +118,98 @@ def tagging(
     json: options.JsonOption = None,
 ) -> None:
     """Labels of words: F1 of exact spans, or accuracy, with intervals over sentences."""
+    given = _given(base, data, module, compose, against, head, lang, dtype)
+    _measure_head("tagging", json, **given, file_format=file_format, emea=emea, say=_note)
+
+
+@app.command()
+def classification(
+    base: options.BaseOption,
+    data: Annotated[str, typer.Option(help="Lines of text, tab, class, not seen before.")],
+    module: options.ModuleOption = None,
+    compose: ComposeOption = None,
+    against: AgainstOption = None,
+    head: HeadOption = None,
+    lang: TextLangOption = None,
+    dtype: options.DtypeOption = "auto",
+    json: options.JsonOption = None,
+) -> None:
+    """Classes of texts: accuracy and the mean F1 of the classes, beside the commonest class."""
+    given = _given(base, data, module, compose, against, head, lang, dtype)
+    _measure_head("classification", json, **given, say=_note)
+
+
+@app.command()
+def sts(
+    base: options.BaseOption,
+    data: Annotated[str, typer.Option(help="Lines of text, tab, text, tab, score.")],
+    module: options.ModuleOption = None,
+    compose: ComposeOption = None,
+    against: AgainstOption = None,
+    head: HeadOption = None,
+    lang: Annotated[
+        str | None,
+        typer.Option(help="Language of the texts, or LEFT,RIGHT: each through its own module."),
+    ] = None,
+    dtype: options.DtypeOption = "auto",
+    json: options.JsonOption = None,
+) -> None:
+    """Likeness of pairs, by vectors or by a head: Spearman and Pearson with people's scores."""
+    given = _given(base, data, module, compose, against, head, lang, dtype)
+    _measure_head("sts", json, **given)
+
+
+@app.command()
+def qa(
+    base: options.BaseOption,
+    data: Annotated[str, typer.Option(help="SQuAD v1.1 JSON, or one passage a line (.jsonl).")],
+    module: options.ModuleOption = None,
+    compose: ComposeOption = None,
+    against: AgainstOption = None,
+    head: HeadOption = None,
+    lang: Annotated[
+        str | None, typer.Option(help="Language of the questions: whose articles don't count.")
+    ] = None,
+    dtype: options.DtypeOption = "auto",
+    json: options.JsonOption = None,
+) -> None:
+    """Answers inside passages: F1 of words and exact match, beside a window of shared words."""
+    given = _given(base, data, module, compose, against, head, lang, dtype)
+    _measure_head("qa", json, **given)
+
+
+def _given(
+    base: str,
+    data: str,
+    module: list[str] | None,
+    compose: str | None,
+    against: str | None,
+    head: str | None,
+    lang: str | None,
+    dtype: str,
+) -> dict[str, Any]:
+    """What all tasks with a head take."""
+    return {
+        "base": base,
+        "data": data,
+        "modules": options.split(module),
+        "compose": compose,
+        "against": against,
+        "head": head,
+        "lang": lang,
+        "dtype": dtype,
+    }
+
+
+def _measure_head(task: str, json: Path | None, **given: Any) -> None:
+    """Measure a task head, show the table, and write the result for machines."""
     from xadapt import verbs
     from xadapt.cli import tables
 
-    result = verbs.evaluate_tagging(
-        base=base,
-        data=data,
-        modules=options.split(module),
-        lang=lang,
-        compose=compose,
-        against=against,
-        file_format=file_format,
-        emea=emea,
-        dtype=dtype,
-        say=_note,
-    )
-    Console(highlight=False).print(tables.tagging_table(result))
-    named = {"base": base, "lang": lang, "data": Path(data).name}
+    result = getattr(verbs, f"evaluate_{task}")(**given)
+    table = tables.tagging_table if task == "tagging" else tables.comparison_table
+    Console(highlight=False).print(table(result))
+    named = {"base": given["base"], "lang": given["lang"], "data": Path(given["data"]).name}
     options.save_json(json, {**result.to_dict(), **named})
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from xadapt.assess import BASE, BOTH, LANGUAGE, TWIN
 from xadapt.assess_tagging import GIVEN
-from xadapt.evaluate import bitext, entities, tagging
+from xadapt.evaluate import bitext, comparison, entities, tagging
 from xadapt.evaluate.statistics import Difference, Interval
 from xadapt.evaluate.systems import DIRECTIONS, Direction
 from xadapt.evaluate.tfidf import NAME as TFIDF
@@ -27,14 +27,20 @@ LEGEND = {
     BOTH: "both: on for {pivot} too",
     TWIN: "twin: the same module, trained on shuffled pairs",
 }
+UNITS = {
+    "tagging": "sentences",
+    "classification": "texts",
+    "sts": "pairs",
+    "qa": "questions",
+}
 BETTER = "*: gain over the frozen base above 0 by paired 95 % bootstrap"
 
 
 def evidence_table(manifest: Manifest) -> Table:
     """What a manifest claims, beside its controls."""
     rows = manifest.evidence
-    if rows and rows[0].task == "tagging":
-        return _tagging_evidence(manifest.name, rows[0])
+    if rows and rows[0].task != "bitext":
+        return _head_evidence(manifest.name, rows)
     table = _table(
         f"{manifest.name}: "
         + (f"{rows[0].rows} held-out pairs, accuracy" if rows else "nothing was held out"),
@@ -53,11 +59,17 @@ def evidence_table(manifest: Manifest) -> Table:
     return table
 
 
-def _tagging_evidence(name: str, row: Evidence) -> Table:
-    table = _table(f"{name}: {row.rows} held-out sentences, {row.metric}", ("", "score [95 %]"))
-    table.add_row("module", _evidence(row))
-    for control, value in row.controls.items():
-        table.add_row(control, f"{value:.3f}")
+def _head_evidence(name: str, rows: Sequence[Evidence]) -> Table:
+    metrics = [row.metric for row in rows]
+    table = _table(
+        f"{name}: {rows[0].rows} held-out {UNITS[rows[0].task]}",
+        ("", f"{metrics[0]} [95 %]", *metrics[1:]),
+    )
+    table.add_row("module", _evidence(rows[0]), *(f"{row.value:.3f}" for row in rows[1:]))
+    if rows[0].base is not None:
+        table.add_row(SHORT[BASE], *(f"{row.base:.3f}" for row in rows))
+    for control in rows[0].controls:
+        table.add_row(_short(control), *(f"{row.controls[control]:.3f}" for row in rows))
     return table
 
 
@@ -141,6 +153,29 @@ def tagging_table(result: tagging.Result) -> Table:
     first = result[GIVEN].by_type
     table.caption = "F1 by type: " + ", ".join(f"{k} {v:.3f}" for k, v in first.items())
     return table
+
+
+def comparison_table(result: comparison.Result) -> Table:
+    """Each measure of each system, and the difference to the system the others are told to."""
+    table = _table(f"{result.count} {result.unit}", ("", "", "score [95 %]", "gain [95 %]"))
+    for row in result.rows:
+        for measure in result.measures:
+            gain = row.gains.get(measure)
+            table.add_row(
+                _short(row.system) if measure == result.measures[0] else "",
+                measure,
+                _interval(row.scores[measure]),
+                f"{gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]" if gain else "",
+            )
+    lines = [f"gain: over {_short(result.options['base'])}"] if result.options["base"] else []
+    if details := result[GIVEN].details if _has(result, GIVEN) else {}:
+        lines.append("F1 by class: " + ", ".join(f"{k} {v:.3f}" for k, v in details.items()))
+    table.caption = "\n".join(lines)
+    return table
+
+
+def _has(result: comparison.Result, system: str) -> bool:
+    return any(row.system == system for row in result.rows)
 
 
 def seeds_table(manifests: Sequence[Manifest]) -> Table:

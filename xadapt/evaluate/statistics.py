@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from xadapt.errors import UserError
 
 DRAWS_AT_ONCE = 2**22
+Statistic = Callable[..., NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,8 @@ def resampled_means(values: ArrayLike, resamples: int = 1000, seed: int = 0) -> 
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1 or not len(sample) or not np.isfinite(sample).all():
         raise UserError("resampling needs one finite value for each of at least one query")
-    if resamples < 1:
-        raise UserError(f"resamples must be at least 1, not {resamples}")
-    generator = np.random.default_rng(seed)
-    at_once = max(1, DRAWS_AT_ONCE // len(sample))
-    means = np.empty(resamples)
-    for start in range(0, resamples, at_once):
-        stop = min(start + at_once, resamples)
-        draws = generator.integers(0, len(sample), size=(stop - start, len(sample)))
-        means[start:stop] = sample[draws].mean(axis=1)
-    return means
+    means = [sample[draws].mean(axis=1) for draws in _draws(len(sample), resamples, seed)]
+    return np.concatenate(means)
 
 
 def interval(
@@ -154,6 +147,66 @@ def ratio_difference(
     return Difference(here - there, *_bounds(gaps, level), _p(gaps))
 
 
+def resampled(
+    statistic: Statistic, columns: Sequence[ArrayLike], resamples: int = 1000, seed: int = 0
+) -> NDArray[np.float64]:
+    """A statistic of samples drawn with replacement from rows, such as a correlation.
+
+    As in `resampled_means`, what is drawn depends on the number of rows and the seed alone.
+
+    Args:
+        statistic: From columns ``(samples, n)`` to numbers ``(samples,)``.
+        columns: Each ``(n,)``, one value a row.
+        resamples: How many samples are drawn.
+        seed: Of the draws.
+
+    Returns:
+        ``(resamples,)``.
+    """
+    arrays = [np.asarray(column) for column in columns]
+    found = [
+        statistic(*(array[draws] for array in arrays))
+        for draws in _draws(len(arrays[0]), resamples, seed)
+    ]
+    return np.concatenate(found).astype(np.float64)
+
+
+def statistic_interval(
+    statistic: Statistic,
+    columns: Sequence[ArrayLike],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Percentile bootstrap interval of any statistic over rows; arguments as for `resampled`."""
+    low, high = _bounds(resampled(statistic, columns, resamples, seed), level)
+    return Interval(_once(statistic, columns), low, high)
+
+
+def statistic_difference(
+    statistic: Statistic,
+    columns: Sequence[ArrayLike],
+    base: Sequence[ArrayLike],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Difference:
+    """As `difference`, of any statistic over the same rows.
+
+    Raises:
+        UserError: The two do not have equally many rows.
+    """
+    if len({np.shape(column) for column in (*columns, *base)}) != 1:
+        raise UserError("a paired difference needs the same rows")
+    gaps = resampled(statistic, columns, resamples, seed) - resampled(
+        statistic, base, resamples, seed
+    )
+    here = _once(statistic, columns) - _once(statistic, base)
+    return Difference(here, *_bounds(gaps, level), _p(gaps))
+
+
 def over_seeds(scores: Sequence[float]) -> Spread:
     """Mean and sample standard deviation (n - 1) of one score over runs with different seeds.
 
@@ -165,6 +218,21 @@ def over_seeds(scores: Sequence[float]) -> Spread:
     values = np.asarray(scores, dtype=np.float64)
     deviation = float(values.std(ddof=1)) if len(values) > 1 else None
     return Spread(float(values.mean()), deviation, len(values))
+
+
+def _draws(n: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Samples of ``n`` rows with replacement, ``(some, n)`` at a time."""
+    if resamples < 1 or not n:
+        raise UserError(f"resampling needs a row and a sample, not {n} rows, {resamples} samples")
+    generator = np.random.default_rng(seed)
+    at_once = max(1, DRAWS_AT_ONCE // n)
+    for start in range(0, resamples, at_once):
+        stop = min(start + at_once, resamples)
+        yield generator.integers(0, n, size=(stop - start, n))
+
+
+def _once(statistic: Statistic, columns: Sequence[ArrayLike]) -> float:
+    return float(statistic(*(np.asarray(column)[None] for column in columns))[0])
 
 
 def _p(differences: NDArray[np.float64]) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from xadapt.heads import EVALUATED, HeadTask
 from xadapt.hub.manifest import LOADERS, Evidence, Manifest
 from xadapt.hub.snippets import snippets
 from xadapt.languages import display_name
@@ -21,6 +22,15 @@ TASK_TYPES = {
     "tagging": "token-classification",
     "bitext": "sentence-similarity",
     "entities": "sentence-similarity",
+    "classification": "text-classification",
+    "sts": "sentence-similarity",
+    "qa": "question-answering",
+}
+DOES: dict[HeadTask, str] = {
+    "tagging": "gives each word one of {} labels",
+    "classification": "gives a text one of {} classes",
+    "pair_scoring": "scores how alike two texts in one row are",
+    "span_extraction": "finds the answer to a question in a passage",
 }
 SIDES = {"language": "language side only", "both": "both sides", None: ""}
 
@@ -51,7 +61,7 @@ def card_header(manifest: Manifest) -> dict[str, Any]:
         "language": list(dict.fromkeys(tag.split("-")[0] for tag in _languages(manifest))),
         "language_bcp47": [tag for tag in _languages(manifest) if "-" in tag],
         "license": manifest.licence.lower() if manifest.licence else None,
-        "pipeline_tag": TASK_TYPES["tagging" if manifest.head else "bitext"],
+        "pipeline_tag": TASK_TYPES[EVALUATED[manifest.head.task] if manifest.head else "bitext"],
         "tags": _tags(manifest, held),
         "datasets": [d.name for d in manifest.data if d.name.count("/") == 1],
         "model-index": _model_index(manifest),
@@ -109,7 +119,7 @@ def _what(manifest: Manifest) -> str:
     text += f" Objectives: {', '.join(manifest.objectives)}. Trained on {manifest.created}"
     text += f" with the base in {manifest.dtype}."
     if manifest.head:
-        text += f" Its head gives each word one of {len(manifest.head.labels)} labels."
+        text += f" Its head {DOES[manifest.head.task].format(len(manifest.head.labels))}."
     if manifest.trained_inside:
         inside = ", then ".join(f"`{_cell(text)}`" for text in manifest.trained_inside)
         text += f" It was trained inside {inside}, where `self` is this module."
@@ -131,7 +141,9 @@ def _loading(manifest: Manifest) -> list[str]:
     own = manifest.base.id or "BASE"
     command = f"encode --base {own} --module FOLDER --text FILE --out vectors.npy"
     if manifest.head:
-        command = f"evaluate tagging --base {own} --module FOLDER --data FILE"
+        command = (
+            f"evaluate {EVALUATED[manifest.head.task]} --base {own} --module FOLDER --data FILE"
+        )
     parts.append(f"### xadapt\n\n```bash\nxadapt {command}\n```")
     return parts
 

@@ -10,17 +10,30 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from xadapt.heads import Head
+from xadapt.heads import SCHEMED, Head, HeadTask
 from xadapt.hub.manifest import HeadSpec
 
 FILE = "head.safetensors"
 ADAPTERS = ("head_config.json", "model_head.safetensors", "pytorch_model_head.bin")
-NO_TAGGING = ("t5", "mt5")  # adapters' flexible models of these types have no such head
+# adapters' flexible models of these types have no such head, or one that reads the decoder.
+NO_HEADS = ("t5", "mt5")
+TYPES: dict[HeadTask, tuple[str, dict[str, Any]]] = {
+    "tagging": ("tagging", {}),
+    "classification": ("classification", {"use_pooler": False, "bias": True}),
+    "pair_scoring": ("classification", {"use_pooler": False, "bias": True}),
+    "span_extraction": ("question_answering", {}),
+}
+"""adapters' name of each head, and the settings that only such a head has."""
 
 
 def spec_of(head: Head) -> HeadSpec:
     """What the manifest says of a head."""
-    return HeadSpec(task=head.task, labels=list(head.labels), scheme=head.scheme)
+    return HeadSpec(
+        task=head.task,
+        labels=list(head.labels),
+        scheme=head.scheme if head.task in SCHEMED else None,
+        scale=head.scale,
+    )
 
 
 def write_head(folder: Path, head: Head) -> None:
@@ -41,15 +54,17 @@ def write_adapters_head(folder: Path, head: Head, config: dict[str, Any]) -> lis
     Returns:
         Names of the files; none where adapters has no such head.
     """
-    if config["model_type"] in NO_TAGGING:
+    if config["model_type"] in NO_HEADS:
         return []
+    name, more = TYPES[head.task]
     own = {
-        "head_type": "tagging",
+        "head_type": name,
         "num_labels": len(head.labels),
         "layers": 1,
         "activation_function": None,
         "label2id": {label: i for i, label in enumerate(head.labels)},
         "dropout_prob": None,
+        **more,
     }
     settings = {**config, "config": own}
     (folder / ADAPTERS[0]).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

@@ -18,12 +18,13 @@ from pydantic import (
     NonNegativeInt,
     PositiveInt,
     ValidationError,
+    model_validator,
 )
 from torch import nn
 
 from xadapt.errors import UserError
 from xadapt.files import write_text
-from xadapt.heads import HeadTask
+from xadapt.heads import SCHEMED, HeadTask
 from xadapt.languages import normalise
 from xadapt.tag_scheme import Scheme
 
@@ -113,11 +114,28 @@ class ModuleSpec(Strict):
 
 
 class HeadSpec(Strict):
-    """A task head: what it is for, the labels of its scores in order, how they make spans."""
+    """A task head: what it is for, the labels of its scores in order, how they make spans.
+
+    ``scale`` is what 0 and 1 stand for where the one score is a number.
+    """
 
     task: HeadTask
     labels: Annotated[list[str], Field(min_length=1, max_length=10_000)]
-    scheme: Scheme
+    scheme: Scheme | None = None
+    scale: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_task(self) -> HeadSpec:
+        if (self.task in SCHEMED) != (self.scheme is not None):
+            raise ValueError(f"a scheme belongs to {', '.join(SCHEMED)}, and to nothing else")
+        scored = self.task == "pair_scoring"
+        if scored != (self.scale is not None) or (scored and len(self.labels) != 1):
+            raise ValueError("one label and a scale belong to pair_scoring, and to nothing else")
+        if self.scale is not None and not self.scale[0] < self.scale[1]:
+            raise ValueError("a scale goes from a lower number to a higher one")
+        if self.task == "span_extraction" and self.labels != ["start", "end"]:
+            raise ValueError("the labels of span_extraction are start and end")
+        return self
 
 
 class Data(Strict):

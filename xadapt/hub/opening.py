@@ -60,7 +60,7 @@ def open_head(path: Path | str, spec: HeadSpec, width: int) -> Head:
     """
     file = _inside(Path(path), HEAD)
     _check_header(file, "head")
-    head = Head(spec.task, spec.labels, width, spec.scheme)
+    head = Head(spec.task, spec.labels, width, spec.scheme or "bio", spec.scale)
     own = head.state_dict()
     try:
         with safe_open(str(file), framework="pt") as opened:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from xadapt.backbones.pooling import Dense, Pooling
-from xadapt.hub.manifest import HeadSpec, Manifest
+from xadapt.hub.head_code import head_code, head_input
+from xadapt.hub.manifest import Manifest
 
 FOLDER = "FOLDER"
 BASE = "BASE"
@@ -35,7 +36,7 @@ def snippets(manifest: Manifest) -> dict[str, str]:
     """Python code by loader, for each loader that holds the module.
 
     Each ends with ``vectors``, a tensor or array ``(texts, features)``, or, for a module with a
-    task head, with ``labels``, one a word; ``base`` and ``folder`` stand in its first lines.
+    task head, with what the head says; ``base`` and ``folder`` stand in its first lines.
     """
     makers = {
         "adapters": _adapters,
@@ -110,8 +111,8 @@ def _script(
     loaded: list[str],
     call: str = "model(**batch).last_hidden_state",
 ) -> str:
-    words = manifest.head is not None
-    given = "words, is_split_into_words=True" if words else f"{_texts(manifest)}, padding=True"
+    head = manifest.head
+    begin, given = head_input(head, _texts(manifest)) if head else ([], _texts(manifest))
     return "\n".join(
         [
             "import torch",
@@ -122,26 +123,14 @@ def _script(
             f"tokenizer = AutoTokenizer.from_pretrained(base{_revision(manifest)})",
             *loaded,
             "model.eval()",
-            *(['words = ["A", "sentence", "as", "words", "."]'] if words else []),
-            f"batch = tokenizer({given}, truncation=True, "
+            *begin,
+            f"batch = tokenizer({given}, padding=True, truncation=True, "
             f'max_length={manifest.max_length}, return_tensors="pt")',
             "with torch.no_grad():",
             f"    states = {call}",
-            *(_head_code(manifest.head) if manifest.head else pooling_code(manifest)),
+            *(head_code(head) if head else pooling_code(manifest)),
         ]
     )
-
-
-def _head_code(head: HeadSpec) -> list[str]:
-    """Lines from ``states`` to ``labels``: one a word, each by its first token."""
-    return [
-        "from safetensors.torch import load_file",
-        'head = load_file(f"{folder}/head.safetensors")',
-        f"names = {json.dumps(head.labels, ensure_ascii=False)}",
-        'scores = states[0] @ head["linear.weight"].T + head["linear.bias"]',
-        "owner = batch.word_ids(0)",
-        "labels = [names[int(scores[owner.index(i)].argmax())] for i in range(len(words))]",
-    ]
 
 
 def _texts(manifest: Manifest, *, prompt: bool = True) -> str:

@@ -1,4 +1,4 @@
-"""Held-out pairs: splits by groups of equal sentences, so that nothing leaks across.
+"""Held-out records: splits by groups of equal texts, so that nothing leaks across.
 
 Corpora repeat sentences, and one sentence often has several translations. A split by rows would put
 a sentence's other translation on the other side; a split by groups can't.
@@ -6,19 +6,43 @@ a sentence's other translation on the other side; a split by groups can't.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from typing import Any, TypeVar
 
 from xadapt.errors import UserError
-from xadapt.records import ParallelPair, TaggedSentence
+from xadapt.records import (
+    LabelledText,
+    ParallelPair,
+    Question,
+    Record,
+    ScoredPair,
+    TaggedSentence,
+)
 from xadapt.text_key import normal_key
 
+Rows = TypeVar("Rows", bound=Record)
 
-def group_pairs(pairs: Sequence[ParallelPair]) -> list[list[int]]:
-    """Indexes of the pairs in groups: connected components of pairs that share an equal text.
+TEXTS: dict[type, Callable[[Any], tuple[str, ...]]] = {
+    ParallelPair: lambda row: (row.text, row.pivot),
+    TaggedSentence: lambda row: (" ".join(row.words),),
+    LabelledText: lambda row: (row.text,),
+    ScoredPair: lambda row: (row.left, row.right),
+    Question: lambda row: (row.passage,),
+}
+"""The texts of a record that must not stand on both sides of a split."""
+
+
+def texts_of(record: Record) -> tuple[str, ...]:
+    """The texts of a record that must not stand on both sides of a split."""
+    return TEXTS[type(record)](record)
+
+
+def group_pairs(pairs: Sequence[Record]) -> list[list[int]]:
+    """Indexes of the records in groups: connected components of those that share an equal text.
 
     Texts are equal by :func:`normal_key`, on whichever side they stand. Groups come in the order
-    of their first pair, indexes in order.
+    of their first record, indexes in order.
     """
     parent = list(range(len(pairs)))
 
@@ -30,7 +54,7 @@ def group_pairs(pairs: Sequence[ParallelPair]) -> list[list[int]]:
 
     seen: dict[str, int] = {}
     for index, pair in enumerate(pairs):
-        for text in (pair.text, pair.pivot):
+        for text in texts_of(pair):
             left, right = root(index), root(seen.setdefault(normal_key(text), index))
             parent[max(left, right)] = min(left, right)
     groups: dict[int, list[int]] = {}
@@ -40,24 +64,24 @@ def group_pairs(pairs: Sequence[ParallelPair]) -> list[list[int]]:
 
 
 def split_by_group(
-    pairs: Sequence[ParallelPair], *, dev: int | float, seed: int = 0
-) -> tuple[list[ParallelPair], list[ParallelPair]]:
+    pairs: Sequence[Rows], *, dev: int | float, seed: int = 0
+) -> tuple[list[Rows], list[Rows]]:
     """Take a development part of whole groups.
 
     Which groups are taken depends on their texts and the seed, not on the order of the rows. Groups
     are taken in the order of their hash while they fit, so a group larger than ``dev`` stays in
-    training; where none fits, the smallest is taken if it is at most half of the pairs.
+    training; where none fits, the smallest is taken if it is at most half of the records.
 
     Args:
-        pairs: The pairs to split.
-        dev: How many pairs to hold out, at most: a number, or a share between 0 and 1.
+        pairs: The records to split, all of one type.
+        dev: How many records to hold out, at most: a number, or a share between 0 and 1.
         seed: Another seed holds out other groups.
 
     Returns:
         ``(train, dev)``, each in the order of ``pairs``, neither empty.
 
     Raises:
-        UserError: ``dev`` is no such number or leaves no training pair, or all pairs hang
+        UserError: ``dev`` is no such number or leaves nothing to train on, or all records hang
             together.
     """
     wanted = _wanted(dev, len(pairs))
@@ -70,42 +94,14 @@ def split_by_group(
         smallest = min(groups, key=len)
         if 2 * len(smallest) > len(pairs):
             raise UserError(
-                f"no pairs can be held out: {len(smallest)} of {len(pairs)} hang together by "
-                "equal sentences",
-                todo="Give development pairs with --dev, or more data",
+                f"nothing can be held out: {len(smallest)} of {len(pairs)} hang together by "
+                "equal texts",
+                todo="Give development data with --dev, or more data",
             )
         taken = smallest
     held = set(taken)
     train = [pair for index, pair in enumerate(pairs) if index not in held]
     return train, [pairs[index] for index in sorted(held)]
-
-
-def split_sentences(
-    sentences: Sequence[TaggedSentence], *, dev: int | float, seed: int = 0
-) -> tuple[list[TaggedSentence], list[TaggedSentence]]:
-    """Take a development part of tagged sentences; equal ones fall on one side.
-
-    Args:
-        sentences: The sentences to split.
-        dev: How many to hold out, at most: a number, or a share between 0 and 1.
-        seed: Another seed holds out others.
-
-    Returns:
-        ``(train, dev)``, each in the order of ``sentences``.
-
-    Raises:
-        UserError: ``dev`` is no such number, or nothing is left to train on.
-    """
-    wanted = _wanted(dev, len(sentences))
-    alike: dict[str, list[int]] = {}
-    for index, sentence in enumerate(sentences):
-        alike.setdefault(normal_key(" ".join(sentence.words)), []).append(index)
-    held: set[int] = set()
-    for key in sorted(alike, key=lambda key: _digest(f"{seed}\n{key}")):
-        if len(held) + len(alike[key]) <= wanted:
-            held.update(alike[key])
-    train = [sentence for index, sentence in enumerate(sentences) if index not in held]
-    return train, [sentences[index] for index in sorted(held)]
 
 
 def _digest(text: str) -> bytes:
@@ -130,7 +126,7 @@ def _refuse(dev: int | float, count: int) -> int:
     )
 
 
-def _hash(pairs: Sequence[ParallelPair], group: Sequence[int], seed: int) -> bytes:
+def _hash(pairs: Sequence[Record], group: Sequence[int], seed: int) -> bytes:
     # No other group has these texts, so the least of them names the group whatever the order.
-    least = min(normal_key(text) for i in group for text in (pairs[i].text, pairs[i].pivot))
+    least = min(normal_key(text) for i in group for text in texts_of(pairs[i]))
     return _digest(f"{seed}\n{least}")

@@ -9,7 +9,8 @@ It never holds the encoder. Its methods name what they want as arguments and get
     the encoded views, ``(n, dim)`` where pooled, and what else ``views`` returned.
 
 Both may also name ``memory`` (what ``prepare(records)`` returned), ``tokenizer``, ``tokenize``,
-``tokenize_words`` (for sentences given as words), ``lm_head`` (the frozen masked-LM head),
+``tokenize_words`` (for sentences given as words), ``tokenize_pairs`` and ``tokenize_windows``
+(for two texts in one row, see `xadapt.backbones.pairs`), ``lm_head`` (the frozen masked-LM head),
 ``heads`` (what ``heads(width)`` returned, which may name ``memory`` too; trained beside the
 module, and its buffers may carry state from step to step), ``companions`` (the heads of the
 run's other, frozen modules by name), ``vocabulary`` (rows of the table of word embeddings; ids
@@ -43,6 +44,8 @@ class View:
 
     Attributes:
         rows: Texts, or token id sequences with their special tokens.
+        second: For each token id sequence where its second segment begins, for bases that tell
+            segments apart; ``None`` where all is one.
         module: Whether the module under training acts on these rows, or the name of another,
             frozen module of the run that does (a teacher). Rows that the module under training
             does not act on get no gradient; texts without any module are encoded once in a run.
@@ -61,8 +64,13 @@ class View:
     beside: Sequence[str] | Sequence[Sequence[int]] | None = None
     fused: tuple[int, int] | None = None
     langs: Sequence[str] | None = None
+    second: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
+        if self.second is not None and len(self.second) != len(self.rows):
+            raise ValueError("second holds one number for each of rows")
+        if self.second is not None and self.beside is not None:
+            raise ValueError("a row of two segments has no other beside it")
         if (self.beside is None) != (self.fused is None):
             raise ValueError("beside and fused go together")
         if self.beside is not None and len(self.beside) != len(self.rows):

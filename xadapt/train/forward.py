@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from xadapt.backbones.bank import PIECE, FrozenVectors
 from xadapt.backbones.encode import chunks, dimension, pooled
 from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.pairs import tokenize_pairs, tokenize_windows
 from xadapt.backbones.words import Words, tokenize_words
 from xadapt.objectives.contract import States, View
 from xadapt.train.acting import Acting
@@ -85,6 +87,16 @@ class Forward:
         self._words.update(zip(new, tokenize_words(self.encoder, new), strict=True))
         return [self._words[row] for row in rows]
 
+    @property
+    def tokenizers(self) -> dict[str, Callable[..., Any]]:
+        """All ways to make rows of texts, by what objectives call them."""
+        return {
+            "tokenize": self.tokenize,
+            "tokenize_words": self.tokenize_words,
+            "tokenize_pairs": partial(tokenize_pairs, self.encoder),
+            "tokenize_windows": partial(tokenize_windows, self.encoder),
+        }
+
     def __call__(self, requests: Sequence[Request]) -> list[Tensor | States]:
         """Encode views, in order: ``(n, dim)`` where pooled, else `States`."""
         done: list[Tensor | States | None] = [None] * len(requests)
@@ -153,17 +165,24 @@ class Forward:
         rows, acts = self._rows(view.rows), self._acts(view)
         if view.beside is not None and view.fused is not None:
             return self._fused(rows, self._rows(view.beside), view.fused, view.layer, acts)
-        return self._apart(rows, lambda hidden, mask: self._run(hidden, mask, 0, view.layer), acts)
+        return self._apart(
+            rows, lambda hidden, mask: self._run(hidden, mask, 0, view.layer), acts, view.second
+        )
 
     def _apart(
-        self, rows: list[Row], run: Callable[[Tensor, Tensor], Tensor], acts: Acts
+        self,
+        rows: list[Row],
+        run: Callable[[Tensor, Tensor], Tensor],
+        acts: Acts,
+        second: Sequence[int] | None = None,
     ) -> States:
         """Embed rows and run them, as many at once as fit the budget."""
         parts = []
         for chunk in self._chunks(rows):
             with acts(chunk):
                 tokens, mask = self.encoder.batch([rows[i] for i in chunk])
-                parts.append((run(self.encoder.embed(tokens, mask), mask), mask))
+                begins = None if second is None else [second[i] for i in chunk]
+                parts.append((run(self.encoder.embed(tokens, mask, begins), mask), mask))
         return _joined(parts, self._back(rows))
 
     def _fused(
@@ -224,7 +243,7 @@ class Forward:
 def _plain(request: Request) -> bool:
     view = request.view
     whole = view.output == "pooled" and view.layer is None and view.beside is None
-    return view.module is True and whole
+    return view.module is True and whole and view.second is None
 
 
 def _joined(parts: list[tuple[Tensor, Tensor]], back: Tensor) -> States:

@@ -280,8 +280,7 @@ class Trainer:
         heads = dict(self.trained["heads"].named_children())
         return {
             "tokenizer": self.encoder.tokenizer,
-            "tokenize": self.forward.tokenize,
-            "tokenize_words": self.forward.tokenize_words,
+            **self.forward.tokenizers,
             "lm_head": self._lm_head,
             "heads": heads.get(str(number)),
             "companions": {name: other.heads for name, other in self.companions.items()},

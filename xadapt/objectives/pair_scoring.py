@@ -1,0 +1,90 @@
+"""Pair scoring: how alike two texts in one row are, a number read off the first token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from xadapt.backbones.pairs import Pair
+from xadapt.errors import UserError
+from xadapt.heads import Head
+from xadapt.objectives.contract import Loss, States, View
+from xadapt.records import ScoredPair
+
+Scale = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class PairScoring:
+    """Squared error of a pair's score, on a scale brought to 0 to 1.
+
+    Both texts stand in one row as the base's own tokenizer joins them; the score is a linear map
+    of the first token's state.
+
+    Source: Devlin et al. 2019, https://arxiv.org/abs/1810.04805, section 4.1 (STS-B).
+
+    Attributes:
+        lowest: The score that becomes 0, in the data's unit; without, the least of the data.
+        highest: The score that becomes 1; without, the greatest of the data.
+    """
+
+    lowest: float | None = None
+    highest: float | None = None
+
+    consumes: ClassVar[type] = ScoredPair
+    source: ClassVar[str] = "https://arxiv.org/abs/1810.04805"
+    coupled: ClassVar[bool] = False
+
+    def prepare(self, records: Sequence[ScoredPair]) -> Scale:
+        """What 0 and 1 stand for.
+
+        Raises:
+            UserError: The scale is empty, or a score of the data lies outside of it.
+        """
+        found = [record.score for record in records]
+        low = min(found) if self.lowest is None else self.lowest
+        high = max(found) if self.highest is None else self.highest
+        if not low < high:
+            raise UserError(
+                f"scores from {low:g} to {high:g} leave nothing to learn", where=records[0].origin
+            )
+        wrong = next((record for record in records if not low <= record.score <= high), None)
+        if wrong is not None:
+            raise UserError(
+                f"the score {wrong.score:g} is not between {low:g} and {high:g}",
+                where=wrong.origin,
+                todo="Mend it, or the scale of the recipe",
+            )
+        return float(low), float(high)
+
+    def heads(self, width: int, memory: Scale) -> Head:
+        """The linear head, trained beside the module."""
+        return Head("pair_scoring", ("score",), width, scale=memory)
+
+    def views(
+        self,
+        records: Sequence[ScoredPair],
+        memory: Scale,
+        tokenize_pairs: Callable[[Sequence[str], Sequence[str]], list[Pair]],
+    ) -> dict[str, Any]:
+        """The pairs and their scores from 0 to 1."""
+        rows = tokenize_pairs([r.left for r in records], [r.right for r in records])
+        low, high = memory
+        view = View(
+            [row.ids for row in rows],
+            output="states",
+            langs=[r.left_lang for r in records],
+            second=[row.second for row in rows],
+        )
+        return {"pair": view, "scores": [(r.score - low) / (high - low) for r in records]}
+
+    def loss(self, pair: States, scores: list[float], heads: Head) -> Loss:
+        """The squared error of each pair: ``(n,)``."""
+        found = heads(pair.hidden[:, 0])[:, 0]
+        return Loss((found - torch.tensor(scores, device=found.device)).square())
+
+
+Part = PairScoring

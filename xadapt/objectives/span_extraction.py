@@ -1,0 +1,93 @@
+"""Span extraction: where in a passage the answer to a question begins and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+
+from xadapt.backbones.pairs import Window
+from xadapt.errors import UserError
+from xadapt.heads import Head
+from xadapt.objectives.contract import Loss, States, View
+from xadapt.records import Question
+
+
+@dataclass(frozen=True)
+class SpanExtraction:
+    """Cross-entropy of an answer's first and last token among all of a row, the mean of both.
+
+    Question and passage stand in one row; a long passage gives several, in windows that overlap.
+    In a window without the whole answer the right token is the row's first. A question with
+    several answers is trained on its first.
+
+    Source: Devlin et al. 2019, https://arxiv.org/abs/1810.04805, section 4.2 (start and end
+    vectors, SQuAD v1.1); the windows are those of the code that came with it.
+
+    Attributes:
+        overlap: Tokens of the passage that two windows share; at most about a quarter of a row.
+    """
+
+    overlap: int = 128
+
+    consumes: ClassVar[type] = Question
+    source: ClassVar[str] = "https://arxiv.org/abs/1810.04805"
+    coupled: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.overlap < 0:
+            raise ValueError("overlap must not be negative")
+
+    def prepare(self, records: Sequence[Question]) -> None:
+        """Check that there is an answer to each question.
+
+        Raises:
+            UserError: A question has none.
+        """
+        without = next((record for record in records if not record.answers), None)
+        if without is not None:
+            raise UserError("this question has no answer", where=without.origin)
+
+    def heads(self, width: int) -> Head:
+        """The linear head, trained beside the module."""
+        return Head("span_extraction", ("start", "end"), width)
+
+    def views(
+        self,
+        records: Sequence[Question],
+        tokenize_windows: Callable[[Sequence[str], Sequence[str], int], list[Window]],
+    ) -> dict[str, Any]:
+        """The windows of all questions, whose they are, and where the answers stand in them."""
+        questions, passages = [r.question for r in records], [r.passage for r in records]
+        windows = tokenize_windows(questions, passages, self.overlap)
+        found = []
+        for window in windows:
+            start, text = records[window.owner].answers[0]
+            found.append(window.find(start, start + len(text)))
+        view = View(
+            [window.ids for window in windows],
+            output="states",
+            langs=[records[window.owner].lang for window in windows],
+            second=[window.second for window in windows],
+        )
+        return {"text": view, "owners": [window.owner for window in windows], "places": found}
+
+    def loss(
+        self, text: States, owners: list[int], places: list[tuple[int, int]], heads: Head
+    ) -> Loss:
+        """Mean loss of each question's windows, weighted by their number: ``(n,)``."""
+        device = text.hidden.device
+        scores = heads(text.hidden).masked_fill(text.mask[..., None] == 0, -torch.inf)
+        target = torch.tensor(places, device=device, dtype=torch.long)
+        each = F.cross_entropy(scores, target, reduction="none").mean(1)
+        owner = torch.tensor(owners, device=device, dtype=torch.long)
+        n = int(owner.max()) + 1
+        counts = torch.zeros(n, device=device).index_add(0, owner, torch.ones_like(each))
+        sums = torch.zeros(n, device=device).index_add(0, owner, each)
+        return Loss(sums / counts, counts)
+
+
+Part = SpanExtraction
