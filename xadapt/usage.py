@@ -76,7 +76,7 @@ def measure_usage(
         raise UserError(
             f"nothing in {show(adapted.composition)} is routed",
             where="composition",
-            todo="Name a mixture of LoRAs, route(router; a, b), route(arrow; a, b) or fuse(f; a, b)",
+            todo="Name a mixture of LoRAs, route(r; a, b), route(arrow; a, b) or fuse(f; a, b)",
         )
     return [Usage(router, experts, tuple(cells)) for (router, experts), cells in found.items()]
 
