@@ -35,16 +35,9 @@ from xadapt.records import ParallelPair
 from xadapt.records_in import Source, read_pairs
 
 __all__ = [
-    "compose",
-    "encode",
-    "evaluate",
-    "evaluate_classification",
-    "evaluate_qa",
-    "evaluate_sts",
-    "evaluate_tagging",
-    "load",
-    "train",
-]
+    "compose", "encode", "evaluate", "evaluate_classification", "evaluate_qa", "evaluate_sts",
+    "evaluate_tagging", "load", "train",
+]  # fmt: skip
 TASKS = ("bitext", "entities")
 POOLS = ("all", "test")
 
