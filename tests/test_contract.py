@@ -12,7 +12,7 @@ import torch
 import yaml
 from pydantic import ValidationError
 from tiny_models import FAMILIES, padded, tiny_encoder
-from tiny_training import digest, forward, pairs, plain, shaken, tagged
+from tiny_training import digest, forward, pairs, plain, shaken, stated, tagged
 
 from xadapt import recipe, registry
 from xadapt.attach import Attachment, geometry
@@ -23,13 +23,13 @@ from xadapt.compose.values import Fuse, Route
 from xadapt.modules.effects import Effect, ModuleOptions
 from xadapt.objectives.contract import Bank, States, View, bank_rows, call, heads_of
 from xadapt.recipe_file import find_recipe, load_recipe, recipe_names
-from xadapt.records import ParallelPair, PlainText, Record, TaggedSentence
+from xadapt.records import OpenTriples, ParallelPair, PlainText, Record, TaggedSentence
 from xadapt.store import build
 
 TESTS = Path(__file__).parent
 OBJECTIVES = registry.names("objectives")
 MODULES = registry.names("modules")
-RECORDS = {ParallelPair: pairs, PlainText: plain, TaggedSentence: tagged}
+RECORDS = {ParallelPair: pairs, PlainText: plain, TaggedSentence: tagged, OpenTriples: stated}
 
 
 def leads(name):

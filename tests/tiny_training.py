@@ -15,7 +15,7 @@ from torch import nn
 from xadapt.attach import geometry
 from xadapt.backbones.encoder import Encoder
 from xadapt.recipe import TrainSpec
-from xadapt.records import ParallelPair, PlainText, TaggedSentence
+from xadapt.records import OpenTriples, ParallelPair, PlainText, TaggedSentence
 from xadapt.store import build
 from xadapt.train.loop import Run, Trainer
 from xadapt.train.tasks import Task
@@ -49,6 +49,21 @@ def tagged(n: int, seed: int = 0) -> list[TaggedSentence]:
         words = tuple(pair.text.split())
         spans = tuple((i, i + 1, "ANIMAL") for i, word in enumerate(words) if word in animals)
         rows.append(TaggedSentence(words, spans, "de", origin=pair.origin))
+    return rows
+
+
+def stated(n: int, seed: int = 0) -> list[OpenTriples]:
+    """Sentences of the language side where verbs state what stands right beside them."""
+    verbs = {"sitzt", "läuft", "schaut"}
+    rows = []
+    for pair in pairs(n, seed):
+        words = ("hund", "läuft", "matte", *pair.text.split())
+        found = [
+            ((i, i + 1, "P"), (i - 1, i, "A0"), (i + 1, i + 2, "A1"))
+            for i in range(1, len(words) - 1)
+            if words[i] in verbs and not {words[i - 1], words[i + 1]} & verbs
+        ]
+        rows.append(OpenTriples(words, tuple(found), "de", origin=pair.origin))
     return rows
 
 

@@ -1,8 +1,8 @@
 """xadapt: alignment modules on a frozen multilingual encoder.
 
-The command line's verbs, in Python: `train`, `load`, `encode`, `compose`, `evaluate` and
-`evaluate_tagging`. They are described in `xadapt.verbs`, which is imported when the first of them
-is used, so that ``import xadapt`` and ``xadapt --help`` take no time.
+The command line's verbs, in Python: `train`, `load`, `encode`, `compose`, `evaluate`,
+`evaluate_tagging` and `evaluate_open_ie`. They are described in `xadapt.verbs`, which is imported
+when the first of them is used, so that ``import xadapt`` and ``xadapt --help`` take no time.
 """
 
 from __future__ import annotations
@@ -12,11 +12,22 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xadapt.verbs import compose, encode, evaluate, evaluate_tagging, load, train
+    from xadapt.verbs import (
+        compose,
+        encode,
+        evaluate,
+        evaluate_open_ie,
+        evaluate_tagging,
+        load,
+        train,
+    )
 
-VERBS = ("train", "load", "encode", "compose", "evaluate", "evaluate_tagging")
+VERBS = (
+    "train", "load", "encode", "compose", "evaluate", "evaluate_tagging", "evaluate_open_ie",
+)  # fmt: skip
 __all__ = [
-    "__version__", "compose", "encode", "evaluate", "evaluate_tagging", "load", "train",
+    "__version__", "compose", "encode", "evaluate", "evaluate_open_ie", "evaluate_tagging", "load",
+    "train",
 ]  # fmt: skip
 
 

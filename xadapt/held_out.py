@@ -12,13 +12,14 @@ from torch import nn
 from xadapt.assess import BASE, BOTH, LANGUAGE, Bench, judge_bitext
 from xadapt.backbones.encode import encode
 from xadapt.backbones.encoder import Encoder
-from xadapt.evaluate import tagging
+from xadapt.evaluate import open_ie, tagging
 from xadapt.evaluate.systems import DIRECTIONS
 from xadapt.evaluate.tfidf import NAME as TFIDF
-from xadapt.heads import Head
+from xadapt.heads import ArgumentHead, Head
 from xadapt.hub.manifest import Evidence
 from xadapt.matching import nearest
-from xadapt.records import ParallelPair, TaggedSentence
+from xadapt.open_ie import argument_spans
+from xadapt.records import OpenTriples, ParallelPair, TaggedSentence
 from xadapt.tag_scheme import decode
 from xadapt.tagger import scores as tag_scores
 from xadapt.train.acting import Acting
@@ -32,6 +33,9 @@ def dev_scores(trainer: Trainer, dev: Sequence[Any]) -> dict[str, float]:
     if isinstance(dev[0], TaggedSentence):
         result = _tagged(trainer.encoder, trainer.acting, head_of(trainer), dev, resamples=1)
         return {"score": result[MODULE].score.mean}
+    if isinstance(dev[0], OpenTriples):
+        (told,) = _arguments(trainer.encoder, trainer.acting, head_of(trainer), dev, resamples=1)
+        return {"score": told.value}
     return _retrieval(trainer, dev)
 
 
@@ -43,14 +47,16 @@ def evidence(
     Args:
         encoder: The frozen encoder.
         module: The module; for a task, the whole composition it was trained inside.
-        dev: Pairs or tagged sentences it was not trained on.
+        dev: Pairs or sentences of words it was not trained on.
         head: The task head that was trained beside it.
     """
     if not dev:
         return []
-    if isinstance(dev[0], TaggedSentence):
+    if isinstance(dev[0], (TaggedSentence, OpenTriples)):
         acting = Acting(encoder, module)
         try:
+            if isinstance(dev[0], OpenTriples):
+                return _arguments(encoder, acting, head, dev)
             return [_tagging_evidence(_tagged(encoder, acting, head, dev))]
         finally:
             acting.remove()
@@ -129,3 +135,34 @@ def _tagging_evidence(result: tagging.Result) -> Evidence:
         interval=(row.score.low, row.score.high),
         rows=result.sentences,
     )
+
+
+def _arguments(
+    encoder: Encoder,
+    acting: Acting,
+    head: Head | None,
+    dev: Sequence[OpenTriples],
+    resamples: int = 1000,
+) -> list[Evidence]:
+    """F1 of the arguments of given predicates; the control is what stands left and right."""
+    assert isinstance(head, ArgumentHead)
+    places = [[spans[0][:2] for spans in row.extractions] for row in dev]
+    rows = acting.rows([row.lang for row in dev])
+    found = argument_spans(encoder, head, [row.words for row in dev], places, rows)
+    systems = {
+        MODULE: open_ie.Said(found, found),
+        open_ie.LEFT_RIGHT: open_ie.guessed(dev, found),
+    }
+    result = open_ie.evaluate(dev, systems, resamples=resamples)
+    score, control = (result[name].scores[open_ie.GIVEN] for name in systems)
+    return [
+        Evidence(
+            task="open_ie",
+            data="development split",
+            metric="f1 of arguments given predicates",
+            value=score.mean,
+            controls={open_ie.LEFT_RIGHT: control.mean},
+            interval=(score.low, score.high),
+            rows=result.sentences,
+        )
+    ]

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+PREDICATE = "P"
+ROLES = ("A0", "A1", "A2", "A3")
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

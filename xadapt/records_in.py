@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from xadapt import registry
 from xadapt.errors import UserError
 from xadapt.languages import normalise
+from xadapt.makers import open_ie
 from xadapt.makers.pair_filter import FilterOptions, filter_pairs
 from xadapt.makers.split import split_by_group, split_sentences
 from xadapt.readers.parallel import read_parallel
 from xadapt.recipe import DataSpec
-from xadapt.records import ParallelPair, PlainText, Record, TaggedSentence
+from xadapt.records import (
+    OpenTriples,
+    ParallelPair,
+    ParsedSentence,
+    PlainText,
+    Record,
+    TaggedSentence,
+)
 from xadapt.text_key import normal_key
 
 R = TypeVar("R", bound=Record)
-UNITS: dict[type, str] = {ParallelPair: "pairs", PlainText: "lines", TaggedSentence: "sentences"}
+UNITS: dict[type, str] = {
+    ParallelPair: "pairs",
+    PlainText: "lines",
+    TaggedSentence: "sentences",
+    OpenTriples: "sentences",
+}
+MAKERS: dict[str, Callable[[Iterable[Any]], list[Any]]] = {
+    "open_ie_predicates": open_ie.predicates,
+    "open_ie_arguments": open_ie.arguments,
+}
+WORDS = (TaggedSentence, OpenTriples)  # records of words that are judged
 
 
 @dataclass(frozen=True)
@@ -174,6 +192,10 @@ def _read(source: Source, specs: Mapping[str, DataSpec], notes: list[str]) -> li
     spec = specs[source.data]
     part = registry.load("readers", spec.reader)
     gives = getattr(part, "gives", None)
+    if spec.maker:
+        rows = limited(_made(part, source, spec.maker), spec.limit)
+        notes.append(f"{source.lang}: {len(rows)} sentences by {spec.maker}")
+        return rows
     if gives in UNITS and gives is not ParallelPair:
         rows = limited(list(part().read(source.path, normalise(source.lang))), spec.limit)
         notes.append(f"{source.lang}: {len(rows)} {UNITS[gives]}")
@@ -181,6 +203,16 @@ def _read(source: Source, specs: Mapping[str, DataSpec], notes: list[str]) -> li
     if gives is not ParallelPair:
         raise UserError(f"the reader {spec.reader!r} gives nothing this command can train on")
     return _read_pairs(source, spec, part, notes)
+
+
+def _made(part: Any, source: Source, maker: str) -> list[Any]:
+    """What a maker makes of all that a reader gives."""
+    if part.gives is not ParsedSentence:
+        raise UserError(f"{maker} reads trees, which the reader {part.format} does not give")
+    rows = MAKERS[maker](part().read(source.path, normalise(source.lang)))
+    if not rows:
+        raise UserError(f"{maker} finds nothing to learn from in this file", where=source.path)
+    return rows
 
 
 def _read_pairs(source: Source, spec: DataSpec, part: Any, notes: list[str]) -> list[Record]:
@@ -208,12 +240,12 @@ def _read_pairs(source: Source, spec: DataSpec, part: Any, notes: list[str]) -> 
     return list(kept)
 
 
-def _given_dev(
-    sources: Sequence[Source], spec: DataSpec, main: Sequence[Record]
-) -> list[ParallelPair] | list[TaggedSentence]:
+def _given_dev(sources: Sequence[Source], spec: DataSpec, main: Sequence[Record]) -> list[Any]:
     """Development data as it is; pairs without repetitions."""
-    if main and isinstance(main[0], TaggedSentence):
+    if main and isinstance(main[0], WORDS):
         part = registry.load("readers", spec.reader)
+        if spec.maker:
+            return [r for s in sources for r in _made(part, s, spec.maker)]
         return [r for s in sources for r in part().read(s.path, normalise(s.lang))]
     if not main or not isinstance(main[0], ParallelPair):
         raise UserError(
@@ -230,12 +262,10 @@ def _given_dev(
     return held
 
 
-def _taken_dev(
-    main: Sequence[Record], spec: DataSpec, seed: int
-) -> list[ParallelPair] | list[TaggedSentence]:
+def _taken_dev(main: Sequence[Record], spec: DataSpec, seed: int) -> list[Any]:
     """Development data held out of the data, where it is of a kind that is judged."""
     pairs = [r for r in main if isinstance(r, ParallelPair)]
-    tagged = [r for r in main if isinstance(r, TaggedSentence)]
+    tagged = [r for r in main if isinstance(r, WORDS)]
     if spec.dev and pairs:
         return split_by_group(pairs, dev=_share(spec.dev, len(pairs)), seed=seed)[1]
     if spec.dev and tagged:
@@ -253,7 +283,7 @@ def _without(records: list[Record], held: Sequence[Record]) -> list[Record]:
 
 
 def _words_key(record: Record) -> str:
-    assert isinstance(record, TaggedSentence)
+    assert isinstance(record, WORDS)
     return normal_key(" ".join(record.words))
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from xadapt import assess, bridges, composing, few_shot, languages, measured_stand_in, registry, run
 from xadapt.adapted import Adapted
+from xadapt.assess_open_ie import evaluate_open_ie
 from xadapt.assess_tagging import evaluate_tagging
 from xadapt.backbones.encoder import Encoder
 from xadapt.compose.values import Composition
@@ -32,7 +33,7 @@ from xadapt.recipe_file import find_recipe, load_recipe
 from xadapt.records import ParallelPair
 from xadapt.records_in import Source, read_pairs
 
-__all__ = ["compose", "encode", "evaluate", "evaluate_tagging", "load", "train"]
+__all__ = ["compose", "encode", "evaluate", "evaluate_open_ie", "evaluate_tagging", "load", "train"]
 TASKS = ("bitext", "entities")
 POOLS = ("all", "test")
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from xadapt.makers.open_ie import ROLES, arguments, open_triples, predicates
-from xadapt.records import OpenTriples, ParsedSentence
+from xadapt.makers.open_ie import arguments, open_triples, predicates
+from xadapt.records import ROLES, OpenTriples, ParsedSentence
 
 # word/UPOS/head/relation
 TREES = {

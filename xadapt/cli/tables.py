@@ -9,7 +9,7 @@ from rich.table import Table
 
 from xadapt.assess import BASE, BOTH, LANGUAGE, TWIN
 from xadapt.assess_tagging import GIVEN
-from xadapt.evaluate import bitext, entities, tagging
+from xadapt.evaluate import bitext, entities, open_ie, tagging
 from xadapt.evaluate.statistics import Difference, Interval
 from xadapt.evaluate.systems import DIRECTIONS, Direction
 from xadapt.evaluate.tfidf import NAME as TFIDF
@@ -33,7 +33,7 @@ BETTER = "*: gain over the frozen base above 0 by paired 95 % bootstrap"
 def evidence_table(manifest: Manifest) -> Table:
     """What a manifest claims, beside its controls."""
     rows = manifest.evidence
-    if rows and rows[0].task == "tagging":
+    if rows and rows[0].task in ("tagging", "open_ie"):
         return _tagging_evidence(manifest.name, rows[0])
     table = _table(
         f"{manifest.name}: "
@@ -140,6 +140,24 @@ def tagging_table(result: tagging.Result) -> Table:
         table.add_row(row.system, _interval(row.score), gain)
     first = result[GIVEN].by_type
     table.caption = "F1 by type: " + ", ".join(f"{k} {v:.3f}" for k, v in first.items())
+    return table
+
+
+def open_ie_table(result: open_ie.Result) -> Table:
+    """F1 by system and measure, with the difference to the other taggers."""
+    title = f"{result.sentences} sentences, {result.extractions} triples by rule"
+    table = _table(title, ("", "F1", "score [95 %]", "gain [95 %]"))
+    for row in result.rows:
+        for number, (measure, score) in enumerate(row.scores.items()):
+            gain = row.gain[measure] if row.gain else None
+            table.add_row(
+                row.system if not number else "",
+                measure,
+                _interval(score),
+                f"{gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]" if gain else "",
+            )
+    roles = ", ".join(f"{k} {v:.3f}" for k, v in result[GIVEN].by_role.items())
+    table.caption = f"F1 by role, given predicates: {roles}"
     return table
 
 

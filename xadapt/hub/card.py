@@ -19,6 +19,7 @@ TITLES = {
 }
 TASK_TYPES = {
     "tagging": "token-classification",
+    "open_ie": "token-classification",
     "bitext": "sentence-similarity",
     "entities": "sentence-similarity",
 }
@@ -110,6 +111,8 @@ def _what(manifest: Manifest) -> str:
     text += f" with the base in {manifest.dtype}."
     if manifest.head:
         text += f" Its head gives each word one of {len(manifest.head.labels)} labels."
+        if manifest.head.task == "arguments":
+            text += " What they are depends on a predicate; no other library has such a head."
     if manifest.trained_inside:
         inside = ", then ".join(f"`{_cell(text)}`" for text in manifest.trained_inside)
         text += f" It was trained inside {inside}, where `self` is this module."
@@ -132,6 +135,8 @@ def _loading(manifest: Manifest) -> list[str]:
     command = f"encode --base {own} --module FOLDER --text FILE --out vectors.npy"
     if manifest.head:
         command = f"evaluate tagging --base {own} --module FOLDER --data FILE"
+    if manifest.head and manifest.head.task == "arguments":
+        command = f"evaluate open_ie --base {own} --predicates OTHER --arguments FOLDER --data FILE"
     parts.append(f"### xadapt\n\n```bash\nxadapt {command}\n```")
     return parts
 

@@ -20,7 +20,12 @@ NO_TAGGING = ("t5", "mt5")  # adapters' flexible models of these types have no s
 
 def spec_of(head: Head) -> HeadSpec:
     """What the manifest says of a head."""
-    return HeadSpec(task=head.task, labels=list(head.labels), scheme=head.scheme)
+    return HeadSpec(
+        task=head.task,
+        labels=list(head.labels),
+        scheme=head.scheme,
+        sizes=head.sizes,  # type: ignore[arg-type]
+    )
 
 
 def write_head(folder: Path, head: Head) -> None:
@@ -41,7 +46,7 @@ def write_adapters_head(folder: Path, head: Head, config: dict[str, Any]) -> lis
     Returns:
         Names of the files; none where adapters has no such head.
     """
-    if config["model_type"] in NO_TAGGING:
+    if head.task != "tagging" or config["model_type"] in NO_TAGGING:
         return []
     own = {
         "head_type": "tagging",

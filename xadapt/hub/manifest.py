@@ -113,11 +113,15 @@ class ModuleSpec(Strict):
 
 
 class HeadSpec(Strict):
-    """A task head: what it is for, the labels of its scores in order, how they make spans."""
+    """A task head: what it is for, the labels of its scores in order, how they make spans.
+
+    ``sizes`` holds what else a head of its task is built with.
+    """
 
     task: HeadTask
     labels: Annotated[list[str], Field(min_length=1, max_length=10_000)]
     scheme: Scheme
+    sizes: dict[Literal["hidden", "distance", "clip"], Annotated[int, Field(ge=1, le=2**14)]] = {}
 
 
 class Data(Strict):

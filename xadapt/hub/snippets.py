@@ -134,6 +134,8 @@ def _script(
 
 def _head_code(head: HeadSpec) -> list[str]:
     """Lines from ``states`` to ``labels``: one a word, each by its first token."""
+    if head.task == "arguments":  # it reads a predicate too, and no library has such a head
+        return ["# xadapt.open_ie.Extractor reads the head of this folder off these states"]
     return [
         "from safetensors.torch import load_file",
         'head = load_file(f"{folder}/head.safetensors")',

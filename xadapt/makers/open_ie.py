@@ -35,10 +35,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 
-from xadapt.records import OpenTriples, ParsedSentence, TaggedSentence
+from xadapt.records import PREDICATE, ROLES, OpenTriples, ParsedSentence, TaggedSentence
 
-PREDICATE = "P"
-ROLES = ("A0", "A1", "A2", "A3")
 CLAUSES = frozenset({"root", "ccomp", "xcomp", "csubj", "advcl", "acl", "parataxis"})
 SUBJECTS = frozenset({"nsubj", "csubj"})
 COMPLEMENTS = frozenset({"obj", "iobj", "ccomp", "xcomp", "obl"})
@@ -131,7 +129,7 @@ class _Tree:
     def _predicate(self, word: int, centre: int) -> tuple[int, int]:
         """The span of a predicate around its centre."""
         verbal = centre == word
-        own, adverbs = {centre}, set()
+        own, adverbs = {centre}, set[int]()
         first = min(self._below(word))
         for child in self.children[word]:
             kind = self.kinds[child]

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import TypeVar
 
 from xadapt.errors import UserError
-from xadapt.records import ParallelPair, TaggedSentence
+from xadapt.records import OpenTriples, ParallelPair, TaggedSentence
 from xadapt.text_key import normal_key
+
+Sentence = TypeVar("Sentence", bound=TaggedSentence | OpenTriples)
 
 
 def group_pairs(pairs: Sequence[ParallelPair]) -> list[list[int]]:
@@ -81,9 +84,9 @@ def split_by_group(
 
 
 def split_sentences(
-    sentences: Sequence[TaggedSentence], *, dev: int | float, seed: int = 0
-) -> tuple[list[TaggedSentence], list[TaggedSentence]]:
-    """Take a development part of tagged sentences; equal ones fall on one side.
+    sentences: Sequence[Sentence], *, dev: int | float, seed: int = 0
+) -> tuple[list[Sentence], list[Sentence]]:
+    """Take a development part of sentences of words; equal ones fall on one side.
 
     Args:
         sentences: The sentences to split.
