@@ -40,7 +40,7 @@ def write_trees(path: Path, n: int, start: int = 0) -> Path:
 
 def train(place: Place, recipe: str, data: Path, out: Path, *more: object) -> Path:
     given = ("--base", place.base, "--data", data, "--lang", "de", "--out", out)
-    settings = ("dtype=float32", "train.epochs=2", "train.learning_rate=4e-3", "data.train.dev=8")
+    settings = ("dtype=float32", "train.epochs=2", "train.learning_rate=1e-2", "data.train.dev=8")
     good("train", recipe, *given, *(part for s in settings for part in ("--set", s)), *more)
     return out
 
@@ -52,8 +52,8 @@ def taggers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Path]:
     place = Place(folder)
     data = write_trees(folder / "train.conllu", 60)
     write_trees(folder / "test.conllu", 20, start=100)
-    train(place, "open_ie_predicates", data, folder / "p", "--set", "train.epochs=12")
-    train(place, "open_ie_arguments", data, folder / "a", "--set", "train.epochs=4")
+    train(place, "open_ie_predicates", data, folder / "p", "--set", "train.epochs=6")
+    train(place, "open_ie_arguments", data, folder / "a", "--set", "train.epochs=3")
     stage = ("--compose", f"{folder}/a + self", "--set", "module.rank=2", "--set", "train.epochs=1")
     train(place, "open_ie_arguments", data, folder / "a2", *stage)
     return place, folder

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from xadapt import registry
 from xadapt.errors import UserError
 from xadapt.languages import normalise
-from xadapt.makers import open_ie
 from xadapt.makers.pair_filter import FilterOptions, filter_pairs
 from xadapt.makers.split import split_by_group, split_sentences
 from xadapt.readers.parallel import read_parallel
@@ -19,12 +18,12 @@ from xadapt.recipe import DataSpec
 from xadapt.records import (
     OpenTriples,
     ParallelPair,
-    ParsedSentence,
     PlainText,
     Record,
     TaggedSentence,
 )
 from xadapt.text_key import normal_key
+from xadapt.trees_in import made_of_trees
 
 R = TypeVar("R", bound=Record)
 UNITS: dict[type, str] = {
@@ -32,10 +31,6 @@ UNITS: dict[type, str] = {
     PlainText: "lines",
     TaggedSentence: "sentences",
     OpenTriples: "sentences",
-}
-MAKERS: dict[str, Callable[[Iterable[Any]], list[Any]]] = {
-    "open_ie_predicates": open_ie.predicates,
-    "open_ie_arguments": open_ie.arguments,
 }
 WORDS = (TaggedSentence, OpenTriples)  # records of words that are judged
 
@@ -190,12 +185,12 @@ def _read(source: Source, specs: Mapping[str, DataSpec], notes: list[str]) -> li
     if source.data not in specs:
         raise UserError(registry.unknown("data", source.data, list(specs)), where="--data")
     spec = specs[source.data]
+    if spec.maker:
+        rows = made_of_trees(spec.maker, spec.reader, source.path, source.lang)
+        notes.append(f"{source.lang}: {len(limited(rows, spec.limit))} sentences by {spec.maker}")
+        return limited(rows, spec.limit)
     part = registry.load("readers", spec.reader)
     gives = getattr(part, "gives", None)
-    if spec.maker:
-        rows = limited(_made(part, source, spec.maker), spec.limit)
-        notes.append(f"{source.lang}: {len(rows)} sentences by {spec.maker}")
-        return rows
     if gives in UNITS and gives is not ParallelPair:
         rows = limited(list(part().read(source.path, normalise(source.lang))), spec.limit)
         notes.append(f"{source.lang}: {len(rows)} {UNITS[gives]}")
@@ -203,16 +198,6 @@ def _read(source: Source, specs: Mapping[str, DataSpec], notes: list[str]) -> li
     if gives is not ParallelPair:
         raise UserError(f"the reader {spec.reader!r} gives nothing this command can train on")
     return _read_pairs(source, spec, part, notes)
-
-
-def _made(part: Any, source: Source, maker: str) -> list[Any]:
-    """What a maker makes of all that a reader gives."""
-    if part.gives is not ParsedSentence:
-        raise UserError(f"{maker} reads trees, which the reader {part.format} does not give")
-    rows = MAKERS[maker](part().read(source.path, normalise(source.lang)))
-    if not rows:
-        raise UserError(f"{maker} finds nothing to learn from in this file", where=source.path)
-    return rows
 
 
 def _read_pairs(source: Source, spec: DataSpec, part: Any, notes: list[str]) -> list[Record]:
@@ -243,9 +228,10 @@ def _read_pairs(source: Source, spec: DataSpec, part: Any, notes: list[str]) -> 
 def _given_dev(sources: Sequence[Source], spec: DataSpec, main: Sequence[Record]) -> list[Any]:
     """Development data as it is; pairs without repetitions."""
     if main and isinstance(main[0], WORDS):
-        part = registry.load("readers", spec.reader)
         if spec.maker:
-            return [r for s in sources for r in _made(part, s, spec.maker)]
+            files = [(spec.maker, spec.reader, s.path, s.lang) for s in sources]
+            return [r for file in files for r in made_of_trees(*file)]
+        part = registry.load("readers", spec.reader)
         return [r for s in sources for r in part().read(s.path, normalise(s.lang))]
     if not main or not isinstance(main[0], ParallelPair):
         raise UserError(

@@ -87,7 +87,8 @@ def train(args: argparse.Namespace, task: str, seed: int) -> None:
             "train", f"open_ie_{task}", "--base", args.base, "--lang", "en", "--resume",
             "--data", args.data / "pos" / "en_ewt_train.conllu.gz",
             "--out", place(args, task, name, seed),
-            "--set", f"module={module}", "--set", f"seed={seed}", "--set", f"data.train.limit={args.sentences}",
+            "--set", f"module={module}", "--set", f"seed={seed}",
+            "--set", f"data.train.limit={args.sentences}",
             "--set", f"train.epochs={args.epochs}", *(["--compose", inside] if below else []),
         )  # fmt: skip
 
