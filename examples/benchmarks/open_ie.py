@@ -91,7 +91,8 @@ def train(args: argparse.Namespace, task: str, seed: int) -> None:
             "--set", f"module={module}", "--set", f"seed={seed}",
             "--set", f"data.train.limit={args.sentences}",
             "--set", f"train.epochs={args.epochs}",
-            *(["--set", "train.learning_rate=5e-3"] if name == "heads" else []), *(["--compose", inside] if below else []),
+            *(["--set", "train.learning_rate=5e-3"] if name == "heads" else []),
+            *(["--compose", inside] if below else []),
         )  # fmt: skip
 
 
