@@ -22,6 +22,7 @@ from tiny_training import (
     questions,
     scored,
     shaken,
+    stated,
     tagged,
 )
 
@@ -37,6 +38,7 @@ from xadapt.objectives.contract import Bank, States, View, bank_rows, call, head
 from xadapt.recipe_file import find_recipe, load_recipe, recipe_names
 from xadapt.records import (
     LabelledText,
+    OpenTriples,
     ParallelPair,
     PlainText,
     Question,
@@ -56,6 +58,7 @@ RECORDS = {
     LabelledText: labelled,
     ScoredPair: scored,
     Question: questions,
+    OpenTriples: stated,
 }
 
 

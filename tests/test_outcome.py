@@ -62,6 +62,11 @@ def test_the_same_recipe_is_known_again() -> None:
     own = recipe().model_copy(update={"base": "/home/me/base"})
     stored = Manifest(**{**made.model_dump(), "recipe": own.model_dump(mode="json")})
     assert "/home" not in stored.model_dump_json() and outcome.same_recipe(stored, own)
+    older = recipe().model_dump(mode="json")
+    del older["data"]["train"]["maker"]
+    assert outcome.same_recipe(Manifest(**{**made.model_dump(), "recipe": older}), recipe())
+    odd = Manifest(**{**made.model_dump(), "recipe": {**older, "old": 1}})
+    assert not outcome.same_recipe(odd, recipe())
 
 
 def test_publish_puts_the_files_in_place_with_the_twin(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from xadapt.backbones.encoder import Encoder
 from xadapt.recipe import TrainSpec
 from xadapt.records import (
     LabelledText,
+    OpenTriples,
     ParallelPair,
     PlainText,
     Question,
@@ -95,6 +96,21 @@ def questions(n: int, seed: int = 0) -> list[Question]:
         passage = " ".join(words)
         answer = (passage.index(animal), animal)
         rows.append(Question("die katze two", passage, (answer,), "de", origin=pair.origin))
+    return rows
+
+
+def stated(n: int, seed: int = 0) -> list[OpenTriples]:
+    """Sentences of the language side where verbs state what stands right beside them."""
+    verbs = {"sitzt", "läuft", "schaut"}
+    rows = []
+    for pair in pairs(n, seed):
+        words = ("hund", "läuft", "matte", *pair.text.split())
+        found = [
+            ((i, i + 1, "P"), (i - 1, i, "A0"), (i + 1, i + 2, "A1"))
+            for i in range(1, len(words) - 1)
+            if words[i] in verbs and not {words[i - 1], words[i + 1]} & verbs
+        ]
+        rows.append(OpenTriples(words, tuple(found), "de", origin=pair.origin))
     return rows
 
 

@@ -1,9 +1,9 @@
 """xadapt: alignment modules on a frozen multilingual encoder.
 
 The command line's verbs, in Python: `train`, `load`, `encode`, `compose`, `evaluate`, and for task
-heads `evaluate_tagging`, `evaluate_classification`, `evaluate_sts` and `evaluate_qa`. They are
-described in `xadapt.verbs`, which is imported when the first of them is used, so that
-``import xadapt`` and ``xadapt --help`` take no time.
+heads `evaluate_tagging`, `evaluate_classification`, `evaluate_sts`, `evaluate_qa` and
+`evaluate_open_ie`. They are described in `xadapt.verbs`, which is imported when the first of them
+is used, so that ``import xadapt`` and ``xadapt --help`` take no time.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         encode,
         evaluate,
         evaluate_classification,
+        evaluate_open_ie,
         evaluate_qa,
         evaluate_sts,
         evaluate_tagging,
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
     )
 
 VERBS = (
-    "train", "load", "encode", "compose", "evaluate",
-    "evaluate_tagging", "evaluate_classification", "evaluate_sts", "evaluate_qa",
+    "train", "load", "encode", "compose", "evaluate", "evaluate_tagging",
+    "evaluate_classification", "evaluate_sts", "evaluate_qa", "evaluate_open_ie",
 )  # fmt: skip
 __all__ = [
-    "__version__", "compose", "encode", "evaluate", "evaluate_classification", "evaluate_qa",
-    "evaluate_sts", "evaluate_tagging", "load", "train",
+    "__version__", "compose", "encode", "evaluate", "evaluate_classification", "evaluate_open_ie",
+    "evaluate_qa", "evaluate_sts", "evaluate_tagging", "load", "train",
 ]  # fmt: skip
 
 

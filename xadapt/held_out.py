@@ -15,14 +15,22 @@ from xadapt.assess import BASE, BOTH, LANGUAGE, Bench, judge_bitext
 from xadapt.backbones.encode import encode
 from xadapt.backbones.encoder import Encoder
 from xadapt.classifier import classes
-from xadapt.evaluate import classification, comparison, qa, sts, tagging
+from xadapt.evaluate import classification, comparison, open_ie, qa, sts, tagging
 from xadapt.evaluate.systems import DIRECTIONS
 from xadapt.evaluate.tfidf import NAME as TFIDF
-from xadapt.heads import Head
+from xadapt.heads import ArgumentHead, Head
 from xadapt.hub.manifest import Evidence
 from xadapt.matching import nearest
+from xadapt.open_ie import argument_spans
 from xadapt.pair_scorer import scores as pair_scores
-from xadapt.records import LabelledText, ParallelPair, Question, ScoredPair, TaggedSentence
+from xadapt.records import (
+    LabelledText,
+    OpenTriples,
+    ParallelPair,
+    Question,
+    ScoredPair,
+    TaggedSentence,
+)
 from xadapt.tag_scheme import decode
 from xadapt.tagger import scores as tag_scores
 from xadapt.train.acting import Acting
@@ -159,6 +167,37 @@ def _qa(
     return _told(qa.evaluate(dev, {MODULE: texts}, resamples=resamples))
 
 
+def _arguments(
+    encoder: Encoder,
+    acting: Acting,
+    head: Head,
+    dev: Sequence[OpenTriples],
+    resamples: int,
+) -> list[Evidence]:
+    """F1 of the arguments of given predicates; the control is what stands left and right."""
+    assert isinstance(head, ArgumentHead)
+    places = [[spans[0][:2] for spans in row.extractions] for row in dev]
+    rows = acting.rows([row.lang for row in dev])
+    found = argument_spans(encoder, head, [row.words for row in dev], places, rows)
+    systems = {
+        MODULE: open_ie.Said(found, found),
+        open_ie.LEFT_RIGHT: open_ie.guessed(dev, found),
+    }
+    result = open_ie.evaluate(dev, systems, resamples=resamples)
+    score, control = (result[name].scores[open_ie.GIVEN] for name in systems)
+    return [
+        Evidence(
+            task="open_ie",
+            data="development split",
+            metric="f1 of arguments given predicates",
+            value=score.mean,
+            controls={open_ie.LEFT_RIGHT: control.mean},
+            interval=(score.low, score.high),
+            rows=result.sentences,
+        )
+    ]
+
+
 def _told(result: comparison.Result) -> list[Evidence]:
     """One claim a measure; all systems but the module are its controls."""
     others = [row for row in result.rows if row.system not in (MODULE, BASE)]
@@ -206,5 +245,6 @@ JUDGES: dict[type, Judge] = {
     LabelledText: _by_head(_classification),
     ScoredPair: _by_head(_sts),
     Question: _by_head(_qa),
+    OpenTriples: _by_head(_arguments),
 }
 """By type of record."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
 from torch import nn
 
 from xadapt import languages, out_folder
@@ -82,8 +83,15 @@ def tags(sources: Sequence[Source]) -> list[str]:
 
 
 def same_recipe(manifest: Manifest, recipe: Recipe) -> bool:
-    """Whether a module was made by this very recipe, with the same settings."""
-    return manifest.recipe == without_local_paths(recipe.model_dump(mode="json"))
+    """Whether a module was made by this very recipe, with the same settings.
+
+    What was no setting yet when it was made has its default.
+    """
+    try:
+        stored = Recipe.model_validate(manifest.recipe).model_dump(mode="json")
+    except ValidationError:
+        return False
+    return bool(stored == without_local_paths(recipe.model_dump(mode="json")))
 
 
 def publish(

@@ -73,6 +73,7 @@ class DataSpec(_Strict):
 
     Attributes:
         reader: A file of ``xadapt/readers``.
+        maker: What makes the records of what the reader gives, where it is not these.
         columns: Which columns or keys hold pivot and text, as the reader reads it.
         limit: Take at most this many records, chosen by hash.
         filter: Drop duplicates, copies, odd length ratios and wrong scripts.
@@ -80,6 +81,7 @@ class DataSpec(_Strict):
     """
 
     reader: str = "parallel"
+    maker: Literal["open_ie_predicates", "open_ie_arguments"] | None = None
     columns: str | None = None
     limit: PositiveInt | None = None
     filter: bool = True

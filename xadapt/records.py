@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+PREDICATE = "P"
+ROLES = ("A0", "A1", "A2", "A3")
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -76,6 +79,34 @@ class TaggedSentence(Record):
 
     words: tuple[str, ...]
     spans: tuple[tuple[int, int, str], ...]
+    lang: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedSentence(Record):
+    """Words with their universal parts of speech and a dependency tree.
+
+    ``heads`` are numbers of words from 1, 0 for the root; ``relations`` are to these heads.
+    """
+
+    words: tuple[str, ...]
+    upos: tuple[str, ...]
+    heads: tuple[int, ...]
+    relations: tuple[str, ...]
+    lang: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTriples(Record):
+    """Words with what they state: one tuple of spans ``(start, end, role)`` for each predicate.
+
+    The first span of an extraction is the predicate's, with role ``P``; the others are its
+    arguments in the order of their roles ``A0``, ``A1``, ``A2``, ``A3``, each at most once. Spans
+    are over the words; those of one extraction do not overlap.
+    """
+
+    words: tuple[str, ...]
+    extractions: tuple[tuple[tuple[int, int, str], ...], ...]
     lang: str
 
 

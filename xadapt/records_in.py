@@ -17,6 +17,7 @@ from xadapt.readers.parallel import read_parallel
 from xadapt.recipe import DataSpec
 from xadapt.records import (
     LabelledText,
+    OpenTriples,
     ParallelPair,
     PlainText,
     Question,
@@ -25,6 +26,7 @@ from xadapt.records import (
     TaggedSentence,
 )
 from xadapt.text_key import normal_key
+from xadapt.trees_in import made_of_trees
 
 R = TypeVar("R", bound=Record)
 UNITS: dict[type, str] = {
@@ -34,6 +36,7 @@ UNITS: dict[type, str] = {
     LabelledText: "texts",
     ScoredPair: "scored pairs",
     Question: "questions",
+    OpenTriples: "sentences",
 }
 
 
@@ -187,6 +190,10 @@ def _read(source: Source, specs: Mapping[str, DataSpec], notes: list[str]) -> li
     if source.data not in specs:
         raise UserError(registry.unknown("data", source.data, list(specs)), where="--data")
     spec = specs[source.data]
+    if spec.maker:
+        rows = made_of_trees(spec.maker, spec.reader, source.path, source.lang)
+        notes.append(f"{source.lang}: {len(limited(rows, spec.limit))} sentences by {spec.maker}")
+        return limited(rows, spec.limit)
     part = registry.load("readers", spec.reader)
     gives = getattr(part, "gives", None)
     if gives in UNITS and gives is not ParallelPair:
@@ -233,6 +240,9 @@ def _given_dev(
             where="--dev",
             todo="Leave it out",
         )
+    if spec.maker:
+        files = [(spec.maker, spec.reader, s.path, s.lang) for s in sources]
+        return [row for file in files for row in made_of_trees(*file)]
     if not isinstance(main[0], ParallelPair):
         part = registry.load("readers", spec.reader)
         return [r for s in sources for r in part().read(s.path, normalise(s.lang))]

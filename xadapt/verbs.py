@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from xadapt import assess, bridges, composing, few_shot, languages, measured_stand_in, registry, run
 from xadapt.adapted import Adapted
 from xadapt.assess_heads import evaluate_classification, evaluate_qa
+from xadapt.assess_open_ie import evaluate_open_ie
 from xadapt.assess_sts import evaluate_sts
 from xadapt.assess_tagging import evaluate_tagging
 from xadapt.backbones.encoder import Encoder
@@ -35,8 +36,8 @@ from xadapt.records import ParallelPair
 from xadapt.records_in import Source, read_pairs
 
 __all__ = [
-    "compose", "encode", "evaluate", "evaluate_classification", "evaluate_qa", "evaluate_sts",
-    "evaluate_tagging", "load", "train",
+    "compose", "encode", "evaluate", "evaluate_classification", "evaluate_open_ie",
+    "evaluate_qa", "evaluate_sts", "evaluate_tagging", "load", "train",
 ]  # fmt: skip
 TASKS = ("bitext", "entities")
 POOLS = ("all", "test")

@@ -11,9 +11,10 @@ from tiny_folders import manifest_of, random_module
 from tiny_models import tiny_encoder
 
 from xadapt.errors import UserError
-from xadapt.heads import EVALUATED, Head, HeadTask
+from xadapt.heads import EVALUATED, ArgumentHead, Head, HeadTask
 from xadapt.hub import head_files
 from xadapt.hub.folder import write_folder
+from xadapt.hub.manifest import HeadSpec
 from xadapt.hub.opening import open_head, read_manifest
 from xadapt.hub.snippets import snippets
 
@@ -135,3 +136,28 @@ def test_a_head_that_does_not_fit_is_refused(tmp_path: Path, fault: str) -> None
         save_file(tensors, file, metadata=said)
     with pytest.raises(UserError, match=r"head|safetensors|link"):
         open_head(path, spec, width)
+
+
+def test_a_head_for_arguments_comes_back_and_is_for_xadapt_alone(tmp_path: Path) -> None:
+    encoder = tiny_encoder()
+    module = random_module(encoder, "lora")
+    head = ArgumentHead(["O", "B-A0"], encoder.width, hidden=5, distance=3, clip=2)
+    made = write_folder(
+        tmp_path / "m", module, encoder, manifest_of(encoder, module), verify={}, head=head
+    )
+    assert made.head is not None and made.head.sizes == {"hidden": 5, "distance": 3, "clip": 2}
+    again = open_head(tmp_path / "m", made.head, encoder.width)
+    assert isinstance(again, ArgumentHead)
+    assert all(torch.equal(v, head.state_dict()[k]) for k, v in again.state_dict().items())
+    assert not any((tmp_path / "m" / name).exists() for name in head_files.ADAPTERS)
+    assert "no other library" in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+    other = made.head.model_copy(update={"sizes": {"hidden": 6, "distance": 3, "clip": 2}})
+    with pytest.raises(UserError, match="does not fit"):
+        open_head(tmp_path / "m", other, encoder.width)
+
+
+@pytest.mark.parametrize("sizes", [{"hidden": 0}, {"hidden": 10**9}, {"width": 3}, {"clip": "2"}])
+def test_sizes_of_a_head_are_bounded(sizes: dict[str, object]) -> None:
+    said = {"task": "arguments", "labels": ["O"], "scheme": "bio", "sizes": sizes}
+    with pytest.raises(ValueError, match="sizes"):
+        HeadSpec.model_validate(said)

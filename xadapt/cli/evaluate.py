@@ -213,6 +213,49 @@ def _measure_head(task: str, json: Path | None, **given: Any) -> None:
     options.save_json(json, {**result.to_dict(), **named})
 
 
+@app.command("open_ie")
+def open_ie(
+    base: options.BaseOption,
+    data: Annotated[str, typer.Option(help="CoNLL-U with trees the modules have not seen.")],
+    predicates: Annotated[list[str], typer.Option(help="Folder of the predicate tagger.")],
+    arguments: Annotated[list[str], typer.Option(help="Folder of the argument tagger.")],
+    lang: LangOption = None,
+    compose_predicates: Annotated[
+        str | None, typer.Option(help="Modules that act on predicates: 'language + task'.")
+    ] = None,
+    compose_arguments: Annotated[
+        str | None, typer.Option(help="Modules that act on arguments.")
+    ] = None,
+    against_predicates: Annotated[
+        str | None, typer.Option(help="Another predicate tagger, to tell the difference to.")
+    ] = None,
+    against_arguments: Annotated[
+        str | None, typer.Option(help="Another argument tagger, likewise.")
+    ] = None,
+    dtype: options.DtypeOption = "auto",
+    json: options.JsonOption = None,
+) -> None:
+    """Open triples: F1 of predicates, arguments and whole triples, gold by rule from trees."""
+    from xadapt import verbs
+    from xadapt.cli import tables
+
+    result = verbs.evaluate_open_ie(
+        base=base,
+        data=data,
+        predicates=options.split(predicates),
+        arguments=options.split(arguments),
+        lang=lang,
+        compose_predicates=compose_predicates,
+        compose_arguments=compose_arguments,
+        against_predicates=against_predicates,
+        against_arguments=against_arguments,
+        dtype=dtype,
+    )
+    Console(highlight=False).print(tables.open_ie_table(result))
+    named = {"base": base, "lang": lang, "data": Path(data).name}
+    options.save_json(json, {**result.to_dict(), **named})
+
+
 def _note(line: str) -> None:
     typer.echo(line, err=True)
 

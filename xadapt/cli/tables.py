@@ -9,7 +9,7 @@ from rich.table import Table
 
 from xadapt.assess import BASE, BOTH, LANGUAGE, TWIN
 from xadapt.assess_tagging import GIVEN
-from xadapt.evaluate import bitext, comparison, entities, tagging
+from xadapt.evaluate import bitext, comparison, entities, open_ie, tagging
 from xadapt.evaluate.statistics import Difference, Interval
 from xadapt.evaluate.systems import DIRECTIONS, Direction
 from xadapt.evaluate.tfidf import NAME as TFIDF
@@ -176,6 +176,24 @@ def comparison_table(result: comparison.Result) -> Table:
 
 def _has(result: comparison.Result, system: str) -> bool:
     return any(row.system == system for row in result.rows)
+
+
+def open_ie_table(result: open_ie.Result) -> Table:
+    """F1 by system and measure, with the difference to the other taggers."""
+    title = f"{result.sentences} sentences, {result.extractions} triples by rule"
+    table = _table(title, ("", "F1", "score [95 %]", "gain [95 %]"))
+    for row in result.rows:
+        for number, (measure, score) in enumerate(row.scores.items()):
+            gain = row.gain[measure] if row.gain else None
+            table.add_row(
+                row.system if not number else "",
+                measure,
+                _interval(score),
+                f"{gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]" if gain else "",
+            )
+    roles = ", ".join(f"{k} {v:.3f}" for k, v in result[GIVEN].by_role.items())
+    table.caption = f"F1 by role, given predicates: {roles}"
+    return table
 
 
 def seeds_table(manifests: Sequence[Manifest]) -> Table:

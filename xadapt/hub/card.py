@@ -20,6 +20,7 @@ TITLES = {
 }
 TASK_TYPES = {
     "tagging": "token-classification",
+    "open_ie": "token-classification",
     "bitext": "sentence-similarity",
     "entities": "sentence-similarity",
     "classification": "text-classification",
@@ -31,6 +32,8 @@ DOES: dict[HeadTask, str] = {
     "classification": "gives a text one of {} classes",
     "pair_scoring": "scores how alike two texts in one row are",
     "span_extraction": "finds the answer to a question in a passage",
+    "arguments": "gives each word one of {} labels that depend on a predicate; no other library "
+    "has such a head",
 }
 SIDES = {"language": "language side only", "both": "both sides", None: ""}
 
@@ -144,6 +147,8 @@ def _loading(manifest: Manifest) -> list[str]:
         command = (
             f"evaluate {EVALUATED[manifest.head.task]} --base {own} --module FOLDER --data FILE"
         )
+        if manifest.head.task == "arguments":
+            command = command.replace("--module", "--predicates OTHER --arguments")
     parts.append(f"### xadapt\n\n```bash\nxadapt {command}\n```")
     return parts
 

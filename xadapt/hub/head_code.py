@@ -8,6 +8,10 @@ from xadapt.heads import HeadTask
 from xadapt.hub.manifest import HeadSpec
 
 INPUTS: dict[HeadTask, tuple[str, str]] = {
+    "arguments": (
+        'words = ["A", "sentence", "as", "words", "."]',
+        "words, is_split_into_words=True",
+    ),
     "tagging": ('words = ["A", "sentence", "as", "words", "."]', "words, is_split_into_words=True"),
     "pair_scoring": ('left, right = "A man eats.", "A man is eating."', "[left], [right]"),
     "span_extraction": (
@@ -35,6 +39,8 @@ def head_input(head: HeadSpec, texts: str) -> tuple[list[str], str]:
 
 def head_code(head: HeadSpec) -> list[str]:
     """Lines from ``states`` to ``labels`` (one a word, or one a text), ``scores`` or ``answer``."""
+    if head.task == "arguments":  # it reads a predicate too, and no library has such a head
+        return ["# xadapt.open_ie.Extractor reads the head of this folder off these states"]
     lines = [
         "from safetensors.torch import load_file",
         'head = load_file(f"{folder}/head.safetensors")',

@@ -33,6 +33,7 @@ def spec_of(head: Head) -> HeadSpec:
         labels=list(head.labels),
         scheme=head.scheme if head.task in SCHEMED else None,
         scale=head.scale,
+        sizes=head.sizes,  # type: ignore[arg-type]
     )
 
 
@@ -54,7 +55,7 @@ def write_adapters_head(folder: Path, head: Head, config: dict[str, Any]) -> lis
     Returns:
         Names of the files; none where adapters has no such head.
     """
-    if config["model_type"] in NO_HEADS:
+    if config["model_type"] in NO_HEADS or head.task not in TYPES:
         return []
     name, more = TYPES[head.task]
     own = {

@@ -116,13 +116,15 @@ class ModuleSpec(Strict):
 class HeadSpec(Strict):
     """A task head: what it is for, the labels of its scores in order, how they make spans.
 
-    ``scale`` is what 0 and 1 stand for where the one score is a number.
+    ``scale`` is what 0 and 1 stand for where the one score is a number; ``sizes`` holds what else a
+    head of its task is built with.
     """
 
     task: HeadTask
     labels: Annotated[list[str], Field(min_length=1, max_length=10_000)]
     scheme: Scheme | None = None
     scale: tuple[float, float] | None = None
+    sizes: dict[Literal["hidden", "distance", "clip"], Annotated[int, Field(ge=1, le=2**14)]] = {}
 
     @model_validator(mode="after")
     def _fits_its_task(self) -> HeadSpec:

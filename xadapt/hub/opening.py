@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from xadapt.errors import UserError
-from xadapt.heads import Head
+from xadapt.heads import Head, build_head
 from xadapt.hub.folder import MODULE
 from xadapt.hub.head_files import FILE as HEAD
 from xadapt.hub.manifest import FILE, MAX_BYTES, HeadSpec, Manifest, parse_manifest
@@ -60,7 +60,14 @@ def open_head(path: Path | str, spec: HeadSpec, width: int) -> Head:
     """
     file = _inside(Path(path), HEAD)
     _check_header(file, "head")
-    head = Head(spec.task, spec.labels, width, spec.scheme or "bio", spec.scale)
+    head = build_head(
+        spec.task,
+        spec.labels,
+        width,
+        spec.scheme or "bio",
+        spec.sizes,  # type: ignore[arg-type]
+        spec.scale,
+    )
     own = head.state_dict()
     try:
         with safe_open(str(file), framework="pt") as opened:

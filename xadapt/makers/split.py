@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from xadapt.errors import UserError
 from xadapt.records import (
     LabelledText,
+    OpenTriples,
     ParallelPair,
     Question,
     Record,
@@ -26,6 +27,7 @@ Rows = TypeVar("Rows", bound=Record)
 TEXTS: dict[type, Callable[[Any], tuple[str, ...]]] = {
     ParallelPair: lambda row: (row.text, row.pivot),
     TaggedSentence: lambda row: (" ".join(row.words),),
+    OpenTriples: lambda row: (" ".join(row.words),),
     LabelledText: lambda row: (row.text,),
     ScoredPair: lambda row: (row.left, row.right),
     Question: lambda row: (row.passage,),

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_commands import Place, good
+from tiny_models import tiny_encoder
+
+from xadapt.errors import UserError
+from xadapt.heads import ArgumentHead, asked
+from xadapt.hub.opening import read_manifest
+from xadapt.open_ie import Extractor, argument_spans, tuples
+from xadapt.records import ROLES, OpenTriples
+from xadapt.tag_scheme import labels_of
+
+NOUNS = ("katze", "hund", "matte", "park")
+VERBS = ("sitzt", "läuft", "schaut")
+
+
+def write_trees(path: Path, n: int, start: int = 0) -> Path:
+    """Clauses of subject, verb and object, two a sentence, the second a conjunct of the first."""
+    rows = []
+    for i in range(start, start + n):
+        one, two, three = (NOUNS[(i // size) % 4] for size in (1, 4, 16))
+        cells = [
+            (one, "NOUN", 2, "nsubj"), (VERBS[i % 3], "VERB", 0, "root"), (two, "NOUN", 2, "obj"),
+            ("und", "CCONJ", 5, "cc"), (VERBS[i // 3 % 3], "VERB", 2, "conj"),
+            (three, "NOUN", 5, "obj"),
+        ]  # fmt: skip
+        rows += [
+            f"{at}\t{word}\t_\t{upos}\t_\t_\t{head}\t{relation}\t_\t_"
+            for at, (word, upos, head, relation) in enumerate(cells, 1)
+        ]
+        rows.append("")
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def train(place: Place, recipe: str, data: Path, out: Path, *more: object) -> Path:
+    given = ("--base", place.base, "--data", data, "--lang", "de", "--out", out)
+    settings = ("dtype=float32", "train.epochs=2", "train.learning_rate=1e-2", "data.train.dev=8")
+    good("train", recipe, *given, *(part for s in settings for part in ("--set", s)), *more)
+    return out
+
+
+@pytest.fixture(scope="module")
+def taggers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Path]:
+    """A tiny base, both taggers, and predicates in two stages."""
+    folder = tmp_path_factory.mktemp("open_ie")
+    place = Place(folder)
+    data = write_trees(folder / "train.conllu", 60)
+    write_trees(folder / "test.conllu", 20, start=100)
+    train(place, "open_ie_predicates", data, folder / "p", "--set", "train.epochs=6")
+    train(place, "open_ie_arguments", data, folder / "a", "--set", "train.epochs=3")
+    stage = ("--compose", f"{folder}/a + self", "--set", "module.rank=2", "--set", "train.epochs=1")
+    train(place, "open_ie_arguments", data, folder / "a2", *stage)
+    return place, folder
+
+
+def test_triples_of_sentences(taggers: tuple[Place, Path]) -> None:
+    place, folder = taggers
+    extractor = Extractor.load(
+        str(place.base), predicates=f"{folder}/p", arguments=f"{folder}/a", dtype="float32"
+    )
+    words = ["katze", "sitzt", "matte", "und", "läuft", "park"]
+    (row,) = extractor.extract([words], ["de"])
+    assert row.lang == "de" and all(len(spans) > 1 for spans in row.extractions)
+    places = extractor.predicates([words])
+    assert places == [[(1, 2), (4, 5)]]
+    assert tuples(row) == [("katze", "sitzt", "matte"), ("katze", "läuft", "park")]
+    again = extractor.arguments([words], places)
+    assert [tuple(own) for own in again] == [row.extractions]
+    assert extractor.adapted.encoder is extractor.tagger.adapted.encoder
+
+
+def test_alone_and_in_a_batch_say_the_same(taggers: tuple[Place, Path]) -> None:
+    place, folder = taggers
+    extractor = Extractor.load(
+        str(place.base), predicates=f"{folder}/p", arguments=f"{folder}/a", dtype="float32"
+    )
+    rows = [["hund", "läuft", "park"], ["katze"], ["die", "katze", "schaut", "hund", "und", "x"]]
+    together = extractor.extract(rows)
+    assert together == [extractor.extract([row])[0] for row in rows]
+
+
+def test_the_last_stage_brings_the_head(taggers: tuple[Place, Path]) -> None:
+    place, folder = taggers
+    assert read_manifest(folder / "a2").trained_inside == ["a + self"]
+    both = {"arguments": [f"a={folder}/a", f"two={folder}/a2"], "compose_arguments": "a + two"}
+    staged = Extractor.load(str(place.base), predicates=f"{folder}/p", dtype="float32", **both)
+    alone = Extractor.load(
+        str(place.base), predicates=f"{folder}/p", arguments=f"{folder}/a2", dtype="float32"
+    )
+    for name, value in staged.head.state_dict().items():
+        assert torch.equal(value, alone.head.state_dict()[name])
+
+
+@pytest.mark.parametrize(
+    ("predicates", "arguments", "said"),
+    [
+        ("a", "a", "none of these modules has the head to use for tagging"),
+        ("p", "p", "none of these modules has the head to use for arguments"),
+        ("nowhere", "a", "no such module folder"),
+    ],
+)
+def test_modules_with_other_heads_are_refused(
+    taggers: tuple[Place, Path], predicates: str, arguments: str, said: str
+) -> None:
+    place, folder = taggers
+    with pytest.raises(UserError, match=said):
+        Extractor.load(
+            str(place.base), predicates=f"{folder}/{predicates}", arguments=f"{folder}/{arguments}"
+        )
+
+
+def head_for(encoder: object, labels: dict[int, str]) -> ArgumentHead:
+    """A head that says by its distance to the predicate alone what a word is."""
+    head = ArgumentHead(labels_of(ROLES, "bio"), encoder.width, hidden=41, distance=41, clip=20)
+    with torch.no_grad():
+        for value in head.parameters():
+            value.zero_()
+        head.distance.weight.copy_(torch.eye(41))
+        head.hidden.weight[:, -41:] = 10 * torch.eye(41)
+        for far, label in labels.items():
+            head.linear.weight[head.labels.index(label), far + 20] = 1.0
+        head.linear.bias[0] = 1.0
+    return head
+
+
+def test_spans_are_read_by_hand() -> None:
+    """The A1 beside the predicate is surer than the one further on; no ``I`` follows ``O``."""
+    encoder = tiny_encoder()
+    labels = {-3: "I-A0", -2: "B-A0", -1: "I-A0", 0: "B-A2", 1: "B-A1", 2: "I-A1", 4: "B-A1"}
+    head = head_for(encoder, labels)
+    with torch.no_grad():
+        head.linear.weight[head.labels.index("B-A1"), 24] = 0.5
+    words = ["x"] * 9
+    (own,) = argument_spans(encoder, head, [words], [[(3, 4), (8, 9)]])
+    assert own[0] == ((3, 4, "P"), (1, 3, "A0"), (4, 6, "A1"))
+    assert own[1] == ((8, 9, "P"), (6, 8, "A0"))
+    assert argument_spans(encoder, head, [words, []], [[], []]) == [[], []]
+
+
+def test_distances_are_signed_and_zero_inside() -> None:
+    query = asked(2, [1, None, 2, 3, 5], 2, 4)
+    assert query is not None and query.row == 2 and query.words == [0, 2, 3, 4]
+    assert query.distances == [-2, 0, 0, 1] and query.predicate == [2, 3]
+    assert query.at == [1, 2, 3, 5]
+    assert asked(0, [1, None], 1, 2) is None
+
+
+def test_a_predicate_that_was_cut_off_has_no_arguments() -> None:
+    encoder = tiny_encoder()
+    head = head_for(encoder, {-1: "B-A0"})
+    words = ["katze"] * (encoder.max_length + 10)
+    (own,) = argument_spans(encoder, head, [words], [[(len(words) - 1, len(words)), (1, 2)]])
+    assert own == [((len(words) - 1, len(words), "P"),), ((1, 2, "P"), (0, 1, "A0"))]
+
+
+def test_tuples_leave_an_empty_subject() -> None:
+    row = OpenTriples(("No", "compró", "casas"), (((0, 2, "P"), (2, 3, "A1")),), "es")
+    assert tuples(row) == [("", "No compró", "casas")]
+    assert np.shape(tuples(row)) == (1, 3)

@@ -1,0 +1,88 @@
+"""Judging open information extraction on a treebank, and another pair of taggers beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from xadapt.evaluate import open_ie as measures
+from xadapt.languages import normalise
+from xadapt.makers.open_ie import open_triples
+from xadapt.open_ie import Extractor
+from xadapt.readers.conllu_trees import ConlluTrees
+from xadapt.records import OpenTriples
+
+GIVEN, AGAINST = "module", "against"
+
+
+def evaluate_open_ie(
+    *,
+    base: str,
+    data: str | Path,
+    predicates: str | Path | Sequence[str | Path],
+    arguments: str | Path | Sequence[str | Path],
+    lang: str | None = None,
+    compose_predicates: str | None = None,
+    compose_arguments: str | None = None,
+    against_predicates: str | Path | None = None,
+    against_arguments: str | Path | None = None,
+    dtype: str = "auto",
+) -> measures.Result:
+    """Measure predicates, arguments and triples against those that rules make of a treebank.
+
+    The control is what stands left and right of the predicates that were found.
+
+    Args:
+        base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
+        data: CoNLL-U with heads and relations that was not trained on.
+        predicates: Folders of modules, as for `Extractor.load`.
+        arguments: Folders of modules, as for `Extractor.load`.
+        lang: Language of the sentences, where a composition chooses by language.
+        compose_predicates: Which modules act on predicates.
+        compose_arguments: Which modules act on arguments.
+        against_predicates: The folder of another predicate tagger, to tell the paired difference
+            to; the argument tagger is then the same if no other is named, and the other way round.
+        against_arguments: The folder of another argument tagger.
+        dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
+
+    Raises:
+        UserError: A file or folder is unusable, or a module has not the head that it needs.
+    """
+    tag = "und" if lang is None else normalise(lang)
+    own: dict[str, Any] = {
+        "predicates": _folders(predicates),
+        "arguments": _folders(arguments),
+        "compose_predicates": compose_predicates,
+        "compose_arguments": compose_arguments,
+        "dtype": dtype,
+    }
+    rows = open_triples(ConlluTrees().read(str(data), tag))
+    tags = None if lang is None else [tag] * len(rows)
+    said = {GIVEN: judged(Extractor.load(base, **own), rows, tags)}
+    base_name = None
+    other = {"predicates": against_predicates, "arguments": against_arguments}
+    if any(other.values()):
+        base_name = AGAINST
+        for name, folder in other.items():
+            if folder is not None:
+                own |= {name: _folders(folder), f"compose_{name}": None}
+        said = {AGAINST: judged(Extractor.load(base, **own), rows, tags), **said}
+    said[measures.LEFT_RIGHT] = measures.guessed(rows, said[GIVEN].found)
+    return measures.evaluate(rows, said, base=base_name)
+
+
+def judged(
+    extractor: Extractor, rows: Sequence[OpenTriples], languages: Sequence[str | None] | None = None
+) -> measures.Said:
+    """What an extractor says of sentences, by itself and with the right predicates given."""
+    words = [row.words for row in rows]
+    right = [[(start, stop) for (start, stop, _), *_ in row.extractions] for row in rows]
+    found = extractor.predicates(words, languages)
+    return measures.Said(
+        extractor.arguments(words, found, languages), extractor.arguments(words, right, languages)
+    )
+
+
+def _folders(given: str | Path | Sequence[str | Path]) -> list[str]:
+    return [str(given)] if isinstance(given, (str, Path)) else [str(folder) for folder in given]
