@@ -14,7 +14,7 @@ from xadapt.answer_finder import answers
 from xadapt.attach import Attachment
 from xadapt.backbones.encoder import Encoder
 from xadapt.classifier import classes
-from xadapt.heads import EVALUATED, Head, HeadTask
+from xadapt.heads import Head, HeadTask
 from xadapt.hub.folder import write_folder
 from xadapt.hub.head_code import head_code, head_input
 from xadapt.hub.manifest import HeadSpec
@@ -42,7 +42,7 @@ def ours(encoder: Encoder, head: Head, names: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("family", ["bert", "xlmr"])
-@pytest.mark.parametrize("task", EVALUATED)
+@pytest.mark.parametrize("task", LABELS)
 def test_the_printed_code_says_what_we_say(tmp_path: Path, family: str, task: HeadTask) -> None:
     pytest.importorskip("peft")
     base, encoder = base_and_encoder(tmp_path, family)

@@ -32,6 +32,7 @@ UNITS = {
     "classification": "texts",
     "sts": "pairs",
     "qa": "questions",
+    "open_ie": "sentences",
 }
 BETTER = "*: gain over the frozen base above 0 by paired 95 % bootstrap"
 

@@ -7,12 +7,10 @@ import json
 from xadapt.heads import HeadTask
 from xadapt.hub.manifest import HeadSpec
 
+WORDS = ('words = ["A", "sentence", "as", "words", "."]', "words, is_split_into_words=True")
 INPUTS: dict[HeadTask, tuple[str, str]] = {
-    "arguments": (
-        'words = ["A", "sentence", "as", "words", "."]',
-        "words, is_split_into_words=True",
-    ),
-    "tagging": ('words = ["A", "sentence", "as", "words", "."]', "words, is_split_into_words=True"),
+    "arguments": WORDS,
+    "tagging": WORDS,
     "pair_scoring": ('left, right = "A man eats.", "A man is eating."', "[left], [right]"),
     "span_extraction": (
         'question, passage = "Who eats?", "A man eats bread in the park."',
