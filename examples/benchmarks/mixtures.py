@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import yaml
-from bench import parser, save, xadapt
+from bench import HERE, parser, save, xadapt
 from transfer import told
 
 from xadapt import registry
@@ -34,6 +34,7 @@ RANK = 4
 SITES = ["q", "k", "v", "attn_out", "ffn_in"]
 LORA = {"kind": "lora", "sites": SITES, "rank": RANK, "alpha": 2 * RANK}
 PLAIN = "uniform mixture"
+IMAGES = HERE.parent / "images"
 Expression = Callable[[str], str]
 
 
@@ -58,6 +59,24 @@ def main() -> None:
         result = {"base": args.base, "seeds": args.seeds, "seen": LANGS, "unseen": [UNSEEN]}
         result |= {"bytes": sizes, "systems": tables(scores)}
         save(f"mixtures_{Path(args.base).name}", result)
+    draw(args)
+
+
+def draw(args: argparse.Namespace, texts: int = 200) -> None:
+    """Which experts the router of the first seed uses, by layer and language."""
+    reader = registry.load("readers", "conll")()
+    words = {lang: test_rows(args, lang, reader)[:texts] for lang in (*LANGS, UNSEEN)}
+    files = [place(args, 0, name).with_suffix(".txt") for name in ("texts", "languages")]
+    files[0].write_text("".join(f"{' '.join(r.words)}\n" for rs in words.values() for r in rs))
+    files[1].write_text("".join(f"{lang}\n" for lang, rs in words.items() for _ in rs))
+    named = {"router": "learnt router", **{lang: lang for lang in LANGS}}
+    modules = [
+        part for n, own in named.items() for part in ("--module", f"{n}={place(args, 0, own)}")
+    ]
+    xadapt(
+        "usage", "--base", args.base, *modules, "--compose", f"route(router; {', '.join(LANGS)})",
+        "--text", files[0], "--languages", files[1], "--out", IMAGES / "router.png",
+    )  # fmt: skip
 
 
 def tables(scores: dict[str, dict[str, list[dict]]]) -> dict[str, dict]:
