@@ -138,6 +138,8 @@ def _names(route: Routed | Fused, whole: Composed) -> tuple[str, tuple[str, ...]
     led = whole.led.get(route.router)
     if led is not None:
         short = short_names(whole.named)
-        return str(short.get(led.leader, led.leader)), tuple(show(replaced(part, short)) for part in led.parts)
+        return str(short.get(led.leader, led.leader)), tuple(
+            show(replaced(part, short)) for part in led.parts
+        )
     own = (n for n, m in whole.named.items() if getattr(m, "router", None) is route.router)
     return Path(next(own, "router")).name, numbers

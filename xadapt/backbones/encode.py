@@ -53,15 +53,17 @@ def token_states(
     ids: Sequence[Sequence[int]],
     *,
     second: Sequence[int] | None = None,
+    stop: int | None = None,
     batch_tokens: int = 4096,
     rows: Rows | None = None,
 ) -> Iterator[tuple[list[int], Tensor]]:
-    """States of token sequences after the last layer, sorted by length inside.
+    """States of token sequences after the last layer, or an earlier one, sorted by length inside.
 
     Args:
         encoder: The encoder; modules that are on act.
         ids: Any number of token sequences.
         second: For each of them where its second segment begins, as for `Encoder.embed`.
+        stop: One past the last layer that is run; all if not given.
         batch_tokens: Padded tokens in one forward at most.
         rows: As for `encode`.
 
@@ -72,7 +74,7 @@ def token_states(
         with rows(chunk) if rows else nullcontext():
             tokens, mask = encoder.batch([ids[i] for i in chunk])
             begins = None if second is None else [second[i] for i in chunk]
-            states = encoder.run(encoder.embed(tokens, mask, begins), mask)
+            states = encoder.run(encoder.embed(tokens, mask, begins), mask, 0, stop)
         yield chunk, states
 
 

@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from xadapt.backbones.bank import PIECE, FrozenVectors
-from xadapt.backbones.encode import chunks, dimension, pooled
+from xadapt.backbones.encode import chunks, dimension
 from xadapt.backbones.encoder import Encoder
 from xadapt.backbones.pairs import tokenize_pairs, tokenize_windows
+from xadapt.backbones.prefix import PrefixStates
 from xadapt.backbones.words import Words, tokenize_words
 from xadapt.objectives.contract import States, View
 from xadapt.train.acting import Acting
@@ -65,6 +66,7 @@ class Forward:
         self.encoder, self.acting, self.frozen = encoder, acting, frozen
         self.processes, self.batch_tokens = processes, batch_tokens
         self.companions = companions or {}
+        self.prefix: PrefixStates | None = None
         self.tokens = self.padded = 0
         self._ids: dict[str, Row] = {}
         self._words: dict[tuple[str, ...], Words] = {}
@@ -155,7 +157,8 @@ class Forward:
         for chunk in self._chunks(rows):
             langs = [tag for tag in (owned[i][1] for i in chunk) if tag is not None]
             with self.acting.on(langs or None):
-                parts.append(pooled(self.encoder, [rows[i] for i in chunk]))
+                states, mask = self._through([rows[i] for i in chunk], None, None)
+                parts.append(self.encoder.pool(states, mask))
         return torch.cat(parts)[self._back(rows)] if parts else self._none()
 
     def _none(self) -> Tensor:
@@ -165,25 +168,45 @@ class Forward:
         rows, acts = self._rows(view.rows), self._acts(view)
         if view.beside is not None and view.fused is not None:
             return self._fused(rows, self._rows(view.beside), view.fused, view.layer, acts)
-        return self._apart(
-            rows, lambda hidden, mask: self._run(hidden, mask, 0, view.layer), acts, view.second
-        )
+        return self._apart(rows, view.layer, acts, view.second, not isinstance(view.module, str))
 
     def _apart(
         self,
         rows: list[Row],
-        run: Callable[[Tensor, Tensor], Tensor],
+        stop: int | None,
         acts: Acts,
         second: Sequence[int] | None = None,
+        cached: bool = True,
     ) -> States:
         """Embed rows and run them, as many at once as fit the budget."""
         parts = []
         for chunk in self._chunks(rows):
+            begins = None if second is None else [second[i] for i in chunk]
             with acts(chunk):
-                tokens, mask = self.encoder.batch([rows[i] for i in chunk])
-                begins = None if second is None else [second[i] for i in chunk]
-                parts.append((run(self.encoder.embed(tokens, mask, begins), mask), mask))
+                parts.append(self._through([rows[i] for i in chunk], begins, stop, cached))
         return _joined(parts, self._back(rows))
+
+    def _through(
+        self,
+        rows: list[Row],
+        second: Sequence[int] | None,
+        stop: int | None,
+        cached: bool = True,
+    ) -> tuple[Tensor, Tensor]:
+        """One forward up to a layer: states and mask; from the prefix cache on where it can."""
+        prefix = self.prefix if cached and (stop is None or stop >= self.start) else None
+        begins: Sequence[int | None] = second or [None] * len(rows)
+        keys = list(zip(rows, begins, strict=True))
+        if prefix and prefix.has(keys):
+            hidden, mask = prefix.batch(keys)
+            return self._run(hidden, mask, prefix.start, stop), mask
+        tokens, mask = self.encoder.batch(rows)
+        return self._run(self.encoder.embed(tokens, mask, second), mask, 0, stop), mask
+
+    @property
+    def start(self) -> int:
+        """The layer that the prefix cache holds the states of, 0 without one."""
+        return self.prefix.start if self.prefix else 0
 
     def _fused(
         self,
@@ -195,8 +218,7 @@ class Forward:
     ) -> States:
         """Two sets of rows apart, together inside the fused layers, and apart again."""
         start, stop = span
-        left = self._apart(rows, lambda hidden, mask: self._run(hidden, mask, 0, start), acts)
-        right = self._apart(beside, lambda hidden, mask: self._run(hidden, mask, 0, start), acts)
+        left, right = self._apart(rows, start, acts), self._apart(beside, start, acts)
         mask = torch.cat([left.mask, right.mask], 1)
         # Real tokens first: relative positions must not count the padding between the two.
         order = mask.argsort(dim=1, descending=True, stable=True)

@@ -1,11 +1,14 @@
-"""What a run computes once: the vectors of every text the module never acts on, and the banks."""
+"""What a run computes once: vectors of texts no module acts on, banks, states below the first."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from xadapt.backbones.bank import FrozenVectors
+from xadapt.backbones.prefix import PrefixStates
+from xadapt.train.forward import Forward
 from xadapt.train.processes import Processes
 from xadapt.train.progress import meter
 from xadapt.train.tasks import Task
@@ -40,3 +43,43 @@ def encode_frozen(
     frozen.seal()
     for task in tasks:
         task.make_bank(frozen)
+
+
+def keep_prefix(
+    tasks: Sequence[Task],
+    services: Sequence[Mapping[str, Any]],
+    forward: Forward,
+    start: int,
+    cache: Path | None,
+    show: bool,
+) -> None:
+    """Compute what enters the first layer that something acts in, for all rows that don't change.
+
+    Args:
+        tasks: Objectives with their records.
+        services: What each one's methods may ask for.
+        forward: What encodes the steps; it is given the states.
+        start: That layer; below 1 there is nothing to keep.
+        cache: Folder of the states; ``None`` keeps them in memory.
+        show: Whether progress is shown.
+    """
+    if start < 1:
+        return
+    found = [
+        pair
+        for task, given in zip(tasks, services, strict=True)
+        for pair in task.steady_rows(given)
+    ]
+    texts = [row for row, _ in found if isinstance(row, str)]
+    ids = dict(zip(texts, forward.tokenize(texts), strict=True))
+    keys = [(ids[row] if isinstance(row, str) else tuple(row), second) for row, second in found]
+    keys = list(dict.fromkeys(keys))
+    if not keys:
+        return
+    prefix = PrefixStates(forward.encoder, start, cache)
+    with meter(f"encoding up to layer {start}", len(keys), show) as bar:
+        if forward.processes.main:
+            prefix.add(keys, bar.advance)
+    forward.processes.wait()
+    prefix.add(keys)
+    forward.prefix = prefix

@@ -24,7 +24,7 @@ from xadapt.train import checkpoint
 from xadapt.train.acting import Acting
 from xadapt.train.batches import BatchPlan
 from xadapt.train.forward import Forward
-from xadapt.train.frozen_side import encode_frozen
+from xadapt.train.frozen_side import encode_frozen, keep_prefix
 from xadapt.train.interrupts import interrupts
 from xadapt.train.metrics_log import MetricsLog
 from xadapt.train.processes import Processes
@@ -245,6 +245,8 @@ class Trainer:
         services = [self._services(number) for number in range(len(self.tasks))]
         show = self.run.show and self.processes.main
         encode_frozen(self.tasks, services, self.frozen, self.processes, show)
+        start = min(acting.first_layer for acting in self.turns)
+        keep_prefix(self.tasks, services, self.forward, start, self.run.cache, show)
         self.prepare_seconds = time.monotonic() - began
 
     def _evaluate(self) -> None:

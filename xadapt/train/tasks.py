@@ -95,6 +95,31 @@ class Task:
             if isinstance(view, View) and view.module is False and view.output == "pooled":
                 yield from (row for row in view.rows if isinstance(row, str))
 
+    def steady_rows(self, services: Mapping[str, Any]) -> Iterator[tuple[Any, int | None]]:
+        """Rows the module acts on that are the same in every step, with their second segment.
+
+        What an objective hides or draws anew differs between two draws, and is not among them.
+        """
+        for start in range(0, len(self.records), 1024):
+            records = self.records[start : start + 1024]
+            own = {"records": records, "memory": self.memory}
+            drawn = [
+                call(self.objective.views, {**services, **own, "rng": random.Random(seed)})
+                for seed in (0, 1)
+            ]
+            steady = [
+                view
+                for name, view in drawn[0].items()
+                if isinstance(view, View)
+                and view.module is True
+                and list(view.rows) == list(drawn[1][name].rows)
+            ]
+            if not steady:  # an objective has such a view in every step or in none
+                return
+            for view in steady:
+                begins: Sequence[int | None] = view.second or [None] * len(view.rows)
+                yield from zip(view.rows, begins, strict=True)
+
     def make_bank(self, frozen: FrozenVectors) -> None:
         """Look up the objective's bank, if it wants one."""
         rows = bank_rows(self.objective, self.memory)
