@@ -25,7 +25,8 @@ from xadapt.records import (
     TaggedSentence,
 )
 from xadapt.store import build
-from xadapt.train.loop import Run, Trainer
+from xadapt.train.loop import Trainer
+from xadapt.train.settings import Run
 from xadapt.train.tasks import Task
 
 _BOTH = """the/die cat/katze dog/hund sat/sitzt on/auf mat/matte park/park runs/läuft looks/schaut

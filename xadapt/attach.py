@@ -69,9 +69,13 @@ class Attachment:
 
     @property
     def first_layer(self) -> int:
-        """The lowest layer the module acts in, -1 for the embeddings: what lies below is fixed."""
+        """The lowest layer the module acts in, -1 for the embeddings: what lies below is fixed.
+
+        The depth of the encoder where it acts nowhere.
+        """
         effects = effects_of(self.module)
-        return min(layer for e in effects for layer in (e.layer, *(at for at, _ in e.remembered)))
+        layers = [at for e in effects for at in (e.layer, *(at for at, _ in e.remembered))]
+        return min(layers, default=self.encoder.depth)
 
     @property
     def before_vocabulary(self) -> Callable[[Tensor], Tensor] | None:

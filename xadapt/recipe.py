@@ -95,6 +95,9 @@ class TrainSpec(_Strict):
         epochs: Passes over the records of the first objective.
         batch_size: Records a step.
         batch_tokens: Padded tokens in one forward at most; a step may take several forwards.
+        grad_cache: Keep the activations of no forward, and compute those of one at a time again
+            for its gradient: the memory of one forward whatever the size of the batch, the same
+            gradient, about a third more time.
         learning_rate: Peak rate of AdamW.
         schedule: Decay after warm-up.
         warmup: Share of all steps spent warming up.
@@ -108,6 +111,7 @@ class TrainSpec(_Strict):
     epochs: PositiveInt = 1
     batch_size: PositiveInt = 16
     batch_tokens: PositiveInt = 4096
+    grad_cache: bool = False
     learning_rate: PositiveFloat = 2e-3
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: Share = 0.1

@@ -28,7 +28,8 @@ from xadapt.recipe import Recipe
 from xadapt.records import ParallelPair, Record
 from xadapt.records_in import Loaded, Source, digest, load_records
 from xadapt.store import build, parameter_count
-from xadapt.train.loop import Run, Trainer
+from xadapt.train.loop import Trainer
+from xadapt.train.settings import Run
 from xadapt.train.tasks import Task
 
 Say = Callable[[str], None]
@@ -166,7 +167,7 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
         read_manifest(job.out),
         progress.seconds,
         trainer.prepare_seconds,
-        _forward_seconds(encoder, trainer.tasks[0].longest(trainer.forward.tokenize)),
+        _forward_seconds(encoder, trainer.tasks[0].longest(trainer.forward.tokenized.tokenize)),
         1 - trainer.forward.tokens / trainer.forward.padded if trainer.forward.padded else 0.0,
         loaded.notes,
     )

@@ -32,7 +32,8 @@ from xadapt.objectives.translation_ranking import Part as TranslationRanking
 from xadapt.recipe import TrainSpec
 from xadapt.store import build
 from xadapt.train.batches import epoch_batches
-from xadapt.train.loop import Run, Trainer
+from xadapt.train.loop import Trainer
+from xadapt.train.settings import Run
 from xadapt.train.tasks import Task
 
 POINTS = 20

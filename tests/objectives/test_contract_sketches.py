@@ -15,8 +15,8 @@ from tiny_training import WORDS, WORTE, digest, module_for, shaken, trainer
 from xadapt.attach import geometry
 from xadapt.records import TaggedSentence, WordPair
 from xadapt.store import load_module, save_module
-from xadapt.train.loop import Companion
 from xadapt.train.metrics_log import read_metrics
+from xadapt.train.settings import Companion
 from xadapt.train.tasks import Task
 
 STEPS = {"batch_size": 4, "evaluations": 1, "learning_rate": 1e-2, "warmup": 0.0}

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import random
-import sys
-
 import pytest
 import torch
 from tiny_models import FAMILIES, TEXTS, tiny_encoder
@@ -11,6 +8,7 @@ from tiny_training import module_for, shaken
 from xadapt.attach import Attachment
 from xadapt.backbones.bank import FrozenVectors
 from xadapt.backbones.encode import pooled
+from xadapt.modules.effects import penalties, watch
 from xadapt.objectives.contract import View
 from xadapt.train.acting import Acting
 from xadapt.train.forward import Forward, Request
@@ -157,19 +155,6 @@ def test_a_companion_acts_alone_and_without_gradient(encoder):
     assert (taught - one(forward, View(TEXTS))).abs().max() > 1e-2
 
 
-def test_texts_are_tokenised_once_in_a_run(encoder, monkeypatch):
-    forward = make(encoder)
-    seen = []
-    tokenize = encoder.tokenize
-    monkeypatch.setattr(encoder, "tokenize", lambda t: (seen.extend(t), tokenize(t))[1])
-    monkeypatch.setattr(sys.modules[Forward.__module__], "PIECE", 2)
-    rng = random.Random(0)
-    for _ in range(5):
-        texts = [rng.choice(TEXTS) for _ in range(6)]
-        assert forward.tokenize(texts) == [tuple(row) for row in tokenize(texts)]
-    assert len(seen) == len(set(seen)) <= len(TEXTS)
-
-
 def test_no_rows(encoder):
     forward = make(encoder)
     assert one(forward, View([])).shape == (0, 32)
@@ -198,6 +183,32 @@ def test_second_segments_are_told_row_by_row(output):
     bare = one(forward, View(ids, output="pooled"))
     told = one(forward, View(ids, output="pooled", second=second))
     assert (told - bare).abs().amax(1).min() > 1e-4
-    assert forward.tokenizers.keys() == {
-        "tokenize", "tokenize_words", "tokenize_pairs", "tokenize_windows",
-    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["lora", "bottleneck", "mixture_of_loras"])
+def test_a_gradient_cache_gives_the_gradients_of_the_whole_and_keeps_one_forward(kind):
+    encoder = tiny_encoder()
+    options = {"mixture_of_loras": {"entropy": 0.3, "balance": 0.2}}.get(kind, {})
+    found = []
+    for budget, cached in ((4096, False), (40, False), (40, True)):
+        module = shaken(module_for(encoder, kind, **({"layers": "all"} | options)), 1, 0.1)
+        acting = Acting(encoder, module)
+        frozen = FrozenVectors(encoder, None)
+        run = Forward(encoder, acting, frozen, Processes(cpu=True), budget, grad_cache=cached)
+        views = [View(TEXTS), View(TEXTS[::-1], output="states"), View(TEXTS[:2], module=False)]
+        kept: list[int] = []
+        watch(module)
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t, own=kept: (own.append(t.numel()), t)[1], lambda t: t
+        ):
+            vectors, states, _ = run([Request(view, True) for view in views])
+        similar = vectors @ vectors.T
+        loss = similar.logsumexp(1).sum() + (states.hidden * states.mask[..., None]).square().mean()
+        (loss + sum(penalties(module).values())).backward()
+        found.append((loss.detach(), [p.grad for p in module.parameters()], sum(kept)))
+        acting.remove()
+    (whole, grads, much), (_, chunked, _), (same, cached_grads, little) = found
+    assert torch.allclose(whole, same, rtol=1e-5) and little < much / 5
+    for one, two, three in zip(grads, chunked, cached_grads, strict=True):
+        assert torch.equal(two, three)
+        assert (one - three).abs().max() <= 1e-4 * one.abs().max().clamp(min=1e-3)

@@ -56,8 +56,8 @@ def test_rows_that_do_not_change_are_kept_from_the_first_layer_something_acts_in
     run = started(tmp_path, both(len(rows), 5))
     prefix = run.forward.prefix
     assert prefix is not None and prefix.start == run.forward.start == 2
-    ids = run.forward.tokenize([row.text for row in rows])
-    words = run.forward.tokenize_words([row.words for row in tagged(5)])
+    ids = run.forward.tokenized.tokenize([row.text for row in rows])
+    words = run.forward.tokenized.tokenize_words([row.words for row in tagged(5)])
     assert prefix.has([(row, None) for row in ids])
     assert prefix.has([(tuple(row.ids), None) for row in words])
 
@@ -78,7 +78,7 @@ def test_cached_and_full_forwards_agree_with_their_gradients(tmp_path):
     run = started(tmp_path, both(len(rows), 9))
     shaken(run.module, 3, 0.1)
     texts = [row.text for row in rows]
-    ids = [tuple(r.ids) for r in run.forward.tokenize_words([r.words for r in tagged(9)])]
+    ids = [tuple(r.ids) for r in run.forward.tokenized.tokenize_words([r.words for r in tagged(9)])]
     views = [
         View(texts),
         View(ids, output="states"),
@@ -130,3 +130,25 @@ def test_a_run_is_the_same_with_the_cache_cold_warm_and_resumed(tmp_path, monkey
         trained("cut", None)
     monkeypatch.undo()
     assert trained("cut", None, resume=True) == cold
+
+
+def test_a_head_alone_is_trained_on_the_last_states_which_are_computed_once(tmp_path, monkeypatch):
+    encoder = tiny_encoder("bert", mlm=True)
+    run = trainer(
+        tmp_path,
+        [Task("t", Tagging(), tagged(20))],
+        encoder=encoder,
+        module=module_for(encoder, "none", layers="all"),
+        epochs=3,
+    )
+    before, whole, starts = digest(run.trained), encoder.run, []
+
+    def watched(hidden, mask, start=0, stop=None):
+        starts.append((start, len(hidden)))
+        return whole(hidden, mask, start, stop)
+
+    monkeypatch.setattr(encoder, "run", watched)
+    run.train()
+    assert run.forward.start == encoder.depth and digest(run.trained) != before
+    distinct = {row.words for row in tagged(20)}
+    assert sum(rows for start, rows in starts if start == 0) == len(distinct)

@@ -59,7 +59,8 @@ class Router(nn.Module):
         seed: Not used: the weights start at zero.
 
     Attributes:
-        seen: Where the weights of each call go, with the mask of its rows; ``None``: nowhere.
+        seen: Where the weights of each call go, ``(n, experts)``, with the name of the linear that
+            gave them; ``None``: nowhere.
 
     Raises:
         ValueError: A site is unknown to the encoder, or the layers leave it.
@@ -76,7 +77,7 @@ class Router(nn.Module):
         self.scores = nn.ParameterDict(
             {key: nn.Parameter(torch.zeros(options.experts, size)) for key, size in sizes.items()}
         )
-        self.seen: list[tuple[Tensor, Tensor | None]] | None = None
+        self.seen: list[tuple[str, Tensor]] | None = None
 
     @property
     def experts(self) -> int:
@@ -116,7 +117,7 @@ class Router(nn.Module):
         scores = F.linear(features, self.scores[key]) / self.options.temperature
         gates = _kept(scores.softmax(-1), self.options.top_k)
         if self.seen is not None:
-            self.seen.append((gates, here.mask))
+            self.seen.append((key, _real(gates, here.mask)))
         return gates
 
     def watch(self) -> None:
@@ -132,7 +133,8 @@ class Router(nn.Module):
         seen, self.seen = self.seen, None
         if not seen:
             return {}
-        gates = [_real(own, mask) for own, mask in seen]
+        names = dict.fromkeys(name for name, _ in seen)
+        gates = [torch.cat([own for at, own in seen if at == name]) for name in names]
         found = {}
         if self.options.entropy:
             found["entropy"] = self.options.entropy * _mean([_entropy(own) for own in gates])

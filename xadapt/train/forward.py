@@ -11,20 +11,19 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
-from xadapt.backbones.bank import PIECE, FrozenVectors
+from xadapt.backbones.bank import FrozenVectors
 from xadapt.backbones.encode import chunks, dimension
 from xadapt.backbones.encoder import Encoder
-from xadapt.backbones.pairs import tokenize_pairs, tokenize_windows
 from xadapt.backbones.prefix import PrefixStates
-from xadapt.backbones.words import Words, tokenize_words
 from xadapt.objectives.contract import States, View
 from xadapt.train.acting import Acting
 from xadapt.train.processes import Processes
-from xadapt.train.progress import meter
+from xadapt.train.tokenized import Row, Tokenized
 
-Row = tuple[int, ...]
 Owned = tuple[Row, str | None]
+Context = Callable[[], AbstractContextManager[None]]
 Acts = Callable[[list[int]], AbstractContextManager[None]]
 
 
@@ -52,6 +51,7 @@ class Forward:
         processes: The processes of the run.
         batch_tokens: Padded tokens in one forward at most.
         companions: The run's other, frozen modules, attached, by name.
+        grad_cache: Whether the activations of a forward are computed again for its gradient.
     """
 
     def __init__(
@@ -62,42 +62,14 @@ class Forward:
         processes: Processes,
         batch_tokens: int,
         companions: Mapping[str, Acting] | None = None,
+        grad_cache: bool = False,
     ) -> None:
         self.encoder, self.acting, self.frozen = encoder, acting, frozen
         self.processes, self.batch_tokens = processes, batch_tokens
-        self.companions = companions or {}
+        self.companions, self.grad_cache = companions or {}, grad_cache
         self.prefix: PrefixStates | None = None
         self.tokens = self.padded = 0
-        self._ids: dict[str, Row] = {}
-        self._words: dict[tuple[str, ...], Words] = {}
-
-    def tokenize(self, texts: Sequence[str]) -> list[Row]:
-        """Token ids of texts; each distinct text is tokenised once in a run."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._ids]
-        with meter("tokenising", len(new), show=self.processes.main and len(new) > PIECE) as bar:
-            for start in range(0, len(new), PIECE):
-                piece = new[start : start + PIECE]
-                rows = map(tuple, self.encoder.tokenize(piece))
-                self._ids.update(zip(piece, rows, strict=True))
-                bar.advance(len(piece))
-        return [self._ids[text] for text in texts]
-
-    def tokenize_words(self, sentences: Sequence[Sequence[str]]) -> list[Words]:
-        """Token ids of sentences given as words; each distinct one is tokenised once in a run."""
-        rows = [tuple(words) for words in sentences]
-        new = [row for row in dict.fromkeys(rows) if row not in self._words]
-        self._words.update(zip(new, tokenize_words(self.encoder, new), strict=True))
-        return [self._words[row] for row in rows]
-
-    @property
-    def tokenizers(self) -> dict[str, Callable[..., Any]]:
-        """All ways to make rows of texts, by what objectives call them."""
-        return {
-            "tokenize": self.tokenize,
-            "tokenize_words": self.tokenize_words,
-            "tokenize_pairs": partial(tokenize_pairs, self.encoder),
-            "tokenize_windows": partial(tokenize_windows, self.encoder),
-        }
+        self.tokenized = Tokenized(encoder, processes.main)
 
     def __call__(self, requests: Sequence[Request]) -> list[Tensor | States]:
         """Encode views, in order: ``(n, dim)`` where pooled, else `States`."""
@@ -156,10 +128,23 @@ class Forward:
         rows, parts = [row for row, _ in owned], []
         for chunk in self._chunks(rows):
             langs = [tag for tag in (owned[i][1] for i in chunk) if tag is not None]
-            with self.acting.on(langs or None):
-                states, mask = self._through([rows[i] for i in chunk], None, None)
-                parts.append(self.encoder.pool(states, mask))
+            acts = partial(self.acting.on, langs or None)
+            parts.append(self._again(partial(self._vectors, [rows[i] for i in chunk], acts)))
         return torch.cat(parts)[self._back(rows)] if parts else self._none()
+
+    def _vectors(self, rows: list[Row], acts: Context) -> Tensor:
+        with acts():
+            return self.encoder.pool(*self._through(rows, None, None))
+
+    def _again(self, forward: Callable[[], Any]) -> Any:
+        """What a forward gives; under ``grad_cache`` its activations are computed again later.
+
+        Source: GradCache, Gao et al. 2021, https://arxiv.org/abs/2101.06983, which cuts the graph
+        at the representations; as nothing here is random, recomputing behind the cut is the same.
+        """
+        if not (self.grad_cache and torch.is_grad_enabled()):
+            return forward()
+        return checkpoint(forward, use_reentrant=False, preserve_rng_state=False)
 
     def _none(self) -> Tensor:
         return torch.zeros(0, dimension(self.encoder), device=self.encoder.device)
@@ -182,9 +167,13 @@ class Forward:
         parts = []
         for chunk in self._chunks(rows):
             begins = None if second is None else [second[i] for i in chunk]
-            with acts(chunk):
-                parts.append(self._through([rows[i] for i in chunk], begins, stop, cached))
+            own = partial(self._within, acts, chunk, [rows[i] for i in chunk], begins, stop, cached)
+            parts.append(self._again(own))
         return _joined(parts, self._back(rows))
+
+    def _within(self, acts: Acts, chunk: list[int], *given: Any) -> tuple[Tensor, Tensor]:
+        with acts(chunk):
+            return self._through(*given)
 
     def _through(
         self,
@@ -252,7 +241,7 @@ class Forward:
 
     def _rows(self, rows: Sequence[Any]) -> list[Row]:
         if len(rows) and isinstance(rows[0], str):
-            return self.tokenize(rows)
+            return self.tokenized.tokenize(rows)
         return [tuple(row) for row in rows]
 
     def _owned(self, view: View) -> list[Owned]:

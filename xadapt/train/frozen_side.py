@@ -71,7 +71,7 @@ def keep_prefix(
         for pair in task.steady_rows(given)
     ]
     texts = [row for row, _ in found if isinstance(row, str)]
-    ids = dict(zip(texts, forward.tokenize(texts), strict=True))
+    ids = dict(zip(texts, forward.tokenized.tokenize(texts), strict=True))
     keys = [(ids[row] if isinstance(row, str) else tuple(row), second) for row, second in found]
     keys = list(dict.fromkeys(keys))
     if not keys:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +17,6 @@ from xadapt.backbones.encoder import Encoder
 from xadapt.errors import UserError
 from xadapt.modules.effects import penalties, watch
 from xadapt.objectives.contract import asks_for
-from xadapt.recipe import TrainSpec
 from xadapt.train import checkpoint
 from xadapt.train.acting import Acting
 from xadapt.train.batches import BatchPlan
@@ -29,46 +26,10 @@ from xadapt.train.interrupts import interrupts
 from xadapt.train.metrics_log import MetricsLog
 from xadapt.train.processes import Processes
 from xadapt.train.progress import meter
+from xadapt.train.settings import Companion, Run
 from xadapt.train.tasks import Task, make_heads
 
-Score = Callable[[], Mapping[str, float]]
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
-
-
-@dataclass
-class Run:
-    """What a run needs besides its tasks.
-
-    Attributes:
-        spec: The schedule.
-        folder: Where checkpoint and ``metrics.jsonl`` go.
-        seed: Of the data order and all draws.
-        identity: What a resumed run must have been started with, such as data hashes.
-        score: Development scores by name with the module attached; ``score`` is maximised.
-        cache: Folder of the frozen vectors; ``None`` keeps them in memory.
-        show: Whether progress is shown.
-    """
-
-    spec: TrainSpec
-    folder: Path
-    seed: int = 0
-    identity: Mapping[str, Any] = field(default_factory=dict)
-    score: Score | None = None
-    cache: Path | None = None
-    show: bool = True
-
-
-@dataclass(frozen=True)
-class Companion:
-    """Another module that views may name, such as a teacher; it stays as it is.
-
-    Attributes:
-        module: The module.
-        heads: What was trained beside it, if an objective asks for it.
-    """
-
-    module: nn.Module
-    heads: nn.Module | None = None
 
 
 class Trainer:
@@ -107,8 +68,9 @@ class Trainer:
         self.frozen = FrozenVectors(encoder, run.cache)
         others = {name: Acting(encoder, other.module) for name, other in self.companions.items()}
         self.forward = Forward(
-            encoder, self.turns[0], self.frozen, self.processes, run.spec.batch_tokens, others
-        )
+            encoder, self.turns[0], self.frozen, self.processes, run.spec.batch_tokens, others,
+            run.spec.grad_cache,
+        )  # fmt: skip
         heads = make_heads(tasks, encoder.width, run.seed).to(encoder.device)
         self.trained = nn.ModuleDict({"module": module, "heads": heads})
         self.vocabulary = embedding_table(encoder).num_embeddings
@@ -270,7 +232,11 @@ class Trainer:
             return dict(self.run.score())
 
     def _plans(self) -> dict[str, BatchPlan]:
-        size, seed, tokenize = self.run.spec.batch_size, self.run.seed, self.forward.tokenize
+        size, seed, tokenize = (
+            self.run.spec.batch_size,
+            self.run.seed,
+            self.forward.tokenized.tokenize,
+        )
         plans = {}
         for task in self.tasks:
             if task.data not in plans:
@@ -282,7 +248,7 @@ class Trainer:
         heads = dict(self.trained["heads"].named_children())
         return {
             "tokenizer": self.encoder.tokenizer,
-            **self.forward.tokenizers,
+            **self.forward.tokenized.tokenizers,
             "lm_head": self._lm_head,
             "heads": heads.get(str(number)),
             "companions": {name: other.heads for name, other in self.companions.items()},
