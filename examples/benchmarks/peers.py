@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from xadapt.losses import info_nce
 from xadapt.matching import nearest
 from xadapt.objectives.translation_ranking import Part as TranslationRanking
 from xadapt.recipe import TrainSpec
+from xadapt.records import ParallelPair
 from xadapt.store import build
 from xadapt.train.batches import epoch_batches
 from xadapt.train.loop import Trainer
@@ -159,6 +161,20 @@ def ours(train, clock_of, batch: int, work: Path) -> Clock:
     return clock
 
 
+def judge_of(test: list[ParallelPair]) -> Callable:
+    """Accuracy both ways of a way to make vectors of the language side."""
+    texts, pivots = [p.text for p in test], [p.pivot for p in test]
+    bare = encode(Encoder.from_pretrained(MINILM, dtype="float32"), pivots).numpy()
+
+    def judge(vectors: Callable) -> float:
+        own = np.asarray(vectors(texts), dtype=np.float32)
+        right = np.arange(len(texts))
+        ways = [nearest(own, bare, 1), nearest(bare, own, 1)]
+        return float(np.mean([(found.indices[:, 0] == right).mean() for found in ways]))
+
+    return judge
+
+
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--batch", type=int, default=16)
@@ -170,15 +186,7 @@ def main() -> None:
     train = [p for p, tag in rows if tag == "stsb-deepl" and not {p.pivot, p.text} & seen]
     random.Random(0).shuffle(train)
     train = train[: args.rows]
-    texts, pivots = [p.text for p in test], [p.pivot for p in test]
-    bare = encode(Encoder.from_pretrained(MINILM, dtype="float32"), pivots).numpy()
-
-    def judge(vectors) -> float:
-        own = np.asarray(vectors(texts), dtype=np.float32)
-        right = np.arange(len(texts))
-        ways = [nearest(own, bare, 1), nearest(bare, own, 1)]
-        return float(np.mean([(found.indices[:, 0] == right).mean() for found in ways]))
-
+    judge = judge_of(test)
     stacks = {
         "xadapt": lambda: ours(train, lambda: Clock(judge), args.batch, args.work / "peers"),
         "plain peft, bf16, same algorithm": lambda: plain_peft(

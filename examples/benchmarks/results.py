@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import speed_tables as speed
 import tables
 import transfer_tables as tasks
 from bench import HERE, RESULTS, read
@@ -71,6 +72,9 @@ KINDS = (
         tasks.transfer,
     ),
     ("mixtures_", "Mixtures of LoRAs: named entities on {result[base]}", tasks.mixtures),
+    ("open_ie_", "Open triples, learnt in English, on {result[base]}", tasks.open_ie),
+    ("engine", "What frozen saves", speed.engine),
+    ("memory", "Memory on a base of XLM-R-large's size", speed.memory),
     ("mixed_rows", "Compositions in one batch, beside adapters and peft", tables.mixed_rows),
     ("kill_and_resume", "Killed and resumed", tables.kills),
 )
