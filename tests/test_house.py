@@ -13,7 +13,7 @@ SOURCE = ROOT / "xadapt"
 FILES = sorted(SOURCE.rglob("*.py"))
 NAMES = [str(file.relative_to(SOURCE)) for file in FILES]
 ROOMS = {
-    "backbones": 1, "report": 1,
+    "backbones": 1, "report": 1, "search": 1,
     "objectives": 2, "modules": 2, "readers": 2, "makers": 2,
     "compose": 3,
     "train": 4, "evaluate": 4, "hub": 4,
@@ -40,6 +40,7 @@ GROUND = {
     "language_match",
     "language_families",
     "registry",
+    "search",
 }
 OTHERS = {"adapters", "peft", "sentence_transformers", "mteb", "pykeen"}
 

@@ -16,6 +16,7 @@ from xadapt.matching import (
     mutual,
     nearest,
     top,
+    top_both,
 )
 
 
@@ -90,7 +91,7 @@ def test_nearest_by_hand():
 def test_nearest_equals_slow_loop(block, k):
     rng = np.random.default_rng(k)
     queries, pool = rng.normal(size=(17, 5)), rng.normal(size=(23, 5))
-    found = nearest(queries, pool, k, block=block)
+    found = top(cosine(queries, pool), k, block=block)
     matrix = slow_matrix(queries, pool)
     for i, row in enumerate(matrix):
         expected = slow_top(row, k)
@@ -262,3 +263,31 @@ def test_mutual_equals_brute_force():
     pairs = mutual(nearest(left, right, 3), nearest(right, left, 1))
     assert pairs.tolist() == expected
     assert 0 < len(expected) < 31
+
+
+@pytest.mark.parametrize("block", [None, 1, 7])
+@pytest.mark.parametrize("k", [1, 3, 50])
+def test_top_both_equals_top_of_each_way(block, k):
+    values = np.random.default_rng(k).integers(0, 5, size=(40, 30))
+    forward, backward = top_both(Table(values), k, block=block)
+    for found, table in ((forward, Table(values)), (backward, Table(values.T))):
+        alone = top(table, k)
+        assert (found.indices == alone.indices).all()
+        assert (found.scores == alone.scores).all()
+
+
+def test_top_both_asks_for_each_row_once():
+    table = Table(np.eye(10))
+    top_both(table, 2, block=4)
+    assert table.asked == [4, 4, 2]
+    with pytest.raises(UserError, match="at least 1"):
+        top_both(table, 0)
+
+
+def test_top_both_of_cosines_equals_top_of_each_way():
+    similarity = cosine(*noisy_pair(50))
+    forward, backward = top_both(similarity, 4)
+    for found, way in ((forward, similarity), (backward, similarity.swapped())):
+        alone = top(way, 4)
+        assert (found.indices == alone.indices).all()
+        np.testing.assert_allclose(found.scores, alone.scores, atol=2e-7)

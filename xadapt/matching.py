@@ -6,14 +6,15 @@ corrects one for hubs, and any other scorer that hands out rows will do.
 
 Among equal scores the first of the pool comes first, as with argmax, whatever the block size. A
 zero vector has cosine 0 with everything. Inputs that are tensors are used where they lie, so a GPU
-works; what comes back is NumPy.
+works; what comes back is NumPy. `nearest` and `top_both` of cosines use `xadapt.search`, which also
+takes sets that don't fit in memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import torch
@@ -21,8 +22,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xadapt.errors import UserError
+from xadapt.search.exact import Neighbours, Pair, merge_best, top_rows
+from xadapt.search.nearest import PLAIN, one_way, pair_of, search
+from xadapt.search.sides import Side, Vectors, spans
+from xadapt.search.sweep import Options
 
-Vectors = NDArray[np.floating] | Tensor
 Margin = Literal["ratio", "distance", "absolute"]
 MARGINS: tuple[Margin, ...] = get_args(Margin)
 BLOCK_ELEMENTS = 2**24
@@ -40,15 +44,6 @@ class Similarity(Protocol):
 
     def swapped(self) -> Similarity:
         """The same scores with the pool asking: ``(pool, queries)``."""
-
-
-class Neighbours(NamedTuple):
-    """The best of the pool for each query, best first."""
-
-    scores: NDArray[np.float64]
-    """(queries, k)"""
-    indices: NDArray[np.int64]
-    """(queries, k), positions in the pool"""
 
 
 @dataclass(frozen=True)
@@ -106,13 +101,9 @@ def cosine(queries: Vectors, pool: Vectors) -> Cosine:
     Raises:
         UserError: A set is empty or holds NaN or infinity, or the widths differ.
     """
-    left, right = _unit(queries, "queries"), _unit(pool, "pool")
-    if left.shape[1] != right.shape[1]:
-        raise UserError(
-            f"vectors of {left.shape[1]} and {right.shape[1]} numbers can't be compared",
-            todo="Give two sets of vectors of one width",
-        )
-    return Cosine(left, right)
+    pair = pair_of(queries, pool)
+    left, right = pair.asking, pair.asked
+    return Cosine(left.units(0, len(left)), right.units(0, len(right)))
 
 
 def csls(similarity: Similarity, k: int = 10, *, block: int | None = None) -> Csls:
@@ -122,15 +113,19 @@ def csls(similarity: Similarity, k: int = 10, *, block: int | None = None) -> Cs
     section 2.3). It is transductive: a query's answer depends on which other queries are asked, so
     a score with it is to be read beside the one without. ``k`` is cut to the number there are.
     """
-    forward = top(similarity, k, block=block)
-    backward = top(similarity.swapped(), k, block=block)
+    forward, backward = top_both(similarity, k, block=block)
     query_mean, pool_mean = forward.scores.mean(axis=1), backward.scores.mean(axis=1)
     return Csls(similarity, torch.from_numpy(query_mean), torch.from_numpy(pool_mean))
 
 
-def nearest(queries: Vectors, pool: Vectors, k: int, *, block: int | None = None) -> Neighbours:
-    """The ``k`` vectors of the pool with the highest cosine to each query; see `top`."""
-    return top(cosine(queries, pool), k, block=block)
+def nearest(
+    queries: Vectors, pool: Vectors, k: int, *, csls: int = 0, options: Options = PLAIN
+) -> Neighbours:
+    """The ``k`` vectors of the pool with the highest cosine to each query.
+
+    See `xadapt.search.nearest.one_way`: sets may lie on disk and have millions of vectors.
+    """
+    return one_way(queries, pool, k, csls=csls, options=options)
 
 
 def top(similarity: Similarity, k: int, *, block: int | None = None) -> Neighbours:
@@ -147,9 +142,36 @@ def top(similarity: Similarity, k: int, *, block: int | None = None) -> Neighbou
     if k < 1:
         raise UserError(f"k must be at least 1, not {k}")
     k = min(k, similarity.shape[1])
-    parts = [_top_rows(rows, k) for rows in _blocks(similarity, block)]
-    scores = torch.cat([part[0] for part in parts]).double().cpu().numpy()
-    return Neighbours(scores, torch.cat([part[1] for part in parts]).cpu().numpy())
+    return Neighbours.of([top_rows(rows, k) for _, rows in _blocks(similarity, block)])
+
+
+def top_both(
+    similarity: Similarity, k: int, *, block: int | None = None
+) -> tuple[Neighbours, Neighbours]:
+    """`top` of a similarity and of it swapped, from the same scores.
+
+    Args:
+        similarity: Scores ``(n, m)``. Cosines are searched by tiles.
+        k: How many; cut to the size of the side asked.
+        block: Queries at a time, of another similarity.
+
+    Raises:
+        UserError: ``k`` is less than 1.
+    """
+    if isinstance(similarity, Cosine):
+        pair = Pair(Side.of_units(similarity.queries), Side.of_units(similarity.pool))
+        forward, backward = search(pair, k, True)
+        assert backward is not None
+        return forward, backward
+    if k < 1:
+        raise UserError(f"k must be at least 1, not {k}")
+    asking: list[tuple[Tensor, Tensor]] = []
+    best: list[tuple[Tensor, Tensor]] = []
+    for start, rows in _blocks(similarity, block):
+        asking.append(top_rows(rows, min(k, rows.shape[1])))
+        scores, indices = top_rows(rows.T.contiguous(), min(k, len(rows)))
+        best = [merge_best([*best, (scores, indices + start)], k)]
+    return Neighbours.of(asking), Neighbours.of(best)
 
 
 def margin_best(forward: Neighbours, backward: Neighbours, margin: Margin = "ratio") -> Neighbours:
@@ -197,43 +219,7 @@ def mutual(forward: Neighbours, backward: Neighbours) -> NDArray[np.int64]:
     return np.stack([asked[agreed], found[agreed]], axis=1)
 
 
-def _unit(vectors: Vectors, name: str) -> Tensor:
-    if not isinstance(vectors, Tensor):
-        vectors = torch.from_numpy(np.require(vectors, np.float32, ["W"]))
-    tensor = vectors.detach().float()
-    if tensor.ndim != 2 or not len(tensor):
-        raise UserError(f"the {name} must be (n, dim) vectors, not {tuple(tensor.shape)}")
-    bad = torch.nonzero(~torch.isfinite(tensor).all(dim=1))
-    if len(bad):
-        raise UserError(
-            f"{len(bad)} of {len(tensor)} vectors of the {name} hold NaN or infinity, "
-            f"the first at position {int(bad[0])}",
-            todo="Check the module and the data type it runs in",
-        )
-    largest = tensor.abs().amax(dim=1, keepdim=True)
-    scaled = tensor / torch.where(largest > 0, largest, 1.0)
-    length = scaled.norm(dim=1, keepdim=True)
-    return scaled / torch.where(length > 0, length, 1.0)
-
-
-def _blocks(similarity: Similarity, block: int | None) -> Iterator[Tensor]:
+def _blocks(similarity: Similarity, block: int | None) -> Iterator[tuple[int, Tensor]]:
     count, pool = similarity.shape
-    block = block or max(1, BLOCK_ELEMENTS // pool)
-    for start in range(0, count, block):
-        yield similarity.rows(start, min(start + block, count))
-
-
-def _top_rows(rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """`torch.topk` leaves open which of equals it takes; rows cut inside a tie are done again."""
-    scores, indices = rows.topk(min(k + 1, rows.shape[1]), dim=1)
-    cut = torch.nonzero(scores[:, k - 1] == scores[:, -1])[:, 0]
-    scores, indices = scores[:, :k], indices[:, :k].clone()
-    if len(cut) and k < rows.shape[1]:
-        chosen, last = rows[cut], scores[cut, -1:]
-        above, equal = chosen > last, chosen == last
-        room = k - above.sum(dim=1, keepdim=True)
-        kept = above | (equal & (equal.cumsum(dim=1, dtype=torch.int32) <= room))
-        indices[cut] = kept.nonzero()[:, 1].reshape(len(cut), k)
-    indices = indices.sort(dim=1).values
-    scores, order = rows.gather(1, indices).sort(dim=1, descending=True, stable=True)
-    return scores, indices.gather(1, order)
+    for start, stop in spans(count, block or max(1, BLOCK_ELEMENTS // pool)):
+        yield start, similarity.rows(start, stop)

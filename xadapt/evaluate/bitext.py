@@ -173,7 +173,7 @@ def normalised(text: str) -> str:
 
 
 def _matches(similarity: matching.Similarity, margins: Sequence[Margin], k: int) -> Found:
-    ways = matching.top(similarity, k), matching.top(similarity.swapped(), k)
+    ways = matching.top_both(similarity, k)
     wanted: tuple[Margin, ...] = ("absolute", *margins)
     return {
         direction: {
