@@ -47,3 +47,10 @@ def crowd(rng, n, dim=24, noise=1e-3, centres=7):
     copied = rng.integers(0, n, n // 3)
     made[rng.permutation(n)[: len(copied)]] = made[copied]
     return made.astype(np.float32)
+
+
+def worst(dim, n=200, seed=0):
+    """Unit vectors whose numbers all lie just below the middle of two bfloat16 numbers."""
+    rng = np.random.default_rng(seed)
+    vectors = np.full((n, dim), 1 + 2.0**-8 - 2.0**-16) * 2.0 ** rng.integers(-1, 1, (n, dim))
+    return vectors / 2 ** np.ceil(np.log2(np.sqrt((vectors**2).sum(axis=1, keepdims=True))))

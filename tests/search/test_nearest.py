@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from search_twin import best, cosines, crowd, quick_cosines, signs
+from search_twin import best, cosines, crowd, quick_cosines, signs, worst
 
 from xadapt.errors import UserError
 from xadapt.matching import cosine, top
@@ -172,7 +172,7 @@ class Boasting(Side):
 
 
 def test_a_broken_bound_in_half_precision_is_noticed_and_done_again():
-    left, right = sets("near", 150, 333)
+    left, right = worst(64, n=50, seed=1), worst(64, n=80, seed=2)
     pair = Pair(Boasting.of(left, "queries"), Boasting.of(right, "pool"))
     with pytest.raises(InexactError):
         sweep(pair, 5, False, Options(half=True))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from search_twin import units
+from search_twin import units, worst
 
 from xadapt.search.exact import Pair
 from xadapt.search.sides import Side
@@ -30,13 +30,6 @@ def test_what_is_held_fits_the_memory(memory, half):
 def test_tiles_are_counted():
     plan = Plan(rows=10, columns=20, queries=25, pool=40)
     assert plan.tiles(60, 50) == (3 + 3 + 1) * (2 + 1)
-
-
-def worst(dim, n=200, seed=0):
-    """Unit vectors whose numbers all lie just below the middle of two bfloat16 numbers."""
-    rng = np.random.default_rng(seed)
-    vectors = np.full((n, dim), 1 + 2.0**-8 - 2.0**-16) * 2.0 ** rng.integers(-1, 1, (n, dim))
-    return vectors / 2 ** np.ceil(np.log2(np.sqrt((vectors**2).sum(axis=1, keepdims=True))))
 
 
 @pytest.mark.parametrize("kind", ["random", "worst"])
