@@ -19,10 +19,12 @@ def side(n, dim=384):
 def test_what_is_held_fits_the_memory(memory, half):
     plan = Plan.of(Pair(side(30_000), side(50_000)), Options(half=half, memory=memory))
     vectors = (plan.queries + plan.pool) * 384 * (2 if half else 4)
+    if plan.held:
+        vectors = (plan.queries + plan.pool) * 384 * (6 if half else 4)
     assert vectors + plan.rows * plan.columns * 4 <= memory
     assert plan.queries >= plan.rows
     if memory == 2**30:
-        assert (plan.queries, plan.pool) == (30_000, 50_000)
+        assert (plan.queries, plan.pool, plan.held) == (30_000, 50_000, True)
     else:
         assert vectors > memory / 4
 

@@ -52,6 +52,10 @@ class Pair:
     asked: Side
     half_means: tuple[Tensor, Tensor] | None = None
 
+    def held(self) -> Pair:
+        """The same with all unit vectors in memory."""
+        return Pair(self.asking.held(), self.asked.held(), self.half_means)
+
     def swapped(self) -> Pair:
         """The other side asks."""
         means = self.half_means

@@ -33,11 +33,13 @@ class Side:
         vectors: As given; a NumPy memmap is read where it is asked for only.
         lengths: ``(n,)``, float64; 1 for a zero vector.
         device: Where unit vectors are made.
+        made: The vectors are their unit vectors already.
     """
 
     vectors: Vectors
     lengths: Tensor
     device: torch.device
+    made: bool = False
 
     @classmethod
     def of(cls, vectors: Vectors, name: str, device: torch.device | None = None) -> Side:
@@ -71,9 +73,11 @@ class Side:
     @classmethod
     def of_units(cls, units: Tensor) -> Side:
         """Vectors that `units` has made already, which stay as they are."""
-        return cls(
-            units, torch.ones(len(units), dtype=torch.float64).to(units.device), units.device
-        )
+        return cls(units, torch.ones(len(units), device=units.device), units.device, made=True)
+
+    def held(self) -> Side:
+        """The same with all unit vectors in memory."""
+        return self if self.made else Side.of_units(self.units(0, len(self)))
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -85,6 +89,8 @@ class Side:
 
     def units(self, start: int, stop: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """Unit vectors ``(stop - start, dim)`` of a span."""
+        if self.made and isinstance(self.vectors, Tensor):
+            return self.vectors[start:stop].to(dtype)
         made = torch.empty(stop - start, self.dim, dtype=dtype, device=self.device)
         for first, last in spans(stop - start, ROWS):
             part = _plain(self.vectors[start + first : start + last], self.device)
@@ -94,10 +100,10 @@ class Side:
     def at(self, positions: Tensor) -> Tensor:
         """Unit vectors ``(len(positions), dim)`` of some positions, float32."""
         if isinstance(self.vectors, Tensor):
-            part = self.vectors[positions.to(self.vectors.device)]
-            return _unit(_plain(part, self.device), self.lengths[positions])
-        return _unit(_plain(self.vectors[positions.cpu().numpy()], self.device),
-                     self.lengths[positions])  # fmt: skip
+            part = _plain(self.vectors[positions.to(self.vectors.device)], self.device)
+        else:
+            part = _plain(self.vectors[positions.cpu().numpy()], self.device)
+        return part if self.made else _unit(part, self.lengths[positions])
 
     def lost(self, dtype: torch.dtype) -> Tensor:
         """Lengths ``(n,)`` of what rounding to ``dtype`` takes from each unit vector, float32."""

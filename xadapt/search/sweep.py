@@ -55,6 +55,8 @@ class Plan:
     columns: int
     queries: int
     pool: int
+    held: bool = False
+    """All float32 unit vectors fit beside the ones multiplied."""
 
     @classmethod
     def of(cls, pair: Pair, options: Options) -> Plan:
@@ -62,9 +64,11 @@ class Plan:
         rows, columns = TILE
         while rows * columns * 4 > options.memory // 4 and rows > SMALLEST:
             rows, columns = rows // 2, max(SMALLEST, columns // 2)
-        each = pair.asking.dim * (2 if options.half else 4)
-        room = max(options.memory - rows * columns * 4, 0) // each
+        room = max(options.memory - rows * columns * 4, 0) // pair.asking.dim
         queries, pool = len(pair.asking), len(pair.asked)
+        if queries + pool <= room // (6 if options.half else 4):
+            return cls(rows, columns, queries, pool, held=True)
+        room //= 2 if options.half else 4
         if queries + pool > room:
             pool = min(pool, max(room // 4, columns))
             queries = min(queries, max(room - pool, rows))
@@ -83,6 +87,7 @@ def sweep(pair: Pair, k: int, both: bool, options: Options) -> tuple[Neighbours,
         InexactError: A product missed the bound.
     """
     plan, dtype = Plan.of(pair, options), torch.bfloat16 if options.half else torch.float32
+    pair = pair.held() if plan.held else pair
     left, right = pair.asking, pair.asked
     lost = left.lost(dtype), right.lost(dtype)
     back = _candidates(k, left, lost[1], lost[0], dtype) if both else None
