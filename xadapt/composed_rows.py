@@ -14,10 +14,12 @@ from xadapt.attach_merged import merged, merged_in
 from xadapt.attach_sums import Sums, Updates
 from xadapt.backbones.encode import Rows
 from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.families import SitePoint
 from xadapt.compose.composed import Composed
 from xadapt.compose.text import show
 from xadapt.compose.values import Composition
 from xadapt.errors import UserError
+from xadapt.modules.effects import Place
 from xadapt.modules.sums import terms_of
 
 KEPT = 256
@@ -30,7 +32,7 @@ class _Made:
 
     Attributes:
         whole: It as a module.
-        mark: Which values its parts had then.
+        mark: Which values its parts had then; empty where they are read at every forward.
         updates: Where it is a sum of LoRAs alone, its updates and their linears.
         attachment: Of one that is not, what puts it onto the encoder.
     """
@@ -54,6 +56,7 @@ class ComposedRows:
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
         self._kept: OrderedDict[Composition, _Made] = OrderedDict()
+        self._sites: dict[Place, SitePoint] = {}
 
     @contextmanager
     def acting(
@@ -143,9 +146,12 @@ class ComposedRows:
             with_hooks = Attachment(self.encoder, whole)
             with_hooks.remove()
             return _Made(whole, _mark(whole), None, with_hooks)
-        places = {effect.place: place(self.encoder, effect) for effect in whole.effects()}
-        sites = {at: (site, terms[at]) for at, site in places.items() if site is not None}
-        return _Made(whole, _mark(whole), sites)
+        for effect in whole.effects():
+            if effect.place not in self._sites:
+                site = place(self.encoder, effect)
+                assert site is not None  # a low-rank update is one of a linear
+                self._sites[effect.place] = site
+        return _Made(whole, (), {at: (self._sites[at], own) for at, own in terms.items()})
 
     def _attached(self, made: _Made, stack: ExitStack) -> Attachment:
         attachment = made.attachment
@@ -186,4 +192,4 @@ def _still(made: _Made, modules: Mapping[str, nn.Module]) -> bool:
     """Whether the names stand for the same modules as then, with the same values."""
     named = made.whole.named
     same = all(modules.get(name) is module for name, module in named.items())
-    return same and made.mark == _mark(made.whole)
+    return same and (made.updates is not None or made.mark == _mark(made.whole))
