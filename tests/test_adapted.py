@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -209,3 +211,83 @@ def test_names_of_a_composition_are_folders_or_given(two: tuple[Place, Path, Pat
             Adapted.load("no/such-base", *folders, compose=compose)
     with pytest.raises(UserError, match="the composition names 'x'"):
         by_name.with_("a + x")
+
+
+def test_a_module_added_is_one_loaded_at_once(two: tuple[Place, Path, Path]) -> None:
+    place, de, sw = two  # noqa: F811
+    load = lambda *f: Adapted.load(str(place.base), *f, dtype="float32")  # noqa: E731
+    at_once, grown, empty = load(f"a={de}", f"b={sw}"), load(f"a={de}"), load()
+    grown.add("b", sw)
+    empty.add("a", str(de))
+    empty.add("b", sw)
+    tags = [("de", "sw", None)[i % 3] for i in range(len(MANY))]
+    wanted = at_once.encode(MANY, tags)
+    for other in (grown, empty):
+        assert other.composition == at_once.composition and other.relatives == at_once.relatives
+        np.testing.assert_array_equal(other.encode(MANY, tags), wanted)
+    empty.remove("b")
+    assert empty.composition == load(f"a={de}").composition and list(empty.modules) == ["a"]
+    assert empty.bare(["de", "sw"]) == ["sw"]
+    with pytest.raises(UserError, match="two modules are for language 'sw', c and b"):
+        grown.add("c", sw)
+    assert list(grown.modules) == ["a", "b"]
+
+
+def test_a_module_removed_is_gone_and_its_memory_free() -> None:
+    both = adapted("bert")
+    both.encode(MANY, ["sw"] * len(MANY))
+    both.encode(MANY, compositions=[Stack("de", "sw")] * len(MANY))
+    base = both.encode(MANY, [None] * len(MANY))
+    last = weakref.ref(both.modules["sw"])
+    both.remove("sw")
+    gc.collect()
+    assert last() is None and both.composition == ByLanguage({"de": "de"})
+    np.testing.assert_array_equal(both.encode(MANY, ["sw"] * len(MANY)), base)
+    with pytest.raises(UserError, match="no module 'sw'"):
+        both.encode(MANY, compositions=["sw"] * len(MANY))
+    both.add("sw", shaken(module_for(both.encoder, "bottleneck", width=4), 2))
+    tags = [("de", "sw")[i % 2] for i in range(len(MANY))]
+    np.testing.assert_array_equal(both.encode(MANY, tags), adapted("bert").encode(MANY, tags))
+
+
+def test_names_that_clash_or_are_needed_are_refused(two: tuple[Place, Path, Path]) -> None:
+    both = adapted("bert")
+    before = both.composition
+    for name, said in (("de", "a module named 'de' already"), ("arrow", "can't be named 'arrow'")):
+        with pytest.raises(UserError, match=said):
+            both.add(name, module_for(both.encoder))
+    with pytest.raises(UserError, match="another base"):
+        Adapted(tiny_encoder("bert", seed=1), {}).add("x", two[1])
+    with pytest.raises(UserError, match="no module named 'x'"):
+        both.remove("x")
+    task = both.with_("by_language(sw = sw) + de")
+    with pytest.raises(UserError, match="the composition names 'sw'"):
+        task.remove("sw")
+    task.add("x", module_for(both.encoder))
+    assert "x" not in both.modules and both.composition == before
+    assert task.composition == both.with_("by_language(sw = sw) + de").composition
+    task.remove("x")
+    assert list(task.modules) == ["de", "sw"]
+
+
+def test_merged_is_unmerged_and_runs_alone() -> None:
+    both = adapted("bert")
+    both.add("nl", shaken(module_for(both.encoder, rank=3), 3, 0.1))
+    value = Mix({"de": 0.1, "nl": 0.5})
+    task, base = both.with_(value), both.encode(MANY, [None] * len(MANY))
+    wanted = task.encode(MANY)
+    assert np.abs(wanted - base).max() > 1e-2
+    with both.merged(value) as one, pytest.raises(UserError, match="a row wants"):
+        found = one.encode(MANY)
+        np.testing.assert_array_equal(task.encode(MANY), found)
+        both.encode(MANY, ["de"] * len(MANY))
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
+    with task.merged() as one:
+        np.testing.assert_array_equal(one.encode(MANY), found)
+    with both.with_("by_language(de = nl)").merged() as one:
+        assert one.composition == "nl"
+    with pytest.raises(UserError, match="Give a language for each text"), both.merged():
+        pass
+    with pytest.raises(UserError, match="only LoRAs"), both.merged("sw"):
+        pass
+    np.testing.assert_array_equal(both.encode(MANY, [None] * len(MANY)), base)

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from copy import copy
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from xadapt.attach import Attachment, geometry, together
+from xadapt.attach import geometry
 from xadapt.backbones import fingerprint
 from xadapt.backbones.encode import Rows, encode
 from xadapt.backbones.encoder import Encoder
-from xadapt.compose.by_language import choices, for_language, lacks, opened
-from xadapt.compose.composed import Composed
-from xadapt.compose.text import parse
-from xadapt.compose.values import ANY, ByLanguage, Composition, names
+from xadapt.compose.by_language import for_all, opened
+from xadapt.compose.text import parse, show
+from xadapt.compose.values import ARROW, ByLanguage, Composition, names
+from xadapt.composed_rows import ComposedRows
 from xadapt.errors import UserError
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import open_folder
 from xadapt.module_places import locate
-from xadapt.relatives import Relatives, StandsIn, relatives_of
-from xadapt.store import load_module
+from xadapt.relatives import Relatives, relatives_of
+from xadapt.row_choice import bare, by_names, choose, with_one, without
+from xadapt.store import fitted
 
 NOBODY = Relatives()
 
@@ -55,16 +57,10 @@ class Adapted:
         self.relatives = relatives
         self.encoder = encoder
         self.modules = {name: module.to(encoder.device) for name, module in modules.items()}
-        if composition is None and modules:
-            first = {id(module): name for name, module in reversed(list(modules.items()))}
-            composition = ByLanguage({name: first[id(m)] for name, m in modules.items()})
-        self.composition = composition
-        missing = [name for name in names(composition) if name not in modules]
-        if missing:
-            raise UserError(
-                f"the composition names {missing[0]!r}, and there is no such module",
-                todo=f"There are {', '.join(modules) or 'none'}",
-            )
+        self._rows = ComposedRows(encoder)
+        self._follows = composition is None
+        composition = by_names(self.modules) if composition is None else composition
+        self.composition = self._known(composition)
 
     @classmethod
     def load(
@@ -96,6 +92,7 @@ class Adapted:
         adapted = cls.open(base, composition, places, dtype=dtype, device=device)
         if compose is None:
             adapted.relatives = relatives_of(composition, places.values())
+            adapted._follows = composition is None or isinstance(composition, ByLanguage)
         return adapted
 
     @classmethod
@@ -126,7 +123,80 @@ class Adapted:
             UserError: It is malformed, or names a module that is not there.
         """
         value = parse(composition) if isinstance(composition, str) else composition
-        return Adapted(self.encoder, self.modules, value)
+        if value is None:
+            return Adapted(self.encoder, self.modules)
+        other = copy(self)
+        other.relatives, other._follows, other.modules = NOBODY, False, dict(self.modules)
+        other.composition = other._known(value)
+        return other
+
+    def add(self, name: str, module: nn.Module | str | Path) -> None:
+        """Load one more module; those that are there stay as they are.
+
+        Where nothing but the modules says which languages they are for, this one is for those of
+        its manifest, or for the language it is named after.
+
+        Args:
+            name: A name that no other has.
+            module: A module, or the folder of one trained on this base.
+
+        Raises:
+            UserError: The name is taken, the folder is no module of this base, or there is one
+                for its language.
+        """
+        if name in self.modules or name in ("", ARROW):
+            taken = f"there is a module named {name!r} already" if name in self.modules else ""
+            raise UserError(
+                taken or f"a module can't be named {name!r}", todo="Give it another name"
+            )
+        tags, relatives = [name], self.relatives
+        if not isinstance(module, nn.Module):
+            module, manifest = open_module(str(module), self.encoder)
+            tags, relatives = manifest.languages, relatives.and_(manifest)
+        if self._follows:
+            self.composition = with_one(self.composition, name, tags)
+            self.relatives = relatives
+        self.modules[name] = module.to(self.encoder.device)
+
+    def remove(self, name: str) -> None:
+        """Let go of a module and its memory.
+
+        Raises:
+            UserError: There is none of that name, or the composition names it.
+        """
+        if name not in self.modules:
+            raise UserError(f"there is no module named {name!r}")
+        if self._follows:
+            self.composition, self.relatives = without(self.composition, self.relatives, name)
+        elif name in names(self.composition):
+            raise UserError(
+                f"the composition names {name!r}",
+                where=show(self.composition),
+                todo="Use another composition (with_) to remove it from",
+            )
+        self._rows.forget(self.modules.pop(name))
+
+    @contextmanager
+    def merged(self, composition: str | Composition = None) -> Iterator[Adapted]:
+        """Add LoRAs into the base's weights for as long as the block lasts: rows cost the base's.
+
+        Untouched weights are shared; afterwards the base is bitwise what it was. In the block
+        only this composition runs, of this object and of what the block is given.
+
+        Args:
+            composition: A LoRA, or a stack or fixed mixture of LoRAs; without, that of this
+                object.
+
+        Yields:
+            The same encoder and modules under this composition.
+
+        Raises:
+            UserError: It is none of these, or something is merged already.
+        """
+        value = parse(composition) if isinstance(composition, str) else composition
+        one = self.with_(for_all(self.composition if value is None else value))
+        with self._rows.merged(one.composition, one.modules):
+            yield one
 
     def encode(
         self,
@@ -179,18 +249,13 @@ class Adapted:
         Raises:
             UserError: As for `encode`.
         """
-        chosen = self._choose(n, languages, compositions)
-        with ExitStack() as attached:
-            made: dict[Composition, Attachment] = {
-                composition: self._attach(composition, attached)
-                for composition in dict.fromkeys(c for c in chosen if c is not None)
-            }
-            yield lambda chunk: together([made.get(chosen[position]) for position in chunk])
+        chosen = choose(self.composition, self.relatives, n, languages, compositions)
+        with self._rows.acting(chosen, self.modules) as rows:
+            yield rows
 
     def bare(self, languages: Sequence[str | None]) -> list[str]:
         """Those of the tags that some part of the composition has nothing for."""
-        named = [tag for tag in dict.fromkeys(languages) if tag is not None]
-        return [tag for tag in named if lacks(self.composition, tag)]
+        return bare(self.composition, languages)
 
     def notices(self, languages: Sequence[str | None]) -> list[str]:
         """What a person should know of languages no module is for, one line each."""
@@ -203,57 +268,16 @@ class Adapted:
             UserError: Some of it can't run.
         """
         for composition in opened(self.composition):
-            with ExitStack() as attached:
-                self._attach(composition, attached)
+            self._rows.make(composition, self.modules)
 
-    def _attach(self, composition: Composition, attached: ExitStack) -> Attachment:
-        try:
-            module = Composed(composition, self.modules)
-        except ValueError as error:
-            raise UserError(str(error), where="composition") from None
-        attachment = Attachment(self.encoder, module)
-        attached.callback(attachment.remove)
-        return attachment
-
-    def _choose(
-        self,
-        n: int,
-        languages: Sequence[str | None] | None,
-        compositions: Sequence[Composition] | None,
-    ) -> list[Composition]:
-        given = [self.composition] * n if compositions is None else list(compositions)
-        for rows, what in ((given, "compositions"), (languages, "languages")):
-            if rows is not None and len(rows) != n:
-                raise UserError(f"{n} texts and {len(rows)} {what}: give one for each text")
-        if languages is None:
-            opened = {composition: _only(composition) for composition in set(given)}
-            return [opened[composition] for composition in given]
-        if compositions is None:
-            near = {tag: self.relatives.of(tag) for tag in self.bare(languages)}
-            for tag in near:
-                warnings.warn(self.relatives.notice(tag), StandsIn, stacklevel=5)
-            languages = [near.get(tag) or tag for tag in languages]  # type: ignore[arg-type]
-        pairs = list(zip(given, languages, strict=True))
-        found = {
-            (composition, tag): None if tag is None else for_language(composition, tag)
-            for composition, tag in set(pairs)
-        }
-        return [found[pair] for pair in pairs]
-
-
-def _only(composition: Composition) -> Composition:
-    """The composition if it is the same for all languages it names."""
-    choice = choices(composition)
-    if not choice:
+    def _known(self, composition: Composition) -> Composition:
+        missing = [name for name in names(composition) if name not in self.modules]
+        if missing:
+            raise UserError(
+                f"the composition names {missing[0]!r}, and there is no such module",
+                todo=f"There are {', '.join(self.modules) or 'none'}",
+            )
         return composition
-    tags = list(dict.fromkeys(tag for one in choice for tag, _ in one.parts))
-    opened = {for_language(composition, tag) for tag in tags if tag != ANY}
-    if ANY in tags or len(opened) != 1:
-        known = ", ".join(tag for tag in sorted(tags) if tag != ANY)
-        raise UserError(
-            "several modules are loaded", todo=f"Give a language for each text ({known})"
-        )
-    return opened.pop()
 
 
 def open_module(folder: str, encoder: Encoder) -> tuple[nn.Module, Manifest]:
@@ -262,7 +286,7 @@ def open_module(folder: str, encoder: Encoder) -> tuple[nn.Module, Manifest]:
     Raises:
         UserError: It is no module, or was trained on another base; what differs is said.
     """
-    manifest, _ = open_folder(folder)
+    manifest, tensors = open_folder(folder)
     print_ = fingerprint.Fingerprint.from_dict(dict(manifest.base.fingerprint))
     differs = fingerprint.compare(print_, encoder.identity)
     if differs:
@@ -271,4 +295,6 @@ def open_module(folder: str, encoder: Encoder) -> tuple[nn.Module, Manifest]:
             where=str(folder),
             todo=f"Load it on {manifest.base.id or 'the base it was trained on'}",
         )
-    return load_module(f"{folder}/module.safetensors", geometry(encoder)), manifest
+    kind, options = manifest.module.kind, manifest.module.options
+    where = f"{folder}/module.safetensors"
+    return fitted(tensors, kind, options, geometry(encoder), where), manifest

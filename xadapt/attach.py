@@ -59,12 +59,20 @@ class Attachment:
         self._inputs: dict[Remembered, Tensor] = {}
         self._ids: Tensor | None = None
         self._undo: list[Callable[[], None]] = []
-        effects = effects_of(module)
-        places = [_place(encoder, effect) for effect in effects]
-        for at in dict.fromkeys(at for effect in effects for at in effect.remembered):
+        self._acts = [(effect, place(encoder, effect)) for effect in effects_of(module)]
+        self.attach()
+
+    @property
+    def attached(self) -> bool:
+        """Whether it is on the encoder, be it on or off."""
+        return bool(self._undo)
+
+    def attach(self) -> None:
+        """Put the module back onto the encoder after `remove`."""
+        for at in dict.fromkeys(at for effect, _ in self._acts for at in effect.remembered):
             self._remember(at)
-        self._undo.append(join(encoder.model, self))
-        for effect, site in zip(effects, places, strict=True):
+        self._undo.append(join(self.encoder.model, self))
+        for effect, site in self._acts:
             self._hook_embeddings(effect) if site is None else self._hook(effect, site)
 
     @property
@@ -102,7 +110,7 @@ class Attachment:
             self._ids = None
 
     def remove(self) -> None:
-        """Take the module off the encoder for good."""
+        """Take the module off the encoder, which is bare then; `attach` puts it back."""
         while self._undo:
             self._undo.pop()()
 
@@ -111,7 +119,7 @@ class Attachment:
             return self._add(effect, site, inputs[0], output) if self.rows is not None else None
 
         self._undo.append(site.module.register_forward_hook(add).remove)
-        if effect.site in ("q", "k") and _projects_positions(self.encoder):
+        if effect.site in ("q", "k") and projects_positions(self.encoder):
             owner = self.encoder.model.get_submodule(site.path.rpartition(".")[0])
             self._undo.append(split_by_rows(self.encoder.model, owner))
 
@@ -120,7 +128,7 @@ class Attachment:
         layer, reads = at
         sites = ("q", "k", "v") if reads == "attn_in" else ("ffn_in",)  # whichever is called first
         modules = {site.module for name in sites for site in self.encoder.sites(layer, name)}
-        if reads == "attn_in" and _projects_positions(self.encoder):
+        if reads == "attn_in" and projects_positions(self.encoder):
             # The attention may see groups of rows apart; its layer sees them all, and the same.
             modules = {self.encoder.model.get_submodule(f"{self.encoder.family.layers}.{layer}")}
 
@@ -219,8 +227,12 @@ def _added(y: Tensor, rows: Rows, delta: Tensor) -> Tensor:
     return y.index_add(0, rows, delta) if isinstance(rows, Tensor) else y + delta
 
 
-def _place(encoder: Encoder, effect: Effect) -> SitePoint | None:
-    """Where an effect acts; ``None`` stands for the table of word embeddings."""
+def place(encoder: Encoder, effect: Effect) -> SitePoint | None:
+    """Where an effect acts; ``None`` stands for the embeddings.
+
+    Raises:
+        UserError: The encoder has no such place.
+    """
     if effect.layer == BELOW:
         return None
     points = encoder.sites(effect.layer, effect.site) if effect.layer < encoder.depth else []
@@ -230,7 +242,7 @@ def _place(encoder: Encoder, effect: Effect) -> SitePoint | None:
             f"which this base of {encoder.depth} layers lacks",
             todo="Load it on the base it was trained on",
         )
-    if effect.by_row and effect.site in ("q", "k") and _projects_positions(encoder):
+    if effect.by_row and effect.site in ("q", "k") and projects_positions(encoder):
         raise UserError(
             "this base projects its positions through q and k, once for all rows, so "
             "experts there can't be weighed by row",
@@ -239,6 +251,6 @@ def _place(encoder: Encoder, effect: Effect) -> SitePoint | None:
     return points[effect.point]
 
 
-def _projects_positions(encoder: Encoder) -> bool:
+def projects_positions(encoder: Encoder) -> bool:
     """Whether q and k are also called on a table of positions that all rows share (DeBERTa)."""
     return bool(getattr(encoder.model.config, "share_att_key", False))

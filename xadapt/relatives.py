@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from xadapt.compose.values import ANY, ByLanguage, Composition
+from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import read_manifest
 from xadapt.language_families import stand_in
 from xadapt.language_match import find_same
@@ -30,6 +31,11 @@ class Relatives:
     def of(self, tag: str) -> str | None:
         """The language whose module stands in for another, or ``None``."""
         return None if find_same(tag, self.pivots) else stand_in(tag, self.languages)
+
+    def and_(self, manifest: Manifest) -> Relatives:
+        """With the languages of one more module."""
+        pivots = (*self.pivots, *([manifest.pivot] if manifest.pivot else []))
+        return Relatives((*self.languages, *manifest.languages), tuple(dict.fromkeys(pivots)))
 
     def notice(self, tag: str) -> str:
         """One line for a person, of a language that no module is for."""

@@ -30,9 +30,19 @@ def load_module(path: Path | str, geometry: Geometry) -> nn.Module:
     Raises:
         UserError: The file is unreadable, of an unknown kind, or does not fit the encoder.
     """
-    tensors, kind, options = read_module(path)
-    module = build(kind, options, geometry, where=str(path))
-    _require_same_shapes(module, tensors, str(path))
+    return fitted(*read_module(path), geometry, str(path))
+
+
+def fitted(
+    tensors: dict[str, Tensor], kind: str, options: dict, geometry: Geometry, where: str = ""
+) -> nn.Module:
+    """A module of what a file holds, for an encoder of the given shapes.
+
+    Raises:
+        UserError: The kind is unknown, or it does not fit the encoder.
+    """
+    module = build(kind, options, geometry, where=where)
+    _require_same_shapes(module, tensors, where)
     module.load_state_dict(tensors)
     return module
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from xadapt.compose.values import ANY, ByLanguage, Composition, parts_of, rebuilt
+from xadapt.errors import UserError
 from xadapt.language_match import find_same
 
 NO_LANGUAGE = "zxx"  # the tag of what is in no language
@@ -35,6 +36,25 @@ def opened(composition: Composition) -> list[Composition]:
     """What a composition can be for a row: for each language it names, and for any other."""
     tags = [tag for choice in choices(composition) for tag, _ in choice.parts if tag != ANY]
     return list(dict.fromkeys(for_language(composition, tag) for tag in (*tags, NO_LANGUAGE)))
+
+
+def for_all(composition: Composition) -> Composition:
+    """The composition that acts on every row, if it is the same for all languages it names.
+
+    Raises:
+        UserError: It is not.
+    """
+    choice = choices(composition)
+    if not choice:
+        return composition
+    tags = list(dict.fromkeys(tag for one in choice for tag, _ in one.parts))
+    found = {for_language(composition, tag) for tag in tags if tag != ANY}
+    if ANY in tags or len(found) != 1:
+        known = ", ".join(tag for tag in sorted(tags) if tag != ANY)
+        raise UserError(
+            "several modules are loaded", todo=f"Give a language for each text ({known})"
+        )
+    return found.pop()
 
 
 def choices(composition: Composition) -> list[ByLanguage]:

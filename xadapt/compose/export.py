@@ -14,6 +14,7 @@ from xadapt.errors import UserError
 from xadapt.modules.effects import Geometry, Place
 from xadapt.modules.lora import LoRA, LoRAOptions, LowRank
 from xadapt.modules.low_rank import singular
+from xadapt.modules.sums import Terms, joined
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def merge_loras(
     Raises:
         UserError: A part is no LoRA, or its weight is not fixed.
     """
-    terms: dict[Place, list[tuple[float, LowRank]]] = {}
+    terms: dict[Place, Terms] = {}
     for weight, name in _terms(composition, 1.0):
         module = modules[name]
         if not isinstance(module, LoRA):
@@ -65,7 +66,8 @@ def merge_loras(
             terms.setdefault(effect.place, []).append((weight, effect.fn))
     if not terms:
         raise UserError("there is nothing to merge", where=show(composition))
-    updates = {place: _joined(own) for place, own in terms.items()}
+    with torch.no_grad():
+        updates = {place: joined(own) for place, own in terms.items()}
     cut = {place: _cut(*update, rank) for place, update in updates.items()}
     module = _built({place: (A, B) for place, (A, B, _) in cut.items()}, geometry)
     return Exported(module, max(lost for _, _, lost in cut.values()))
@@ -87,12 +89,6 @@ def _terms(composition: Composition, weight: float) -> Iterator[tuple[float, str
             where=show(composition),
             todo="Only stacks and fixed mixtures become one plain module",
         )
-
-
-def _joined(terms: list[tuple[float, LowRank]]) -> tuple[Tensor, Tensor]:
-    down = torch.cat([low.A.detach() for _, low in terms])
-    up = torch.cat([weight * low.scale * low.B.detach() for weight, low in terms], 1)
-    return down, up
 
 
 def _cut(down: Tensor, up: Tensor, rank: int | None) -> tuple[Tensor, Tensor, float]:
