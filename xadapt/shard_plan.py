@@ -94,7 +94,7 @@ def refuse_other(old: Made, new: Made, path: Path) -> None:
     except UserError as error:
         raise UserError(error.what, where=str(path)) from None
     found = [f"base: {said}" for said in compare(*prints)]
-    before, now = old.model_dump(), new.model_dump()
+    before, now = (one.model_dump(mode="json") for one in (old, new))
     for key in before:
         if key == "text_hash" and before[key] != now[key]:
             found.append(f"text: other content in {new.text}, or other languages")
