@@ -22,12 +22,12 @@ ROOMS = {
 }  # fmt: skip
 FLOORS = {
     1: "errors files records registry losses matching metrics languages language_match resources "
-    "text_key tag_scheme heads language_families",
-    3: "attach attach_rows attach_sums attach_merged store recipe recipe_file",
+    "text_key tag_scheme heads language_families vector_index",
+    3: "attach attach_rows attach_sums attach_merged store recipe recipe_file vector_shards",
     5: "run adapted assess composing module_places outcome records_in quickstart out_folder "
     "held_out inside predictor tagger classifier pair_scorer answer_finder assess_tagging "
     "assess_heads assess_sts emea relatives few_shot few_shot_loss usage measured_stand_in "
-    "open_ie assess_open_ie trees_in composed_rows row_choice",
+    "open_ie assess_open_ie trees_in composed_rows row_choice sharded shard_folder shard_plan",
     6: "__init__ verbs",
 }
 LONE = {name: floor for floor, names in FLOORS.items() for name in names.split()}

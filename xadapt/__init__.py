@@ -2,8 +2,9 @@
 
 The command line's verbs, in Python: `train`, `load`, `encode`, `compose`, `evaluate`, and for task
 heads `evaluate_tagging`, `evaluate_classification`, `evaluate_sts`, `evaluate_qa` and
-`evaluate_open_ie`. They are described in `xadapt.verbs`, which is imported when the first of them
-is used, so that ``import xadapt`` and ``xadapt --help`` take no time.
+`evaluate_open_ie`. They are described in `xadapt.verbs`; `encode_shards` in `xadapt.sharded`, and
+`open_vectors`, which opens what it made, in `xadapt.vector_shards`. These are imported when the
+first of their verbs is used, so that ``import xadapt`` and ``xadapt --help`` take no time.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xadapt.sharded import encode_shards
+    from xadapt.vector_shards import open_vectors
     from xadapt.verbs import (
         compose,
         encode,
@@ -26,13 +29,16 @@ if TYPE_CHECKING:
         train,
     )
 
+ELSEWHERE = {"encode_shards": "xadapt.sharded", "open_vectors": "xadapt.vector_shards"}
 VERBS = (
     "train", "load", "encode", "compose", "evaluate", "evaluate_tagging",
     "evaluate_classification", "evaluate_sts", "evaluate_qa", "evaluate_open_ie",
+    *ELSEWHERE,
 )  # fmt: skip
 __all__ = [
-    "__version__", "compose", "encode", "evaluate", "evaluate_classification", "evaluate_open_ie",
-    "evaluate_qa", "evaluate_sts", "evaluate_tagging", "load", "train",
+    "__version__", "compose", "encode", "encode_shards", "evaluate", "evaluate_classification",
+    "evaluate_open_ie", "evaluate_qa", "evaluate_sts", "evaluate_tagging", "load", "open_vectors",
+    "train",
 ]  # fmt: skip
 
 
@@ -45,9 +51,9 @@ class _Package(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         if name in VERBS:
-            from xadapt import verbs
+            from importlib import import_module
 
-            return getattr(verbs, name)
+            return getattr(import_module(ELSEWHERE.get(name, "xadapt.verbs")), name)
         if name == "__version__":
             from importlib.metadata import version
 

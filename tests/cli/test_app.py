@@ -72,6 +72,8 @@ def test_a_fault_of_ours_is_one_line_and_can_be_looked_at(monkeypatch: pytest.Mo
         ("train r", "xadapt: interrupted; the same command with --resume goes on"),
         ("quickstart", "xadapt: interrupted; the same command goes on"),
         ("encode --base b", "xadapt: interrupted\n"),
+        ("encode --shards d", "xadapt: interrupted; whole shards stay; the same command with"),
+        ("encode --shards=d", "xadapt: interrupted; whole shards stay; the same command with"),
         ("evaluate bitext", "xadapt: interrupted\n"),
     ],
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from tiny_commands import Place, everything, good, place, xadapt  # noqa: F401
 
+from xadapt import open_vectors
 from xadapt.adapted import Adapted
 
 TEXTS = ["the cat sat", "die katze sitzt", "", "ein hund\u2028im park"]
@@ -96,5 +98,45 @@ def test_mistakes(place: Place, module: Path, tmp_path: Path) -> None:  # noqa: 
         (("--base", tmp_path, "--text", text), str(tmp_path)),
     ):
         done = xadapt("encode", *arguments, "--out", tmp_path / "v.npy")
+        assert done.code == 2 and len(done.lines) == 1 and said in done.err, (said, done.err)
+    assert everything(tmp_path) == before
+
+
+def test_shards_from_the_command_line(place: Place, module: Path, tmp_path: Path) -> None:  # noqa: F811
+    tags = ("en", "deu", None, "de")
+    rows = [{"say": text, "in": tag} for text, tag in zip(TEXTS, tags, strict=True)]
+    text = lines(tmp_path / "t.jsonl", [json.dumps(row) for row in rows])
+    out = tmp_path / "new" / "v"
+    given = ("--base", place.base, "--module", module, "--text", text, "--column", "say", *FLOAT)
+    given += ("--lang-column", "in", "--shards", out, "--shard-rows", 3)
+    done = good("encode", *given)
+    assert done.out == f"4 vectors of 32 in 2 shards: {out}\n"
+    assert "no module is for en" in done.err
+    found = open_vectors(out)
+    adapted = Adapted.load(str(place.base), str(module), dtype="float32")
+    np.testing.assert_array_equal(found[:3], adapted.encode(TEXTS[:3], [None, "de", None]))
+    np.testing.assert_array_equal(found[3:], adapted.encode(TEXTS[3:], ["de"]))
+    done = xadapt("encode", *given)
+    assert done.code == 2 and len(done.lines) == 1 and "holds finished vectors" in done.err
+    good("encode", *given, "--resume")
+    for more, said in ((("--half",), "dtype: float32, now float16"), (("--lang", "de"), "both")):
+        done = xadapt("encode", *given, "--resume", *more)
+        assert done.code == 2 and len(done.lines) == 1 and said in done.err
+
+
+def test_one_file_or_shards(place: Place, tmp_path: Path) -> None:  # noqa: F811
+    base = ("--base", place.base, "--text", lines(tmp_path / "t.txt", TEXTS))
+    before = everything(tmp_path)
+    out, shards = ("--out", tmp_path / "v.npy"), ("--shards", tmp_path / "v")
+    for arguments, said in (
+        ((), "give --out FILE.npy or --shards DIR"),
+        ((*out, *shards), "give --out FILE.npy or --shards DIR"),
+        ((*out, "--half"), "need --shards"),
+        ((*out, "--shard-format", "parquet"), "need --shards"),
+        ((*shards, "--shard-format", "zarr"), "unknown shard format"),
+        ((*shards, "--column", "a"), "lines of text have no columns"),
+        ((*shards, "--shard-rows", 0), "shard-rows"),
+    ):
+        done = xadapt("encode", *base, *arguments)
         assert done.code == 2 and len(done.lines) == 1 and said in done.err, (said, done.err)
     assert everything(tmp_path) == before

@@ -16,6 +16,16 @@ def test_lines_now_and_then_where_there_is_no_terminal(capsys, monkeypatch):
     assert bar.done == 65
 
 
+def test_a_total_that_is_not_known(capsys, monkeypatch):
+    clock = iter([0.0, 0.0, 20.0, 20.0, 25.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with meter("encoding", None) as bar:
+        bar.skip(40)
+        bar.advance(60, "fast")
+        assert capsys.readouterr().err == "encoding 100 fast\n"
+        assert bar.rate() == 60 / 25
+
+
 def test_silence_when_not_shown(capsys, monkeypatch):
     monkeypatch.setattr(progress, "EVERY", -1.0)
     with meter("training", 10, show=False) as bar:

@@ -18,6 +18,7 @@ INTERRUPTED = 130
 GOES_ON = {
     "train": "the same command with --resume goes on where it stopped",
     "quickstart": "the same command goes on where it stopped",
+    "encode --shards": "whole shards stay; the same command with --resume goes on after them",
 }
 
 app = typer.Typer(
@@ -55,9 +56,15 @@ def main() -> None:
     except Exception as error:
         _other(error)
     if code == INTERRUPTED:
-        said = GOES_ON.get(arguments[0])
+        said = GOES_ON.get(_command(arguments))
         _fail(f"interrupted; {said}" if said else "interrupted", INTERRUPTED)
     sys.exit(code or 0)
+
+
+def _command(arguments: list[str]) -> str:
+    """The command, and with it the option that makes it one that can be gone on with."""
+    sharded = any(word.partition("=")[0] == "--shards" for word in arguments)
+    return f"{arguments[0]} --shards" if sharded else arguments[0]
 
 
 def _other(error: Any) -> NoReturn:

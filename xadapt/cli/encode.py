@@ -18,10 +18,20 @@ from xadapt.readers.lines import read_lines
 
 def encode(
     base: options.BaseOption,
-    text: Annotated[str, typer.Option(help="File with one text a line, or - for standard input.")],
-    out: Annotated[
-        Path, typer.Option(dir_okay=False, help="The .npy file to write, (texts, dim) float32.")
+    text: Annotated[
+        str,
+        typer.Option(
+            help="File with one text a line, or - for standard input; for shards also .jsonl, "
+            ".parquet and hf:org/name."
+        ),
     ],
+    out: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="The .npy file to write, float32.")
+    ] = None,
+    shards: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Or a folder of shards, for texts without end."),
+    ] = None,
     module: options.ModuleOption = None,
     languages: Annotated[
         Path | None, typer.Option(help="File with one language tag a line, for each text.")
@@ -37,8 +47,64 @@ def encode(
     ] = None,
     pivot: options.PivotOption = "en",
     dtype: options.DtypeOption = "auto",
+    shard_rows: Annotated[int, typer.Option(min=1, help="Rows of a shard.")] = 100_000,
+    shard_format: Annotated[str, typer.Option(help="npy or parquet.")] = "npy",
+    half: Annotated[bool, typer.Option("--half", help="Shards of float16.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on at the first shard that is missing.")
+    ] = False,
+    column: Annotated[str | None, typer.Option(help="The texts' column; else text.")] = None,
+    lang_column: Annotated[str | None, typer.Option(help="Column of language tags.")] = None,
 ) -> None:
-    """Turn lines of text into vectors, each through its language's module."""
+    """Turn texts into vectors, each through its language's module."""
+    options.require((out is None) != (shards is None), "give --out FILE.npy or --shards DIR")
+    if shards is None:
+        alone = not (half or resume or column or lang_column)
+        options.require(
+            alone and shard_format == "npy",
+            "--half, --resume, --column, --lang-column and --shard-format need --shards",
+        )
+        assert out is not None
+        _to_file(base, text, out, module, languages, lang, compose, choose_by, pivot, dtype)
+        return
+    from xadapt.sharded import encode_shards
+
+    vectors = encode_shards(
+        text,
+        shards,
+        base=base,
+        modules=options.split(module),
+        compose=compose,
+        column=column,
+        lang=lang,
+        languages=languages,
+        lang_column=lang_column,
+        choose_by=choose_by,
+        pivot=pivot,
+        shard_rows=shard_rows,
+        shard_format=shard_format,  # type: ignore[arg-type]
+        half=half,
+        resume=resume,
+        dtype=dtype,
+        show=True,
+        say=lambda line: typer.echo(line, err=True),
+    )
+    rows, dim = vectors.shape
+    typer.echo(f"{rows} vectors of {dim} in {len(vectors.index.shards)} shards: {shards}")
+
+
+def _to_file(
+    base: str,
+    text: str,
+    out: Path,
+    module: list[str] | None,
+    languages: Path | None,
+    lang: str | None,
+    compose: str | None,
+    choose_by: str | None,
+    pivot: str,
+    dtype: str,
+) -> None:
     texts = read_texts(text)
     tags = read_tags(languages, lang, len(texts))
     import numpy as np

@@ -8,4 +8,12 @@ among all that give :class:`xadapt.records.ParallelPair`, so a new format is a n
 
 from __future__ import annotations
 
-NOT_PARTS = ("cldr_graph", "cldr_labels", "cldr_sample", "cldr_split", "lines", "sides")
+NOT_PARTS = (
+    "cldr_graph",
+    "cldr_labels",
+    "cldr_sample",
+    "cldr_split",
+    "lines",
+    "sides",
+    "text_stream",
+)

@@ -7,8 +7,9 @@ the languages, ``pivot`` and ``text``, or those of ``--columns``. Loading script
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -37,15 +38,36 @@ class HubDataset:
             UserError: The extra is not installed, the data set can't be opened or read, or a row
                 lacks a side.
         """
-        path, config, split = parse_source(source)
-        rows = iter(_attempt(lambda: _open(path, config, split), source))
-        number = 0
-        while (row := _attempt(lambda: next(rows, None), source)) is not None:
-            number += 1
-            where = f"{source}:{number}"
+        for where, row in Streamed(source):
             pair = row_pair(row, request, where)
             if pair:
                 yield pair
+
+
+class Streamed:
+    """The rows of an ``hf:`` source, each with where it is, one at a time.
+
+    Attributes:
+        etag: What changes when the data do: a hash that ``datasets`` makes of the files' names and
+            of their etags, revision or time of change.
+
+    Raises:
+        UserError: The extra is not installed, or the data set can't be opened or read.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        path, config, self._split = parse_source(source)
+        self._builder = _attempt(lambda: _open(path, config), source)
+        self.etag = str(getattr(self._builder, "hash", None) or "")
+
+    def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        stream = self._builder.as_streaming_dataset
+        rows = iter(_attempt(lambda: stream(split=self._split), self.source))
+        number = 0
+        while (row := _attempt(lambda: next(rows, None), self.source)) is not None:
+            number += 1
+            yield f"{self.source}:{number}", row
 
 
 def parse_source(source: str) -> tuple[str, str | None, str]:
@@ -66,15 +88,15 @@ def parse_source(source: str) -> tuple[str, str | None, str]:
     return path, None, split
 
 
-def _open(path: str, config: str | None, split: str) -> Iterable[dict[str, Any]]:
+def _open(path: str, config: str | None) -> Any:
     try:
         import datasets
     except ImportError:
         raise missing_extra("datasets", "data") from None
-    # Old releases of datasets would run a script that the data set brings; False forbids it.
-    return datasets.load_dataset(
-        path, name=config, split=split, streaming=True, trust_remote_code=False
-    )
+    build = datasets.load_dataset_builder
+    # Releases before 4 would run a script that the data set brings; False forbids it.
+    old = "trust_remote_code" in inspect.signature(build).parameters
+    return build(path, name=config, **({"trust_remote_code": False} if old else {}))
 
 
 def _attempt(step: Callable[[], _T], source: str) -> _T:

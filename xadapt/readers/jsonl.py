@@ -35,12 +35,17 @@ class Jsonl:
         for number, line in read_lines(source, limit=request.limits.chars):
             if line.strip():
                 where = f"{source}:{number}"
-                pair = row_pair(_parse(line, where), request, where)
+                pair = row_pair(parse_object(line, where), request, where)
                 if pair:
                     yield pair
 
 
-def _parse(line: str, where: str) -> dict[str, Any]:
+def parse_object(line: str, where: str) -> dict[str, Any]:
+    """The JSON object on a line.
+
+    Raises:
+        UserError: There is none.
+    """
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:

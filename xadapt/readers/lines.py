@@ -79,17 +79,33 @@ def read_lines(path: str, *, limit: int = LINE_CHARS) -> Iterator[tuple[int, str
             a NUL, or is longer than ``limit`` characters.
     """
     with open_bytes(path) as stream:
-        number = 0
-        while True:
-            where = f"{path}:{number + 1}"
-            # UTF-8 takes at most 4 bytes a character; 3 more for the BOM, 2 for the line end.
-            raw = take(stream.readline, 4 * limit + 5, where)
-            if not raw:
-                return
-            number += 1
-            if number == 1:
-                raw = raw.removeprefix(_BOM)
-            yield number, _decode(raw, where, limit)
+        yield from stream_lines(stream, path, limit=limit)
+
+
+def stream_lines(
+    stream: IO[bytes], name: str, *, limit: int = LINE_CHARS
+) -> Iterator[tuple[int, str]]:
+    """The same of a stream that is open, such as standard input.
+
+    Args:
+        stream: Open for reading bytes.
+        name: What faults call it.
+        limit: The longest line, in characters.
+
+    Raises:
+        UserError: As for `read_lines`.
+    """
+    number = 0
+    while True:
+        where = f"{name}:{number + 1}"
+        # UTF-8 takes at most 4 bytes a character; 3 more for the BOM, 2 for the line end.
+        raw = take(stream.readline, 4 * limit + 5, where)
+        if not raw:
+            return
+        number += 1
+        if number == 1:
+            raw = raw.removeprefix(_BOM)
+        yield number, _decode(raw, where, limit)
 
 
 def _decode(raw: bytes, where: str, limit: int) -> str:

@@ -136,7 +136,7 @@ def make_pair(request: Request, *, text: str, pivot: str, where: str) -> Paralle
             )
         if len(side) > request.limits.chars:
             raise too_long(where, request.limits.chars)
-        if not side.isascii() and not _is_unicode(side):
+        if not side.isascii() and not is_unicode(side):
             raise UserError(
                 f"the {lang} side of this row holds half a surrogate pair, which is no character",
                 where=where,
@@ -176,13 +176,18 @@ def _found(row: Mapping[str, Any], request: Request) -> tuple[Any, Any] | None:
 
 def _named(row: Mapping[str, Any], request: Request) -> tuple[Any, Any] | None:
     try:
-        pivot, text = (_follow(row, name) for name in request.columns)
+        pivot, text = (follow(row, name) for name in request.columns)
     except KeyError:
         return None
     return pivot, text
 
 
-def _follow(row: Any, name: str) -> Any:
+def follow(row: Any, name: str) -> Any:
+    """The value under a key, or under nested keys with dots between them.
+
+    Raises:
+        KeyError: There is none.
+    """
     if not isinstance(row, Mapping):
         raise KeyError(name)
     if name in row:
@@ -190,10 +195,11 @@ def _follow(row: Any, name: str) -> Any:
     head, dot, rest = name.partition(".")
     if not dot:
         raise KeyError(name)
-    return _follow(row[head], rest)
+    return follow(row[head], rest)
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether a text has no half of a surrogate pair in it."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 import torch
@@ -16,13 +17,17 @@ T = TypeVar("T")
 class Processes:
     """The processes of one run, as started by torchrun or accelerate.
 
+    Args:
+        cpu: Whether they compute on the CPU.
+        patience: How long one waits for the others, where half an hour is not enough.
+
     Attributes:
         rank: Number of this process, from 0.
         world: How many there are.
     """
 
-    def __init__(self, cpu: bool) -> None:
-        self.state = PartialState(cpu=cpu)
+    def __init__(self, cpu: bool, patience: timedelta | None = None) -> None:
+        self.state = PartialState(cpu=cpu, **({"timeout": patience} if patience else {}))
         self.rank, self.world = self.state.process_index, self.state.num_processes
 
     @property

@@ -18,44 +18,49 @@ class Meter:
 
     Args:
         label: What is being done.
-        total: How many units it takes.
+        total: How many units it takes; ``None`` if that is not known.
         bar: The bar to move; ``None`` prints lines.
     """
 
-    def __init__(self, label: str, total: int, bar: Progress | None) -> None:
+    def __init__(self, label: str, total: int | None, bar: Progress | None) -> None:
         self.label, self.total, self.done = label, total, 0
         self._bar, self._start, self._said = bar, time.monotonic(), time.monotonic()
-        self._first: int | None = None
+        self._skipped = 0
         self._task = bar.add_task(label, total=total, note="") if bar else None
 
     def advance(self, count: int = 1, note: str = "") -> None:
         """Count some units, with a note such as the loss."""
-        if self._first is None:
-            self._first = 0
         self.done += count
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, advance=count, note=note)
-        elif time.monotonic() - self._said > EVERY and self.done < self.total:
+        elif time.monotonic() - self._said > EVERY and self.done != self.total:
             self._said = time.monotonic()
             self._line(note)
 
     def skip(self, count: int) -> None:
         """Count units that an earlier sitting did."""
         self.done += count
-        self._first = count
+        self._skipped += count
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, advance=count)
 
+    def rate(self) -> float:
+        """Units a second, of this sitting."""
+        return (self.done - self._skipped) / max(1e-9, time.monotonic() - self._start)
+
     def _line(self, note: str) -> None:
-        fresh = self.done - (self._first or 0)
-        left = (self._said - self._start) / max(1, fresh) * (self.total - self.done)
-        text = f"{self.label} {self.done}/{self.total}, {_clock(left)} left {note}"
+        fresh, seconds = max(1, self.done - self._skipped), self._said - self._start
+        state = f"{self.done}"
+        if self.total is not None:
+            left = seconds / fresh * (self.total - self.done)
+            state = f"{self.done}/{self.total}, {_clock(left)} left"
+        text = f"{self.label} {state} {note}"
         sys.stderr.write(text.rstrip() + "\n")
         sys.stderr.flush()
 
 
 @contextmanager
-def meter(label: str, total: int, show: bool = True) -> Iterator[Meter]:
+def meter(label: str, total: int | None, show: bool = True) -> Iterator[Meter]:
     """Show progress inside the block; ``show`` off makes it silent."""
     console = Console(stderr=True)
     if not show or not console.is_terminal:

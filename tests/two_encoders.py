@@ -1,0 +1,47 @@
+"""Encoding into shards under torchrun, as many processes as it starts."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from tiny_shards import adapted, quiet, source
+
+from xadapt.errors import UserError
+from xadapt.readers.text_stream import TextSource
+from xadapt.shard_plan import Layout
+from xadapt.sharded import encode_into
+from xadapt.train.processes import Processes
+
+
+def main(folder: Path, world: int) -> None:
+    """Encode afresh; again where some shards are missing; and what must be refused."""
+    processes = Processes(cpu=True)
+    assert processes.world == world, f"{processes.world} processes, not {world}"
+    one, text = adapted(folder / "base"), source(folder)
+    for layout, name in ((Layout(rows=5), "fresh"), (Layout(rows=100, half=True), "one-shard")):
+        vectors = encode_into(one, text, folder / name, layout)
+        assert vectors.shape[0] == 23
+    if processes.main:
+        shutil.copytree(folder / "fresh", folder / "cut")
+        (folder / "cut" / "part-00001.npy").unlink()
+        (folder / "cut" / "part-00004.npy").unlink()
+    processes.wait()
+    encode_into(one, text, folder / "cut", Layout(rows=5), resume=True)
+    for wrong, said in (
+        (text, "holds finished vectors"),
+        (TextSource("-"), "can't share standard input"),
+    ):
+        try:
+            encode_into(one, wrong, folder / "cut", Layout(rows=5))
+        except UserError as error:
+            assert said in str(error), error
+        else:
+            raise AssertionError(said)
+    processes.wait()
+
+
+if __name__ == "__main__":
+    quiet()
+    main(Path(sys.argv[1]), int(sys.argv[2]))
