@@ -75,6 +75,8 @@ KINDS = (
     ("open_ie_", "Open triples, learnt in English, on {result[base]}", tasks.open_ie),
     ("engine", "What frozen saves", speed.engine),
     ("memory", "Memory on a base of XLM-R-large's size", speed.memory),
+    ("serving", "Serving many modules", speed.serving),
+    ("search", "Search over many vectors", speed.search),
     ("mixed_rows", "Compositions in one batch, beside adapters and peft", tables.mixed_rows),
     ("kill_and_resume", "Killed and resumed", tables.kills),
 )

@@ -44,3 +44,48 @@ def memory(result: dict) -> str:
         table(["", "peak GiB", "of them the base's weights", "s for two steps"], rows)
         + f"\n{result['layers']} layers of 1,024, bf16, sentences of {result['tokens']} tokens.\n"
     )
+
+
+def serving(result: dict) -> str:
+    """One line a way of serving, then what switching costs."""
+    exact = {row["way"]: f"{row['to separate runs']:.1g}" for row in result["difference"]}
+    rows = [
+        [row["way"], f"{row['seconds']:.3f}", f"{row['ratio']:.2f}",
+         f"{row['ratio of the least']:.2f}", exact.get(row["way"], "")]
+        for row in result["rows"]
+    ]  # fmt: skip
+    head = ["", "s", "ratio to the base", "ratio of the least times", "largest difference to "
+            "separate runs"]  # fmt: skip
+    told = ", ".join(f"{task} {ms:g}" for task, ms in result["switching"].items())
+    return (
+        table(head, rows) + f"\nXLM-R's shape with {result['layers']} layers, {result['dtype']}, "
+        f"{result['repeats']} turns, medians. With 500 modules loaded, in ms: {told}.\n"
+    )
+
+
+def search(result: dict) -> str:
+    """Search beside the bare product, and the large one."""
+    parts = []
+    if "tiles" in result:
+        found = result["tiles"]
+        bare = [key for key in found["rows"][0] if key.startswith("times ")]
+        rows = [
+            [row["case"], f"{row['seconds']:.1f}", *(f"{row[key]:.2f}" for key in bare)]
+            for row in found["rows"]
+        ]
+        same = found["same_ten_as"]
+        parts.append(
+            table(["", "s", *bare], rows) + f"\n{found['size']:,} x {found['size']:,} vectors of "
+            f"{found['dim']}, the nearest {found['k']}, medians of {found['repeats']}. Half "
+            f"precision gives full precision's answer: {'yes' if found['bf16_equals_fp32'] else 'no'};"
+            f" a stock bf16 product with topk has the same ten for {same['stock bf16']:,} of "
+            f"{found['asked']:,} queries.\n"
+        )
+    if "million" in result:
+        found = result["million"]
+        parts.append(
+            f"\n{found['size']:,} x {found['size']:,} from disk, both ways: {found['seconds']:.0f} "
+            f"s, peak {found['peak_bytes'] / GIB:.2f} GiB ({found['peak_bytes_before'] / GIB:.2f} "
+            "before it began).\n"
+        )
+    return "".join(parts)
