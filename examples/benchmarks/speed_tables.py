@@ -73,12 +73,11 @@ def search(result: dict) -> str:
             [row["case"], f"{row['seconds']:.1f}", *(f"{row[key]:.2f}" for key in bare)]
             for row in found["rows"]
         ]
-        same = found["same_ten_as"]
+        same, alike = found["same_ten_as"], "yes" if found["bf16_equals_fp32"] else "no"
         parts.append(
             table(["", "s", *bare], rows) + f"\n{found['size']:,} x {found['size']:,} vectors of "
             f"{found['dim']}, the nearest {found['k']}, medians of {found['repeats']}. Half "
-            f"precision gives full precision's answer: {'yes' if found['bf16_equals_fp32'] else 'no'};"
-            f" a stock bf16 product with topk has the same ten for {same['stock bf16']:,} of "
+            f"precision gives full precision's answer: {alike}; a stock bf16 product with topk has the same ten for {same['stock bf16']:,} of "
             f"{found['asked']:,} queries.\n"
         )
     if "million" in result:
