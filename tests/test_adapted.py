@@ -291,3 +291,14 @@ def test_merged_is_unmerged_and_runs_alone() -> None:
     with pytest.raises(UserError, match="only LoRAs"), both.merged("sw"):
         pass
     np.testing.assert_array_equal(both.encode(MANY, [None] * len(MANY)), base)
+
+
+def test_with_none_is_the_bare_base() -> None:
+    encoder = tiny_encoder()
+    adapted = Adapted(encoder, {"de": shaken(module_for(encoder), 1, 0.2)})
+    bare = Adapted(encoder, {}).encode(TEXTS)
+    for nothing in ("none", None):
+        own = adapted.with_(nothing)
+        assert np.array_equal(own.encode(TEXTS), bare)
+        assert np.array_equal(own.encode(TEXTS, ["de"] * len(TEXTS)), bare)
+    assert not np.allclose(adapted.encode(TEXTS), bare, atol=1e-3)

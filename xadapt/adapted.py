@@ -123,8 +123,6 @@ class Adapted:
             UserError: It is malformed, or names a module that is not there.
         """
         value = parse(composition) if isinstance(composition, str) else composition
-        if value is None:
-            return Adapted(self.encoder, self.modules)
         other = copy(self)
         other.relatives, other._follows, other.modules = NOBODY, False, dict(self.modules)
         other.composition = other._known(value)

@@ -77,8 +77,8 @@ def search(result: dict) -> str:
         parts.append(
             table(["", "s", *bare], rows) + f"\n{found['size']:,} x {found['size']:,} vectors of "
             f"{found['dim']}, the nearest {found['k']}, medians of {found['repeats']}. Half "
-            f"precision gives full precision's answer: {alike}; a stock bf16 product with topk has the same ten for {same['stock bf16']:,} of "
-            f"{found['asked']:,} queries.\n"
+            f"precision gives full precision's answer: {alike}; a stock bf16 product with topk "
+            f"has the same ten for {same['stock bf16']:,} of {found['asked']:,} queries.\n"
         )
     if "million" in result:
         found = result["million"]
