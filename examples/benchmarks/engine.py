@@ -2,7 +2,7 @@
 
     python examples/benchmarks/engine.py --data DATA
 
-Translation ranking on German pairs and MiniLM, one pass, the ranking objective alone. LoRA sits in
+Translation ranking on German pairs and MiniLM, the ranking objective alone. LoRA sits in
 all layers or in the upper ones; below them states are computed once and looked up (the prefix
 cache), or computed in every step as other libraries do. The share of the machine's matrix rate is
 that of the matrix products a run can't do without (forward through all layers it runs, and back
@@ -51,7 +51,8 @@ LOOP = sys.modules[Trainer.__module__]
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("--rows", type=int, default=6_000)
+    options.add_argument("--rows", type=int, default=3_000)
+    options.add_argument("--epochs", type=int, default=3)
     options.add_argument("--batch", type=int, default=32)
     args = options.parse_args()
     rows = tagged_pairs(args.data, "de")
@@ -63,7 +64,8 @@ def main() -> None:
     found = {name: run(args, train[: args.rows], judge, *plan) for name, plan in PLANS.items()}
     for name, row in found.items():
         print(name, {k: v for k, v in row.items() if k != "profile"})
-    save("engine", {"rows": args.rows, "batch": args.batch, "plans": found})
+    shape = {"rows": args.rows, "epochs": args.epochs, "batch": args.batch}
+    save("engine", {**shape, "plans": found})
     draw({name: row["profile"] for name, row in found.items()})
 
 
@@ -78,7 +80,9 @@ def run(
         LOOP.keep_prefix = lambda *_: None
     work = args.work / "engine"
     work.mkdir(parents=True, exist_ok=True)
-    spec = TrainSpec(batch_size=args.batch, evaluations=1, checkpoint_seconds=1e9)
+    spec = TrainSpec(
+        batch_size=args.batch, epochs=args.epochs, evaluations=1, checkpoint_seconds=1e9
+    )
     task = Task("translation_ranking", TranslationRanking(), train)
     trainer = Trainer(encoder, module, [task], Run(spec, work))
     clock, began = Clock(judge), time.monotonic()

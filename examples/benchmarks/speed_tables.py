@@ -23,7 +23,8 @@ def engine(result: dict) -> str:
     head = ["LoRA in", "s", "of them before the first step", "accuracy", "share of matrix rate",
             "padding"]  # fmt: skip
     return (
-        table(head, rows) + f"\n{result['rows']:,} pairs, one pass, batches of {result['batch']}; "
+        table(head, rows)
+        + f"\n{result['rows']:,} pairs, {result['epochs']} passes, batches of {result['batch']}; "
         "accuracy is the mean of both ways on held-out pairs.\n\n"
         "![Where a step's time goes](results/engine.svg)\n"
     )

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from bench import parser, save, xadapt
+from bench import MINILM, parser, save, xadapt
 
 from xadapt import registry
 from xadapt.backbones.encoder import Encoder
@@ -46,6 +46,7 @@ def main() -> None:
     options.add_argument("--lines", type=int, default=20_000, help="of text a language module sees")
     options.add_argument("--pairs", type=int, default=5_000, help="an alignment module sees")
     options.add_argument("--sentences", type=int, default=3_000, help="labelled English ones")
+    options.add_argument("--test", type=int, help="sentences of each test; all if not given")
     args = options.parse_args()
     langs = targets(args)
     args.lm = predicts_tokens(args.base)
@@ -60,7 +61,8 @@ def main() -> None:
         for name, by_language in judge(args, seed, langs).items():
             for lang, row in by_language.items():
                 scores.setdefault(name, {}).setdefault(lang, []).append(row)
-        save(f"transfer_{args.task}_{Path(args.base).name}", {**result, "systems": told(scores)})
+        some = f"_{args.test}" if args.test else ""
+        save(f"transfer_{args.task}_{short(args.base)}{some}", {**result, "systems": told(scores)})
 
 
 def predicts_tokens(base: str) -> bool:
@@ -70,6 +72,11 @@ def predicts_tokens(base: str) -> bool:
     except UserError:
         return False
     return True
+
+
+def short(base: str) -> str:
+    """What a base is called in file names."""
+    return "MiniLM" if base == MINILM else Path(base).name
 
 
 def targets(args: argparse.Namespace) -> list[str]:
@@ -91,7 +98,7 @@ def train_file(args: argparse.Namespace) -> Path:
 
 
 def place(args: argparse.Namespace, *parts: str) -> Path:
-    return (args.work / f"transfer_{Path(args.base).name}").joinpath(*parts)
+    return (args.work / f"transfer_{short(args.base)}").joinpath(*parts)
 
 
 def language_module(args: argparse.Namespace, lang: str) -> None:
@@ -181,7 +188,9 @@ def judge(args: argparse.Namespace, seed: int, langs: list[str]) -> dict[str, di
     reader = registry.load("readers", "conll" if args.task == "ner" else "conllu")()
     found: dict[str, dict[str, dict]] = {name: {} for name in systems}
     for lang in langs:
-        rows: list[TaggedSentence] = list(reader.read(str(test_file(args, lang)), lang))
+        rows: list[TaggedSentence] = list(reader.read(str(test_file(args, lang)), lang))[
+            : args.test
+        ]
         words = [row.words for row in rows]
         said = {
             name: emea(taggers[key], words, parse(text(lang)))
