@@ -26,6 +26,10 @@ is the complement without the clause's other parts.
 is bridged inside and cut at the edges. A noun modified by the clause is taken without the clause.
 A predicate without any argument is left out, and one whose span overlaps an earlier one's.
 
+**Known faults**, seen in PUD: a Turkish participle takes its noun as subject whatever its role, and
+"olarak" counts as a copula; a German particle or participle at the clause's end is left out; French
+"pas" after a simple verb is lost; an adverb right before a verb joins its span.
+
 The roles are those of Multi²OIE, Ro et al. 2020, https://arxiv.org/abs/2009.08128, section 3; rules
 over universal dependencies for open extraction: PredPatt, White et al. 2016,
 https://aclanthology.org/D16-1177.
