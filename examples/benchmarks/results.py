@@ -42,7 +42,7 @@ QUOTED = (
     ),
     (
         "transfer",
-        "transfer_ner_mini",
+        "transfer_ner_mini_500",
         "Named entities learnt in English and looked for in other languages, on mini, with other "
         "modules below the task module and, as controls, those of another language",
         tasks.transfer,
