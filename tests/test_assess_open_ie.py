@@ -64,7 +64,7 @@ def test_mistakes_are_one_line(taggers: tuple[Place, Path], tmp_path: Path) -> N
     bad.write_text("1\ta\t_\tNOUN\t_\t_\t1\tdep\t_\t_\n", encoding="utf-8")
     for more, said in (
         (("--data", bad), "x.conllu:1: this word hangs in a circle"),
-        (("--predicates", folder / "a"), "none of these modules has the head"),
+        (("--predicates", folder / "a"), "none of these modules has a head for tagging"),
         (("--compose-predicates", "mix("), "composition"),
     ):
         done = xadapt(*evaluate(place, folder, *more))

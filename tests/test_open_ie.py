@@ -70,9 +70,9 @@ def test_triples_of_sentences(taggers: tuple[Place, Path]) -> None:
     places = extractor.predicates([words])
     assert places == [[(1, 2), (4, 5)]]
     assert tuples(row) == [("katze", "sitzt", "matte"), ("katze", "läuft", "park")]
-    again = extractor.arguments([words], places)
+    again = extractor.finder.find([words], places)
     assert [tuple(own) for own in again] == [row.extractions]
-    assert extractor.adapted.encoder is extractor.tagger.adapted.encoder
+    assert extractor.finder.adapted.encoder is extractor.tagger.adapted.encoder
 
 
 def test_alone_and_in_a_batch_say_the_same(taggers: tuple[Place, Path]) -> None:
@@ -93,15 +93,15 @@ def test_the_last_stage_brings_the_head(taggers: tuple[Place, Path]) -> None:
     alone = Extractor.load(
         str(place.base), predicates=f"{folder}/p", arguments=f"{folder}/a2", dtype="float32"
     )
-    for name, value in staged.head.state_dict().items():
-        assert torch.equal(value, alone.head.state_dict()[name])
+    for name, value in staged.finder.head.state_dict().items():
+        assert torch.equal(value, alone.finder.head.state_dict()[name])
 
 
 @pytest.mark.parametrize(
     ("predicates", "arguments", "said"),
     [
-        ("a", "a", "none of these modules has the head to use for tagging"),
-        ("p", "p", "none of these modules has the head to use for arguments"),
+        ("a", "a", "none of these modules has a head for tagging"),
+        ("p", "p", "none of these modules has a head for arguments"),
         ("nowhere", "a", "no such module folder"),
     ],
 )

@@ -15,7 +15,7 @@ from xadapt.classifier import Classifier
 from xadapt.errors import UserError
 from xadapt.heads import Head
 from xadapt.hub.folder import write_folder
-from xadapt.predictor import chosen_head, first_scores, heads_of
+from xadapt.predictor import chosen_head, first_scores, heads_of, load_each
 
 LABELS: dict[str, Any] = {
     "classification": ("x", "y", "z"),
@@ -115,3 +115,13 @@ def test_first_scores_are_those_of_each_row_alone(there: tuple[Encoder, Path]) -
             alone = head(forward(encoder, tokens, mask)[0, 0])
         torch.testing.assert_close(own, alone, atol=1e-5, rtol=1e-5)
     assert first_scores(encoder, head, []).shape == (0, 2)
+
+
+def test_two_compositions_share_a_base(there: tuple[Encoder, Path]) -> None:
+    encoder, folder = there
+    paths = [folder / "one", folder / "lang"]
+    found = load_each(Classifier, encoder, paths, compose="lang + one", against="one")
+    assert list(found) == ["against", "module"]
+    assert found["against"].adapted.encoder is found["module"].adapted.encoder is encoder
+    with pytest.raises(UserError, match="none of these modules has a head"):
+        load_each(Classifier, encoder, paths, compose="one", against="lang")

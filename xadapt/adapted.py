@@ -65,7 +65,7 @@ class Adapted:
     @classmethod
     def load(
         cls,
-        base: str,
+        base: str | Encoder,
         *folders: str,
         compose: str | Composition = None,
         dtype: str = "auto",
@@ -77,7 +77,7 @@ class Adapted:
         same script and branch, if there is one; but never a language that modules are aligned to.
 
         Args:
-            base: Hub id, folder or ``package:NAME/SUBDIR``.
+            base: Hub id, folder or ``package:NAME/SUBDIR``, or a base that is loaded.
             folders: Folders of modules trained on this base; ``NAME=FOLDER`` gives one a name.
             compose: A composition over their names, or its text. A name that is none of them is
                 itself a folder; ``lang:TAG`` is the one module for that language.
@@ -98,23 +98,22 @@ class Adapted:
     @classmethod
     def open(
         cls,
-        base: str,
+        base: str | Encoder,
         composition: Composition,
         places: Mapping[str, str],
         *,
         dtype: str = "auto",
         device: str = "auto",
     ) -> Adapted:
-        """Load a base and the modules of a composition from their folders, by name.
+        """Load a base, if it is not there yet, and a composition's modules by name.
 
         Raises:
             UserError: A folder is no module, or belongs to another base.
         """
-        encoder = Encoder.from_pretrained(base, dtype=dtype, device=device)
-        modules = {
-            where: open_module(where, encoder)[0] for where in dict.fromkeys(places.values())
-        }
-        return cls(encoder, {name: modules[where] for name, where in places.items()}, composition)
+        if isinstance(base, str):
+            base = Encoder.from_pretrained(base, dtype=dtype, device=device)
+        modules = {where: open_module(where, base)[0] for where in dict.fromkeys(places.values())}
+        return cls(base, {name: modules[where] for name, where in places.items()}, composition)
 
     def with_(self, composition: str | Composition) -> Adapted:
         """The same encoder and modules under another composition.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from xadapt.answer_finder import AnswerFinder
 from xadapt.classifier import Classifier
@@ -12,13 +11,9 @@ from xadapt.errors import UserError
 from xadapt.evaluate import classification, qa
 from xadapt.evaluate.comparison import Result
 from xadapt.languages import normalise
-from xadapt.predictor import Predictor
+from xadapt.predictor import AGAINST, GIVEN, load_each
 from xadapt.readers.labelled_text import LabelledTexts
 from xadapt.readers.squad import Squad
-
-GIVEN, AGAINST = "module", "against"
-P = TypeVar("P", bound=Predictor)
-S = TypeVar("S")
 
 
 def evaluate_classification(
@@ -53,11 +48,11 @@ def evaluate_classification(
     rows = list(LabelledTexts().read(str(data), "und" if lang is None else normalise(lang)))
     texts, tags = [row.text for row in rows], _tags(lang, len(rows))
 
-    def said(classifier: Classifier) -> list[str]:
-        _tell_unknown({row.label for row in rows}, classifier.head.labels, say)
-        return classifier.classify(texts, tags)
-
-    systems = under_each(Classifier, said, base, modules, compose, against, head, dtype)
+    each = load_each(
+        Classifier, base, modules, compose=compose, against=against, head=head, dtype=dtype
+    )
+    _tell_unknown({row.label for row in rows}, each[GIVEN].head.labels, say)
+    systems = {name: one.classify(texts, tags) for name, one in each.items()}
     return classification.evaluate(rows, systems, base=AGAINST if against is not None else None)
 
 
@@ -91,37 +86,13 @@ def evaluate_qa(
     rows = list(Squad().read(str(data), "en" if lang is None else normalise(lang)))
     asked, tags = [(row.question, row.passage) for row in rows], _tags(lang, len(rows))
 
-    def said(finder: AnswerFinder) -> list[str]:
-        return [answer.text for answer in finder.answer(asked, tags)]
-
-    systems = under_each(AnswerFinder, said, base, modules, compose, against, head, dtype)
+    each = load_each(
+        AnswerFinder, base, modules, compose=compose, against=against, head=head, dtype=dtype
+    )
+    systems = {
+        name: [answer.text for answer in one.answer(asked, tags)] for name, one in each.items()
+    }
     return qa.evaluate(rows, systems, base=AGAINST if against is not None else None)
-
-
-def under_each(
-    kind: type[P],
-    said: Callable[[P], S],
-    base: str,
-    modules: Sequence[str | Path],
-    compose: str | None,
-    against: str | None,
-    head: str | None,
-    dtype: str,
-) -> dict[str, S]:
-    """What a predictor says under the composition, and under the other one if there is one.
-
-    Raises:
-        UserError: As for `Predictor.load`, or the two have heads of different labels.
-    """
-    folders = list(map(str, modules))
-    first = kind.load(base, *folders, compose=compose, head=head, dtype=dtype)
-    systems = {GIVEN: said(first)}
-    if against is not None:
-        other = kind.load(base, *folders, compose=against, head=head, dtype=dtype)
-        if other.head.labels != first.head.labels:
-            raise UserError("the two compositions have different labels", where="--against")
-        systems = {AGAINST: said(other), **systems}
-    return systems
 
 
 def _tags(lang: str | None, count: int) -> list[str] | None:

@@ -10,10 +10,9 @@ from xadapt.evaluate import open_ie as measures
 from xadapt.languages import normalise
 from xadapt.makers.open_ie import open_triples
 from xadapt.open_ie import Extractor
+from xadapt.predictor import AGAINST, GIVEN
 from xadapt.readers.conllu_trees import ConlluTrees
 from xadapt.records import OpenTriples
-
-GIVEN, AGAINST = "module", "against"
 
 
 def evaluate_open_ie(
@@ -59,7 +58,8 @@ def evaluate_open_ie(
     }
     rows = open_triples(ConlluTrees().read(str(data), tag))
     tags = None if lang is None else [tag] * len(rows)
-    said = {GIVEN: judged(Extractor.load(base, **own), rows, tags)}
+    extractor = Extractor.load(base, **own)
+    said = {GIVEN: judged(extractor, rows, tags)}
     base_name = None
     other = {"predicates": against_predicates, "arguments": against_arguments}
     if any(other.values()):
@@ -67,7 +67,8 @@ def evaluate_open_ie(
         for name, folder in other.items():
             if folder is not None:
                 own |= {name: _folders(folder), f"compose_{name}": None}
-        said = {AGAINST: judged(Extractor.load(base, **own), rows, tags), **said}
+        beside = Extractor.load(extractor.tagger.adapted.encoder, **own)
+        said = {AGAINST: judged(beside, rows, tags), **said}
     said[measures.LEFT_RIGHT] = measures.guessed(rows, said[GIVEN].found)
     return measures.evaluate(rows, said, base=base_name)
 
@@ -80,7 +81,8 @@ def judged(
     right = [[(start, stop) for (start, stop, _), *_ in row.extractions] for row in rows]
     found = extractor.predicates(words, languages)
     return measures.Said(
-        extractor.arguments(words, found, languages), extractor.arguments(words, right, languages)
+        extractor.finder.find(words, found, languages),
+        extractor.finder.find(words, right, languages),
     )
 
 

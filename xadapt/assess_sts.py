@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from xadapt.adapted import Adapted
 from xadapt.assess import BASE
-from xadapt.assess_heads import AGAINST, GIVEN, under_each
 from xadapt.backbones.encode import encode
 from xadapt.backbones.encoder import Encoder
 from xadapt.errors import UserError
@@ -19,7 +18,7 @@ from xadapt.evaluate.comparison import Result
 from xadapt.languages import normalise
 from xadapt.module_places import locate
 from xadapt.pair_scorer import PairScorer
-from xadapt.predictor import heads_of
+from xadapt.predictor import AGAINST, GIVEN, heads_of, load_each
 from xadapt.readers.scored_pairs import ScoredPairs
 from xadapt.records import ScoredPair
 
@@ -74,35 +73,26 @@ def evaluate_sts(
     if head is not None or heads_of(locate(folders, compose)[1], PairScorer.task):
         pairs = [(row.left, row.right) for row in rows]
         tags = None if left is None else [left] * len(rows)
-        found = under_each(
-            PairScorer,
-            lambda scorer: scorer.score(pairs, tags),
-            base,
-            folders,
-            compose,
-            against,
-            head,
-            dtype,
-        )
-        systems |= found
+        each = load_each(PairScorer, encoder, folders, compose=compose, against=against, head=head)
+        systems |= {name: one.score(pairs, tags) for name, one in each.items()}
     else:
         for name, expression in ((AGAINST, against), (GIVEN, compose)):
             if name == GIVEN or expression is not None:
-                adapted = _adapted(base, folders, expression, left is not None, dtype)
+                adapted = _adapted(encoder, folders, expression, left is not None)
                 systems[name] = _cosines(rows, adapted.encode, left, right)
     return sts.evaluate(rows, systems, base=BASE if against is None else AGAINST)
 
 
 def _adapted(
-    base: str, folders: Sequence[str], compose: str | None, by_language: bool, dtype: str
+    encoder: Encoder, folders: Sequence[str], compose: str | None, by_language: bool
 ) -> Adapted:
     """The modules; without languages and a composition the one module acts on every text."""
     if compose is None and not by_language:
         composition, places = locate(folders)
         if len(places) == 1:
             [composition] = places
-        return Adapted.open(base, composition, places, dtype=dtype)
-    return Adapted.load(base, *folders, compose=compose, dtype=dtype)
+        return Adapted.open(encoder, composition, places)
+    return Adapted.load(encoder, *folders, compose=compose)
 
 
 def _cosines(

@@ -12,12 +12,13 @@ from xadapt.errors import UserError
 from xadapt.evaluate import tagging
 from xadapt.languages import normalise
 from xadapt.module_places import locate
+from xadapt.predictor import AGAINST, GIVEN, load_each
 from xadapt.records import TaggedSentence
 from xadapt.tag_scheme import Scheme, to_labels
 from xadapt.tagger import Tagger
 
 READERS: dict[Scheme, str] = {"bio": "conll", "word": "conllu"}
-GIVEN, AGAINST, EQUAL = "module", "against", "equal weights"
+EQUAL = "equal weights"
 
 
 def evaluate_tagging(
@@ -54,7 +55,6 @@ def evaluate_tagging(
     Raises:
         UserError: A file or folder is unusable, or no module has a head.
     """
-    folders = list(map(str, modules))
     if emea and against is not None:
         raise UserError(
             "EMEA is told beside equal weights already",
@@ -62,7 +62,10 @@ def evaluate_tagging(
             todo="Leave one of --emea and --against out",
         )
     given = (NAME,) if emea else ()
-    tagger = Tagger.load(base, *folders, compose=compose, head=head, given=given, dtype=dtype)
+    each = load_each(
+        Tagger, base, modules, compose=compose, against=against, head=head, given=given, dtype=dtype
+    )
+    tagger = each[GIVEN]
     scheme = tagger.head.scheme
     reader = file_format or READERS[scheme]
     if reader not in READERS.values():
@@ -73,18 +76,13 @@ def evaluate_tagging(
     words = [row.words for row in rows]
     tags = None if lang is None else [tag] * len(rows)
     if emea:
-        value, _ = locate(folders, compose, given)
+        value, _ = locate(list(map(str, modules)), compose, given)
         found = {
             name: labels_by_emea(tagger, words, value, steps=steps)
             for name, steps in ((EQUAL, 0), (GIVEN, emea))
         }
         return tagging.evaluate(rows, found, scheme, base=EQUAL)
-    found = {GIVEN: tagger.tag(words, tags)}
-    if against is not None:
-        other = Tagger.load(base, *folders, compose=against, head=head, dtype=dtype)
-        if other.head.labels != tagger.head.labels:
-            raise UserError("the two compositions have different labels", where="--against")
-        found = {AGAINST: other.tag(words, tags), **found}
+    found = {name: one.tag(words, tags) for name, one in each.items()}
     return tagging.evaluate(rows, found, scheme, base=AGAINST if against is not None else None)
 
 

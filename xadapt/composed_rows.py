@@ -135,10 +135,7 @@ class ComposedRows:
     def _new(
         self, composition: Composition, modules: Mapping[str, nn.Module], sums: bool = False
     ) -> _Made:
-        try:
-            whole = Composed(composition, modules)
-        except ValueError as error:
-            raise UserError(str(error), where="composition") from None
+        whole = Composed.checked(composition, modules)
         # What is added to positions that all rows share is no business of single rows.
         together = sums or not projects_positions(self.encoder)
         terms = terms_of(whole.effects()) if together else None

@@ -14,7 +14,7 @@ from xadapt.backbones.encode import chunks
 from xadapt.backbones.words import Words, tokenize_words
 from xadapt.compose.by_language import choices
 from xadapt.compose.composed import Composed
-from xadapt.compose.values import Composition, Route, parts_of
+from xadapt.compose.values import Composition, Route, all_parts
 from xadapt.errors import UserError
 from xadapt.modules.ensemble import Ensemble
 from xadapt.tag_scheme import decode
@@ -54,10 +54,7 @@ def emea(
     """
     encoder = tagger.adapted.encoder
     ensemble = Ensemble(len(_route(composition).parts), encoder.depth).to(encoder.device)
-    try:
-        whole = Composed(composition, {**tagger.adapted.modules, NAME: ensemble})
-    except ValueError as error:
-        raise UserError(str(error), where="composition") from None
+    whole = Composed.checked(composition, {**tagger.adapted.modules, NAME: ensemble})
     rows = tokenize_words(encoder, sentences)
     found = [unseen(tagger.head, len(words)) for words in sentences]
     attachment = Attachment(encoder, whole)
@@ -105,7 +102,7 @@ def _logs(tagger: Tagger, attachment: Attachment, rows: list[Words]) -> list[Ten
 
 
 def _route(composition: Composition) -> Route:
-    found = [part for part in _parts(composition) if isinstance(part, Route)]
+    found = [part for part in all_parts(composition) if isinstance(part, Route)]
     own = [route for route in found if route.leader == NAME]
     if choices(composition):
         raise UserError(
@@ -118,7 +115,3 @@ def _route(composition: Composition) -> Route:
             todo=f"Such as: route({NAME}; de-lang, nl-lang) + task",
         )
     return own[0]
-
-
-def _parts(composition: Composition) -> list[Composition]:
-    return [composition, *(p for part in parts_of(composition) for p in _parts(part))]

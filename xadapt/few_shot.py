@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 
 from xadapt.compose.by_language import choices
 from xadapt.compose.text import show
-from xadapt.compose.values import Composition, Mix, parts_of, rebuilt, replaced
+from xadapt.compose.values import Composition, Mix, all_parts, rebuilt, replaced
 from xadapt.errors import UserError
 from xadapt.few_shot_loss import open_examples
 from xadapt.languages import normalise
@@ -175,7 +175,7 @@ def _controls(parts: Sequence[str]) -> dict[str, tuple[float, ...]]:
 
 
 def _mixture(composition: Composition) -> Mix:
-    found = [part for part in _parts(composition) if isinstance(part, Mix)]
+    found = [part for part in all_parts(composition) if isinstance(part, Mix)]
     if len(found) != 1 or choices(composition):
         raise UserError(
             f"{show(composition)} should have one mixture in it, and no choice by language",
@@ -183,10 +183,6 @@ def _mixture(composition: Composition) -> Mix:
             todo="Such as: mix(a, b, c) or mix(a, b) + task",
         )
     return found[0]
-
-
-def _parts(composition: Composition) -> list[Composition]:
-    return [composition, *(p for part in parts_of(composition) for p in _parts(part))]
 
 
 def _weighed(composition: Composition, weights: Sequence[float]) -> Composition:

@@ -14,7 +14,7 @@ from xadapt.backbones.encoder import Encoder
 from xadapt.compose.by_language import choices
 from xadapt.compose.composed import Chosen, Composed
 from xadapt.compose.text import parse, show
-from xadapt.compose.values import Composition, Led, names, parts_of, replaced
+from xadapt.compose.values import Composition, Led, all_parts, names, replaced
 from xadapt.errors import UserError
 from xadapt.hub.folder import MODULE
 from xadapt.module_places import locate
@@ -63,7 +63,7 @@ class Inside:
             UserError: It acts through other modules, and no composition gives it some.
         """
         word = getattr(module, "leads", None)
-        led = [part for value in self.compositions for part in _parts(value)]
+        led = [part for value in self.compositions for part in all_parts(value)]
         if word and not any(isinstance(part, Led) and part.leader == SELF for part in led):
             raise UserError(
                 f"a module of kind {module.kind} acts through others, and none is given",
@@ -87,10 +87,6 @@ class Inside:
             ]
         except ValueError as error:
             raise UserError(str(error), where="--compose") from None
-
-
-def _parts(composition: Composition) -> list[Composition]:
-    return [composition, *(p for part in parts_of(composition) for p in _parts(part))]
 
 
 def inside(expressions: Sequence[str]) -> Inside:

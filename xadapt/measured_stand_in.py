@@ -197,10 +197,7 @@ def masked_losses(
     mask = encoder.tokenizer.mask_token_id
     if mask is None:
         raise UserError("the base has no mask token", todo="Give parallel text instead")
-    try:
-        whole = Composed(composition, adapted.modules)
-    except ValueError as error:
-        raise UserError(str(error), where="composition") from None
+    whole = Composed.checked(composition, adapted.modules)
     head = encoder.mlm_head(whole.before_vocabulary)
     shown, hidden, owners = _hidden(encoder.tokenize(texts), mask, encoder.tokenizer)
     losses, counts = np.zeros(len(texts)), np.zeros(len(texts))

@@ -7,21 +7,20 @@ modules of one frozen encoder with a head beside them, in compositions of their 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from xadapt.adapted import Adapted, open_module
 from xadapt.backbones.encode import Rows, token_states
 from xadapt.backbones.encoder import Encoder
 from xadapt.backbones.words import tokenize_words
 from xadapt.compose.values import Composition
 from xadapt.errors import UserError
-from xadapt.heads import ArgumentHead, Asked, Head, HeadTask, asked
-from xadapt.hub.opening import open_head, read_manifest
+from xadapt.heads import ArgumentHead, Asked, HeadTask, asked
 from xadapt.module_places import locate
+from xadapt.predictor import Predictor, chosen_head
 from xadapt.records import PREDICATE, ROLES, OpenTriples
 from xadapt.tag_scheme import decode, to_spans
 from xadapt.tagger import Tagger, unseen
@@ -30,7 +29,32 @@ Sentences = Sequence[Sequence[str]]
 Languages = Sequence[str | None] | None
 Place = tuple[int, int]
 Spans = tuple[tuple[int, int, str], ...]
-Part = tuple[Composition, dict[str, str]]
+
+
+class ArgumentFinder(Predictor):
+    """Arguments of given predicates; made by `load`."""
+
+    task: ClassVar[HeadTask] = "arguments"
+
+    def find(
+        self,
+        sentences: Sentences,
+        predicates: Sequence[Sequence[Place]],
+        languages: Languages = None,
+    ) -> list[list[Spans]]:
+        """One extraction for each given predicate, the predicate's span first.
+
+        Args:
+            sentences: Sentences as words.
+            predicates: ``(start, stop)`` of each predicate of each sentence.
+            languages: A tag for each sentence, where the composition chooses by language.
+
+        Raises:
+            UserError: As for `Adapted.encode`.
+        """
+        assert isinstance(self.head, ArgumentHead)
+        with self.adapted.acting(len(sentences), languages) as rows:
+            return argument_spans(self.adapted.encoder, self.head, sentences, predicates, rows)
 
 
 class Extractor:
@@ -38,18 +62,16 @@ class Extractor:
 
     Args:
         tagger: Of predicates.
-        adapted: The encoder with the modules that act when arguments are looked for.
-        head: Of arguments.
+        finder: Of their arguments.
     """
 
-    def __init__(self, tagger: Tagger, adapted: Adapted, head: ArgumentHead) -> None:
-        self.tagger, self.adapted = tagger, adapted
-        self.head = head.to(adapted.encoder.device)
+    def __init__(self, tagger: Tagger, finder: ArgumentFinder) -> None:
+        self.tagger, self.finder = tagger, finder
 
     @classmethod
     def load(
         cls,
-        base: str,
+        base: str | Encoder,
         *,
         predicates: str | Sequence[str],
         arguments: str | Sequence[str],
@@ -61,33 +83,28 @@ class Extractor:
         """Load a base, once, and the modules and heads of both taggers.
 
         Args:
-            base: As for `Adapted.load`.
-            predicates: The folder of the predicate tagger, or several as for `Tagger.load`.
+            base: As for `Predictor.load`.
+            predicates: The folder of the predicate tagger, or several as for `Predictor.load`.
             arguments: The same of the argument tagger.
-            compose_predicates: Which modules act when predicates are looked for; without it, and
-                with one module, that module. Where several have a head, that of the module
-                trained inside the others is used.
+            compose_predicates: Which modules act when predicates are looked for.
             compose_arguments: The same for arguments.
             dtype: As for `Adapted.load`.
             device: As for `Adapted.load`.
 
         Raises:
-            UserError: As for `Adapted.load`, or a head is not there or not of its task.
+            UserError: As for `Predictor.load`, or the first head does not mark predicates.
         """
-        first = _located(predicates, compose_predicates)
-        second = _located(arguments, compose_arguments)
-        heads = _head_place(first, "tagging"), _head_place(second, "arguments")
-        encoder = Encoder.from_pretrained(base, dtype=dtype, device=device)
-        tagger = Tagger(_adapted(encoder, first), _open(encoder, heads[0]))
+        first, second = _folders(predicates), _folders(arguments)
+        chosen_head(locate(second, compose_arguments)[1], ArgumentFinder.task)
+        tagger = Tagger.load(base, *first, compose=compose_predicates, dtype=dtype, device=device)
         if f"B-{PREDICATE}" not in tagger.head.labels:
             raise UserError(
                 f"this head does not mark predicates but {', '.join(tagger.head.labels[:8])}",
-                where=heads[0],
+                where=", ".join(first),
                 todo="Name a module trained by the recipe open_ie_predicates",
             )
-        head = _open(encoder, heads[1])
-        assert isinstance(head, ArgumentHead)
-        return cls(tagger, _adapted(encoder, second), head)
+        encoder = tagger.adapted.encoder
+        return cls(tagger, ArgumentFinder.load(encoder, *second, compose=compose_arguments))
 
     def extract(self, sentences: Sentences, languages: Languages = None) -> list[OpenTriples]:
         """What each sentence states; predicates without any argument are left out.
@@ -99,7 +116,7 @@ class Extractor:
         Raises:
             UserError: As for `Adapted.encode`.
         """
-        found = self.arguments(sentences, self.predicates(sentences, languages), languages)
+        found = self.finder.find(sentences, self.predicates(sentences, languages), languages)
         tags = ["und"] * len(sentences) if languages is None else languages
         return [
             OpenTriples(tuple(words), tuple(s for s in own if len(s) > 1), tag or "und")
@@ -111,16 +128,6 @@ class Extractor:
         tagged = self.tagger.tag(sentences, languages)
         spans = [to_spans(labels, "bio") for labels in tagged]
         return [[(start, stop) for start, stop, role in own if role == PREDICATE] for own in spans]
-
-    def arguments(
-        self,
-        sentences: Sentences,
-        predicates: Sequence[Sequence[Place]],
-        languages: Languages = None,
-    ) -> list[list[Spans]]:
-        """One extraction for each given predicate, the predicate's span first."""
-        with self.adapted.acting(len(sentences), languages) as rows:
-            return argument_spans(self.adapted.encoder, self.head, sentences, predicates, rows)
 
 
 def tuples(row: OpenTriples) -> list[tuple[str, ...]]:
@@ -193,34 +200,5 @@ def _decoded(
     return tuple((start, stop, role) for role, (_, start, stop) in sorted(best.items()))
 
 
-def _located(folders: str | Sequence[str], compose: str | Composition) -> Part:
-    composition, places = locate([folders] if isinstance(folders, str) else folders, compose)
-    if compose is None and len(places) == 1:
-        [composition] = places
-    return composition, places
-
-
-def _head_place(part: Part, task: HeadTask) -> str:
-    """The folder whose head is used: of its task, and trained inside the others that have one."""
-    manifests = {where: read_manifest(where) for where in dict.fromkeys(part[1].values())}
-    fits = {w: m for w, m in manifests.items() if m.head is not None and m.head.task == task}
-    below = {name for manifest in fits.values() for name in manifest.parents}
-    last = [where for where in fits if Path(where).resolve().name not in below]
-    if len(last) != 1:
-        raise UserError(
-            f"{len(last) or 'none'} of these modules has the head to use for {task}: "
-            f"{', '.join(last or manifests) or 'no module is given'}",
-            todo="Name one trained by the recipe open_ie_predicates or open_ie_arguments",
-        )
-    return last[0]
-
-
-def _adapted(encoder: Encoder, part: Part) -> Adapted:
-    opened = {where: open_module(where, encoder)[0] for where in dict.fromkeys(part[1].values())}
-    return Adapted(encoder, {name: opened[where] for name, where in part[1].items()}, part[0])
-
-
-def _open(encoder: Encoder, where: str) -> Head:
-    spec = read_manifest(where).head
-    assert spec is not None
-    return open_head(where, spec, encoder.width)
+def _folders(given: str | Sequence[str]) -> list[str]:
+    return [given] if isinstance(given, str) else list(given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,6 +18,9 @@ from xadapt.heads import Head, HeadTask
 from xadapt.hub.manifest import HeadSpec
 from xadapt.hub.opening import open_head, read_manifest
 from xadapt.module_places import locate
+
+GIVEN, AGAINST = "module", "against"
+P = TypeVar("P", bound="Predictor")
 
 
 class Predictor:
@@ -36,7 +39,7 @@ class Predictor:
     @classmethod
     def load(
         cls,
-        base: str,
+        base: str | Encoder,
         *folders: str,
         compose: str | Composition = None,
         head: str | None = None,
@@ -50,7 +53,7 @@ class Predictor:
         the others.
 
         Args:
-            base: As for `Adapted.load`.
+            base: As for `Adapted.load`, or one that is loaded.
             folders: As for `Adapted.load`.
             compose: Which modules act on a row; without it, and with one module, that module
                 acts on every row, whatever its language.
@@ -74,6 +77,42 @@ class Predictor:
             device=device,
         )
         return cls(adapted, open_head(where, spec, adapted.encoder.width))
+
+
+def load_each(
+    kind: type[P],
+    base: str | Encoder,
+    modules: Sequence[str | Path],
+    *,
+    compose: str | None,
+    against: str | None = None,
+    head: str | None = None,
+    given: Sequence[str] = (),
+    dtype: str = "auto",
+) -> dict[str, P]:
+    """Predictors under a composition, and before it under another if there is one; one base.
+
+    Args:
+        kind: Of predictor.
+        base: As for `Predictor.load`.
+        modules: Folders, as for `Predictor.load`.
+        compose: As for `Predictor.load`.
+        against: The other composition of the same modules.
+        head: As for `Predictor.load`.
+        given: As for `Predictor.load`.
+        dtype: As for `Predictor.load`.
+
+    Raises:
+        UserError: As for `Predictor.load`, or the two have heads of different labels.
+    """
+    folders = list(map(str, modules))
+    first = kind.load(base, *folders, compose=compose, head=head, given=given, dtype=dtype)
+    if against is None:
+        return {GIVEN: first}
+    other = kind.load(first.adapted.encoder, *folders, compose=against, head=head)
+    if other.head.labels != first.head.labels:
+        raise UserError("the two compositions have different labels", where="--against")
+    return {AGAINST: other, GIVEN: first}
 
 
 def heads_of(places: Mapping[str, str], task: HeadTask | None = None) -> dict[str, HeadSpec]:

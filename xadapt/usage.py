@@ -89,10 +89,7 @@ def _watched(
     progress: Callable[[int], None],
 ) -> dict[tuple[str, tuple[str, ...]], list[Cell]]:
     """The cells of one language by router and names of its experts."""
-    try:
-        whole = Composed(composition, adapted.modules)
-    except ValueError as error:
-        raise UserError(str(error), where="composition") from None
+    whole = Composed.checked(composition, adapted.modules)
     encoder = adapted.encoder
     sums: dict[int, dict[Place, _Sum]] = {}
     names: dict[int, tuple[str, tuple[str, ...]]] = {}

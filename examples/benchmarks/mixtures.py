@@ -20,10 +20,7 @@ from bench import HERE, parser, save, xadapt
 from transfer import told
 
 from xadapt import registry
-from xadapt.adapted import Adapted
 from xadapt.evaluate import tagging
-from xadapt.hub.opening import open_head, read_manifest
-from xadapt.module_places import locate
 from xadapt.recipe_file import find_recipe
 from xadapt.records import TaggedSentence
 from xadapt.tagger import Tagger
@@ -175,21 +172,15 @@ def judge(args: argparse.Namespace, seed: int) -> dict[str, dict[str, dict]]:
         words = [row.words for row in rows]
         said = {}
         for name, (trained, text) in uses.items():
-            tagger = load(args.base, str(place(args, seed, trained)), text(lang))
+            own_head = str(place(args, seed, trained))
+            tagger = Tagger.load(
+                args.base, compose=text(lang).replace("self", own_head), head=own_head
+            )
             said[name] = tagger.tag(words)
         for row in tagging.evaluate(rows, said, "bio", base=PLAIN).rows:
             found.setdefault(row.system, {})[lang] = row.to_dict()
         print(seed, lang, {n: round(f[lang]["score"]["mean"], 3) for n, f in found.items()})
     return found
-
-
-def load(base: str, folder: str, text: str) -> Tagger:
-    """A composition with the head of the module that is ``self`` in it."""
-    composition, places = locate((), text.replace("self", folder))
-    adapted = Adapted.open(base, composition, places)
-    spec = read_manifest(folder).head
-    assert spec is not None
-    return Tagger(adapted, open_head(folder, spec, adapted.encoder.width))
 
 
 def test_rows(args: argparse.Namespace, lang: str, reader: object) -> list[TaggedSentence]:

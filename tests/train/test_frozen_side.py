@@ -152,3 +152,17 @@ def test_a_head_alone_is_trained_on_the_last_states_which_are_computed_once(tmp_
     assert run.forward.start == encoder.depth and digest(run.trained) != before
     distinct = {row.words for row in tagged(20)}
     assert sum(rows for start, rows in starts if start == 0) == len(distinct)
+
+
+def test_a_single_pass_keeps_nothing_for_nobody_to_read(tmp_path):
+    for passes in (1, 2):
+        encoder = tiny_encoder("bert", mlm=True)
+        run = trainer(
+            tmp_path / str(passes),
+            [Task("a", TranslationRanking(), pairs(8))],
+            encoder=encoder,
+            module=module_for(encoder, **UPPER),
+            epochs=passes,
+        )
+        run.train()
+        assert (run.forward.prefix is not None) == (passes > 1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from xadapt import languages
 from xadapt.cli import options
@@ -207,10 +209,11 @@ def _measure_head(task: str, json: Path | None, **given: Any) -> None:
     from xadapt.cli import tables
 
     result = getattr(verbs, f"evaluate_{task}")(**given)
-    table = tables.tagging_table if task == "tagging" else tables.comparison_table
-    Console(highlight=False).print(table(result))
-    named = {"base": given["base"], "lang": given["lang"], "data": Path(given["data"]).name}
-    options.save_json(json, {**result.to_dict(), **named})
+    own: dict[str, Callable[[Any], Table]] = {
+        "tagging": tables.tagging_table,
+        "open_ie": tables.open_ie_table,
+    }
+    _show(result, own.get(task, tables.comparison_table)(result), json, given["lang"], given)
 
 
 @app.command("open_ie")
@@ -236,10 +239,9 @@ def open_ie(
     json: options.JsonOption = None,
 ) -> None:
     """Open triples: F1 of predicates, arguments and whole triples, gold by rule from trees."""
-    from xadapt import verbs
-    from xadapt.cli import tables
-
-    result = verbs.evaluate_open_ie(
+    _measure_head(
+        "open_ie",
+        json,
         base=base,
         data=data,
         predicates=options.split(predicates),
@@ -251,9 +253,6 @@ def open_ie(
         against_arguments=against_arguments,
         dtype=dtype,
     )
-    Console(highlight=False).print(tables.open_ie_table(result))
-    named = {"base": base, "lang": lang, "data": Path(data).name}
-    options.save_json(json, {**result.to_dict(), **named})
 
 
 def _note(line: str) -> None:
@@ -268,6 +267,11 @@ def _measure(task: Literal["bitext", "entities"], json: Path | None, **given: An
     result = verbs.evaluate(task, say=_note, **given)
     tag = verbs.language_of(given["lang"], given["module"])
     pivot = languages.normalise(given["pivot"])
-    Console(highlight=False).print(tables.result_table(result, tag, pivot))
-    named = {"base": given["base"], "lang": tag, "data": Path(given["data"]).name}
+    _show(result, tables.result_table(result, tag, pivot), json, tag, given)
+
+
+def _show(result: Any, table: Table, json: Path | None, lang: str | None, given: Any) -> None:
+    """Print the table and write the result for machines."""
+    Console(highlight=False).print(table)
+    named = {"base": given["base"], "lang": lang, "data": Path(given["data"]).name}
     options.save_json(json, {**result.to_dict(), **named})

@@ -8,12 +8,12 @@ from rich import box
 from rich.table import Table
 
 from xadapt.assess import BASE, BOTH, LANGUAGE, TWIN
-from xadapt.assess_tagging import GIVEN
 from xadapt.evaluate import bitext, comparison, entities, open_ie, tagging
 from xadapt.evaluate.statistics import Difference, Interval
 from xadapt.evaluate.systems import DIRECTIONS, Direction
 from xadapt.evaluate.tfidf import NAME as TFIDF
 from xadapt.hub.manifest import Evidence, Manifest
+from xadapt.predictor import GIVEN
 
 SHORT = {
     BASE: "frozen base",

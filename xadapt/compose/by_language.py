@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from xadapt.compose.values import ANY, ByLanguage, Composition, parts_of, rebuilt
+from xadapt.compose.values import ANY, ByLanguage, Composition, all_parts, rebuilt
 from xadapt.errors import UserError
 from xadapt.language_match import find_same
 
@@ -59,7 +57,7 @@ def for_all(composition: Composition) -> Composition:
 
 def choices(composition: Composition) -> list[ByLanguage]:
     """All `ByLanguage` parts, outer ones first."""
-    return list(_choices(composition))
+    return [part for part in all_parts(composition) if isinstance(part, ByLanguage)]
 
 
 def lacks(composition: Composition, tag: str) -> bool:
@@ -69,10 +67,3 @@ def lacks(composition: Composition, tag: str) -> bool:
         and ANY not in dict(choice.parts)
         for choice in choices(composition)
     )
-
-
-def _choices(composition: Composition) -> Iterator[ByLanguage]:
-    if isinstance(composition, ByLanguage):
-        yield composition
-    for part in parts_of(composition):
-        yield from _choices(part)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from xadapt.compose.by_language import for_language, opened
 from xadapt.compose.values import Composition, Fuse, Led, Mix, Route, Stack, is_arrow, names
+from xadapt.errors import UserError
 from xadapt.modules.arrow import Arrow, options_in
 from xadapt.modules.effects import Effect, effects_of
 from xadapt.modules.ensemble import Ensemble
@@ -49,6 +50,18 @@ class Composed(nn.Module):
         self.led: dict[nn.Module, Led] = {}
         self._effects = self._of(composition)
         self.before_vocabulary = self._undo(composition)
+
+    @classmethod
+    def checked(cls, composition: Composition, modules: Mapping[str, nn.Module]) -> Composed:
+        """The same for a composition that a user gave.
+
+        Raises:
+            UserError: A name is missing, or a part can't be mixed.
+        """
+        try:
+            return cls(composition, modules)
+        except ValueError as error:
+            raise UserError(str(error), where="composition") from None
 
     def effects(self) -> list[Effect]:
         """Effects of all parts; where parts are mixed, one a site."""

@@ -8,7 +8,7 @@ ones compare equal, and it prints, parses and saves (`xadapt.compose.text`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -114,21 +114,18 @@ Composition: TypeAlias = str | Stack | Mix | Route | Fuse | ByLanguage | None
 
 def names(composition: Composition) -> list[str]:
     """Names of all modules in it, each once, in their order; routers and fusions among them."""
-    return list(dict.fromkeys(_names(composition)))
+    found = []
+    for part in all_parts(composition):
+        if isinstance(part, str):
+            found.append(part)
+        elif isinstance(part, Led) and not is_arrow(part):
+            found.append(part.leader)
+    return list(dict.fromkeys(found))
 
 
 def is_arrow(part: Composition) -> bool:
     """Whether a part is a route whose leader is Arrow, as ``arrow`` or ``arrow@2``: no module."""
     return isinstance(part, Route) and part.leader.partition("@")[0] == ARROW
-
-
-def _names(composition: Composition) -> Iterator[str]:
-    if isinstance(composition, str):
-        yield composition
-    elif isinstance(composition, Led) and not is_arrow(composition):
-        yield composition.leader
-    for part in parts_of(composition):
-        yield from _names(part)
 
 
 def _checked(part: Composition) -> Composition:
@@ -151,6 +148,12 @@ def parts_of(composition: Composition) -> list[Composition]:
     if isinstance(composition, ByLanguage):
         return [part for _, part in composition.parts]
     return [] if composition is None or isinstance(composition, str) else list(composition.parts)
+
+
+def all_parts(composition: Composition) -> list[Composition]:
+    """The composition and everything inside it, outer ones first."""
+    inner = (inside for part in parts_of(composition) for inside in all_parts(part))
+    return [composition, *inner]
 
 
 def rebuilt(composition: Composition, change: Callable[[Composition], Composition]) -> Composition:

@@ -207,8 +207,9 @@ class Trainer:
         services = [self._services(number) for number in range(len(self.tasks))]
         show = self.run.show and self.processes.main
         encode_frozen(self.tasks, services, self.frozen, self.processes, show)
-        start = min(acting.first_layer for acting in self.turns)
-        keep_prefix(self.tasks, services, self.forward, start, self.run.cache, show)
+        if self.run.spec.epochs > 1:  # a row that is read once is encoded once either way
+            start = min(acting.first_layer for acting in self.turns)
+            keep_prefix(self.tasks, services, self.forward, start, self.run.cache, show)
         self.prepare_seconds = time.monotonic() - began
 
     def _evaluate(self) -> None:
