@@ -119,9 +119,9 @@ def test_first_scores_are_those_of_each_row_alone(there: tuple[Encoder, Path]) -
 
 def test_two_compositions_share_a_base(there: tuple[Encoder, Path]) -> None:
     encoder, folder = there
-    paths = [folder / "one", folder / "lang"]
+    paths = [f"{name}={folder / name}" for name in ("one", "lang")]
     found = load_each(Classifier, encoder, paths, compose="lang + one", against="one")
     assert list(found) == ["against", "module"]
     assert found["against"].adapted.encoder is found["module"].adapted.encoder is encoder
-    with pytest.raises(UserError, match="none of these modules has a head"):
+    with pytest.raises(UserError, match="none of these modules has a"):
         load_each(Classifier, encoder, paths, compose="one", against="lang")
