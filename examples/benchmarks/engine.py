@@ -20,7 +20,8 @@ from collections.abc import Callable
 import matplotlib
 import torch
 from bench import HERE, MINILM, parser, save, split_test, tagged_pairs
-from peers import Clock, judge_of
+from peer_stacks import Clock
+from peers import judge_of
 from torch.profiler import ProfilerActivity, profile
 
 from xadapt.attach import geometry

@@ -4,7 +4,52 @@ from __future__ import annotations
 
 from tables import table
 
-GIB = 1024**3
+GIB, MIB = 1024**3, 1024**2
+
+
+def peers(result: dict) -> str:
+    """Time to the accuracy each peer reaches, and its memory."""
+    least = result["table"]["xadapt"]["peak"]
+    rows = []
+    for name, row in result["table"].items():
+        ratio, reach = row["ratio"], row["xadapt_seconds_to_that"]
+        rows.append(
+            [
+                name,
+                f"{row['best']:.3f}",
+                f"{row['pass_seconds']:.0f}",
+                f"{row['seconds_to_best']:.0f}",
+                "never" if reach is None else f"{reach:.0f}",
+                "" if ratio is None else f"{ratio:.1f}",
+                f"{row['peak'] / MIB:,.0f}",
+                f"{row['peak'] / least:.1f}",
+            ]
+        )
+    head = [
+        "", "best accuracy", "pass, s", "s to within .005 of its best", "xadapt, s to the same",
+        "ratio", "peak MiB", "ratio",
+    ]  # fmt: skip
+    return (
+        table(head, rows)
+        + f"\n{result['rows']:,} pairs, one pass; accuracy is the mean of both ways. "
+        f"Batches of {result['batch']} where a line does not say otherwise, 64 for "
+        "sentence-transformers.\n"
+    )
+
+
+def step(result: dict) -> str:
+    """One line a library and dtype, the quickest first."""
+    quickest = result["seconds"]["xadapt, bf16"]
+    lines = {**result["seconds"], "the matrix products alone": result["floor"]}
+    rows = [
+        [name, f"{seconds:.2f}", f"{seconds / quickest:.2f}"]
+        for name, seconds in sorted(lines.items(), key=lambda pair: pair[1])
+    ]
+    return (
+        table(["", "s a step", "ratio to xadapt"], rows)
+        + f"\n{result['layers']} layers, {result['rows']} rows of {result['tokens']} tokens, "
+        f"medians of {result['repeats']}; {result['rate'] / 1e9:.0f} GFLOP/s in bf16 products.\n"
+    )
 
 
 def engine(result: dict) -> str:

@@ -1,4 +1,4 @@
-"""The tables of RESULTS.md on alignment, languages, peers and rows; one function a kind."""
+"""The tables of RESULTS.md on alignment, languages and rows; one function a kind."""
 
 from __future__ import annotations
 
@@ -151,32 +151,6 @@ def baselines(result: dict) -> str:
     ]  # fmt: skip
     head = ["", *systems, *(f"{name}, learnt in English" for name in systems), "word's usual tag"]
     return "\n".join([*parts, "\nParts of speech by a linear probe.\n", table(head, rows)])
-
-
-def peers(result: dict) -> str:
-    """Time to the accuracy each peer reaches."""
-    rows = []
-    for name, row in result["table"].items():
-        ratio, reach = row["ratio"], row["xadapt_seconds_to_that"]
-        rows.append(
-            [
-                name,
-                f"{row['best']:.3f}",
-                f"{row['pass_seconds']:.0f}",
-                f"{row['seconds_to_best']:.0f}",
-                "never" if reach is None else f"{reach:.0f}",
-                "" if ratio is None else f"{ratio:.1f}",
-            ]
-        )
-    head = [
-        "", "best accuracy", "pass, s", "s to within .005 of its best", "xadapt, s to the same",
-        "ratio",
-    ]  # fmt: skip
-    return (
-        table(head, rows)
-        + f"\n{result['rows']:,} pairs, one pass; accuracy is the mean of both ways. "
-        f"Batches of 64 for sentence-transformers, {result['batch']} for the other two.\n"
-    )
 
 
 def kills(result: dict) -> str:

@@ -86,3 +86,10 @@ def test_graft_copies_the_path_only():
     assert isinstance(twin[0][1], nn.Tanh)
     assert twin[0][0] is outer[0][0]
     assert twin[1] is outer[1]
+
+
+def test_a_graft_does_not_call_its_compiled_original():
+    layer = nn.Sequential(nn.Linear(2, 2))
+    layer.compile()
+    twin = graft(layer, "0", nn.Identity())
+    assert torch.equal(twin(torch.ones(1, 2)), torch.ones(1, 2))

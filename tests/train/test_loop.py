@@ -62,6 +62,18 @@ def test_it_learns_and_leaves_the_base_as_it_was(tmp_path):
     assert not any(m._forward_hooks for m in encoder.model.modules())
 
 
+def test_compiled_layers_learn_the_same(tmp_path):
+    losses = {}
+    for compile in (False, True):
+        encoder = tiny_encoder(num_hidden_layers=1)
+        trainer(tmp_path / str(compile), [ranking()], encoder=encoder, compile=compile).train()
+        rows = read_metrics(tmp_path / str(compile) / "metrics.jsonl")
+        losses[compile] = [row["loss"] for row in rows]
+    assert losses[True] == pytest.approx(losses[False], abs=1e-4) and len(losses[True]) == 5
+    assert losses[True] != losses[False]
+    assert not any(m._compiled_call_impl for m in encoder.model.modules())
+
+
 def test_metrics_say_step_rate_and_each_loss(tmp_path):
     records = pairs(12)
     tasks = [ranking(records), Task("distillation", Distillation(), records, weight=0.5)]

@@ -147,6 +147,7 @@ def graft(module: nn.Module, path: str, new: nn.Module | None) -> nn.Module:
     """
     twin = copy.copy(module)
     twin._modules = dict(module._modules)
+    twin._compiled_call_impl = None  # it would go on calling the original
     name, _, rest = path.partition(".")
     child = twin._modules.get(name)
     twin._modules[name] = graft(child, rest, new) if rest and child is not None else new

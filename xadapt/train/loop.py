@@ -13,6 +13,7 @@ from transformers import get_scheduler
 
 from xadapt.attach import embedding_table
 from xadapt.backbones.bank import FrozenVectors
+from xadapt.backbones.compiled import compiled
 from xadapt.backbones.encoder import Encoder
 from xadapt.errors import UserError
 from xadapt.modules.effects import penalties, watch
@@ -113,7 +114,8 @@ class Trainer:
         self.log.cut(self.progress.step)
         if not self.progress.finished:
             self._prepare()
-            self._sit(self._rates())
+            with compiled(self.encoder, self.run.spec.compile):
+                self._sit(self._rates())
         if self.best:
             self.trained.load_state_dict(self.best)
         return self.progress
