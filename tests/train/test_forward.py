@@ -5,11 +5,12 @@ import torch
 from tiny_models import FAMILIES, TEXTS, tiny_encoder
 from tiny_training import module_for, shaken
 
-from xadapt.attach import Attachment
+from xadapt.attach import Attachment, geometry
 from xadapt.backbones.bank import FrozenVectors
 from xadapt.backbones.encode import pooled
 from xadapt.modules.effects import penalties, watch
 from xadapt.objectives.contract import View
+from xadapt.store import build
 from xadapt.train.acting import Acting
 from xadapt.train.forward import Forward, Request
 from xadapt.train.processes import Processes
@@ -212,3 +213,32 @@ def test_a_gradient_cache_gives_the_gradients_of_the_whole_and_keeps_one_forward
     for one, two, three in zip(grads, chunked, cached_grads, strict=True):
         assert torch.equal(two, three)
         assert (one - three).abs().max() <= 1e-4 * one.abs().max().clamp(min=1e-3)
+
+
+@pytest.mark.parametrize(("family", "saved"), [("bert", 2), ("xlmr", 2), ("modernbert", 0)])
+def test_rows_that_share_lines_learn_as_alone(family, saved):
+    """Lengths 9, 4, 4, 3 and 2: the longest has a line, the others two."""
+    encoder = tiny_encoder(family)
+    rows = [[2, *range(5, 12), 3], [2, 5, 6, 3], [2, 7, 8, 3], [2, 9, 3], [2, 3]]
+    forward = make(encoder)
+    parameters = list(forward.acting.module.parameters())
+    weights = torch.randn(len(rows), encoder.width)
+    vectors = one(forward, View(rows))
+    found = torch.autograd.grad((vectors * weights).sum(), parameters)
+    assert forward.padded == 9 * (5 - saved) and forward.tokens == sum(map(len, rows))
+    with forward.acting.on():
+        alone = torch.cat([pooled(encoder, [row]) for row in rows])
+    expected = torch.autograd.grad((alone * weights).sum(), parameters)
+    assert torch.allclose(vectors, alone, atol=1e-5)
+    for own, wanted in zip(found, expected, strict=True):
+        assert torch.allclose(own, wanted, atol=1e-4)
+
+
+def test_rows_under_a_router_keep_a_line_each():
+    encoder = tiny_encoder()
+    routed = build("mixture_of_loras", {"experts": 2}, geometry(encoder))
+    frozen = FrozenVectors(encoder, None)
+    forward = Forward(encoder, Acting(encoder, routed), frozen, Processes(cpu=True), 4096)
+    assert not forward.acting.by_token and make(encoder).acting.by_token
+    one(forward, View([[2, 5, 6, 7, 3], [2, 3], [2, 3, 3]]))
+    assert forward.padded == 15

@@ -186,7 +186,14 @@ class Encoder:
         begins = torch.tensor(list(second), device=tokens.device)
         return self._slices.embed(tokens, mask, (place >= begins[:, None]).long() * mask)
 
-    def run(self, hidden: Tensor, mask: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
+    def run(
+        self,
+        hidden: Tensor,
+        mask: Tensor,
+        start: int = 0,
+        stop: int | None = None,
+        owner: Tensor | None = None,
+    ) -> Tensor:
         """Take states through the layers ``start`` to ``stop - 1``.
 
         Args:
@@ -195,6 +202,8 @@ class Encoder:
             start: First layer.
             stop: One past the last; None is the depth. At the depth the final norm is applied
                 too, where the family has one.
+            owner: The number of the row each token is of, ``(batch, tokens)``, where several
+                lie on a line (`Packs`): tokens attend to those of their own row alone.
 
         Returns:
             States ``(batch, tokens, width)`` in the encoder's dtype. Gradients flow to ``hidden``.
@@ -204,7 +213,7 @@ class Encoder:
         """
         stop = self.depth if stop is None else stop
         self.mask = mask
-        return self._slices.run(hidden.to(self.dtype), mask, start, stop)
+        return self._slices.run(hidden.to(self.dtype), mask, start, stop, owner)
 
     def pool(self, states: Tensor, mask: Tensor) -> Tensor:
         """One vector a text, as the base's own files say: ``(batch, dim)`` in float32.

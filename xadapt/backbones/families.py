@@ -57,6 +57,7 @@ class Family:
         after_padding: Whether positions are counted from the padding id on, so that the table
             holds that many fewer.
         unbounded: Whether its positions are relative, so that no table bounds the length.
+        packs: Whether its forward takes, for each token, which others it attends to.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Family:
     mlm_options: tuple[Mapping[str, object], ...] = ({},)
     after_padding: bool = False
     unbounded: bool = False
+    packs: bool = False
 
     def auto_path(self, path: str) -> str:
         """The path of a site inside what ``AutoModel`` loads, as other libraries name it."""
@@ -124,6 +126,7 @@ def _bert(name: str, model_type: str, after_padding: bool = False) -> Family:
         pooler=True,
         embeddings="embeddings",
         after_padding=after_padding,
+        packs=True,
     )
 
 

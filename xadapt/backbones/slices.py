@@ -13,9 +13,11 @@ import copy
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor, nn
 
 from xadapt.backbones.families import Family
+from xadapt.backbones.packing import together
 from xadapt.errors import UserError
 
 
@@ -54,7 +56,9 @@ class Slices:
             return reached.hidden
         raise RuntimeError("the encoder's forward never came to its first layer")
 
-    def run(self, hidden: Tensor, mask: Tensor, start: int, stop: int) -> Tensor:
+    def run(
+        self, hidden: Tensor, mask: Tensor, start: int, stop: int, owner: Tensor | None = None
+    ) -> Tensor:
         """Run the layers ``start`` to ``stop - 1``; the final norm is part of the last layer.
 
         Args:
@@ -62,6 +66,7 @@ class Slices:
             mask: 1 where a token is real, ``(batch, tokens)``.
             start: First layer to run.
             stop: One past the last layer to run.
+            owner: As for `Encoder.run`; for families that pack.
 
         Returns:
             States ``(batch, tokens, width)``.
@@ -75,7 +80,8 @@ class Slices:
             return hidden
         if (start, stop) not in self._made:
             self._made[start, stop] = self._make(start, stop)
-        output: Tensor = self._made[start, stop](inputs_embeds=hidden, attention_mask=mask)[0]
+        seen = mask if owner is None else _seen(owner, hidden.dtype)
+        output: Tensor = self._made[start, stop](inputs_embeds=hidden, attention_mask=seen)[0]
         return output
 
     def _make(self, start: int, stop: int) -> nn.Module:
@@ -101,6 +107,15 @@ class Slices:
         twin = graft(layer, path, shared)
         setattr(twin.get_submodule(path.rpartition(".")[0]), flag, True)
         return twin
+
+
+def _seen(owner: Tensor, dtype: torch.dtype) -> Tensor:
+    """Which tokens each one attends to, as this major version of transformers takes it."""
+    same = together(owner)
+    if int(transformers.__version__.partition(".")[0]) < 5:
+        return same
+    hidden = torch.zeros_like(same, dtype=dtype).masked_fill(same == 0, torch.finfo(dtype).min)
+    return hidden.unsqueeze(1)
 
 
 class _Reached(Exception):  # noqa: N818 - it is a way out, not an error

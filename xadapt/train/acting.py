@@ -12,6 +12,7 @@ from xadapt.backbones.encode import Rows
 from xadapt.backbones.encoder import Encoder
 from xadapt.compose.composed import Chosen
 from xadapt.errors import UserError
+from xadapt.modules.effects import BELOW, effects_of
 
 Langs = Sequence[str] | None
 
@@ -72,6 +73,14 @@ class Acting:
     def first_layer(self) -> int:
         """The lowest layer something acts in, -1 for the embeddings."""
         return min(attachment.first_layer for attachment in self._attached.values())
+
+    @property
+    def by_token(self) -> bool:
+        """Whether what acts in the layers looks at each token by itself, alike in all rows."""
+        effects = [e for own in self._attached.values() for e in effects_of(own.module)]
+        return not self.by_language and all(
+            e.reads != "here" and not e.by_row for e in effects if e.layer != BELOW
+        )
 
     @property
     def before_vocabulary(self) -> Callable[[Tensor], Tensor] | None:

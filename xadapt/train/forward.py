@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from xadapt.backbones.bank import FrozenVectors
 from xadapt.backbones.encode import chunks, dimension
 from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.packing import Packs
 from xadapt.backbones.prefix import PrefixStates
 from xadapt.objectives.contract import States, View
 from xadapt.train.acting import Acting
@@ -129,12 +130,26 @@ class Forward:
         for chunk in self._chunks(rows):
             langs = [tag for tag in (owned[i][1] for i in chunk) if tag is not None]
             acts = partial(self.acting.on, langs or None)
-            parts.append(self._again(partial(self._vectors, [rows[i] for i in chunk], acts)))
+            own = [rows[i] for i in chunk]
+            parts.append(self._again(partial(self._vectors, own, acts, self._packs(own))))
         return torch.cat(parts)[self._back(rows)] if parts else self._none()
 
-    def _vectors(self, rows: list[Row], acts: Context) -> Tensor:
+    def _packs(self, rows: list[Row]) -> Packs | None:
+        """How rows share lines, where the base and the module allow it and something is saved."""
+        if not (self.encoder.family.packs and self.acting.by_token):
+            return None
+        packs = Packs([len(row) for row in rows])
+        self.padded -= packs.saved * packs.longest
+        return packs if packs.saved else None
+
+    def _vectors(self, rows: list[Row], acts: Context, packs: Packs | None) -> Tensor:
         with acts():
-            return self.encoder.pool(*self._through(rows, None, None))
+            hidden, mask, start = self._enter(rows, None, None)
+            if packs is None:
+                return self.encoder.pool(self._run(hidden, mask, start, None), mask)
+            lines, owner = packs.pack(hidden)
+            states = self.encoder.run(lines, (owner > 0).long(), start, owner=owner)
+            return self.encoder.pool(packs.unpack(states), mask)
 
     def _again(self, forward: Callable[[], Any]) -> Any:
         """What a forward gives; under ``grad_cache`` its activations are computed again later.
@@ -182,15 +197,26 @@ class Forward:
         stop: int | None,
         cached: bool = True,
     ) -> tuple[Tensor, Tensor]:
-        """One forward up to a layer: states and mask; from the prefix cache on where it can."""
+        """One forward up to a layer: states and mask."""
+        hidden, mask, start = self._enter(rows, second, stop, cached)
+        return self._run(hidden, mask, start, stop), mask
+
+    def _enter(
+        self,
+        rows: list[Row],
+        second: Sequence[int] | None,
+        stop: int | None,
+        cached: bool = True,
+    ) -> tuple[Tensor, Tensor, int]:
+        """States to begin with, their mask and layer: those of the prefix cache where it can."""
         prefix = self.prefix if cached and (stop is None or stop >= self.start) else None
         begins: Sequence[int | None] = second or [None] * len(rows)
         keys = list(zip(rows, begins, strict=True))
         if prefix and prefix.has(keys):
             hidden, mask = prefix.batch(keys)
-            return self._run(hidden, mask, prefix.start, stop), mask
+            return hidden, mask, prefix.start
         tokens, mask = self.encoder.batch(rows)
-        return self._run(self.encoder.embed(tokens, mask, second), mask, 0, stop), mask
+        return self.encoder.embed(tokens, mask, second), mask, 0
 
     @property
     def start(self) -> int:
