@@ -71,6 +71,7 @@ def test_a_flat_index_asks_the_tiles_only_where_ties_crowd(monkeypatch):
 
     monkeypatch.setattr(faiss_index, "search_rows", counting)
     one_way(*sets("random"), 5, index="faiss")
+    one_way(*sets("random"), 5, csls=5, index="faiss")
     assert not asked
     one_way(*sets("signs"), 5, index="faiss")  # some hundred of the pool are alike
     assert sum(asked) == 90
