@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_commands import xadapt
+from tiny_commands import Place, place, xadapt  # noqa: F401
 
 from xadapt.backbones import shared
 from xadapt.cli import app, launched
@@ -46,6 +46,19 @@ def test_one_process_speaks_for_all(rank: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(app, "app", interrupted)
     done = xadapt("train")
     assert done.code == 130 and bool(done.err) == first and len(waited) == (not first)
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_training_is_told_once(
+    rank: str,
+    place: Place,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RANK", rank)
+    done = xadapt(*place.train(tmp_path / "m", "--set", "train.epochs=1"))
+    assert done.code == 0 and ("held out" in done.err) == (rank == "0")
+    assert rank == "0" or done.err == done.out == ""
 
 
 def test_alone_nothing_is_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
