@@ -119,13 +119,20 @@ def csls(similarity: Similarity, k: int = 10, *, block: int | None = None) -> Cs
 
 
 def nearest(
-    queries: Vectors, pool: Vectors, k: int, *, csls: int = 0, options: Options = PLAIN
+    queries: Vectors,
+    pool: Vectors,
+    k: int,
+    *,
+    csls: int = 0,
+    options: Options = PLAIN,
+    index: str | None = None,
 ) -> Neighbours:
     """The ``k`` vectors of the pool with the highest cosine to each query.
 
-    See `xadapt.search.nearest.one_way`: sets may lie on disk and have millions of vectors.
+    See `xadapt.search.nearest.one_way`: sets may lie on disk and have millions of vectors, and
+    ``index="faiss:HNSW32"`` or the like searches them by faiss.
     """
-    return one_way(queries, pool, k, csls=csls, options=options)
+    return one_way(queries, pool, k, csls=csls, options=options, index=index)
 
 
 def top(similarity: Similarity, k: int, *, block: int | None = None) -> Neighbours:

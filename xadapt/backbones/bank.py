@@ -17,6 +17,7 @@ from torch import Tensor
 
 from xadapt.backbones.encode import dimension, encode
 from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.shared import by_first, is_first
 from xadapt.errors import UserError
 from xadapt.files import atomic_file, sweep
 
@@ -96,14 +97,14 @@ class FrozenVectors:
 
     def _piece(self, texts: list[str], progress: Callable[[int], None] | None) -> Tensor:
         path = self.folder / "vectors" / f"{self._key(texts)}.safetensors" if self.folder else None
-        known = _read(path) if path else None
+        known = by_first(lambda: _read(path) if path else None)
         if known is not None and known.shape == (len(texts), self._vectors.shape[1]):
             self.reused += len(texts)
             if progress:
                 progress(len(texts))
             return known
         vectors = encode(self.encoder, texts, progress=progress)
-        if path:
+        if path and is_first():
             self._keep(path, vectors)
         return vectors
 

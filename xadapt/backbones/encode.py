@@ -1,4 +1,7 @@
-"""Texts to vectors through whatever acts on the encoder just now."""
+"""Texts to vectors through whatever acts on the encoder just now.
+
+Inside `xadapt.backbones.shared.sharing` several processes share the forwards.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import torch
 from torch import Tensor
 
 from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.shared import forwards
 
 Progress = Callable[[int], None]
 Rows = Callable[[list[int]], AbstractContextManager]
@@ -37,10 +41,14 @@ def encode(
     """
     ids = encoder.tokenize(texts)
     out: Tensor | None = None
+
+    def forward(chunk: list[int]) -> Tensor:
+        with rows(chunk) if rows else nullcontext():
+            return pooled(encoder, [ids[i] for i in chunk]).cpu()
+
+    order = chunks([len(row) for row in ids], batch_tokens)
     with torch.inference_mode():
-        for chunk in chunks([len(row) for row in ids], batch_tokens):
-            with rows(chunk) if rows else nullcontext():
-                vectors = pooled(encoder, [ids[i] for i in chunk]).cpu()
+        for chunk, vectors in forwards(ids, order, forward, torch.device("cpu")):
             out = vectors.new_zeros(len(ids), vectors.shape[-1]) if out is None else out
             out[chunk] = vectors
             if progress:
@@ -70,12 +78,15 @@ def token_states(
     Yields:
         The positions of some rows and their states ``(rows, tokens, width)``.
     """
-    for chunk in chunks([len(row) for row in ids], batch_tokens):
+
+    def forward(chunk: list[int]) -> Tensor:
         with rows(chunk) if rows else nullcontext():
             tokens, mask = encoder.batch([ids[i] for i in chunk])
             begins = None if second is None else [second[i] for i in chunk]
-            states = encoder.run(encoder.embed(tokens, mask, begins), mask, 0, stop)
-        yield chunk, states
+            return encoder.run(encoder.embed(tokens, mask, begins), mask, 0, stop)
+
+    order = chunks([len(row) for row in ids], batch_tokens)
+    yield from forwards(ids, order, forward, encoder.device)
 
 
 def dimension(encoder: Encoder) -> int:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 
-from xadapt.cli import about, compose, encode, evaluate, quickstart, train, usage
+from xadapt.cli import about, compose, encode, evaluate, launched, quickstart, train, usage
 from xadapt.errors import UserError
 
 INTERRUPTED = 130
@@ -42,7 +42,7 @@ def main() -> None:
     """Run the command line. Exit codes: 0 done, 2 the user's mistake, 1 ours, 130 interrupted."""
     _quiet()
     arguments = sys.argv[1:] or ["--help"]
-    if os.environ.get("RANK", "0") != "0":  # torchrun: one process speaks for all
+    if not launched.is_first():
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
     try:
         code = app(arguments, standalone_mode=False)
@@ -84,6 +84,10 @@ def _other(error: Any) -> NoReturn:
 
 def _fail(message: str, code: int) -> NoReturn:
     line = " ".join(message.split())
+    if not launched.is_first():
+        if code == INTERRUPTED:  # as all are
+            sys.exit(code)
+        line = launched.give_way() + line
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"xadapt: {line}", markup=False)
     sys.exit(code)
 

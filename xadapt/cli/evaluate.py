@@ -1,4 +1,10 @@
-"""``xadapt evaluate``: one subcommand a task."""
+"""``xadapt evaluate``: one subcommand a task.
+
+Under ``torchrun`` or ``accelerate launch`` the processes share the forwards of every task (but of
+``--emea``, whose forwards each makes for itself), each computes all scores, and the first alone
+prints and writes. A forward's batch is the one it has without them, so with the same hardware and
+number of threads (``OMP_NUM_THREADS``, which torchrun sets to 1) results are the same, bit for bit.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from xadapt import languages
-from xadapt.cli import options
+from xadapt.cli import launched, options
 
 app = typer.Typer(help="Measure a base or a module, with controls.", rich_markup_mode=None)
 
@@ -208,7 +214,8 @@ def _measure_head(task: str, json: Path | None, **given: Any) -> None:
     from xadapt import verbs
     from xadapt.cli import tables
 
-    result = getattr(verbs, f"evaluate_{task}")(**given)
+    with launched.sharing():
+        result = getattr(verbs, f"evaluate_{task}")(**given)
     own: dict[str, Callable[[Any], Table]] = {
         "tagging": tables.tagging_table,
         "open_ie": tables.open_ie_table,
@@ -256,7 +263,8 @@ def open_ie(
 
 
 def _note(line: str) -> None:
-    typer.echo(line, err=True)
+    if launched.is_first():
+        typer.echo(line, err=True)
 
 
 def _measure(task: Literal["bitext", "entities"], json: Path | None, **given: Any) -> None:
@@ -264,14 +272,17 @@ def _measure(task: Literal["bitext", "entities"], json: Path | None, **given: An
     from xadapt import verbs
     from xadapt.cli import tables
 
-    result = verbs.evaluate(task, say=_note, **given)
+    with launched.sharing():
+        result = verbs.evaluate(task, say=_note, **given)
     tag = verbs.language_of(given["lang"], given["module"])
     pivot = languages.normalise(given["pivot"])
     _show(result, tables.result_table(result, tag, pivot), json, tag, given)
 
 
 def _show(result: Any, table: Table, json: Path | None, lang: str | None, given: Any) -> None:
-    """Print the table and write the result for machines."""
+    """Print the table and write the result for machines, in the first process."""
+    if not launched.is_first():
+        return
     Console(highlight=False).print(table)
     named = {"base": given["base"], "lang": lang, "data": Path(given["data"]).name}
     options.save_json(json, {**result.to_dict(), **named})

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from xadapt import bridges
-from xadapt.cli import options
+from xadapt.cli import launched, options
 from xadapt.errors import UserError
 from xadapt.recipe_file import find_recipe, load_recipe
 from xadapt.records_in import Source
@@ -95,7 +95,8 @@ def _one(recipe: Recipe, job: Job) -> Trained:
     from xadapt import run
     from xadapt.cli.tables import evidence_table
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    quiet = not launched.is_first()
+    console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
     said: list[str] = []
 
     def say(line: str) -> None:

@@ -135,7 +135,7 @@ def _settle(pair: Pair, first: int, found: Candidates, rows: slice) -> tuple[Ten
     inexact, indices = found.scores[rows], found.indices[rows].long()
     row, slot = torch.nonzero(torch.isfinite(inexact), as_tuple=True)
     columns = indices[row, slot]
-    scores = _dots(pair, first + row, columns)
+    scores = cosines(pair, first + row, columns)
     scores = pair.rounded(scores, first + row, columns)
     seen = inexact[row, slot]
     half = scores if pair.half_means is None else scores / 2
@@ -148,7 +148,7 @@ def _settle(pair: Pair, first: int, found: Candidates, rows: slice) -> tuple[Ten
     return merge_best([(exact.gather(1, order), indices)], found.k)
 
 
-def _dots(pair: Pair, rows: Tensor, columns: Tensor) -> Tensor:
+def cosines(pair: Pair, rows: Tensor, columns: Tensor) -> Tensor:
     """Exact cosines of pairs, looked up in the order of the other side, which may be on disk."""
     dots = torch.empty(len(rows), dtype=torch.float64, device=rows.device)
     for part in columns.argsort().split(PAIRS):

@@ -1,7 +1,11 @@
-"""The k nearest of large sets, exactly and in bounded memory, one way or both ways in one pass."""
+"""The k nearest of large sets, exactly and in bounded memory, one way or both ways in one pass.
+
+Or by an index of faiss, see `xadapt.search.faiss_index`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -9,14 +13,22 @@ from torch import Tensor
 
 from xadapt.errors import UserError
 from xadapt.search.exact import InexactError, Neighbours, Pair
+from xadapt.search.faiss_index import FaissIndex
 from xadapt.search.sides import Side, Vectors
 from xadapt.search.sweep import Options, sweep
 
 PLAIN = Options()
+Sweep = Callable[[Pair, int, bool, Options], tuple[Neighbours, Neighbours | None]]
 
 
 def one_way(
-    queries: Vectors, pool: Vectors, k: int, *, csls: int = 0, options: Options = PLAIN
+    queries: Vectors,
+    pool: Vectors,
+    k: int,
+    *,
+    csls: int = 0,
+    options: Options = PLAIN,
+    index: str | None = None,
 ) -> Neighbours:
     """The ``k`` of the pool nearest to each query.
 
@@ -27,15 +39,23 @@ def one_way(
         csls: Size of the neighbourhood whose mean cosine is taken off at both ends; 0 scores by
             cosine. CSLS needs a pass both ways before its own.
         options: See `Options`.
+        index: Search by an index of faiss: ``faiss`` is exact, ``faiss:IVF1024,Flat:nprobe=32``
+            or ``faiss:HNSW32`` are not. See `xadapt.search.faiss_index`.
 
     Raises:
         UserError: As `both_ways`.
     """
-    return search(pair_of(queries, pool), k, False, csls=csls, options=options)[0]
+    return search(pair_of(queries, pool), k, False, csls=csls, options=options, index=index)[0]
 
 
 def both_ways(
-    queries: Vectors, pool: Vectors, k: int, *, csls: int = 0, options: Options = PLAIN
+    queries: Vectors,
+    pool: Vectors,
+    k: int,
+    *,
+    csls: int = 0,
+    options: Options = PLAIN,
+    index: str | None = None,
 ) -> tuple[Neighbours, Neighbours]:
     """The ``k`` of the pool nearest to each query and the reverse, from the same products.
 
@@ -45,12 +65,15 @@ def both_ways(
         k: How many; cut to the size of the side asked.
         csls: See `one_way`.
         options: See `Options`.
+        index: See `one_way`.
 
     Raises:
         UserError: A set is empty or holds NaN or infinity, the widths differ, ``k`` is less than
-            1, or the device's float32 product is less exact than float32.
+            1, or the device's float32 product is less exact than float32; or there is no such
+            index, or no faiss.
     """
-    forward, backward = search(pair_of(queries, pool), k, True, csls=csls, options=options)
+    pair = pair_of(queries, pool)
+    forward, backward = search(pair, k, True, csls=csls, options=options, index=index)
     assert backward is not None
     return forward, backward
 
@@ -72,13 +95,20 @@ def pair_of(queries: Vectors, pool: Vectors) -> Pair:
 
 
 def search(
-    pair: Pair, k: int, both: bool, *, csls: int = 0, options: Options = PLAIN
+    pair: Pair,
+    k: int,
+    both: bool,
+    *,
+    csls: int = 0,
+    options: Options = PLAIN,
+    index: str | None = None,
 ) -> tuple[Neighbours, Neighbours | None]:
     """`one_way` or `both_ways` of sides already read."""
     if k < 1 or csls < 0:
         raise UserError(f"k must be at least 1, not {k if k < 1 else csls}")
+    by = sweep if index is None else FaissIndex.parse(index).sweep
     try:
-        return sweep(around(pair, csls, options) if csls else pair, k, both, options)
+        return by(around(pair, csls, options, by) if csls else pair, k, both, options)
     except InexactError:
         if options.half:
             return search(pair, k, both, csls=csls, options=replace(options, half=False))
@@ -88,9 +118,9 @@ def search(
         ) from None
 
 
-def around(pair: Pair, k: int, options: Options = PLAIN) -> Pair:
+def around(pair: Pair, k: int, options: Options = PLAIN, by: Sweep = sweep) -> Pair:
     """The same sides, scored by CSLS: a pass both ways finds each one's mean over k nearest."""
-    forward, backward = sweep(pair, k, True, options)
+    forward, backward = by(pair, k, True, options)
     assert backward is not None
     device = pair.asking.device
     means = [torch.from_numpy(found.scores.mean(axis=1) / 2) for found in (forward, backward)]

@@ -78,6 +78,34 @@ class Processes:
             dist.broadcast_object_list(box, device=self.state.device)
         return cast(T, box[0])
 
+    def from_each(self, value: T) -> list[T]:
+        """What each process gives, in every process, by rank."""
+        found = [value] * self.world
+        if self.world > 1:
+            dist.all_gather_object(found, value)
+        return found
+
+    def exchange(self, own: Tensor | None) -> list[Tensor | None]:
+        """A tensor of each process, or none, in every process, by rank; without gradient.
+
+        Each may have its own shape and type. What comes back lies where the processes compute.
+        """
+        facts = self.from_each(None if own is None else (own.shape, own.dtype))
+        found: list[Tensor | None] = []
+        for rank, fact in enumerate(facts):
+            if fact is None:
+                found.append(None)
+                continue
+            mine = rank == self.rank and own is not None
+            value = (
+                own.detach() if mine and own is not None else torch.empty(fact[0], dtype=fact[1])
+            )
+            value = value.to(self.state.device).contiguous()
+            if self.world > 1:
+                dist.broadcast(value.reshape(-1).view(torch.uint8), rank)  # any type travels
+            found.append(value)
+        return found
+
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace each gradient by its mean over the processes."""
         if self.world == 1:

@@ -1,0 +1,41 @@
+"""The command line under ``torchrun`` or ``accelerate launch``: one process speaks for all."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+WAITS = 10.0
+"""Seconds another process leaves the first to say what is wrong."""
+
+
+def is_first() -> bool:
+    """Whether this process prints and writes: the first, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def give_way() -> str:
+    """Wait until the first process has said what is wrong, whereupon the launcher ends this one.
+
+    Returns:
+        Who speaks, where the first had nothing to say: then this process's fault is its own.
+    """
+    time.sleep(WAITS)
+    return f"process {os.environ['RANK']}: "
+
+
+@contextmanager
+def sharing() -> Iterator[None]:
+    """Share the encoding inside the block among the processes, if there are several."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        yield
+        return
+    from xadapt.backbones import shared
+    from xadapt.backbones.loading import choose_device
+    from xadapt.train.processes import Processes
+
+    # Before a base is loaded: each process has its own GPU.
+    with shared.sharing(Processes(cpu=choose_device("auto").type == "cpu")):
+        yield
