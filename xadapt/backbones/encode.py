@@ -72,10 +72,35 @@ def token_states(
     """
     for chunk in chunks([len(row) for row in ids], batch_tokens):
         with rows(chunk) if rows else nullcontext():
-            tokens, mask = encoder.batch([ids[i] for i in chunk])
             begins = None if second is None else [second[i] for i in chunk]
-            states = encoder.run(encoder.embed(tokens, mask, begins), mask, 0, stop)
+            states, _ = forward(encoder, [ids[i] for i in chunk], begins, stop)
         yield chunk, states
+
+
+def forward(
+    encoder: Encoder,
+    ids: Sequence[Sequence[int]],
+    second: Sequence[int] | None = None,
+    stop: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """One forward of token sequences; from kept states on where `Encoder.reuse` allows it.
+
+    Args:
+        encoder: The encoder; modules that are on act.
+        ids: Token sequences.
+        second: As for `token_states`.
+        stop: As for `token_states`.
+
+    Returns:
+        States ``(batch, tokens, width)`` and mask ``(batch, tokens)``.
+    """
+    kept = encoder.reuse.up_to(stop)
+    if kept is not None:
+        begins = [None] * len(ids) if second is None else second
+        hidden, mask = kept.entering([(tuple(row), b) for row, b in zip(ids, begins, strict=True)])
+        return encoder.run(hidden, mask, kept.start, stop), mask
+    tokens, mask = encoder.batch(ids)
+    return encoder.run(encoder.embed(tokens, mask, second), mask, 0, stop), mask
 
 
 def dimension(encoder: Encoder) -> int:
@@ -88,8 +113,7 @@ def dimension(encoder: Encoder) -> int:
 
 def pooled(encoder: Encoder, ids: Sequence[Sequence[int]]) -> Tensor:
     """One forward of token sequences to sentence vectors ``(n, dim)``."""
-    tokens, mask = encoder.batch(ids)
-    return encoder.pool(encoder.run(encoder.embed(tokens, mask), mask), mask)
+    return encoder.pool(*forward(encoder, ids))
 
 
 def chunks(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
