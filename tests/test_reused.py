@@ -72,7 +72,7 @@ def test_two_compositions_share_what_lies_below_both(
     model = adapted(family)
     systems = [model.with_(one), model.with_(other)]
     expected = [system.encode(MANY) for system in systems]
-    counts = Counts(model.encoder, monkeypatch)
+    counts = Counts(monkeypatch)
     with reused_by(*systems):
         got = [system.encode(MANY) for system in systems]
     for mine, whole in zip(got, expected, strict=True):
@@ -96,7 +96,7 @@ def test_a_call_with_each_text_twice_computes_the_lower_layers_once(
     two = [parse("top"), parse("mid + bn")]
     apart = np.concatenate([model.encode(MANY, compositions=[own] * n) for own in two])
     files = sorted(cache_folder().rglob("*"))
-    counts = Counts(model.encoder, monkeypatch)
+    counts = Counts(monkeypatch)
     both = model.encode([*MANY, *MANY], compositions=[two[i // n] for i in range(2 * n)])
     assert counts.taken() == {0: n, 1: 2 * n}
     np.testing.assert_allclose(both, apart, rtol=0, atol=1e-5 * np.abs(apart).max())
@@ -112,7 +112,7 @@ def test_calls_with_other_weights_share_from_one_to_the_next(
     model = adapted().with_("mix(mid: .5, top: .5)")
     weighed = [parse(f"mix(mid: {w}, top: {1 - w})") for w in (0.25, 0.75, 0.0)]
     expected = [model.encode(MANY, compositions=[own] * len(MANY)) for own in weighed]
-    counts = Counts(model.encoder, monkeypatch)
+    counts = Counts(monkeypatch)
     again = reused_again(model)
     for own, whole in zip(weighed, expected, strict=True):
         with again():

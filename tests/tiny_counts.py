@@ -10,21 +10,21 @@ from xadapt.backbones.encoder import Encoder
 
 
 class Counts:
-    """Rows that went through the encoder's spans of layers, from now on.
+    """Rows that went through spans of an encoder's layers, from now on.
 
     Attributes:
         from_start: Rows by the layer that their span began at.
     """
 
-    def __init__(self, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.from_start: dict[int, int] = {}
-        whole = encoder.run
+        whole = Encoder.run
 
-        def run(hidden: Any, mask: Any, start: int = 0, stop: int | None = None) -> Any:
+        def run(own: Any, hidden: Any, mask: Any, start: int = 0, stop: Any = None) -> Any:
             self.from_start[start] = self.from_start.get(start, 0) + len(hidden)
-            return whole(hidden, mask, start, stop)
+            return whole(own, hidden, mask, start, stop)
 
-        monkeypatch.setattr(encoder, "run", run)
+        monkeypatch.setattr(Encoder, "run", run)
 
     def taken(self) -> dict[int, int]:
         """Rows by first layer since the last time."""

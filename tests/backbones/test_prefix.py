@@ -116,7 +116,7 @@ def test_forwards_in_the_block_are_those_outside(family, tmp_path, monkeypatch):
         return bare, whole, some
 
     expected = three()
-    counts = Counts(encoder, monkeypatch)
+    counts = Counts(monkeypatch)
     with PrefixStates(encoder, 2, tmp_path, memory=MEMORY_BYTES).used():
         got = three()
     for one, other in zip(got, expected, strict=True):
@@ -142,7 +142,7 @@ def test_below_a_module_at_the_bottom_nothing_is_kept(kind, monkeypatch):
     in_embeddings = {"width": 4, "layers": [3, 4], "invertible": "nice"}
     options = {"lora": {"rank": 2}, "none": {"layers": "all"}, "bottleneck": in_embeddings}[kind]
     attachment = Attachment(encoder, shaken(build(kind, options, geometry(encoder))))
-    counts = Counts(encoder, monkeypatch)
+    counts = Counts(monkeypatch)
     with attachment.on(), reused(encoder, attachment.first_layer):
         for _ in range(2):
             encode(encoder, TEXTS)
@@ -182,7 +182,7 @@ def test_memory_is_bounded_and_the_rest_lies_on_disk(tmp_path, monkeypatch):
     full = PrefixStates(encoder, 1, tmp_path, limit=sum(sizes[:3]), memory=MEMORY_BYTES)
     for key in own[:3]:
         full.entering([key])
-    counts = Counts(encoder, monkeypatch)
+    counts = Counts(monkeypatch)
     for _ in range(2):
         assert torch.allclose(full.entering(own)[0], expected, atol=1e-6)
     assert full.bytes == full.limit and counts.taken() == {0: 2 * (len(own) - 3)}
