@@ -98,4 +98,5 @@ def repeated_in(
     if not texts or 2 * len(set(texts)) > len(texts):
         return nullcontext()
     given = [system.composition] if compositions is None else compositions
-    return reused(system.encoder, first_layer(system.encoder, given, system.modules))
+    start = first_layer(system.encoder, given, system.modules)
+    return reused(system.encoder, start, cache_folder())

@@ -185,6 +185,10 @@ def test_memory_is_bounded_and_the_rest_lies_on_disk(tmp_path, monkeypatch):
     counts = Counts(monkeypatch)
     for _ in range(2):
         assert torch.allclose(full.entering(own)[0], expected, atol=1e-6)
+    with reused(encoder, 1):
+        assert encoder.reuse.kept.limit == MEMORY_BYTES  # nowhere else to go
+    with reused(encoder, 1, tmp_path):
+        assert encoder.reuse.kept.limit == room.LIMIT_BYTES
     assert full.bytes == full.limit and counts.taken() == {0: 2 * (len(own) - 3)}
 
 

@@ -197,11 +197,12 @@ def reused(
         encoder: The frozen encoder.
         start: The lowest layer that something attached inside the block acts in. Below 1 there is
             nothing to keep. In a block inside another the outer one's states are taken.
-        folder: Where states beyond that go; ``None`` keeps them in memory, up to the limit.
+        folder: Where states beyond that go, up to 16 GiB; without it they are not kept.
     """
     if start < 1 or encoder.reuse.kept is not None:
         return nullcontext()
-    return PrefixStates(encoder, start, folder, memory=MEMORY_BYTES).used()
+    limit = LIMIT_BYTES if folder else MEMORY_BYTES
+    return PrefixStates(encoder, start, folder, limit, MEMORY_BYTES).used()
 
 
 def _read(path: Path) -> Tensor | None:
