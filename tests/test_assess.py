@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tiny_commands import Place, good, place  # noqa: F401
+from tiny_counts import Counts
 from tiny_models import tiny_encoder
 from tiny_training import module_for, pairs, shaken
+from torch import nn
 
 from xadapt import assess
+from xadapt.attach import Attachment
 from xadapt.backbones.encode import encode
 from xadapt.backbones.encoder import Encoder
 from xadapt.errors import UserError
@@ -62,6 +67,57 @@ def test_controls_add_tfidf_and_the_twin() -> None:
         TFIDF,
     ]
     assert result.pool == "all"
+
+
+@pytest.mark.parametrize("family", ["bert", "deberta-v3"])
+@pytest.mark.parametrize(
+    ("options", "start"),
+    [
+        ({"rank": 2, "layers": [2, 4]}, 2),
+        ({"kind": "none", "layers": "all"}, 4),
+        ({"rank": 2}, None),
+        ({"kind": "bottleneck", "width": 4, "layers": [3, 4], "invertible": "nice"}, None),
+    ],
+)
+def test_base_module_and_twin_share_what_lies_below_the_modules(
+    family: str,
+    options: dict[str, Any],
+    start: int | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XADAPT_CACHE", str(tmp_path))
+    encoder, texts = tiny_encoder(family), list(dict.fromkeys(pair.text for pair in pairs(20)))
+    module, twin = (shaken(module_for(encoder, **options), seed, 0.1) for seed in (1, 2))
+    expected = [alone(encoder, one, texts) for one in (None, module, twin)]
+    counts, n = Counts(monkeypatch), len(texts)
+
+    def read(*modules: nn.Module) -> dict[int, int]:
+        bench = assess.Bench(encoder)
+        systems = bench.systems(*modules)
+        del systems[assess.LANGUAGE]
+        for system, whole in zip(systems.values(), expected, strict=False):
+            got = system.language(texts)
+            np.testing.assert_allclose(got, whole, rtol=0, atol=1e-5 * np.abs(whole).max())
+        bench.close()
+        return counts.taken()
+
+    assert read(module, twin) == ({0: 3 * n} if start is None else {0: n, start: 3 * n})
+    # The base's vectors are on disk now: the other two share with each other, and one with nobody.
+    assert read(module, twin) == ({0: 2 * n} if start is None else {0: n, start: 2 * n})
+    assert read(module) == {0: n}
+    assert not (tmp_path / "prefix").exists()
+
+
+def alone(encoder: Encoder, module: nn.Module | None, texts: list[str]) -> NDArray[np.float32]:
+    """Vectors through a module, with nothing shared."""
+    if module is None:
+        return encode(encoder, texts).numpy()
+    attachment = Attachment(encoder, module)
+    with attachment.on():
+        vectors = encode(encoder, texts).numpy()
+    attachment.remove()
+    return vectors
 
 
 def test_open_both_finds_the_twin_only_when_asked(place: Place, tmp_path: Path) -> None:  # noqa: F811

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from test_inside import made, train  # noqa: F401
 from tiny_commands import Place, good, xadapt
+from tiny_counts import Counts
 from tiny_models import tiny_encoder
 from tiny_training import module_for, shaken, tagged
 
@@ -108,3 +110,18 @@ def test_on_the_command_line(made: tuple[Place, Path], tmp_path: Path) -> None: 
     assert "equal weights" in done.out
     done = xadapt(*given, "--compose", "m", "--emea", 2)
     assert done.code == 2 and "one is needed" in done.err and len(done.lines) == 1
+
+
+def test_steps_share_what_lies_below_the_experts(
+    tagger: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, name in enumerate("abc"):
+        upper = module_for(ENCODER, rank=2, layers=[2, 4])
+        tagger.adapted.modules[name] = shaken(upper, number, 0.5)
+    plain = room.reused
+    monkeypatch.setattr(room, "reused", lambda *_: nullcontext())
+    expected = entropy(tagger, 3, ROWS, monkeypatch)
+    monkeypatch.setattr(room, "reused", plain)
+    counts = Counts(monkeypatch)
+    assert entropy(tagger, 3, ROWS, monkeypatch) == pytest.approx(expected, abs=1e-5)
+    assert counts.taken() == {0: len(set(ROWS)), 2: 4 * len(ROWS)}

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from test_inside import write_conll
+from tiny_counts import Counts
 from tiny_models import tiny_encoder
 from tiny_training import module_for, pairs, shaken, tagged
 
@@ -87,3 +89,31 @@ def test_one_pair_ranks_nothing(tmp_path: Path) -> None:
     write_conll(tmp_path / "x.conll", tagged(2))
     with pytest.raises(UserError, match="has a task head"):
         room.open_examples(str(tmp_path / "x.conll"), "de", "base", None, {})
+
+
+@pytest.mark.parametrize("tagging", [False, True])
+def test_trials_share_what_lies_below_the_mixture(
+    tagging: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upper = {
+        n: shaken(module_for(ENCODER, rank=2, layers=[2, 4]), i, 0.1) for i, n in enumerate("ab")
+    }
+    model, rows = Adapted(ENCODER, upper, parse("mix(a: .5, b: .5)")), pairs(6, seed=7)
+    torch.manual_seed(0)
+    head = Head("tagging", ("O", "B-ANIMAL", "I-ANIMAL"), ENCODER.width)
+    measured = [parse("mix(a: .5, b: .5)"), parse("mix(a: 1.5, b: -1)"), parse("b")]
+
+    def losses() -> list[float]:
+        made = (
+            room.cross_entropy(Tagger(model, head), tagged(6, seed=7))
+            if tagging
+            else room.ranking(model, rows)
+        )
+        return [made(one) for one in measured]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "reused_again", lambda _: nullcontext)
+        expected = losses()
+    counts = Counts(monkeypatch)
+    assert losses() == pytest.approx(expected, abs=1e-5)
+    assert counts.taken() == {0: 6, 2: 3 * 6}

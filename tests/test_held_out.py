@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from scipy.stats import spearmanr
+from tiny_counts import Counts
 from tiny_models import tiny_encoder
 from tiny_training import (
     labelled,
@@ -152,3 +153,29 @@ def test_heads_for_texts_pairs_and_questions_are_judged(tmp_path: Path, task: st
     for acting in made.turns:
         acting.remove()
     assert not any(m._forward_hooks for m in made.encoder.model.modules())
+
+
+@pytest.mark.parametrize(("layers", "start"), [([2, 4], 2), ("all", None)])
+def test_evaluations_of_a_run_share_what_lies_below_the_module(
+    layers: object, start: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder, rows = tiny_encoder("bert"), pairs(12, seed=2)
+    module = shaken(module_for(encoder, rank=2, layers=layers))
+    made = trainer(
+        tmp_path, [Task("t", TranslationRanking(), rows)], encoder=encoder, module=module
+    )
+    judge = held_out.JUDGES[type(rows[0])]
+    n = len({row.text for row in rows}), len({row.pivot for row in rows})
+    assert n == (12, 12)
+    expected = []
+    for seed in (1, 2):
+        shaken(module, seed)
+        expected.append(judge.scores(made, rows))
+    bare = judge.scores(made, rows)  # the pivots' vectors are there by now
+    counts = Counts(monkeypatch)
+    for seed, whole in zip((1, 2), expected, strict=True):
+        shaken(module, seed)
+        assert held_out.dev_scores(made, rows) == pytest.approx(whole, abs=1e-6)
+    assert bare == expected[1] and bare != expected[0]
+    assert counts.taken() == ({0: 48} if start is None else {0: 24, 2: 48})
+    assert encoder.reuse.kept is None

@@ -27,7 +27,8 @@ FLOORS = {
     5: "run adapted assess composing module_places outcome records_in quickstart out_folder "
     "held_out inside predictor tagger classifier pair_scorer answer_finder assess_tagging "
     "assess_heads assess_sts emea relatives few_shot few_shot_loss usage measured_stand_in "
-    "open_ie assess_open_ie trees_in composed_rows row_choice sharded shard_folder shard_plan",
+    "open_ie assess_open_ie trees_in composed_rows row_choice reused sharded shard_folder "
+    "shard_plan",
     6: "__init__ verbs",
     8: "__main__",
 }

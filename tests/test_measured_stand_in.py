@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from test_inside import made  # noqa: F401
 from tiny_commands import Place, everything, good, write_tsv, xadapt
+from tiny_counts import Counts
 from tiny_models import tiny_encoder
 from tiny_training import module_for, pairs, plain, shaken
 from torch import nn
@@ -143,3 +145,27 @@ def test_on_the_command_line(made: tuple[Place, Path], tmp_path: Path) -> None: 
     before = everything(tmp_path)
     wrong = xadapt(*given, "--lang", "de", "--choose-by", few)
     assert wrong.code == 2 and len(wrong.lines) == 1 and everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("plain_text", [False, True])
+def test_candidates_share_what_lies_below_them(
+    plain_text: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_tsv(tmp_path / "few.tsv", pairs(9, seed=3))
+    if plain_text:
+        file = tmp_path / "few.txt"
+        file.write_text("".join(f"{row.text}\n" for row in plain(9, seed=3)), encoding="utf-8")
+    upper = {
+        name: shaken(module_for(ENCODER, rank=2, layers=[2, 4]), seed)
+        for seed, name in enumerate(("de", "ru"))
+    }
+    adapted = Adapted(ENCODER, upper, None)
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "reused", lambda *_: nullcontext())
+        expected = room.choose_by(adapted, ["nl"], str(file))
+    counts = Counts(monkeypatch)
+    found = room.choose_by(adapted, ["nl"], str(file))
+    for one, whole in zip(found.tried, expected.tried, strict=True):
+        assert one.score == pytest.approx(whole.score, abs=1e-5)
+    read = counts.taken()
+    assert read.keys() == {0, 2} and 3 * read[0] >= read[2] >= 2 * read[0]

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 import torch
 from tiny_commands import Place, good
+from tiny_counts import Counts
 from tiny_models import tiny_encoder
+from tiny_training import module_for, shaken, tagged
 
+from xadapt.adapted import Adapted
 from xadapt.errors import UserError
-from xadapt.heads import ArgumentHead, asked
+from xadapt.heads import ArgumentHead, Head, asked
 from xadapt.hub.opening import read_manifest
-from xadapt.open_ie import Extractor, argument_spans, tuples
+from xadapt.open_ie import ArgumentFinder, Extractor, argument_spans, tuples
 from xadapt.records import ROLES, OpenTriples
 from xadapt.tag_scheme import labels_of
+from xadapt.tagger import Tagger
 
 NOUNS = ("katze", "hund", "matte", "park")
 VERBS = ("sitzt", "läuft", "schaut")
@@ -163,3 +167,24 @@ def test_tuples_leave_an_empty_subject() -> None:
     row = OpenTriples(("No", "compró", "casas"), (((0, 2, "P"), (2, 3, "A1")),), "es")
     assert tuples(row) == [("", "No compró", "casas")]
     assert np.shape(tuples(row)) == (1, 3)
+
+
+def test_both_taggers_share_what_lies_below_their_modules(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoder = tiny_encoder()
+    heads = Head("tagging", ("O", "B-P", "I-P"), encoder.width), head_for(encoder, {1: "B-A1"})
+    modules = [
+        shaken(module_for(encoder, rank=2, layers=layers), seed)
+        for seed, layers in enumerate(([3, 4], [2, 4]))
+    ]
+    first, second = (Adapted(encoder, {"m": module}, "m") for module in modules)
+    extractor = Extractor(Tagger(first, heads[0]), ArgumentFinder(second, heads[1]))
+    sentences = list(dict.fromkeys(row.words for row in tagged(9)))
+    apart = extractor.finder.find(sentences, extractor.predicates(sentences))
+    counts = Counts(monkeypatch)
+    told = extractor.extract(sentences)
+    assert [row.extractions for row in told] == [
+        tuple(spans for spans in own if len(spans) > 1) for own in apart
+    ]
+    assert counts.taken() == {0: len(sentences), 2: 2 * len(sentences)}

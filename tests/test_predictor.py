@@ -26,10 +26,15 @@ LABELS: dict[str, Any] = {
 
 
 def published(
-    path: Path, encoder: Encoder, task: Any = None, seed: int = 0, parents: tuple[str, ...] = ()
+    path: Path,
+    encoder: Encoder,
+    task: Any = None,
+    seed: int = 0,
+    parents: tuple[str, ...] = (),
+    **options: Any,
 ) -> Path:
     """A module's folder, with a random head for a task if one is named."""
-    module = random_module(encoder, "lora", seed=seed, rank=2)
+    module = random_module(encoder, "lora", seed=seed, rank=2, **options)
     torch.manual_seed(seed)
     scale = (1.0, 5.0) if task == "pair_scoring" else None
     head = Head(task, LABELS[task], encoder.width, scale=scale) if task else None

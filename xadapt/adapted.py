@@ -24,6 +24,7 @@ from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import open_folder
 from xadapt.module_places import locate
 from xadapt.relatives import Relatives, relatives_of
+from xadapt.reused import repeated_in
 from xadapt.row_choice import bare, by_names, choose, with_one, without
 from xadapt.store import fitted
 
@@ -207,7 +208,7 @@ class Adapted:
         """Vectors of texts, each through what the composition holds for its language.
 
         Args:
-            texts: Any number of texts.
+            texts: Any number of texts; for calls that share them see `xadapt.reused.reused_by`.
             languages: A tag for each text; ``None`` for a row means the bare base. It may be
                 left out where the composition is the same for all.
             compositions: Another composition for each text; ``None`` for a row means the base.
@@ -220,7 +221,8 @@ class Adapted:
         Raises:
             UserError: The lists differ in length, or languages are needed and not given.
         """
-        with self.acting(len(texts), languages, compositions) as rows:
+        own = self.acting(len(texts), languages, compositions)
+        with own as rows, repeated_in(self, texts, compositions):
             vectors = encode(
                 self.encoder, texts, batch_tokens=batch_tokens, rows=rows, progress=progress
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from xadapt.attach import Attachment, geometry
 from xadapt.backbones.bank import FrozenVectors, cache_folder
 from xadapt.backbones.encode import encode
 from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.prefix import MEMORY_BYTES, PrefixStates
 from xadapt.evaluate import bitext, entities
 from xadapt.evaluate.systems import Side, System
 from xadapt.readers.cldr_graph import build, resolve
@@ -31,6 +33,9 @@ Labels = list[tuple[str, str, str]]
 class Bench:
     """The sides one can evaluate on one encoder: bare, or through a module.
 
+    Vectors of the frozen base are those that lie on disk, if they do. Where it, a module and its
+    twin read the same texts, what lies below the lowest of the modules is computed once.
+
     Args:
         encoder: The frozen encoder.
         progress: Told how many texts were encoded.
@@ -40,10 +45,12 @@ class Bench:
         self.encoder, self.progress = encoder, progress
         self.frozen = FrozenVectors(encoder, cache_folder())
         self._sides: dict[int, tuple[Attachment, Side]] = {}
+        self._prefix: PrefixStates | None = None
 
     def bare(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of the frozen base."""
-        return self.frozen.get(texts).cpu().numpy()
+        with self._shared():
+            return self.frozen.get(texts).cpu().numpy()
 
     def through(self, module: nn.Module) -> Side:
         """A side whose texts go through a module; the same one each time it is asked for."""
@@ -52,16 +59,32 @@ class Bench:
         attachment = Attachment(self.encoder, module.to(self.encoder.device))
 
         def side(texts: Sequence[str]) -> NDArray[np.float32]:
-            with attachment.on():
+            again = len(self._sides) > 1 or self._prefix_holds()
+            with attachment.on(), self._shared() if again else nullcontext():
                 return encode(self.encoder, texts, progress=self.progress).numpy()
 
         self._sides[id(module)] = (attachment, side)
         return side
 
     def close(self) -> None:
-        """Take the modules off the encoder again."""
+        """Take the modules off the encoder again, and let go of what they shared."""
+        self._prefix = None
         while self._sides:
             self._sides.popitem()[1][0].remove()
+
+    def _shared(self) -> AbstractContextManager[None]:
+        """From the lowest layer of the modules on, if nobody else has said so already."""
+        start = min((at.first_layer for at, _ in self._sides.values()), default=0)
+        if start < 1 or self.encoder.reuse.kept is not None:
+            return nullcontext()
+        if self._prefix is None or self._prefix.start > start:
+            folder = cache_folder()
+            self._prefix = PrefixStates(self.encoder, start, folder, memory=MEMORY_BYTES)
+        return self._prefix.used()
+
+    def _prefix_holds(self) -> bool:
+        """Whether the base left states here; it leaves none where its vectors were on disk."""
+        return self._prefix is not None and self._prefix.bytes > 0
 
     def systems(self, module: nn.Module | None, twin: nn.Module | None = None) -> dict[str, System]:
         """The rows of a table: base, the module in both modes, and the control."""

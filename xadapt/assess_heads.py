@@ -14,6 +14,7 @@ from xadapt.languages import normalise
 from xadapt.predictor import AGAINST, GIVEN, load_each
 from xadapt.readers.labelled_text import LabelledTexts
 from xadapt.readers.squad import Squad
+from xadapt.reused import reused_by
 
 
 def evaluate_classification(
@@ -52,7 +53,8 @@ def evaluate_classification(
         Classifier, base, modules, compose=compose, against=against, head=head, dtype=dtype
     )
     _tell_unknown({row.label for row in rows}, each[GIVEN].head.labels, say)
-    systems = {name: one.classify(texts, tags) for name, one in each.items()}
+    with reused_by(*(one.adapted for one in each.values())):
+        systems = {name: one.classify(texts, tags) for name, one in each.items()}
     return classification.evaluate(rows, systems, base=AGAINST if against is not None else None)
 
 
@@ -89,9 +91,9 @@ def evaluate_qa(
     each = load_each(
         AnswerFinder, base, modules, compose=compose, against=against, head=head, dtype=dtype
     )
-    systems = {
-        name: [answer.text for answer in one.answer(asked, tags)] for name, one in each.items()
-    }
+    with reused_by(*(one.adapted for one in each.values())):
+        found = {name: one.answer(asked, tags) for name, one in each.items()}
+    systems = {name: [answer.text for answer in own] for name, own in found.items()}
     return qa.evaluate(rows, systems, base=AGAINST if against is not None else None)
 
 

@@ -13,6 +13,7 @@ from xadapt.open_ie import Extractor
 from xadapt.predictor import AGAINST, GIVEN
 from xadapt.readers.conllu_trees import ConlluTrees
 from xadapt.records import OpenTriples
+from xadapt.reused import reused_by
 
 
 def evaluate_open_ie(
@@ -59,18 +60,19 @@ def evaluate_open_ie(
     rows = open_triples(ConlluTrees().read(str(data), tag))
     tags = None if lang is None else [tag] * len(rows)
     extractor = Extractor.load(base, **own)
-    said = {GIVEN: judged(extractor, rows, tags)}
-    base_name = None
+    several = {GIVEN: extractor}
     other = {"predicates": against_predicates, "arguments": against_arguments}
     if any(other.values()):
-        base_name = AGAINST
         for name, folder in other.items():
             if folder is not None:
                 own |= {name: _folders(folder), f"compose_{name}": None}
         beside = Extractor.load(extractor.tagger.adapted.encoder, **own)
-        said = {AGAINST: judged(beside, rows, tags), **said}
+        several = {AGAINST: beside, **several}
+    parts = [part.adapted for one in several.values() for part in (one.tagger, one.finder)]
+    with reused_by(*parts):
+        said = {name: judged(one, rows, tags) for name, one in several.items()}
     said[measures.LEFT_RIGHT] = measures.guessed(rows, said[GIVEN].found)
-    return measures.evaluate(rows, said, base=base_name)
+    return measures.evaluate(rows, said, base=AGAINST if len(several) > 1 else None)
 
 
 def judged(

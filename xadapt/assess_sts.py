@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from xadapt.adapted import Adapted
 from xadapt.assess import BASE
-from xadapt.backbones.encode import encode
+from xadapt.backbones.bank import FrozenVectors, cache_folder
 from xadapt.backbones.encoder import Encoder
 from xadapt.errors import UserError
 from xadapt.evaluate import sts
@@ -21,6 +21,7 @@ from xadapt.pair_scorer import PairScorer
 from xadapt.predictor import AGAINST, GIVEN, heads_of, load_each
 from xadapt.readers.scored_pairs import ScoredPairs
 from xadapt.records import ScoredPair
+from xadapt.reused import reused_by
 
 Side = Callable[[Sequence[str], Sequence[str] | None], NDArray[np.float32]]
 
@@ -65,7 +66,8 @@ def evaluate_sts(
         raise UserError("a correlation needs pairs with different scores", where=str(data))
     folders = list(map(str, modules))
     encoder = Encoder.from_pretrained(base, dtype=dtype)
-    systems = {BASE: _cosines(rows, lambda texts, _: encode(encoder, texts).numpy(), None, None)}
+    frozen = FrozenVectors(encoder, cache_folder())
+    systems = {BASE: _cosines(rows, lambda texts, _: frozen.get(texts).cpu().numpy(), None, None)}
     if not folders and compose is None:
         if against is not None or head is not None:
             raise UserError("there is no module to measure", todo="Name one with --module")
@@ -74,12 +76,16 @@ def evaluate_sts(
         pairs = [(row.left, row.right) for row in rows]
         tags = None if left is None else [left] * len(rows)
         each = load_each(PairScorer, encoder, folders, compose=compose, against=against, head=head)
-        systems |= {name: one.score(pairs, tags) for name, one in each.items()}
+        with reused_by(*(one.adapted for one in each.values())):
+            systems |= {name: one.score(pairs, tags) for name, one in each.items()}
     else:
-        for name, expression in ((AGAINST, against), (GIVEN, compose)):
-            if name == GIVEN or expression is not None:
-                adapted = _adapted(encoder, folders, expression, left is not None)
-                systems[name] = _cosines(rows, adapted.encode, left, right)
+        given = {AGAINST: against} if against is not None else {}
+        sides = {
+            name: _adapted(encoder, folders, expression, left is not None)
+            for name, expression in {**given, GIVEN: compose}.items()
+        }
+        with reused_by(*sides.values()):
+            systems |= {n: _cosines(rows, one.encode, left, right) for n, one in sides.items()}
     return sts.evaluate(rows, systems, base=BASE if against is None else AGAINST)
 
 

@@ -14,6 +14,7 @@ from xadapt.languages import normalise
 from xadapt.module_places import locate
 from xadapt.predictor import AGAINST, GIVEN, load_each
 from xadapt.records import TaggedSentence
+from xadapt.reused import reused_by
 from xadapt.tag_scheme import Scheme, to_labels
 from xadapt.tagger import Tagger
 
@@ -82,7 +83,8 @@ def evaluate_tagging(
             for name, steps in ((EQUAL, 0), (GIVEN, emea))
         }
         return tagging.evaluate(rows, found, scheme, base=EQUAL)
-    found = {name: one.tag(words, tags) for name, one in each.items()}
+    with reused_by(*(one.adapted for one in each.values())):
+        found = {name: one.tag(words, tags) for name, one in each.items()}
     return tagging.evaluate(rows, found, scheme, base=AGAINST if against is not None else None)
 
 

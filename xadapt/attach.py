@@ -60,6 +60,7 @@ class Attachment:
         self._ids: Tensor | None = None
         self._undo: list[Callable[[], None]] = []
         self._acts = [(effect, place(encoder, effect)) for effect in effects_of(module)]
+        self._lowest = self.first_layer
         self.attach()
 
     @property
@@ -81,9 +82,7 @@ class Attachment:
 
         The depth of the encoder where it acts nowhere.
         """
-        effects = effects_of(self.module)
-        layers = [at for e in effects for at in (e.layer, *(at for at, _ in e.remembered))]
-        return min(layers, default=self.encoder.depth)
+        return lowest(effects_of(self.module), self.encoder.depth)
 
     @property
     def before_vocabulary(self) -> Callable[[Tensor], Tensor] | None:
@@ -103,7 +102,8 @@ class Attachment:
             distinct = list(dict.fromkeys(rows))
             self.rows = torch.tensor(distinct, device=self.encoder.device) if distinct else None
         try:
-            yield
+            with self.encoder.reuse.touching(self._lowest):
+                yield
         finally:
             self.rows = before
             self._inputs.clear()
@@ -216,6 +216,17 @@ def together(acts: Sequence[Attachment | None]) -> Iterator[None]:
             whole = len(members) == len(acts)
             stack.enter_context(attachment.on(None if whole else members))
         yield
+
+
+def lowest(effects: Sequence[Effect], depth: int) -> int:
+    """The lowest layer that effects act in or read, -1 for the embeddings.
+
+    Args:
+        effects: What acts.
+        depth: Of the encoder; told where nothing acts.
+    """
+    layers = [at for e in effects for at in (e.layer, *(at for at, _ in e.remembered))]
+    return min(layers, default=depth)
 
 
 def _given(effect: Effect, here: Here, rows: Rows) -> Any:

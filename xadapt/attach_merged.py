@@ -51,7 +51,8 @@ def merged(encoder: Encoder, updates: Updates, said: Any) -> Iterator[None]:
             for linear, weight in _weights(updates).items():
                 before[linear] = linear.get_parameter("weight")
                 linear.weight = nn.Parameter(weight.to(before[linear].dtype), requires_grad=False)
-        yield
+        with encoder.reuse.touching(min((at[0] for at in updates), default=encoder.depth)):
+            yield
     finally:
         for linear, own in before.items():
             linear.weight = own

@@ -82,15 +82,20 @@ class ComposedRows:
             }
             sums = {own: one.updates for own, one in made.items() if one.updates is not None}
             numbers: dict[Composition, int] = {own: n for n, own in enumerate(sums)}
+            depth = self.encoder.depth
+            layers = [min((at[0] for at in one), default=depth) for one in sums.values()]
             beside = Sums(list(sums.values()))
             stack.callback(beside.remove)
 
             @contextmanager
             def rows(chunk: list[int]) -> Iterator[None]:
                 own = [chosen[position] for position in chunk]
+                acts = [numbers.get(c) for c in own]
+                low = min((layers[act] for act in set(acts) if act is not None), default=depth)
                 with (
                     together([apart.get(c) for c in own]),
-                    beside.on([numbers.get(c) for c in own]),
+                    beside.on(acts),
+                    self.encoder.reuse.touching(low),
                 ):
                     yield
 

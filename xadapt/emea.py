@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xadapt.attach import Attachment
-from xadapt.backbones.encode import chunks
+from xadapt.backbones.encode import chunks, forward
+from xadapt.backbones.prefix import reused
 from xadapt.backbones.words import Words, tokenize_words
 from xadapt.compose.by_language import choices
 from xadapt.compose.composed import Composed
@@ -79,22 +80,22 @@ def _settled(
 ) -> list[NDArray[np.float32]]:
     """Log-probabilities of the words of one forward's rows after the last step."""
     scores = ensemble.start(len(rows), tagger.adapted.encoder.device)
-    for _ in range(steps):
-        logs = _logs(tagger, attachment, rows)
-        entropy = sum(-(each.exp() * each).sum(-1).mean() for each in logs if len(each))
-        if isinstance(entropy, Tensor):
-            (slope,) = torch.autograd.grad(entropy, scores)
-            with torch.no_grad():
-                scores -= rate * slope
-    with torch.no_grad():
-        return [each.cpu().numpy() for each in _logs(tagger, attachment, rows)]
+    with reused(tagger.adapted.encoder, attachment.first_layer if steps else 0):
+        for _ in range(steps):
+            logs = _logs(tagger, attachment, rows)
+            entropy = sum(-(each.exp() * each).sum(-1).mean() for each in logs if len(each))
+            if isinstance(entropy, Tensor):
+                (slope,) = torch.autograd.grad(entropy, scores)
+                with torch.no_grad():
+                    scores -= rate * slope
+        with torch.no_grad():
+            return [each.cpu().numpy() for each in _logs(tagger, attachment, rows)]
 
 
 def _logs(tagger: Tagger, attachment: Attachment, rows: list[Words]) -> list[Tensor]:
     encoder = tagger.adapted.encoder
-    tokens, mask = encoder.batch([row.ids for row in rows])
     with attachment.on():
-        states = encoder.run(encoder.embed(tokens, mask), mask)
+        states, _ = forward(encoder, [row.ids for row in rows])
     return [
         tagger.head(own[[row.first[word] for word in row.known]]).log_softmax(-1)
         for row, own in zip(rows, states, strict=True)

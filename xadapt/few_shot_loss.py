@@ -12,12 +12,14 @@ import torch
 
 from xadapt.adapted import Adapted
 from xadapt.assess_tagging import READERS
+from xadapt.backbones.bank import FrozenVectors, cache_folder
 from xadapt.compose.values import Composition
 from xadapt.errors import UserError
 from xadapt.objectives.translation_ranking import TranslationRanking
 from xadapt.records import ParallelPair, Record, TaggedSentence
 from xadapt.records_in import Source, limited, read_pairs
 from xadapt.registry import load
+from xadapt.reused import reused_again
 from xadapt.tag_scheme import to_labels
 from xadapt.tagger import Tagger, scores
 
@@ -66,11 +68,15 @@ def ranking(adapted: Adapted, pairs: Sequence[ParallelPair]) -> Loss:
     objective = TranslationRanking(negatives="batch", directions="both")
     memory = objective.prepare(pairs)
     keys: dict[str, Any] = objective.views(pairs, random.Random(0), memory)
-    pivot = torch.from_numpy(adapted.encode([p.pivot for p in pairs], [None] * len(pairs)))
+    frozen = FrozenVectors(adapted.encoder, cache_folder())
+    pivot = frozen.get([pair.pivot for pair in pairs]).cpu()
     texts = [pair.text for pair in pairs]
+    again = reused_again(adapted)
 
     def measure(composition: Composition) -> float:
-        text = torch.from_numpy(adapted.encode(texts, compositions=[composition] * len(texts)))
+        with again():
+            vectors = adapted.encode(texts, compositions=[composition] * len(texts))
+        text = torch.from_numpy(vectors)
         values = objective.loss(text, pivot, keys["text_keys"], keys["rows"], memory).values
         return float(values.mean())
 
@@ -93,8 +99,11 @@ def cross_entropy(tagger: Tagger, rows: Sequence[TaggedSentence]) -> Loss:
             todo=f"It gives {', '.join(tagger.head.labels[:12])}",
         ) from None
 
+    again = reused_again(tagger.adapted)
+
     def measure(composition: Composition) -> float:
-        with tagger.adapted.acting(len(rows), None, [composition] * len(rows)) as acting:
+        acts = tagger.adapted.acting(len(rows), None, [composition] * len(rows))
+        with acts as acting, again():
             logs = scores(tagger.adapted.encoder, tagger.head, words, acting)
         gold = np.concatenate([np.take_along_axis(own, np.array([want]).T, 1)[:, 0]
                                for own, want in zip(logs, wanted, strict=True)])  # fmt: skip

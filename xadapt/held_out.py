@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,10 @@ from torch import nn
 
 from xadapt.answer_finder import answers
 from xadapt.assess import BASE, BOTH, LANGUAGE, Bench, judge_bitext
+from xadapt.backbones.bank import FrozenVectors, cache_folder
 from xadapt.backbones.encode import encode
 from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.prefix import MEMORY_BYTES, PrefixStates
 from xadapt.classifier import classes
 from xadapt.evaluate import classification, comparison, open_ie, qa, sts, tagging
 from xadapt.evaluate.systems import DIRECTIONS
@@ -54,7 +57,23 @@ class Judge:
 
 def dev_scores(trainer: Trainer, dev: Sequence[Any]) -> dict[str, float]:
     """Scores by name with the module attached; ``score`` is what is maximised."""
-    return JUDGES[type(dev[0])].scores(trainer, dev)
+    with reused_between(trainer):
+        return JUDGES[type(dev[0])].scores(trainer, dev)
+
+
+def reused_between(trainer: Trainer) -> AbstractContextManager[None]:
+    """Let all evaluations of a run share what lies below the first layer that something acts in.
+
+    A step never sees these states, so how often a run is judged changes nothing in it.
+    """
+    if trainer.held_out is None:
+        acting = (*trainer.turns, *trainer.forward.companions.values())
+        start = min(one.first_layer for one in acting)
+        if start < 1:
+            return nullcontext()
+        cache = trainer.run.cache
+        trainer.held_out = PrefixStates(trainer.encoder, start, cache, memory=MEMORY_BYTES)
+    return trainer.held_out.used()
 
 
 def evidence(
@@ -151,7 +170,8 @@ def _sts(
     encoder: Encoder, acting: Acting, head: Head, dev: Sequence[ScoredPair], resamples: int
 ) -> list[Evidence]:
     """The control besides TF-IDF is the cosine of the frozen base's vectors."""
-    sides = [encode(encoder, [getattr(r, s) for r in dev]).numpy() for s in ("left", "right")]
+    frozen = FrozenVectors(encoder, cache_folder())
+    sides = [frozen.get([getattr(r, s) for r in dev]).cpu().numpy() for s in ("left", "right")]
     rows = acting.rows([record.left_lang for record in dev])
     found = pair_scores(encoder, head, [(record.left, record.right) for record in dev], rows)
     systems = {MODULE: found, BASE: sts.cosines(*sides)}

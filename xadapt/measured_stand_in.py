@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from xadapt.adapted import Adapted
 from xadapt.attach import Attachment
+from xadapt.backbones.bank import FrozenVectors, cache_folder
 from xadapt.backbones.encode import token_states
+from xadapt.backbones.prefix import reused
 from xadapt.compose.by_language import choices, for_language
 from xadapt.compose.composed import Composed
 from xadapt.compose.values import ANY, Composition
@@ -28,6 +30,7 @@ from xadapt.readers.plain_text import PlainLines
 from xadapt.records import ParallelPair
 from xadapt.records_in import Source, limited, read_pairs
 from xadapt.relatives import Relatives
+from xadapt.reused import first_layer
 
 BASE = "base"
 EVERY = 7
@@ -113,13 +116,17 @@ def choose_by(
         for own, _ in choice.parts:
             if own != ANY and not find_same(own, adapted.relatives.pivots):
                 parts.setdefault(own, for_language(adapted.composition, own))
+    start = first_layer(adapted.encoder, parts.values(), adapted.modules)
+    shared = reused(adapted.encoder, start, cache_folder())
     if PlainLines().claims(path, None):
         texts = [row.text for row in limited(list(PlainLines().read(path, tag)), LINES)]
-        tried = _by_loss(adapted, texts, parts)
+        with shared:
+            tried = _by_loss(adapted, texts, parts)
         measure = f"{LOSS} on {len(texts)} lines"
     else:
         pairs = limited(read_pairs(Source(path, tag, normalise(pivot))), LINES)
-        tried, rows = _by_retrieval(adapted, pairs, parts)
+        with shared:
+            tried, rows = _by_retrieval(adapted, pairs, parts)
         measure = f"{ACCURACY} on {rows} pairs"
     able = [one for one in tried if one.gain is not None and one.gain.low > 0]
     best = max(able, key=lambda one: one.gain.mean if one.gain else 0.0, default=None)
@@ -155,7 +162,11 @@ def _by_retrieval(
     def side(part: Composition) -> Side:
         return lambda texts: adapted.encode(texts, compositions=[part] * len(texts))
 
-    bare = side(None)
+    frozen = FrozenVectors(adapted.encoder, cache_folder())
+
+    def bare(texts: Sequence[str]) -> NDArray[np.float32]:
+        return frozen.get(texts).cpu().numpy()
+
     systems = {name: System(side(part), bare) for name, part in parts.items()}
     found = bitext.evaluate(pairs, systems, base=BASE, control=False, resamples=1)
     values = {row.system: np.mean(list(row.per_query.values()), axis=0) for row in found.rows}

@@ -22,6 +22,7 @@ from xadapt.heads import ArgumentHead, Asked, HeadTask, asked
 from xadapt.module_places import locate
 from xadapt.predictor import Predictor, chosen_head
 from xadapt.records import PREDICATE, ROLES, OpenTriples
+from xadapt.reused import reused_by
 from xadapt.tag_scheme import decode, to_spans
 from xadapt.tagger import Tagger, unseen
 
@@ -116,7 +117,8 @@ class Extractor:
         Raises:
             UserError: As for `Adapted.encode`.
         """
-        found = self.finder.find(sentences, self.predicates(sentences, languages), languages)
+        with reused_by(self.tagger.adapted, self.finder.adapted):
+            found = self.finder.find(sentences, self.predicates(sentences, languages), languages)
         tags = ["und"] * len(sentences) if languages is None else languages
         return [
             OpenTriples(tuple(words), tuple(s for s in own if len(s) > 1), tag or "und")

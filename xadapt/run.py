@@ -18,7 +18,7 @@ from xadapt.backbones.encode import encode
 from xadapt.backbones.encoder import Encoder
 from xadapt.errors import UserError
 from xadapt.files import write_text
-from xadapt.held_out import dev_scores, evidence, head_of
+from xadapt.held_out import dev_scores, evidence, head_of, reused_between
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import read_manifest
 from xadapt.inside import Inside, inside
@@ -157,7 +157,8 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
         twin = _twin(recipe, job, loaded, encoder, within, say) if job.controls else None
         if main:
             head = head_of(trainer)
-            found = evidence(encoder, trainer.acting.module, loaded.dev, head)
+            with reused_between(trainer):
+                found = evidence(encoder, trainer.acting.module, loaded.dev, head)
             manifest = manifest.model_copy(update={"evidence": found})
             write_text(job.out / out_folder.STATE / "recipe.yaml", _as_yaml(recipe))
             publish(job.out, job.base, module, encoder, manifest, verify, twin, head)

@@ -11,6 +11,7 @@ from xadapt.backbones import bank
 from xadapt.backbones.bank import FrozenVectors, cache_folder, trim
 from xadapt.backbones.encode import encode
 from xadapt.backbones.pooling import Pooling
+from xadapt.backbones.prefix import PrefixStates
 
 
 @pytest.fixture
@@ -122,6 +123,30 @@ def test_the_folder_is_bounded_and_the_oldest_go_first(tmp_path):
         "1.safetensors",
     ]
     assert fresh.exists() and not stale.exists()
+
+
+def test_parts_are_counted_and_cleared_under_a_reader(encoder, tmp_path, counted):
+    frozen = FrozenVectors(encoder, tmp_path)
+    frozen.add(TEXTS)
+    states = PrefixStates(encoder, 1, tmp_path)
+    keys = [(tuple(row), None) for row in encoder.tokenize(TEXTS)]
+    states.add(keys)
+    before = frozen.get(TEXTS), states.batch(keys)[0].clone()
+    (tmp_path / "prefix" / ".a.safetensors.x").write_bytes(b"being written")
+    (tmp_path / "mine").write_text("kept")
+    found = {part.name: part for part in bank.parts(tmp_path)}
+    assert [(p.files, p.folder.name) for p in found.values()] == [(3, "vectors"), (1, "prefix")]
+    for part in found.values():
+        assert part.bytes == sum(p.stat().st_size for p in part.folder.glob("*.safetensors"))
+    bank.clear(tmp_path)
+    assert [(part.files, part.bytes) for part in bank.parts(tmp_path)] == [(0, 0)] * 2
+    assert (tmp_path / "prefix" / ".a.safetensors.x").exists() and (tmp_path / "mine").exists()
+    assert torch.equal(frozen.get(TEXTS), before[0])
+    assert torch.equal(states.batch(keys)[0], before[1])
+    frozen.add(["one more"])
+    assert len(pieces(tmp_path)) == 1
+    bank.clear(tmp_path / "nowhere")
+    assert [part.files for part in bank.parts(tmp_path / "nowhere")] == [0, 0]
 
 
 def test_what_comes_after_the_seal_depends_on_the_call_alone(encoder, counted):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_commands import good, xadapt
+from tiny_commands import Place, good, xadapt
 
 from xadapt import registry
 from xadapt.files import read_json
@@ -39,16 +39,27 @@ def test_explain_shows_options_with_defaults_and_sources() -> None:
     assert done.code == 2 and "did you mean 'lora'" in done.err
 
 
-def test_doctor_names_versions_and_clears_the_cache(
+def test_doctor_shows_both_parts_of_the_cache_and_clears_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XADAPT_CACHE", str(tmp_path / "cache"))
-    piece = tmp_path / "cache" / "vectors" / "a.safetensors"
-    piece.parent.mkdir(parents=True)
-    piece.write_bytes(b"x" * 2_000_000)
-    (tmp_path / "cache" / "mine").write_text("kept")
-    good("doctor", "--json", tmp_path / "d.json")
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("XADAPT_CACHE", str(cache))
+    place = Place(tmp_path / "place")
+    more = ("--set", "module.layers=[3, 4]", "--set", "train.epochs=2")
+    good(*place.train(tmp_path / "m", *more))  # leaves vectors and states
+    (cache / "mine").write_text("kept")
+    done = good("doctor", "--json", tmp_path / "d.json")
     facts = read_json(tmp_path / "d.json")
-    assert facts["cache"].endswith("2.0 MB") and "torch" in facts and "loader peft" in facts
-    good("doctor", "--clear-cache")
-    assert not piece.exists() and (tmp_path / "cache" / "mine").exists()
+    assert "torch" in facts and "loader peft" in facts
+    assert facts["cached"].keys() == {"frozen vectors", "prefix states"}
+    total = 0
+    for name, part in facts["cached"].items():
+        sizes = [p.stat().st_size for p in Path(part["folder"]).glob("*.safetensors")]
+        assert (part["files"], part["bytes"]) == (len(sizes), sum(sizes)) and part["files"] > 0
+        assert f"{len(sizes)} files" in facts[f"cache, {name}"] and name in done.out
+        total += sum(sizes)
+    assert facts["cache"] == f"{cache}, {total / 1e6:.1f} MB"
+    good("doctor", "--clear-cache", "--json", tmp_path / "d.json")
+    facts = read_json(tmp_path / "d.json")
+    assert [part["files"] for part in facts["cached"].values()] == [0, 0]
+    assert not list(cache.rglob("*.safetensors")) and (cache / "mine").exists()

@@ -3,10 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from test_predictor import published
 from tiny_commands import Place, good, place, xadapt  # noqa: F401
+from tiny_counts import Counts
 from tiny_models import tiny_folder
 
 from xadapt import assess
+from xadapt.backbones.encoder import Encoder
 from xadapt.evaluate.tfidf import NAME as TFIDF
 from xadapt.files import read_json
 
@@ -76,3 +79,46 @@ def test_mistakes(place: Place, module: Path, tmp_path: Path) -> None:  # noqa: 
         done = xadapt("evaluate", *arguments, "--json", tmp_path / "r.json")
         assert done.code == 2 and len(done.lines) == 1 and said in done.err, (said, done.err)
     assert not (tmp_path / "r.json").exists()
+
+
+HEADS = {
+    "classification": "katze\tx\nhund im park\ty\npaka\tz\n",
+    "tagging": "katze\tB-A\nhund\tI-A\n\npaka\tO\n\nmbwa\tO\npark\tB-A\n",
+    "sts": "katze\tcat\t5\nhund\tpark\t1\npaka\tmat\t3\n",
+    "vectors": "katze\tcat\t5\nhund\tpark\t1\npaka\tmat\t3\n",
+}
+
+
+@pytest.mark.parametrize("family", ["bert", "deberta-v3"])
+@pytest.mark.parametrize("what", HEADS)
+def test_two_compositions_share_the_lower_layers_and_say_what_each_says_alone(
+    family: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tiny_folder(tmp_path / "base", family)
+    encoder = Encoder.from_pretrained(str(base), dtype="float32")
+    head = {"sts": "pair_scoring", "vectors": None}.get(what, what)
+    published(tmp_path / "top", encoder, head, 1, layers=[3, 4])
+    published(tmp_path / "mid", encoder, None, 2, layers=[2, 4])
+    data = tmp_path / ("data.conll" if what == "tagging" else "data.tsv")
+    data.write_text(HEADS[what], encoding="utf-8")
+    task = "sts" if what == "vectors" else what
+    given = ("evaluate", task, "--base", base, "--data", data, "--dtype", "float32")
+    given += ("--json", tmp_path / "r.json")
+    monkeypatch.setenv("XADAPT_CACHE", str(tmp_path / "cache"))
+    both = (f"{tmp_path}/mid + {tmp_path}/top", f"{tmp_path}/top")
+    counts = Counts(monkeypatch)
+
+    def rows(*more: object) -> dict[str, object]:
+        counts.taken()
+        good(*given, *more)
+        told = read_json(tmp_path / "r.json")["rows"]
+        return {row["system"]: row.get("scores", row.get("score")) for row in told}
+
+    alone = []
+    for one in both:
+        alone.append(rows("--compose", one)["module"])
+    whole = counts.taken()
+    shared = rows("--compose", both[0], "--against", both[1])
+    assert [shared["module"], shared["against"]] == alone
+    assert set(whole) == {0} and counts.taken() == {0: whole[0], 2: 2 * whole[0]}
+    assert not (tmp_path / "cache" / "prefix").exists()

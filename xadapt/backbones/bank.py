@@ -8,6 +8,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -122,6 +123,55 @@ class FrozenVectors:
         e = self.encoder
         facts = [e.fingerprint, e.pooling.to_dict(), str(e.dtype), e.max_length, e.device.type]
         return hashlib.sha256(json.dumps([facts, texts]).encode()).hexdigest()
+
+
+PARTS = {"frozen vectors": "vectors", "prefix states": "prefix"}
+"""What the cache holds, and the folders of its pieces."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the cache.
+
+    Attributes:
+        name: What it holds.
+        folder: Where its pieces lie.
+        files: How many there are.
+        bytes: What they take together.
+    """
+
+    name: str
+    folder: Path
+    files: int
+    bytes: int
+
+
+def parts(cache: Path) -> list[Part]:
+    """What lies in a cache folder just now, part by part."""
+    found = []
+    for name, inside in PARTS.items():
+        sizes = [size for _, size, _ in _files(cache / inside)]
+        found.append(Part(name, cache / inside, len(sizes), sum(sizes)))
+    return found
+
+
+def clear(cache: Path) -> None:
+    """Remove all pieces of a cache.
+
+    Processes that have pieces open go on: they are unlinked, never cut, and what a writer is at
+    just now is left to it.
+
+    Raises:
+        UserError: A piece can't be removed.
+    """
+    for part in parts(cache):
+        sweep(part.folder / "*", older=DAY)
+        try:
+            for _, _, file in _files(part.folder):
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            what = f"can't remove the {part.name} ({error.strerror})"
+            raise UserError(what, where=str(part.folder)) from None
 
 
 def trim(folder: Path, limit: int = LIMIT_BYTES) -> None:

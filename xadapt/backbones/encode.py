@@ -42,13 +42,13 @@ def encode(
     ids = encoder.tokenize(texts)
     out: Tensor | None = None
 
-    def forward(chunk: list[int]) -> Tensor:
+    def compute(chunk: list[int]) -> Tensor:
         with rows(chunk) if rows else nullcontext():
             return pooled(encoder, [ids[i] for i in chunk]).cpu()
 
     order = chunks([len(row) for row in ids], batch_tokens)
     with torch.inference_mode():
-        for chunk, vectors in forwards(ids, order, forward, torch.device("cpu")):
+        for chunk, vectors in forwards(ids, order, compute, torch.device("cpu")):
             out = vectors.new_zeros(len(ids), vectors.shape[-1]) if out is None else out
             out[chunk] = vectors
             if progress:
@@ -79,14 +79,39 @@ def token_states(
         The positions of some rows and their states ``(rows, tokens, width)``.
     """
 
-    def forward(chunk: list[int]) -> Tensor:
+    def compute(chunk: list[int]) -> Tensor:
         with rows(chunk) if rows else nullcontext():
-            tokens, mask = encoder.batch([ids[i] for i in chunk])
             begins = None if second is None else [second[i] for i in chunk]
-            return encoder.run(encoder.embed(tokens, mask, begins), mask, 0, stop)
+            return forward(encoder, [ids[i] for i in chunk], begins, stop)[0]
 
     order = chunks([len(row) for row in ids], batch_tokens)
-    yield from forwards(ids, order, forward, encoder.device)
+    yield from forwards(ids, order, compute, encoder.device)
+
+
+def forward(
+    encoder: Encoder,
+    ids: Sequence[Sequence[int]],
+    second: Sequence[int] | None = None,
+    stop: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """One forward of token sequences; from kept states on where `Encoder.reuse` allows it.
+
+    Args:
+        encoder: The encoder; modules that are on act.
+        ids: Token sequences.
+        second: As for `token_states`.
+        stop: As for `token_states`.
+
+    Returns:
+        States ``(batch, tokens, width)`` and mask ``(batch, tokens)``.
+    """
+    kept = encoder.reuse.up_to(stop)
+    if kept is not None:
+        begins = [None] * len(ids) if second is None else second
+        hidden, mask = kept.entering([(tuple(row), b) for row, b in zip(ids, begins, strict=True)])
+        return encoder.run(hidden, mask, kept.start, stop), mask
+    tokens, mask = encoder.batch(ids)
+    return encoder.run(encoder.embed(tokens, mask, second), mask, 0, stop), mask
 
 
 def dimension(encoder: Encoder) -> int:
@@ -99,8 +124,7 @@ def dimension(encoder: Encoder) -> int:
 
 def pooled(encoder: Encoder, ids: Sequence[Sequence[int]]) -> Tensor:
     """One forward of token sequences to sentence vectors ``(n, dim)``."""
-    tokens, mask = encoder.batch(ids)
-    return encoder.pool(encoder.run(encoder.embed(tokens, mask), mask), mask)
+    return encoder.pool(*forward(encoder, ids))
 
 
 def chunks(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:

@@ -17,6 +17,7 @@ from xadapt.backbones import loading, masked_lm, sbert_files
 from xadapt.backbones.bases import Base, resolve
 from xadapt.backbones.families import Family, SitePoint, family_of, points
 from xadapt.backbones.pooling import Pooling, pool
+from xadapt.backbones.reuse import Reuse
 from xadapt.backbones.slices import Slices
 
 # Files of relative-position encoders may name no length at all, or write 1e30.
@@ -40,6 +41,7 @@ class Encoder:
         width: Size of a token state.
         max_length: Most tokens kept of a text, special ones among them.
         mask: The mask of the latest forward, for modules that read it.
+        reuse: What acts on it just now, and the states that forwards may begin at.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Encoder:
         self._print: prints.Fingerprint | None = None
         self._skip: tuple[str, int] | None = None
         self.mask: Tensor | None = None
+        self.reuse = Reuse()
 
     @classmethod
     def from_pretrained(cls, base: str, *, dtype: str = "auto", device: str = "auto") -> Encoder:

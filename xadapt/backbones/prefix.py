@@ -7,7 +7,8 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -18,15 +19,15 @@ from torch import Tensor
 from xadapt.backbones.bank import trim
 from xadapt.backbones.encode import token_states
 from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.reuse import Key
 from xadapt.errors import UserError
 from xadapt.files import atomic_file
 
 logger = logging.getLogger(__name__)
 
-Row = tuple[int, ...]
-Key = tuple[Row, int | None]
 PIECE = 1024
 LIMIT_BYTES = 16 * 1024**3
+MEMORY_BYTES = 512 * 1024**2
 
 
 class PrefixStates:
@@ -35,18 +36,28 @@ class PrefixStates:
     States lie by pieces on disk and are mapped into memory, so the system keeps of them what fits;
     without a folder they are in memory. A piece is named by everything its states depend on.
 
+    Rows are either added beforehand (`add`, as training does, which reads each many times), or
+    taken in as forwards meet them (`used`), which costs no forward more than without.
+
     Args:
-        encoder: The frozen encoder. No module may be on while rows are added.
+        encoder: The frozen encoder. Nothing may act below the layer while rows are added.
         start: The layer, 1 or higher.
         folder: Where pieces lie; ``None`` keeps them in memory alone.
-        limit: Bytes that all states may take at most; where they would take more none are kept.
+        limit: Bytes that all states may take at most; rows that would take more are not kept.
+        memory: Bytes that are held in memory before pieces go to the folder.
     """
 
     def __init__(
-        self, encoder: Encoder, start: int, folder: Path | None, limit: int = LIMIT_BYTES
+        self,
+        encoder: Encoder,
+        start: int,
+        folder: Path | None,
+        limit: int = LIMIT_BYTES,
+        memory: int = 0,
     ) -> None:
-        self.encoder, self.start, self.limit = encoder, start, limit
+        self.encoder, self.start, self.limit, self.memory = encoder, start, limit, memory
         self.folder = folder / "prefix" if folder else None
+        self.bytes = 0
         self._place: dict[Key, tuple[int, int]] = {}
         self._pieces: list[Tensor] = []
         self.reused = 0
@@ -58,13 +69,13 @@ class PrefixStates:
             keys: Token ids of each row, and where its second segment begins, if it has one.
             progress: Told how many rows are done.
         """
-        new = [key for key in dict.fromkeys(keys) if key not in self._place]
-        size = self.encoder.width * self.encoder.dtype.itemsize
-        if sum(len(row) for row, _ in new) * size > self.limit:
+        new = self._missing(keys)
+        if not self._room(new):
             logger.warning("states of %d rows would take too much: they are not kept", len(new))
             return
         for first in range(0, len(new), PIECE):
             some = new[first : first + PIECE]
+            self.bytes += self._size(some)
             self._pieces.append(self._piece(some))
             offset = 0
             for key in some:
@@ -77,8 +88,30 @@ class PrefixStates:
         """Whether the states of all these rows are there."""
         return all(key in self._place for key in keys)
 
-    def batch(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
+    def used(self) -> AbstractContextManager[None]:
+        """Let every forward in the block (`xadapt.backbones.encode`) begin here if it may.
+
+        Rows whose states are not there yet leave them here, as long as there is room.
+        """
+        return self.encoder.reuse.using(self)
+
+    def entering(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
+        """As `batch`, for any rows; equal rows that are not there are computed once."""
+        new = self._missing(keys)
+        if not new or self._room(new):
+            self.add(new)
+            return self.batch(keys)
+        made = self._compute(new).split([len(row) for row, _ in new])
+        return self.batch(keys, dict(zip(new, made, strict=True)))
+
+    def batch(
+        self, keys: Sequence[Key], beside: Mapping[Key, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """The states of rows, padded on the right with zeros.
+
+        Args:
+            keys: Rows that are there.
+            beside: States ``(tokens, width)`` of those that are not.
 
         Returns:
             States ``(batch, tokens, width)`` and mask ``(batch, tokens)``, on the device.
@@ -87,14 +120,28 @@ class PrefixStates:
         hidden = torch.zeros(len(keys), longest, self.encoder.width, dtype=self.encoder.dtype)
         mask = torch.zeros(len(keys), longest, dtype=torch.long)
         for number, key in enumerate(keys):
-            piece, offset = self._place[key]
             length = len(key[0])
-            hidden[number, :length] = self._pieces[piece][offset : offset + length]
+            hidden[number, :length] = beside[key] if beside and key in beside else self._of(key)
             mask[number, :length] = 1
         return hidden.to(self.encoder.device), mask.to(self.encoder.device)
 
+    def _of(self, key: Key) -> Tensor:
+        piece, offset = self._place[key]
+        return self._pieces[piece][offset : offset + len(key[0])]
+
+    def _missing(self, keys: Sequence[Key]) -> list[Key]:
+        return [key for key in dict.fromkeys(keys) if key not in self._place]
+
+    def _size(self, keys: Sequence[Key]) -> int:
+        width = self.encoder.width * self.encoder.dtype.itemsize
+        return sum(len(row) for row, _ in keys) * width
+
+    def _room(self, keys: Sequence[Key]) -> bool:
+        return self.bytes + self._size(keys) <= self.limit
+
     def _piece(self, keys: list[Key]) -> Tensor:
-        path = self.folder / f"{self._name(keys)}.safetensors" if self.folder else None
+        on_disk = self.folder is not None and self.bytes > self.memory
+        path = self.folder / f"{self._name(keys)}.safetensors" if self.folder and on_disk else None
         tokens = sum(len(row) for row, _ in keys)
         known = _read(path) if path else None
         if known is not None and known.shape == (tokens, self.encoder.width):
@@ -136,6 +183,26 @@ class PrefixStates:
         e = self.encoder
         facts = [e.fingerprint, str(e.dtype), e.device.type, self.start]
         return hashlib.sha256(json.dumps([facts, keys]).encode()).hexdigest()
+
+
+def reused(
+    encoder: Encoder, start: int, folder: Path | None = None
+) -> AbstractContextManager[None]:
+    """Compute what enters a layer once for each row, in all forwards inside the block.
+
+    For commands that read the same texts through several systems. Up to 512 MiB of states stay in
+    memory, more lie in the folder; a command that stays below writes nothing.
+
+    Args:
+        encoder: The frozen encoder.
+        start: The lowest layer that something attached inside the block acts in. Below 1 there is
+            nothing to keep. In a block inside another the outer one's states are taken.
+        folder: Where states beyond that go, up to 16 GiB; without it they are not kept.
+    """
+    if start < 1 or encoder.reuse.kept is not None:
+        return nullcontext()
+    limit = LIMIT_BYTES if folder else MEMORY_BYTES
+    return PrefixStates(encoder, start, folder, limit, MEMORY_BYTES).used()
 
 
 def _read(path: Path) -> Tensor | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import platform
-import shutil
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -88,34 +86,38 @@ def _fields(part: Any) -> list[tuple[str, Any]]:
 
 
 def doctor(
-    clear_cache: Annotated[bool, typer.Option(help="Remove all cached vectors.")] = False,
+    clear_cache: Annotated[
+        bool, typer.Option("--clear-cache", help="Remove all cached vectors and states.")
+    ] = False,
     json: options.JsonOption = None,
 ) -> None:
-    """Show versions, device, usable loaders and the cache of frozen vectors."""
+    """Show versions, device, usable loaders and the cache: frozen vectors and prefix states."""
     import torch
 
-    from xadapt.backbones.bank import cache_folder
+    from xadapt.backbones.bank import cache_folder, clear, parts
     from xadapt.backbones.loading import choose_device, choose_dtype
     from xadapt.hub.manifest import software_versions
 
     folder = cache_folder()
-    if clear_cache and folder.exists():
-        shutil.rmtree(folder / "vectors", ignore_errors=True)
+    if clear_cache:
+        clear(folder)
+    cached = parts(folder)
     device = choose_device("auto")
     facts = {
         "python": platform.python_version(),
         **software_versions(),
         "device": f"{device}, {torch.get_num_threads()} threads",
         "dtype": str(choose_dtype("auto", device)).removeprefix("torch."),
-        "cache": f"{folder}, {_size(folder) / 1e6:.1f} MB",
+        "cache": f"{folder}, {sum(part.bytes for part in cached) / 1e6:.1f} MB",
+        **{
+            f"cache, {p.name}": f"{p.files} files, {p.bytes / 1e6:.1f} MB, {p.folder.name}/"
+            for p in cached
+        },
         **{f"loader {n}": reason or "usable" for n, reason in bridges.usable().items()},
     }
     table = Table("what", "found")
     for key, value in facts.items():
         table.add_row(key, str(value))
     Console(highlight=False).print(table)
-    options.save_json(json, facts)
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    told = {p.name: {"folder": str(p.folder), "files": p.files, "bytes": p.bytes} for p in cached}
+    options.save_json(json, {**facts, "cached": told})

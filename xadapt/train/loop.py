@@ -15,6 +15,7 @@ from xadapt.attach import embedding_table
 from xadapt.backbones.bank import FrozenVectors
 from xadapt.backbones.compiled import compiled
 from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.prefix import PrefixStates
 from xadapt.errors import UserError
 from xadapt.modules.effects import penalties, watch
 from xadapt.objectives.contract import asks_for
@@ -44,6 +45,9 @@ class Trainer:
         companions: Frozen modules that views may name.
         inside: What is attached in the module's place, one after the other from step to step:
             compositions of it with others, which stay as they are.
+
+    Attributes:
+        held_out: States of rows the run is judged by, kept by its judge from one time to the next.
 
     Raises:
         UserError: An objective needs a head that the base lacks.
@@ -86,6 +90,7 @@ class Trainer:
         self.progress = checkpoint.Progress(identity=dict(run.identity))
         self.best: dict[str, Tensor] = {}
         self.prepare_seconds = 0.0
+        self.held_out: PrefixStates | None = None
 
     @property
     def acting(self) -> Acting:
