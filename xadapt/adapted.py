@@ -82,7 +82,7 @@ class Adapted:
             folders: Folders of modules trained on this base; ``NAME=FOLDER`` gives one a name.
             compose: A composition over their names, or its text. A name that is none of them is
                 itself a folder; ``lang:TAG`` is the one module for that language.
-            dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
+            dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
         Raises:

@@ -39,7 +39,7 @@ def evaluate_classification(
         compose: Which modules act, such as ``"language + task"``; without, the one module.
         against: Another composition of the same modules, to tell the paired difference to.
         head: Which module's head it is, where several have one.
-        dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
+        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         say: Told what the head has no class for.
 
     Raises:

@@ -44,7 +44,7 @@ def evaluate_open_ie(
         against_predicates: The folder of another predicate tagger, to tell the paired difference
             to; the argument tagger is then the same if no other is named, and the other way round.
         against_arguments: The folder of another argument tagger.
-        dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
+        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
 
     Raises:
         UserError: A file or folder is unusable, or a module has not the head that it needs.

@@ -54,7 +54,7 @@ def evaluate_sts(
         against: Another composition of the same modules, to tell the paired difference to;
             without, it is told to the frozen base.
         head: Which module's head it is, where several have one.
-        dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
+        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
 
     Raises:
         UserError: A file or folder is unusable, all pairs have one score, or ``against`` or

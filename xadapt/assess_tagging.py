@@ -50,7 +50,7 @@ def evaluate_tagging(
         emea: Steps of `xadapt.emea.emea`, for a composition with ``route(emea; ..)``; the weights
             that all count alike are told beside it.
         head: Which module's head it is, where several have one.
-        dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
+        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         say: Told what the head has no label for.
 
     Raises:

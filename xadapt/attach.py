@@ -141,7 +141,7 @@ class Attachment:
 
     def _add(self, effect: Effect, site: SitePoint, x: Tensor, y: Tensor) -> Tensor:
         whole = site.stop - site.start == y.shape[-1]
-        here = Here(effect.layer, x, y[..., site.start : site.stop])
+        here = Here(effect.layer, x, y if whole else y[..., site.start : site.stop])
         if effect.reads == "here" or effect.remembered:
             here = self._with_inputs(here, effect)
         onto = getattr(effect.fn, "onto", None)

@@ -65,7 +65,10 @@ def _weights(updates: Updates) -> dict[nn.Module, torch.Tensor]:
     for site, terms in updates.values():
         weight = site.module.get_parameter("weight")
         if not weight.is_floating_point():
-            raise UserError("nothing can be added into quantised weights")
+            raise UserError(
+                "nothing can be added into quantised weights",
+                todo="Load the base with dtype float32 or bfloat16",
+            )
         new = found.setdefault(site.module, weight.detach().float().clone())
         down, up = joined(terms)
         new[site.start : site.stop] += (up @ down).to(new)

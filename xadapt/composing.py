@@ -184,7 +184,7 @@ def _manifest(
         pooling=first.pooling,
         prompt=first.prompt,
         max_length=first.max_length,
-        dtype=str(adapted.encoder.dtype).removeprefix("torch."),
+        dtype=adapted.encoder.precision,
         created=datetime.date.today().isoformat(),
         licence=licences.pop() if len(licences) == 1 else None,
     )

@@ -101,7 +101,7 @@ def few_shot(
             than 512 those whose hash is least.
         lang: Language of the examples, where their file does not need to say.
         budget: How many sets of weights are measured.
-        dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
+        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         tell: Told each trial.
 
     Raises:

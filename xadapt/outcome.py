@@ -71,7 +71,7 @@ def manifest_of(
         pooling=encoder.pooling.to_dict(),
         prompt=encoder.pooling.prompt,
         max_length=encoder.max_length,
-        dtype=str(encoder.dtype).removeprefix("torch."),
+        dtype=encoder.precision,
         created=datetime.date.today().isoformat(),
         licence=licence,
     )

@@ -133,7 +133,7 @@ class Recipe(_Strict):
         description: What it does, in a sentence or two.
         source: Paper, address and published scores.
         base: Hub id, folder, ``package:NAME/SUBDIR``; usually given on the command line.
-        dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
+        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         seed: Of module, data order and draws.
         module: What is trained.
         objectives: What it is trained for; several are summed by weight.
@@ -145,7 +145,7 @@ class Recipe(_Strict):
     description: str = ""
     source: Source
     base: str | None = None
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "int8", "nf4"] = "auto"
     seed: int = 0
     module: ModuleSpec
     objectives: Annotated[tuple[ObjectiveSpec, ...], Field(min_length=1)]

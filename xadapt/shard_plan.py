@@ -53,7 +53,7 @@ def describe(adapted: Adapted, source: TextSource, found: Survey, layout: Layout
     return Made(
         base=encoder.hub_id(),
         fingerprint=encoder.identity.to_dict(),
-        weights=str(encoder.dtype).removeprefix("torch."),
+        weights=encoder.precision,
         pooling=encoder.pooling.to_dict(),
         composition=show(replaced(adapted.composition, short)),
         modules={str(short[name]): module_hash(adapted.modules[name]) for name in used},

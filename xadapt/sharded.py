@@ -73,7 +73,7 @@ def encode_shards(
         shard_format: ``npy`` or ``parquet``.
         half: Write float16.
         resume: Go on at the first shard that is missing.
-        dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
+        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         show: Show progress.
         say: Told of languages no module is for, a line each.

@@ -58,7 +58,7 @@ def load(
             ``NAME=FOLDER`` gives one a name.
         compose: Which of them act on a row, such as ``"mix(a:.7, b:.3) + ner"``; without, each
             acts on rows of its languages.
-        dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
+        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     Raises:
@@ -89,7 +89,7 @@ def encode(
         compose: A composition of the modules, as for `load`.
         choose_by: Text of a language that has no module: what does best on it stands in, see
             `xadapt.measured_stand_in`.
-        dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
+        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
 
     Returns:
         ``(n, dim)``, fp32.
@@ -251,7 +251,7 @@ def evaluate(
         file_format: Name of the file format, if the name hides it.
         pool: For ``cldr``: ``all`` looks up among all names, ``test`` among the test entities'.
         controls: Add TF-IDF, and the shuffled-pairs twin if it was trained.
-        dtype: Of the base's weights: ``auto``, ``float32`` or ``bfloat16``.
+        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         say: Told what is missing, a line at a time.
 
     Raises:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from tiny_models import FAMILIES, tiny_folder
 from transformers.utils import logging as noise
 
-from xadapt.backbones import loading
+from xadapt.backbones import loading, quantized
 from xadapt.backbones.encoder import Encoder
 from xadapt.errors import UserError
 
@@ -46,13 +46,24 @@ def test_names_of_dtypes_and_devices(monkeypatch):
     for fast, dtype in ((True, torch.bfloat16), (False, torch.float32)):
         monkeypatch.setattr(loading, "_fast_bfloat16", lambda device, fast=fast: fast)
         assert loading.choose_dtype("auto", cpu) == dtype
-    with pytest.raises(UserError, match="float16"):
+    for name in quantized.NAMES:  # of what is not quantised
+        assert loading.choose_dtype(name, cpu) == torch.float32
+    with pytest.raises(UserError, match=r"float16.*int8, nf4"):
         loading.choose_dtype("float16", cpu)
     for name in ("tpu9", "", "cuda:99"):
         with pytest.raises(UserError, match="no device"):
             loading.choose_device(name)
     assert loading.choose_device("cpu") == cpu
     assert loading.choose_device("auto").type in ("cpu", "cuda", "mps")
+
+
+@pytest.mark.parametrize("name", quantized.NAMES)
+def test_without_bitsandbytes_the_extra_is_named(folder, name, monkeypatch):
+    monkeypatch.setattr(quantized.importlib.util, "find_spec", lambda package: None)
+    quantized._prove.cache_clear()
+    with pytest.raises(UserError, match=r"bitsandbytes.*xadapt\[quantized\]") as caught:
+        Encoder.from_pretrained(str(folder), dtype=name, device="cpu")
+    assert "\n" not in str(caught.value)
 
 
 def test_pickled_weights_are_refused(folder):

@@ -95,7 +95,7 @@ def test_names_that_other_libraries_choke_on_are_refused(manifest, name):
         {"schema_version": 2},
         {"max_length": 0},
         {"max_length": "12"},
-        {"dtype": "int8"},
+        {"dtype": "int4"},
         {"languages": ["nolanguage"]},
         {"created": "yesterday"},
         {"unknown": 1},
@@ -115,7 +115,7 @@ def test_what_is_wrong_is_refused(manifest, change):
 
 def test_all_faults_are_told_at_once(manifest):
     with pytest.raises(UserError) as caught:
-        build_manifest(**manifest.model_dump() | {"max_length": 0, "dtype": "int8", "unknown": 1})
+        build_manifest(**manifest.model_dump() | {"max_length": 0, "dtype": "int4", "unknown": 1})
     assert all(word in str(caught.value) for word in ("max_length", "dtype", "unknown"))
     assert "\n" not in str(caught.value)
 

@@ -121,7 +121,7 @@ class FrozenVectors:
 
     def _key(self, texts: list[str]) -> str:
         e = self.encoder
-        facts = [e.fingerprint, e.pooling.to_dict(), str(e.dtype), e.max_length, e.device.type]
+        facts = [e.fingerprint, e.pooling.to_dict(), e.arithmetic, e.max_length, e.device.type]
         return hashlib.sha256(json.dumps([facts, texts]).encode()).hexdigest()
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from xadapt.backbones import fingerprint as prints
-from xadapt.backbones import loading, masked_lm, sbert_files
+from xadapt.backbones import loading, masked_lm, quantized, sbert_files
 from xadapt.backbones.bases import Base, resolve
 from xadapt.backbones.families import Family, SitePoint, family_of, points
 from xadapt.backbones.pooling import Pooling, pool
@@ -33,6 +33,7 @@ class Encoder:
         base: What the user called it.
         source: Where it was found.
         model: The plain transformers encoder, without pooler or head.
+        quantized: What its linears are held in, ``int8`` or ``nf4``, if not in ``dtype``.
         tokenizer: Its tokenizer.
         family: The names of its architecture.
         pooling: How it makes a vector of a text.
@@ -54,6 +55,7 @@ class Encoder:
         dense: nn.Module | None = None,
     ) -> None:
         self.model = model.eval().requires_grad_(False)
+        self.quantized = quantized.settle(model)
         self.tokenizer, self.family, self.source, self.pooling = tokenizer, family, source, pooling
         self.base = source.spec
         self.dense = dense if dense is not None else nn.Sequential()
@@ -74,20 +76,24 @@ class Encoder:
         Args:
             base: Hub id (``org/name`` or ``org/name@revision``), folder, or
                 ``package:NAME/SUBDIR``.
-            dtype: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the device is fast at it.
+            dtype: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the device is fast at it;
+                ``int8`` or ``nf4``: the linears in 8 or 4 bits, all else as for ``auto``.
             device: ``cpu``, ``cuda``, ``mps``, or ``auto``.
 
         Raises:
             UserError: There is no such base, it is not supported, or its weights are not safe
-                or not complete.
+                or not complete; or what ``int8`` and ``nf4`` need is not here.
         """
         source = resolve(base)
         place = loading.choose_device(device)
-        model, family = loading.load_encoder(source, loading.choose_dtype(dtype, place))
+        floats = loading.choose_dtype(dtype, place)
+        bits = quantized.options(dtype, floats, place) if dtype in quantized.NAMES else {}
+        model, family = loading.load_encoder(source, floats, **bits)
         pooling = sbert_files.read(source)
         dense = sbert_files.load_dense(source, pooling)
         tokenizer = loading.load_tokenizer(source)
-        return cls(model.to(place), tokenizer, family, source, pooling, dense.to(place))
+        model = model if bits else model.to(place)
+        return cls(model, tokenizer, family, source, pooling, dense.to(place))
 
     @classmethod
     def wrap(
@@ -118,8 +124,18 @@ class Encoder:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The dtype of the weights and of the states."""
-        return next(self.model.parameters()).dtype
+        """The dtype of the states, and of all weights that are not quantised."""
+        return next(p.dtype for p in self.model.parameters() if p.is_floating_point())
+
+    @property
+    def precision(self) -> str:
+        """How the weights are held: ``float32``, ``bfloat16``, ``int8`` or ``nf4``."""
+        return self.quantized or str(self.dtype).removeprefix("torch.")
+
+    @property
+    def arithmetic(self) -> str:
+        """What states hang on besides the base and the device: its dtype, and its quantisation."""
+        return f"{self.dtype} {self.quantized}" if self.quantized else str(self.dtype)
 
     @property
     def device(self) -> torch.device:

@@ -17,11 +17,13 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers.utils import logging as noise
 
+from xadapt.backbones import quantized
 from xadapt.backbones.bases import Base
 from xadapt.backbones.families import Family, family_of
 from xadapt.errors import UserError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+KNOWN = ("auto", *DTYPES, *quantized.NAMES)
 _PICKLED = "the weights are pickled, not safetensors, which is not safe to read"
 _CONVERT = (
     "Where you trust them, convert once: AutoModel.from_pretrained(BASE).save_pretrained(FOLDER),"
@@ -53,14 +55,16 @@ def choose_device(device: str) -> torch.device:
 def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
     """The dtype of that name; ``auto`` is bfloat16 where the device is fast at it.
 
+    For ``int8`` and ``nf4`` it is that of what is not quantised, the same as of ``auto``.
+
     Raises:
         UserError: It is another name.
     """
-    if dtype == "auto":
+    if dtype == "auto" or dtype in quantized.NAMES:
         fast = _fast_bfloat16(device)
         return torch.bfloat16 if fast else torch.float32
     if dtype not in DTYPES:
-        raise UserError(f"unknown dtype {dtype!r}", todo=f"Use auto, {', '.join(DTYPES)}")
+        raise UserError(f"unknown dtype {dtype!r}", todo=f"Use {', '.join(KNOWN)}")
     return DTYPES[dtype]
 
 
@@ -83,8 +87,16 @@ def load_config(base: Base) -> Any:
     return config
 
 
-def load_encoder(base: Base, dtype: torch.dtype | Literal["auto"]) -> tuple[nn.Module, Family]:
-    """The plain encoder of a base and its family, on the CPU; ``auto`` is the dtype as stored.
+def load_encoder(
+    base: Base, dtype: torch.dtype | Literal["auto"], **bits: Any
+) -> tuple[nn.Module, Family]:
+    """The plain encoder of a base and its family.
+
+    Args:
+        base: Where from.
+        dtype: What to load as; ``auto`` is the dtype as stored.
+        **bits: What `xadapt.backbones.quantized.options` gives; without, it comes unquantised and
+            on the CPU.
 
     Raises:
         UserError: The family is not supported, or the weights are absent or incomplete.
@@ -92,7 +104,7 @@ def load_encoder(base: Base, dtype: torch.dtype | Literal["auto"]) -> tuple[nn.M
     config = load_config(base)
     family = family_of(str(config.model_type), base.spec)
     options: dict[str, Any] = {"add_pooling_layer": False} if family.pooler else {}
-    model, missing = load_model(base, family.loader, config, dtype, **options)
+    model, missing = load_model(base, family.loader, config, dtype, **options, **bits)
     if missing:
         raise UserError(
             f"the base lacks {len(missing)} weights of its encoder, such as {missing[0]}",

@@ -181,7 +181,7 @@ class PrefixStates:
 
     def _name(self, keys: list[Key]) -> str:
         e = self.encoder
-        facts = [e.fingerprint, str(e.dtype), e.device.type, self.start]
+        facts = [e.fingerprint, e.arithmetic, e.device.type, self.start]
         return hashlib.sha256(json.dumps([facts, keys]).encode()).hexdigest()
 
 

@@ -39,7 +39,7 @@ def callbacks(
     Raises:
         UserError: The encoder is not in float32, where rounding would hide or feign a difference.
     """
-    if encoder.dtype != torch.float32 or encoder.device.type != "cpu":
+    if encoder.precision != "float32" or encoder.device.type != "cpu":
         raise UserError(
             "loaders are compared in float32 on the CPU", todo="Load the base with dtype float32"
         )

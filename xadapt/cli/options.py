@@ -31,7 +31,7 @@ FormatOption = Annotated[
     str | None, typer.Option("--format", help="Name of the file format, if the name hides it.")
 ]
 PivotOption = Annotated[str, typer.Option("--pivot", help="Language of the other side.")]
-DtypeOption = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
+DtypeOption = Annotated[str, typer.Option(help="auto, float32, bfloat16, int8 or nf4.")]
 
 
 def split(values: Sequence[str] | None) -> list[str]:

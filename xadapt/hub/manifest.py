@@ -216,7 +216,7 @@ class Manifest(Strict):
     pooling: Finite = {}
     prompt: str = ""
     max_length: PositiveInt
-    dtype: Literal["float32", "bfloat16", "float16"]
+    dtype: Literal["float32", "bfloat16", "float16", "int8", "nf4"]
     evidence: list[Evidence] = []
     loaders: dict[LoaderName, Loader] = {}
     software: dict[str, str] = {}

@@ -12,12 +12,8 @@ from torch import Tensor, nn
 
 from xadapt.modules.effects import BELOW, EMBEDDED, Effect, Geometry, ModuleOptions, Reads
 from xadapt.modules.invertible import Coupling
+from xadapt.modules.narrow import ACTIVATIONS, AddNarrow
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": F.relu,
-    "gelu": F.gelu,
-    "silu": F.silu,
-}
 SITES = {"ffn": ("ffn_out",), "attention": ("attn_out",), "both": ("attn_out", "ffn_out")}
 
 
@@ -59,7 +55,7 @@ class Narrow(nn.Module):
     ) -> None:
         super().__init__()
         self.scaling = options.scaling
-        self.act = ACTIVATIONS[options.activation]
+        self.activation = options.activation
         self.down = nn.Linear(size[0], options.width)
         self.up = nn.Linear(options.width, size[1])
         with torch.no_grad():
@@ -71,7 +67,18 @@ class Narrow(nn.Module):
         """Map ``(batch, tokens, in)`` to ``(batch, tokens, out)`` in the dtype of ``x``."""
         narrow = F.linear(x, self.down.weight.to(x.dtype), self.down.bias.to(x.dtype))
         up, bias = self.up.weight * self.scaling, self.up.bias * self.scaling
-        return F.linear(self.act(narrow), up.to(x.dtype), bias.to(x.dtype))
+        return F.linear(
+            ACTIVATIONS[self.activation].value(narrow), up.to(x.dtype), bias.to(x.dtype)
+        )
+
+    def onto(self, x: Tensor, y: Tensor) -> Tensor:
+        """``y + forward(x)``, cheaper; ``x`` may be ``y``."""
+        if x.dtype != y.dtype:  # T5 keeps the last linear of its FFN in fp32
+            return y + self(x).to(y.dtype)
+        first = (x, None) if x is y else (x, y)
+        weights = self.down.weight, self.down.bias, self.up.weight, self.up.bias
+        added: Tensor = AddNarrow.apply(*first, *weights, self.activation, self.scaling)
+        return added
 
 
 class Bottleneck(nn.Module):
@@ -113,7 +120,7 @@ class Bottleneck(nn.Module):
                 geometry.width,
                 options.invertible,
                 options.invertible_width,
-                ACTIVATIONS[options.activation],
+                ACTIVATIONS[options.activation].value,
                 generator,
             )
 
