@@ -5,7 +5,6 @@ import torch
 from tiny_models import (
     DEPTH,
     FAMILIES,
-    POSITIONS,
     TEXTS,
     WIDTH,
     padded,
@@ -149,18 +148,6 @@ def test_lower_casing_is_the_bases_wish():
     plain_rows = tiny_encoder().tokenize(["the cat"])
     assert tiny_encoder(pooling=Pooling(lower=True)).tokenize(["THE Cat"]) == plain_rows
     assert tiny_encoder().tokenize(["THE Cat"]) != plain_rows
-
-
-def test_max_length_fits_the_position_table():
-    assert tiny_encoder("bert").max_length == 48
-    assert tiny_encoder("bert", max_position_embeddings=20).max_length == 20
-    assert tiny_encoder("xlmr", max_position_embeddings=20).max_length == 19
-    assert tiny_encoder("t5").max_length == 48
-    encoder = tiny_encoder("xlmr", max_position_embeddings=20)
-    tokens, mask = encoder.batch(encoder.tokenize(["the cat sat on " * 20]))
-    assert tokens.shape[1] == 19
-    assert encoder.run(encoder.embed(tokens, mask), mask).isfinite().all()
-    assert tiny_encoder("bert", pooling=Pooling(max_length=10 * POSITIONS)).max_length == 48
 
 
 def test_a_prompt_left_out_of_the_pooling():

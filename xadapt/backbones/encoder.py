@@ -16,12 +16,10 @@ from xadapt.backbones import fingerprint as prints
 from xadapt.backbones import loading, masked_lm, quantized, sbert_files
 from xadapt.backbones.bases import Base, resolve
 from xadapt.backbones.families import Family, SitePoint, family_of, points
+from xadapt.backbones.limits import max_length, padding_id
 from xadapt.backbones.pooling import Pooling, pool
 from xadapt.backbones.reuse import Reuse
 from xadapt.backbones.slices import Slices
-
-# Files of relative-position encoders may name no length at all, or write 1e30.
-_DEFAULT_LENGTH, _SANE_LENGTH = 512, 1_000_000
 
 
 class Encoder:
@@ -62,7 +60,7 @@ class Encoder:
         self._slices = Slices(model, family)
         self.depth = self._slices.depth
         self.width = int(model.config.hidden_size)  # type: ignore[union-attr, arg-type]
-        self.max_length = _max_length(model.config, tokenizer, family, pooling)
+        self.max_length = max_length(model.config, tokenizer, family, pooling)
         self._masked_lm: nn.Module | None = None
         self._print: prints.Fingerprint | None = None
         self._skip: tuple[str, int] | None = None
@@ -180,7 +178,7 @@ class Encoder:
             Ids and mask (1 where a token is real), both ``(batch, tokens)``, on the device.
         """
         longest = max(map(len, ids), default=0)
-        pad = _pad_id(self.model.config, self.tokenizer)
+        pad = padding_id(self.model.config, self.tokenizer)
         tokens = torch.full((len(ids), longest), pad, dtype=torch.long)
         mask = torch.zeros_like(tokens)
         for row, one in enumerate(ids):
@@ -288,21 +286,3 @@ class Encoder:
             ends = bool(ids) and ids[-1] in self.tokenizer.all_special_ids
             self._skip = (prompt, len(ids) - ends)
         return self._skip[1]
-
-
-def _pad_id(config: Any, tokenizer: Any) -> int:
-    for value in (tokenizer.pad_token_id, getattr(config, "pad_token_id", None)):
-        if value is not None:
-            return int(value)
-    return 0
-
-
-def _max_length(config: Any, tokenizer: Any, family: Family, pooling: Pooling) -> int:
-    """The shortest of what the base's files, its tokenizer and its position table allow."""
-    limits = [pooling.max_length, int(min(tokenizer.model_max_length, _SANE_LENGTH))]
-    table = getattr(config, "max_position_embeddings", None)
-    if table and not family.unbounded:
-        padding = getattr(config, "pad_token_id", 0) or 0
-        limits.append(int(table) - (padding + 1 if family.after_padding else 0))
-    known = [limit for limit in limits if limit and limit < _SANE_LENGTH]
-    return min(known, default=_DEFAULT_LENGTH)
