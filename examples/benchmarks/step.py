@@ -17,6 +17,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import torch
 from bench import MINILM, save
@@ -24,6 +25,7 @@ from engine import matrix_rate
 from transformers import XLMRobertaConfig, XLMRobertaModel
 
 from xadapt.attach import Attachment, geometry
+from xadapt.backbones.compiled import compiled
 from xadapt.backbones.encoder import Encoder
 from xadapt.store import build
 
@@ -41,6 +43,7 @@ def main() -> None:
     tokens = torch.randint(5, 2000, (ROWS, TOKENS))
     steps: dict[str, Step] = {
         "xadapt, bf16": ours(args.layers, tokens, torch.bfloat16),
+        "xadapt, bf16, compiled": ours(args.layers, tokens, torch.bfloat16, compile=True),
         "xadapt, fp32": ours(args.layers, tokens, torch.float32),
     }
     for attention in ("sdpa", "eager"):
@@ -97,19 +100,23 @@ def stepper(forward: Callable[[], torch.Tensor], parameters: list) -> Step:
     return step
 
 
-def ours(layers: int, tokens: torch.Tensor, dtype: torch.dtype) -> Step:
+def ours(layers: int, tokens: torch.Tensor, dtype: torch.dtype, compile: bool = False) -> Step:
     """As xadapt trains: bf16 on a CPU without the fused attention, whose backward is slow there."""
     model = base(layers, dtype, "eager" if dtype == torch.bfloat16 else "sdpa")
     encoder = Encoder.wrap(model, Encoder.from_pretrained(MINILM).tokenizer)
     module = build("lora", {}, geometry(encoder))
     attachment, rows = Attachment(encoder, module), tokens.tolist()
+    stay = ExitStack()
+    stay.enter_context(compiled(encoder, compile))
 
     def forward() -> torch.Tensor:
         ids, mask = encoder.batch(rows)
         with attachment.on():
             return encoder.run(encoder.embed(ids, mask), mask)
 
-    return stepper(forward, list(module.parameters()))
+    step = stepper(forward, list(module.parameters()))
+    step.stay = stay  # type: ignore[attr-defined]  # compiled for as long as the step is there
+    return step
 
 
 def in_peft(layers: int, tokens: torch.Tensor, dtype: str, autocast: bool, attention: str) -> Step:
