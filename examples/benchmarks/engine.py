@@ -162,7 +162,7 @@ def draw(shares: dict[str, dict[str, float]]) -> None:
     matplotlib.use("svg")
     import matplotlib.pyplot as plt
 
-    kinds = [*KINDS, REST, OUTSIDE]
+    kinds = [k for k in (*KINDS, REST, OUTSIDE) if any(row.get(k) for row in shares.values())]
     figure, axes = plt.subplots(figsize=(8, 2.6))
     left = [0.0] * len(shares)
     for kind in kinds:

@@ -62,12 +62,12 @@ class Packs:
             States ``(lines, longest, width)``, and for each token the number of its row, from 1,
             or 0 for padding, ``(lines, longest)``.
         """
-        flat = hidden.flatten(0, 1)[self._taken.to(hidden.device)]
+        flat = hidden.flatten(0, 1).index_select(0, self._taken.to(hidden.device))
         return flat.view(self.lines, self.longest, -1), self.owner.to(hidden.device)
 
     def unpack(self, states: Tensor) -> Tensor:
         """Lines to rows, ``(rows, longest, width)``; what stands at padding has no meaning."""
-        flat = states.flatten(0, 1)[self._given.to(states.device)]
+        flat = states.flatten(0, 1).index_select(0, self._given.to(states.device))
         return flat.view(self._rows, self.longest, -1)
 
 
