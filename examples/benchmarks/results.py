@@ -34,6 +34,12 @@ QUOTED = (
         tables.alignment,
     ),
     (
+        "peers",
+        "peers",
+        "The same LoRA trained on the same German pairs by other stacks, each in its own process",
+        speed.peers,
+    ),
+    (
         "mini",
         "languages_mini_translation_ranking",
         "A module a language on mini: sentence retrieval with English on pairs that neither the "

@@ -27,7 +27,7 @@ def peers(result: dict) -> str:
         )
     head = [
         "", "best accuracy", "pass, s", "s to within .005 of its best", "xadapt, s to the same",
-        "ratio", "peak MiB", "ratio",
+        "times as long", "peak MiB", "times as much",
     ]  # fmt: skip
     return (
         table(head, rows)
