@@ -46,7 +46,7 @@ def _try() -> None:
     try:
         torch.compile(torch.sin)(torch.zeros(2))
     except Exception as error:  # what it raises differs with what is missing
-        reason = str(error).strip().partition("\n")[0]
+        reason = " ".join(str(error).split())[:160]
         raise UserError(
             f"torch.compile does not run here: {reason}",
             where="train.compile",

@@ -21,6 +21,8 @@ from torch import nn
 from xadapt.errors import UserError, missing_extra
 
 NAMES = ("int8", "nf4")
+# It warns of optional kernels when transformers imports it, and of every cast.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 _PLAIN = "Load the base with dtype float32 or bfloat16"
 
 
@@ -79,8 +81,6 @@ def _prove(name: str, device: torch.device) -> None:
     """Run one small linear forward and backward: what can't be done is told before loading."""
     if importlib.util.find_spec("bitsandbytes") is None:
         raise missing_extra("bitsandbytes", "quantized")
-    # It warns of optional kernels, and of every cast.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         layers = importlib.import_module("bitsandbytes").nn
         if name == "nf4":
