@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import torch
+from compilers import needs_compiler
 from tiny_models import tiny_encoder
 
 from xadapt.attach import Attachment, geometry
@@ -25,6 +26,7 @@ def step(encoder: Encoder, attachment: Attachment) -> list[torch.Tensor]:
     return [vectors, *torch.autograd.grad(vectors.square().sum(), parameters)]
 
 
+@needs_compiler
 def test_values_and_gradients_are_those_of_the_plain_layers() -> None:
     encoder = tiny_encoder("bert", num_hidden_layers=1)
     module = build("lora", {"sites": ["q", "ffn_in"]}, geometry(encoder))

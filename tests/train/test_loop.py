@@ -9,6 +9,7 @@ import time
 import killed_run
 import pytest
 import torch
+from compilers import needs_compiler
 from safetensors.torch import load_file
 from tiny_models import tiny_encoder
 from tiny_training import digest, module_for, pairs, plain, trainer
@@ -62,6 +63,7 @@ def test_it_learns_and_leaves_the_base_as_it_was(tmp_path):
     assert not any(m._forward_hooks for m in encoder.model.modules())
 
 
+@needs_compiler
 def test_compiled_layers_learn_the_same(tmp_path):
     losses = {}
     for compile in (False, True):
