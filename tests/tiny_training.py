@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tiny_models import tiny_encoder
+from tiny_models import padded, tiny_encoder
 from torch import nn
 
-from xadapt.attach import geometry
+from xadapt.attach import Attachment, geometry
 from xadapt.backbones.encoder import Encoder
 from xadapt.recipe import TrainSpec
 from xadapt.records import (
@@ -159,3 +159,20 @@ def digest(module: nn.Module) -> str:
 def forward(encoder: Encoder, tokens: Any, mask: Any) -> Any:
     """All layers."""
     return encoder.run(encoder.embed(tokens, mask), mask)
+
+
+def assert_fused_is_plain(encoder: Encoder, module: nn.Module) -> None:
+    """On all rows, and on each row named: values and gradients agree."""
+    attachment = Attachment(encoder, module)
+    tokens, mask = padded(encoder)
+    outs, grads = [], []
+    for rows in (None, range(len(tokens))):
+        with attachment.on(rows):
+            out = encoder.pool(encoder.run(encoder.embed(tokens, mask), mask), mask)
+        module.zero_grad()
+        out.square().sum().mul(3).sub(out[0].sum()).backward()
+        outs.append(out.detach())
+        grads.append([p.grad.clone() for p in module.parameters()])
+    assert torch.allclose(outs[0], outs[1], atol=1e-6)
+    for one, other in zip(*grads, strict=True):
+        assert one.abs().max() > 0 and (one - other).abs().max() <= 1e-4 * one.abs().max()

@@ -32,6 +32,7 @@ from xadapt.store import build
 ROWS, TOKENS = 64, 64
 SITES = r".*\.(query|key|value|intermediate\.dense)|.*layer\.\d+\.output\.dense"
 Step = Callable[[], None]
+STAY = ExitStack()  # compiled for as long as the process lasts
 
 
 def main() -> None:
@@ -106,17 +107,14 @@ def ours(layers: int, tokens: torch.Tensor, dtype: torch.dtype, compile: bool = 
     encoder = Encoder.wrap(model, Encoder.from_pretrained(MINILM).tokenizer)
     module = build("lora", {}, geometry(encoder))
     attachment, rows = Attachment(encoder, module), tokens.tolist()
-    stay = ExitStack()
-    stay.enter_context(compiled(encoder, compile))
+    STAY.enter_context(compiled(encoder, compile))
 
     def forward() -> torch.Tensor:
         ids, mask = encoder.batch(rows)
         with attachment.on():
             return encoder.run(encoder.embed(ids, mask), mask)
 
-    step = stepper(forward, list(module.parameters()))
-    step.stay = stay  # type: ignore[attr-defined]  # compiled for as long as the step is there
-    return step
+    return stepper(forward, list(module.parameters()))
 
 
 def in_peft(layers: int, tokens: torch.Tensor, dtype: str, autocast: bool, attention: str) -> Step:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from tiny_models import tiny_encoder
-from tiny_training import module_for, shaken
+from tiny_training import assert_fused_is_plain, module_for, shaken
 
-from xadapt.attach import Attachment
 from xadapt.modules.low_rank import AddLowRank
 
 
@@ -40,16 +39,4 @@ def test_on_all_rows_is_on_each_row_named():
     """The fused path acts on a whole batch, the plain one on rows; values and gradients agree."""
     encoder = tiny_encoder()
     module = shaken(module_for(encoder, rank=3, sites=["q", "v", "ffn_in", "ffn_out"]))
-    attachment = Attachment(encoder, module)
-    tokens, mask = encoder.batch(encoder.tokenize(["a b c", "d e", "f g h a"]))
-    outs, grads = [], []
-    for rows in (None, [0, 1, 2]):
-        with attachment.on(rows):
-            out = encoder.pool(encoder.run(encoder.embed(tokens, mask), mask), mask)
-        module.zero_grad()
-        out.square().sum().mul(3).sub(out[0].sum()).backward()
-        outs.append(out.detach())
-        grads.append([p.grad.clone() for p in module.parameters()])
-    assert torch.allclose(outs[0], outs[1], atol=1e-6)
-    for one, other in zip(*grads, strict=True):
-        assert one.abs().max() > 0 and (one - other).abs().max() <= 1e-4 * one.abs().max()
+    assert_fused_is_plain(encoder, module)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_models import WIDTH, padded, tiny_encoder
-from tiny_training import module_for, shaken
+from tiny_models import WIDTH, tiny_encoder
+from tiny_training import assert_fused_is_plain, module_for, shaken
 from torch.autograd.graph import saved_tensors_hooks
 
 from xadapt.attach import Attachment
@@ -145,19 +145,7 @@ def test_on_all_rows_is_on_each_row_named(form):
     """The fused path acts on a whole batch, the plain one on rows; values and gradients agree."""
     encoder = tiny_encoder()
     module = shaken(module_for(encoder, "bottleneck", width=4, form=form))
-    attachment = Attachment(encoder, module)
-    tokens, mask = padded(encoder)
-    outs, grads = [], []
-    for rows in (None, range(len(tokens))):
-        with attachment.on(rows):
-            out = encoder.pool(encoder.run(encoder.embed(tokens, mask), mask), mask)
-        module.zero_grad()
-        out.square().sum().mul(3).sub(out[0].sum()).backward()
-        outs.append(out.detach())
-        grads.append([p.grad.clone() for p in module.parameters()])
-    assert torch.allclose(outs[0], outs[1], atol=1e-6)
-    for one, other in zip(*grads, strict=True):
-        assert one.abs().max() > 0 and (one - other).abs().max() <= 1e-4 * other.abs().max()
+    assert_fused_is_plain(encoder, module)
 
 
 def test_behind_the_output_the_graph_has_one_node_and_no_slice():

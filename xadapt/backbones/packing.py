@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -23,29 +24,29 @@ class Packs:
 
     def __init__(self, lengths: Sequence[int]) -> None:
         self.longest = max(lengths)
-        self._rows = len(lengths)
+        self._lengths, self._rows = lengths, len(lengths)
         used: list[int] = []
-        place: dict[int, tuple[int, int]] = {}
+        self._place: dict[int, tuple[int, int]] = {}
         for row in sorted(range(self._rows), key=lambda i: (-lengths[i], i)):
             fits = (i for i, taken in enumerate(used) if taken + lengths[row] <= self.longest)
             line = next(fits, len(used))
             if line == len(used):
                 used.append(0)
-            place[row] = line, used[line]
+            self._place[row] = line, used[line]
             used[line] += lengths[row]
         self.lines = len(used)
-        self._fill(lengths, place)
 
-    def _fill(self, lengths: Sequence[int], place: dict[int, tuple[int, int]]) -> None:
-        """Which token of the batch is where on the lines, and the other way round."""
-        self._taken = torch.zeros(self.lines * self.longest, dtype=torch.long)
-        self._given = torch.zeros(self._rows * self.longest, dtype=torch.long)
-        owner = torch.zeros(self.lines * self.longest, dtype=torch.long)
-        for row, (line, begin) in place.items():
-            there = torch.arange(lengths[row]) + line * self.longest + begin
-            here = torch.arange(lengths[row]) + row * self.longest
-            self._taken[there], self._given[here], owner[there] = here, there, row + 1
-        self.owner = owner.view(self.lines, self.longest)
+    @cached_property
+    def _tokens(self) -> tuple[Tensor, Tensor, Tensor]:
+        """For each token of the lines where it is in the batch, the reverse, and whose it is."""
+        taken = torch.zeros(self.lines * self.longest, dtype=torch.long)
+        given = torch.zeros(self._rows * self.longest, dtype=torch.long)
+        owner = torch.zeros_like(taken)
+        for row, (line, begin) in self._place.items():
+            there = torch.arange(self._lengths[row]) + line * self.longest + begin
+            here = torch.arange(self._lengths[row]) + row * self.longest
+            taken[there], given[here], owner[there] = here, there, row + 1
+        return taken, given, owner.view(self.lines, self.longest)
 
     @property
     def saved(self) -> int:
@@ -62,12 +63,13 @@ class Packs:
             States ``(lines, longest, width)``, and for each token the number of its row, from 1,
             or 0 for padding, ``(lines, longest)``.
         """
-        flat = hidden.flatten(0, 1).index_select(0, self._taken.to(hidden.device))
-        return flat.view(self.lines, self.longest, -1), self.owner.to(hidden.device)
+        taken, _, owner = self._tokens
+        flat = hidden.flatten(0, 1).index_select(0, taken.to(hidden.device))
+        return flat.view(self.lines, self.longest, -1), owner.to(hidden.device)
 
     def unpack(self, states: Tensor) -> Tensor:
         """Lines to rows, ``(rows, longest, width)``; what stands at padding has no meaning."""
-        flat = states.flatten(0, 1).index_select(0, self._given.to(states.device))
+        flat = states.flatten(0, 1).index_select(0, self._tokens[1].to(states.device))
         return flat.view(self._rows, self.longest, -1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 
 from torch import Tensor, nn
 
@@ -74,7 +75,7 @@ class Acting:
         """The lowest layer something acts in, -1 for the embeddings."""
         return min(attachment.first_layer for attachment in self._attached.values())
 
-    @property
+    @cached_property
     def by_token(self) -> bool:
         """Whether what acts in the layers looks at each token by itself, alike in all rows."""
         effects = [e for own in self._attached.values() for e in effects_of(own.module)]
