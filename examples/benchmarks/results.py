@@ -70,6 +70,7 @@ QUOTED = (
 KINDS = (
     ("alignment_", "German: {result[recipe]}", tables.alignment),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
+    ("peers_large", "Every pair against 8,000 others, beside cached gradients", speed.peers),
     ("peers", "Time to equal accuracy, and memory, beside other stacks", speed.peers),
     ("step", "A training step on XLM-R-base's shape", speed.step),
     ("baselines", "What a small encoder knows", tables.baselines),

@@ -32,8 +32,7 @@ def peers(result: dict) -> str:
     return (
         table(head, rows)
         + f"\n{result['rows']:,} pairs, one pass; accuracy is the mean of both ways. "
-        f"Batches of {result['batch']} where a line does not say otherwise, 64 for "
-        "sentence-transformers.\n"
+        f"Batches of {result['batch']} where a line does not say otherwise.\n"
     )
 
 
