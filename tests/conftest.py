@@ -1,4 +1,7 @@
-"""Tiny models are fastest on one thread, and no test may touch the user's own caches."""
+"""Tiny models are fastest on one thread, and no test may touch the user's own caches.
+
+The fixtures of several rooms are imported here, so that pytest finds them by name.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ import torch  # after the number of threads is set
 torch.set_num_threads(1)
 
 from hypothesis import settings  # noqa: E402
+from tiny_commands import place  # noqa: E402, F401
+from tiny_open_ie import taggers  # noqa: E402, F401
+from tiny_tagging import head, made  # noqa: E402, F401
 
 # A shared machine may stall any one example; how long it takes is no property of the code.
 settings.register_profile("house", deadline=None)

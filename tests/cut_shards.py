@@ -11,11 +11,11 @@ from pathlib import Path
 
 from tiny_shards import adapted, contents, quiet, source
 
-from xadapt.adapted import Adapted
 from xadapt.errors import UserError
+from xadapt.inference.adapted import Adapted
 from xadapt.readers.text_stream import TextSource
-from xadapt.shard_plan import Layout
-from xadapt.sharded import encode_into
+from xadapt.shards.encoding import encode_into
+from xadapt.shards.plan import Layout
 
 LAYOUT = Layout(rows=8)
 

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_commands import Place, apart, everything, good, place, write_tsv, xadapt  # noqa: F401
+from tiny_commands import Place, apart, everything, good, write_tsv, xadapt
 from tiny_models import TEXTS
 from tiny_training import pairs
 
-from xadapt.adapted import Adapted
 from xadapt.hub.manifest import parse_manifest
+from xadapt.inference.adapted import Adapted
 
 
 @pytest.fixture(scope="module")
-def three(place: Place, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, dict[str, Path]]:  # noqa: F811
+def three(place: Place, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, dict[str, Path]]:
     """A LoRA for German, one for Swahili, and a bottleneck."""
     folder = tmp_path_factory.mktemp("modules")
     good(*place.train(folder / "de"))
@@ -43,7 +43,7 @@ def vectors(base: Path, *folders: str, compose: str | None = None) -> np.ndarray
 def test_a_mixture_of_loras_becomes_one_that_every_library_loads(
     three: tuple[Place, dict[str, Path]], tmp_path: Path
 ) -> None:
-    place, modules = three  # noqa: F811
+    place, modules = three
     out = tmp_path / "both"
     text = f"mix({modules['de']}:.7, {modules['sw']}:.5) + {modules['de']}"
     done = good("compose", text, "--base", place.base, "--out", out)
@@ -67,7 +67,7 @@ def test_adapters_and_peft_compute_it_too(
 ) -> None:
     pytest.importorskip("adapters")
     pytest.importorskip("peft")
-    place, modules = three  # noqa: F811
+    place, modules = three
     text = f"mix({modules['de']}:.7, {modules['sw']}:-.3)"
     good("compose", text, "--base", place.base, "--out", tmp_path / "m")
     manifest = parse_manifest((tmp_path / "m" / "xadapt.json").read_bytes())
@@ -79,7 +79,7 @@ def test_adapters_and_peft_compute_it_too(
 def test_a_lower_rank_says_what_is_lost(
     three: tuple[Place, dict[str, Path]], tmp_path: Path
 ) -> None:
-    place, modules = three  # noqa: F811
+    place, modules = three
     text = f"{modules['de']} + {modules['sw']}"
     given = ("--base", place.base, "--out", tmp_path / "m")
     done = good("compose", text, *given, "--rank", "2")
@@ -102,7 +102,7 @@ def test_a_lower_rank_says_what_is_lost(
 def test_any_composition_is_saved_and_gives_the_same_vectors_in_a_fresh_process(
     three: tuple[Place, dict[str, Path]], tmp_path: Path, form: str
 ) -> None:
-    place, modules = three  # noqa: F811
+    place, modules = three
     text, out = form.format(**modules), tmp_path / "c"
     good("compose", text, "--base", place.base, "--out", out)
     tags = tmp_path / "tags.txt"
@@ -121,7 +121,7 @@ def test_any_composition_is_saved_and_gives_the_same_vectors_in_a_fresh_process(
 
 
 def test_loras_can_be_kept_apart(three: tuple[Place, dict[str, Path]], tmp_path: Path) -> None:
-    place, modules = three  # noqa: F811
+    place, modules = three
     text = f"{modules['de']} + {modules['sw']}"
     good("compose", text, "--base", place.base, "--out", tmp_path / "c", "--apart")
     assert (tmp_path / "c" / "composition.json").exists()
@@ -139,7 +139,7 @@ WRONG = ["mix(a:.5", "nowhere/at/all", "none", *UNRUNNABLE]
 def test_mistakes_are_one_line_and_leave_nothing(
     three: tuple[Place, dict[str, Path]], tmp_path: Path, text: str
 ) -> None:
-    place, modules = three  # noqa: F811
+    place, modules = three
     text = text.format(**modules)
     done = xadapt("compose", text, "--base", place.base, "--out", tmp_path / "c")
     assert done.code == 2 and len(done.lines) == 1, done.err
@@ -149,7 +149,7 @@ def test_mistakes_are_one_line_and_leave_nothing(
 def test_the_base_with_loras_in_its_weights(
     three: tuple[Place, dict[str, Path]], tmp_path: Path
 ) -> None:
-    place, modules = three  # noqa: F811
+    place, modules = three
     text = f"mix({modules['de']}:.7, {modules['sw']}:.5)"
     done = good("compose", text, "--base", place.base, "--out", tmp_path / "m", "--merged")
     assert "in its weights, exact" in done.out
@@ -164,7 +164,7 @@ def test_the_base_with_loras_in_its_weights(
 def test_a_soup_is_one_module_that_loads(
     three: tuple[Place, dict[str, Path]], tmp_path: Path
 ) -> None:
-    place, modules = three  # noqa: F811
+    place, modules = three
     text = f"mix({modules['bn']}:1)"
     good("compose", text, "--base", place.base, "--out", tmp_path / "m", "--soup")
     manifest = parse_manifest((tmp_path / "m" / "xadapt.json").read_bytes())

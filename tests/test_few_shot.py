@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_inside import made, train, write_conll  # noqa: F401
 from tiny_commands import QUICK, Place, everything, good, write_tsv, xadapt
+from tiny_tagging import train, write_conll
 from tiny_training import pairs, tagged
 
 import xadapt as face
 from xadapt import few_shot as room
-from xadapt.adapted import Adapted
 from xadapt.compose.text import parse
 from xadapt.compose.values import Mix
 from xadapt.errors import UserError
+from xadapt.inference.adapted import Adapted
 
 
 def valley(best: tuple[float, ...]):
@@ -101,7 +101,7 @@ def test_weight_goes_to_the_module_that_helps(helping: tuple[Place, Path], tmp_p
 
 
 def test_tagged_examples_weigh_what_lies_below_a_task(
-    made: tuple[Place, Path],  # noqa: F811
+    made: tuple[Place, Path],
     tmp_path: Path,
 ) -> None:
     place, folder = made

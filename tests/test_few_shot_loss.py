@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_inside import write_conll
 from tiny_counts import Counts
 from tiny_models import tiny_encoder
+from tiny_tagging import write_conll
 from tiny_training import module_for, pairs, shaken, tagged
 
 from xadapt import few_shot_loss as room
-from xadapt.adapted import Adapted
 from xadapt.compose.text import parse
 from xadapt.errors import UserError
 from xadapt.heads import Head
+from xadapt.inference.adapted import Adapted
+from xadapt.predict.tagger import Tagger
 from xadapt.records import ParallelPair, TaggedSentence
 from xadapt.tag_scheme import to_labels
-from xadapt.tagger import Tagger
 
 ENCODER = tiny_encoder()
 

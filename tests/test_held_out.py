@@ -19,9 +19,7 @@ from tiny_training import (
 )
 
 from xadapt import held_out
-from xadapt.answer_finder import answers
 from xadapt.backbones.encode import encode
-from xadapt.classifier import classes
 from xadapt.evaluate.classification import MAJORITY as COMMONEST
 from xadapt.evaluate.qa import OVERLAP, f1
 from xadapt.evaluate.tagging import MAJORITY
@@ -32,7 +30,9 @@ from xadapt.objectives.pair_scoring import PairScoring
 from xadapt.objectives.span_extraction import SpanExtraction
 from xadapt.objectives.tagging import Tagging
 from xadapt.objectives.translation_ranking import TranslationRanking
-from xadapt.pair_scorer import scores
+from xadapt.predict.answer_finder import answers
+from xadapt.predict.classifier import classes
+from xadapt.predict.pair_scorer import scores
 from xadapt.tag_scheme import to_labels
 from xadapt.train.tasks import Task
 

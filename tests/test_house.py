@@ -17,20 +17,19 @@ ROOMS = {
     "objectives": 2, "modules": 2, "readers": 2, "makers": 2,
     "compose": 3,
     "train": 4, "evaluate": 4, "hub": 4,
-    "bridges": 5,
-    "cli": 7,
+    "inference": 5, "bridges": 5,
+    "predict": 6, "shards": 6,
+    "assess": 7,
+    "cli": 10,
 }  # fmt: skip
 FLOORS = {
     1: "errors files records registry losses matching metrics languages language_match resources "
     "text_key tag_scheme heads language_families vector_index",
     3: "attach attach_rows attach_sums attach_merged store recipe recipe_file vector_shards",
-    5: "run adapted assess composing module_places outcome records_in quickstart out_folder "
-    "held_out inside predictor tagger classifier pair_scorer answer_finder assess_tagging "
-    "assess_heads assess_sts emea relatives few_shot few_shot_loss usage measured_stand_in "
-    "open_ie assess_open_ie trees_in composed_rows row_choice reused sharded shard_folder "
-    "shard_plan",
-    6: "__init__ verbs",
-    8: "__main__",
+    4: "records_in trees_in",
+    8: "run outcome out_folder held_out inside composing few_shot few_shot_loss quickstart",
+    9: "__init__ verbs",
+    11: "__main__",
 }
 LONE = {name: floor for floor, names in FLOORS.items() for name in names.split()}
 GROUND = {

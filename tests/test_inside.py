@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tiny_commands import Place, everything, good, xadapt
 from tiny_models import tiny_encoder
+from tiny_tagging import train, write_conll
 from tiny_training import digest, module_for, shaken, tagged, trainer
 
 from xadapt import inside as room
@@ -15,38 +16,8 @@ from xadapt.compose.values import Stack
 from xadapt.errors import UserError
 from xadapt.hub.opening import read_manifest
 from xadapt.objectives.tagging import Tagging
-from xadapt.records import TaggedSentence
 from xadapt.train.forward import Forward
 from xadapt.train.tasks import Task
-
-
-def write_conll(path: Path, rows: list[TaggedSentence]) -> Path:
-    labels = [["B-ANIMAL" if any(s == i for s, *_ in r.spans) else "O" for i in range(len(r.words))]
-              for r in rows]  # fmt: skip
-    text = "\n".join(
-        "".join(f"{word}\t{label}\n" for word, label in zip(row.words, own, strict=True))
-        for row, own in zip(rows, labels, strict=True)
-    )
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Path]:
-    """A tiny base, a module for German and one for Swahili, and labelled sentences."""
-    folder = tmp_path_factory.mktemp("inside")
-    place = Place(folder)
-    good(*place.train(folder / "de"))
-    good(*place.train(folder / "sw", "--set", "seed=3"))
-    write_conll(folder / "train.conll", tagged(60))
-    write_conll(folder / "test.conll", tagged(30, seed=4))
-    return place, folder
-
-
-def train(place: Place, folder: Path, out: Path, *more: object) -> tuple[object, ...]:
-    data = ("--base", place.base, "--data", folder / "train.conll", "--lang", "de", "--out", out)
-    return ("train", "ner", *data, "--set", "dtype=float32", "--set", "module.width=4",
-            "--set", "train.epochs=1", *more)  # fmt: skip
 
 
 def test_only_the_module_learns_and_all_of_the_composition_acts(tmp_path: Path) -> None:

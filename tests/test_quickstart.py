@@ -84,7 +84,7 @@ def test_the_printed_vectors_are_those_of_xadapt(base: Path, ran: tuple[Path, An
     pytest.importorskip("adapters")
     import numpy as np
 
-    from xadapt.adapted import Adapted
+    from xadapt.inference.adapted import Adapted
 
     out, done = ran
     names: dict[str, Any] = {}

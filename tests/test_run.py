@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_commands import QUICK, Place, everything, place  # noqa: F401
+from tiny_commands import QUICK, Place, everything
 
 from xadapt import bridges, run
 from xadapt.errors import UserError
@@ -23,11 +23,11 @@ def nothing(*_: Any) -> Mapping[str, Any]:
     return {}
 
 
-def job(place: Place, out: Path, **more: Any) -> run.Job:  # noqa: F811
+def job(place: Place, out: Path, **more: Any) -> run.Job:
     return run.Job(str(place.base), (Source(str(place.data), "de"),), out, show=False, **more)
 
 
-def test_a_run_says_what_it_read_and_leaves_a_module(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_a_run_says_what_it_read_and_leaves_a_module(place: Place, tmp_path: Path) -> None:
     said: list[str] = []
     done = run.train(recipe(), job(place, tmp_path / "m"), bridges.compare_loaders, said.append)
     assert said[0] == "de: 60 of 60 pairs kept" and "3,072 values to train" in said[2]
@@ -36,7 +36,7 @@ def test_a_run_says_what_it_read_and_leaves_a_module(place: Place, tmp_path: Pat
     assert {e.sides for e in done.manifest.evidence} == {"language", "both"}
 
 
-def test_a_finished_run_is_taken_as_it_is(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_a_finished_run_is_taken_as_it_is(place: Place, tmp_path: Path) -> None:
     first = run.train(recipe(), job(place, tmp_path / "m"), nothing)
     again = run.train(recipe(), job(place, tmp_path / "m", resume=True), nothing)
     assert again.reused and again.manifest == first.manifest and again.padding == 0
@@ -46,7 +46,7 @@ def test_a_finished_run_is_taken_as_it_is(place: Place, tmp_path: Path) -> None:
 
 
 def test_nothing_is_said_or_written_before_all_is_known_to_be_right(
-    place: Place,  # noqa: F811
+    place: Place,
     tmp_path: Path,
 ) -> None:
     said: list[str] = []
@@ -56,7 +56,7 @@ def test_nothing_is_said_or_written_before_all_is_known_to_be_right(
     assert said == [] and everything(tmp_path) == []
 
 
-def test_check_reads_every_job(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_check_reads_every_job(place: Place, tmp_path: Path) -> None:
     bad = run.Job(str(place.base), (Source(str(tmp_path / "none.tsv"), "de"),), tmp_path / "b")
     run.check(recipe(), [job(place, tmp_path / "a")])
     with pytest.raises(UserError, match="no such file"):
@@ -65,7 +65,7 @@ def test_check_reads_every_job(place: Place, tmp_path: Path) -> None:  # noqa: F
 
 
 def test_other_development_pairs_are_another_run(
-    place: Place,  # noqa: F811
+    place: Place,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -8,8 +8,8 @@ from tiny_shards import adapted, source
 
 from xadapt import open_vectors, vector_shards
 from xadapt.errors import UserError
-from xadapt.shard_plan import Layout
-from xadapt.sharded import encode_into
+from xadapt.shards.encoding import encode_into
+from xadapt.shards.plan import Layout
 from xadapt.vector_shards import ShardedVectors
 
 KINDS = {"npy": Layout(rows=5), "parquet": Layout(rows=5, file_format="parquet", half=True)}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_commands import QUICK, Place, everything, good, place  # noqa: F401
+from tiny_commands import QUICK, Place, everything, good
 
 import xadapt
 from xadapt.errors import UserError
@@ -14,7 +14,7 @@ from xadapt.files import read_json
 TEXTS = ["die katze", "the cat", "ein hund"]
 
 
-def test_train_load_encode_evaluate(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_train_load_encode_evaluate(place: Place, tmp_path: Path) -> None:
     said: list[str] = []
     trained = xadapt.train(
         "translation_ranking",
@@ -38,7 +38,7 @@ def test_train_load_encode_evaluate(place: Place, tmp_path: Path) -> None:  # no
     assert isinstance(result, Result) and result.pool == 40
 
 
-def test_both_faces_give_the_same(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_both_faces_give_the_same(place: Place, tmp_path: Path) -> None:
     xadapt.train(
         "translation_ranking",
         base=str(place.base),
@@ -56,14 +56,8 @@ def test_both_faces_give_the_same(place: Place, tmp_path: Path) -> None:  # noqa
     assert read_json(tmp_path / "r.json")["rows"] == result.to_dict()["rows"]
 
 
-def test_mistakes_are_user_errors(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_mistakes_are_user_errors(place: Place, tmp_path: Path) -> None:
     base = str(place.base)
-    with pytest.raises(UserError, match="did you mean 'bitext'"):
-        xadapt.evaluate("bitex", base=base, data=place.test, lang="de")  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="unknown pool"):
-        xadapt.evaluate("entities", base=base, lang="sw", pool="some")
-    with pytest.raises(UserError, match="not known"):
-        xadapt.evaluate("bitext", base=base, data=place.test)
     with pytest.raises(UserError, match="no such file"):
         xadapt.train("mlm", base=base, data=tmp_path / "none", lang="de", out=tmp_path / "o")
     assert everything(tmp_path) == []

@@ -135,6 +135,7 @@ TEXTS = (
     "mbwa anakimbia katika bustani",
     "query: passage: one two three four five six seven",
 )
+MANY = [*TEXTS, "cat", "paka mbwa", "on the mat sat a dog", ""]
 
 
 def tiny(family: str, seed: int = 0, **changes: Any) -> tuple[Any, Any]:

@@ -9,10 +9,10 @@ import torch
 from tiny_folders import random_module
 from tiny_models import tiny_folder
 
-from xadapt.adapted import Adapted
 from xadapt.backbones.encoder import Encoder
+from xadapt.inference.adapted import Adapted
 from xadapt.readers.text_stream import TextSource
-from xadapt.shard_plan import Layout, describe
+from xadapt.shards.plan import Layout, describe
 from xadapt.vector_index import Made
 
 WORDS = ("the", "cat", "sat", "on", "mat", "ein", "hund", "im", "park", "katze", "a", "b", "c")

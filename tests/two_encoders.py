@@ -10,8 +10,8 @@ from tiny_shards import adapted, quiet, source
 
 from xadapt.errors import UserError
 from xadapt.readers.text_stream import TextSource
-from xadapt.shard_plan import Layout
-from xadapt.sharded import encode_into
+from xadapt.shards.encoding import encode_into
+from xadapt.shards.plan import Layout
 from xadapt.train.processes import Processes
 
 

@@ -2,9 +2,10 @@
 
 The command line's verbs, in Python: `train`, `load`, `encode`, `compose`, `evaluate`, and for task
 heads `evaluate_tagging`, `evaluate_classification`, `evaluate_sts`, `evaluate_qa` and
-`evaluate_open_ie`. They are described in `xadapt.verbs`; `encode_shards` in `xadapt.sharded`, and
-`open_vectors`, which opens what it made, in `xadapt.vector_shards`. These are imported when the
-first of their verbs is used, so that ``import xadapt`` and ``xadapt --help`` take no time.
+`evaluate_open_ie`. They are described in `xadapt.verbs`; `encode_shards` in
+`xadapt.shards.encoding`, and `open_vectors`, which opens what it made, in `xadapt.vector_shards`.
+These are imported when the first of their verbs is used, so that ``import xadapt`` and ``xadapt
+--help`` take no time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xadapt.sharded import encode_shards
+    from xadapt.shards.encoding import encode_shards
     from xadapt.vector_shards import open_vectors
     from xadapt.verbs import (
         compose,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
         train,
     )
 
-ELSEWHERE = {"encode_shards": "xadapt.sharded", "open_vectors": "xadapt.vector_shards"}
+ELSEWHERE = {"encode_shards": "xadapt.shards.encoding", "open_vectors": "xadapt.vector_shards"}
 VERBS = (
     "train", "load", "encode", "compose", "evaluate", "evaluate_tagging",
     "evaluate_classification", "evaluate_sts", "evaluate_qa", "evaluate_open_ie",

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from torch import nn
 
-from xadapt.adapted import Adapted
 from xadapt.attach import geometry
 from xadapt.compose.composed import Composed
 from xadapt.compose.export import merge_loras
@@ -24,7 +23,8 @@ from xadapt.hub.folder import write_folder
 from xadapt.hub.manifest import Manifest, ModuleSpec, build_manifest
 from xadapt.hub.merged import write_merged
 from xadapt.hub.opening import open_head, read_manifest
-from xadapt.module_places import locate
+from xadapt.inference.adapted import Adapted
+from xadapt.inference.module_places import locate
 from xadapt.outcome import VERIFY_TEXTS, Verify
 from xadapt.store import options_of
 

@@ -15,8 +15,8 @@ from xadapt.compose.text import show
 from xadapt.compose.values import Composition, Mix, all_parts, rebuilt, replaced
 from xadapt.errors import UserError
 from xadapt.few_shot_loss import open_examples
+from xadapt.inference.module_places import locate, short_names
 from xadapt.languages import normalise
-from xadapt.module_places import locate, short_names
 from xadapt.records_in import digest
 
 FILE = "few_shot.json"

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from xadapt.adapted import Adapted
-from xadapt.assess_tagging import READERS
+from xadapt.assess.tagging import READERS
 from xadapt.backbones.bank import FrozenVectors, cache_folder
 from xadapt.compose.values import Composition
 from xadapt.errors import UserError
+from xadapt.inference.adapted import Adapted
+from xadapt.inference.reused import reused_again
 from xadapt.objectives.translation_ranking import TranslationRanking
+from xadapt.predict.tagger import Tagger, scores
 from xadapt.records import ParallelPair, Record, TaggedSentence
 from xadapt.records_in import Source, limited, read_pairs
 from xadapt.registry import load
-from xadapt.reused import reused_again
 from xadapt.tag_scheme import to_labels
-from xadapt.tagger import Tagger, scores
 
 EXAMPLES = 512
 Loss = Callable[[Composition], float]

@@ -11,21 +11,22 @@ import numpy as np
 import torch
 from torch import nn
 
-from xadapt.answer_finder import answers
-from xadapt.assess import BASE, BOTH, LANGUAGE, Bench, judge_bitext
+from xadapt.assess.alignment import BASE, BOTH, LANGUAGE, Bench, judge_bitext
 from xadapt.backbones.bank import FrozenVectors, cache_folder
 from xadapt.backbones.encode import encode
 from xadapt.backbones.encoder import Encoder
 from xadapt.backbones.prefix import MEMORY_BYTES, PrefixStates
-from xadapt.classifier import classes
 from xadapt.evaluate import classification, comparison, open_ie, qa, sts, tagging
 from xadapt.evaluate.systems import DIRECTIONS
 from xadapt.evaluate.tfidf import NAME as TFIDF
 from xadapt.heads import ArgumentHead, Head
 from xadapt.hub.manifest import Evidence
 from xadapt.matching import nearest
-from xadapt.open_ie import argument_spans
-from xadapt.pair_scorer import scores as pair_scores
+from xadapt.predict.answer_finder import answers
+from xadapt.predict.classifier import classes
+from xadapt.predict.open_ie import argument_spans
+from xadapt.predict.pair_scorer import scores as pair_scores
+from xadapt.predict.tagger import scores as tag_scores
 from xadapt.records import (
     LabelledText,
     OpenTriples,
@@ -35,7 +36,6 @@ from xadapt.records import (
     TaggedSentence,
 )
 from xadapt.tag_scheme import decode
-from xadapt.tagger import scores as tag_scores
 from xadapt.train.acting import Acting
 from xadapt.train.loop import Trainer
 

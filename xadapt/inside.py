@@ -9,7 +9,6 @@ from pathlib import Path
 
 from torch import nn
 
-from xadapt.adapted import open_module
 from xadapt.backbones.encoder import Encoder
 from xadapt.compose.by_language import choices
 from xadapt.compose.composed import Chosen, Composed
@@ -17,7 +16,8 @@ from xadapt.compose.text import parse, show
 from xadapt.compose.values import Composition, Led, all_parts, names, replaced
 from xadapt.errors import UserError
 from xadapt.hub.folder import MODULE
-from xadapt.module_places import locate
+from xadapt.inference.module_places import locate
+from xadapt.inference.opening import open_module
 
 SELF = "self"
 

@@ -12,8 +12,7 @@ import numpy as np
 from torch import nn
 
 from xadapt import languages, out_folder, report
-from xadapt.adapted import open_module
-from xadapt.assess import BASE, BOTH, LANGUAGE, Bench, graph_labels, judge_entities
+from xadapt.assess.alignment import BASE, BOTH, LANGUAGE, Bench, graph_labels, judge_entities
 from xadapt.backbones.bases import resolve as resolve_base
 from xadapt.backbones.encoder import Encoder
 from xadapt.errors import UserError
@@ -22,6 +21,7 @@ from xadapt.evaluate.systems import DIRECTIONS
 from xadapt.evaluate.tfidf import NAME as TFIDF
 from xadapt.hub.manifest import Manifest, without_local_paths
 from xadapt.hub.snippets import FOLDER, pooling_code, snippets
+from xadapt.inference.opening import open_module
 from xadapt.outcome import Verify
 from xadapt.readers.cldr_graph import resolve
 from xadapt.recipe import Recipe

@@ -13,34 +13,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xadapt import assess, bridges, composing, few_shot, languages, measured_stand_in, registry, run
-from xadapt.adapted import Adapted
-from xadapt.assess_heads import evaluate_classification, evaluate_qa
-from xadapt.assess_open_ie import evaluate_open_ie
-from xadapt.assess_sts import evaluate_sts
-from xadapt.assess_tagging import evaluate_tagging
-from xadapt.backbones.encoder import Encoder
+from xadapt import bridges, composing, few_shot, languages, run
+from xadapt.assess.heads import evaluate_classification, evaluate_qa
+from xadapt.assess.open_ie import evaluate_open_ie
+from xadapt.assess.retrieval import evaluate
+from xadapt.assess.sts import evaluate_sts
+from xadapt.assess.tagging import evaluate_tagging
 from xadapt.compose.values import Composition
-from xadapt.errors import UserError
-from xadapt.evaluate import bitext, entities
 from xadapt.files import require_empty, write_json
-from xadapt.hub.opening import open_folder
+from xadapt.inference import measured_stand_in
+from xadapt.inference.adapted import Adapted
 from xadapt.recipe import Recipe
 from xadapt.recipe_file import find_recipe, load_recipe
-from xadapt.records import ParallelPair
-from xadapt.records_in import Source, read_pairs
+from xadapt.records_in import Source
 
 __all__ = [
     "compose", "encode", "evaluate", "evaluate_classification", "evaluate_open_ie",
     "evaluate_qa", "evaluate_sts", "evaluate_tagging", "load", "train",
 ]  # fmt: skip
-TASKS = ("bitext", "entities")
-POOLS = ("all", "test")
 
 
 def load(
@@ -88,7 +82,7 @@ def encode(
             list, the one module there is acts on every row.
         compose: A composition of the modules, as for `load`.
         choose_by: Text of a language that has no module: what does best on it stands in, see
-            `xadapt.measured_stand_in`.
+            `xadapt.inference.measured_stand_in`.
         dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
 
     Returns:
@@ -221,80 +215,3 @@ def train(
         compose=(compose,) if isinstance(compose, str) else tuple(compose),
     )
     return run.train(plan, job, bridges.compare_loaders, say)
-
-
-def evaluate(
-    task: Literal["bitext", "entities"],
-    *,
-    base: str,
-    data: str | Path = "cldr",
-    module: str | Path | None = None,
-    lang: str | None = None,
-    pivot: str = "en",
-    columns: str | None = None,
-    file_format: str | None = None,
-    pool: str = "all",
-    controls: bool = False,
-    dtype: str = "auto",
-    say: Callable[[str], None] = lambda _: None,
-) -> bitext.Result | entities.Result:
-    """Measure a base, and a module beside it.
-
-    Args:
-        task: ``bitext`` looks sentences up, ``entities`` names.
-        base: Hub id, folder or ``package:NAME/SUBDIR``.
-        data: Parallel text the module has not seen; for entities also ``cldr``.
-        module: Folder of a module.
-        lang: Language of the texts; without, the module's.
-        pivot: The other side's language.
-        columns: ``PIVOT,LANGUAGE`` as numbers from 1 or names.
-        file_format: Name of the file format, if the name hides it.
-        pool: For ``cldr``: ``all`` looks up among all names, ``test`` among the test entities'.
-        controls: Add TF-IDF, and the shuffled-pairs twin if it was trained.
-        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
-        say: Told what is missing, a line at a time.
-
-    Raises:
-        UserError: Something that was given is wrong.
-    """
-    if task not in TASKS:
-        raise UserError(registry.unknown("task", task, TASKS))
-    if pool not in POOLS:
-        raise UserError(registry.unknown("pool", pool, POOLS))
-    tag, pivot = language_of(lang, module), languages.normalise(pivot)
-    pairs: list[ParallelPair] = []
-    labels: assess.Labels = []
-    others: assess.Labels = []
-    if task == "entities" and str(data) == "cldr":
-        labels, others = assess.graph_labels(tag, pivot, pool)
-    else:
-        pairs = read_pairs(Source(str(data), tag, pivot, columns, file_format))
-        labels = [(str(i), p.text, p.pivot) for i, p in enumerate(pairs)]
-    encoder = Encoder.from_pretrained(base, dtype=dtype)
-    trained, twin = assess.open_both(None if module is None else str(module), encoder, controls)
-    if controls and trained is not None and twin is None:
-        say("no shuffled-pairs twin beside this module: train with --controls makes one")
-    bench = assess.Bench(encoder)
-    if task == "bitext":
-        return assess.judge_bitext(bench, pairs, trained, twin, controls=controls)
-    return assess.judge_entities(bench, labels, others, trained, twin, controls=controls)
-
-
-def language_of(lang: str | None, module: str | Path | None) -> str:
-    """The language of the texts: as named, else the one of the module.
-
-    Raises:
-        UserError: It is not named, and there is no module or one for several languages.
-    """
-    if lang is not None:
-        return languages.normalise(lang)
-    if module is None:
-        raise UserError("the language of the texts is not known", todo="Name it with --lang")
-    known = open_folder(module)[0].languages
-    if len(known) != 1:
-        raise UserError(
-            f"the module is for {', '.join(known)}",
-            where=str(module),
-            todo="Choose one with --lang",
-        )
-    return known[0]

@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 
-from xadapt.assess import BASE, Bench, graph_labels, judge_bitext, judge_entities
+from xadapt.assess.alignment import BASE, Bench, graph_labels, judge_bitext, judge_entities
 from xadapt.backbones.encoder import Encoder
 from xadapt.evaluate.tfidf import NAME as TFIDF
 from xadapt.readers.parallel import read_parallel

@@ -22,13 +22,13 @@ from bench import save
 from peft import PeftModel
 from transformers import AutoModel
 
-from xadapt.adapted import Adapted
 from xadapt.attach import geometry
 from xadapt.backbones.encode import token_states
 from xadapt.backbones.encoder import Encoder
 from xadapt.compose.text import parse
 from xadapt.hub.folder import write_folder
 from xadapt.hub.manifest import Manifest, build_manifest
+from xadapt.inference.adapted import Adapted
 from xadapt.store import build, options_of
 
 TEXTS = ["Habari za asubuhi, dunia.", "Guten Morgen.", "Das ist ein Haus am See.", "Ndiyo."]

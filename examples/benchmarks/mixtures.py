@@ -21,9 +21,9 @@ from transfer import told
 
 from xadapt import registry
 from xadapt.evaluate import tagging
+from xadapt.predict.tagger import Tagger
 from xadapt.recipe_file import find_recipe
 from xadapt.records import TaggedSentence
-from xadapt.tagger import Tagger
 
 LANGS = ("en", "de", "es", "ru")
 UNSEEN, NEAR = "fr", "es"  # the oracle has no expert for French: it takes that of its branch

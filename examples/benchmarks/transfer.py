@@ -21,12 +21,12 @@ from bench import MINILM, parser, save, xadapt
 from xadapt import registry
 from xadapt.backbones.encoder import Encoder
 from xadapt.compose.text import parse
-from xadapt.emea import emea
 from xadapt.errors import UserError
 from xadapt.evaluate import tagging
 from xadapt.evaluate.statistics import over_seeds
+from xadapt.predict.emea import emea
+from xadapt.predict.tagger import Tagger
 from xadapt.records import TaggedSentence
-from xadapt.tagger import Tagger
 
 TASKS = {"ner": "ner", "pos": "pos_tagging"}
 TARGETS = {"ner": ["de", "es", "ru"], "pos": ["de", "es", "fi", "fr", "ru", "tr"]}

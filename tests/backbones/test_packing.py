@@ -13,24 +13,30 @@ ROWS = [[2, 5, 6, 7, 8, 9, 3], [2, 8, 9, 3], [2, 10, 3], [2, 11, 12, 13, 14, 3],
 BOUND = {torch.float32: 1e-5, torch.bfloat16: 0.05}
 
 
-def test_first_line_with_room_by_hand() -> None:
-    """Lengths 7, 6, 4, 3, 2: the 3 fits beside the 4, the 2 nowhere."""
+def test_lines_by_hand() -> None:
+    """Lengths 7, 6, 4, 3, 2: on lines of 8 the 2 fits beside the 6 and the 3 beside the 4."""
     packs = Packs([7, 4, 3, 6, 2])
-    assert (packs.lines, packs.saved) == (4, 1)
+    assert (packs.lines, packs.tokens, packs.saved) == (3, 8, 5 * 7 - 3 * 8)
     lines, owner = packs.pack(torch.arange(1.0, 36).view(5, 7, 1))
-    assert owner.tolist() == [
-        [1, 1, 1, 1, 1, 1, 1], [4, 4, 4, 4, 4, 4, 0], [2, 2, 2, 2, 3, 3, 3], [5, 5, 0, 0, 0, 0, 0],
-    ]  # fmt: skip
-    assert lines[2, :, 0].tolist() == [8, 9, 10, 11, 15, 16, 17]
-    assert together(owner)[3].tolist() == [[1, 1, 0, 0, 0, 0, 0]] * 2 + [[0, 0, 1, 1, 1, 1, 1]] * 5
+    assert owner.tolist() == [[1] * 7 + [0], [4] * 6 + [5] * 2, [2] * 4 + [3] * 3 + [0]]
+    assert lines[2, :, 0].tolist() == [8, 9, 10, 11, 15, 16, 17, lines[2, 7, 0]]
+    assert together(owner)[1].tolist() == [[1] * 6 + [0] * 2] * 6 + [[0] * 6 + [1] * 2] * 2
 
 
-@given(st.lists(st.integers(1, 12), min_size=1, max_size=20))
+def test_a_line_is_longer_than_its_longest_row_only_where_that_saves_more_than_it_costs() -> None:
+    assert (Packs([9] * 6).lines, Packs([9] * 6).tokens) == (6, 9)
+    short = Packs([20, 12, 12, 12, 12, 12])  # 6 lines of 20, or 4 of 25
+    assert (short.lines, short.tokens) == (4, 25)
+    assert Packs([200, 120, 120, 120, 120, 120]).tokens == 200
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=20))
 def test_every_token_comes_back(lengths: list[int]) -> None:
     packs = Packs(lengths)
-    assert sum(lengths) / max(lengths) <= packs.lines <= len(lengths)
+    assert sum(lengths) <= packs.lines * packs.tokens <= len(lengths) * max(lengths)
     hidden = torch.randn(len(lengths), max(lengths), 2)
     lines, owner = packs.pack(hidden)
+    assert lines.shape[:2] == owner.shape == (packs.lines, packs.tokens)
     back = packs.unpack(lines)
     for row, length in enumerate(lengths):
         assert torch.equal(back[row, :length], hidden[row, :length])

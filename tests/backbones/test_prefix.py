@@ -13,11 +13,11 @@ from tiny_models import FAMILIES, TEXTS, tiny_encoder
 from tiny_training import module_for, shaken
 from two_caches import fill
 
-from xadapt.adapted import Adapted
 from xadapt.attach import Attachment, geometry
 from xadapt.backbones import prefix as room
 from xadapt.backbones.encode import encode
 from xadapt.backbones.prefix import MEMORY_BYTES, PrefixStates, reused
+from xadapt.inference.adapted import Adapted
 from xadapt.store import build
 
 

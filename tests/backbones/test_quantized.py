@@ -15,13 +15,13 @@ from tiny_models import FAMILIES, TEXTS, padded, tiny_encoder, tiny_folder
 from tiny_training import digest, forward, module_for, shaken
 from torch import nn
 
-from xadapt.adapted import Adapted
 from xadapt.attach import Attachment
 from xadapt.backbones import loading, quantized
 from xadapt.backbones.encode import encode
 from xadapt.backbones.encoder import Encoder
 from xadapt.errors import UserError
 from xadapt.hub.folder import write_folder
+from xadapt.inference.adapted import Adapted
 
 bitsandbytes = pytest.importorskip("bitsandbytes")
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 import two_evaluators
-from test_inside import write_conll
-from test_predictor import published
 from tiny_commands import write_tsv
+from tiny_heads import published
 from tiny_models import tiny_folder
+from tiny_tagging import write_conll
 from tiny_training import labelled, pairs, questions, scored, tagged
 
 from xadapt.backbones.encoder import Encoder

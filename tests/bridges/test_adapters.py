@@ -15,7 +15,7 @@ from xadapt.backbones.pairs import tokenize_pairs
 from xadapt.bridges import adapters as bridge
 from xadapt.heads import Head
 from xadapt.hub.folder import write_folder
-from xadapt.predictor import first_scores
+from xadapt.predict.predictor import first_scores
 
 pytestmark = [
     pytest.mark.adapters,

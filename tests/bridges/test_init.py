@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_commands import Place, good, place  # noqa: F401
+from tiny_commands import Place, good
 
 from xadapt import bridges
-from xadapt.adapted import open_module
 from xadapt.backbones.encoder import Encoder
 from xadapt.errors import UserError
+from xadapt.inference.opening import open_module
 
 
 def test_naming_the_bridges_imports_none_of_the_libraries() -> None:
@@ -26,7 +26,7 @@ def test_every_library_is_usable_or_says_why_not() -> None:
     assert all(reason is None or reason for reason in found.values())
 
 
-def test_comparisons_of_a_module_of_ours(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_comparisons_of_a_module_of_ours(place: Place, tmp_path: Path) -> None:
     good(*place.train(tmp_path / "m"))
     encoder = Encoder.from_pretrained(str(place.base), dtype="float32")
     module, manifest = open_module(str(tmp_path / "m"), encoder)

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_commands import Place, everything, good, place, xadapt  # noqa: F401
+from tiny_commands import Place, everything, good, xadapt
 
 from xadapt import open_vectors
-from xadapt.adapted import Adapted
+from xadapt.inference.adapted import Adapted
 
 TEXTS = ["the cat sat", "die katze sitzt", "", "ein hund\u2028im park"]
 FLOAT = ("--dtype", "float32")
 
 
 @pytest.fixture(scope="module")
-def module(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+def module(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("m") / "de"
     good(*place.train(folder))
     return folder
@@ -28,7 +28,7 @@ def lines(path: Path, rows: list[str]) -> Path:
     return path
 
 
-def test_vectors_are_those_of_the_python_face(place: Place, module: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_vectors_are_those_of_the_python_face(place: Place, module: Path, tmp_path: Path) -> None:
     text = lines(tmp_path / "t.txt", TEXTS)
     tags = lines(tmp_path / "l.txt", ["en", "deu", "-", "de"])
     out = tmp_path / "new" / "v.npy"
@@ -45,7 +45,7 @@ def test_vectors_are_those_of_the_python_face(place: Place, module: Path, tmp_pa
     assert np.abs(np.load(out)[0] - expected[0]).max() > 1e-5
 
 
-def test_modules_are_composed(place: Place, module: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_modules_are_composed(place: Place, module: Path, tmp_path: Path) -> None:
     text, out = lines(tmp_path / "t.txt", TEXTS), tmp_path / "v.npy"
     given = ("--base", place.base, "--text", text, "--out", out, *FLOAT)
     good("encode", *given, "--compose", f"mix({module}:.5, none:1)")
@@ -62,7 +62,7 @@ def test_modules_are_composed(place: Place, module: Path, tmp_path: Path) -> Non
 
 
 def test_standard_input_is_cut_into_the_lines_a_file_is(
-    place: Place,  # noqa: F811
+    place: Place,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -76,7 +76,7 @@ def test_standard_input_is_cut_into_the_lines_a_file_is(
     assert done.code == 2 and "standard input:2: this line is not UTF-8" in done.err
 
 
-def test_mistakes(place: Place, module: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_mistakes(place: Place, module: Path, tmp_path: Path) -> None:
     text = lines(tmp_path / "t.txt", TEXTS)
     few = lines(tmp_path / "few.txt", ["de"])
     bad = lines(tmp_path / "bad.txt", ["de", "klingonisch", "de", "de"])
@@ -102,7 +102,7 @@ def test_mistakes(place: Place, module: Path, tmp_path: Path) -> None:  # noqa: 
     assert everything(tmp_path) == before
 
 
-def test_shards_from_the_command_line(place: Place, module: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_shards_from_the_command_line(place: Place, module: Path, tmp_path: Path) -> None:
     tags = ("en", "deu", None, "de")
     rows = [{"say": text, "in": tag} for text, tag in zip(TEXTS, tags, strict=True)]
     text = lines(tmp_path / "t.jsonl", [json.dumps(row) for row in rows])
@@ -124,7 +124,7 @@ def test_shards_from_the_command_line(place: Place, module: Path, tmp_path: Path
         assert done.code == 2 and len(done.lines) == 1 and said in done.err
 
 
-def test_one_file_or_shards(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_one_file_or_shards(place: Place, tmp_path: Path) -> None:
     base = ("--base", place.base, "--text", lines(tmp_path / "t.txt", TEXTS))
     before = everything(tmp_path)
     out, shards = ("--out", tmp_path / "v.npy"), ("--shards", tmp_path / "v")

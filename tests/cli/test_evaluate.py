@@ -3,27 +3,27 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_predictor import published
-from tiny_commands import Place, good, place, xadapt  # noqa: F401
+from tiny_commands import Place, good, xadapt
 from tiny_counts import Counts
+from tiny_heads import published
 from tiny_models import tiny_folder
 
-from xadapt import assess
+from xadapt.assess import alignment
 from xadapt.backbones.encoder import Encoder
 from xadapt.evaluate.tfidf import NAME as TFIDF
 from xadapt.files import read_json
 
-EVERY = [assess.BASE, assess.LANGUAGE, assess.BOTH, assess.TWIN, TFIDF]
+EVERY = [alignment.BASE, alignment.LANGUAGE, alignment.BOTH, alignment.TWIN, TFIDF]
 
 
 @pytest.fixture(scope="module")
-def module(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+def module(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("m") / "de"
     good(*place.train(folder, "--controls"))
     return folder
 
 
-def test_bitext_with_every_control(place: Place, module: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_bitext_with_every_control(place: Place, module: Path, tmp_path: Path) -> None:
     given = ("--base", place.base, "--module", module, "--data", place.test)
     done = good("evaluate", "bitext", *given, "--controls", "--json", tmp_path / "r.json")
     told = read_json(tmp_path / "r.json")
@@ -33,13 +33,13 @@ def test_bitext_with_every_control(place: Place, module: Path, tmp_path: Path) -
     assert "shuffled twin" in done.out and max(map(len, done.out.splitlines())) <= 80
 
 
-def test_the_base_alone(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_the_base_alone(place: Place, tmp_path: Path) -> None:
     given = ("--base", place.base, "--data", place.test, "--lang", "de")
     good("evaluate", "bitext", *given, "--json", tmp_path / "r.json")
     assert [row["system"] for row in read_json(tmp_path / "r.json")["rows"]] == EVERY[:1]
 
 
-def test_entities_of_the_graph_and_of_a_table(place: Place, module: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_entities_of_the_graph_and_of_a_table(place: Place, module: Path, tmp_path: Path) -> None:
     given = ("--base", place.base, "--module", module)
     done = good("evaluate", "entities", *given, "--controls", "--json", tmp_path / "r.json")
     told = read_json(tmp_path / "r.json")
@@ -52,14 +52,14 @@ def test_entities_of_the_graph_and_of_a_table(place: Place, module: Path, tmp_pa
     assert read_json(tmp_path / "r.json")["queries"]["to_pivot"] == 40
 
 
-def test_a_module_without_a_twin_is_said(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_a_module_without_a_twin_is_said(place: Place, tmp_path: Path) -> None:
     good(*place.train(tmp_path / "m"))
     given = ("--base", place.base, "--module", tmp_path / "m", "--data", place.test, "--controls")
     done = good("evaluate", "bitext", *given)
     assert "no shuffled-pairs twin" in done.err and "shuffled" not in done.out
 
 
-def test_mistakes(place: Place, module: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_mistakes(place: Place, module: Path, tmp_path: Path) -> None:
     other = tiny_folder(tmp_path / "other", seed=3)
     (tmp_path / "bad.tsv").write_text("one\n")
     for arguments, said in (

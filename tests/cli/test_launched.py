@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_commands import Place, place, xadapt  # noqa: F401
+from tiny_commands import Place, xadapt
 
 from xadapt.backbones import shared
 from xadapt.cli import app, launched
@@ -51,7 +51,7 @@ def test_one_process_speaks_for_all(rank: str, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("rank", ["0", "1"])
 def test_training_is_told_once(
     rank: str,
-    place: Place,  # noqa: F811
+    place: Place,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -12,7 +12,7 @@ from tiny_folders import manifest_of
 from tiny_models import tiny_encoder
 from tiny_training import module_for, pairs, shaken
 
-from xadapt import assess
+from xadapt.assess import alignment
 from xadapt.cli import tables
 from xadapt.evaluate import bitext, entities
 from xadapt.evaluate.systems import System
@@ -29,13 +29,15 @@ def shown(table: Table) -> list[str]:
 
 def judged(kind: str, lang: str) -> Any:
     module, twin = shaken(module_for(ENCODER), 1), shaken(module_for(ENCODER), 2)
-    bench = assess.Bench(ENCODER)
+    bench = alignment.Bench(ENCODER)
     rows = [type(p)(p.text, p.pivot, lang) for p in pairs(30)]
     try:
         if kind == "bitext":
-            return assess.judge_bitext(bench, rows, module, twin, controls=True, resamples=20)
+            return alignment.judge_bitext(bench, rows, module, twin, controls=True, resamples=20)
         labels = [(str(i), p.text, p.pivot) for i, p in enumerate(rows)]
-        return assess.judge_entities(bench, labels, [], module, twin, controls=True, resamples=20)
+        return alignment.judge_entities(
+            bench, labels, [], module, twin, controls=True, resamples=20
+        )
     finally:
         bench.close()
 
@@ -55,14 +57,14 @@ def test_one_whole_line_a_system_and_direction(kind: str, lang: str) -> None:
 
 def test_numbers_stand_where_they_belong() -> None:
     result: bitext.Result = judged("bitext", "de")
-    row = result[assess.LANGUAGE]
+    row = result[alignment.LANGUAGE]
     (line,) = [x for x in shown(tables.bitext_table(result)) if x.startswith("module  ")]
     value = row.accuracy["to_pivot"]
     assert f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]" in line
     assert f"{row.xsim['ratio']['to_pivot']:.1f}" in line
     found: entities.Result = judged("entities", "de")
     cells = [x for x in shown(tables.entities_table(found, "de", "en")) if x.startswith("module  ")]
-    scores = found[assess.LANGUAGE].scores["to_pivot"]
+    scores = found[alignment.LANGUAGE].scores["to_pivot"]
     wanted = [scores["cosine"]["hits@10"], scores["cosine"]["mrr"]]
     wanted += [scores["csls"]["hits@1"], scores["csls"]["mrr"]]
     assert cells[0].split()[-4:] == [f"{value.mean:.3f}" for value in wanted]
@@ -105,8 +107,8 @@ def test_a_gain_outside_its_interval_is_marked() -> None:
         return one_hot[[(int(row.split()[1]) + 1) % 20 for row in rows]]
 
     labels = [(str(i), f"text {i}", f"pivot {i}") for i in range(20)]
-    systems = {assess.BASE: System(wrong, right), assess.LANGUAGE: System(right, right)}
-    found = entities.evaluate(labels, systems, base=assess.BASE, resamples=20, control=False)
+    systems = {alignment.BASE: System(wrong, right), alignment.LANGUAGE: System(right, right)}
+    found = entities.evaluate(labels, systems, base=alignment.BASE, resamples=20, control=False)
     lines = shown(tables.entities_table(found, "de", "en"))
     assert any("0.000 [0.000, 0.000] " in line for line in lines)
     assert sum("1.000 [1.000, 1.000]*" in line for line in lines) == 2

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors import safe_open
-from tiny_commands import (  # noqa: F401
+from tiny_commands import (
     MAIN,
     Place,
     apart,
     command,
     everything,
     good,
-    place,
     write_tsv,
     xadapt,
 )
@@ -41,7 +40,7 @@ def tensors(folder: Path) -> dict[str, np.ndarray]:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
-def test_the_same_command_gives_the_same_bytes(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_the_same_command_gives_the_same_bytes(place: Place, tmp_path: Path) -> None:
     good(*place.train(tmp_path / "a"))
     good(*place.train(tmp_path / "b"))
     good(*place.train(tmp_path / "c", "--set", "seed=1"))
@@ -49,7 +48,7 @@ def test_the_same_command_gives_the_same_bytes(place: Place, tmp_path: Path) -> 
     assert module_bytes(tmp_path / "a") != module_bytes(tmp_path / "c")
 
 
-def test_what_a_finished_run_leaves_and_says(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_what_a_finished_run_leaves_and_says(place: Place, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = good(*place.train(out, "--json", tmp_path / "t.json", "--controls"))
     assert done.lines[0] == f"de -> {out}" and "de: 60 of 60 pairs kept" in done.err
@@ -80,7 +79,7 @@ def test_what_a_finished_run_leaves_and_says(place: Place, tmp_path: Path) -> No
         assert str(tmp_path) not in text.read_text(encoding="utf-8"), text
 
 
-def test_the_manifest_hashes_what_was_trained_on(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_the_manifest_hashes_what_was_trained_on(place: Place, tmp_path: Path) -> None:
     good(
         *place.train(
             tmp_path / "o", "--set", "data.train.dev=0", "--set", "data.train.filter=false"
@@ -90,7 +89,7 @@ def test_the_manifest_hashes_what_was_trained_on(place: Place, tmp_path: Path) -
     assert (data.name, data.rows, data.sha256) == ("pairs.tsv", 60, digest(pairs(60)))
 
 
-def test_several_languages_make_one_module_each(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_several_languages_make_one_module_each(place: Place, tmp_path: Path) -> None:
     for tag in ("de", "sw"):
         write_tsv(tmp_path / f"{tag}.tsv", pairs(30, seed=len(tag) + ord(tag[0])))
     given = ("--base", place.base, "--data", tmp_path / "{lang}.tsv", "--lang", "deu,sw")
@@ -102,7 +101,7 @@ def test_several_languages_make_one_module_each(place: Place, tmp_path: Path) ->
     assert [m["folder"] for m in read_json(tmp_path / "j")["modules"]] == ["m/de", "m/sw"]
 
 
-def test_joint_makes_one_module_of_all(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_joint_makes_one_module_of_all(place: Place, tmp_path: Path) -> None:
     other = write_tsv(tmp_path / "sw.tsv", pairs(30, seed=3))
     dev = [write_tsv(tmp_path / f"dev{n}.tsv", pairs(6, seed=50 + n)) for n in range(2)]
     given = (
@@ -123,21 +122,21 @@ def test_joint_makes_one_module_of_all(place: Place, tmp_path: Path) -> None:  #
     assert manifest.evidence[0].rows is not None and manifest.evidence[0].rows <= 12
 
 
-def test_seeds_train_several_and_tell_the_spread(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_seeds_train_several_and_tell_the_spread(place: Place, tmp_path: Path) -> None:
     done = good(*place.train(tmp_path / "m", "--seeds", 2))
     assert "2 seeds" in done.out
     assert module_bytes(tmp_path / "m" / "seed-0") != module_bytes(tmp_path / "m" / "seed-1")
     assert [read_manifest(tmp_path / "m" / f"seed-{n}").recipe["seed"] for n in (0, 1)] == [0, 1]
 
 
-def test_cldr_needs_no_file(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_cldr_needs_no_file(place: Place, tmp_path: Path) -> None:
     few = ("--set", "data.train.limit=40", "--set", "data.train.filter=false")
     given = ("--base", place.base, "--data", "cldr", "--lang", "sw", "--out", tmp_path / "m")
     good("train", "translation_ranking", *given, *few)
     assert read_manifest(tmp_path / "m").data[0].name == "cldr"
 
 
-def test_set_changes_what_is_stored(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_set_changes_what_is_stored(place: Place, tmp_path: Path) -> None:
     good(*place.train(tmp_path / "m", "--set", "train.epochs=2"))
     manifest = read_manifest(tmp_path / "m")
     assert manifest.recipe["train"]["epochs"] == 2
@@ -146,7 +145,7 @@ def test_set_changes_what_is_stored(place: Place, tmp_path: Path) -> None:  # no
 
 
 def test_a_recipe_with_two_sources_of_data(tmp_path: Path) -> None:
-    place = Place(tmp_path, mlm=True)  # noqa: F811
+    place = Place(tmp_path, mlm=True)
     text = tmp_path / "text.txt"
     text.write_text("die katze sitzt\nein hund läuft im park\n" * 5, encoding="utf-8")
     recipe = tmp_path / "both.yaml"
@@ -163,7 +162,7 @@ def test_a_recipe_with_two_sources_of_data(tmp_path: Path) -> None:
     assert manifest.name == "de_my_own"  # a dot can't stand in the name of a module
 
 
-def test_finished_and_unfinished_folders(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_finished_and_unfinished_folders(place: Place, tmp_path: Path) -> None:
     good(*place.train(tmp_path / "m"))
     before = {n: (tmp_path / "m" / n).stat().st_mtime_ns for n in everything(tmp_path / "m")}
     done = xadapt(*place.train(tmp_path / "m"))
@@ -213,7 +212,7 @@ POINTS = [
 
 @pytest.mark.parametrize(("module", "name", "call"), POINTS)
 def test_a_run_cut_anywhere_is_resumed_to_the_same_module(
-    place: Place,  # noqa: F811
+    place: Place,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     module: str,
@@ -265,7 +264,7 @@ def xadapt_or_cut(arguments: tuple[Any, ...]) -> int:
 
 
 def test_several_languages_go_on_where_they_stopped(
-    place: Place,  # noqa: F811
+    place: Place,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -282,7 +281,7 @@ def test_several_languages_go_on_where_they_stopped(
 
 
 def test_a_fault_of_the_last_language_is_told_before_the_first_is_trained(
-    place: Place,  # noqa: F811
+    place: Place,
     tmp_path: Path,
 ) -> None:
     (tmp_path / "bad.tsv").write_text("only one column\n")
@@ -294,7 +293,7 @@ def test_a_fault_of_the_last_language_is_told_before_the_first_is_trained(
     assert not (tmp_path / "m").exists()
 
 
-def test_ctrl_c_leaves_a_run_that_goes_on(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_ctrl_c_leaves_a_run_that_goes_on(place: Place, tmp_path: Path) -> None:
     slow = place.train(tmp_path / "m", "--set", "train.epochs=400")
     run = subprocess.Popen(command(*slow), stderr=subprocess.PIPE, text=True)
     log = tmp_path / "m" / "run" / "metrics.jsonl"
@@ -309,7 +308,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on(place: Place, tmp_path: Path) -> None:
     assert (tmp_path / "m" / "run" / "checkpoint.safetensors").exists()
 
 
-def test_two_processes_train_one_module(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_two_processes_train_one_module(place: Place, tmp_path: Path) -> None:
     script = tmp_path / "go.py"
     script.write_text(f"if __name__ == '__main__':\n    {MAIN}\n")
     arguments = place.train(tmp_path / "two", "--json", tmp_path / "two.json")
@@ -343,7 +342,7 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_data_is_one_line_and_leaves_nothing(
-    place: Place,  # noqa: F811
+    place: Place,
     tmp_path: Path,
     case: str,
 ) -> None:
@@ -359,7 +358,7 @@ def test_bad_data_is_one_line_and_leaves_nothing(
 
 
 def wrong(*change: Any, drop: str = "") -> Any:
-    def arguments(place: Place, out: Path) -> list[Any]:  # noqa: F811
+    def arguments(place: Place, out: Path) -> list[Any]:
         given = {"--base": place.base, "--data": place.data, "--lang": "de", "--out": out}
         given.pop(drop, None)
         return [x for both in given.items() for x in both] + list(change)
@@ -401,7 +400,7 @@ MISTAKES: dict[str, tuple[str, Any, str]] = {
 
 @pytest.mark.parametrize("case", MISTAKES)
 def test_mistakes_are_one_line_and_leave_nothing(
-    place: Place,  # noqa: F811
+    place: Place,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     case: str,
@@ -422,7 +421,7 @@ def test_mistakes_are_one_line_and_leave_nothing(
 
 
 def test_a_base_without_the_head_is_refused_before_training(
-    place: Place,  # noqa: F811
+    place: Place,
     tmp_path: Path,
 ) -> None:
     (tmp_path / "a.txt").write_text("die katze\n" * 9)
@@ -443,7 +442,7 @@ def test_controls_need_pairs(tmp_path: Path) -> None:
     assert read_manifest(tmp_path / "o").evidence == []
 
 
-def test_an_output_folder_that_holds_something(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_an_output_folder_that_holds_something(place: Place, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes.txt").write_text("mine")
     done = xadapt(*place.train(tmp_path / "out"))
@@ -460,7 +459,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (MOST, MOST))
 
 @pytest.mark.parametrize("limit", [100, 9000, 30000])
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(
-    place: Place,  # noqa: F811
+    place: Place,
     tmp_path: Path,
     limit: int,
 ) -> None:
@@ -480,7 +479,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(
         good(*place.train(tmp_path / "out", "--resume"))
 
 
-def test_pairs_are_not_dropped_unseen(place: Place, tmp_path: Path) -> None:  # noqa: F811
+def test_pairs_are_not_dropped_unseen(place: Place, tmp_path: Path) -> None:
     rows = [*pairs(30), ParallelPair("cat", "cat", "de"), *pairs(2)]
     data = write_tsv(tmp_path / "d.tsv", rows)
     given = ("--base", place.base, "--data", data, "--lang", "de", "--out", tmp_path / "m")

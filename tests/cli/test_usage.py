@@ -3,11 +3,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from test_inside import made  # noqa: F401
 from tiny_commands import Place, everything, good, xadapt
 
 
-def test_a_picture_a_table_and_numbers(made: tuple[Place, Path], tmp_path: Path) -> None:  # noqa: F811
+def test_a_picture_a_table_and_numbers(made: tuple[Place, Path], tmp_path: Path) -> None:
     place, folder = made
     (tmp_path / "t.txt").write_text("die katze\nein hund sitzt\n")
     given = ("usage", "--base", place.base, "--text", tmp_path / "t.txt", "--lang", "de")

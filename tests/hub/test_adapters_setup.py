@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_commands import Place, everything, good, place, xadapt  # noqa: F401
+from tiny_commands import Place, everything, good, xadapt
 from tiny_folders import base_and_encoder, manifest_of, own_states, random_module
 
 from xadapt.bridges import adapters as bridge
@@ -187,8 +187,8 @@ def test_the_file_is_adapters_own(base: Any, tmp_path: Path) -> None:
     assert {"bn/pytorch_adapter.bin", "both/adapter.safetensors"} <= set(everything(tmp_path / "s"))
 
 
-def test_on_the_command_line(place: Place, tmp_path: Path) -> None:  # noqa: F811
-    from test_inside import train, write_conll
+def test_on_the_command_line(place: Place, tmp_path: Path) -> None:
+    from tiny_tagging import train, write_conll
     from tiny_training import tagged
 
     good(*place.train(tmp_path / "de.1"))

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_commands import Place, good, place  # noqa: F401
+from tiny_commands import Place, good
 
 from xadapt.compose.text import parse
 from xadapt.compose.values import Mix, Stack
@@ -13,7 +13,7 @@ from xadapt.hub.composition_file import open_composition, write_composition
 
 
 @pytest.fixture(scope="module")
-def module(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+def module(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("modules") / "de"
     good(*place.train(folder))
     return folder

@@ -10,18 +10,18 @@ import pytest
 import torch
 from tiny_folders import BASE_ID, base_and_encoder, manifest_of, random_module
 
-from xadapt.answer_finder import answers
 from xadapt.attach import Attachment
 from xadapt.backbones.encoder import Encoder
-from xadapt.classifier import classes
 from xadapt.heads import Head, HeadTask
 from xadapt.hub.folder import write_folder
 from xadapt.hub.head_code import head_code, head_input
 from xadapt.hub.manifest import HeadSpec
 from xadapt.hub.snippets import snippets
-from xadapt.pair_scorer import scores
+from xadapt.predict.answer_finder import answers
+from xadapt.predict.classifier import classes
+from xadapt.predict.pair_scorer import scores
+from xadapt.predict.tagger import scores as tag_scores
 from xadapt.tag_scheme import decode
-from xadapt.tagger import scores as tag_scores
 
 LABELS: dict[HeadTask, list[str]] = {
     "tagging": ["X", "Y", "Z"],

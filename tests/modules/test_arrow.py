@@ -5,18 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_inside import made, train  # noqa: F401
 from tiny_commands import Place, everything, good, xadapt
 from tiny_folders import TEXTS, base_and_encoder, manifest_of, own_states
 from tiny_models import tiny_encoder
+from tiny_tagging import train
 from tiny_training import module_for, shaken
 
-from xadapt.adapted import Adapted
 from xadapt.compose.composed import Composed
 from xadapt.compose.text import parse, show
 from xadapt.compose.values import names, replaced
 from xadapt.errors import UserError
 from xadapt.hub.folder import write_folder
+from xadapt.inference.adapted import Adapted
 from xadapt.modules.arrow import Arrow, ArrowOptions, options_in
 from xadapt.modules.effects import Here
 from xadapt.modules.lora import LowRank
@@ -174,7 +174,7 @@ def test_peft_computes_the_same(tmp_path: Path) -> None:
 
 
 def test_it_works_wherever_a_composition_does(
-    made: tuple[Place, Path],  # noqa: F811
+    made: tuple[Place, Path],
     tmp_path: Path,
 ) -> None:
     place, folder = made
@@ -197,7 +197,7 @@ def test_it_works_wherever_a_composition_does(
 
 
 def test_a_module_of_that_name_is_refused_and_a_folder_of_it_renamed(
-    made: tuple[Place, Path],  # noqa: F811
+    made: tuple[Place, Path],
     tmp_path: Path,
 ) -> None:
     place, folder = made

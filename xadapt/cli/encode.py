@@ -67,7 +67,7 @@ def encode(
         assert out is not None
         _to_file(base, text, out, module, languages, lang, compose, choose_by, pivot, dtype)
         return
-    from xadapt.sharded import encode_shards
+    from xadapt.shards.encoding import encode_shards
 
     vectors = encode_shards(
         text,
@@ -109,13 +109,13 @@ def _to_file(
     tags = read_tags(languages, lang, len(texts))
     import numpy as np
 
-    from xadapt.adapted import Adapted
-    from xadapt.relatives import StandsIn
+    from xadapt.inference.adapted import Adapted
+    from xadapt.inference.relatives import StandsIn
     from xadapt.train.progress import meter
 
     adapted = Adapted.load(base, *options.split(module), compose=compose, dtype=dtype)
     if choose_by is not None:
-        from xadapt.measured_stand_in import choose_by as measure
+        from xadapt.inference.measured_stand_in import choose_by as measure
 
         measure(adapted, tags or [], choose_by, pivot)
     for line in adapted.notices(tags or []):

@@ -269,12 +269,12 @@ def _note(line: str) -> None:
 
 def _measure(task: Literal["bitext", "entities"], json: Path | None, **given: Any) -> None:
     """Measure, show the table, and write the result for machines."""
-    from xadapt import verbs
+    from xadapt.assess.retrieval import evaluate, language_of
     from xadapt.cli import tables
 
     with launched.sharing():
-        result = verbs.evaluate(task, say=_note, **given)
-    tag = verbs.language_of(given["lang"], given["module"])
+        result = evaluate(task, say=_note, **given)
+    tag = language_of(given["lang"], given["module"])
     pivot = languages.normalise(given["pivot"])
     _show(result, tables.result_table(result, tag, pivot), json, tag, given)
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
-from xadapt.assess import BASE, BOTH, LANGUAGE, TWIN
+from xadapt.assess.alignment import BASE, BOTH, LANGUAGE, TWIN
 from xadapt.evaluate import bitext, comparison, entities, open_ie, tagging
 from xadapt.evaluate.statistics import Difference, Interval
 from xadapt.evaluate.systems import DIRECTIONS, Direction
 from xadapt.evaluate.tfidf import NAME as TFIDF
 from xadapt.hub.manifest import Evidence, Manifest
-from xadapt.predictor import GIVEN
+from xadapt.predict.predictor import GIVEN
 
 SHORT = {
     BASE: "frozen base",

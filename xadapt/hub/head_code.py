@@ -38,7 +38,7 @@ def head_input(head: HeadSpec, texts: str) -> tuple[list[str], str]:
 def head_code(head: HeadSpec) -> list[str]:
     """Lines from ``states`` to ``labels`` (one a word, or one a text), ``scores`` or ``answer``."""
     if head.task == "arguments":  # it reads a predicate too, and no library has such a head
-        return ["# xadapt.open_ie.Extractor reads the head of this folder off these states"]
+        return ["# xadapt.predict.open_ie.Extractor reads the head of this folder off these states"]
     lines = [
         "from safetensors.torch import load_file",
         'head = load_file(f"{folder}/head.safetensors")',
@@ -74,7 +74,7 @@ def _pair_scoring(head: HeadSpec) -> list[str]:
 
 
 def _span_extraction(_: HeadSpec) -> list[str]:
-    """The whole passage in one row; `xadapt.answer_finder` also reads longer ones in windows."""
+    """The whole passage in one row; `xadapt.predict.answer_finder` reads longer ones in windows."""
     return [
         f"start, end = (states[0] @ {SCORES}).T",
         "parts = enumerate(batch.sequence_ids(0))",

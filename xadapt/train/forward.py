@@ -139,7 +139,7 @@ class Forward:
         if not (self.encoder.family.packs and self.acting.by_token):
             return None
         packs = Packs([len(row) for row in rows])
-        self.padded -= packs.saved * packs.longest
+        self.padded -= packs.saved
         return packs if packs.saved else None
 
     def _vectors(self, rows: list[Row], acts: Context, packs: Packs | None) -> Tensor:

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_commands import Place, everything, good
+from tiny_models import tiny_encoder
+
+from xadapt.backbones.encoder import Encoder
+from xadapt.errors import UserError
+from xadapt.inference.opening import open_module
+
+
+@pytest.fixture(scope="module")
+def de(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("modules") / "de"
+    good(*place.train(folder))
+    return folder
+
+
+def test_open_module_reads_and_changes_nothing(place: Place, de: Path) -> None:
+    before = everything(de)
+    encoder = Encoder.from_pretrained(str(place.base), dtype="float32")
+    module, manifest = open_module(str(de), encoder)
+    assert manifest.languages == ["de"] and module.kind == "lora"
+    assert everything(de) == before
+
+
+def test_another_base_is_refused_with_what_differs(de: Path) -> None:
+    with pytest.raises(UserError, match=r"trained on another base: .*weights"):
+        open_module(str(de), tiny_encoder("bert", seed=1))

@@ -1,0 +1,142 @@
+"""Which experts a routed mixture uses on some texts, watched while they are encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from xadapt.attach import Attachment
+from xadapt.backbones.encode import token_states
+from xadapt.compose.by_language import for_language
+from xadapt.compose.composed import Composed
+from xadapt.compose.text import show
+from xadapt.compose.values import Composition, replaced
+from xadapt.errors import UserError
+from xadapt.inference.adapted import Adapted
+from xadapt.inference.module_places import short_names
+from xadapt.modules.effects import Here, Place
+from xadapt.modules.mixing import Fused, Routed, routes
+from xadapt.report.usage import ALL, Cell, Usage
+
+
+@dataclass
+class _Sum:
+    """Weights and uses of each expert, summed, and of how many."""
+
+    weights: Tensor
+    used: Tensor
+    count: int = 0
+
+    def add(self, gates: Tensor, here: Here) -> None:
+        """Count real tokens, or rows where a row has one weight."""
+        real = gates.flatten(0, 1)
+        if gates.shape[1] > 1 and here.mask is not None:
+            real = gates[here.mask.bool()]
+        own = real.detach().double().cpu()
+        self.weights += own.sum(0)
+        self.used += (own != 0).sum(0)
+        self.count += len(own)
+
+
+def measure_usage(
+    adapted: Adapted,
+    texts: Sequence[str],
+    languages: Sequence[str | None] | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> list[Usage]:
+    """Encode texts and tell how much each expert of each router counted.
+
+    Args:
+        adapted: Encoder and modules, with a trained router or fusion, a mixture of LoRAs or Arrow
+            in the composition.
+        texts: Any number of texts.
+        languages: A tag for each text; they are told apart, and the composition may choose by
+            them. A row without one is left to the bare base, which has no router.
+        progress: Told how many texts were read.
+
+    Raises:
+        UserError: There is no routed mixture, or no text.
+    """
+    if not texts or (languages is not None and len(languages) != len(texts)):
+        raise UserError("give some texts, and a language for each or for none")
+    tags = list(dict.fromkeys(languages)) if languages is not None else [ALL]
+    found: dict[tuple[str, tuple[str, ...]], list[Cell]] = {}
+    for tag in tags:
+        if tag is None:
+            continue
+        own = [t for i, t in enumerate(texts) if languages is None or languages[i] == tag]
+        value = adapted.composition if languages is None else for_language(adapted.composition, tag)
+        for key, cells in _watched(adapted, value, own, tag, progress).items():
+            found.setdefault(key, []).extend(cells)
+    if not found:
+        raise UserError(
+            f"nothing in {show(adapted.composition)} is routed",
+            where="composition",
+            todo="Name a mixture of LoRAs, route(r; a, b), route(arrow; a, b) or fuse(f; a, b)",
+        )
+    return [Usage(router, experts, tuple(cells)) for (router, experts), cells in found.items()]
+
+
+def _watched(
+    adapted: Adapted,
+    composition: Composition,
+    texts: Sequence[str],
+    lang: str,
+    progress: Callable[[int], None],
+) -> dict[tuple[str, tuple[str, ...]], list[Cell]]:
+    """The cells of one language by router and names of its experts."""
+    whole = Composed.checked(composition, adapted.modules)
+    encoder = adapted.encoder
+    sums: dict[int, dict[Place, _Sum]] = {}
+    names: dict[int, tuple[str, tuple[str, ...]]] = {}
+    for route in routes(whole.effects()):
+        size = route.router.experts
+        own = sums.setdefault(id(route.router), {}).setdefault(
+            route.place, _Sum(torch.zeros(size).double(), torch.zeros(size).double())
+        )
+        route.watch = own.add
+        names[id(route.router)] = _names(route, whole)
+    attachment = Attachment(encoder, whole)
+    try:
+        with torch.inference_mode(), attachment.on():
+            for chunk, _ in token_states(encoder, encoder.tokenize(texts)):
+                progress(len(chunk))
+    finally:
+        attachment.remove()
+        for route in routes(whole.effects()):
+            route.watch = None
+    cells: dict[tuple[str, tuple[str, ...]], list[Cell]] = {}
+    for router, places in sums.items():
+        cells.setdefault(names[router], []).extend(_cells(lang, places))
+    return cells
+
+
+def _cells(lang: str, places: dict[Place, _Sum]) -> list[Cell]:
+    """One a layer and site; the linears of a gated site are put together."""
+    sites: dict[tuple[int, str], list[_Sum]] = {}
+    for (layer, site, _), one in places.items():
+        sites.setdefault((layer + 1, site), []).append(one)
+    rows = []
+    for (layer, site), own in sorted(sites.items(), key=lambda item: item[0][0]):
+        count = sum(one.count for one in own)
+        mean = torch.stack([one.weights for one in own]).sum(0) / count
+        used = torch.stack([one.used for one in own]).sum(0) / count
+        rows.append(Cell(lang, layer, site, tuple(mean.tolist()), tuple(used.tolist())))
+    return rows
+
+
+def _names(route: Routed | Fused, whole: Composed) -> tuple[str, tuple[str, ...]]:
+    """What the router is called, and its experts."""
+    numbers = tuple(str(number + 1) for number in range(route.router.experts))
+    led = whole.led.get(route.router)
+    if led is not None:
+        short = short_names(whole.named)
+        return str(short.get(led.leader, led.leader)), tuple(
+            show(replaced(part, short)) for part in led.parts
+        )
+    own = (n for n, m in whole.named.items() if getattr(m, "router", None) is route.router)
+    return Path(next(own, "router")).name, numbers

@@ -1,0 +1,1 @@
+"""Answers of task heads: tags, classes, spans, scores and open triples, as plain Python values."""

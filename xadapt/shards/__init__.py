@@ -1,0 +1,1 @@
+"""Vectors of any number of texts in shards: over processes, cut and gone on with."""
