@@ -14,20 +14,30 @@ BOUND = {torch.float32: 1e-5, torch.bfloat16: 0.05}
 
 
 def test_lines_by_hand() -> None:
-    """Lengths 7, 6, 4, 3, 2: on lines of 8 the 2 fits beside the 6 and the 3 beside the 4."""
-    packs = Packs([7, 4, 3, 6, 2])
-    assert (packs.lines, packs.tokens, packs.saved) == (3, 8, 5 * 7 - 3 * 8)
-    lines, owner = packs.pack(torch.arange(1.0, 36).view(5, 7, 1))
-    assert owner.tolist() == [[1] * 7 + [0], [4] * 6 + [5] * 2, [2] * 4 + [3] * 3 + [0]]
-    assert lines[2, :, 0].tolist() == [8, 9, 10, 11, 15, 16, 17, lines[2, 7, 0]]
-    assert together(owner)[1].tolist() == [[1] * 6 + [0] * 2] * 6 + [[0] * 6 + [1] * 2] * 2
+    """220 tokens: 3 lines of 80 cost less than 2 of 120, 4 of 70, or 5 of 70."""
+    lengths = [70, 40, 30, 60, 20]
+    packs = Packs(lengths)
+    assert (packs.lines, packs.tokens, packs.saved) == (3, 80, 5 * 70 - 3 * 80)
+    lines, owner = packs.pack(torch.arange(350.0).view(5, 70, 1))
+    assert owner.tolist() == [
+        [1] * 70 + [0] * 10,
+        [4] * 60 + [5] * 20,
+        [2] * 40 + [3] * 30 + [0] * 10,
+    ]
+    assert lines[2, :70, 0].tolist() == [*range(70, 110), *range(140, 170)]
 
 
-def test_a_line_is_longer_than_its_longest_row_only_where_that_saves_more_than_it_costs() -> None:
-    assert (Packs([9] * 6).lines, Packs([9] * 6).tokens) == (6, 9)
-    short = Packs([20, 12, 12, 12, 12, 12])  # 6 lines of 20, or 4 of 25
-    assert (short.lines, short.tokens) == (4, 25)
-    assert Packs([200, 120, 120, 120, 120, 120]).tokens == 200
+def test_a_token_attends_to_its_own_row() -> None:
+    one, two = [1, 1, 0, 0, 0], [0, 0, 1, 1, 0]
+    assert together(torch.tensor([[1, 1, 2, 2, 0]])).tolist() == [
+        [one, one, two, two, [0, 0, 0, 0, 1]]
+    ]
+
+
+def test_lines_are_no_longer_than_they_may_be() -> None:
+    assert (Packs([90] * 6).lines, Packs([90] * 6).tokens) == (6, 90)
+    long = Packs([200, 90, 80, 120, 90])
+    assert (long.lines, long.tokens, long.saved) == (3, 200, 400)
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=20))

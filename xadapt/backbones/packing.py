@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections.abc import Sequence
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-STRETCHES = (1, 1.25, 1.5, 2, 3)
 LONGEST = 128  # tokens of a line that is longer than its longest row
-ATTENTION = 400  # tokens of a line whose attention costs as much as all else in a layer
+ATTENTION = 2000  # tokens of a line whose attention costs as much as all else in a layer of MiniLM
 
 
 class Packs:
     """Rows of a padded batch on lines, several to a line.
 
-    Lines are as long as the longest row, or longer where that leaves so little padding that it
-    outweighs the attention between rows, which is computed and thrown away. Each row goes to the
-    first line that has room for it, the longest first.
+    Each row goes to the line with the fewest tokens, the longest first (Graham 1969, "Bounds on
+    multiprocessing timing anomalies", the LPT rule); there are as many lines as cost least. Long
+    lines leave little padding, but attention between their rows is computed and thrown away.
 
     Args:
         lengths: Tokens of each row.
@@ -30,23 +31,20 @@ class Packs:
 
     def __init__(self, lengths: Sequence[int]) -> None:
         self._lengths, self._rows, self._longest = lengths, len(lengths), max(lengths)
-        stretched = {int(self._longest * by) for by in STRETCHES}
-        tries = [n for n in sorted(stretched) if n <= max(LONGEST, self._longest)]
-        laid = [_laid(lengths, tokens) for tokens in tries]
-        best = min(range(len(tries)), key=lambda i: _cost(laid[i][1], tries[i]))
-        self.tokens = tries[best]
-        self._place, self.lines = laid[best]
+        self._begins, self.lines, self.tokens = _cheapest(lengths)
 
     @cached_property
     def _tokens(self) -> tuple[Tensor, Tensor, Tensor]:
         """For each token of the lines where it is in the batch, the reverse, and whose it is."""
+        lengths = torch.tensor(self._lengths)
+        row = torch.arange(self._rows).repeat_interleave(lengths)
+        within = torch.arange(len(row)) - (lengths.cumsum(0) - lengths)[row]
+        here = row * self._longest + within
+        there = torch.tensor([line * self.tokens + at for line, at in self._begins])[row] + within
         taken = torch.zeros(self.lines * self.tokens, dtype=torch.long)
         given = torch.zeros(self._rows * self._longest, dtype=torch.long)
         owner = torch.zeros_like(taken)
-        for row, (line, begin) in self._place.items():
-            there = torch.arange(self._lengths[row]) + line * self.tokens + begin
-            here = torch.arange(self._lengths[row]) + row * self._longest
-            taken[there], given[here], owner[there] = here, there, row + 1
+        taken[there], given[here], owner[there] = here, there, row + 1
         return taken, given, owner.view(self.lines, self.tokens)
 
     @property
@@ -82,18 +80,34 @@ def together(owner: Tensor) -> Tensor:
     return (owner.unsqueeze(1) == owner.unsqueeze(2)).long()
 
 
-def _laid(lengths: Sequence[int], tokens: int) -> tuple[dict[int, tuple[int, int]], int]:
-    """Line and place on it of each row, and the number of lines."""
-    used: list[int] = []
-    place = {}
-    for row in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        fits = (i for i, taken in enumerate(used) if taken + lengths[row] <= tokens)
-        line = next(fits, len(used))
-        if line == len(used):
-            used.append(0)
-        place[row] = line, used[line]
-        used[line] += lengths[row]
-    return place, len(used)
+def _cheapest(lengths: Sequence[int]) -> tuple[list[tuple[int, int]], int, int]:
+    """Line and place on it of each row, number of lines and their tokens."""
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    total, longest = sum(lengths), max(lengths)
+    best, found = math.inf, None
+    for lines in range(len(lengths), 0, -1):
+        least = max(longest, math.ceil(total / lines))
+        if least > max(LONGEST, longest):
+            break
+        if _cost(lines, least) < best:
+            begins, tokens = _laid(lengths, order, lines)
+            if tokens <= max(LONGEST, longest) and _cost(lines, tokens) < best:
+                best, found = _cost(lines, tokens), (begins, lines, tokens)
+    assert found is not None  # a line for each row is always allowed
+    return found
+
+
+def _laid(
+    lengths: Sequence[int], order: Sequence[int], lines: int
+) -> tuple[list[tuple[int, int]], int]:
+    """Line and place on it of each row, and the tokens of the fullest line."""
+    used = [(0, line) for line in range(lines)]
+    begins = [(0, 0)] * len(lengths)
+    for row in order:
+        taken, line = used[0]
+        begins[row] = line, taken
+        heapq.heapreplace(used, (taken + lengths[row], line))
+    return begins, max(taken for taken, _ in used)
 
 
 def _cost(lines: int, tokens: int) -> float:
