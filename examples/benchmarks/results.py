@@ -82,6 +82,7 @@ KINDS = (
     ("mixtures_", "Mixtures of LoRAs: named entities on {result[base]}", tasks.mixtures),
     ("open_ie_", "Open triples, learnt in English, on {result[base]}", tasks.open_ie),
     ("engine", "What frozen saves", speed.engine),
+    ("lines", "Rows that share lines", speed.lines),
     ("memory", "Memory on a base of XLM-R-large's size", speed.memory),
     ("serving", "Serving many modules", speed.serving),
     ("search", "Search over many vectors", speed.search),

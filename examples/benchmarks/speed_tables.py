@@ -74,6 +74,17 @@ def engine(result: dict) -> str:
     )
 
 
+def lines(result: dict) -> str:
+    """One line a kind of batch."""
+    rows = [
+        [name, *(f"{share:.1%}" for share in row["padding"].values()), f"{row['ratio']:.2f}"]
+        for name, row in result["rows"].items()
+    ]
+    ways = next(iter(result["rows"].values()))["padding"]
+    head = ["batches of 16", *(f"padding, {way}" for way in ways), "times the time"]
+    return table(head, rows) + f"\n{result['batches']} batches of each kind, medians.\n"
+
+
 def memory(result: dict) -> str:
     """One line a plan."""
     rows = [
