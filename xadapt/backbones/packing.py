@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 LONGEST = 128  # tokens of a line that is longer than its longest row
+TRIES = 32  # numbers of lines that are tried, at most twice as many
 ATTENTION = 2000  # tokens of a line whose attention costs as much as all else in a layer of MiniLM
 
 
@@ -85,7 +86,7 @@ def _cheapest(lengths: Sequence[int]) -> tuple[list[tuple[int, int]], int, int]:
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
     total, longest = sum(lengths), max(lengths)
     best, found = math.inf, None
-    for lines in range(len(lengths), 0, -1):
+    for lines in range(len(lengths), 0, -max(1, len(lengths) // TRIES)):
         least = max(longest, math.ceil(total / lines))
         if least > max(LONGEST, longest):
             break
