@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,16 @@ def test_a_file_is_short_clean_and_documented(file):
     calls = [n.func for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call)]
     assert not any(isinstance(f, ast.Name) and f.id == "print" for f in calls)
     assert file.stem not in ("utils", "helpers", "common", "misc")
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "examples").rglob("*.py")), ids=lambda f: f.stem)
+def test_what_an_example_takes_from_us_is_there(file):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "xadapt":
+            room = import_module(str(node.module))
+            for alias in node.names:
+                there = hasattr(room, alias.name) or f"{node.module}.{alias.name}" in KNOWN
+                assert there, f"{file.name}: {node.module} has no {alias.name}"
 
 
 @pytest.mark.parametrize("file", FILES, ids=NAMES)
