@@ -5,7 +5,7 @@ heads `evaluate_tagging`, `evaluate_classification`, `evaluate_sts`, `evaluate_q
 `evaluate_open_ie`. They are described in `xadapt.verbs`; `encode_shards` in
 `xadapt.shards.encoding`, and `open_vectors`, which opens what it made, in `xadapt.vector_shards`.
 These are imported when the first of their verbs is used, so that ``import xadapt`` and ``xadapt
---help`` take no time.
+--help`` take no time. What task heads answer is in `xadapt.predict`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from tiny_training import questions
 from xadapt.backbones.encoder import Encoder
 from xadapt.backbones.pairs import tokenize_windows
 from xadapt.heads import Head
-from xadapt.predict.answer_finder import AnswerFinder, answers, best_span
+from xadapt.predict import AnswerFinder
+from xadapt.predict.answer_finder import answers, best_span
 
 ASKED = [(row.question, row.passage) for row in questions(8, seed=3)]
 LONG = ("die katze", " \ufeffein hund läuft im park " * 20)

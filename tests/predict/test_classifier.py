@@ -8,7 +8,8 @@ from tiny_training import labelled
 
 from xadapt.backbones.encoder import Encoder
 from xadapt.compose.text import parse
-from xadapt.predict.classifier import Classifier, classes
+from xadapt.predict import Classifier
+from xadapt.predict.classifier import classes
 
 
 def test_each_text_has_its_own_composition(tmp_path: Path) -> None:

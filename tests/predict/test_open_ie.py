@@ -14,7 +14,8 @@ from xadapt.errors import UserError
 from xadapt.heads import ArgumentHead, Head, asked
 from xadapt.hub.opening import read_manifest
 from xadapt.inference.adapted import Adapted
-from xadapt.predict.open_ie import ArgumentFinder, Extractor, argument_spans, tuples
+from xadapt.predict import Extractor
+from xadapt.predict.open_ie import ArgumentFinder, argument_spans, tuples
 from xadapt.predict.tagger import Tagger
 from xadapt.records import ROLES, OpenTriples
 from xadapt.tag_scheme import labels_of

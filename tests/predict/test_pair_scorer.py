@@ -11,7 +11,8 @@ from tiny_training import forward, scored
 from xadapt.backbones.encoder import Encoder
 from xadapt.backbones.pairs import tokenize_pairs
 from xadapt.heads import Head
-from xadapt.predict.pair_scorer import PairScorer, scores
+from xadapt.predict import PairScorer
+from xadapt.predict.pair_scorer import scores
 
 PAIRS = [(row.left, row.right) for row in scored(20, seed=3)]
 

@@ -13,7 +13,8 @@ from tiny_training import forward, tagged
 from xadapt.backbones.words import tokenize_words
 from xadapt.errors import UserError
 from xadapt.heads import Head
-from xadapt.predict.tagger import Tagger, scores
+from xadapt.predict import Tagger
+from xadapt.predict.tagger import scores
 
 
 def test_tagger_gives_each_sentence_its_own_composition(
