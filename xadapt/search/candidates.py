@@ -36,7 +36,7 @@ class Candidates:
 
     def __init__(self, k: int, error: Tensor, relative: float = 0.0) -> None:
         count, device = len(error), error.device
-        self.k, self.room, self.error, self.relative = k, 3 * k + 10, error, relative
+        self.k, self.room, self.error, self.relative = k, 5 * k + 14, error, relative
         self.scores = torch.full((count, self.room), -torch.inf, device=device)
         self.indices = torch.zeros((count, self.room), dtype=torch.int32, device=device)
         self.hard = torch.zeros(count, dtype=torch.bool, device=device)

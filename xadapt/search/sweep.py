@@ -38,7 +38,7 @@ class Options:
     Attributes:
         half: Make the products in bfloat16. Worth it where the processor is fast at it.
         memory: Bytes for vectors and scores at a time. Candidates and answers come on top: about
-            ``40 k + 100`` bytes a query, and as much for each of the pool when it asks too.
+            ``56 k + 130`` bytes a query, and as much for each of the pool when it asks too.
         told: Called with the number of tiles done and of all tiles; what it raises ends the search.
     """
 
