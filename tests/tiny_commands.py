@@ -101,3 +101,11 @@ class Place:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A tiny BERT with pairs to train and test on."""
     return Place(tmp_path_factory.mktemp("place"))
+
+
+@pytest.fixture(scope="module")
+def de(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A module for German on that base."""
+    folder = tmp_path_factory.mktemp("modules") / "de"
+    good(*place.train(folder))
+    return folder

@@ -47,14 +47,16 @@ def main() -> None:
     kinds: dict[str, Batches] = {
         "of alike lengths": alike(pairs, lengths, 0),
         "with held rows": alike(pairs, lengths, HELD),
-        "as they fall": ([p.text for p in pairs[i : i + BATCH]] for i in range(0, 10**6, BATCH)),
+        "as they fall": (
+            [p.text for p in pairs[i : i + BATCH]] for i in range(0, len(pairs), BATCH)
+        ),
     }
     step = Step(encoder)
     rows = {}
     for name, batches in kinds.items():
         rows[name] = step.compare(list(islice(batches, args.batches)))
         print(name, rows[name], flush=True)
-    save("lines", {"batches": args.batches, "rows": rows})
+    save("lines", {"batch": BATCH, "batches": args.batches, "rows": rows})
 
 
 def alike(pairs: list[ParallelPair], lengths: list[int], held: int) -> Batches:

@@ -21,7 +21,7 @@ from transfer import told
 
 from xadapt import registry
 from xadapt.evaluate import tagging
-from xadapt.predict.tagger import Tagger
+from xadapt.predict import Tagger
 from xadapt.recipe_file import find_recipe
 from xadapt.records import TaggedSentence
 

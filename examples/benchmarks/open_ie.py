@@ -22,7 +22,7 @@ from xadapt.assess.open_ie import judged
 from xadapt.evaluate import open_ie
 from xadapt.evaluate.statistics import over_seeds
 from xadapt.makers.open_ie import open_triples
-from xadapt.predict.open_ie import Extractor
+from xadapt.predict import Extractor
 from xadapt.readers.conllu_trees import ConlluTrees
 
 TARGETS = ["en", "de", "es", "fr", "tr"]

@@ -81,7 +81,7 @@ def lines(result: dict) -> str:
         for name, row in result["rows"].items()
     ]
     ways = next(iter(result["rows"].values()))["padding"]
-    head = ["batches of 16", *(f"padding, {way}" for way in ways), "times the time"]
+    head = [f"batches of {result['batch']}", *(f"padding, {way}" for way in ways), "times the time"]
     return table(head, rows) + f"\n{result['batches']} batches of each kind, medians.\n"
 
 

@@ -24,8 +24,8 @@ from xadapt.compose.text import parse
 from xadapt.errors import UserError
 from xadapt.evaluate import tagging
 from xadapt.evaluate.statistics import over_seeds
+from xadapt.predict import Tagger
 from xadapt.predict.emea import emea
-from xadapt.predict.tagger import Tagger
 from xadapt.records import TaggedSentence
 
 TASKS = {"ner": "ner", "pos": "pos_tagging"}

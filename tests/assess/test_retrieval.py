@@ -4,18 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tiny_commands import Place, good
+from tiny_commands import Place
 
 from xadapt.assess.retrieval import evaluate, language_of
 from xadapt.errors import UserError
 from xadapt.files import read_json, write_json
-
-
-@pytest.fixture(scope="module")
-def de(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("modules") / "de"
-    good(*place.train(folder))
-    return folder
 
 
 def test_the_language_is_the_one_named_or_the_module_s(de: Path, tmp_path: Path) -> None:

@@ -3,19 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_commands import Place, good
 
 from xadapt.compose.values import ByLanguage, Mix, Stack
 from xadapt.errors import UserError
 from xadapt.hub.composition_file import write_composition
 from xadapt.inference.module_places import locate, short_names
-
-
-@pytest.fixture(scope="module")
-def de(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("modules") / "de"
-    good(*place.train(folder))
-    return folder
 
 
 def test_nothing_given_is_the_bare_base() -> None:

@@ -3,19 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_commands import Place, everything, good
+from tiny_commands import Place, everything
 from tiny_models import tiny_encoder
 
 from xadapt.backbones.encoder import Encoder
 from xadapt.errors import UserError
 from xadapt.inference.opening import open_module
-
-
-@pytest.fixture(scope="module")
-def de(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("modules") / "de"
-    good(*place.train(folder))
-    return folder
 
 
 def test_open_module_reads_and_changes_nothing(place: Place, de: Path) -> None:

@@ -83,18 +83,17 @@ def together(owner: Tensor) -> Tensor:
 
 def _cheapest(lengths: Sequence[int]) -> tuple[list[tuple[int, int]], int, int]:
     """Line and place on it of each row, number of lines and their tokens."""
-    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
-    total, longest = sum(lengths), max(lengths)
-    best, found = math.inf, None
-    for lines in range(len(lengths), 0, -max(1, len(lengths) // TRIES)):
+    rows, total, longest = len(lengths), sum(lengths), max(lengths)
+    order = sorted(range(rows), key=lambda i: (-lengths[i], i))
+    limit, cost = max(LONGEST, longest), math.inf
+    for lines in range(rows, 0, -max(1, rows // TRIES)):  # the first is a line for each row
         least = max(longest, math.ceil(total / lines))
-        if least > max(LONGEST, longest):
+        if least > limit:
             break
-        if _cost(lines, least) < best:
+        if _cost(lines, least) < cost:
             begins, tokens = _laid(lengths, order, lines)
-            if tokens <= max(LONGEST, longest) and _cost(lines, tokens) < best:
-                best, found = _cost(lines, tokens), (begins, lines, tokens)
-    assert found is not None  # a line for each row is always allowed
+            if tokens <= limit and _cost(lines, tokens) < cost:
+                cost, found = _cost(lines, tokens), (begins, lines, tokens)
     return found
 
 

@@ -38,7 +38,7 @@ def head_input(head: HeadSpec, texts: str) -> tuple[list[str], str]:
 def head_code(head: HeadSpec) -> list[str]:
     """Lines from ``states`` to ``labels`` (one a word, or one a text), ``scores`` or ``answer``."""
     if head.task == "arguments":  # it reads a predicate too, and no library has such a head
-        return ["# xadapt.predict.open_ie.Extractor reads the head of this folder off these states"]
+        return ["# xadapt.predict.Extractor reads the head of this folder off these states"]
     lines = [
         "from safetensors.torch import load_file",
         'head = load_file(f"{folder}/head.safetensors")',
