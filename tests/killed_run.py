@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from tiny_training import pairs, plain, trainer
 
+from xadapt.data.records import ParallelPair
 from xadapt.objectives.contract import View
 from xadapt.objectives.distillation import Distillation
 from xadapt.objectives.mlm import MaskedLanguageModelling
 from xadapt.objectives.translation_ranking import TranslationRanking
-from xadapt.records import ParallelPair
-from xadapt.train.tasks import Task
+from xadapt.training.tasks import Task
 
 
 @dataclass(frozen=True)

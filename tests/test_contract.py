@@ -26,17 +26,15 @@ from tiny_training import (
     tagged,
 )
 
-from xadapt import recipe, registry
-from xadapt.attach import Attachment, geometry
-from xadapt.backbones.bank import FrozenVectors
-from xadapt.backbones.pairs import tokenize_pairs, tokenize_windows
-from xadapt.backbones.words import tokenize_words
-from xadapt.compose.composed import Composed
-from xadapt.compose.values import Fuse, Route
-from xadapt.modules.effects import Effect, ModuleOptions
-from xadapt.objectives.contract import Bank, States, View, bank_rows, call, heads_of
-from xadapt.recipe_file import find_recipe, load_recipe, recipe_names
-from xadapt.records import (
+from xadapt.backbones.cache.frozen_vectors import FrozenVectors
+from xadapt.backbones.encoder.pairs import tokenize_pairs, tokenize_windows
+from xadapt.backbones.encoder.words import tokenize_words
+from xadapt.composition.composed import Composed
+from xadapt.composition.values import Fuse, Route
+from xadapt.config import recipe
+from xadapt.config.recipe_file import find_recipe, load_recipe, recipe_names
+from xadapt.core import registry
+from xadapt.data.records import (
     LabelledText,
     OpenTriples,
     ParallelPair,
@@ -46,7 +44,10 @@ from xadapt.records import (
     ScoredPair,
     TaggedSentence,
 )
-from xadapt.store import build
+from xadapt.injection.attachment import Attachment, geometry
+from xadapt.modules.effects import Effect, ModuleOptions
+from xadapt.modules.storage import build
+from xadapt.objectives.contract import Bank, States, View, bank_rows, call, heads_of
 
 TESTS = Path(__file__).parent
 OBJECTIVES = registry.names("objectives")

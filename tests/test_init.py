@@ -25,17 +25,15 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("name", xadapt.VERBS)
 def test_the_verbs_stay_verbs_when_rooms_of_their_name_are_imported(name: str) -> None:
-    import xadapt.evaluate.bitext
-    import xadapt.train.loop
+    import xadapt.evaluation.bitext
+    import xadapt.training.loop
 
     assert callable(getattr(xadapt, name)) and getattr(xadapt, name).__doc__
 
 
 def test_rooms_are_imported_as_ever() -> None:
-    code = (
-        "from xadapt.train import checkpoint; from xadapt.train.loop import Trainer; import xadapt"
-    )
-    assert fresh(f"{code}; print(checkpoint.NAME, callable(xadapt.train))").endswith("True")
+    code = "from xadapt.training import checkpoint; from xadapt.training.loop import Trainer; import xadapt"
+    assert fresh(f"{code}; print(checkpoint.NAME, callable(xadapt.training))").endswith("True")
 
 
 def test_the_version_is_that_of_the_distribution() -> None:

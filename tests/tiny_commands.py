@@ -17,7 +17,7 @@ from tiny_models import tiny_folder
 from tiny_training import pairs
 
 from xadapt.cli.app import main
-from xadapt.records import ParallelPair
+from xadapt.data.records import ParallelPair
 
 MAIN = "import torch; torch.set_num_threads(1); from xadapt.cli.app import main; main()"
 QUICK = ("--set", "module.rank=2", "--set", "dtype=float32")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.encoder.encoder import Encoder
 
 
 class Counts:

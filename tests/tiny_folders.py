@@ -11,10 +11,10 @@ from tiny_models import tiny_folder
 from torch import nn
 from transformers import AutoTokenizer
 
-from xadapt.attach import Attachment, geometry
-from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.hub.manifest import Manifest, build_manifest
-from xadapt.store import build, options_of
+from xadapt.injection.attachment import Attachment, geometry
+from xadapt.modules.storage import build, options_of
 
 TEXTS = ("the cat sat on the mat", "ein hund", "paka ameketi kwenye mkeka wa katze the dog")
 BASE_ID = "someone/tiny-base"

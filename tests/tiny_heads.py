@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from tiny_folders import manifest_of, random_module
 
-from xadapt.backbones.encoder import Encoder
-from xadapt.heads import Head
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.heads.head import Head
 from xadapt.hub.folder import write_folder
 
 LABELS: dict[str, Any] = {

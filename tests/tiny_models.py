@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
-from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.encoder.encoder import Encoder
 
 FAMILIES = (
     "bert",

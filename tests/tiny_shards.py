@@ -9,11 +9,11 @@ import torch
 from tiny_folders import random_module
 from tiny_models import tiny_folder
 
-from xadapt.backbones.encoder import Encoder
-from xadapt.inference.adapted import Adapted
-from xadapt.readers.text_stream import TextSource
-from xadapt.shards.plan import Layout, describe
-from xadapt.vector_index import Made
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.data.readers.text_stream import TextSource
+from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.bulk.plan import Layout, describe
+from xadapt.vectors.index import Made
 
 WORDS = ("the", "cat", "sat", "on", "mat", "ein", "hund", "im", "park", "katze", "a", "b", "c")
 
@@ -41,7 +41,7 @@ def source(folder: Path, **options: Any) -> TextSource:
 
 def made_of(one: Adapted, text: TextSource, **layout: Any) -> Made:
     """What vectors of these are made of."""
-    from xadapt.readers.text_stream import survey
+    from xadapt.data.readers.text_stream import survey
 
     return describe(one, text, survey(text), Layout(**layout))
 

@@ -8,7 +8,7 @@ import pytest
 from tiny_commands import Place, good
 from tiny_training import tagged
 
-from xadapt.records import TaggedSentence
+from xadapt.data.records import TaggedSentence
 
 
 def write_conll(path: Path, rows: list[TaggedSentence]) -> Path:

@@ -12,10 +12,9 @@ import torch
 from tiny_models import padded, tiny_encoder
 from torch import nn
 
-from xadapt.attach import Attachment, geometry
-from xadapt.backbones.encoder import Encoder
-from xadapt.recipe import TrainSpec
-from xadapt.records import (
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.config.recipe import TrainSpec
+from xadapt.data.records import (
     LabelledText,
     OpenTriples,
     ParallelPair,
@@ -24,10 +23,11 @@ from xadapt.records import (
     ScoredPair,
     TaggedSentence,
 )
-from xadapt.store import build
-from xadapt.train.loop import Trainer
-from xadapt.train.settings import Run
-from xadapt.train.tasks import Task
+from xadapt.injection.attachment import Attachment, geometry
+from xadapt.modules.storage import build
+from xadapt.training.loop import Trainer
+from xadapt.training.settings import Run
+from xadapt.training.tasks import Task
 
 _BOTH = """the/die cat/katze dog/hund sat/sitzt on/auf mat/matte park/park runs/läuft looks/schaut
 two/eins five/zwei seven/paka query/mbwa passage/katika"""

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from tiny_models import TEXTS, tiny_encoder
 
-from xadapt.backbones import bank, prefix
+from xadapt.backbones.cache import frozen_vectors as bank
+from xadapt.backbones.cache import prefix_states as prefix
 
 
 def fill(folder: Path, what: str) -> None:

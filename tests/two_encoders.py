@@ -8,11 +8,11 @@ from pathlib import Path
 
 from tiny_shards import adapted, quiet, source
 
-from xadapt.errors import UserError
-from xadapt.readers.text_stream import TextSource
-from xadapt.shards.encoding import encode_into
-from xadapt.shards.plan import Layout
-from xadapt.train.processes import Processes
+from xadapt.core.errors import UserError
+from xadapt.data.readers.text_stream import TextSource
+from xadapt.inference.bulk.encoding import encode_into
+from xadapt.inference.bulk.plan import Layout
+from xadapt.training.processes import Processes
 
 
 def main(folder: Path, world: int) -> None:

@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from tiny_commands import xadapt
 
-from xadapt.backbones.bank import FrozenVectors
-from xadapt.backbones.encode import encode, token_states
-from xadapt.backbones.encoder import Encoder
-from xadapt.backbones.shared import sharing
+from xadapt.backbones.cache.frozen_vectors import FrozenVectors
+from xadapt.backbones.encoder.encode import encode, token_states
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.shared_forwards import sharing
 from xadapt.cli import launched
-from xadapt.errors import UserError
-from xadapt.files import write_json
-from xadapt.train.processes import Processes
+from xadapt.core.errors import UserError
+from xadapt.core.files import write_json
+from xadapt.training.processes import Processes
 
 COMMANDS = {
     "bitext": ("pairs.tsv", "de", "--controls"),

@@ -12,8 +12,8 @@ from tiny_training import pairs, plain, trainer
 from xadapt.objectives.distillation import Distillation
 from xadapt.objectives.mlm import MaskedLanguageModelling
 from xadapt.objectives.translation_ranking import TranslationRanking
-from xadapt.train.loop import Trainer
-from xadapt.train.tasks import Task
+from xadapt.training.loop import Trainer
+from xadapt.training.tasks import Task
 
 
 def runs() -> dict[str, list[Task]]:

@@ -2,10 +2,10 @@
 
 The command line's verbs, in Python: `train`, `load`, `encode`, `compose`, `evaluate`, and for task
 heads `evaluate_tagging`, `evaluate_classification`, `evaluate_sts`, `evaluate_qa` and
-`evaluate_open_ie`. They are described in `xadapt.verbs`; `encode_shards` in
-`xadapt.shards.encoding`, and `open_vectors`, which opens what it made, in `xadapt.vector_shards`.
+`evaluate_open_ie`. They are described in `xadapt.api`; `encode_shards` in
+`xadapt.inference.bulk.encoding`, and `open_vectors`, which opens what it made, in `xadapt.vectors.shards`.
 These are imported when the first of their verbs is used, so that ``import xadapt`` and ``xadapt
---help`` take no time. What task heads answer is in `xadapt.predict`.
+--help`` take no time. What task heads answer is in `xadapt.tasks.predict`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xadapt.shards.encoding import encode_shards
-    from xadapt.vector_shards import open_vectors
-    from xadapt.verbs import (
+    from xadapt.api import (
         compose,
         encode,
         evaluate,
@@ -29,8 +27,13 @@ if TYPE_CHECKING:
         load,
         train,
     )
+    from xadapt.inference.bulk.encoding import encode_shards
+    from xadapt.vectors.shards import open_vectors
 
-ELSEWHERE = {"encode_shards": "xadapt.shards.encoding", "open_vectors": "xadapt.vector_shards"}
+ELSEWHERE = {
+    "encode_shards": "xadapt.inference.bulk.encoding",
+    "open_vectors": "xadapt.vectors.shards",
+}
 VERBS = (
     "train", "load", "encode", "compose", "evaluate", "evaluate_tagging",
     "evaluate_classification", "evaluate_sts", "evaluate_qa", "evaluate_open_ie",
@@ -44,17 +47,17 @@ __all__ = [
 
 
 class _Package(ModuleType):
-    """This module, where rooms such as `xadapt.train` don't hide the verbs of their names.
+    """This module, where rooms such as `xadapt.training` don't hide the verbs of their names.
 
     Python binds a package's submodule under its name when it is imported; for these the name
-    stays with the verb. ``from xadapt.train.loop import Trainer`` works as ever.
+    stays with the verb. ``from xadapt.training.loop import Trainer`` works as ever.
     """
 
     def __getattr__(self, name: str) -> Any:
         if name in VERBS:
             from importlib import import_module
 
-            return getattr(import_module(ELSEWHERE.get(name, "xadapt.verbs")), name)
+            return getattr(import_module(ELSEWHERE.get(name, "xadapt.api")), name)
         if name == "__version__":
             from importlib.metadata import version
 

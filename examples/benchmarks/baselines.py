@@ -22,10 +22,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 
-from xadapt.assess.alignment import BASE, Bench, graph_labels, judge_bitext, judge_entities
-from xadapt.backbones.encoder import Encoder
-from xadapt.evaluate.tfidf import NAME as TFIDF
-from xadapt.readers.parallel import read_parallel
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.data.readers.parallel import read_parallel
+from xadapt.evaluation.tfidf import NAME as TFIDF
+from xadapt.tasks.assess.alignment import BASE, Bench, graph_labels, judge_bitext, judge_entities
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from mini.measure import report

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import torch
 
-from xadapt.makers.split import group_pairs
-from xadapt.readers.lines import read_lines
-from xadapt.readers.parallel import read_parallel
-from xadapt.records import ParallelPair
+from xadapt.data.readers.lines import read_lines
+from xadapt.data.readers.parallel import read_parallel
+from xadapt.data.records import ParallelPair
+from xadapt.data.transforms.split import group_pairs
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"

@@ -24,15 +24,15 @@ from peer_stacks import Clock
 from peers import judge_of
 from torch.profiler import ProfilerActivity, profile
 
-from xadapt.attach import geometry
-from xadapt.backbones.encode import encode
-from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.encoder.encode import encode
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.config.recipe import TrainSpec
+from xadapt.injection.attachment import geometry
+from xadapt.modules.storage import build
 from xadapt.objectives.translation_ranking import Part as TranslationRanking
-from xadapt.recipe import TrainSpec
-from xadapt.store import build
-from xadapt.train.loop import Trainer
-from xadapt.train.settings import Run
-from xadapt.train.tasks import Task
+from xadapt.training.loop import Trainer
+from xadapt.training.settings import Run
+from xadapt.training.tasks import Task
 
 PLANS = {  # name: layers, prefix cache
     "all layers": ("all", True),

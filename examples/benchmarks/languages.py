@@ -23,10 +23,10 @@ from bench import (
     xadapt,
 )
 
-from xadapt.backbones.encoder import Encoder
-from xadapt.makers.split import group_pairs
-from xadapt.readers.parallel import read_parallel
-from xadapt.records import ParallelPair
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.data.readers.parallel import read_parallel
+from xadapt.data.records import ParallelPair
+from xadapt.data.transforms.split import group_pairs
 
 BASES = {MINILM: "MiniLM", "mini": "mini"}
 

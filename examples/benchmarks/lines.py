@@ -19,16 +19,16 @@ from itertools import islice
 
 from bench import MINILM, parser, save, tagged_pairs
 
-from xadapt.attach import geometry
-from xadapt.backbones.bank import FrozenVectors
-from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.cache.frozen_vectors import FrozenVectors
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.data.records import ParallelPair
+from xadapt.injection.attachment import geometry
+from xadapt.modules.storage import build
 from xadapt.objectives.contract import View
-from xadapt.records import ParallelPair
-from xadapt.store import build
-from xadapt.train.acting import Acting
-from xadapt.train.batches import epoch_batches
-from xadapt.train.forward import Forward, Request
-from xadapt.train.processes import Processes
+from xadapt.training.acting import Acting
+from xadapt.training.batches import epoch_batches
+from xadapt.training.forward import Forward, Request
+from xadapt.training.processes import Processes
 
 OFF, ON = "a line for each row", "shared lines"
 BATCH, HELD = 16, 4

@@ -24,15 +24,15 @@ import torch
 from bench import MINILM, parser, save
 from transformers import XLMRobertaConfig, XLMRobertaModel
 
-from xadapt.attach import geometry
-from xadapt.backbones.bank import FrozenVectors
-from xadapt.backbones.encoder import Encoder
-from xadapt.losses import info_nce
+from xadapt.backbones.cache.frozen_vectors import FrozenVectors
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.functional.losses import info_nce
+from xadapt.injection.attachment import geometry
+from xadapt.modules.storage import build
 from xadapt.objectives.contract import View
-from xadapt.store import build
-from xadapt.train.acting import Acting
-from xadapt.train.forward import Forward, Request
-from xadapt.train.processes import Processes
+from xadapt.training.acting import Acting
+from xadapt.training.forward import Forward, Request
+from xadapt.training.processes import Processes
 
 SITES = ["q", "k", "v", "ffn_in", "ffn_out"]
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,

@@ -22,14 +22,14 @@ from bench import save
 from peft import PeftModel
 from transformers import AutoModel
 
-from xadapt.attach import geometry
-from xadapt.backbones.encode import token_states
-from xadapt.backbones.encoder import Encoder
-from xadapt.compose.text import parse
+from xadapt.backbones.encoder.encode import token_states
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.composition.text import parse
 from xadapt.hub.folder import write_folder
 from xadapt.hub.manifest import Manifest, build_manifest
-from xadapt.inference.adapted import Adapted
-from xadapt.store import build, options_of
+from xadapt.inference.adapted_encoder import Adapted
+from xadapt.injection.attachment import geometry
+from xadapt.modules.storage import build, options_of
 
 TEXTS = ["Habari za asubuhi, dunia.", "Guten Morgen.", "Das ist ein Haus am See.", "Ndiyo."]
 KINDS = {

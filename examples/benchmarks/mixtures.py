@@ -19,11 +19,11 @@ import yaml
 from bench import HERE, parser, save, xadapt
 from transfer import told
 
-from xadapt import registry
-from xadapt.evaluate import tagging
-from xadapt.predict import Tagger
-from xadapt.recipe_file import find_recipe
-from xadapt.records import TaggedSentence
+from xadapt.config.recipe_file import find_recipe
+from xadapt.core import registry
+from xadapt.data.records import TaggedSentence
+from xadapt.evaluation import tagging
+from xadapt.tasks.predict import Tagger
 
 LANGS = ("en", "de", "es", "ru")
 UNSEEN, NEAR = "fr", "es"  # the oracle has no expert for French: it takes that of its branch

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from bench import parser, save, xadapt
 
-from xadapt.assess.open_ie import judged
-from xadapt.evaluate import open_ie
-from xadapt.evaluate.statistics import over_seeds
-from xadapt.makers.open_ie import open_triples
-from xadapt.predict import Extractor
-from xadapt.readers.conllu_trees import ConlluTrees
+from xadapt.data.readers.conllu_trees import ConlluTrees
+from xadapt.data.transforms.open_ie import open_triples
+from xadapt.evaluation import open_ie
+from xadapt.evaluation.statistics import over_seeds
+from xadapt.tasks.assess.open_ie import judged
+from xadapt.tasks.predict import Extractor
 
 TARGETS = ["en", "de", "es", "fr", "tr"]
 HEADS, LORA, WIDE, MIXTURE, STAGES = (

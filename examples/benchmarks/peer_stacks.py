@@ -10,18 +10,18 @@ import torch
 from bench import MINILM
 from torch import nn
 
-from xadapt.attach import geometry
-from xadapt.backbones.encode import encode
-from xadapt.backbones.encoder import Encoder
-from xadapt.losses import info_nce
+from xadapt.backbones.encoder.encode import encode
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.config.recipe import TrainSpec
+from xadapt.data.records import ParallelPair
+from xadapt.functional.losses import info_nce
+from xadapt.injection.attachment import geometry
+from xadapt.modules.storage import build
 from xadapt.objectives.translation_ranking import Part as TranslationRanking
-from xadapt.recipe import TrainSpec
-from xadapt.records import ParallelPair
-from xadapt.store import build
-from xadapt.train.batches import epoch_batches
-from xadapt.train.loop import Trainer
-from xadapt.train.settings import Run
-from xadapt.train.tasks import Task
+from xadapt.training.batches import epoch_batches
+from xadapt.training.loop import Trainer
+from xadapt.training.settings import Run
+from xadapt.training.tasks import Task
 
 POINTS = 20
 Pairs = Sequence[ParallelPair]

@@ -31,10 +31,10 @@ import numpy as np
 from bench import MINILM, parser, save, split_test, tagged_pairs
 from peer_stacks import Clock, ours, plain_peft, sentence_transformers
 
-from xadapt.backbones.encode import encode
-from xadapt.backbones.encoder import Encoder
-from xadapt.matching import nearest
-from xadapt.records import ParallelPair
+from xadapt.backbones.encoder.encode import encode
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.data.records import ParallelPair
+from xadapt.vectors.matching import nearest
 
 RANKING, CACHED = "MultipleNegativesRankingLoss", "CachedMultipleNegativesRankingLoss"
 OURS, BIG = "xadapt", "sentence-transformers + peft, bf16, 8,192 pairs a batch"

@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from bench import RESULTS, read, save
 
-from xadapt.search.nearest import both_ways, one_way
-from xadapt.search.sides import spans
-from xadapt.search.sweep import TILE, Options
+from xadapt.vectors.search.nearest import both_ways, one_way
+from xadapt.vectors.search.sides import spans
+from xadapt.vectors.search.sweep import TILE, Options
 
 DIM, K = 384, 10
 HALF = Options(half=True)

@@ -28,11 +28,11 @@ from bench import save
 from peft import LoraConfig, get_peft_model
 from transformers import XLMRobertaConfig, XLMRobertaModel
 
-from xadapt.attach import geometry
-from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.hub.folder import write_folder
 from xadapt.hub.manifest import build_manifest
-from xadapt.inference.adapted import Adapted
+from xadapt.inference.adapted_encoder import Adapted
+from xadapt.injection.attachment import geometry
 from xadapt.modules.lora import LoRA, LoRAOptions
 
 ROWS, TOKENS, LORAS, LOADED, VOCABULARY = 32, 64, 16, 500, 2000

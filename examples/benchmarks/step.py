@@ -24,10 +24,10 @@ from bench import MINILM, save
 from engine import matrix_rate
 from transformers import XLMRobertaConfig, XLMRobertaModel
 
-from xadapt.attach import Attachment, geometry
 from xadapt.backbones.compiled import compiled
-from xadapt.backbones.encoder import Encoder
-from xadapt.store import build
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.injection.attachment import Attachment, geometry
+from xadapt.modules.storage import build
 
 ROWS, TOKENS = 64, 64
 SITES = r".*\.(query|key|value|intermediate\.dense)|.*layer\.\d+\.output\.dense"

@@ -18,15 +18,15 @@ from pathlib import Path
 import numpy as np
 from bench import MINILM, parser, save, xadapt
 
-from xadapt import registry
-from xadapt.backbones.encoder import Encoder
-from xadapt.compose.text import parse
-from xadapt.errors import UserError
-from xadapt.evaluate import tagging
-from xadapt.evaluate.statistics import over_seeds
-from xadapt.predict import Tagger
-from xadapt.predict.emea import emea
-from xadapt.records import TaggedSentence
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.composition.text import parse
+from xadapt.core import registry
+from xadapt.core.errors import UserError
+from xadapt.data.records import TaggedSentence
+from xadapt.evaluation import tagging
+from xadapt.evaluation.statistics import over_seeds
+from xadapt.tasks.predict import Tagger
+from xadapt.tasks.predict.emea import emea
 
 TASKS = {"ner": "ner", "pos": "pos_tagging"}
 TARGETS = {"ner": ["de", "es", "ru"], "pos": ["de", "es", "fi", "fr", "ru", "tr"]}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from xadapt.files import write_text
-from xadapt.languages import display_name
+from xadapt.core.files import write_text
+from xadapt.languages.tags import display_name
 
 CANNOT = """## What it can't do
 

@@ -15,11 +15,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from xadapt.files import write_json, write_text
-from xadapt.makers.split import group_pairs, split_by_group
-from xadapt.readers.lines import read_lines
-from xadapt.records import ParallelPair
-from xadapt.text_key import normal_key
+from xadapt.core.files import write_json, write_text
+from xadapt.core.text_key import normal_key
+from xadapt.data.readers.lines import read_lines
+from xadapt.data.records import ParallelPair
+from xadapt.data.transforms.split import group_pairs, split_by_group
 
 OPEN = {
     "tatoeba": "CC-BY 2.0 FR",

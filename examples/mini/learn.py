@@ -16,10 +16,10 @@ from mini.rows import Plan, Rows, masked
 from torch import nn
 from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForMaskedLM
 
-from xadapt.files import append_line
-from xadapt.train import checkpoint
-from xadapt.train.interrupts import interrupts
-from xadapt.train.progress import meter
+from xadapt.core.files import append_line
+from xadapt.core.progress import meter
+from xadapt.training import checkpoint
+from xadapt.training.interrupts import interrupts
 
 
 @dataclass(frozen=True)

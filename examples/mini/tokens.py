@@ -12,8 +12,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from tokenizers.trainers import UnigramTrainer
 from transformers import PreTrainedTokenizerFast
 
-from xadapt.errors import UserError
-from xadapt.readers.lines import read_lines
+from xadapt.core.errors import UserError
+from xadapt.data.readers.lines import read_lines
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 MASK = "<mask>"

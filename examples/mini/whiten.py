@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from xadapt.backbones.encode import encode
-from xadapt.backbones.encoder import Encoder
-from xadapt.backbones.pooling import Dense, Pooling
+from xadapt.backbones.encoder.encode import encode
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.pooling import Dense, Pooling
 from xadapt.hub.sentence_files import write_sentence_files
 
 SAMPLE, SHRINK = 1000, 0.1

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from xadapt.backbones.bases import Base, resolve
-from xadapt.errors import UserError
+from xadapt.core.errors import UserError
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import torch
 from compilers import needs_compiler
 from tiny_models import tiny_encoder
 
-from xadapt.attach import Attachment, geometry
 from xadapt.backbones.compiled import compiled
-from xadapt.backbones.encoder import Encoder
-from xadapt.store import build
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.injection.attachment import Attachment, geometry
+from xadapt.modules.storage import build
 
 ROWS = [[2, 5, 6, 7, 3], [2, 8, 3]]
 

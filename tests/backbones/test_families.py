@@ -7,7 +7,7 @@ from torch import nn
 
 from xadapt.backbones.families import FAMILIES as ROWS
 from xadapt.backbones.families import SITES, family_of
-from xadapt.errors import UserError
+from xadapt.core.errors import UserError
 
 IN = dict.fromkeys(("q", "k", "v", "attn_out", "ffn_in"), WIDTH) | {"ffn_out": FFN}
 OUT = dict.fromkeys(("q", "k", "v", "attn_out", "ffn_out"), WIDTH)

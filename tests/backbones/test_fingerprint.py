@@ -7,10 +7,10 @@ import torch
 from tiny_models import TEXTS, tiny, tiny_encoder, tiny_folder, tiny_tokenizer
 
 from xadapt.backbones import fingerprint as prints
-from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.fingerprint import Fingerprint, compare
-from xadapt.errors import UserError
-from xadapt.files import sha256_file
+from xadapt.core.errors import UserError
+from xadapt.core.files import sha256_file
 
 
 def words(differences):

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 from tiny_models import POSITIONS, tiny_encoder
 
+from xadapt.backbones.encoder.pooling import Pooling
 from xadapt.backbones.limits import padding_id
-from xadapt.backbones.pooling import Pooling
 
 
 def test_max_length_fits_the_position_table():

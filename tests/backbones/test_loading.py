@@ -13,8 +13,8 @@ from tiny_models import FAMILIES, tiny_folder
 from transformers.utils import logging as noise
 
 from xadapt.backbones import loading, quantized
-from xadapt.backbones.encoder import Encoder
-from xadapt.errors import UserError
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -148,8 +148,8 @@ def test_loading_is_quiet_and_leaves_the_settings(folder, capfd):
 
 SCRIPT = """
 import sys
-from xadapt.backbones.encoder import Encoder
-from xadapt.errors import UserError
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.errors import UserError
 for base in sys.argv[1:]:
     try:
         encoder = Encoder.from_pretrained(base, dtype="float32", device="cpu")

@@ -15,13 +15,13 @@ from tiny_models import FAMILIES, TEXTS, padded, tiny_encoder, tiny_folder
 from tiny_training import digest, forward, module_for, shaken
 from torch import nn
 
-from xadapt.attach import Attachment
 from xadapt.backbones import loading, quantized
-from xadapt.backbones.encode import encode
-from xadapt.backbones.encoder import Encoder
-from xadapt.errors import UserError
+from xadapt.backbones.encoder.encode import encode
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.errors import UserError
 from xadapt.hub.folder import write_folder
-from xadapt.inference.adapted import Adapted
+from xadapt.inference.adapted_encoder import Adapted
+from xadapt.injection.attachment import Attachment
 
 bitsandbytes = pytest.importorskip("bitsandbytes")
 
@@ -233,7 +233,7 @@ def test_a_command_trains_and_encodes_and_says_nothing_of_kernels(tmp_path):
 
 def test_it_is_quiet(folder):
     code = (
-        "from xadapt.backbones.encoder import Encoder; from xadapt.backbones.encode import encode\n"
+        "from xadapt.backbones.encoder.encoder import Encoder; from xadapt.backbones.encoder.encode import encode\n"
         "for name in ('int8', 'nf4'):\n"
         f"    encode(Encoder.from_pretrained({folder!r}, dtype=name, device='cpu'), ['a b'])"
     )

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from tiny_commands import Place, good, xadapt
 
-from xadapt import registry
-from xadapt.files import read_json
-from xadapt.recipe_file import recipe_names
+from xadapt.config.recipe_file import recipe_names
+from xadapt.core import registry
+from xadapt.core.files import read_json
 
 
 def test_list_shows_what_there_is(tmp_path: Path) -> None:

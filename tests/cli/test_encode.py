@@ -10,7 +10,7 @@ import pytest
 from tiny_commands import Place, everything, good, xadapt
 
 from xadapt import open_vectors
-from xadapt.inference.adapted import Adapted
+from xadapt.inference.adapted_encoder import Adapted
 
 TEXTS = ["the cat sat", "die katze sitzt", "", "ein hund\u2028im park"]
 FLOAT = ("--dtype", "float32")

@@ -8,10 +8,10 @@ from tiny_counts import Counts
 from tiny_heads import published
 from tiny_models import tiny_folder
 
-from xadapt.assess import alignment
-from xadapt.backbones.encoder import Encoder
-from xadapt.evaluate.tfidf import NAME as TFIDF
-from xadapt.files import read_json
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.files import read_json
+from xadapt.evaluation.tfidf import NAME as TFIDF
+from xadapt.tasks.assess import alignment
 
 EVERY = [alignment.BASE, alignment.LANGUAGE, alignment.BOTH, alignment.TWIN, TFIDF]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tiny_commands import Place, xadapt
 
-from xadapt.backbones import shared
+from xadapt.backbones import shared_forwards as shared
 from xadapt.cli import app, launched
 
 

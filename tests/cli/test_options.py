@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from xadapt.cli import options
-from xadapt.errors import UserError
-from xadapt.files import read_json
+from xadapt.core.errors import UserError
+from xadapt.core.files import read_json
 
 
 @pytest.mark.parametrize(

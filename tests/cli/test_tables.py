@@ -12,11 +12,11 @@ from tiny_folders import manifest_of
 from tiny_models import tiny_encoder
 from tiny_training import module_for, pairs, shaken
 
-from xadapt.assess import alignment
 from xadapt.cli import tables
-from xadapt.evaluate import bitext, entities
-from xadapt.evaluate.systems import System
+from xadapt.evaluation import bitext, entities
+from xadapt.evaluation.systems import System
 from xadapt.hub.manifest import Evidence
+from xadapt.tasks.assess import alignment
 
 ENCODER = tiny_encoder("bert")
 

@@ -25,10 +25,10 @@ from tiny_commands import (
 from tiny_models import tiny_folder
 from tiny_training import pairs
 
-from xadapt.files import read_json
+from xadapt.core.files import read_json
+from xadapt.data.loading.records import digest
+from xadapt.data.records import ParallelPair
 from xadapt.hub.opening import read_manifest
-from xadapt.records import ParallelPair
-from xadapt.records_in import digest
 
 
 def module_bytes(folder: Path) -> bytes:
@@ -199,14 +199,14 @@ def cut_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, call: int) ->
 
 
 POINTS = [
-    ("xadapt.train.loop", "Trainer._step", 3),
-    ("xadapt.run", "evidence", 1),
-    ("xadapt.run", "publish", 1),
-    ("xadapt.outcome", "write_folder", 1),
-    ("xadapt.outcome", "save_module", 1),
+    ("xadapt.training.loop", "Trainer._step", 3),
+    ("xadapt.pipelines.train", "evidence", 1),
+    ("xadapt.pipelines.train", "publish", 1),
+    ("xadapt.pipelines.outcome", "write_folder", 1),
+    ("xadapt.pipelines.outcome", "save_module", 1),
     ("pathlib", "Path.replace", -1),
     ("pathlib", "Path.replace", -3),
-    ("xadapt.out_folder", "clear", 1),
+    ("xadapt.pipelines.run_folder", "clear", 1),
 ]
 
 
@@ -272,7 +272,7 @@ def test_several_languages_go_on_where_they_stopped(
     arguments = ("train", "translation_ranking", *given, "--set", "module.rank=2")
     arguments += ("--set", "data.train.filter=false")
     with monkeypatch.context() as patch:
-        cut_at(patch, sys.modules["xadapt.run"], "publish", 2)
+        cut_at(patch, sys.modules["xadapt.pipelines.train"], "publish", 2)
         assert xadapt_or_cut(arguments) != 0
     first = module_bytes(tmp_path / "m" / "de")
     good(*arguments, "--resume")

@@ -26,8 +26,8 @@ from mini.rows import Plan, masked, padded, tokenised  # noqa: E402
 from mini.tokens import covered, sampled, train_tokenizer  # noqa: E402
 from mini.whiten import whitening  # noqa: E402
 
-from xadapt.backbones.encoder import Encoder  # noqa: E402
-from xadapt.records import ParallelPair  # noqa: E402
+from xadapt.backbones.encoder.encoder import Encoder  # noqa: E402
+from xadapt.data.records import ParallelPair  # noqa: E402
 
 EN = "the a small big house river bird sings runs under over near old green stone"
 RU = "дом река птица поёт бежит под над старый зелёный камень большой малый у и"

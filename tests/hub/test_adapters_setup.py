@@ -9,10 +9,9 @@ import torch
 from tiny_commands import Place, everything, good, xadapt
 from tiny_folders import base_and_encoder, manifest_of, own_states, random_module
 
-from xadapt.bridges import adapters as bridge
-from xadapt.compose.composed import Composed
-from xadapt.compose.text import parse
-from xadapt.errors import UserError
+from xadapt.composition.composed import Composed
+from xadapt.composition.text import parse
+from xadapt.core.errors import UserError
 from xadapt.hub.adapters_setup import (
     FILE,
     Member,
@@ -20,6 +19,7 @@ from xadapt.hub.adapters_setup import (
     write_adapters_setup,
     write_setup,
 )
+from xadapt.integrations import adapters as bridge
 
 with_adapters = [
     pytest.mark.adapters,

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from tiny_commands import Place, good
 
-from xadapt.compose.text import parse
-from xadapt.compose.values import Mix, Stack
-from xadapt.errors import UserError
+from xadapt.composition.text import parse
+from xadapt.composition.values import Mix, Stack
+from xadapt.core.errors import UserError
 from xadapt.hub.composition_file import open_composition, write_composition
 
 

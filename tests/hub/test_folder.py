@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 from tiny_folders import manifest_of, random_module
 from tiny_models import tiny_encoder
 
-from xadapt.errors import UserError
+from xadapt.core.errors import UserError
 from xadapt.hub.folder import write_folder
 from xadapt.hub.opening import open_folder, read_manifest
 

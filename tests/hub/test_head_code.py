@@ -10,18 +10,18 @@ import pytest
 import torch
 from tiny_folders import BASE_ID, base_and_encoder, manifest_of, random_module
 
-from xadapt.attach import Attachment
-from xadapt.backbones.encoder import Encoder
-from xadapt.heads import Head, HeadTask
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.functional.tag_scheme import decode
+from xadapt.heads.head import Head, HeadTask
 from xadapt.hub.folder import write_folder
 from xadapt.hub.head_code import head_code, head_input
 from xadapt.hub.manifest import HeadSpec
 from xadapt.hub.snippets import snippets
-from xadapt.predict.answer_finder import answers
-from xadapt.predict.classifier import classes
-from xadapt.predict.pair_scorer import scores
-from xadapt.predict.tagger import scores as tag_scores
-from xadapt.tag_scheme import decode
+from xadapt.injection.attachment import Attachment
+from xadapt.tasks.predict.answer_finder import answers
+from xadapt.tasks.predict.classifier import classes
+from xadapt.tasks.predict.pair_scorer import scores
+from xadapt.tasks.predict.tagger import scores as tag_scores
 
 LABELS: dict[HeadTask, list[str]] = {
     "tagging": ["X", "Y", "Z"],

@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from tiny_folders import manifest_of, random_module
 from tiny_models import tiny_encoder
 
-from xadapt.errors import UserError
-from xadapt.heads import EVALUATED, ArgumentHead, Head, HeadTask
+from xadapt.core.errors import UserError
+from xadapt.heads.head import EVALUATED, ArgumentHead, Head, HeadTask
 from xadapt.hub import head_files
 from xadapt.hub.folder import write_folder
 from xadapt.hub.manifest import HeadSpec

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from tiny_folders import manifest_of, random_module
 from tiny_models import tiny_encoder
 
-from xadapt.errors import UserError
+from xadapt.core.errors import UserError
 from xadapt.hub.manifest import (
     MAX_BYTES,
     HeadSpec,

@@ -8,11 +8,11 @@ from tiny_folders import base_and_encoder, random_module
 from tiny_models import FAMILIES, TEXTS, padded, tiny_encoder
 from tiny_training import forward
 
-from xadapt.attach import Attachment
-from xadapt.backbones.encode import encode
-from xadapt.backbones.encoder import Encoder
-from xadapt.errors import UserError
+from xadapt.backbones.encoder.encode import encode
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.errors import UserError
 from xadapt.hub.merged import write_merged
+from xadapt.injection.attachment import Attachment
 
 SITES = ("q", "k", "v", "attn_out", "ffn_in", "ffn_out")
 

@@ -5,8 +5,8 @@ import torch
 from tiny_folders import TEXTS, base_and_encoder, manifest_of, own_states, random_module
 from torch import nn
 
-from xadapt.backbones.encoder import Encoder
-from xadapt.backbones.pooling import Dense, Pooling
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.pooling import Dense, Pooling
 from xadapt.hub.folder import write_folder
 from xadapt.hub.sentence_files import refuses, write_sentence_files
 
@@ -43,7 +43,7 @@ def test_every_named_file_is_there_and_no_other(tmp_path):
 def test_sentence_transformers_opens_the_folder_and_gives_our_vectors(tmp_path, name):
     pytest.importorskip("sentence_transformers")
     pytest.importorskip("peft")
-    from xadapt.bridges.sentence_transformers import vectors
+    from xadapt.integrations.sentence_transformers import vectors
 
     pooling = POOLINGS[name]
     base, loaded = base_and_encoder(tmp_path, "bert")
@@ -59,7 +59,7 @@ def test_sentence_transformers_opens_the_folder_and_gives_our_vectors(tmp_path, 
 def test_a_dense_head_goes_along(tmp_path):
     pytest.importorskip("sentence_transformers")
     pytest.importorskip("peft")
-    from xadapt.bridges.sentence_transformers import vectors
+    from xadapt.integrations.sentence_transformers import vectors
 
     layer = Dense("2_Dense", 32, 16, True, "Tanh", "0" * 64)
     base, encoder = base_and_encoder(tmp_path, "bert")

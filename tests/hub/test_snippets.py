@@ -5,7 +5,7 @@ import torch
 from tiny_folders import BASE_ID, base_and_encoder, manifest_of, own_states, random_module
 from tiny_models import tiny_encoder
 
-from xadapt.backbones.pooling import Pooling, pool
+from xadapt.backbones.encoder.pooling import Pooling, pool
 from xadapt.hub.folder import write_folder
 from xadapt.hub.snippets import POOLS, pooling_code, snippets
 

@@ -6,9 +6,9 @@ from tiny_models import padded, tiny_encoder
 from tiny_training import forward, module_for, shaken
 from torch import nn
 
-from xadapt.backbones.encoder import Encoder
-from xadapt.compose.values import Mix, Route, Stack
-from xadapt.errors import UserError
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.composition.values import Mix, Route, Stack
+from xadapt.core.errors import UserError
 from xadapt.inference import composed_rows
 from xadapt.inference.composed_rows import ComposedRows
 

@@ -6,10 +6,10 @@ import torch
 from tiny_models import tiny_encoder
 from tiny_training import module_for, pairs, shaken
 
-from xadapt.attach import geometry
-from xadapt.errors import UserError
-from xadapt.inference.adapted import Adapted
+from xadapt.core.errors import UserError
+from xadapt.inference.adapted_encoder import Adapted
 from xadapt.inference.usage import measure_usage
+from xadapt.injection.attachment import geometry
 from xadapt.modules.arrow import Arrow, ArrowOptions
 from xadapt.modules.effects import Here
 from xadapt.modules.fusion import Fusion, FusionOptions

@@ -11,12 +11,12 @@ from tiny_models import tiny_encoder
 from tiny_tagging import train
 from tiny_training import module_for, shaken
 
-from xadapt.compose.composed import Composed
-from xadapt.compose.text import parse, show
-from xadapt.compose.values import names, replaced
-from xadapt.errors import UserError
+from xadapt.composition.composed import Composed
+from xadapt.composition.text import parse, show
+from xadapt.composition.values import names, replaced
+from xadapt.core.errors import UserError
 from xadapt.hub.folder import write_folder
-from xadapt.inference.adapted import Adapted
+from xadapt.inference.adapted_encoder import Adapted
 from xadapt.modules.arrow import Arrow, ArrowOptions, options_in
 from xadapt.modules.effects import Here
 from xadapt.modules.lora import LowRank

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from tiny_models import FAMILIES, WIDTH, padded, tiny_encoder
 from tiny_training import digest, forward, module_for, shaken
 
-from xadapt.attach import Attachment
+from xadapt.injection.attachment import Attachment
 from xadapt.modules.bottleneck import BottleneckOptions
 
 FORMS = [

@@ -5,7 +5,7 @@ import torch
 from pydantic import ValidationError
 from tiny_models import DEPTH, FAMILIES, FFN, VOCAB, WIDTH, tiny_encoder
 
-from xadapt.attach import geometry
+from xadapt.injection.attachment import geometry
 from xadapt.modules.effects import ModuleOptions, uniform
 
 

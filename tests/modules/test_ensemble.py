@@ -4,9 +4,9 @@ import torch
 from tiny_models import padded, tiny_encoder
 from tiny_training import forward, module_for, shaken
 
-from xadapt.attach import Attachment
-from xadapt.compose.composed import Composed
-from xadapt.compose.values import Mix, Route
+from xadapt.composition.composed import Composed
+from xadapt.composition.values import Mix, Route
+from xadapt.injection.attachment import Attachment
 from xadapt.modules.ensemble import Ensemble
 
 ENCODER = tiny_encoder()

@@ -5,13 +5,13 @@ import torch
 from tiny_models import FAMILIES, padded, tiny_encoder
 from tiny_training import digest, forward, module_for, pairs, shaken, tagged, trainer
 
-from xadapt.attach import Attachment, geometry
-from xadapt.compose.composed import Composed
-from xadapt.compose.values import Fuse, Mix, Stack
+from xadapt.composition.composed import Composed
+from xadapt.composition.values import Fuse, Mix, Stack
+from xadapt.injection.attachment import Attachment, geometry
 from xadapt.modules.fusion import Fusion, FusionOptions
 from xadapt.objectives.tagging import Tagging
 from xadapt.objectives.translation_ranking import TranslationRanking
-from xadapt.train.tasks import Task
+from xadapt.training.tasks import Task
 
 ENCODER = tiny_encoder()
 FUSE = Fuse("f", ["a", "b"])

@@ -5,11 +5,11 @@ import torch
 from tiny_models import FAMILIES, MASKED_LM, padded, tiny_encoder, tiny_folder
 from tiny_training import forward, module_for, shaken
 
-from xadapt.attach import Attachment
-from xadapt.backbones.encoder import Encoder
-from xadapt.compose.composed import Composed
-from xadapt.compose.values import Stack
-from xadapt.errors import UserError
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.composition.composed import Composed
+from xadapt.composition.values import Stack
+from xadapt.core.errors import UserError
+from xadapt.injection.attachment import Attachment
 
 FORMS = ("nice", "glow")
 

@@ -6,8 +6,8 @@ from pydantic import ValidationError
 from tiny_models import DEPTH, padded, tiny_encoder
 from tiny_training import digest, forward, module_for, shaken
 
-from xadapt.attach import Attachment, geometry
-from xadapt.errors import UserError
+from xadapt.core.errors import UserError
+from xadapt.injection.attachment import Attachment, geometry
 from xadapt.modules.lora import LoRA, LoRAOptions
 
 

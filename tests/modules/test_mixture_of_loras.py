@@ -8,14 +8,14 @@ from pydantic import ValidationError
 from tiny_models import padded, tiny_encoder
 from tiny_training import forward, module_for, pairs, shaken, trainer
 
-from xadapt.attach import Attachment
-from xadapt.compose.composed import Composed
-from xadapt.compose.values import Mix
+from xadapt.composition.composed import Composed
+from xadapt.composition.values import Mix
+from xadapt.injection.attachment import Attachment
 from xadapt.modules.mixture_of_loras import MixtureOptions
 from xadapt.modules.router import _balance, _entropy, _real
 from xadapt.objectives.translation_ranking import TranslationRanking
-from xadapt.train.metrics_log import read_metrics
-from xadapt.train.tasks import Task
+from xadapt.training.metrics_log import read_metrics
+from xadapt.training.tasks import Task
 
 ENCODER = tiny_encoder()
 

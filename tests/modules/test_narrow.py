@@ -8,7 +8,7 @@ from tiny_models import WIDTH, tiny_encoder
 from tiny_training import assert_fused_is_plain, module_for, shaken
 from torch.autograd.graph import saved_tensors_hooks
 
-from xadapt.attach import Attachment
+from xadapt.injection.attachment import Attachment
 from xadapt.modules.narrow import ACTIVATIONS, AddNarrow
 
 FORMS = ["sequential", "parallel"]

@@ -4,9 +4,9 @@ import torch
 from tiny_models import padded, tiny_encoder
 from tiny_training import digest, forward, module_for, tagged, trainer
 
-from xadapt.attach import Attachment
+from xadapt.injection.attachment import Attachment
 from xadapt.objectives.tagging import Tagging
-from xadapt.train.tasks import Task
+from xadapt.training.tasks import Task
 
 
 def test_it_changes_nothing_and_the_head_still_learns(tmp_path):

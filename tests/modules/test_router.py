@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from tiny_models import tiny_encoder
 from tiny_training import shaken
 
-from xadapt.attach import geometry
+from xadapt.injection.attachment import geometry
 from xadapt.modules.effects import Here
 from xadapt.modules.router import Router, RouterOptions
 

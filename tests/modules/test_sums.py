@@ -4,8 +4,8 @@ import torch
 from tiny_models import tiny_encoder
 from tiny_training import module_for, shaken
 
-from xadapt.compose.composed import Composed
-from xadapt.compose.values import Mix, Route, Stack
+from xadapt.composition.composed import Composed
+from xadapt.composition.values import Mix, Route, Stack
 from xadapt.modules.effects import effects_of
 from xadapt.modules.lora import LowRank
 from xadapt.modules.sums import joined, terms_of

@@ -7,14 +7,14 @@ import torch
 from tiny_models import tiny_encoder
 from tiny_training import stated, trainer
 
-from xadapt.backbones.words import tokenize_words
-from xadapt.errors import UserError
-from xadapt.heads import ArgumentHead, asked
-from xadapt.held_out import evidence, head_of
+from xadapt.backbones.encoder.words import tokenize_words
+from xadapt.core.errors import UserError
+from xadapt.data.records import OpenTriples
+from xadapt.heads.head import ArgumentHead, asked
 from xadapt.objectives.arguments import Arguments
 from xadapt.objectives.contract import States
-from xadapt.records import OpenTriples
-from xadapt.train.tasks import Task
+from xadapt.pipelines.held_out import evidence, head_of
+from xadapt.training.tasks import Task
 
 ENCODER = tiny_encoder()
 LABELS = ("O", "B-A0", "I-A0", "B-A1", "I-A1", "B-A2", "I-A2", "B-A3", "I-A3")

@@ -7,13 +7,13 @@ import torch
 from tiny_models import tiny_encoder
 from tiny_training import labelled, trainer
 
-from xadapt.errors import UserError
-from xadapt.heads import Head
-from xadapt.held_out import evidence, head_of
+from xadapt.core.errors import UserError
+from xadapt.data.records import LabelledText
+from xadapt.heads.head import Head
 from xadapt.objectives.classification import Classification
 from xadapt.objectives.contract import States
-from xadapt.records import LabelledText
-from xadapt.train.tasks import Task
+from xadapt.pipelines.held_out import evidence, head_of
+from xadapt.training.tasks import Task
 
 ROWS = [LabelledText("a b", "x", "de"), LabelledText("c", "y", "de", origin="f:2")]
 

@@ -12,12 +12,12 @@ import torch
 from tiny_models import VOCAB, tiny_encoder
 from tiny_training import WORDS, WORTE, digest, module_for, shaken, trainer
 
-from xadapt.attach import geometry
-from xadapt.records import TaggedSentence, WordPair
-from xadapt.store import load_module, save_module
-from xadapt.train.metrics_log import read_metrics
-from xadapt.train.settings import Companion
-from xadapt.train.tasks import Task
+from xadapt.data.records import TaggedSentence, WordPair
+from xadapt.injection.attachment import geometry
+from xadapt.modules.storage import load_module, save_module
+from xadapt.training.metrics_log import read_metrics
+from xadapt.training.settings import Companion
+from xadapt.training.tasks import Task
 
 STEPS = {"batch_size": 4, "evaluations": 1, "learning_rate": 1e-2, "warmup": 0.0}
 
@@ -194,5 +194,5 @@ def test_sketch_modules_are_saved_as_any_other(tmp_path, kind, monkeypatch):
     )
     module = shaken(cls(options, shapes))
     save_module(tmp_path / "m.safetensors", module)
-    monkeypatch.setattr("xadapt.registry.load", lambda room, name: cls)
+    monkeypatch.setattr("xadapt.core.registry.load", lambda room, name: cls)
     assert digest(load_module(tmp_path / "m.safetensors", shapes)) == digest(module)

@@ -5,8 +5,8 @@ import torch
 from pydantic import ValidationError
 from tiny_training import pairs
 
+from xadapt.config.recipe import strict
 from xadapt.objectives.distillation import Distillation
-from xadapt.recipe import strict
 
 
 def test_views_of_both_sides():

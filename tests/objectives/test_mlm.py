@@ -8,11 +8,11 @@ from pydantic import ValidationError
 from tiny_models import tiny_encoder
 from tiny_training import plain
 
-from xadapt.errors import UserError
+from xadapt.config.recipe import strict
+from xadapt.core.errors import UserError
+from xadapt.data.records import PlainText
 from xadapt.objectives.contract import States
 from xadapt.objectives.mlm import MaskedLanguageModelling
-from xadapt.recipe import strict
-from xadapt.records import PlainText
 
 ENCODER = tiny_encoder()
 

@@ -8,14 +8,14 @@ import torch
 from tiny_models import tiny_encoder
 from tiny_training import questions, trainer
 
-from xadapt.backbones.pairs import tokenize_windows
-from xadapt.errors import UserError
-from xadapt.heads import Head
-from xadapt.held_out import evidence, head_of
+from xadapt.backbones.encoder.pairs import tokenize_windows
+from xadapt.core.errors import UserError
+from xadapt.data.records import Question
+from xadapt.heads.head import Head
 from xadapt.objectives.contract import States
 from xadapt.objectives.span_extraction import SpanExtraction
-from xadapt.records import Question
-from xadapt.train.tasks import Task
+from xadapt.pipelines.held_out import evidence, head_of
+from xadapt.training.tasks import Task
 
 ENCODER = tiny_encoder()
 

@@ -7,14 +7,14 @@ import torch
 from tiny_models import tiny_encoder
 from tiny_training import tagged, trainer
 
-from xadapt.backbones.words import tokenize_words
-from xadapt.errors import UserError
-from xadapt.heads import Head
-from xadapt.held_out import evidence, head_of
+from xadapt.backbones.encoder.words import tokenize_words
+from xadapt.core.errors import UserError
+from xadapt.data.records import TaggedSentence
+from xadapt.heads.head import Head
 from xadapt.objectives.contract import States
 from xadapt.objectives.tagging import Tagging
-from xadapt.records import TaggedSentence
-from xadapt.train.tasks import Task
+from xadapt.pipelines.held_out import evidence, head_of
+from xadapt.training.tasks import Task
 
 ENCODER = tiny_encoder()
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from xadapt.config.recipe import strict
+from xadapt.data.records import ParallelPair
 from xadapt.objectives.contract import Bank
 from xadapt.objectives.translation_ranking import TranslationRanking
-from xadapt.recipe import strict
-from xadapt.records import ParallelPair
 
 A = ParallelPair("katze", "cat", "de")
 A_AGAIN = ParallelPair("Katze!", "kitty", "de")  # the same text with another translation

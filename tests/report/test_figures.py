@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tiny_reports import report, swahili
 
-from xadapt.errors import UserError
+from xadapt.core.errors import UserError
 from xadapt.report import BASE, LANGUAGE_SIDE, TFIDF, Score, save_figure
 from xadapt.report.figures import MAX_POINTS, dev_svg, loss_svg, smoothed
 from xadapt.report.style import LIGHT

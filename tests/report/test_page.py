@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_reports import report, swahili
 
-from xadapt.errors import UserError
+from xadapt.core.errors import UserError
 from xadapt.report import (
     LANGUAGE_SIDE,
     Example,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from tiny_reports import swahili
 
-from xadapt.errors import UserError
+from xadapt.core.errors import UserError
 from xadapt.report import BASE, TFIDF, Heat, Score
 
 

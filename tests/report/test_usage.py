@@ -7,7 +7,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from xadapt.errors import UserError
+from xadapt.core.errors import UserError
 from xadapt.report.usage import Cell, Usage, save_usage
 
 

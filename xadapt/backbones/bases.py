@@ -17,7 +17,7 @@ from typing import Any, Literal
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-from xadapt.errors import UserError
+from xadapt.core.errors import UserError
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
-from xadapt.backbones.encoder import Encoder
-from xadapt.errors import UserError
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.errors import UserError
 
 VARIANTS = 8  # of one layer's code: with and without gradients, with other hooks
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from xadapt.errors import UserError
+from xadapt.core.errors import UserError
 
 SITES = ("q", "k", "v", "attn_out", "ffn_in", "ffn_out")
 

@@ -19,8 +19,8 @@ from torch import nn
 
 from xadapt.backbones.bases import Base
 from xadapt.backbones.families import Family
-from xadapt.errors import UserError
-from xadapt.files import sha256_file
+from xadapt.core.errors import UserError
+from xadapt.core.files import sha256_file
 
 # SHA-256 of a base's model.safetensors, and the Hub id that it is published under.
 KNOWN_BASES = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from xadapt.backbones.encoder.pooling import Pooling
 from xadapt.backbones.families import Family
-from xadapt.backbones.pooling import Pooling
 
 # Files of relative-position encoders may name no length at all, or write 1e30.
 _DEFAULT_LENGTH, _SANE_LENGTH = 512, 1_000_000

@@ -20,7 +20,7 @@ from transformers.utils import logging as noise
 from xadapt.backbones import quantized
 from xadapt.backbones.bases import Base
 from xadapt.backbones.families import Family, family_of
-from xadapt.errors import UserError
+from xadapt.core.errors import UserError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 KNOWN = ("auto", *DTYPES, *quantized.NAMES)

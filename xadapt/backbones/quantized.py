@@ -18,7 +18,7 @@ import torch
 from accelerate.hooks import remove_hook_from_submodules
 from torch import nn
 
-from xadapt.errors import UserError, missing_extra
+from xadapt.core.errors import UserError, missing_extra
 
 NAMES = ("int8", "nf4")
 # It warns of optional kernels when transformers imports it, and of every cast.

@@ -11,10 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from xadapt import bridges, registry
+from xadapt import integrations as bridges
 from xadapt.cli import options
-from xadapt.errors import UserError
-from xadapt.recipe_file import find_recipe, load_recipe, recipe_names
+from xadapt.config.recipe_file import find_recipe, load_recipe, recipe_names
+from xadapt.core import registry
+from xadapt.core.errors import UserError
 
 
 def list_(
@@ -26,7 +27,7 @@ def list_(
 ) -> None:
     """List recipes, objectives, modules, readers, encoder families, graph languages."""
     from xadapt.backbones.families import FAMILIES
-    from xadapt.readers.cldr_graph import languages as graph_languages
+    from xadapt.data.readers.cldr_graph import languages as graph_languages
 
     found: dict[str, list[str]] = {
         "recipes": recipe_names(),
@@ -94,7 +95,7 @@ def doctor(
     """Show versions, device, usable loaders and the cache: frozen vectors and prefix states."""
     import torch
 
-    from xadapt.backbones.bank import cache_folder, clear, parts
+    from xadapt.backbones.cache.frozen_vectors import cache_folder, clear, parts
     from xadapt.backbones.loading import choose_device, choose_dtype
     from xadapt.hub.manifest import software_versions
 

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from xadapt.cli import about, compose, encode, evaluate, launched, quickstart, train, usage
-from xadapt.errors import UserError
+from xadapt.core.errors import UserError
 
 INTERRUPTED = 130
 GOES_ON = {

@@ -13,7 +13,7 @@ from rich.table import Table
 from xadapt.cli import options
 
 if TYPE_CHECKING:
-    from xadapt.few_shot import Found
+    from xadapt.pipelines.weight_search import Found
 
 
 def compose(
@@ -47,8 +47,9 @@ def compose(
     json: options.JsonOption = None,
 ) -> None:
     """Make one folder of modules that act together: a plain LoRA where that is exact."""
-    from xadapt import bridges, composing
-    from xadapt.files import require_empty, write_json
+    from xadapt import integrations as bridges
+    from xadapt.core.files import require_empty, write_json
+    from xadapt.pipelines import compose as composing
 
     found = None
     if few_shot is not None:
@@ -77,8 +78,8 @@ def compose(
 def _search(
     expression: str, base: str, folders: list[str], examples: str, lang: str | None, budget: int
 ) -> Found:
-    from xadapt import few_shot
-    from xadapt.train.progress import meter
+    from xadapt.core.progress import meter
+    from xadapt.pipelines import weight_search as few_shot
 
     with meter("trying weights", budget) as bar:
         found = few_shot.few_shot(

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from xadapt.cli import options
-from xadapt.errors import UserError
-from xadapt.files import atomic_file
-from xadapt.languages import normalise
-from xadapt.readers.lines import read_lines
+from xadapt.core.errors import UserError
+from xadapt.core.files import atomic_file
+from xadapt.data.readers.lines import read_lines
+from xadapt.languages.tags import normalise
 
 
 def encode(
@@ -67,7 +67,7 @@ def encode(
         assert out is not None
         _to_file(base, text, out, module, languages, lang, compose, choose_by, pivot, dtype)
         return
-    from xadapt.shards.encoding import encode_shards
+    from xadapt.inference.bulk.encoding import encode_shards
 
     vectors = encode_shards(
         text,
@@ -109,13 +109,13 @@ def _to_file(
     tags = read_tags(languages, lang, len(texts))
     import numpy as np
 
-    from xadapt.inference.adapted import Adapted
-    from xadapt.inference.relatives import StandsIn
-    from xadapt.train.progress import meter
+    from xadapt.core.progress import meter
+    from xadapt.inference.adapted_encoder import Adapted
+    from xadapt.inference.fallback_language import StandsIn
 
     adapted = Adapted.load(base, *options.split(module), compose=compose, dtype=dtype)
     if choose_by is not None:
-        from xadapt.inference.measured_stand_in import choose_by as measure
+        from xadapt.inference.measured_fallback import choose_by as measure
 
         measure(adapted, tags or [], choose_by, pivot)
     for line in adapted.notices(tags or []):

@@ -16,8 +16,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from xadapt import languages
 from xadapt.cli import launched, options
+from xadapt.languages import tags as languages
 
 app = typer.Typer(help="Measure a base or a module, with controls.", rich_markup_mode=None)
 
@@ -211,7 +211,7 @@ def _given(
 
 def _measure_head(task: str, json: Path | None, **given: Any) -> None:
     """Measure a task head, show the table, and write the result for machines."""
-    from xadapt import verbs
+    from xadapt import api as verbs
     from xadapt.cli import tables
 
     with launched.sharing():
@@ -269,8 +269,8 @@ def _note(line: str) -> None:
 
 def _measure(task: Literal["bitext", "entities"], json: Path | None, **given: Any) -> None:
     """Measure, show the table, and write the result for machines."""
-    from xadapt.assess.retrieval import evaluate, language_of
     from xadapt.cli import tables
+    from xadapt.tasks.assess.retrieval import evaluate, language_of
 
     with launched.sharing():
         result = evaluate(task, say=_note, **given)

@@ -32,9 +32,9 @@ def sharing() -> Iterator[None]:
     if os.environ.get("WORLD_SIZE", "1") == "1":
         yield
         return
-    from xadapt.backbones import shared
+    from xadapt.backbones import shared_forwards as shared
     from xadapt.backbones.loading import choose_device
-    from xadapt.train.processes import Processes
+    from xadapt.training.processes import Processes
 
     # Before a base is loaded: each process has its own GPU.
     with shared.sharing(Processes(cpu=choose_device("auto").type == "cpu")):

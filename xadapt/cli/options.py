@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from xadapt import languages
-from xadapt.errors import UserError
-from xadapt.files import write_json
+from xadapt.core.errors import UserError
+from xadapt.core.files import write_json
+from xadapt.languages import tags as languages
 
 BaseOption = Annotated[
     str, typer.Option("--base", help="The encoder: Hub id, folder, package:NAME/SUBDIR or mini.")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from xadapt import bridges
+from xadapt import integrations as bridges
 from xadapt.cli import options
-from xadapt.recipe_file import find_recipe, load_recipe
+from xadapt.config.recipe_file import find_recipe, load_recipe
 
 if TYPE_CHECKING:
-    from xadapt.quickstart import Outcome
+    from xadapt.pipelines.quickstart import Outcome
 
 
 def quickstart(
@@ -32,7 +32,7 @@ def quickstart(
     recipe = load_recipe(find_recipe("quickstart"), set_ or [])
     tags = options.tags(lang) or ["sw", "ru", "hi"]
     from xadapt.cli import tables
-    from xadapt.quickstart import page, require_languages, run_language
+    from xadapt.pipelines.quickstart import page, require_languages, run_language
     from xadapt.report import save_figure, write_report
 
     require_languages(tags)
@@ -56,7 +56,7 @@ def quickstart(
 
 
 def _tell(outcomes: list[Outcome], base: str, out: Path, seconds: float) -> None:
-    from xadapt.quickstart import loading_lines
+    from xadapt.pipelines.quickstart import loading_lines
 
     first = outcomes[0]
     console = Console(highlight=False, soft_wrap=True)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
-from xadapt.assess.alignment import BASE, BOTH, LANGUAGE, TWIN
-from xadapt.evaluate import bitext, comparison, entities, open_ie, tagging
-from xadapt.evaluate.statistics import Difference, Interval
-from xadapt.evaluate.systems import DIRECTIONS, Direction
-from xadapt.evaluate.tfidf import NAME as TFIDF
+from xadapt.evaluation import bitext, comparison, entities, open_ie, tagging
+from xadapt.evaluation.statistics import Difference, Interval
+from xadapt.evaluation.systems import DIRECTIONS, Direction
+from xadapt.evaluation.tfidf import NAME as TFIDF
 from xadapt.hub.manifest import Evidence, Manifest
-from xadapt.predict.predictor import GIVEN
+from xadapt.tasks.assess.alignment import BASE, BOTH, LANGUAGE, TWIN
+from xadapt.tasks.predict.predictor import GIVEN
 
 SHORT = {
     BASE: "frozen base",

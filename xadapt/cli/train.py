@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from xadapt import bridges
+from xadapt import integrations as bridges
 from xadapt.cli import launched, options
-from xadapt.errors import UserError
-from xadapt.recipe_file import find_recipe, load_recipe
-from xadapt.records_in import Source
+from xadapt.config.recipe_file import find_recipe, load_recipe
+from xadapt.core.errors import UserError
+from xadapt.data.loading.records import Source
 
 if TYPE_CHECKING:
-    from xadapt.recipe import Recipe
-    from xadapt.run import Job, Trained
+    from xadapt.config.recipe import Recipe
+    from xadapt.pipelines.train import Job, Trained
 
 
 def train(
@@ -63,7 +63,7 @@ def train(
     model = Source("", "", pivot, columns, file_format)
     sources = _sources(options.split(data), tags, model, list(plan.data), "--data")
     held = _sources(options.split(dev), tags, model, [], "--dev") if dev else []
-    from xadapt import run
+    from xadapt.pipelines import train as run
 
     jobs = []
     for some, folder in _folders(tags, out, joint):
@@ -92,8 +92,8 @@ def train(
 
 
 def _one(recipe: Recipe, job: Job) -> Trained:
-    from xadapt import run
     from xadapt.cli.tables import evidence_table
+    from xadapt.pipelines import train as run
 
     quiet = not launched.is_first()
     console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)

@@ -32,10 +32,10 @@ def usage(
     """Draw which experts a routed mixture uses: by layer, site and language."""
     texts = read_texts(text)
     tags = read_tags(languages, lang, len(texts))
-    from xadapt.inference.adapted import Adapted
+    from xadapt.core.progress import meter
+    from xadapt.inference.adapted_encoder import Adapted
     from xadapt.inference.usage import measure_usage
     from xadapt.report.usage import check_format, save_usage
-    from xadapt.train.progress import meter
 
     check_format(out)
     adapted = Adapted.load(base, *options.split(module), compose=compose, dtype=dtype)

@@ -9,18 +9,18 @@ from typing import Any, NoReturn
 
 from torch import nn
 
-from xadapt.backbones.encoder import Encoder
-from xadapt.compose.text import show
-from xadapt.compose.values import ByLanguage, Composition, Mix, Stack, names
-from xadapt.errors import UserError
-from xadapt.files import atomic_folder, write_json, write_text
-from xadapt.heads import Head
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.composition.text import show
+from xadapt.composition.values import ByLanguage, Composition, Mix, Stack, names
+from xadapt.core.errors import UserError
+from xadapt.core.files import atomic_folder, write_json, write_text
+from xadapt.heads.head import Head
 from xadapt.hub import layouts
 from xadapt.hub.configs import ADAPTERS_VERSION
 from xadapt.hub.folder import TOLERANCE, write_folder
 from xadapt.hub.manifest import Manifest
 from xadapt.modules.effects import effects_of
-from xadapt.store import options_of
+from xadapt.modules.storage import options_of
 
 FILE = "adapter_setup.json"
 

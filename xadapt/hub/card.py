@@ -6,10 +6,10 @@ from typing import Any
 
 import yaml
 
-from xadapt.heads import EVALUATED, HeadTask
+from xadapt.heads.head import EVALUATED, HeadTask
 from xadapt.hub.manifest import LOADERS, Evidence, Manifest
 from xadapt.hub.snippets import snippets
-from xadapt.languages import display_name
+from xadapt.languages.tags import display_name
 
 LIBRARY = {"lora": "peft", "bottleneck": "adapter-transformers"}
 TITLES = {

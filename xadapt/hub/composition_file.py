@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from xadapt.compose.text import parse, show
-from xadapt.compose.values import ARROW, Composition, names, replaced
-from xadapt.errors import UserError
-from xadapt.files import atomic_folder, write_json, write_text
+from xadapt.composition.text import parse, show
+from xadapt.composition.values import ARROW, Composition, names, replaced
+from xadapt.core.errors import UserError
+from xadapt.core.files import atomic_folder, write_json, write_text
 from xadapt.hub.folder import MODULE
 from xadapt.hub.manifest import FILE as MANIFEST
 from xadapt.hub.opening import open_folder

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from xadapt.backbones.encoder import Encoder
-from xadapt.files import atomic_folder, write_json, write_text
-from xadapt.heads import Head
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.files import atomic_folder, write_json, write_text
+from xadapt.heads.head import Head
 from xadapt.hub import configs, layouts
 from xadapt.hub.card import card
 from xadapt.hub.head_files import spec_of, write_adapters_head, write_head
@@ -29,7 +29,7 @@ from xadapt.hub.manifest import (
 )
 from xadapt.hub.sentence_files import refuses, write_sentence_files
 from xadapt.modules import bottleneck, lora
-from xadapt.store import options_of, save_module
+from xadapt.modules.storage import options_of, save_module
 
 MODULE = "module.safetensors"
 CONFIG = "adapter_config.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from xadapt.heads import HeadTask
+from xadapt.heads.head import HeadTask
 from xadapt.hub.manifest import HeadSpec
 
 WORDS = ('words = ["A", "sentence", "as", "words", "."]', "words, is_split_into_words=True")
@@ -38,7 +38,7 @@ def head_input(head: HeadSpec, texts: str) -> tuple[list[str], str]:
 def head_code(head: HeadSpec) -> list[str]:
     """Lines from ``states`` to ``labels`` (one a word, or one a text), ``scores`` or ``answer``."""
     if head.task == "arguments":  # it reads a predicate too, and no library has such a head
-        return ["# xadapt.predict.Extractor reads the head of this folder off these states"]
+        return ["# xadapt.tasks.predict.Extractor reads the head of this folder off these states"]
     lines = [
         "from safetensors.torch import load_file",
         'head = load_file(f"{folder}/head.safetensors")',
@@ -74,7 +74,7 @@ def _pair_scoring(head: HeadSpec) -> list[str]:
 
 
 def _span_extraction(_: HeadSpec) -> list[str]:
-    """The whole passage in one row; `xadapt.predict.answer_finder` reads longer ones in windows."""
+    """The whole passage in one row; `xadapt.tasks.predict.answer_finder` reads longer ones in windows."""
     return [
         f"start, end = (states[0] @ {SCORES}).T",
         "parts = enumerate(batch.sequence_ids(0))",

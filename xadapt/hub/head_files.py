@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from xadapt.heads import SCHEMED, Head, HeadTask
+from xadapt.heads.head import SCHEMED, Head, HeadTask
 from xadapt.hub.manifest import HeadSpec
 
 FILE = "head.safetensors"

@@ -15,7 +15,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.families import SitePoint
 from xadapt.modules import bottleneck, lora
 from xadapt.modules.effects import ModuleOptions

@@ -22,11 +22,11 @@ from pydantic import (
 )
 from torch import nn
 
-from xadapt.errors import UserError
-from xadapt.files import write_text
-from xadapt.heads import SCHEMED, HeadTask
-from xadapt.languages import normalise
-from xadapt.tag_scheme import Scheme
+from xadapt.core.errors import UserError
+from xadapt.core.files import write_text
+from xadapt.functional.tag_scheme import Scheme
+from xadapt.heads.head import SCHEMED, HeadTask
+from xadapt.languages.tags import normalise
 
 FILE = "xadapt.json"
 MAX_BYTES = 4 * 2**20

@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 import torch
 from torch import nn
 
-from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.loading import load_config, load_model
-from xadapt.errors import UserError
-from xadapt.files import atomic_folder, write_text
+from xadapt.core.errors import UserError
+from xadapt.core.files import atomic_folder, write_text
 from xadapt.modules.effects import effects_of
 from xadapt.modules.lora import LowRank
 

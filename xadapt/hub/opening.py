@@ -9,12 +9,12 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from xadapt.errors import UserError
-from xadapt.heads import Head, build_head
+from xadapt.core.errors import UserError
+from xadapt.heads.head import Head, build_head
 from xadapt.hub.folder import MODULE
 from xadapt.hub.head_files import FILE as HEAD
 from xadapt.hub.manifest import FILE, MAX_BYTES, HeadSpec, Manifest, parse_manifest
-from xadapt.store import read_module
+from xadapt.modules.storage import read_module
 
 MAX_HEADER = 16 * 2**20
 MAX_MODULE = 8 * 2**30

@@ -14,8 +14,8 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from xadapt.backbones.pooling import Dense, Pooling
-from xadapt.files import write_json
+from xadapt.backbones.encoder.pooling import Dense, Pooling
+from xadapt.core.files import write_json
 
 TYPES = "sentence_transformers.models."
 # The older layout has one flag a mode and joins them in this order.

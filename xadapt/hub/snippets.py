@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from xadapt.backbones.pooling import Dense, Pooling
+from xadapt.backbones.encoder.pooling import Dense, Pooling
 from xadapt.hub.head_code import head_code, head_input
 from xadapt.hub.manifest import Manifest
 

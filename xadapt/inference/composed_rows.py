@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from xadapt.attach import Attachment, place, projects_positions, together
-from xadapt.attach_merged import merged, merged_in
-from xadapt.attach_sums import Sums, Updates
-from xadapt.backbones.encode import Rows
-from xadapt.backbones.encoder import Encoder
+from xadapt.backbones.encoder.encode import Rows
+from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.families import SitePoint
-from xadapt.compose.composed import Composed
-from xadapt.compose.text import show
-from xadapt.compose.values import Composition
-from xadapt.errors import UserError
+from xadapt.composition.composed import Composed
+from xadapt.composition.text import show
+from xadapt.composition.values import Composition
+from xadapt.core.errors import UserError
+from xadapt.injection.attachment import Attachment, place, projects_positions, together
+from xadapt.injection.batched_lora import Sums, Updates
+from xadapt.injection.merging import merged, merged_in
 from xadapt.modules.effects import Place
 from xadapt.modules.sums import terms_of
 

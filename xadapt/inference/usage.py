@@ -9,15 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from xadapt.attach import Attachment
-from xadapt.backbones.encode import token_states
-from xadapt.compose.by_language import for_language
-from xadapt.compose.composed import Composed
-from xadapt.compose.text import show
-from xadapt.compose.values import Composition, replaced
-from xadapt.errors import UserError
-from xadapt.inference.adapted import Adapted
-from xadapt.inference.module_places import short_names
+from xadapt.backbones.encoder.encode import token_states
+from xadapt.composition.by_language import for_language
+from xadapt.composition.composed import Composed
+from xadapt.composition.text import show
+from xadapt.composition.values import Composition, replaced
+from xadapt.core.errors import UserError
+from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.locate import short_names
+from xadapt.injection.attachment import Attachment
 from xadapt.modules.effects import Here, Place
 from xadapt.modules.mixing import Fused, Routed, routes
 from xadapt.report.usage import ALL, Cell, Usage

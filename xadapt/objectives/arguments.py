@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import torch
 
-from xadapt.errors import UserError
-from xadapt.heads import ArgumentHead, Asked, asked
-from xadapt.losses import token_cross_entropy
+from xadapt.core.errors import UserError
+from xadapt.data.records import ROLES, OpenTriples
+from xadapt.functional.losses import token_cross_entropy
+from xadapt.functional.tag_scheme import labels_of, to_labels
+from xadapt.heads.head import ArgumentHead, Asked, asked
 from xadapt.objectives.contract import Loss, States, View
-from xadapt.records import ROLES, OpenTriples
-from xadapt.tag_scheme import labels_of, to_labels
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Arguments:
     words. The predicate's own words are outside of all arguments.
 
     Source: the argument tagger of Multi²OIE, Ro et al. 2020, https://arxiv.org/abs/2009.08128,
-    section 3.3, with a simpler head: see `xadapt.heads.ArgumentHead`.
+    section 3.3, with a simpler head: see `xadapt.heads.head.ArgumentHead`.
 
     Attributes:
         hidden: Features of the head's hidden layer.

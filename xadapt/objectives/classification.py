@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 
-from xadapt.errors import UserError
-from xadapt.heads import Head
+from xadapt.core.errors import UserError
+from xadapt.data.records import LabelledText
+from xadapt.heads.head import Head
 from xadapt.objectives.contract import Loss, States, View
-from xadapt.records import LabelledText
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from xadapt.losses import cosine_distance, squared_distance
+from xadapt.data.records import ParallelPair
+from xadapt.functional.losses import cosine_distance, squared_distance
 from xadapt.objectives.contract import Loss, View
-from xadapt.records import ParallelPair
 
 
 @dataclass(frozen=True)

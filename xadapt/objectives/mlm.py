@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from xadapt.errors import UserError
-from xadapt.losses import token_cross_entropy
+from xadapt.core.errors import UserError
+from xadapt.data.records import PlainText
+from xadapt.functional.losses import token_cross_entropy
 from xadapt.objectives.contract import Loss, States, View, draws
-from xadapt.records import PlainText
 
 
 @dataclass(frozen=True)

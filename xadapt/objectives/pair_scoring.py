@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import torch
 
-from xadapt.backbones.pairs import Pair
-from xadapt.errors import UserError
-from xadapt.heads import Head
+from xadapt.backbones.encoder.pairs import Pair
+from xadapt.core.errors import UserError
+from xadapt.data.records import ScoredPair
+from xadapt.heads.head import Head
 from xadapt.objectives.contract import Loss, States, View
-from xadapt.records import ScoredPair
 
 Scale = tuple[float, float]
 

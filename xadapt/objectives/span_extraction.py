@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 
-from xadapt.backbones.pairs import Window
-from xadapt.errors import UserError
-from xadapt.heads import Head
+from xadapt.backbones.encoder.pairs import Window
+from xadapt.core.errors import UserError
+from xadapt.data.records import Question
+from xadapt.heads.head import Head
 from xadapt.objectives.contract import Loss, States, View
-from xadapt.records import Question
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Literal
 
 import torch
 
-from xadapt.errors import UserError
-from xadapt.heads import Head
-from xadapt.losses import token_cross_entropy
+from xadapt.core.errors import UserError
+from xadapt.data.records import TaggedSentence
+from xadapt.functional.losses import token_cross_entropy
+from xadapt.functional.tag_scheme import labels_of, to_labels
+from xadapt.heads.head import Head
 from xadapt.objectives.contract import Loss, States, View
-from xadapt.records import TaggedSentence
-from xadapt.tag_scheme import labels_of, to_labels
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from xadapt.losses import info_nce
+from xadapt.core.text_key import normal_key
+from xadapt.data.records import ParallelPair
+from xadapt.functional.losses import info_nce
 from xadapt.objectives.contract import Bank, Loss, View
-from xadapt.records import ParallelPair
-from xadapt.text_key import normal_key
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from xadapt.errors import UserError
-from xadapt.files import atomic_file
+from xadapt.core.errors import UserError
+from xadapt.core.files import atomic_file
 from xadapt.report.headline import FOUND, measure_name, shown
 from xadapt.report.results import MODULE, LanguageResult, Report
 from xadapt.report.style import LIGHT, SERIES, variable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from xadapt.files import write_text
+from xadapt.core.files import write_text
 from xadapt.report.figures import dev_svg, loss_svg
 from xadapt.report.headline import chance, headline, measure_name
 from xadapt.report.panels import examples_html, heat_html, scores_html

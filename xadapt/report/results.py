@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from xadapt.errors import UserError
-from xadapt.languages import display_name
+from xadapt.core.errors import UserError
+from xadapt.languages.tags import display_name
 
 BASE = "frozen base"
 TFIDF = "TF-IDF"

@@ -14,8 +14,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
-from xadapt.errors import UserError
-from xadapt.files import atomic_file
+from xadapt.core.errors import UserError
+from xadapt.core.files import atomic_file
 from xadapt.report.figures import plain
 from xadapt.report.style import LIGHT
 

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from xadapt.losses import cosine_distance
+from xadapt.data.records import WordPair
+from xadapt.functional.losses import cosine_distance
 from xadapt.modules.effects import BELOW, EMBEDDINGS, Effect, Geometry, ModuleOptions
 from xadapt.objectives.contract import Loss, States, View
-from xadapt.records import WordPair
 
 
 class Options(ModuleOptions):

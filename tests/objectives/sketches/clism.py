@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from xadapt.data.records import Record
 from xadapt.modules.effects import BELOW, EMBEDDINGS, Effect, Geometry, ModuleOptions
 from xadapt.objectives.contract import Loss, States, View
-from xadapt.records import Record
 
 
 @dataclass(frozen=True, slots=True)

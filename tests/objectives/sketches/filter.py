@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from torch import nn
 
+from xadapt.data.records import Record
 from xadapt.objectives.contract import Loss, States, View
-from xadapt.records import Record
 
 
 @dataclass(frozen=True, slots=True)

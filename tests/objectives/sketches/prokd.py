@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from xadapt.data.records import TaggedSentence
 from xadapt.objectives.contract import Loss, States, View
-from xadapt.records import TaggedSentence
 
 
 class Tagger(nn.Module):

@@ -1,0 +1,71 @@
+"""Scripts of letters, languages and texts."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+
+import pytest
+
+from xadapt.data.transforms.scripts import (
+    expected,
+    script_of,
+    script_share,
+    weight,
+    weighted_length,
+)
+
+
+@pytest.mark.parametrize(
+    ("char", "code"),
+    [
+        *[("a", "Latn"), ("ß", "Latn"), ("Ａ", "Latn"), ("я", "Cyrl"), ("λ", "Grek")],
+        *[("語", "Hani"), ("々", "Hani"), ("あ", "Hira"), ("ア", "Kana"), ("ｱ", "Kana")],
+        *[("ー", "Kana"), ("한", "Hang"), ("क", "Deva"), ("ि", "Deva"), ("ع", "Arab")],
+        *[("ก", "Thai"), ("አ", "Ethi"), ("ლ", "Geor"), ("𠮷", "Hani"), ("豈", "Hani")],
+        *[("1", ""), (" ", ""), ("。", ""), ("\u0301", ""), ("😀", ""), ("\ud800", "")],
+    ],
+)
+def test_letters(char, code):
+    assert script_of(char) == code
+
+
+@pytest.mark.parametrize(
+    ("tag", "codes"),
+    [
+        ("de", {"Latn"}),
+        ("ja", {"Hira", "Kana", "Hani"}),
+        ("ko", {"Hang", "Hani"}),
+        ("zh-Hant", {"Hani", "Bopo"}),
+        ("sr", {"Cyrl", "Latn"}),
+        ("sr-Latn", {"Latn"}),
+        ("sr-Latn-RS", {"Latn"}),
+        ("hi", {"Deva"}),
+        ("egy", set()),
+    ],
+)
+def test_scripts_of_languages(tag, codes):
+    assert expected(tag) == codes
+
+
+def test_shares_weigh_ideographs():
+    assert script_share("привет", "ru") == 1
+    assert script_share("привет", "de") == 0
+    assert script_share("приве a b c", "ru") == pytest.approx(5 / 8)
+    assert script_share("漢字 abc", "zh") == pytest.approx(6 / 9)
+    assert script_share("1, 2 ... 😀", "ru") == 1
+    assert script_share("", "ru") == 1
+    assert script_share("abc", "egy") == 1
+
+
+def test_weights():
+    assert weighted_length("abc 1") == 5
+    assert weighted_length("語a") == 4
+    assert weight("。") == 1
+
+
+def test_every_script_in_the_table_has_letters():
+    from xadapt.data.transforms import scripts
+
+    found = {script_of(chr(code)) for code in range(sys.maxunicode + 1) if code < 0x20000}
+    assert set(scripts._NAMES) <= found, unicodedata.unidata_version

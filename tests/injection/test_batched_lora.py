@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+from tiny_models import FAMILIES, padded, tiny_encoder
+from tiny_training import forward, module_for, shaken
+
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.composition.composed import Composed
+from xadapt.composition.values import Composition, Mix, Stack
+from xadapt.injection import batched_lora as attach_sums
+from xadapt.injection.attachment import Attachment, place, projects_positions
+from xadapt.injection.batched_lora import Sums
+from xadapt.modules.sums import terms_of
+
+SITES = ["q", "k", "v", "attn_out", "ffn_in", "ffn_out"]
+PLANS: dict[str, dict] = {
+    "a": {"rank": 2, "sites": SITES},
+    "b": {"rank": 3, "sites": SITES, "alpha": 5.0},
+    "c": {"rank": 1, "sites": ["v"], "layers": [1, 3]},
+}
+VALUES: list[Composition] = ["a", "b", Stack("a", "c"), Mix({"b": 0.5, "c": -2.0}), "c", "a"]
+CASES = [
+    [0, 1, 2, 3],  # every row its own
+    [None, 4, 0, None],  # rows without, and a site that one row has alone
+    [2, 2, 2, 2],  # one for all
+    [1, None, None, 1],
+    [None, None, None, None],
+]
+
+
+def modules(encoder: Encoder, scale: float = 0.3) -> dict:
+    return {
+        name: shaken(module_for(encoder, **options), seed, scale)
+        for seed, (name, options) in enumerate(PLANS.items())
+    }
+
+
+def sums_of(encoder: Encoder, wholes: list[Composed]) -> Sums:
+    rows = []
+    for whole in wholes:
+        terms = terms_of(whole.effects())
+        assert terms is not None
+        sites = {effect.place: place(encoder, effect) for effect in whole.effects()}
+        rows.append({at: (site, terms[at]) for at, site in sites.items() if site})
+    return Sums(rows)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("long", [0, 10**6])
+def test_rows_together_are_rows_apart(
+    family: str, long: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attach_sums, "LONG", long)  # always by row, or always by owner
+    encoder = tiny_encoder(family)
+    if projects_positions(encoder):
+        pytest.skip("rows of this family are seen apart")
+    tokens, mask = padded(encoder)
+    wholes = [Composed(value, modules(encoder)) for value in VALUES]
+    with torch.no_grad():
+        plain = forward(encoder, tokens, mask)
+        apart = []
+        for whole in wholes:
+            attachment = Attachment(encoder, whole)
+            with attachment.on():
+                apart.append(forward(encoder, tokens, mask))
+            attachment.remove()
+        size = max(float(states.abs().max()) for states in apart)
+        together = sums_of(encoder, wholes)
+        assert torch.equal(forward(encoder, tokens, mask), plain)
+        for acts in CASES:
+            with together.on(acts):
+                found = forward(encoder, tokens, mask)
+            for row, act in enumerate(acts):
+                if act is None:
+                    assert torch.equal(found[row], plain[row])
+                else:
+                    assert (found[row] - apart[act][row]).abs().max() <= 1e-5 * size
+                    assert (found[row] - plain[row])[mask[row].bool()].abs().max() > 1e-3
+        assert torch.equal(forward(encoder, tokens, mask), plain)
+        together.remove()
+    assert not any(m._forward_hooks for m in encoder.model.modules())
+
+
+def test_against_a_slow_twin_by_fuzz() -> None:
+    """One linear, rows and owners at random, against a loop over rows in double precision."""
+    rng = random.Random(0)
+    for turn in range(40):
+        torch.manual_seed(turn)
+        batch, length, n = rng.randint(1, 7), rng.randint(1, 40), rng.randint(1, 5)
+        ranks = [rng.randint(1, 9) for _ in range(n)]
+        factors = [(torch.randn(r, 6), torch.randn(4, r)) for r in ranks]
+        owners = torch.tensor([rng.randrange(n) for _ in range(batch)])
+        x, y = torch.randn(batch, length, 6), torch.randn(batch, length, 4)
+        found = attach_sums._sum(x, y, factors, owners)
+        for row, owner in enumerate(owners.tolist() if n > 1 else [0] * batch):
+            down, up = (value.double() for value in factors[owner])
+            wanted = y[row].double() + x[row].double() @ down.T @ up.T
+            torch.testing.assert_close(found[row].double(), wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_a_forward_in_bfloat16_stays_in_it_and_near() -> None:
+    encoder = tiny_encoder("bert")
+    exact = [Composed(value, modules(encoder)) for value in VALUES]
+    tokens, mask = padded(encoder)
+    with torch.no_grad():
+        sums = sums_of(encoder, exact)
+        with sums.on([0, 1, None, 4]):
+            wanted = forward(encoder, tokens, mask)
+        sums.remove()
+        encoder.model.to(torch.bfloat16)
+        sums = sums_of(encoder, exact)
+        with sums.on([0, 1, None, 4]):
+            found = forward(encoder, tokens, mask)
+    assert found.dtype == torch.bfloat16
+    assert (found.float() - wanted).abs().max() < 0.05 * wanted.abs().max()
+
+
+@pytest.mark.parametrize("long", [0, 10**6])
+def test_gradients_are_those_of_rows_apart(long: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attach_sums, "LONG", long)
+    encoder = tiny_encoder("bert")
+    tokens, mask = padded(encoder)
+    own = modules(encoder)
+    sums = sums_of(encoder, [Composed("a", own), Composed(Stack("b", "c"), own)])
+    with sums.on([0, 1, None, 0]):
+        forward(encoder, tokens, mask).square().sum().backward()
+    sums.remove()
+    found = {(n, k): p.grad for n, m in own.items() for k, p in m.named_parameters()}
+    for module in own.values():
+        module.zero_grad()
+    one, two = Attachment(encoder, own["a"]), Attachment(encoder, Composed(Stack("b", "c"), own))
+    with one.on([0, 3]), two.on([1]):
+        forward(encoder, tokens, mask).square().sum().backward()
+    for (name, key), grad in found.items():
+        wanted = own[name].get_parameter(key).grad
+        assert grad is not None and wanted is not None
+        assert (grad - wanted).abs().max() <= 1e-4 * max(1.0, float(wanted.abs().max()))

@@ -1,0 +1,34 @@
+import pytest
+import torch
+from tiny_folders import TEXTS, base_and_encoder, manifest_of, own_states, random_module
+
+from xadapt.hub.folder import write_folder
+from xadapt.integrations import sentence_transformers as bridge
+
+pytest.importorskip("sentence_transformers")
+pytest.importorskip("peft")
+
+
+@pytest.mark.parametrize(
+    "family", ["bert", "roberta", "xlmr", "distilbert", "deberta-v3", "modernbert"]
+)
+def test_a_folder_opens_by_its_name_alone(tmp_path, family):
+    base, encoder = base_and_encoder(tmp_path, family)
+    module = random_module(encoder, "lora", rank=3, alpha=7)
+    write_folder(tmp_path / "out", module, encoder, manifest_of(encoder, module), verify={})
+    ids, mask, own = own_states(encoder, [module])
+    real = mask.bool()
+    theirs = bridge.states(tmp_path / "out", base, ids, mask)
+    torch.testing.assert_close(theirs[real], own[real], rtol=1e-5, atol=1e-5)
+    theirs = bridge.vectors(tmp_path / "out", base, TEXTS)
+    torch.testing.assert_close(theirs, encoder.pool(own, mask), rtol=1e-5, atol=1e-5)
+
+
+def test_the_published_folder_is_not_touched(tmp_path):
+    base, encoder = base_and_encoder(tmp_path, "bert")
+    module = random_module(encoder, "lora")
+    out = tmp_path / "out"
+    write_folder(out, module, encoder, manifest_of(encoder, module), verify={})
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    bridge.vectors(out, base, TEXTS)
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from xadapt.core.errors import UserError
+from xadapt.languages.families import families, groups, stand_in
+from xadapt.languages.tags import normalise
+
+
+@pytest.mark.parametrize(
+    ("tag", "known", "near"),
+    [
+        ("zu", ["en", "sw", "de"], "sw"),
+        ("xh", ["sw", "zu"], "sw"),  # the table does not divide Bantu: the first counts
+        ("ur", ["en", "hi", "fa"], "fa"),  # Hindi is nearer and in another script
+        ("sr", ["hr", "ru", "bg"], "bg"),
+        ("uk", ["pl", "ru"], "ru"),
+        ("nb", ["de", "sv"], "sv"),
+        ("pt-BR", ["fr", "es"], "fr"),
+        ("az", ["tr"], "tr"),
+        ("fr", ["de", "sw"], None),
+        ("mt", ["ar"], None),
+        ("eu", ["es", "fr"], None),
+        ("tlh", ["en"], None),
+        ("zu", [], None),
+    ],
+)
+def test_one_script_and_one_branch(tag, known, near):
+    assert stand_in(tag, known) == near
+
+
+def test_the_table_is_whole():
+    table = families()
+    assert len(table) > 300 and all(normalise(tag) == tag for tag in table)
+    assert all(path and all(len(code) == 3 for code in path) for path in table.values())
+    assert groups("swh") == groups("sw") == ("nic", "bnt") and groups("tlh") == ()
+
+
+def test_no_language_tag_is_refused():
+    with pytest.raises(UserError):
+        stand_in("not a tag!", ["en"])

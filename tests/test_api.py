@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_commands import QUICK, Place, everything, good
+
+import xadapt
+from xadapt.core.errors import UserError
+from xadapt.core.files import read_json
+from xadapt.evaluation.bitext import Result
+
+TEXTS = ["die katze", "the cat", "ein hund"]
+
+
+def test_train_load_encode_evaluate(place: Place, tmp_path: Path) -> None:
+    said: list[str] = []
+    trained = xadapt.train(
+        "translation_ranking",
+        base=str(place.base),
+        data=place.data,
+        lang="deu",
+        out=tmp_path / "de",
+        settings=QUICK[1::2],
+        say=said.append,
+    )
+    assert trained.manifest.languages == ["de"] and said
+    adapted = xadapt.load(str(place.base), tmp_path / "de", dtype="float32")
+    tags = ["de", None, "de"]
+    vectors = xadapt.encode(
+        TEXTS, base=str(place.base), modules=[tmp_path / "de"], languages=tags, dtype="float32"
+    )
+    np.testing.assert_array_equal(vectors, adapted.encode(TEXTS, tags))
+    result = xadapt.evaluate(
+        "bitext", base=str(place.base), data=place.test, module=tmp_path / "de", controls=True
+    )
+    assert isinstance(result, Result) and result.pool == 40
+
+
+def test_both_faces_give_the_same(place: Place, tmp_path: Path) -> None:
+    xadapt.train(
+        "translation_ranking",
+        base=str(place.base),
+        data=place.data,
+        lang="de",
+        out=tmp_path / "a",
+        settings=QUICK[1::2],
+    )
+    good(*place.train(tmp_path / "b"))
+    one, two = ((tmp_path / n / "module.safetensors").read_bytes() for n in "ab")
+    assert one == two
+    given = ("--base", place.base, "--module", tmp_path / "b", "--data", place.test)
+    good("evaluate", "bitext", *given, "--json", tmp_path / "r.json")
+    result = xadapt.evaluate("bitext", base=str(place.base), data=place.test, module=tmp_path / "a")
+    assert read_json(tmp_path / "r.json")["rows"] == result.to_dict()["rows"]
+
+
+def test_mistakes_are_user_errors(place: Place, tmp_path: Path) -> None:
+    base = str(place.base)
+    with pytest.raises(UserError, match="no such file"):
+        xadapt.train("mlm", base=base, data=tmp_path / "none", lang="de", out=tmp_path / "o")
+    assert everything(tmp_path) == []

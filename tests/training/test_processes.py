@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import two_processes
+from safetensors.torch import load_file
+
+from xadapt.training.metrics_log import read_metrics
+from xadapt.training.processes import Processes
+
+TESTS = Path(two_processes.__file__).parent
+
+
+def test_one_process_is_all():
+    one = Processes(cpu=True)
+    assert (one.rank, one.world, one.main) == (0, 1, True) and one.share(3) == [0, 1, 2]
+    rows = torch.randn(3, 2)
+    assert one.gather_rows(rows, 3) is rows and one.total(torch.tensor(2.0)) == 2
+    assert one.any(True) and not one.any(False) and one.from_main(lambda: "x") == "x"
+    parameter = torch.nn.Parameter(torch.ones(2))
+    one.average_gradients([parameter])
+    assert parameter.grad is None
+    one.wait()
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """The same runs by one process and by two."""
+    one, two = (tmp_path_factory.mktemp(name) for name in ("one", "two"))
+    two_processes.main(one, 1)
+    env = {
+        **os.environ,
+        "ACCELERATE_USE_CPU": "true",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]),
+    }
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command = [sys.executable, *launch, str(TESTS / "two_processes.py"), str(two), "2"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Warning" not in done.stderr
+    return one, two
+
+
+@pytest.mark.parametrize("name", sorted(two_processes.runs()))
+def test_two_processes_give_what_one_gives(results, name):
+    curves = [read_metrics(folder / name / "metrics.jsonl") for folder in results]
+    steps = [[row for row in rows if "loss" in row] for rows in curves]
+    assert len(steps[0]) == len(steps[1]) > 3
+    for one, two in zip(*steps, strict=True):
+        keys = [key for key in one if key.startswith("loss")]
+        assert [two[key] for key in keys] == pytest.approx([one[key] for key in keys], abs=1e-4)
+    assert len(curves[1]) == len(curves[0])  # nothing is written twice
+    firsts = [load_file(folder / f"{name}.first.safetensors") for folder in results]
+    for key, value in firsts[0].items():  # AdamW would hide a factor
+        assert torch.allclose(value, firsts[1][key], atol=1e-6 + 1e-4 * float(value.abs().max())), (
+            key
+        )
+    weights = [load_file(folder / f"{name}.safetensors") for folder in results]
+    assert weights[0].keys() == weights[1].keys()
+    for key, value in weights[0].items():
+        assert torch.allclose(value, weights[1][key], atol=1e-5), key

@@ -1,0 +1,221 @@
+"""The verbs of xadapt in Python, the same as on the command line.
+
+```python
+import xadapt
+
+trained = xadapt.train("translation_ranking", base=BASE, data="pairs.tsv", lang="sw", out="sw")
+result = xadapt.evaluate("bitext", base=BASE, data="test.tsv", module="sw", controls=True)
+vectors = xadapt.load(BASE, "sw").encode(["Habari za asubuhi"], ["sw"])
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xadapt import integrations as bridges
+from xadapt.composition.values import Composition
+from xadapt.config.recipe import Recipe
+from xadapt.config.recipe_file import find_recipe, load_recipe
+from xadapt.core.files import require_empty, write_json
+from xadapt.data.loading.records import Source
+from xadapt.inference import measured_fallback as measured_stand_in
+from xadapt.inference.adapted_encoder import Adapted
+from xadapt.languages import tags as languages
+from xadapt.pipelines import compose as composing
+from xadapt.pipelines import train as run
+from xadapt.pipelines import weight_search as few_shot
+from xadapt.tasks.assess.heads import evaluate_classification, evaluate_qa
+from xadapt.tasks.assess.open_ie import evaluate_open_ie
+from xadapt.tasks.assess.retrieval import evaluate
+from xadapt.tasks.assess.sts import evaluate_sts
+from xadapt.tasks.assess.tagging import evaluate_tagging
+
+__all__ = [
+    "compose", "encode", "evaluate", "evaluate_classification", "evaluate_open_ie",
+    "evaluate_qa", "evaluate_sts", "evaluate_tagging", "load", "train",
+]  # fmt: skip
+
+
+def load(
+    base: str,
+    *folders: str | Path,
+    compose: str | Composition = None,
+    dtype: str = "auto",
+    device: str = "auto",
+) -> Adapted:
+    """A base with any number of modules, ready to encode.
+
+    Args:
+        base: Hub id, folder or ``package:NAME/SUBDIR``.
+        folders: Folders of modules trained on this base, each for other languages; text
+            ``NAME=FOLDER`` gives one a name.
+        compose: Which of them act on a row, such as ``"mix(a:.7, b:.3) + ner"``; without, each
+            acts on rows of its languages.
+        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+    Raises:
+        UserError: A folder is no module, or belongs to another base, or it is not clear which
+            module is for a language.
+    """
+    return Adapted.load(base, *map(str, folders), compose=compose, dtype=dtype, device=device)
+
+
+def encode(
+    texts: Sequence[str],
+    *,
+    base: str,
+    modules: Sequence[str | Path] = (),
+    languages: Sequence[str | None] | None = None,
+    compose: str | Composition = None,
+    choose_by: str | Path | None = None,
+    dtype: str = "auto",
+) -> NDArray[np.float32]:
+    """Vectors of texts, each through the module of its language; to encode more, `load` once.
+
+    Args:
+        texts: Any number of texts.
+        base: Hub id, folder or ``package:NAME/SUBDIR``.
+        modules: Folders of modules trained on this base.
+        languages: A tag for each text; ``None`` for a row means the bare base. Without the
+            list, the one module there is acts on every row.
+        compose: A composition of the modules, as for `load`.
+        choose_by: Text of a language that has no module: what does best on it stands in, see
+            `xadapt.inference.measured_fallback`.
+        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
+
+    Returns:
+        ``(n, dim)``, fp32.
+
+    Raises:
+        UserError: As for `load`, or the two lists differ in length.
+    """
+    adapted = load(base, *modules, compose=compose, dtype=dtype)
+    if choose_by is not None:
+        measured_stand_in.choose_by(adapted, languages or [], str(choose_by))
+    return adapted.encode(texts, languages)
+
+
+def compose(
+    expression: str | Composition,
+    *,
+    base: str,
+    out: str | Path,
+    modules: Sequence[str | Path] = (),
+    rank: int | None = None,
+    apart: bool = False,
+    merged: bool = False,
+    averaged: bool = False,
+    setup: bool = False,
+    examples: str | Path | None = None,
+    lang: str | None = None,
+    budget: int = few_shot.BUDGET,
+    say: Callable[[str], None] = lambda _: None,
+) -> few_shot.Found | None:
+    """Make one folder of modules that act together: a plain LoRA where that is exact.
+
+    Args:
+        expression: A composition or its text, such as ``"mix(a:.7, b:.3)"``; names are folders.
+        base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
+        out: Folder to make.
+        modules: Folders of modules; text ``NAME=FOLDER`` gives one a name.
+        rank: Cut the one LoRA to this rank.
+        apart: Keep LoRAs apart that could be one.
+        merged: Write the whole base with the LoRA in its weights.
+        averaged: Average the parameters instead, which gives one module of any kind.
+        setup: Write an adapter setup, which adapters loads whole.
+        examples: A few labelled examples, on which the weights of the one mixture in the
+            expression are searched; see `xadapt.pipelines.weight_search`.
+        lang: Language of the examples.
+        budget: Sets of weights that are tried.
+        say: Told what is written.
+
+    Returns:
+        What the search found, if there was one.
+
+    Raises:
+        UserError: It can't be composed; nothing is left behind.
+    """
+    folders = [str(folder) for folder in modules]
+    found = None
+    if examples is not None:
+        require_empty(out)
+        found = few_shot.few_shot(
+            expression, base=base, folders=folders, examples=str(examples), lang=lang, budget=budget
+        )
+        expression = found.composition
+    composing.compose(
+        expression,
+        base=base,
+        folders=folders,
+        out=Path(out),
+        verify=bridges.compare_loaders,
+        rank=rank,
+        apart=apart,
+        merged=merged,
+        averaged=averaged,
+        setup=setup,
+        say=say,
+    )
+    if found is not None:
+        write_json(Path(out) / few_shot.FILE, found.to_dict())
+    return found
+
+
+def train(
+    recipe: str | Path | Recipe,
+    *,
+    base: str,
+    data: str | Path,
+    lang: str,
+    out: str | Path,
+    settings: Sequence[str] = (),
+    dev: str | Path | None = None,
+    pivot: str = "en",
+    columns: str | None = None,
+    controls: bool = False,
+    resume: bool = False,
+    compose: str | Sequence[str] = (),
+    say: Callable[[str], None] = lambda _: None,
+    show: bool = False,
+) -> run.Trained:
+    """Train one module and write its folder, with evidence and card.
+
+    Args:
+        recipe: A YAML file, the name of a shipped recipe, or a recipe.
+        base: Hub id, folder or ``package:NAME/SUBDIR``.
+        data: Parallel text: a file, ``cldr``, or ``hf:org/name``.
+        lang: The language being adapted: BCP-47 or ISO 639-3.
+        out: Folder to make.
+        settings: Changes to a recipe that is named, such as ``train.epochs=3``.
+        dev: Development pairs; without any they are taken from the data.
+        pivot: The other side's language.
+        columns: ``PIVOT,LANGUAGE`` as numbers from 1 or names.
+        controls: Also train the twin on shuffled pairs.
+        resume: Go on with an interrupted run.
+        compose: What to train inside, over folders and ``self``, such as ``"runs/en + self"``;
+            several take turns from step to step.
+        say: Told what happens, a line at a time.
+        show: Whether to show progress on stderr.
+
+    Raises:
+        UserError: Something that was given is wrong; nothing is left behind.
+    """
+    plan = recipe if isinstance(recipe, Recipe) else load_recipe(find_recipe(recipe), settings)
+    tag = languages.normalise(lang)
+    job = run.Job(
+        base,
+        (Source(str(data), tag, pivot, columns),),
+        Path(out),
+        (Source(str(dev), tag, pivot, columns),) if dev else (),
+        resume,
+        controls,
+        show=show,
+        compose=(compose,) if isinstance(compose, str) else tuple(compose),
+    )
+    return run.train(plan, job, bridges.compare_loaders, say)

@@ -1,0 +1,1 @@
+"""States and vectors of the frozen base, computed once for each row."""

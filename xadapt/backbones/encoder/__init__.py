@@ -1,0 +1,1 @@
+"""Encoders: tokens to states, states through layers, states to vectors."""

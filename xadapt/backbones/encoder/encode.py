@@ -1,0 +1,141 @@
+"""Texts to vectors through whatever acts on the encoder just now.
+
+Inside `xadapt.backbones.shared_forwards.sharing` several processes share the forwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.shared_forwards import forwards
+
+Progress = Callable[[int], None]
+Rows = Callable[[list[int]], AbstractContextManager]
+
+
+def encode(
+    encoder: Encoder,
+    texts: Sequence[str],
+    *,
+    batch_tokens: int = 4096,
+    rows: Rows | None = None,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Encode texts, sorted by length inside, without gradient.
+
+    Args:
+        encoder: The encoder; modules that are on act.
+        texts: Any number of texts.
+        batch_tokens: Padded tokens in one forward at most.
+        rows: Given the positions of the texts of one forward, a context to run it in; this is
+            how different rows get different modules.
+        progress: Told how many texts were encoded after each forward.
+
+    Returns:
+        ``(n, dim)``, fp32, on the CPU, in the order of the texts.
+    """
+    ids = encoder.tokenize(texts)
+    out: Tensor | None = None
+
+    def compute(chunk: list[int]) -> Tensor:
+        with rows(chunk) if rows else nullcontext():
+            return pooled(encoder, [ids[i] for i in chunk]).cpu()
+
+    order = chunks([len(row) for row in ids], batch_tokens)
+    with torch.inference_mode():
+        for chunk, vectors in forwards(ids, order, compute, torch.device("cpu")):
+            out = vectors.new_zeros(len(ids), vectors.shape[-1]) if out is None else out
+            out[chunk] = vectors
+            if progress:
+                progress(len(chunk))
+    return torch.zeros(0, dimension(encoder)) if out is None else out.clone()
+
+
+def token_states(
+    encoder: Encoder,
+    ids: Sequence[Sequence[int]],
+    *,
+    second: Sequence[int] | None = None,
+    stop: int | None = None,
+    batch_tokens: int = 4096,
+    rows: Rows | None = None,
+) -> Iterator[tuple[list[int], Tensor]]:
+    """States of token sequences after the last layer, or an earlier one, sorted by length inside.
+
+    Args:
+        encoder: The encoder; modules that are on act.
+        ids: Any number of token sequences.
+        second: For each of them where its second segment begins, as for `Encoder.embed`.
+        stop: One past the last layer that is run; all if not given.
+        batch_tokens: Padded tokens in one forward at most.
+        rows: As for `encode`.
+
+    Yields:
+        The positions of some rows and their states ``(rows, tokens, width)``.
+    """
+
+    def compute(chunk: list[int]) -> Tensor:
+        with rows(chunk) if rows else nullcontext():
+            begins = None if second is None else [second[i] for i in chunk]
+            return forward(encoder, [ids[i] for i in chunk], begins, stop)[0]
+
+    order = chunks([len(row) for row in ids], batch_tokens)
+    yield from forwards(ids, order, compute, encoder.device)
+
+
+def forward(
+    encoder: Encoder,
+    ids: Sequence[Sequence[int]],
+    second: Sequence[int] | None = None,
+    stop: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """One forward of token sequences; from kept states on where `Encoder.reuse` allows it.
+
+    Args:
+        encoder: The encoder; modules that are on act.
+        ids: Token sequences.
+        second: As for `token_states`.
+        stop: As for `token_states`.
+
+    Returns:
+        States ``(batch, tokens, width)`` and mask ``(batch, tokens)``.
+    """
+    kept = encoder.reuse.up_to(stop)
+    if kept is not None:
+        begins = [None] * len(ids) if second is None else second
+        hidden, mask = kept.entering([(tuple(row), b) for row, b in zip(ids, begins, strict=True)])
+        return encoder.run(hidden, mask, kept.start, stop), mask
+    tokens, mask = encoder.batch(ids)
+    return encoder.run(encoder.embed(tokens, mask, second), mask, 0, stop), mask
+
+
+def dimension(encoder: Encoder) -> int:
+    """Features of the encoder's sentence vectors."""
+    pooling = encoder.pooling
+    if pooling.dense:
+        return pooling.dense[-1].out_features
+    return encoder.width * len(pooling.modes)
+
+
+def pooled(encoder: Encoder, ids: Sequence[Sequence[int]]) -> Tensor:
+    """One forward of token sequences to sentence vectors ``(n, dim)``."""
+    return encoder.pool(*forward(encoder, ids))
+
+
+def chunks(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+    """Group positions by length so that each group fits the padded token budget.
+
+    Yields:
+        Positions, longest rows first; a row longer than the budget stands alone.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    start = 0
+    while start < len(order):
+        size = max(1, batch_tokens // max(1, lengths[order[start]]))
+        yield order[start : start + size]
+        start += size

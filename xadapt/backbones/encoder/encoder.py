@@ -1,0 +1,289 @@
+"""The frozen encoder: texts to tokens, tokens to states, states through layers, states to vectors.
+
+One primitive, :meth:`Encoder.run`, takes states through any span of layers; running all of them
+equals the transformers model. Nothing here trains: every weight is frozen, and always in eval mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xadapt.backbones import fingerprint as prints
+from xadapt.backbones import loading, quantized
+from xadapt.backbones.bases import Base, resolve
+from xadapt.backbones.cache.reuse import Reuse
+from xadapt.backbones.encoder import masked_lm, sbert_files
+from xadapt.backbones.encoder.pooling import Pooling, pool
+from xadapt.backbones.encoder.slices import Slices
+from xadapt.backbones.families import Family, SitePoint, family_of, points
+from xadapt.backbones.limits import max_length, padding_id
+
+
+class Encoder:
+    """A frozen base with its tokenizer and its own way of pooling.
+
+    Made by :meth:`from_pretrained`, or by :meth:`wrap` from a model in memory.
+
+    Attributes:
+        base: What the user called it.
+        source: Where it was found.
+        model: The plain transformers encoder, without pooler or head.
+        quantized: What its linears are held in, ``int8`` or ``nf4``, if not in ``dtype``.
+        tokenizer: Its tokenizer.
+        family: The names of its architecture.
+        pooling: How it makes a vector of a text.
+        dense: The dense layers of its pooling, in float32; empty if it has none.
+        depth: Number of layers.
+        width: Size of a token state.
+        max_length: Most tokens kept of a text, special ones among them.
+        mask: The mask of the latest forward, for modules that read it.
+        reuse: What acts on it just now, and the states that forwards may begin at.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer: Any,
+        family: Family,
+        source: Base,
+        pooling: Pooling,
+        dense: nn.Module | None = None,
+    ) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.quantized = quantized.settle(model)
+        self.tokenizer, self.family, self.source, self.pooling = tokenizer, family, source, pooling
+        self.base = source.spec
+        self.dense = dense if dense is not None else nn.Sequential()
+        self._slices = Slices(model, family)
+        self.depth = self._slices.depth
+        self.width = int(model.config.hidden_size)  # type: ignore[union-attr, arg-type]
+        self.max_length = max_length(model.config, tokenizer, family, pooling)
+        self._masked_lm: nn.Module | None = None
+        self._print: prints.Fingerprint | None = None
+        self._skip: tuple[str, int] | None = None
+        self.mask: Tensor | None = None
+        self.reuse = Reuse()
+
+    @classmethod
+    def from_pretrained(cls, base: str, *, dtype: str = "auto", device: str = "auto") -> Encoder:
+        """Load a base.
+
+        Args:
+            base: Hub id (``org/name`` or ``org/name@revision``), folder, or
+                ``package:NAME/SUBDIR``.
+            dtype: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the device is fast at it;
+                ``int8`` or ``nf4``: the linears in 8 or 4 bits, all else as for ``auto``.
+            device: ``cpu``, ``cuda``, ``mps``, or ``auto``.
+
+        Raises:
+            UserError: There is no such base, it is not supported, or its weights are not safe
+                or not complete; or what ``int8`` and ``nf4`` need is not here.
+        """
+        source = resolve(base)
+        place = loading.choose_device(device)
+        floats = loading.choose_dtype(dtype, place)
+        bits = quantized.options(dtype, floats, place) if dtype in quantized.NAMES else {}
+        model, family = loading.load_encoder(source, floats, **bits)
+        pooling = sbert_files.read(source)
+        dense = sbert_files.load_dense(source, pooling)
+        tokenizer = loading.load_tokenizer(source)
+        model = model if bits else model.to(place)
+        return cls(model, tokenizer, family, source, pooling, dense.to(place))
+
+    @classmethod
+    def wrap(
+        cls,
+        model: nn.Module,
+        tokenizer: Any,
+        *,
+        base: str = "memory",
+        pooling: Pooling | None = None,
+        masked_lm: nn.Module | None = None,
+    ) -> Encoder:
+        """Take a transformers encoder that is in memory; it is frozen in place.
+
+        Args:
+            model: A plain encoder of a supported family.
+            tokenizer: Its tokenizer.
+            base: What to call it.
+            pooling: How it pools; the masked mean if not given.
+            masked_lm: The ``...ForMaskedLM`` model around it, if :meth:`mlm_head` is wanted.
+
+        Raises:
+            UserError: The family is not supported.
+        """
+        family = family_of(str(model.config.model_type), base)  # type: ignore[union-attr]
+        encoder = cls(model, tokenizer, family, Base(base, "memory"), pooling or Pooling())
+        encoder._masked_lm = masked_lm
+        return encoder
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the states, and of all weights that are not quantised."""
+        return next(p.dtype for p in self.model.parameters() if p.is_floating_point())
+
+    @property
+    def precision(self) -> str:
+        """How the weights are held: ``float32``, ``bfloat16``, ``int8`` or ``nf4``."""
+        return self.quantized or str(self.dtype).removeprefix("torch.")
+
+    @property
+    def arithmetic(self) -> str:
+        """What states hang on besides the base and the device: its dtype, and its quantisation."""
+        return f"{self.dtype} {self.quantized}" if self.quantized else str(self.dtype)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    @property
+    def identity(self) -> prints.Fingerprint:
+        """The fingerprint in its parts; computed once, from the weights as stored."""
+        if self._print is None:
+            self._print = prints.fingerprint(self.stored_model(), self.tokenizer, self.family)
+        return self._print
+
+    @property
+    def fingerprint(self) -> str:
+        """``sha256:...`` over weights, tokenizer and configuration."""
+        return self.identity.id
+
+    def stored_model(self) -> nn.Module:
+        """The plain encoder as the base stores it: read again, unless it only is in memory."""
+        if self.source.kind == "memory":
+            return self.model
+        return loading.load_encoder(self.source, "auto")[0]
+
+    def hub_id(self) -> str | None:
+        """The Hub id of the base, if it is one or its weights are known to be one's."""
+        return prints.hub_id(self.source)
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of texts, with the base's prompt, its special tokens, and cut to its length."""
+        if not texts:
+            return []
+        prompt, lower = self.pooling.prompt, self.pooling.lower
+        full = [(prompt + text).lower() if lower else prompt + text for text in texts]
+        rows = self.tokenizer(full, truncation=True, max_length=self.max_length, padding=False)
+        return [list(row) for row in rows["input_ids"]]
+
+    def batch(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Pad rows of token ids on the right.
+
+        Returns:
+            Ids and mask (1 where a token is real), both ``(batch, tokens)``, on the device.
+        """
+        longest = max(map(len, ids), default=0)
+        pad = padding_id(self.model.config, self.tokenizer)
+        tokens = torch.full((len(ids), longest), pad, dtype=torch.long)
+        mask = torch.zeros_like(tokens)
+        for row, one in enumerate(ids):
+            tokens[row, : len(one)] = torch.tensor(one, dtype=torch.long)
+            mask[row, : len(one)] = 1
+        return tokens.to(self.device), mask.to(self.device)
+
+    def embed(self, tokens: Tensor, mask: Tensor, second: Sequence[int] | None = None) -> Tensor:
+        """What enters layer 0: ``(batch, tokens)`` to ``(batch, tokens, width)``.
+
+        Args:
+            tokens: Token ids, ``(batch, tokens)``.
+            mask: 1 where a token is real, ``(batch, tokens)``.
+            second: For each row where its second segment begins, as
+                `xadapt.backbones.encoder.pairs.Pair` has it; without, all is one segment. It counts only
+                in bases that tell segments apart by token types.
+        """
+        self.mask = mask
+        if second is None or (getattr(self.model.config, "type_vocab_size", 0) or 0) < 2:
+            return self._slices.embed(tokens, mask)
+        place = torch.arange(tokens.shape[1], device=tokens.device)
+        begins = torch.tensor(list(second), device=tokens.device)
+        return self._slices.embed(tokens, mask, (place >= begins[:, None]).long() * mask)
+
+    def run(
+        self,
+        hidden: Tensor,
+        mask: Tensor,
+        start: int = 0,
+        stop: int | None = None,
+        owner: Tensor | None = None,
+    ) -> Tensor:
+        """Take states through the layers ``start`` to ``stop - 1``.
+
+        Args:
+            hidden: States that enter layer ``start``, ``(batch, tokens, width)``.
+            mask: 1 where a token is real, ``(batch, tokens)``.
+            start: First layer.
+            stop: One past the last; None is the depth. At the depth the final norm is applied
+                too, where the family has one.
+            owner: The number of the row each token is of, ``(batch, tokens)``, where several
+                lie on a line (`Packs`): tokens attend to those of their own row alone.
+
+        Returns:
+            States ``(batch, tokens, width)`` in the encoder's dtype. Gradients flow to ``hidden``.
+
+        Raises:
+            UserError: The range is not inside the base's layers.
+        """
+        stop = self.depth if stop is None else stop
+        self.mask = mask
+        return self._slices.run(hidden.to(self.dtype), mask, start, stop, owner)
+
+    def pool(self, states: Tensor, mask: Tensor) -> Tensor:
+        """One vector a text, as the base's own files say: ``(batch, dim)`` in float32.
+
+        Args:
+            states: States after the last layer, ``(batch, tokens, width)``.
+            mask: 1 where a token is real, ``(batch, tokens)``.
+        """
+        skip = self._prompt_tokens()
+        if skip:
+            mask = mask.clone()
+            mask[:, :skip] = 0
+        return pool(states, mask, self.pooling, self.dense)
+
+    def mlm_head(
+        self, before_vocabulary: Callable[[Tensor], Tensor] | None = None
+    ) -> Callable[[Tensor], Tensor]:
+        """The base's masked-language-model head: ``(..., width)`` to ``(..., vocab)``.
+
+        Frozen; gradients flow to its input.
+
+        Args:
+            before_vocabulary: What states go through before they are compared with the
+                vocabulary's vectors, such as the inverse of an invertible adapter.
+
+        Raises:
+            UserError: The base has none.
+        """
+        if self._masked_lm is None:
+            loaded = masked_lm.load(self.source, self.family, self.dtype)
+            self._masked_lm = loaded.to(self.device)
+        return masked_lm.head(self._masked_lm, before_vocabulary)
+
+    def sites(self, layer: int, name: str) -> list[SitePoint]:
+        """The linears of one site of one layer; a gated FFN of two linears has two ``ffn_in``.
+
+        Args:
+            layer: 0 to ``depth - 1``.
+            name: One of ``q``, ``k``, ``v``, ``attn_out``, ``ffn_in``, ``ffn_out``.
+
+        Raises:
+            UserError: There is no such layer or site.
+        """
+        return points(self.model, self.family, layer, name)
+
+    def _prompt_tokens(self) -> int:
+        """Leading tokens that the pooling leaves out: the prompt's, where the base wants that."""
+        prompt = self.pooling.prompt
+        if self.pooling.include_prompt or not prompt:
+            return 0
+        if self._skip is None or self._skip[0] != prompt:
+            ids = self.tokenize([""])[0]
+            ends = bool(ids) and ids[-1] in self.tokenizer.all_special_ids
+            self._skip = (prompt, len(ids) - ends)
+        return self._skip[1]

@@ -1,0 +1,99 @@
+"""The masked-language-model head of a base, loaded on demand and called on states alone.
+
+The head is transformers' own ``...ForMaskedLM`` with its encoder replaced by a pass-through, so
+that what lies between states and logits in each family stays transformers' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_outputs import BaseModelOutput
+
+from xadapt.backbones import loading
+from xadapt.backbones.bases import Base
+from xadapt.backbones.encoder.slices import graft
+from xadapt.backbones.families import Family
+from xadapt.core.errors import UserError
+
+
+def load(base: Base, family: Family, dtype: torch.dtype) -> nn.Module:
+    """The ``...ForMaskedLM`` model of a base, frozen.
+
+    Raises:
+        UserError: The base has no such head.
+    """
+    options = family.mlm_options if family.masked_lm and base.kind != "memory" else ()
+    for option in options:
+        config = loading.load_config(base)
+        for name, value in option.items():
+            setattr(config, name, value)
+        model, missing = loading.load_model(base, "AutoModelForMaskedLM", config, dtype)
+        if not missing:
+            return model
+    raise UserError(
+        "the base has no masked-language-model head",
+        where=base.spec,
+        todo="Use a base that was published with one, or an objective that needs none",
+    )
+
+
+def head(
+    model: nn.Module, before_vocabulary: Callable[[Tensor], Tensor] | None = None
+) -> Callable[[Tensor], Tensor]:
+    """The part of a ``...ForMaskedLM`` model after its encoder.
+
+    Args:
+        model: The model.
+        before_vocabulary: What the states, ``(1, n, width)``, go through before they are compared
+            with the vocabulary's vectors.
+
+    Returns:
+        A function of states ``(..., width)`` that gives logits ``(..., vocab)``.
+
+    Raises:
+        UserError: ``before_vocabulary`` is given and the head compares with no layer of its own.
+    """
+    prefix = str(model.base_model_prefix)
+    part = graft(model, prefix, _States(model.get_submodule(prefix)))
+
+    def logits(states: Tensor) -> Tensor:
+        flat = states.reshape(1, -1, states.shape[-1])
+        with _changed(model, before_vocabulary):
+            out: Tensor = part(inputs_embeds=flat.to(next(model.parameters()).dtype))[0]
+        return out.reshape(*states.shape[:-1], out.shape[-1])
+
+    return logits
+
+
+@contextmanager
+def _changed(model: Any, change: Callable[[Tensor], Tensor] | None) -> Iterator[None]:
+    if change is None:
+        yield
+        return
+    vocabulary = model.get_output_embeddings()
+    if not isinstance(vocabulary, nn.Linear):
+        raise UserError(
+            "this base's language-model head can't undo an invertible adapter",
+            todo="Train the module without one",
+        )
+    hook = vocabulary.register_forward_pre_hook(lambda _, given: (change(given[0]), *given[1:]))
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+class _States(nn.Module):
+    """Stands where the encoder stands; keeps its embeddings, which some heads multiply by."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.embeddings = encoder.get_submodule("embeddings")
+
+    def forward(self, *args: Any, inputs_embeds: Tensor, **kwargs: Any) -> BaseModelOutput:
+        return BaseModelOutput(inputs_embeds)  # type: ignore[arg-type]

@@ -1,0 +1,173 @@
+"""Two texts in one row, joined as the base's own tokenizer joins them; long ones in windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.errors import UserError
+
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two texts as one token sequence.
+
+    Attributes:
+        ids: Token ids with special tokens, cut to the base's length.
+        second: Where the second segment begins, as the tokenizer's token types say; the number of
+            tokens where it tells no types.
+    """
+
+    ids: tuple[int, ...]
+    second: int
+
+
+@dataclass(frozen=True)
+class Window(Pair):
+    """A question with a part of its passage.
+
+    Attributes:
+        owner: Which question it is of.
+        places: For each token its characters ``(start, stop)`` in the passage, without spaces
+            around; ``None`` for tokens of the question, special ones, and lone spaces.
+        reach: The characters of the passage that the window covers.
+    """
+
+    owner: int
+    places: tuple[Place | None, ...]
+    reach: Place
+
+    def find(self, start: int, stop: int) -> Place:
+        """The first and the last token of characters; ``(0, 0)`` where not all are covered."""
+        own = [(i, place) for i, place in enumerate(self.places) if place is not None]
+        if not own or start < self.reach[0] or stop > self.reach[1]:
+            return 0, 0
+        first = next((i for i, (_, end) in own if end > start), None)
+        last = next((i for i, (begin, _) in reversed(own) if begin < stop), None)
+        if first is None or last is None or first > last:
+            return 0, 0
+        return first, last
+
+
+def tokenize_pairs(encoder: Encoder, lefts: Sequence[str], rights: Sequence[str]) -> list[Pair]:
+    """Token ids of pairs of texts, the longer cut first; without the base's prompt.
+
+    Raises:
+        UserError: The base's tokenizer marks segments in another way than first and second.
+    """
+    if not lefts:
+        return []
+    rows = encoder.tokenizer(
+        _lowered(encoder, lefts),
+        _lowered(encoder, rights),
+        truncation="longest_first",
+        max_length=encoder.max_length,
+        padding=False,
+    )
+    return [Pair(tuple(ids), _second(rows, i)) for i, ids in enumerate(rows["input_ids"])]
+
+
+def tokenize_windows(
+    encoder: Encoder, questions: Sequence[str], passages: Sequence[str], overlap: int
+) -> list[Window]:
+    """Questions with their passages, a long passage in windows that overlap.
+
+    A question takes a third of a row at most; what is longer is cut off.
+
+    Args:
+        encoder: The base; without its prompt.
+        questions: The first texts.
+        passages: The second texts, one each.
+        overlap: Tokens of the passage that two windows share; at most half of a window.
+
+    Raises:
+        UserError: The tokenizer can't say which characters a token is of.
+    """
+    if not getattr(encoder.tokenizer, "is_fast", False):
+        raise UserError(
+            "the base's tokenizer can't say which characters a token is of",
+            todo="Use a base with a fast tokenizer (tokenizer.json)",
+        )
+    if not questions:
+        return []
+    room = encoder.max_length - encoder.max_length // 3
+    rows = encoder.tokenizer(
+        _cut(encoder, _lowered(encoder, questions), encoder.max_length // 3),
+        _lowered(encoder, passages),
+        truncation="only_second",
+        max_length=encoder.max_length,
+        stride=min(overlap, room // 3),
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+        padding=False,
+    )
+    owners = list(rows["overflow_to_sample_mapping"])
+    return [_window(rows, i, owners, passages[owner]) for i, owner in enumerate(owners)]
+
+
+def _window(rows: Any, i: int, owners: list[int], passage: str) -> Window:
+    places = [
+        _trimmed(passage, start, stop) if part == 1 else None
+        for part, (start, stop) in zip(rows.sequence_ids(i), rows["offset_mapping"][i], strict=True)
+    ]
+    own = [place for place in places if place is not None]
+    opening = owners.index(owners[i])
+    last = i + 1 == len(owners) or owners[i + 1] != owners[i]
+    reach = (
+        0 if i == opening or not own else own[0][0],
+        len(passage) if last or not own else own[-1][1],
+    )
+    ids = tuple(rows["input_ids"][i])
+    # Only a question's first window is sure to have the types that its template says.
+    begins = _second(rows, opening)
+    second = begins if begins < len(rows["input_ids"][opening]) else len(ids)
+    return Window(ids, second, owners[i], tuple(places), reach)
+
+
+def _trimmed(text: str, start: int, stop: int) -> Place | None:
+    """The characters without the spaces around them; some tokenizers count these in."""
+    while start < stop and text[start].isspace():
+        start += 1
+    while start < stop and text[stop - 1].isspace():
+        stop -= 1
+    return (start, stop) if start < stop else None
+
+
+def _cut(encoder: Encoder, questions: Sequence[str], most: int) -> list[str]:
+    """Each question up to its last token that fits."""
+    rows = encoder.tokenizer(
+        list(questions), add_special_tokens=False, return_offsets_mapping=True, padding=False
+    )
+    return [
+        question if len(own) <= most else question[: own[most - 1][1]]
+        for question, own in zip(questions, rows["offset_mapping"], strict=True)
+    ]
+
+
+def _second(rows: Any, i: int) -> int:
+    length = len(rows["input_ids"][i])
+    if "token_type_ids" not in rows:
+        return length
+    types = list(rows["token_type_ids"][i])
+    begins = types.index(1) if 1 in types else length
+    if types != [0] * begins + [1] * (length - begins):
+        raise UserError(
+            "the base's tokenizer marks segments in a way that is not known here",
+            todo="Use another base for tasks over two texts",
+        )
+    return begins
+
+
+def _lowered(encoder: Encoder, texts: Sequence[str]) -> list[str]:
+    """Lower case where the base wants that, each character staying where it stands."""
+    if not encoder.pooling.lower:
+        return list(texts)
+    return [text.lower() if len(text.lower()) == len(text) else _each(text) for text in texts]
+
+
+def _each(text: str) -> str:
+    return "".join(low if len(low := one.lower()) == 1 else one for one in text)

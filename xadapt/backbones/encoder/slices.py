@@ -1,0 +1,169 @@
+"""Running some layers of an encoder, by transformers' own forward over a shallow copy.
+
+A slice of the layers ``start`` to ``stop - 1`` is the model itself with the other layers left
+out, its embeddings replaced by a pass-through and its final norm kept only at the very end.
+Masks, rotary tables and relative positions therefore stay transformers' business. The copy
+shares every layer with the model, and with it every parameter and every forward hook, also one
+registered later.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+from xadapt.backbones.encoder.packing import together
+from xadapt.backbones.families import Family
+from xadapt.core.errors import UserError
+
+
+class Slices:
+    """The slices of one encoder, made when first asked for.
+
+    Args:
+        model: The plain encoder.
+        family: Its row of names.
+    """
+
+    def __init__(self, model: nn.Module, family: Family) -> None:
+        self.model, self.family = model, family
+        self.depth = len(model.get_submodule(family.layers))  # type: ignore[arg-type]
+        self._made: dict[tuple[int, int], nn.Module] = {}
+        self._entry: nn.Module | None = None
+
+    def embed(self, tokens: Tensor, mask: Tensor, types: Tensor | None = None) -> Tensor:
+        """What enters layer 0.
+
+        Args:
+            tokens: Token ids, ``(batch, tokens)``.
+            mask: 1 where a token is real, ``(batch, tokens)``.
+            types: Token types, ``(batch, tokens)``, where the base knows several.
+
+        Returns:
+            States ``(batch, tokens, width)``.
+        """
+        more = {} if types is None else {"token_type_ids": types}
+        if self._entry is None:
+            first = self.model.get_submodule(f"{self.family.layers}.0")
+            self._entry = graft(self.model, self.family.layers, nn.ModuleList([_Door(first)]))
+        try:
+            self._entry(input_ids=tokens, attention_mask=mask, **more)
+        except _Reached as reached:
+            return reached.hidden
+        raise RuntimeError("the encoder's forward never came to its first layer")
+
+    def run(
+        self, hidden: Tensor, mask: Tensor, start: int, stop: int, owner: Tensor | None = None
+    ) -> Tensor:
+        """Run the layers ``start`` to ``stop - 1``; the final norm is part of the last layer.
+
+        Args:
+            hidden: States ``(batch, tokens, width)`` that enter layer ``start``.
+            mask: 1 where a token is real, ``(batch, tokens)``.
+            start: First layer to run.
+            stop: One past the last layer to run.
+            owner: As for `Encoder.run`; for families that pack.
+
+        Returns:
+            States ``(batch, tokens, width)``.
+
+        Raises:
+            UserError: The range is not inside the base's layers.
+        """
+        if not 0 <= start <= stop <= self.depth:
+            raise UserError(f"layers {start} to {stop} are not within the base's {self.depth}")
+        if start == stop:
+            return hidden
+        if (start, stop) not in self._made:
+            self._made[start, stop] = self._make(start, stop)
+        seen = mask if owner is None else _seen(owner, hidden.dtype)
+        output: Tensor = self._made[start, stop](inputs_embeds=hidden, attention_mask=seen)[0]
+        return output
+
+    def _make(self, start: int, stop: int) -> nn.Module:
+        family = self.family
+        layers = list(self.model.get_submodule(family.layers).children())[start:stop]
+        if start and family.carried[0]:
+            layers[0] = self._carry(layers[0])
+        twin = graft(self.model, family.layers, nn.ModuleList(layers))
+        if family.embeddings:
+            twin = graft(twin, family.embeddings, _PassThrough())
+        if family.positions:
+            twin = graft(twin, family.positions, _NoPositions())
+        if family.final_norm and stop < self.depth:
+            twin = graft(twin, family.final_norm, nn.Identity())
+        if start and family.first_only:
+            twin = graft(twin, family.first_only, None)
+        return twin
+
+    def _carry(self, layer: nn.Module) -> nn.Module:
+        """The layer with what layer 0 computes for all: T5's relative position bias."""
+        path, flag = self.family.carried
+        shared = self.model.get_submodule(f"{self.family.layers}.0.{path}")
+        twin = graft(layer, path, shared)
+        setattr(twin.get_submodule(path.rpartition(".")[0]), flag, True)
+        return twin
+
+
+def _seen(owner: Tensor, dtype: torch.dtype) -> Tensor:
+    """Which tokens each one attends to, as this major version of transformers takes it."""
+    same = together(owner)
+    if int(transformers.__version__.partition(".")[0]) < 5:
+        return same
+    hidden = torch.zeros_like(same, dtype=dtype).masked_fill(same == 0, torch.finfo(dtype).min)
+    return hidden.unsqueeze(1)
+
+
+class _Reached(Exception):  # noqa: N818 - it is a way out, not an error
+    def __init__(self, hidden: Tensor) -> None:
+        super().__init__()
+        self.hidden = hidden
+
+
+class _Door(nn.Module):
+    """Stands where layer 0 stands and hands out what would enter it."""
+
+    def __init__(self, first: nn.Module) -> None:
+        super().__init__()
+        self.attention_type = getattr(first, "attention_type", None)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        raise _Reached(args[0] if args else next(iter(kwargs.values())))
+
+
+class _PassThrough(nn.Module):
+    """Stands where the embeddings stand and gives back the states that were handed in."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        handed = kwargs.get("inputs_embeds")
+        if handed is None:
+            handed = next(a for a in args if isinstance(a, Tensor) and a.is_floating_point())
+        return handed
+
+
+class _NoPositions(nn.Module):
+    """Stands where positions are added: the states handed in have theirs already."""
+
+    def forward(self, input_ids: Any, inputs_embeds: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return torch.zeros((), dtype=inputs_embeds.dtype, device=inputs_embeds.device)
+
+
+def graft(module: nn.Module, path: str, new: nn.Module | None) -> nn.Module:
+    """A shallow copy of the module in which ``path`` is ``new``; all else is shared with it.
+
+    Args:
+        module: What to copy; it stays as it is.
+        path: Dotted path of a submodule.
+        new: What to put there.
+    """
+    twin = copy.copy(module)
+    twin._modules = dict(module._modules)
+    twin._compiled_call_impl = None  # it would go on calling the original
+    name, _, rest = path.partition(".")
+    child = twin._modules.get(name)
+    twin._modules[name] = graft(child, rest, new) if rest and child is not None else new
+    return twin

@@ -1,0 +1,64 @@
+"""Words to tokens: where in the token sequence each word of a sentence begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Words:
+    """A tokenised sentence of given words.
+
+    Attributes:
+        ids: Token ids with special tokens, cut to the base's length.
+        first: For each word the position of its first token; ``None`` for a word that was cut off
+            or that the tokenizer has nothing for.
+    """
+
+    ids: tuple[int, ...]
+    first: tuple[int | None, ...]
+
+    @property
+    def known(self) -> list[int]:
+        """The words that have a token."""
+        return [word for word, at in enumerate(self.first) if at is not None]
+
+
+def tokenize_words(encoder: Encoder, sentences: Sequence[Sequence[str]]) -> list[Words]:
+    """Token ids of sentences given as words; without the base's prompt, which is for texts.
+
+    Raises:
+        UserError: The base's tokenizer can't say which word a token is of.
+    """
+    if not getattr(encoder.tokenizer, "is_fast", False):
+        raise UserError(
+            "the base's tokenizer can't say which word a token is of",
+            todo="Use a base with a fast tokenizer (tokenizer.json)",
+        )
+    if not sentences:
+        return []
+    lower = encoder.pooling.lower
+    rows = encoder.tokenizer(
+        [[word.lower() if lower else word for word in words] for words in sentences],
+        is_split_into_words=True,
+        truncation=True,
+        max_length=encoder.max_length,
+        padding=False,
+    )
+    return [
+        Words(tuple(rows["input_ids"][i]), _first(rows.word_ids(i), len(words)))
+        for i, words in enumerate(sentences)
+    ]
+
+
+def _first(owners: Sequence[int | None], length: int) -> tuple[int | None, ...]:
+    first: list[int | None] = [None] * length
+    for position in range(len(owners) - 1, -1, -1):
+        owner = owners[position]
+        if owner is not None:
+            first[owner] = position
+    return tuple(first)

@@ -1,0 +1,147 @@
+"""A composition as a module: its effects are those of its parts, in order, weighted or routed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+from typing import TypeVar
+
+from torch import Tensor, nn
+
+from xadapt.composition.by_language import for_language, opened
+from xadapt.composition.values import Composition, Fuse, Led, Mix, Route, Stack, is_arrow, names
+from xadapt.core.errors import UserError
+from xadapt.modules.arrow import Arrow, options_in
+from xadapt.modules.effects import Effect, effects_of
+from xadapt.modules.ensemble import Ensemble
+from xadapt.modules.fusion import Fusion
+from xadapt.modules.mixing import Gates, blended, fused, routed
+from xadapt.modules.router import Router
+
+Leader = TypeVar("Leader", Router, Ensemble, Fusion, Router | Ensemble)
+
+
+class Composed(nn.Module):
+    """What a composition does to one row, as one module: attach it like any other.
+
+    A stack's parts add to a site one after the other, so the later ones read what the earlier
+    ones made. Parts of a mixture all read the same states, and what each adds is weighted; so two
+    LoRAs stacked are their sum and never a product.
+
+    Args:
+        composition: Any composition without `ByLanguage`, which is for `for_language` to open.
+        modules: The modules by name; several names may stand for one.
+
+    Attributes:
+        led: What each router and fusion leads.
+
+    Raises:
+        ValueError: A name is missing, or a part can't be mixed.
+    """
+
+    def __init__(self, composition: Composition, modules: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.composition = composition
+        missing = [name for name in names(composition) if name not in modules]
+        if missing:
+            raise ValueError(f"there is no module {missing[0]!r}; there are {', '.join(modules)}")
+        self.named = {name: modules[name] for name in names(composition)}
+        self.parts = nn.ModuleList(dict.fromkeys(self.named.values()))
+        self.led: dict[nn.Module, Led] = {}
+        self._effects = self._of(composition)
+        self.before_vocabulary = self._undo(composition)
+
+    @classmethod
+    def checked(cls, composition: Composition, modules: Mapping[str, nn.Module]) -> Composed:
+        """The same for a composition that a user gave.
+
+        Raises:
+            UserError: A name is missing, or a part can't be mixed.
+        """
+        try:
+            return cls(composition, modules)
+        except ValueError as error:
+            raise UserError(str(error), where="composition") from None
+
+    def effects(self) -> list[Effect]:
+        """Effects of all parts; where parts are mixed, one a site."""
+        return self._effects
+
+    def _undo(self, composition: Composition) -> Callable[[Tensor], Tensor] | None:
+        """The inverses of a stack's invertible adapters, the last one first."""
+        if isinstance(composition, str):
+            return getattr(self.named[composition], "before_vocabulary", None)
+        parts = composition.parts if isinstance(composition, Stack) else ()
+        inverses = [undo for part in reversed(parts) if (undo := self._undo(part))]
+        if not inverses:
+            return None
+        return lambda states: reduce(lambda now, undo: undo(now), inverses, states)
+
+    def _router(self, route: Route) -> Gates:
+        if is_arrow(route):
+            parts = [self.named[p] if isinstance(p, str) else None for p in route.parts]
+            return Arrow(parts, options_in(route.leader))
+        router = self.named[route.leader]
+        if not isinstance(router, (Router, Ensemble)):
+            raise ValueError(f"{route.leader!r} is no router")
+        return _fitting(router, route)
+
+    def _fusion(self, fuse: Fuse) -> Fusion:
+        fusion = self.named[fuse.leader]
+        if not isinstance(fusion, Fusion):
+            raise ValueError(f"{fuse.leader!r} is no fusion")
+        return _fitting(fusion, fuse)
+
+    def _of(self, composition: Composition) -> list[Effect]:
+        if composition is None:
+            return []
+        if isinstance(composition, str):
+            return effects_of(self.named[composition])
+        if isinstance(composition, Stack):
+            return [effect for part in composition.parts for effect in self._of(part)]
+        if isinstance(composition, Mix):
+            parts = [self._of(part) for part, _ in composition.parts]
+            return blended(parts, [weight for _, weight in composition.parts])
+        if isinstance(composition, Route):
+            router = self._router(composition)
+            self.led[router] = composition
+            return routed([self._of(part) for part in composition.parts], router)
+        if isinstance(composition, Fuse):
+            fusion = self._fusion(composition)
+            self.led[fusion] = composition
+            return fused([self._of(part) for part in composition.parts], fusion)
+        raise ValueError(f"{composition!r} can't act on a row as it is")
+
+
+def _fitting(leader: Leader, led: Led) -> Leader:
+    if leader.experts != len(led.parts):
+        raise ValueError(
+            f"{led.leader!r} was made for {leader.experts} modules, not {len(led.parts)}; a new "
+            "one gets module.experts"
+        )
+    return leader
+
+
+class Chosen(nn.Module):
+    """A composition that chooses by language: one `Composed` for each thing it can be.
+
+    Args:
+        composition: With `ByLanguage` somewhere in it.
+        modules: The modules by name, shared by all it can be.
+
+    Raises:
+        ValueError: As for `Composed`.
+    """
+
+    def __init__(self, composition: Composition, modules: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.composition = composition
+        self.can_be = {
+            part: Composed(part, modules) for part in opened(composition) if part is not None
+        }
+        self.parts = nn.ModuleList(self.can_be.values())
+
+    def of(self, tag: str) -> Composed | None:
+        """What acts on rows of a language; ``None`` for the bare base."""
+        part = for_language(self.composition, tag)
+        return None if part is None else self.can_be[part]

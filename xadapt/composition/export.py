@@ -1,0 +1,126 @@
+"""Fixed mixtures of LoRAs as one plain LoRA, exactly: ranks side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from xadapt.composition.text import show
+from xadapt.composition.values import Composition, Mix, Stack
+from xadapt.core.errors import UserError
+from xadapt.modules.effects import Geometry, Place
+from xadapt.modules.lora import LoRA, LoRAOptions, LowRank
+from xadapt.modules.low_rank import singular
+from xadapt.modules.sums import Terms, joined
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A plain LoRA made of others.
+
+    Attributes:
+        module: The LoRA; its alpha is its rank, so nothing scales it.
+        error: The largest share of an update, by Frobenius norm, that was cut away; 0 if exact.
+    """
+
+    module: LoRA
+    error: float
+
+
+def merge_loras(
+    composition: Composition,
+    modules: Mapping[str, nn.Module],
+    geometry: Geometry,
+    rank: int | None = None,
+) -> Exported:
+    """One LoRA that does what a stack or weighted mixture of LoRAs does.
+
+    A sum of updates ``w s B A`` is the one update whose ``A`` are laid on top of each other and
+    whose scaled ``B`` stand side by side. Sites with fewer ranks are filled up with zeros, so that
+    there is one rank everywhere and every library holds it.
+
+    Args:
+        composition: Names, stacks and mixtures, nested at will.
+        modules: The LoRAs by name.
+        geometry: Shapes of the encoder.
+        rank: Cut each update to this rank, keeping its largest singular values; ``None`` keeps it
+            exact.
+
+    Raises:
+        UserError: A part is no LoRA, or its weight is not fixed.
+    """
+    terms: dict[Place, Terms] = {}
+    for weight, name in _terms(composition, 1.0):
+        module = modules[name]
+        if not isinstance(module, LoRA):
+            raise UserError(
+                f"{name!r} is a {module.kind} module",  # type: ignore[union-attr]
+                where=show(composition),
+                todo="Only LoRAs have a sum that is one plain module",
+            )
+        for effect in module.effects():
+            assert isinstance(effect.fn, LowRank)
+            terms.setdefault(effect.place, []).append((weight, effect.fn))
+    if not terms:
+        raise UserError("there is nothing to merge", where=show(composition))
+    with torch.no_grad():
+        updates = {place: joined(own) for place, own in terms.items()}
+    cut = {place: _cut(*update, rank) for place, update in updates.items()}
+    module = _built({place: (A, B) for place, (A, B, _) in cut.items()}, geometry)
+    return Exported(module, max(lost for _, _, lost in cut.values()))
+
+
+def _terms(composition: Composition, weight: float) -> Iterator[tuple[float, str]]:
+    """Names with the weights they have in the sum."""
+    if isinstance(composition, str):
+        yield weight, composition
+    elif isinstance(composition, Stack):
+        for part in composition.parts:
+            yield from _terms(part, weight)
+    elif isinstance(composition, Mix):
+        for part, own in composition.parts:
+            yield from _terms(part, weight * own)
+    elif composition is not None:
+        raise UserError(
+            "the weights of this part depend on the row",
+            where=show(composition),
+            todo="Only stacks and fixed mixtures become one plain module",
+        )
+
+
+def _cut(down: Tensor, up: Tensor, rank: int | None) -> tuple[Tensor, Tensor, float]:
+    """The update ``up @ down`` at a lower rank, and the share of its norm that is lost."""
+    if rank is None or rank >= len(down):
+        return down, up, 0.0
+    left, sizes, right = singular(up, down)
+    whole = float(sizes.norm())
+    lost = float(sizes[rank:].norm()) / whole if whole else 0.0
+    half = sizes[:rank].sqrt()
+    up = left[:, :rank] * half
+    down = half.unsqueeze(1) * right[:rank]
+    return down.float(), up.float(), lost
+
+
+def _built(updates: dict[Place, tuple[Tensor, Tensor]], geometry: Geometry) -> LoRA:
+    layers = sorted({layer for layer, _, _ in updates})
+    sites = tuple(dict.fromkeys(site for _, site, _ in updates))
+    rank = max(len(down) for down, _ in updates.values())
+    span = (layers[0], layers[-1] + 1)
+    whole = span == (0, geometry.depth)
+    options = LoRAOptions(
+        sites=sites, rank=rank, alpha=float(rank), layers="all" if whole else span
+    )
+    module = LoRA(options, geometry)
+    with torch.no_grad():
+        for effect in module.effects():
+            low = effect.fn
+            assert isinstance(low, LowRank)
+            low.A.zero_()
+            if effect.place in updates:
+                down, up = updates[effect.place]
+                low.A[: len(down)] = down
+                low.B[:, : len(down)] = up
+    return module

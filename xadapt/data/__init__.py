@@ -1,0 +1,1 @@
+"""Records, readers, transforms, and the loading of records for a run."""

@@ -1,0 +1,1 @@
+"""Records for a run: read, filtered, split, counted."""

@@ -1,0 +1,247 @@
+"""A multilingual knowledge graph from the Unicode CLDR data that Babel carries. No download.
+
+Entities are territories, languages, scripts and currencies (``territory:DE``, ``language:de``,
+``script:Cyrl``, ``currency:EUR``); region variants keep their region (``language:pt-BR``).
+Facts and traps of the source are written down in ``kg_data/cldr/README.md``.
+
+Source: Unicode CLDR, licence Unicode-3.0, as packed by Babel (https://babel.pocoo.org).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+
+import langcodes
+from babel.core import get_global
+
+from xadapt.core.errors import UserError
+from xadapt.data.readers.cldr_labels import own_labels
+from xadapt.data.readers.cldr_split import PARTS, PartName, split
+from xadapt.data.records import EntityLabel, ParallelPair, Triple
+from xadapt.languages.match import find_same
+from xadapt.languages.tags import normalise
+
+MIN_NAMES = 100
+"""A language with fewer names of its own is not offered."""
+
+SPOKEN_PERCENT = 10.0
+"""``spoken_language`` needs at least this share of the territory's people, in percent."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Entities, their names, facts about them, and which part each entity belongs to.
+
+    Attributes:
+        entities: All ids, sorted. The same whatever languages were asked for.
+        labels: By language tag, then by entity: one name, NFC, the language's own.
+        triples: Sorted facts by relation ``official_language``, ``spoken_language``, ``currency``
+            (territory first), ``script`` and ``main_territory`` (language first).
+        split: The part of every entity. Entities that share a name in any language of the
+            source share a part, and so no name of one part occurs in another.
+    """
+
+    entities: tuple[str, ...]
+    labels: Mapping[str, Mapping[str, str]]
+    triples: tuple[Triple, ...]
+    split: Mapping[str, PartName]
+
+    def names(self, lang: str, part: PartName | None = None) -> list[EntityLabel]:
+        """The names in one language, of one part or of all, ordered by entity.
+
+        The records carry the tag that was asked for, ``swh`` or ``sw``.
+
+        Raises:
+            UserError: The graph was not built with that language, or there is no such part.
+        """
+        _check_part(part)
+        labels, tag = self._labels(lang), normalise(lang)
+        return [
+            EntityLabel(entity, label, tag, origin=f"cldr:{entity}")
+            for entity, label in labels.items()
+            if part in (None, self.split[entity])
+        ]
+
+    def pairs(
+        self,
+        lang: str,
+        pivot: str = "en",
+        part: PartName | None = "train",
+        *,
+        drop_copies: bool = False,
+    ) -> list[ParallelPair]:
+        """Names of the same entity in two languages, ordered by entity.
+
+        Args:
+            lang: The language being adapted.
+            pivot: The language it is aligned to.
+            part: ``train``, ``dev``, ``test``, or None for all.
+            drop_copies: Leave out names that both languages write alike (up to case). In an
+                evaluation they are found by string comparison and tell nothing.
+
+        Raises:
+            UserError: The graph was not built with these languages, or there is no such part.
+        """
+        _check_part(part)
+        left, right = self._labels(lang), self._labels(pivot)
+        tag, pivot_tag = normalise(lang), normalise(pivot)
+        return [
+            ParallelPair(label, right[entity], tag, pivot_tag, origin=f"cldr:{entity}")
+            for entity, label in left.items()
+            if entity in right
+            and part in (None, self.split[entity])
+            and not (drop_copies and label.casefold() == right[entity].casefold())
+        ]
+
+    def facts(self, part: PartName | None = None) -> list[Triple]:
+        """The triples of a part.
+
+        A fact is of ``train`` when both its ends are, of ``test`` when either end is, else of
+        ``dev``: training facts never show a name that is held out.
+
+        Raises:
+            UserError: There is no such part.
+        """
+        _check_part(part)
+        return [t for t in self.triples if part in (None, self._fact_part(t))]
+
+    def _fact_part(self, triple: Triple) -> PartName:
+        return max(self.split[triple.head], self.split[triple.tail], key=PARTS.index)
+
+    def _labels(self, lang: str) -> Mapping[str, str]:
+        tag = resolve(lang)
+        if tag not in self.labels:
+            raise UserError(
+                f"the graph was built without {tag!r}", todo=f"It has {', '.join(self.labels)}"
+            )
+        return self.labels[tag]
+
+
+def build(languages: Sequence[str] | None = None) -> Graph:
+    """The graph with names in the given languages.
+
+    Args:
+        languages: BCP-47 or ISO 639-3 tags; None for all that have ``MIN_NAMES`` names.
+
+    Returns:
+        The graph; equal calls give the same object.
+
+    Raises:
+        UserError: A tag is none, or CLDR has no or too few names in that language; the nearest
+            language it has is named.
+    """
+    tags = _catalogue() if languages is None else dict.fromkeys(map(resolve, languages))
+    return _build(tuple(tags))
+
+
+def languages() -> dict[str, int]:
+    """The languages on offer with their numbers of names, most names first."""
+    counts = {tag: len(names) for tag, names in _catalogue().items()}
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+@cache
+def resolve(tag: str) -> str:
+    """The graph's tag for a language: ``swh`` gives ``sw``, ``zh-Hans`` gives ``zh``.
+
+    Only tags that mean the same are brought together, by CLDR's likely subtags and by the
+    macrolanguage's usual member; ``pt-PT`` stays unknown.
+
+    Raises:
+        UserError: There is no such language in the graph; the nearest is named.
+    """
+    known = _catalogue()
+    same = find_same(tag, known)
+    if same is not None:
+        return same
+    wanted = normalise(tag)
+    near = langcodes.closest_match(wanted, sorted(known), max_distance=80)[0]
+    raise UserError(
+        f"the CLDR graph has no {wanted!r}, or fewer than {MIN_NAMES} names in it",
+        todo=f"The nearest it has is {near!r}" if near != "und" else f"It has {', '.join(known)}",
+    )
+
+
+@cache
+def _catalogue() -> Mapping[str, Mapping[str, str]]:
+    found = {tag: names for tag, names in own_labels().items() if len(names) >= MIN_NAMES}
+    return MappingProxyType({tag: names for tag, names in found.items() if _can_be_asked_for(tag)})
+
+
+def _can_be_asked_for(tag: str) -> bool:
+    try:
+        return normalise(tag) == tag
+    except UserError:  # newer than what langcodes knows
+        return False
+
+
+@cache
+def _build(tags: tuple[str, ...]) -> Graph:
+    catalogue = _catalogue()
+    entities, parts = _entities_and_split()
+    labels = {tag: catalogue[tag] for tag in tags}
+    return Graph(entities, MappingProxyType(labels), _triples(), parts)
+
+
+@cache
+def _entities_and_split() -> tuple[tuple[str, ...], Mapping[str, PartName]]:
+    every = own_labels().values()  # small languages too: parts must not depend on what is offered
+    entities = tuple(sorted({entity for names in every for entity in names}))
+    return entities, MappingProxyType(split(entities, every))
+
+
+@cache
+def _triples() -> tuple[Triple, ...]:
+    known = set(_entities_and_split()[0])
+    found = {
+        row
+        for row in (*_language_facts(known), *_currency_facts(), *_subtag_facts(known))
+        if row[0] in known and row[2] in known
+    }
+    return tuple(Triple(*row, origin="cldr") for row in sorted(found))
+
+
+Row = tuple[str, str, str]
+
+
+def _language_facts(known: set[str]) -> Iterable[Row]:
+    for territory, spoken in get_global("territory_languages").items():
+        for code, info in spoken.items():
+            language = _language_entity(code, known)
+            if info["official_status"] in ("official", "de_facto_official"):
+                yield f"territory:{territory}", "official_language", language
+            if info["population_percent"] >= SPOKEN_PERCENT:
+                yield f"territory:{territory}", "spoken_language", language
+
+
+def _currency_facts() -> Iterable[Row]:
+    # not babel.numbers.get_territory_currencies: that one asks for today's date
+    for territory, history in get_global("territory_currencies").items():
+        for code, _start, end, tender in history:
+            if tender and end is None:
+                yield f"territory:{territory}", "currency", f"currency:{code}"
+
+
+def _subtag_facts(known: set[str]) -> Iterable[Row]:
+    likely = get_global("likely_subtags")
+    for entity in known:
+        kind, code = entity.split(":")
+        full = likely.get(code.replace("-", "_")) if kind == "language" else None
+        if full is not None:
+            *_, script, territory = full.split("_")
+            yield entity, "script", f"script:{script}"
+            if not territory.isdigit():  # Esperanto's is the world
+                yield entity, "main_territory", f"territory:{territory}"
+
+
+def _language_entity(code: str, known: set[str]) -> str:
+    whole = f"language:{code.replace('_', '-')}"
+    return whole if whole in known else f"language:{code.split('_')[0]}"
+
+
+def _check_part(part: str | None) -> None:
+    if part is not None and part not in PARTS:
+        raise UserError(f"unknown part {part!r}", todo=f"Use {', '.join(PARTS)}")

@@ -1,0 +1,103 @@
+"""Gettext catalogues (``.po``): msgid is the pivot, msgstr the language.
+
+Entries the format itself marks as not (or no longer) translated are passed over: fuzzy, obsolete,
+untranslated and the header; so are plural forms, whose sides do not correspond one to one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+import polib
+
+from xadapt.core.errors import UserError
+from xadapt.data.readers.lines import has_suffix, read_lines, too_long
+from xadapt.data.readers.sides import Request, make_pair
+from xadapt.data.records import ParallelPair
+
+_KEYWORD = re.compile(r'(msgctxt|msgid|msgid_plural|msgstr(?:\[\d\])?)\s+".*"')
+
+
+class Gettext:
+    """Reader of ``.po``, also ``.gz``."""
+
+    format: ClassVar[str] = "po"
+    gives: ClassVar[type] = ParallelPair
+
+    def claims(self, source: str, request: Request) -> bool:
+        """Whether the name ends in ``.po``."""
+        return has_suffix(source, ".po")
+
+    def read(self, source: str, request: Request) -> Iterator[ParallelPair]:
+        """Stream the translated entries.
+
+        Raises:
+            UserError: A line breaks the format, an entry is too long or one-sided, or a line
+                can't be read.
+        """
+        for number, lines in _entries(source, request.limits.chars):
+            where = f"{source}:{number}"
+            for entry in _parse(lines, where):
+                if entry.msgid and entry.msgid_plural == "" and entry.translated():
+                    pair = make_pair(request, text=entry.msgstr, pivot=entry.msgid, where=where)
+                    if pair:
+                        yield pair
+
+
+def _entries(source: str, limit: int) -> Iterator[tuple[int, list[str]]]:
+    """Cut the file before every line that can't belong to the entry so far."""
+    lines: list[str] = []
+    first, size, complete = 1, 0, False
+    for number, raw in read_lines(source, limit=limit):
+        # polib would break lines at every Unicode line separator inside a string.
+        line = " ".join(raw.splitlines()).strip()
+        if not line or line.startswith("#~"):
+            continue
+        keyword = _check(line, f"{source}:{number}")
+        if complete and keyword is not None and not keyword.startswith("msgstr"):
+            yield first, lines
+            lines, size, complete = [], 0, False
+        if not lines or keyword == "msgid":
+            first = number
+        complete = complete or (keyword or "").startswith("msgstr")
+        lines.append(line)
+        size += len(line)
+        if size > limit:
+            raise too_long(f"{source}:{first}", limit)
+    if lines and complete:
+        yield first, lines
+    elif any(not line.startswith("#") for line in lines):
+        raise UserError("this entry has no msgstr", where=f"{source}:{first}", todo="Complete it")
+
+
+def _check(line: str, where: str) -> str | None:
+    """The line's keyword, ``#`` for a comment, ``None`` for a continued string."""
+    if line.startswith("#"):
+        return "#"
+    if line.startswith('"') and line.endswith('"') and len(line) > 1:
+        return None
+    match = _KEYWORD.fullmatch(line)
+    if match is None:
+        raise UserError(
+            "this line is not gettext",
+            where=where,
+            todo='A line is a comment, a "string", or msgid, msgstr, msgctxt with a "string"',
+        )
+    return match[1]
+
+
+def _parse(lines: list[str], where: str) -> polib.POFile:
+    try:
+        return polib.pofile("\n".join([*lines, ""]), encoding="utf-8")
+    except (OSError, ValueError, LookupError) as error:
+        reason = str(error).partition("(line")[0].strip()
+        raise UserError(
+            f"this entry is not valid gettext ({reason})",
+            where=where,
+            todo="Check it with msgfmt --check",
+        ) from None
+
+
+Part = Gettext

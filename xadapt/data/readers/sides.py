@@ -1,0 +1,207 @@
+"""What every reader of parallel text shares: the request, finding the two sides, making a pair."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, ClassVar, Protocol
+
+from xadapt.core.errors import UserError
+from xadapt.data.readers.lines import LINE_CHARS, too_long
+from xadapt.data.records import ParallelPair
+from xadapt.languages import tags as languages
+from xadapt.languages.match import spelled_out
+
+NAME_COLUMNS = "Name them with --columns PIVOT,LANGUAGE"
+_TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is read.
+
+    Args:
+        chars: The longest row or field, in characters; a longer one is the user's mistake.
+        pairs: Stop after so many pairs; ``None`` reads all.
+    """
+
+    chars: int = LINE_CHARS
+    pairs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is wanted of a source.
+
+    Args:
+        lang: The language being adapted, as BCP-47.
+        pivot_lang: The other side's language.
+        columns: ``(pivot, language)``: numbers from 1 or names; empty for the format's own rule.
+        limits: How much is read.
+    """
+
+    lang: str
+    pivot_lang: str = "en"
+    columns: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+
+class PairReader(Protocol):
+    """What the ``Part`` of a parallel-text reader looks like."""
+
+    format: ClassVar[str]
+    gives: ClassVar[type]
+
+    def claims(self, source: str, request: Request) -> bool:
+        """Whether the source is of this format, judged by its name."""
+
+    def read(self, source: str, request: Request) -> Iterator[ParallelPair]:
+        """Stream the pairs of the source."""
+
+
+def find_language(names: Collection[str], tag: str) -> str | None:
+    """The name among ``names`` that means language ``tag``, or ``None``.
+
+    The same tag wins (``deu`` is ``de``), then one that means the same (``de_DE``, ``swh`` for
+    ``sw``), then the language's English name or the bare language, then another region of it in
+    the same script; a bare ``tag`` takes another script as the last resort. The first of equals
+    wins.
+    """
+    best = max(names, key=lambda name: _closeness(name, tag), default=None)
+    return best if best is not None and _closeness(best, tag) else None
+
+
+@lru_cache(maxsize=4096)
+def _closeness(name: str, tag: str) -> int:
+    if len(name) > 3 and name.casefold() == languages.display_name(tag).casefold():
+        return 3
+    if not _TAG.fullmatch(name):
+        return 0
+    try:
+        found = languages.normalise(name)
+    except UserError:
+        return 0
+    if found == tag:
+        return 5
+    own, wanted = spelled_out(found), spelled_out(tag)
+    if own == wanted:
+        return 4
+    if own.split("-")[0] != wanted.split("-")[0]:
+        return 0
+    if own.split("-")[:2] == wanted.split("-")[:2]:
+        return 2 if "-" in found else 3
+    return 0 if "-" in tag else 1
+
+
+@lru_cache(maxsize=256)
+def find_sides(names: tuple[str, ...], request: Request) -> tuple[str, str] | None:
+    """The names of the pivot's and the language's column, or ``None``.
+
+    ``--columns`` decides where given; else names that mean the two languages, else ``pivot`` and
+    ``text``.
+    """
+    if request.columns:
+        pivot, text = request.columns
+        return (pivot, text) if pivot in names and text in names else None
+    by_tag = find_language(names, request.pivot_lang), find_language(names, request.lang)
+    if by_tag[0] is not None and by_tag[1] is not None and by_tag[0] != by_tag[1]:
+        return by_tag[0], by_tag[1]
+    return ("pivot", "text") if "pivot" in names and "text" in names else None
+
+
+def missing_column(names: Collection[str], request: Request, where: str) -> UserError:
+    """The error for a row or header that lacks one of the two sides."""
+    wanted = " and ".join(repr(c) for c in request.columns or (request.pivot_lang, request.lang))
+    found = ", ".join(repr(name[:40]) for name in list(names)[:8]) or "none"
+    return UserError(f"no columns for {wanted} (found: {found})", where=where, todo=NAME_COLUMNS)
+
+
+def make_pair(request: Request, *, text: str, pivot: str, where: str) -> ParallelPair | None:
+    """Make a record, both sides stripped; ``None`` if both are empty (no row at all).
+
+    Raises:
+        UserError: One side is empty, too long, or not valid Unicode.
+    """
+    text, pivot = text.strip(), pivot.strip()
+    if not text and not pivot:
+        return None
+    for side, lang in ((pivot, request.pivot_lang), (text, request.lang)):
+        if not side:
+            raise UserError(
+                f"the {lang} side of this row is empty",
+                where=where,
+                todo="Fill it in or remove the row; --columns says which columns are meant",
+            )
+        if len(side) > request.limits.chars:
+            raise too_long(where, request.limits.chars)
+        if not side.isascii() and not is_unicode(side):
+            raise UserError(
+                f"the {lang} side of this row holds half a surrogate pair, which is no character",
+                where=where,
+                todo="Repair the escape sequence or remove the row",
+            )
+    return ParallelPair(text, pivot, request.lang, request.pivot_lang, origin=where)
+
+
+def row_pair(row: Mapping[str, Any], request: Request, where: str) -> ParallelPair | None:
+    """Make a record of a mapping: ``{"translation": {"en": .., "de": ..}}`` or flat keys.
+
+    ``--columns`` may name nested keys with dots, such as ``translation.en``.
+
+    Raises:
+        UserError: A side is missing, not a string, or as for :func:`make_pair`.
+    """
+    values = _named(row, request) if request.columns else _found(row, request)
+    if values is None:
+        raise missing_column([str(key) for key in row], request, where)
+    for value in values:
+        if value is not None and not isinstance(value, str):
+            raise UserError(
+                f"a column holds {type(value).__name__}, not text", where=where, todo=NAME_COLUMNS
+            )
+    pivot, text = (value or "" for value in values)
+    return make_pair(request, text=text, pivot=pivot, where=where)
+
+
+def _found(row: Mapping[str, Any], request: Request) -> tuple[Any, Any] | None:
+    for candidate in (row.get("translation"), row):
+        if isinstance(candidate, Mapping):
+            sides = find_sides(tuple(map(str, candidate)), request)
+            if sides:
+                return candidate.get(sides[0]), candidate.get(sides[1])
+    return None
+
+
+def _named(row: Mapping[str, Any], request: Request) -> tuple[Any, Any] | None:
+    try:
+        pivot, text = (follow(row, name) for name in request.columns)
+    except KeyError:
+        return None
+    return pivot, text
+
+
+def follow(row: Any, name: str) -> Any:
+    """The value under a key, or under nested keys with dots between them.
+
+    Raises:
+        KeyError: There is none.
+    """
+    if not isinstance(row, Mapping):
+        raise KeyError(name)
+    if name in row:
+        return row[name]
+    head, dot, rest = name.partition(".")
+    if not dot:
+        raise KeyError(name)
+    return follow(row[head], rest)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text has no half of a surrogate pair in it."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

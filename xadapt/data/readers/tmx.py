@@ -1,0 +1,154 @@
+"""TMX translation memories (1.4b and its ancestors), streamed, with entities and DTDs kept out.
+
+A unit's variants are matched by ``xml:lang``, another region serving where the wanted one is absent
+(``en-US`` for ``en``). Units without both languages are passed over; a memory without any that has
+both is a mistake. Native codes (``bpt ept ph it ut``) are left out of the text, highlighted text
+(``hi``) stays, as the standard defines them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+from xml.sax import SAXParseException
+from xml.sax.handler import ContentHandler, feature_external_ges, feature_external_pes
+from xml.sax.xmlreader import AttributesImpl
+
+from defusedxml.expatreader import DefusedExpatParser
+
+from xadapt.core.errors import UserError
+from xadapt.data.readers.lines import has_suffix, open_bytes, take, too_long
+from xadapt.data.readers.sides import Request, find_language, make_pair
+from xadapt.data.records import ParallelPair
+
+_BLOCK = 1 << 16
+_NATIVE = frozenset({"bpt", "ept", "ph", "it", "ut"})
+_REFUSED = (ValueError, LookupError)  # defusedxml's refusals, unknown encodings
+
+
+class Tmx:
+    """Reader of ``.tmx``, also ``.gz``, in any encoding its XML declaration names."""
+
+    format: ClassVar[str] = "tmx"
+    gives: ClassVar[type] = ParallelPair
+
+    def claims(self, source: str, request: Request) -> bool:
+        """Whether the name ends in ``.tmx``."""
+        return has_suffix(source, ".tmx")
+
+    def read(self, source: str, request: Request) -> Iterator[ParallelPair]:
+        """Stream the pairs of the units that have both languages.
+
+        Raises:
+            UserError: The XML is malformed or defines entities, a segment is too long, a side is
+                empty, or no unit has both languages.
+        """
+        handler = _Units(source, request.limits.chars)
+        taken = 0
+        for line, variants in _units(source, handler):
+            pivot = find_language(list(variants), request.pivot_lang)
+            text = find_language(list(variants), request.lang)
+            if pivot is None or text is None or pivot == text:
+                continue
+            taken += 1
+            where = f"{source}:{line}"
+            pair = make_pair(request, text=variants[text], pivot=variants[pivot], where=where)
+            if pair:
+                yield pair
+        if not taken and handler.seen_anything:
+            known = ", ".join(sorted(handler.languages)[:12]) or "none"
+            raise UserError(
+                f"no unit has both {request.pivot_lang} and {request.lang} (languages: {known})",
+                where=source,
+                todo="Check --lang and --pivot-lang",
+            )
+
+
+class _Units(ContentHandler):
+    """Collects the variants of each ``tu`` with the line it began on."""
+
+    def __init__(self, source: str, limit: int) -> None:
+        super().__init__()
+        self.source, self.limit = source, limit
+        self.done: list[tuple[int, dict[str, str]]] = []
+        self.languages: set[str] = set()
+        self.seen_anything = False
+        self.quiet = 0  # bytes fed since the last event: how much expat is holding
+        self.line = self.native = self.size = 0
+        self.lang = ""
+        self.variants: dict[str, str] = {}
+        self.parts: list[str] | None = None
+        self.parser = DefusedExpatParser(forbid_external=False)
+        # External parts are never fetched, so naming the TMX DTD, as most files do, is harmless.
+        self.parser.setFeature(feature_external_ges, False)
+        self.parser.setFeature(feature_external_pes, False)
+        self.parser.setContentHandler(self)
+
+    def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802
+        self.quiet = 0
+        if name == "tu":
+            self.line, self.variants = self.parser.getLineNumber(), {}
+        elif name == "tuv":
+            self.lang = attrs.get("xml:lang") or attrs.get("lang") or ""
+        elif name == "seg":
+            self.parts, self.size, self.native = [], 0, 0
+        elif name in _NATIVE:
+            self.native += 1
+
+    def endElement(self, name: str) -> None:  # noqa: N802
+        self.quiet = 0
+        if name == "seg" and self.parts is not None:
+            if len(self.languages) < 1000:
+                self.languages.add(self.lang)
+            self.variants.setdefault(self.lang, "".join(self.parts))
+            self.parts = None
+        elif name == "tu":
+            self.done.append((self.line, self.variants))
+            self.variants = {}
+        elif name in _NATIVE:
+            self.native -= 1
+
+    def characters(self, content: str) -> None:
+        self.quiet = 0
+        if self.parts is not None and not self.native:
+            self.parts.append(content)
+            self.size += len(content)
+            if self.size > self.limit:
+                raise too_long(f"{self.source}:{self.parser.getLineNumber()}", self.limit)
+
+
+def _units(source: str, handler: _Units) -> Iterator[tuple[int, dict[str, str]]]:
+    with open_bytes(source) as stream:
+        while block := take(stream.read, _BLOCK, source):
+            handler.seen_anything = True
+            handler.quiet += len(block)
+            _feed(handler, block)
+            if handler.quiet > 4 * handler.limit:
+                raise too_long(f"{source}:{handler.parser.getLineNumber()}", handler.limit)
+            yield from handler.done
+            handler.done.clear()
+    if handler.seen_anything:
+        _feed(handler, None)
+
+
+def _feed(handler: _Units, block: bytes | None) -> None:
+    try:
+        if block is None:
+            handler.parser.close()
+        else:
+            handler.parser.feed(block)
+    except SAXParseException as error:
+        raise UserError(
+            f"this is not well-formed XML ({error.getMessage()})",
+            where=f"{handler.source}:{error.getLineNumber()}",
+            todo="Export the memory again as TMX",
+        ) from None
+    except _REFUSED as error:
+        raise UserError(
+            f"this XML is refused ({type(error).__name__}: {error})",
+            where=f"{handler.source}:{handler.parser.getLineNumber() or 1}",
+            todo="Use UTF-8 and define no entities",
+        ) from None
+
+
+Part = Tmx

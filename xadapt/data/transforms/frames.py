@@ -1,0 +1,145 @@
+"""Sentence frames: hand-written patterns with a place for a fact's two names, as data.
+
+A frames file is YAML with ``relations`` (the types of both ends), ``characters`` (languages
+without spaces) and ``frames`` (language, relation, frame id, pattern with ``{head}`` and
+``{tail}``). The shipped one is ``kg_data/cldr/frames.yaml``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xadapt.core.errors import UserError
+from xadapt.core.resources import resource
+from xadapt.languages.match import find_same
+from xadapt.languages.tags import normalise
+
+PLACE = re.compile(r"\{(head|tail)\}")
+MARKS = frozenset('"“”„«»‹›「」『』:：\n\r\t')
+"""Characters by which a reader of a sentence sees where a name begins and ends."""
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A sentence made from a frame.
+
+    Attributes:
+        text: The sentence.
+        head: Start and end character of the head's name; half-open.
+        tail: The same of the tail's name.
+    """
+
+    text: str
+    head: tuple[int, int]
+    tail: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """All frames of a file.
+
+    Attributes:
+        types: By relation, the types of head and tail, such as ``("TERRITORY", "CURRENCY")``.
+        patterns: By language, relation and frame id: the pattern.
+        characters: Languages whose words are single characters.
+    """
+
+    types: Mapping[str, tuple[str, str]]
+    patterns: Mapping[str, Mapping[str, Mapping[str, str]]]
+    characters: frozenset[str]
+
+    def of(self, lang: str, relation: str) -> Mapping[str, str]:
+        """The frames of a relation in a language, by id.
+
+        Raises:
+            UserError: There are none for that language or relation.
+        """
+        tag = find_same(lang, self.patterns)
+        if tag is None:
+            raise UserError(
+                f"there are no sentence frames in {lang!r}",
+                todo=f"There are some in {', '.join(self.patterns)}",
+            )
+        if relation not in self.types:
+            raise UserError(
+                f"there are no sentence frames for the relation {relation!r}",
+                todo=f"There are some for {', '.join(self.types)}",
+            )
+        return self.patterns[tag][relation]
+
+
+def fill(pattern: str, head: str, tail: str) -> Filled:
+    """Put two names into a pattern; whatever is in the names is taken as it is."""
+    names = {"head": head, "tail": tail}
+    spans, text = {}, ""
+    pieces = PLACE.split(pattern)  # literal, place, literal, place, literal
+    for literal, place in zip(pieces[::2], pieces[1::2], strict=False):
+        text += literal
+        spans[place] = (len(text), len(text) + len(names[place]))
+        text += names[place]
+    text += pieces[-1]
+    return Filled(text, spans["head"], spans["tail"])
+
+
+def fits(pattern: str, *names: str) -> bool:
+    """Whether no name contains a quotation mark or colon that the pattern itself uses."""
+    own = MARKS.intersection(PLACE.sub("", pattern)) | {"\n", "\r", "\t"}
+    return not any(own.intersection(name) for name in names)
+
+
+@cache
+def load_frames(path: Path | None = None) -> Frames:
+    """Read and check a frames file.
+
+    Args:
+        path: The file; None for the shipped frames of the CLDR graph.
+
+    Raises:
+        UserError: It is no such file; each language must have every relation with the same
+            frame ids, and each pattern each place once.
+    """
+    path = path or resource("kg_data", "cldr", "frames.yaml")
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        types = {r: (ends["head"], ends["tail"]) for r, ends in raw["relations"].items()}
+        characters = frozenset(raw.get("characters", ()))
+        patterns = {normalise(str(lang)): rows for lang, rows in raw["frames"].items()}
+    except FileNotFoundError:
+        raise UserError("there is no such file", where=str(path)) from None
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"this is no file of sentence frames ({type(error).__name__}: {error})", where=str(path)
+        ) from None
+    faults = list(_faults(types, patterns))
+    if faults:
+        raise UserError("; ".join(faults), where=str(path), todo="See kg_data/cldr/frames.yaml")
+    return Frames(types, patterns, characters)
+
+
+def _faults(types: Mapping[str, Any], patterns: Mapping[str, Any]) -> list[str]:
+    faults = []
+    for relation in types:
+        rows = {lang: _rows(patterns[lang], relation) for lang in patterns}
+        ids = {key for row in rows.values() for key in row}
+        for lang, row in rows.items():
+            missing = sorted(ids - set(row))
+            if missing or not row:
+                faults.append(f"{lang}/{relation} lacks {', '.join(missing) or 'frames'}")
+            faults += [
+                f"{lang}/{relation}/{key} needs {{head}} and {{tail}}, each once"
+                for key, pattern in row.items()
+                if sorted(PLACE.findall(str(pattern))) != ["head", "tail"]
+            ]
+    return faults
+
+
+def _rows(relations: Any, relation: str) -> Mapping[str, str]:
+    rows = relations.get(relation) if isinstance(relations, dict) else None
+    return rows if isinstance(rows, dict) else {}

@@ -1,0 +1,289 @@
+"""Open information extraction by rule from dependency trees: who did what, in any UD language.
+
+Only universal parts of speech and relations are read, so that the same rules hold in every treebank
+of Universal Dependencies (https://universaldependencies.org/u/dep/). They make a silver standard,
+not a human one; what they get wrong, they get wrong in every system that is measured by them.
+
+**Predicates.** A verb that heads a clause (relation root, ccomp, xcomp, csubj, advcl, acl,
+parataxis, or a conjunct of one, or with a subject of its own), and a copula whose complement does.
+Its span is the contiguous part around it of: the verb, its auxiliaries, its particles and light
+verbs (``compound``), its reflexive clitics (``expl:pv``, ``expl:pass``, ``expl:impers``) and the
+particle of negation; adverbs of one word between these or directly before them come in, which
+is how "no", "ne" and "never" do. What stands apart, such as the German finite verb of a verb-final
+bracket, belongs to neither predicate nor argument. Prepositions stay with their noun.
+
+**A0** is the subject (``nsubj``, ``csubj``, passive ones too). A conjunct without one shares its
+head's. An ``xcomp`` takes the object of its governor, else its subject. A clause that modifies a
+noun (``acl``) takes the noun for its relative pronoun, whichever role that has; without such a
+pronoun the noun is the subject where there is none (unless a ``mark`` says it is no participle),
+and else the object where there is none. Nothing else is guessed: a dropped pronoun leaves A0 out.
+
+**A1** is the ``obj``; without one a ``ccomp`` or ``xcomp``; without one the first of ``iobj`` and
+``obl``. **A2** and **A3** are the next ones of all these in the order of words. After a copula A1
+is the complement without the clause's other parts.
+
+**Spans** are contiguous. Of a subtree that is not, the part around its head is taken; punctuation
+is bridged inside and cut at the edges. A noun modified by the clause is taken without the clause.
+A predicate without any argument is left out, and one whose span overlaps an earlier one's.
+
+**Known faults**, seen in PUD: a Turkish participle takes its noun as subject whatever its role, and
+"olarak" counts as a copula; a German particle or participle at the clause's end is left out; French
+"pas" after a simple verb is lost; an adverb right before a verb joins its span.
+
+The roles are those of Multi²OIE, Ro et al. 2020, https://arxiv.org/abs/2009.08128, section 3; rules
+over universal dependencies for open extraction: PredPatt, White et al. 2016,
+https://aclanthology.org/D16-1177.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+
+from xadapt.data.records import PREDICATE, ROLES, OpenTriples, ParsedSentence, TaggedSentence
+
+CLAUSES = frozenset({"root", "ccomp", "xcomp", "csubj", "advcl", "acl", "parataxis"})
+SUBJECTS = frozenset({"nsubj", "csubj"})
+COMPLEMENTS = frozenset({"obj", "iobj", "ccomp", "xcomp", "obl"})
+CLITICS = frozenset({"expl:pv", "expl:pass", "expl:impers"})
+AROUND = COMPLEMENTS | SUBJECTS | {
+    "cop", "aux", "mark", "advcl", "parataxis", "vocative", "discourse", "expl", "dislocated",
+}  # fmt: skip
+# English alone leaves a relative pronoun out, and then one of these may begin the clause.
+PERSONAL = frozenset({"i", "you", "he", "she", "it", "we", "they"})
+PASSED = ("PUNCT", "ADP")
+Argument = tuple[int, Set[int]]  # its head, and words that are not to be part of it
+Spans = tuple[tuple[int, int, str], ...]
+
+
+def open_triples(sentences: Iterable[ParsedSentence]) -> list[OpenTriples]:
+    """What each sentence states, by the rules above."""
+    return [
+        OpenTriples(s.words, _Tree(s).extractions(), s.lang, origin=s.origin) for s in sentences
+    ]
+
+
+def predicates(sentences: Iterable[ParsedSentence]) -> list[TaggedSentence]:
+    """The predicates of each sentence, as spans of type ``P``."""
+    return [
+        TaggedSentence(s.words, tuple(e[0] for e in s.extractions), s.lang, origin=s.origin)
+        for s in open_triples(sentences)
+    ]
+
+
+def arguments(sentences: Iterable[ParsedSentence]) -> list[OpenTriples]:
+    """The sentences that state anything."""
+    return [row for row in open_triples(sentences) if row.extractions]
+
+
+class _Tree:
+    """One sentence; words are numbered from 0 and the root's head is -1."""
+
+    def __init__(self, sentence: ParsedSentence) -> None:
+        self.words = [word.lower() for word in sentence.words]
+        self.upos, self.relations = sentence.upos, sentence.relations
+        self.heads = [head - 1 for head in sentence.heads]
+        self.kinds = [
+            relation.split(":")[0] if head else "root"
+            for relation, head in zip(sentence.relations, sentence.heads, strict=True)
+        ]
+        self.children: list[list[int]] = [[] for _ in self.words]
+        for word, head in enumerate(self.heads):
+            if head >= 0:
+                self.children[head].append(word)
+        self.clauses: dict[int, bool] = {}  # what `_heads_clause` said
+
+    def extractions(self) -> tuple[Spans, ...]:
+        """One for each predicate, in the order of the predicates."""
+        found: list[Spans] = []
+        taken: set[int] = set()
+        for word in range(len(self.words)):
+            for centre in self._centres(word):
+                start, stop = self._predicate(word, centre)
+                spans = self._arguments(word, centre, frozenset(range(start, stop)))
+                if spans and not taken & set(range(start, stop)):
+                    taken |= set(range(start, stop))
+                    found.append(((start, stop, PREDICATE), *spans))
+        return tuple(sorted(found))
+
+    def _centres(self, word: int) -> list[int]:
+        """The words that predicate of this clause head: its copula, itself, both or none."""
+        copulas = self._of(word, {"cop"})
+        if not self._heads_clause(word):
+            return []
+        if not self._verbal(word):
+            return copulas[:1]
+        return [*(copulas[:1] if self._outer(word) else []), word]
+
+    def _verbal(self, word: int) -> bool:
+        """Whether a word is a verb, or what a light verb hangs on."""
+        light = (self.upos[c] == "VERB" for c in self._of(word, {"compound"}))
+        return self.upos[word] in ("VERB", "AUX") or any(light)
+
+    def _heads_clause(self, word: int) -> bool:
+        way = [word]
+        while way[-1] not in self.clauses and self.kinds[way[-1]] == "conj":
+            if self._of(way[-1], SUBJECTS | {"cop"}):
+                break
+            way.append(self.heads[way[-1]])
+        last = way[-1]
+        own = self.kinds[last] in CLAUSES or bool(self._of(last, SUBJECTS | {"cop"}))
+        self.clauses.update(dict.fromkeys(way, self.clauses.get(last, own)))
+        return self.clauses[word]
+
+    def _predicate(self, word: int, centre: int) -> tuple[int, int]:
+        """The span of a predicate around its centre."""
+        verbal = centre == word
+        own, adverbs = {centre}, set[int]()
+        first = min(self._below(word))
+        for child in self.children[word]:
+            kind = self.kinds[child]
+            joins = kind == "aux" or (verbal and self._joins(child))
+            if joins:
+                own |= {child, *self._of(child, {"fixed", "goeswith"})}
+            elif kind == "advmod" and not self.children[child]:
+                asks = child == first and self.kinds[word] in ("acl", "advcl", "ccomp")
+                (own if self.upos[child] == "PART" else set() if asks else adverbs).add(child)
+        start, stop = centre, centre + 1
+        while (at := _past(stop, 1, own, adverbs)) is not None:
+            stop = at + 1
+        while (at := _past(start - 1, -1, own, adverbs)) is not None:
+            start = at
+        while start - 1 in adverbs:
+            start -= 1
+        return start, stop
+
+    def _joins(self, child: int) -> bool:
+        kind, relation = self.kinds[child], self.relations[child]
+        plain = kind == "cop" and not self._outer(self.heads[child])
+        return kind == "compound" or relation in CLITICS or plain
+
+    def _arguments(self, word: int, centre: int, predicate: frozenset[int]) -> Spans:
+        subject = self._subject(word, outer=centre != word)
+        rest = self._complements(word) if centre == word else self._after_copula(word, centre)
+        spans: list[tuple[int, int, str]] = []
+        taken: Set[int] = predicate
+        for role, argument in zip(ROLES, [subject, *rest], strict=False):
+            if argument is None or argument[0] in taken | argument[1]:
+                continue
+            start, stop = self._span(argument[0], argument[1] | taken)
+            if start < stop:
+                spans.append((start, stop, role))
+                taken = taken | set(range(start, stop))
+        return tuple(spans)
+
+    def _complements(self, word: int) -> list[Argument]:
+        """What follows the subject: the object or what stands for it, then the rest."""
+        there = self._of(word, COMPLEMENTS)
+        ranks = {"obj": 0, "ccomp": 1, "xcomp": 1}
+        there.sort(key=lambda child: (ranks.get(self.kinds[child], 2), child))
+        order = [*there[:1], *sorted(there[1:])]
+        found = [self._resolved(child, word) for child in order]
+        objects = any(self.kinds[child] in ranks for child in there)
+        return [self._modified(word), *found] if self._gap(word) and not objects else found
+
+    def _gap(self, word: int) -> bool:
+        """Whether a clause modifies a noun, has a subject, and no relative word before it."""
+        own = {w for subject in self._of(word, SUBJECTS) for w in self._below(subject)}
+        after = self.heads[word] < word
+        return self._participle(word) and bool(own) and not (after and self._first(word) not in own)
+
+    def _after_copula(self, word: int, copula: int) -> list[Argument]:
+        """The complement of a copula, then what else depends on it."""
+        if self._verbal(word):
+            other = {w for child in (copula, *self._outer(word)) for w in self._below(child)}
+            return [(word, other)]
+        rest = [self._resolved(child, word) for child in self._of(word, COMPLEMENTS)]
+        return [(word, self._around(word)), *rest]
+
+    def _around(self, word: int) -> frozenset[int]:
+        """What belongs to the clause that a noun or adjective heads, not to its own phrase."""
+        if not self._heads_clause(word):
+            return frozenset()
+        around = [child for child in self.children[word] if self.kinds[child] in AROUND]
+        around += [child for child in self._of(word, {"conj"}) if self._states(child)]
+        return frozenset(w for child in around for w in self._below(child))
+
+    def _states(self, word: int) -> bool:
+        """Whether a conjunct is a clause of its own."""
+        return self._verbal(word) or bool(self._of(word, SUBJECTS | {"cop"}))
+
+    def _subject(self, word: int, outer: bool = False) -> Argument | None:
+        """The subject of a clause, its own or one it shares."""
+        if outer and self._outer(word):
+            return self._resolved(self._outer(word)[0], word)
+        while True:
+            own = [c for c in self._of(word, SUBJECTS) if c not in self._outer(word)]
+            head, kind = self.heads[word], self.kinds[word]
+            if kind == "xcomp":
+                own = own or self._of(head, {"obj"})
+            if own:
+                return self._resolved(own[0], self.heads[own[0]])
+            if kind != "xcomp" and not (kind == "conj" and self._heads_clause(head)):
+                return self._modified(word) if self._participle(word) else None
+            word = head
+
+    def _outer(self, word: int) -> list[int]:
+        """Subjects of a copula whose complement is a whole clause."""
+        return [c for c in self.children[word] if self.relations[c].endswith("subj:outer")]
+
+    def _participle(self, word: int) -> bool:
+        """Whether a clause modifies a noun with neither a relative pronoun nor a mark."""
+        if self.kinds[word] != "acl" or self._of(word, {"mark"}):
+            return False
+        return not any(self._relative(child, word) for child in self.children[word])
+
+    def _relative(self, child: int, word: int) -> bool:
+        """Whether a dependent of a clause that follows its noun is its relative pronoun."""
+        modifies = self.kinds[word] == "acl" and self.heads[word] < word
+        if not modifies or self.upos[child] not in ("PRON", "DET"):
+            return False
+        plain = all(self.kinds[c] in ("case", "det", "punct") for c in self.children[child])
+        begins = self._first(word) in (child, *self._of(child, {"det"}))
+        return plain and begins and self.words[child] not in PERSONAL
+
+    def _first(self, word: int) -> int:
+        """The word a clause begins with, not counting punctuation and prepositions."""
+        return min(w for w in self._below(word) if w == word or self.upos[w] not in PASSED)
+
+    def _resolved(self, child: int, word: int) -> Argument:
+        """A dependent, or the noun that it stands for."""
+        return self._modified(word) if self._relative(child, word) else (child, frozenset())
+
+    def _modified(self, word: int) -> Argument:
+        """The noun a clause modifies, without the clause and its own preposition."""
+        head = self.heads[word]
+        return head, self._below(word) | self._around(head) | set(self._of(head, {"case"}))
+
+    def _span(self, head: int, other: Set[int]) -> tuple[int, int]:
+        """The contiguous part of a subtree around its head, punctuation bridged and trimmed."""
+        marks = {w for w, upos in enumerate(self.upos) if upos == "PUNCT"}
+        words = (self._below(head) - other) | {head}
+        start, stop = head, head + 1
+        while (at := _past(stop, 1, words, marks - other)) is not None:
+            stop = at + 1
+        while (at := _past(start - 1, -1, words, marks - other)) is not None:
+            start = at
+        while start < stop and start in marks:
+            start += 1
+        while start < stop and stop - 1 in marks:
+            stop -= 1
+        return start, stop
+
+    def _of(self, word: int, kinds: Set[str]) -> list[int]:
+        return [child for child in self.children[word] if self.kinds[child] in kinds]
+
+    def _below(self, word: int) -> frozenset[int]:
+        """A word and all that depends on it."""
+        found, rest = {word}, [word]
+        while rest:
+            new = self.children[rest.pop()]
+            found.update(new)
+            rest += new
+        return frozenset(found)
+
+
+def _past(at: int, step: int, own: Set[int], bridges: Set[int]) -> int | None:
+    """The next word of ``own`` from a place on, over nothing but bridges."""
+    while at in bridges and at not in own:
+        at += step
+    return at if at in own else None

@@ -1,0 +1,143 @@
+"""Which script a text is written in, by the names of its characters."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from functools import lru_cache
+
+from xadapt.languages import tags as languages
+
+# ISO 15924 code: how the Unicode names of the script's letters begin.
+_NAMES = {
+    "Adlm": "ADLAM",
+    "Arab": "ARABIC",
+    "Armn": "ARMENIAN",
+    "Beng": "BENGALI",
+    "Bopo": "BOPOMOFO",
+    "Cans": "CANADIAN SYLLABICS",
+    "Cher": "CHEROKEE",
+    "Copt": "COPTIC",
+    "Cyrl": "CYRILLIC",
+    "Deva": "DEVANAGARI",
+    "Ethi": "ETHIOPIC",
+    "Geor": "GEORGIAN",
+    "Goth": "GOTHIC",
+    "Grek": "GREEK",
+    "Gujr": "GUJARATI",
+    "Guru": "GURMUKHI",
+    "Hang": "HANGUL",
+    "Hani": "CJK",
+    "Hebr": "HEBREW",
+    "Hira": "HIRAGANA",
+    "Java": "JAVANESE",
+    "Kana": "KATAKANA",
+    "Khmr": "KHMER",
+    "Knda": "KANNADA",
+    "Laoo": "LAO",
+    "Latn": "LATIN",
+    "Mlym": "MALAYALAM",
+    "Mong": "MONGOLIAN",
+    "Mtei": "MEETEI MAYEK",
+    "Mymr": "MYANMAR",
+    "Nkoo": "NKO",
+    "Olck": "OL CHIKI",
+    "Orya": "ORIYA",
+    "Rohg": "HANIFI ROHINGYA",
+    "Sinh": "SINHALA",
+    "Sund": "SUNDANESE",
+    "Syrc": "SYRIAC",
+    "Tale": "TAI LE",
+    "Taml": "TAMIL",
+    "Telu": "TELUGU",
+    "Tfng": "TIFINAGH",
+    "Thaa": "THAANA",
+    "Thai": "THAI",
+    "Tibt": "TIBETAN",
+    "Vaii": "VAI",
+    "Yiii": "YI",
+}
+_MIXED = {
+    "Jpan": {"Hira", "Kana", "Hani"},
+    "Kore": {"Hang", "Hani"},
+    "Hans": {"Hani", "Bopo"},
+    "Hant": {"Hani", "Bopo"},
+}
+# Languages in daily use in more than one script; a tag that names its script means that one only.
+_ALSO = {
+    "az": {"Latn", "Cyrl", "Arab"},
+    "bs": {"Latn", "Cyrl"},
+    "ff": {"Latn", "Adlm"},
+    "ha": {"Latn", "Arab"},
+    "iu": {"Cans", "Latn"},
+    "kk": {"Cyrl", "Latn", "Arab"},
+    "ks": {"Arab", "Deva"},
+    "ku": {"Latn", "Arab"},
+    "ky": {"Cyrl", "Arab"},
+    "mn": {"Cyrl", "Mong"},
+    "ms": {"Latn", "Arab"},
+    "pa": {"Guru", "Arab"},
+    "sd": {"Arab", "Deva"},
+    "sr": {"Cyrl", "Latn"},
+    "tg": {"Cyrl", "Arab"},
+    "tk": {"Latn", "Cyrl"},
+    "tt": {"Cyrl", "Latn"},
+    "ug": {"Arab", "Cyrl"},
+    "uz": {"Latn", "Cyrl"},
+}
+_WEIGHTS = {"Hani": 3.0, "Hira": 2.0, "Kana": 2.0, "Hang": 2.0}
+
+
+@lru_cache(maxsize=1 << 16)
+def script_of(char: str) -> str:
+    """The ISO 15924 code of one letter's script; empty for other characters and unknown scripts."""
+    if unicodedata.category(char)[0] not in "LM":  # marks: the vowels of Indic scripts
+        return ""
+    name = unicodedata.name(unicodedata.normalize("NFKC", char)[0], "")
+    if name.startswith("IDEOGRAPHIC"):
+        return "Hani"
+    return next((code for code, word in _NAMES.items() if name.startswith(word)), "")
+
+
+@lru_cache(maxsize=1 << 16)
+def weight(char: str) -> float:
+    """About how many Latin letters it takes to write what the character says."""
+    return _WEIGHTS.get(script_of(char), 1.0)
+
+
+def weighted_length(text: str) -> float:
+    """The length of a text in characters, each by its :func:`weight`."""
+    if text.isascii():
+        return float(len(text))
+    return sum(map(weight, unicodedata.normalize("NFC", text)))
+
+
+@lru_cache(maxsize=1024)
+def expected(tag: str) -> frozenset[str]:
+    """The scripts a language is written in; empty if letters of its script can't be told."""
+    code = languages.script(tag)
+    also = _ALSO.get(tag.split("-")[0], set()) if not _names_script(tag) else set()
+    codes = _MIXED.get(code, {code}) | also
+    return frozenset(codes) if codes <= set(_NAMES) else frozenset()
+
+
+def script_share(text: str, tag: str) -> float:
+    """The share of a text's letters that are in its language's script.
+
+    Letters weigh as in :func:`weight`, so that a Latin name does not outweigh the ideographs around
+    it. 1 where there is nothing to judge: no letters, or a script whose letters can't be told.
+    """
+    wanted = expected(tag)
+    if not wanted:
+        return 1.0
+    inside = total = 0.0
+    for char, count in Counter(text).items():
+        script = script_of(char)
+        if script:
+            total += count * weight(char)
+            inside += count * weight(char) * (script in wanted)
+    return inside / total if total else 1.0
+
+
+def _names_script(tag: str) -> bool:
+    return any(len(part) == 4 and part.isalpha() for part in tag.split("-")[1:])

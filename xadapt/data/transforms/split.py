@@ -1,0 +1,134 @@
+"""Held-out records: splits by groups of equal texts, so that nothing leaks across.
+
+Corpora repeat sentences, and one sentence often has several translations. A split by rows would put
+a sentence's other translation on the other side; a split by groups can't.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+from xadapt.core.errors import UserError
+from xadapt.core.text_key import normal_key
+from xadapt.data.records import (
+    LabelledText,
+    OpenTriples,
+    ParallelPair,
+    Question,
+    Record,
+    ScoredPair,
+    TaggedSentence,
+)
+
+Rows = TypeVar("Rows", bound=Record)
+
+TEXTS: dict[type, Callable[[Any], tuple[str, ...]]] = {
+    ParallelPair: lambda row: (row.text, row.pivot),
+    TaggedSentence: lambda row: (" ".join(row.words),),
+    OpenTriples: lambda row: (" ".join(row.words),),
+    LabelledText: lambda row: (row.text,),
+    ScoredPair: lambda row: (row.left, row.right),
+    Question: lambda row: (row.passage,),
+}
+"""The texts of a record that must not stand on both sides of a split."""
+
+
+def texts_of(record: Record) -> tuple[str, ...]:
+    """The texts of a record that must not stand on both sides of a split."""
+    return TEXTS[type(record)](record)
+
+
+def group_pairs(pairs: Sequence[Record]) -> list[list[int]]:
+    """Indexes of the records in groups: connected components of those that share an equal text.
+
+    Texts are equal by :func:`normal_key`, on whichever side they stand. Groups come in the order
+    of their first record, indexes in order.
+    """
+    parent = list(range(len(pairs)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    seen: dict[str, int] = {}
+    for index, pair in enumerate(pairs):
+        for text in texts_of(pair):
+            left, right = root(index), root(seen.setdefault(normal_key(text), index))
+            parent[max(left, right)] = min(left, right)
+    groups: dict[int, list[int]] = {}
+    for index in range(len(pairs)):
+        groups.setdefault(root(index), []).append(index)
+    return list(groups.values())
+
+
+def split_by_group(
+    pairs: Sequence[Rows], *, dev: int | float, seed: int = 0
+) -> tuple[list[Rows], list[Rows]]:
+    """Take a development part of whole groups.
+
+    Which groups are taken depends on their texts and the seed, not on the order of the rows. Groups
+    are taken in the order of their hash while they fit, so a group larger than ``dev`` stays in
+    training; where none fits, the smallest is taken if it is at most half of the records.
+
+    Args:
+        pairs: The records to split, all of one type.
+        dev: How many records to hold out, at most: a number, or a share between 0 and 1.
+        seed: Another seed holds out other groups.
+
+    Returns:
+        ``(train, dev)``, each in the order of ``pairs``, neither empty.
+
+    Raises:
+        UserError: ``dev`` is no such number or leaves nothing to train on, or all records hang
+            together.
+    """
+    wanted = _wanted(dev, len(pairs))
+    groups = sorted(group_pairs(pairs), key=lambda group: _hash(pairs, group, seed))
+    taken: list[int] = []
+    for group in groups:
+        if len(taken) + len(group) <= wanted:
+            taken += group
+    if not taken:
+        smallest = min(groups, key=len)
+        if 2 * len(smallest) > len(pairs):
+            raise UserError(
+                f"nothing can be held out: {len(smallest)} of {len(pairs)} hang together by "
+                "equal texts",
+                todo="Give development data with --dev, or more data",
+            )
+        taken = smallest
+    held = set(taken)
+    train = [pair for index, pair in enumerate(pairs) if index not in held]
+    return train, [pairs[index] for index in sorted(held)]
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
+
+
+def _wanted(dev: int | float, count: int) -> int:
+    if isinstance(dev, float) and 0 < dev < 1:
+        return max(1, min(count - 1, round(dev * count))) if count > 1 else _refuse(dev, count)
+    if isinstance(dev, int) and not isinstance(dev, bool) and 0 < dev < count:
+        return dev
+    return _refuse(dev, count)
+
+
+def _refuse(dev: int | float, count: int) -> int:
+    numbers = f"Use a number from 1 to {count - 1} or a share between 0 and 1, g"
+    raise UserError(
+        f"can't hold out {dev} of {count} rows",
+        where="dev",
+        todo=f"{numbers if count > 1 else 'G'}ive development data with --dev, or more data; "
+        "--set data.train.dev=0 holds nothing out",
+    )
+
+
+def _hash(pairs: Sequence[Record], group: Sequence[int], seed: int) -> bytes:
+    # No other group has these texts, so the least of them names the group whatever the order.
+    least = min(normal_key(text) for i in group for text in texts_of(pairs[i]))
+    return _digest(f"{seed}\n{least}")

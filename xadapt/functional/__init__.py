@@ -1,0 +1,1 @@
+"""Pure functions: losses, metrics, labels of words and their spans."""

@@ -1,0 +1,123 @@
+"""Scores of retrieval, one value a query so that they can be resampled, averaged by the caller."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from xadapt.core.errors import UserError
+
+BLOCK_ELEMENTS = 2**23
+
+
+class Rows(Protocol):
+    """A matrix of scores (queries, pool), higher is better, handed out by rows."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of queries and size of the pool."""
+
+    def rows(self, start: int, stop: int) -> Tensor:
+        """Scores ``(stop - start, pool)``."""
+
+
+def correct(found: ArrayLike, gold: ArrayLike | None = None) -> NDArray[np.float64]:
+    """1 where a query found its answer, else 0: the mean is retrieval accuracy.
+
+    Args:
+        found: ``(n,)`` or ``(n, 1)`` positions in the pool.
+        gold: ``(n,)`` right positions; by default query i belongs to position i.
+    """
+    positions = np.asarray(found).reshape(-1)
+    right = np.arange(len(positions)) if gold is None else np.asarray(gold).reshape(-1)
+    return (positions == right).astype(np.float64)
+
+
+def error_rate(found: ArrayLike, gold: ArrayLike | None = None) -> float:
+    """Percentage of queries with a wrong answer, 100 x err / n: LASER's xsim over its matches."""
+    hits_ = correct(found, gold)
+    return float(100 * (len(hits_) - hits_.sum()) / len(hits_))
+
+
+def ranks(
+    similarity: Rows,
+    queries: ArrayLike,
+    pool: ArrayLike,
+    *,
+    tie: float = 1e-6,
+    block: int | None = None,
+) -> NDArray[np.float64]:
+    """Realistic rank of each query's best right answer, from 1.
+
+    The mean of the optimistic rank (before all equals) and the pessimistic one (after them), so
+    that a scorer that gives one score to everything gets the rank of chance, (m + 1) / 2
+    (Berrendorf et al. 2020, arXiv 2002.06914). Further right answers of a query are left out of
+    its ranking, as in the filtered setting of link prediction.
+
+    Args:
+        similarity: Scores ``(n or more, m)``; the first ``n`` rows are ranked.
+        queries: ``(n,)`` integer ids, of the entity asked for.
+        pool: ``(m,)`` integer ids; equal ids make a right answer.
+        tie: Scores no further apart are equal; one vector at two positions gives cosines that
+            differ by rounding.
+        block: Queries at a time; by default so many that a block holds 2**23 scores.
+
+    Raises:
+        UserError: A query has no right answer in the pool, or the ids do not fit the scores.
+    """
+    entities, held = np.asarray(queries), np.asarray(pool)
+    count = len(entities)
+    if count > similarity.shape[0] or len(held) != similarity.shape[1]:
+        raise UserError(f"{count} queries and {len(held)} names do not fit {similarity.shape}")
+    asked, right = _answers(entities, held)
+    block = block or max(1, BLOCK_ELEMENTS // similarity.shape[1])
+    result = np.empty(count)
+    for start in range(0, count, block):
+        stop = min(start + block, count)
+        inside = slice(*np.searchsorted(asked, [start, stop]))
+        row, column = torch.from_numpy(asked[inside] - start), torch.from_numpy(right[inside])
+        scores = similarity.rows(start, stop)
+        result[start:stop] = _block_ranks(scores, row, column, tie).cpu().numpy()
+    return result
+
+
+def hits(rank: ArrayLike, k: int) -> NDArray[np.float64]:
+    """1 where the rank is at most ``k``, else 0: the mean is Hits@k."""
+    return (np.asarray(rank, dtype=np.float64) <= k).astype(np.float64)
+
+
+def reciprocal(rank: ArrayLike) -> NDArray[np.float64]:
+    """One over each rank: the mean is MRR (with realistic ranks, 2 / (m + 1) for a constant)."""
+    return 1 / np.asarray(rank, dtype=np.float64)
+
+
+def _answers(
+    queries: NDArray[np.int64], pool: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every (query, right position of the pool), by query."""
+    order = np.argsort(pool, kind="stable")
+    first = np.searchsorted(pool, queries, side="left", sorter=order)
+    amount = np.searchsorted(pool, queries, side="right", sorter=order) - first
+    if not amount.all():
+        raise UserError(
+            f"query {int(np.argmin(amount))} has no right answer in the pool",
+            todo="Put the answers of all queries into the pool",
+        )
+    offset = np.arange(amount.sum()) - np.repeat(np.cumsum(amount) - amount, amount)
+    return np.repeat(np.arange(len(queries)), amount), order[np.repeat(first, amount) + offset]
+
+
+def _block_ranks(scores: Tensor, row: Tensor, column: Tensor, tie: float) -> Tensor:
+    """Ranks ``(b,)`` from ``scores (b, m)`` and the positions of the right answers in them."""
+    row, column = row.to(scores.device), column.to(scores.device)
+    right = scores[row, column]
+    lowest = scores.new_full((len(scores),), -torch.inf)
+    best = lowest.scatter_reduce(0, row, right, "amax")
+    above = torch.count_nonzero(scores > (best + tie)[:, None], dim=1)
+    not_below = torch.count_nonzero(scores >= (best - tie)[:, None], dim=1)
+    own = (right >= (best - tie)[row]).to(not_below)
+    return 1 + (above + not_below.scatter_add(0, row, -own)).double() / 2

@@ -1,0 +1,1 @@
+"""Task heads: small maps from states to scores of labels."""

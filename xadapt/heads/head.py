@@ -1,0 +1,162 @@
+"""Task heads: one linear map from token states, or from a text's vector, to scores of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from xadapt.functional.tag_scheme import Scheme
+
+HeadTask = Literal["tagging", "classification", "pair_scoring", "span_extraction", "arguments"]
+EVALUATED: dict[HeadTask, str] = {
+    "tagging": "tagging",
+    "classification": "classification",
+    "pair_scoring": "sts",
+    "span_extraction": "qa",
+    "arguments": "open_ie",
+}
+"""What ``xadapt evaluate`` calls the measuring of a head."""
+SCHEMED: tuple[HeadTask, ...] = ("tagging", "arguments")
+"""The tasks whose labels are of words and make spans by a scheme."""
+
+
+class Head(nn.Module):
+    """Scores of labels.
+
+    Args:
+        task: What it is for: ``tagging`` reads the state of each word's first token,
+            ``classification`` and ``pair_scoring`` that of the row's first token,
+            ``span_extraction`` those of all tokens; for ``arguments`` see `ArgumentHead`.
+        labels: The labels of its scores, in order.
+        width: Features it reads.
+        scheme: How a word's labels make spans.
+        scale: What the scores 0 and 1 stand for, where the one label is a number.
+    """
+
+    def __init__(
+        self,
+        task: HeadTask,
+        labels: Sequence[str],
+        width: int,
+        scheme: Scheme = "bio",
+        scale: tuple[float, float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.task, self.labels, self.scheme, self.scale = task, tuple(labels), scheme, scale
+        self.sizes: dict[str, int] = {}  # what else it is built with
+        self.linear = nn.Linear(width, len(self.labels))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Map ``(..., width)`` to scores ``(..., labels)``, in fp32."""
+        scores: Tensor = self.linear(states.float())
+        return scores
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A predicate of one encoded sentence, and the words that are asked what they are to it.
+
+    Attributes:
+        row: Of the states.
+        words: Words of the sentence that have a token.
+        at: The positions of their first tokens.
+        predicate: The positions of the first tokens of the predicate's words.
+        distances: How many words each word stands after the predicate's last (positive) or before
+            its first (negative); 0 inside.
+    """
+
+    row: int
+    words: list[int]
+    at: list[int]
+    predicate: list[int]
+    distances: list[int]
+
+
+def asked(row: int, first: Sequence[int | None], start: int, stop: int) -> Asked | None:
+    """What to ask of one predicate; nothing where it was cut off.
+
+    Args:
+        row: Of the states.
+        first: The position of each word's first token, if it has one.
+        start: The predicate's first word.
+        stop: The word after its last.
+    """
+    known = [(word, at) for word, at in enumerate(first) if at is not None]
+    predicate = [at for word, at in known if start <= word < stop]
+    if not predicate:
+        return None
+    words = [word for word, _ in known]
+    distances = [min(word - start, 0) + max(word - stop + 1, 0) for word in words]
+    return Asked(row, words, [at for _, at in known], predicate, distances)
+
+
+class ArgumentHead(Head):
+    """Scores of each word's label for one predicate of its sentence.
+
+    It reads ``[h_i ; mean of the predicate's h ; embedding of the clipped signed distance]``, all
+    of first tokens, through one hidden layer. Multi²OIE (Ro et al. 2020,
+    https://arxiv.org/abs/2009.08128, section 3.3) reads the same but with an embedding that only
+    tells the predicate's words from others, and sends it through four layers of attention to the
+    predicate's words; here no word but the predicate's is seen beside a word's own state.
+
+    Args:
+        labels: The labels of its scores, in order.
+        width: Features of a state.
+        hidden: Features of the hidden layer.
+        distance: Features of an embedded distance.
+        clip: The largest distance, in words, that has an embedding of its own.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        width: int,
+        *,
+        hidden: int = 256,
+        distance: int = 64,
+        clip: int = 32,
+    ) -> None:
+        super().__init__("arguments", labels, hidden)
+        self.sizes = {"hidden": hidden, "distance": distance, "clip": clip}
+        self.hidden = nn.Linear(2 * width + distance, hidden)
+        self.distance = nn.Embedding(2 * clip + 1, distance)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map ``(..., 2 width + distance)`` to scores ``(..., labels)``, in fp32."""
+        scores: Tensor = self.linear(F.gelu(self.hidden(features.float())))
+        return scores
+
+    def scores(self, states: Tensor, queries: Sequence[Asked]) -> Tensor:
+        """Scores ``(words of all queries, labels)``, one query after the other.
+
+        Args:
+            states: ``(rows, tokens, width)``.
+            queries: At least one.
+        """
+        device, clip = states.device, self.sizes["clip"]
+        lengths = torch.tensor([len(query.at) for query in queries], device=device)
+        at = torch.tensor([(q.row, at) for q in queries for at in q.at], device=device)
+        means = torch.stack([states[q.row, q.predicate].float().mean(0) for q in queries])
+        far = torch.tensor([far for q in queries for far in q.distances], device=device)
+        words = states[at[:, 0], at[:, 1]].float()
+        near = self.distance(far.clamp(-clip, clip) + clip)
+        return self(torch.cat([words, means.repeat_interleave(lengths, 0), near], -1))
+
+
+def build_head(
+    task: HeadTask,
+    labels: Sequence[str],
+    width: int,
+    scheme: Scheme = "bio",
+    sizes: Mapping[str, int] | None = None,
+    scale: tuple[float, float] | None = None,
+) -> Head:
+    """A new head for a task, of the kind and the sizes it was trained with."""
+    if task == "arguments":
+        return ArgumentHead(labels, width, **(sizes or {}))
+    return Head(task, labels, width, scheme, scale)

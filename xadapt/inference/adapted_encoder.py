@@ -1,0 +1,276 @@
+"""An encoder with modules and a composition of them: the object people use after training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from xadapt.backbones.encoder.encode import Rows, encode
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.composition.by_language import for_all, opened
+from xadapt.composition.text import parse, show
+from xadapt.composition.values import ARROW, ByLanguage, Composition, names
+from xadapt.core.errors import UserError
+from xadapt.inference.composed_rows import ComposedRows
+from xadapt.inference.fallback_language import Relatives, relatives_of
+from xadapt.inference.locate import locate
+from xadapt.inference.open_module import open_module
+from xadapt.inference.row_assignment import bare, by_names, choose, with_one, without
+from xadapt.inference.shared_states import repeated_in
+
+NOBODY = Relatives()
+
+
+class Adapted:
+    """A frozen encoder, modules by name, and a composition that says which act on a row.
+
+    Between calls the encoder is bare: modules are on it only while they encode.
+
+    Args:
+        encoder: The frozen encoder.
+        modules: Modules by name.
+        composition: Over these names; without one each module is for the language it is named
+            after, and rows of other languages are rows of the bare base.
+        relatives: What stands in for a language that the composition has nothing for; a
+            `StandsIn` warning says so.
+
+    Raises:
+        UserError: The composition names a module that is not there.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        modules: Mapping[str, nn.Module],
+        composition: Composition = None,
+        relatives: Relatives = NOBODY,
+    ) -> None:
+        self.relatives = relatives
+        self.encoder = encoder
+        self.modules = {name: module.to(encoder.device) for name, module in modules.items()}
+        self._rows = ComposedRows(encoder)
+        self._follows = composition is None
+        composition = by_names(self.modules) if composition is None else composition
+        self.composition = self._known(composition)
+
+    @classmethod
+    def load(
+        cls,
+        base: str | Encoder,
+        *folders: str,
+        compose: str | Composition = None,
+        dtype: str = "auto",
+        device: str = "auto",
+    ) -> Adapted:
+        """Load a base and published modules, each for the languages its manifest names.
+
+        Without ``compose``, a language of no module goes through the module of a near one, of the
+        same script and branch, if there is one; but never a language that modules are aligned to.
+
+        Args:
+            base: Hub id, folder or ``package:NAME/SUBDIR``, or a base that is loaded.
+            folders: Folders of modules trained on this base; ``NAME=FOLDER`` gives one a name.
+            compose: A composition over their names, or its text. A name that is none of them is
+                itself a folder; ``lang:TAG`` is the one module for that language.
+            dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
+            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+        Raises:
+            UserError: A folder is no module, or belongs to another base, or it is not clear
+                which module is for a language.
+        """
+        composition, places = locate(folders, compose)
+        adapted = cls.open(base, composition, places, dtype=dtype, device=device)
+        if compose is None:
+            adapted.relatives = relatives_of(composition, places.values())
+            adapted._follows = composition is None or isinstance(composition, ByLanguage)
+        return adapted
+
+    @classmethod
+    def open(
+        cls,
+        base: str | Encoder,
+        composition: Composition,
+        places: Mapping[str, str],
+        *,
+        dtype: str = "auto",
+        device: str = "auto",
+    ) -> Adapted:
+        """Load a base, if it is not there yet, and a composition's modules by name.
+
+        Raises:
+            UserError: A folder is no module, or belongs to another base.
+        """
+        if isinstance(base, str):
+            base = Encoder.from_pretrained(base, dtype=dtype, device=device)
+        modules = {where: open_module(where, base)[0] for where in dict.fromkeys(places.values())}
+        return cls(base, {name: modules[where] for name, where in places.items()}, composition)
+
+    def with_(self, composition: str | Composition) -> Adapted:
+        """The same encoder and modules under another composition.
+
+        Raises:
+            UserError: It is malformed, or names a module that is not there.
+        """
+        value = parse(composition) if isinstance(composition, str) else composition
+        other = copy(self)
+        other.relatives, other._follows, other.modules = NOBODY, False, dict(self.modules)
+        other.composition = other._known(value)
+        return other
+
+    def add(self, name: str, module: nn.Module | str | Path) -> None:
+        """Load one more module; those that are there stay as they are.
+
+        Where nothing but the modules says which languages they are for, this one is for those of
+        its manifest, or for the language it is named after.
+
+        Args:
+            name: A name that no other has.
+            module: A module, or the folder of one trained on this base.
+
+        Raises:
+            UserError: The name is taken, the folder is no module of this base, or there is one
+                for its language.
+        """
+        if name in self.modules or name in ("", ARROW):
+            taken = f"there is a module named {name!r} already" if name in self.modules else ""
+            raise UserError(
+                taken or f"a module can't be named {name!r}", todo="Give it another name"
+            )
+        tags, relatives = [name], self.relatives
+        if not isinstance(module, nn.Module):
+            module, manifest = open_module(str(module), self.encoder)
+            tags, relatives = manifest.languages, relatives.and_(manifest)
+        if self._follows:
+            self.composition = with_one(self.composition, name, tags)
+            self.relatives = relatives
+        self.modules[name] = module.to(self.encoder.device)
+
+    def remove(self, name: str) -> None:
+        """Let go of a module and its memory.
+
+        Raises:
+            UserError: There is none of that name, or the composition names it.
+        """
+        if name not in self.modules:
+            raise UserError(f"there is no module named {name!r}")
+        if self._follows:
+            self.composition, self.relatives = without(self.composition, self.relatives, name)
+        elif name in names(self.composition):
+            raise UserError(
+                f"the composition names {name!r}",
+                where=show(self.composition),
+                todo="Use another composition (with_) to remove it from",
+            )
+        self._rows.forget(self.modules.pop(name))
+
+    @contextmanager
+    def merged(self, composition: str | Composition = None) -> Iterator[Adapted]:
+        """Add LoRAs into the base's weights for as long as the block lasts: rows cost the base's.
+
+        Untouched weights are shared; afterwards the base is bitwise what it was. In the block
+        only this composition runs, of this object and of what the block is given.
+
+        Args:
+            composition: A LoRA, or a stack or fixed mixture of LoRAs; without, that of this
+                object.
+
+        Yields:
+            The same encoder and modules under this composition.
+
+        Raises:
+            UserError: It is none of these, or something is merged already.
+        """
+        value = parse(composition) if isinstance(composition, str) else composition
+        one = self.with_(for_all(self.composition if value is None else value))
+        with self._rows.merged(one.composition, one.modules):
+            yield one
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        languages: Sequence[str | None] | None = None,
+        *,
+        compositions: Sequence[Composition] | None = None,
+        batch_tokens: int = 4096,
+        progress: Callable[[int], None] | None = None,
+    ) -> NDArray[np.float32]:
+        """Vectors of texts, each through what the composition holds for its language.
+
+        Args:
+            texts: Any number of texts; for calls that share them see
+                `xadapt.inference.shared_states.reused_by`.
+            languages: A tag for each text; ``None`` for a row means the bare base. It may be
+                left out where the composition is the same for all.
+            compositions: Another composition for each text; ``None`` for a row means the base.
+            batch_tokens: Padded tokens in one forward at most.
+            progress: Told how many texts were encoded after each forward.
+
+        Returns:
+            ``(n, dim)``, fp32, the same as if each composition had been run apart.
+
+        Raises:
+            UserError: The lists differ in length, or languages are needed and not given.
+        """
+        own = self.acting(len(texts), languages, compositions)
+        with own as rows, repeated_in(self, texts, compositions):
+            vectors = encode(
+                self.encoder, texts, batch_tokens=batch_tokens, rows=rows, progress=progress
+            )
+        return vectors.numpy()
+
+    @contextmanager
+    def acting(
+        self,
+        n: int,
+        languages: Sequence[str | None] | None = None,
+        compositions: Sequence[Composition] | None = None,
+    ) -> Iterator[Rows]:
+        """Put what acts on each of ``n`` rows onto the encoder, for as long as the block lasts.
+
+        Args:
+            n: Number of rows.
+            languages: As for `encode`.
+            compositions: As for `encode`.
+
+        Yields:
+            Given the positions of the rows of one forward, a context to run it in.
+
+        Raises:
+            UserError: As for `encode`.
+        """
+        chosen = choose(self.composition, self.relatives, n, languages, compositions)
+        with self._rows.acting(chosen, self.modules) as rows:
+            yield rows
+
+    def bare(self, languages: Sequence[str | None]) -> list[str]:
+        """Those of the tags that some part of the composition has nothing for."""
+        return bare(self.composition, languages)
+
+    def notices(self, languages: Sequence[str | None]) -> list[str]:
+        """What a person should know of languages no module is for, one line each."""
+        return [self.relatives.notice(tag) for tag in self.bare(languages)]
+
+    def prove(self) -> None:
+        """Attach what the composition can be for any row, once.
+
+        Raises:
+            UserError: Some of it can't run.
+        """
+        for composition in opened(self.composition):
+            self._rows.make(composition, self.modules)
+
+    def _known(self, composition: Composition) -> Composition:
+        missing = [name for name in names(composition) if name not in self.modules]
+        if missing:
+            raise UserError(
+                f"the composition names {missing[0]!r}, and there is no such module",
+                todo=f"There are {', '.join(self.modules) or 'none'}",
+            )
+        return composition

@@ -1,0 +1,220 @@
+"""``xadapt encode --shards``: any number of texts to vectors, over processes, cut and gone on with.
+
+Texts are read as a stream and encoded a shard at a time; shard i belongs to process i modulo their
+number. A shard is computed from its own texts alone, so its bytes are the same whoever computes it,
+before or after a cut. The processes meet twice: when each has looked at the folder, and at the end.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+
+from xadapt.backbones.encoder.encode import dimension
+from xadapt.backbones.loading import choose_device
+from xadapt.composition.values import Composition
+from xadapt.core.errors import UserError
+from xadapt.core.progress import Meter, meter
+from xadapt.data.readers.text_stream import Digest, Row, Survey, TextSource, read_rows, survey
+from xadapt.inference import measured_fallback as measured_stand_in
+from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.bulk.folder import ShardFolder
+from xadapt.inference.bulk.plan import SHARD_ROWS, Layout, describe
+from xadapt.inference.fallback_language import StandsIn
+from xadapt.training.processes import Processes
+from xadapt.vectors.index import FileFormat
+from xadapt.vectors.shards import ShardedVectors, open_vectors
+
+PATIENCE = timedelta(days=30)
+Say = Callable[[str], None]
+
+
+def encode_shards(
+    text: str | Path,
+    out: str | Path,
+    *,
+    base: str,
+    modules: Sequence[str | Path] = (),
+    compose: str | Composition = None,
+    column: str | None = None,
+    lang: str | None = None,
+    languages: str | Path | None = None,
+    lang_column: str | None = None,
+    choose_by: str | Path | None = None,
+    pivot: str = "en",
+    shard_rows: int = SHARD_ROWS,
+    shard_format: FileFormat = "npy",
+    half: bool = False,
+    resume: bool = False,
+    dtype: str = "auto",
+    device: str = "auto",
+    show: bool = False,
+    say: Say = lambda _: None,
+) -> ShardedVectors:
+    """Vectors of any number of texts, written as shards; the same under ``torchrun``.
+
+    Args:
+        text: File with one text a line, ``.jsonl``, ``.parquet``, ``hf:org/name``, or ``-``.
+        out: Folder to make, which `open_vectors` opens.
+        base: Hub id, folder or ``package:NAME/SUBDIR``.
+        modules: Folders of modules trained on this base.
+        compose: A composition of the modules, as for `load`.
+        column: Column of the texts, ``text`` if not given.
+        lang: One language tag for all texts.
+        languages: File with one tag a line, for each text.
+        lang_column: Column of the tags.
+        choose_by: Text of ``lang``, which has no module: what does best on it stands in.
+        pivot: The other side's language, where ``choose_by`` is parallel.
+        shard_rows: Rows of each shard; one is held in memory at a time.
+        shard_format: ``npy`` or ``parquet``.
+        half: Write float16.
+        resume: Go on at the first shard that is missing.
+        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        show: Show progress.
+        say: Told of languages no module is for, a line each.
+
+    Raises:
+        UserError: Something that was given is wrong, the folder holds vectors of something else,
+            or the disk is full; whole shards stay, nothing else does.
+    """
+    tags = None if languages is None else str(languages)
+    source = TextSource(str(text), column, lang, tags, lang_column)
+    layout = Layout(shard_rows, shard_format, half)
+    if choose_by is not None and lang is None:
+        raise UserError("--choose-by needs to know the texts' language", todo="Name it with --lang")
+    _processes(choose_device(device).type)  # before the base is loaded: each has its own GPU
+    found = survey(source)
+    adapted = Adapted.load(base, *map(str, modules), compose=compose, dtype=dtype, device=device)
+    if choose_by is not None:
+        measured_stand_in.choose_by(adapted, [source.lang], str(choose_by), pivot)
+    return encode_into(adapted, source, out, layout, found=found, resume=resume, show=show, say=say)
+
+
+def encode_into(
+    adapted: Adapted,
+    source: TextSource,
+    out: str | Path,
+    layout: Layout | None = None,
+    *,
+    found: Survey | None = None,
+    resume: bool = False,
+    show: bool = False,
+    say: Say = lambda _: None,
+) -> ShardedVectors:
+    """The same with what is loaded already.
+
+    Args:
+        adapted: Encoder, modules and composition.
+        source: The texts.
+        out: Folder to make.
+        layout: How the vectors are laid out.
+        found: What `survey` said of the source, if it was asked.
+        resume: As for `encode_shards`.
+        show: As for `encode_shards`.
+        say: As for `encode_shards`.
+
+    Raises:
+        UserError: As for `encode_shards`.
+    """
+    processes = _processes(adapted.encoder.device.type)
+    if source.path == "-" and processes.world > 1:
+        raise UserError("several processes can't share standard input", todo="Name a file")
+    found = found or survey(source)
+    adapted.prove()
+    made = describe(adapted, source, found, layout or Layout())
+    folder = ShardFolder(Path(out), made, resume)
+    if processes.main:
+        folder.tidy()
+    processes.wait()  # until each has looked at the folder
+    whose = f", process 1 of {processes.world}" if processes.world > 1 else ""
+    own = None if found.rows is None else _own_rows(found.rows, made.shard_rows, processes)
+    with meter(f"encoding{whose}", own, show and processes.main) as bar:
+        job = _Job(adapted, source, folder, processes, bar, say)
+        count, rows = job.run()
+    processes.wait()
+    if processes.main:
+        folder.settle(count, rows, dimension(adapted.encoder))
+    processes.wait()
+    return open_vectors(out)
+
+
+@dataclass
+class _Job:
+    """One process's share of the shards."""
+
+    adapted: Adapted
+    source: TextSource
+    folder: ShardFolder
+    processes: Processes
+    bar: Meter
+    say: Say
+
+    def run(self) -> tuple[int, int]:
+        """Go through all shards and write those that are ours; how many shards and rows there are.
+
+        Raises:
+            UserError: There is no text, or other text than the folder's shards are made of.
+        """
+        size = self.folder.made.shard_rows
+        number, rows, told = -1, 0, set[str | None]()
+        for number, block in enumerate(_blocks(read_rows(self.source), size)):
+            rows += len(block)
+            if self.processes.main:
+                fresh = {tag for _, tag in block} - told
+                told |= fresh
+                for line in self.adapted.notices(sorted(tag for tag in fresh if tag)):
+                    self.say(line)
+            if number % self.processes.world == self.processes.rank:
+                self._shard(number, block)
+        if not rows:
+            raise UserError("there is no text", where=self.source.name)
+        if self.folder.known() > number + 1:
+            raise self._other(f"the text ends at row {rows}")
+        return number + 1, rows
+
+    def _shard(self, number: int, block: list[Row]) -> None:
+        text = Digest(block).value
+        done = self.folder.done(number)
+        if done is not None:
+            if done.text != text or done.stop - done.start != len(block):
+                raise self._other(f"shard {number} (rows {done.start} to {done.stop}) differs")
+            self.bar.skip(len(block))
+            return
+        texts, tags = [text for text, _ in block], [tag for _, tag in block]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", StandsIn)
+            vectors = self.adapted.encode(
+                texts, tags if self.source.speaks else None, progress=self._advance
+            )
+        self.folder.write(number, vectors, text)
+
+    def _advance(self, count: int) -> None:
+        self.bar.advance(count, f"{self.bar.rate():.3g} rows/s")
+
+    def _other(self, what: str) -> UserError:
+        return UserError(
+            f"the folder holds vectors of other text than {self.source.name}: {what}",
+            where=str(self.folder.path),
+            todo="Name another folder, or give the text it was made of",
+        )
+
+
+def _blocks(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+    while block := list(islice(rows, size)):
+        yield block
+
+
+def _own_rows(rows: int, size: int, processes: Processes) -> int:
+    """How many of the rows are this process's."""
+    starts = range(processes.rank * size, rows, processes.world * size)
+    return sum(min(size, rows - start) for start in starts)
+
+
+def _processes(device: str) -> Processes:
+    """The processes of this run; one may have far more left to do than another."""
+    return Processes(cpu=device == "cpu", patience=PATIENCE)

@@ -1,0 +1,243 @@
+"""What stands in for a language without a module, chosen by measured transfer on own text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from xadapt.backbones.cache.frozen_vectors import FrozenVectors, cache_folder
+from xadapt.backbones.cache.prefix_states import reused
+from xadapt.backbones.encoder.encode import token_states
+from xadapt.composition.by_language import choices, for_language
+from xadapt.composition.composed import Composed
+from xadapt.composition.values import ANY, Composition
+from xadapt.core.errors import UserError
+from xadapt.data.loading.records import Source, limited, read_pairs
+from xadapt.data.readers.plain_text import PlainLines
+from xadapt.data.records import ParallelPair
+from xadapt.evaluation import bitext
+from xadapt.evaluation.statistics import Difference, difference, ratio_difference
+from xadapt.evaluation.systems import Side, System
+from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.fallback_language import Relatives
+from xadapt.inference.shared_states import first_layer
+from xadapt.injection.attachment import Attachment
+from xadapt.languages.match import find_same
+from xadapt.languages.tags import normalise
+
+BASE = "base"
+EVERY = 7
+LINES = 500
+ACCURACY, LOSS = "retrieval accuracy", "masked-token loss"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One candidate's score, and what it gains over the base.
+
+    Attributes:
+        name: Language of the candidate, or ``base``.
+        score: Mean retrieval accuracy of both ways, higher is better; or nats a token.
+        gain: Over the base, positive is better, by paired bootstrap; none for the base itself.
+    """
+
+    name: str
+    score: float
+    gain: Difference | None = None
+
+
+@dataclass(frozen=True)
+class Measured(Relatives):
+    """Relatives of which one was chosen by measurement.
+
+    Attributes:
+        tag: The language it stands in for.
+        chosen: Whose module stands in; ``None``: the base.
+        measure: What was measured, on how many rows of which file.
+        tried: Everything that was measured, the base first.
+    """
+
+    tag: str = ""
+    chosen: str | None = None
+    measure: str = ""
+    tried: tuple[Tried, ...] = ()
+
+    def of(self, tag: str) -> str | None:
+        """What was chosen for the measured language, else what a relative is."""
+        return self.chosen if find_same(tag, [self.tag]) else super().of(tag)
+
+    def notice(self, tag: str) -> str:
+        """One line with all scores."""
+        if not find_same(tag, [self.tag]):
+            return super().notice(tag)
+        said = f"that for {self.chosen} stands in" if self.chosen else "none beats the base"
+        return f"no module is for {tag}: {said}, by {self.measure}: {'; '.join(self._scores())}"
+
+    def _scores(self) -> list[str]:
+        return [
+            f"{one.name} {one.score:.3f}"
+            + (f" (gain {one.gain.low:+.3f} to {one.gain.high:+.3f})" if one.gain else "")
+            for one in self.tried
+        ]
+
+
+def choose_by(
+    adapted: Adapted, languages: Sequence[str | None], path: str, pivot: str = "en"
+) -> Measured:
+    """Measure every language's part of a composition on text of another, and let the best act.
+
+    Each candidate and the base are measured on the same rows; the one with the highest gain is
+    taken among those whose gain over the base has its lower 95 % bound above 0, else the base. The
+    choice is made on these rows, so its score on them flatters it a little.
+
+    Args:
+        adapted: Encoder, modules and a composition that chooses by language; its relatives are
+            replaced.
+        languages: The texts' languages, one of which the composition has nothing for.
+        path: Text of that language: parallel with the pivot (retrieval accuracy of the language
+            side against the bare base's pivot vectors), or plain (``.txt``: each token hidden
+            once, every seventh at a time, and foretold by the base's own language-model head).
+        pivot: The other side's language.
+
+    Raises:
+        UserError: There is nothing to choose, the file is unusable, or the base has no
+            language-model head.
+    """
+    tag = _wanting(adapted, languages)
+    parts: dict[str, Composition] = {BASE: for_language(adapted.composition, tag)}
+    for choice in choices(adapted.composition):
+        for own, _ in choice.parts:
+            if own != ANY and not find_same(own, adapted.relatives.pivots):
+                parts.setdefault(own, for_language(adapted.composition, own))
+    start = first_layer(adapted.encoder, parts.values(), adapted.modules)
+    shared = reused(adapted.encoder, start, cache_folder())
+    if PlainLines().claims(path, None):
+        texts = [row.text for row in limited(list(PlainLines().read(path, tag)), LINES)]
+        with shared:
+            tried = _by_loss(adapted, texts, parts)
+        measure = f"{LOSS} on {len(texts)} lines"
+    else:
+        pairs = limited(read_pairs(Source(path, tag, normalise(pivot))), LINES)
+        with shared:
+            tried, rows = _by_retrieval(adapted, pairs, parts)
+        measure = f"{ACCURACY} on {rows} pairs"
+    able = [one for one in tried if one.gain is not None and one.gain.low > 0]
+    best = max(able, key=lambda one: one.gain.mean if one.gain else 0.0, default=None)
+    old = adapted.relatives
+    adapted.relatives = Measured(
+        old.languages,
+        old.pivots,
+        tag=tag,
+        chosen=best.name if best else None,
+        measure=f"{measure} of {Path(path).name}",
+        tried=tuple(tried),
+    )
+    return adapted.relatives
+
+
+def _wanting(adapted: Adapted, languages: Sequence[str | None]) -> str:
+    """The one language that the composition has nothing for."""
+    found = [normalise(tag) for tag in adapted.bare(languages)]
+    todo = "Give texts of one language that by_language(..) has nothing for, not even by *"
+    if len(found) != 1:
+        what = f"{', '.join(found)} have no module" if found else "every text has its module"
+        raise UserError(f"{what}, so there is nothing to choose", where="--choose-by", todo=todo)
+    if find_same(found[0], adapted.relatives.pivots):
+        raise UserError(
+            f"modules are aligned to {found[0]}, which stays the base's", where="--choose-by"
+        )
+    return found[0]
+
+
+def _by_retrieval(
+    adapted: Adapted, pairs: Sequence[ParallelPair], parts: Mapping[str, Composition]
+) -> tuple[list[Tried], int]:
+    def side(part: Composition) -> Side:
+        return lambda texts: adapted.encode(texts, compositions=[part] * len(texts))
+
+    frozen = FrozenVectors(adapted.encoder, cache_folder())
+
+    def bare(texts: Sequence[str]) -> NDArray[np.float32]:
+        return frozen.get(texts).cpu().numpy()
+
+    systems = {name: System(side(part), bare) for name, part in parts.items()}
+    found = bitext.evaluate(pairs, systems, base=BASE, control=False, resamples=1)
+    values = {row.system: np.mean(list(row.per_query.values()), axis=0) for row in found.rows}
+    return [
+        Tried(name, float(own.mean()), None if name == BASE else difference(own, values[BASE]))
+        for name, own in values.items()
+    ], found.pool
+
+
+def _by_loss(
+    adapted: Adapted, texts: Sequence[str], parts: Mapping[str, Composition]
+) -> list[Tried]:
+    sums = {name: masked_losses(adapted, texts, part) for name, part in parts.items()}
+    base, count = sums[BASE]
+    return [
+        Tried(
+            name,
+            float(own.sum() / count.sum()),
+            None if name == BASE else ratio_difference(base, count, own, count),
+        )
+        for name, (own, _) in sums.items()
+    ]
+
+
+def masked_losses(
+    adapted: Adapted, texts: Sequence[str], composition: Composition
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The loss of each text's tokens, summed, and how many they are; ``(n,)`` each.
+
+    Each token is hidden once, every seventh of a text at a time.
+
+    Source: the pseudo-log-likelihood of Salazar et al. 2020, https://arxiv.org/abs/1910.14659,
+    there one token at a time.
+
+    Raises:
+        UserError: The base has no mask token or no language-model head.
+    """
+    encoder = adapted.encoder
+    mask = encoder.tokenizer.mask_token_id
+    if mask is None:
+        raise UserError("the base has no mask token", todo="Give parallel text instead")
+    whole = Composed.checked(composition, adapted.modules)
+    head = encoder.mlm_head(whole.before_vocabulary)
+    shown, hidden, owners = _hidden(encoder.tokenize(texts), mask, encoder.tokenizer)
+    losses, counts = np.zeros(len(texts)), np.zeros(len(texts))
+    attachment = Attachment(encoder, whole)
+    try:
+        with torch.inference_mode(), attachment.on():
+            for chunk, states in token_states(encoder, shown):
+                for position, own in zip(chunk, states, strict=True):
+                    places = list(hidden[position])
+                    gold = torch.tensor(list(hidden[position].values()), device=own.device)
+                    lost = F.cross_entropy(head(own[places]).float(), gold, reduction="sum")
+                    losses[owners[position]] += float(lost)
+                    counts[owners[position]] += len(places)
+    finally:
+        attachment.remove()
+    return losses, counts
+
+
+def _hidden(
+    rows: Sequence[Sequence[int]], mask: int, tokenizer: Any
+) -> tuple[list[list[int]], list[dict[int, int]], list[int]]:
+    """Rows with some tokens hidden, which tokens these were by place, and whose rows they are."""
+    special = set(tokenizer.all_special_ids)
+    shown, hidden, owners = [], [], []
+    for owner, row in enumerate(rows):
+        plain = [place for place, token in enumerate(row) if token not in special]
+        for start in range(min(EVERY, len(plain))):
+            chosen = {place: row[place] for place in plain[start::EVERY]}
+            shown.append([mask if place in chosen else token for place, token in enumerate(row)])
+            hidden.append(chosen)
+            owners.append(owner)
+    return shown, hidden, owners

@@ -1,0 +1,33 @@
+"""A published module, loaded for an encoder."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from xadapt.backbones import fingerprint
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.errors import UserError
+from xadapt.hub.manifest import Manifest
+from xadapt.hub.opening import open_folder
+from xadapt.injection.attachment import geometry
+from xadapt.modules.storage import fitted
+
+
+def open_module(folder: str, encoder: Encoder) -> tuple[nn.Module, Manifest]:
+    """Load a module's folder for an encoder.
+
+    Raises:
+        UserError: It is no module, or was trained on another base; what differs is said.
+    """
+    manifest, tensors = open_folder(folder)
+    print_ = fingerprint.Fingerprint.from_dict(dict(manifest.base.fingerprint))
+    differs = fingerprint.compare(print_, encoder.identity)
+    if differs:
+        raise UserError(
+            f"this module was trained on another base: {'; '.join(differs)}",
+            where=str(folder),
+            todo=f"Load it on {manifest.base.id or 'the base it was trained on'}",
+        )
+    kind, options = manifest.module.kind, manifest.module.options
+    where = f"{folder}/module.safetensors"
+    return fitted(tensors, kind, options, geometry(encoder), where), manifest

@@ -1,0 +1,99 @@
+"""Which composition is for which row, and how that choice grows and shrinks with the modules."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from torch import nn
+
+from xadapt.composition.by_language import for_all, for_language, lacks
+from xadapt.composition.text import show
+from xadapt.composition.values import ByLanguage, Composition, names
+from xadapt.core.errors import UserError
+from xadapt.inference.fallback_language import Relatives, StandsIn
+
+CALLER = 5  # frames from a warning here up to who called Adapted.encode
+
+
+def choose(
+    composition: Composition,
+    relatives: Relatives,
+    n: int,
+    languages: Sequence[str | None] | None,
+    compositions: Sequence[Composition] | None,
+) -> list[Composition]:
+    """What acts on each of ``n`` rows, without `ByLanguage`.
+
+    Args:
+        composition: What all rows have where ``compositions`` is not given.
+        relatives: What stands in for languages that it has nothing for.
+        n: Number of rows.
+        languages: As for `Adapted.encode`.
+        compositions: As for `Adapted.encode`.
+
+    Raises:
+        UserError: As for `Adapted.encode`.
+    """
+    given = [composition] * n if compositions is None else list(compositions)
+    for rows, what in ((given, "compositions"), (languages, "languages")):
+        if rows is not None and len(rows) != n:
+            raise UserError(f"{n} texts and {len(rows)} {what}: give one for each text")
+    if languages is None:
+        opened = {own: for_all(own) for own in set(given)}
+        return [opened[own] for own in given]
+    if compositions is None:
+        near = {tag: relatives.of(tag) for tag in bare(composition, languages)}
+        for tag in near:
+            warnings.warn(relatives.notice(tag), StandsIn, stacklevel=CALLER)
+        languages = [near.get(tag) or tag for tag in languages]  # type: ignore[arg-type]
+    pairs = list(zip(given, languages, strict=True))
+    found = {(own, tag): None if tag is None else for_language(own, tag) for own, tag in set(pairs)}
+    return [found[pair] for pair in pairs]
+
+
+def bare(composition: Composition, languages: Sequence[str | None]) -> list[str]:
+    """Those of the tags that some part of a composition has nothing for."""
+    named = [tag for tag in dict.fromkeys(languages) if tag is not None]
+    return [tag for tag in named if lacks(composition, tag)]
+
+
+def by_names(modules: Mapping[str, nn.Module]) -> Composition:
+    """Each module for the language it is named after; none without modules."""
+    first = {id(module): name for name, module in reversed(list(modules.items()))}
+    return ByLanguage({name: first[id(m)] for name, m in modules.items()}) if modules else None
+
+
+def with_one(composition: Composition, name: str, tags: Sequence[str]) -> Composition:
+    """A choice by language with a module more, for some languages.
+
+    Raises:
+        UserError: There is a module for one of them.
+    """
+    parts = dict(composition.parts) if isinstance(composition, ByLanguage) else {}
+    for tag in tags:
+        if tag in parts:
+            raise UserError(
+                f"two modules are for language {tag!r}, {name} and {show(parts[tag])}",
+                todo="Remove one, or say with a composition which acts where",
+            )
+        parts[tag] = name
+    return ByLanguage(parts) if parts else None
+
+
+def without(
+    composition: Composition, relatives: Relatives, name: str
+) -> tuple[Composition, Relatives]:
+    """A choice by language, and what stands in for others, with a module less.
+
+    Raises:
+        UserError: The module is part of something that is for a language.
+    """
+    parts = composition.parts if isinstance(composition, ByLanguage) else ()
+    left = {tag: own for tag, own in parts if own != name}
+    if any(name in names(own) for own in left.values()):
+        raise UserError(f"the composition names {name!r}", where=show(composition))
+    gone = {tag for tag, _ in parts if tag not in left}
+    languages = tuple(tag for tag in relatives.languages if tag not in gone)
+    return (ByLanguage(left) if left else None), replace(relatives, languages=languages)

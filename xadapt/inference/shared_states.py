@@ -1,0 +1,102 @@
+"""Texts that several compositions read: what lies below the first module is computed once.
+
+An encode of distinct texts under one composition keeps nothing, in memory or on disk: it pays only
+where a text is read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+from torch import nn
+
+from xadapt.backbones.cache.frozen_vectors import cache_folder
+from xadapt.backbones.cache.prefix_states import MEMORY_BYTES, PrefixStates, reused
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.composition.by_language import choices
+from xadapt.composition.composed import Composed
+from xadapt.composition.values import Composition, all_parts
+from xadapt.injection.attachment import lowest
+
+
+class System(Protocol):
+    """What reads texts, such as `xadapt.inference.adapted_encoder.Adapted`."""
+
+    encoder: Encoder
+    modules: dict[str, nn.Module]
+    composition: Composition
+
+
+def first_layer(
+    encoder: Encoder, compositions: Iterable[Composition], modules: Mapping[str, nn.Module]
+) -> int:
+    """The lowest layer that compositions act in for any row, -1 for the embeddings.
+
+    Args:
+        encoder: The encoder; its depth is told where nothing acts.
+        compositions: Compositions; ``None`` is the base.
+        modules: Modules by name.
+
+    Raises:
+        UserError: A composition can't run.
+    """
+    parts = {part for own in set(compositions) for part in all_parts(own) if part is not None}
+    wholes = [Composed.checked(part, modules) for part in parts if not choices(part)]
+    return min((lowest(one.effects(), encoder.depth) for one in wholes), default=encoder.depth)
+
+
+def reused_by(*systems: System) -> AbstractContextManager[None]:
+    """Let several systems on one encoder share what lies below the first of their modules.
+
+    Inside the block each text goes through these layers once, whichever of the systems read it.
+    One system alone shares nothing.
+
+    Args:
+        systems: All that encode inside the block.
+
+    Raises:
+        UserError: A composition can't run.
+    """
+    if len(systems) < 2:
+        return nullcontext()
+    encoder = systems[0].encoder
+    start = min(first_layer(encoder, [one.composition], one.modules) for one in systems)
+    return reused(encoder, start, cache_folder())
+
+
+def reused_again(system: System) -> Callable[[], AbstractContextManager[None]]:
+    """Let calls of one system share these states, from one block to the next.
+
+    Args:
+        system: What encodes; of its composition only values may change, such as weights.
+
+    Returns:
+        Makes the block that a call runs in.
+
+    Raises:
+        UserError: The composition can't run.
+    """
+    start = first_layer(system.encoder, [system.composition], system.modules)
+    if start < 1:
+        return nullcontext
+    prefix = PrefixStates(system.encoder, start, cache_folder(), memory=MEMORY_BYTES)
+    return prefix.used
+
+
+def repeated_in(
+    system: System, texts: Sequence[str], compositions: Sequence[Composition] | None
+) -> AbstractContextManager[None]:
+    """The same for one call, where it has each text twice or more on the average.
+
+    Args:
+        system: What encodes.
+        texts: Its texts.
+        compositions: Those of the rows, if the call has them.
+    """
+    if not texts or 2 * len(set(texts)) > len(texts):
+        return nullcontext()
+    given = [system.composition] if compositions is None else compositions
+    start = first_layer(system.encoder, given, system.modules)
+    return reused(system.encoder, start, cache_folder())

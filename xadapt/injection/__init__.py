@@ -1,0 +1,1 @@
+"""Modules onto the sites of a frozen model."""

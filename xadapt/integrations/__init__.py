@@ -1,0 +1,37 @@
+"""Outside libraries, one a file; nothing else imports them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def usable() -> dict[str, str | None]:
+    """Each library a module can be opened by, with why it can't be used here, or ``None``."""
+    from xadapt.integrations.verify import BRIDGES
+
+    return {name: bridge.available() for name, bridge in BRIDGES.items()}
+
+
+def compare_loaders(
+    base: str, module: nn.Module, texts: Sequence[str]
+) -> Mapping[str, Callable[[Path], float]]:
+    """For each library that is installed, how to compare a written folder with xadapt.
+
+    Args:
+        base: Hub id, folder or ``package:NAME/SUBDIR`` of the base.
+        module: The module as trained.
+        texts: Texts to compare on.
+
+    Raises:
+        UserError: There is no such base.
+    """
+    from xadapt.backbones.encoder.encoder import Encoder
+    from xadapt.integrations.verify import callbacks
+
+    encoder = Encoder.from_pretrained(base, dtype="float32", device="cpu")
+    return callbacks(encoder, module, encoder.source.location, texts)

@@ -1,0 +1,41 @@
+"""PEFT: what a stranger gets from ``PeftModel.from_pretrained(base, folder)``."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from torch import Tensor
+
+from xadapt.core.errors import missing_extra
+from xadapt.integrations import plain
+
+NAME = "peft"
+
+
+def available() -> str | None:
+    """``None`` where the library is installed, otherwise why it can't be used."""
+    return None if find_spec("peft") else "peft is not installed"
+
+
+def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) -> Tensor:
+    """Hidden states of the base with the module on, loaded by PEFT alone.
+
+    Args:
+        folder: The module's folder.
+        base_path: Hub id or folder of the base.
+        token_ids: Ids ``(batch, tokens)``.
+        mask: 1 where a token is real, ``(batch, tokens)``.
+
+    Returns:
+        States after the last layer, ``(batch, tokens, width)``, float32.
+
+    Raises:
+        UserError: peft is not installed.
+    """
+    if available():
+        raise missing_extra("peft", "peft")
+    from peft import PeftModel
+
+    model = PeftModel.from_pretrained(plain.load(base_path), str(folder))
+    return plain.last_states(model.eval(), token_ids, mask)

@@ -1,0 +1,71 @@
+"""sentence-transformers: what a stranger gets from ``SentenceTransformer(folder)``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xadapt.core.errors import missing_extra
+from xadapt.integrations import plain
+
+NAME = "sentence-transformers"
+
+
+def available() -> str | None:
+    """``None`` where the library is installed, otherwise why it can't be used."""
+    for package in ("sentence_transformers", "peft"):
+        if find_spec(package) is None:
+            return f"{package} is not installed"
+    return None
+
+
+def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) -> Tensor:
+    """Hidden states of the folder's first step, its transformer with the module on.
+
+    Args:
+        folder: The module's folder.
+        base_path: Hub id or folder of the base.
+        token_ids: Ids ``(batch, tokens)``.
+        mask: 1 where a token is real, ``(batch, tokens)``.
+
+    Returns:
+        States after the last layer, ``(batch, tokens, width)``, float32.
+
+    Raises:
+        UserError: sentence-transformers or peft is not installed.
+    """
+    with plain.naming_base(folder, base_path) as copy, torch.no_grad():
+        out = _load(copy)[0]({"input_ids": token_ids, "attention_mask": mask})
+    result: Tensor = out["token_embeddings"]
+    return result.float()
+
+
+def vectors(folder: Path | str, base_path: str, texts: Sequence[str]) -> Tensor:
+    """One vector a text, ``(texts, dim)``, through the folder's own tokenizer and pooling.
+
+    Args:
+        folder: The module's folder.
+        base_path: Hub id or folder of the base.
+        texts: What to encode, without the base's prompt.
+
+    Raises:
+        UserError: sentence-transformers or peft is not installed.
+    """
+    with plain.naming_base(folder, base_path) as copy:
+        found: Tensor = _load(copy).encode(
+            list(texts), convert_to_tensor=True, show_progress_bar=False
+        )
+    return found.float()
+
+
+def _load(folder: Path) -> Any:
+    if available():
+        raise missing_extra("sentence-transformers", "sentence-transformers")
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})

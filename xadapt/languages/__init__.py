@@ -1,0 +1,1 @@
+"""Language tags, matching of tags, and language families."""

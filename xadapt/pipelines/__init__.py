@@ -1,0 +1,1 @@
+"""The only places that wire: train, compose, search weights, quickstart."""

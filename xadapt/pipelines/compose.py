@@ -1,0 +1,190 @@
+"""A composition made into a folder: one plain LoRA where that is exact, else all its parts."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from torch import nn
+
+from xadapt.composition.composed import Composed
+from xadapt.composition.export import merge_loras
+from xadapt.composition.soup import soup
+from xadapt.composition.text import show
+from xadapt.composition.values import ByLanguage, Composition, Led, names, parts_of, replaced
+from xadapt.core.errors import UserError
+from xadapt.core.files import require_empty
+from xadapt.hub.adapters_setup import Member, arranged, write_adapters_setup
+from xadapt.hub.composition_file import own_names, write_composition
+from xadapt.hub.folder import write_folder
+from xadapt.hub.manifest import Manifest, ModuleSpec, build_manifest
+from xadapt.hub.merged import write_merged
+from xadapt.hub.opening import open_head, read_manifest
+from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.locate import locate
+from xadapt.injection.attachment import geometry
+from xadapt.modules.storage import options_of
+from xadapt.pipelines.outcome import VERIFY_TEXTS, Verify
+
+
+def compose(
+    expression: str | Composition,
+    *,
+    base: str,
+    folders: Sequence[str],
+    out: Path,
+    verify: Verify,
+    rank: int | None = None,
+    apart: bool = False,
+    merged: bool = False,
+    averaged: bool = False,
+    setup: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Write a composition as a folder that loads as one.
+
+    Stacks and fixed mixtures of LoRAs become one plain LoRA, which other libraries load too; all
+    else, and everything if ``apart``, is written as the composition with copies of its modules.
+
+    Args:
+        expression: The composition or its text.
+        base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
+        folders: Folders of modules, as for `Adapted.load`.
+        out: Folder to make.
+        verify: How other libraries are asked what they make of a plain LoRA.
+        rank: Cut the plain LoRA to this rank.
+        apart: Keep the parts apart.
+        merged: Write the whole base with the LoRA in its weights, for people without any module
+            library.
+        averaged: Write one module with the weighted mean of the parts' parameters instead.
+        setup: Write an adapter setup for adapters instead, see `xadapt.hub.adapters_setup`.
+        say: Told what is written, a line at a time.
+
+    Raises:
+        UserError: It can't be composed, or not as one LoRA of that rank; nothing is left behind.
+    """
+    require_empty(out)
+    composition, places = locate(list(folders), expression)
+    if not places:
+        raise UserError("the composition names no module", where=show(composition))
+    manifests = {name: read_manifest(folder) for name, folder in places.items()}
+    one = (
+        not apart
+        and _is_sum(composition)
+        and {m.module.kind for m in manifests.values()} == {"lora"}
+    )
+    if averaged and (merged or apart or rank is not None):
+        raise UserError("a mean of parameters is one module as it is", where="--soup")
+    for option, wanted in (("--rank", rank is not None), ("--merged", merged)):
+        if wanted and not one:
+            raise UserError("this needs a stack or fixed mixture of LoRAs", where=option)
+    if setup and (averaged or merged or apart or rank is not None):
+        raise UserError("an adapter setup holds the modules as they are", where="--adapters-setup")
+    adapted = Adapted.open(base, composition, places, dtype="float32", device="cpu")
+    adapted.prove()
+    if setup:
+        _write_setup(out, adapted, places, manifests, base, verify, say)
+        return
+    if averaged:
+        mean = soup(composition, adapted.modules)
+        told = _manifest(out.name, composition, manifests, adapted, mean, "soup of ")
+        write_folder(out, mean, adapted.encoder, told, verify=verify(base, mean, VERIFY_TEXTS))
+        say(f"wrote {out}: one module with the mean of the parameters")
+        return
+    if not one:
+        written = write_composition(out, composition, {n: Path(f) for n, f in places.items()})
+        say(f"wrote {out}: {show(written)}")
+        return
+    made = merge_loras(composition, adapted.modules, geometry(adapted.encoder), rank)
+    manifest = _manifest(out.name, composition, manifests, adapted, made.module)
+    lost = f"{made.error:.1%} of the norm of an update cut away at most" if made.error else "exact"
+    if merged:
+        write_merged(out, adapted.encoder, made.module, _said(manifest))
+        say(f"wrote {out}: the base with a LoRA in its weights, {lost}")
+        return
+    checks = verify(base, made.module, VERIFY_TEXTS)
+    write_folder(out, made.module, adapted.encoder, manifest, verify=checks)
+    say(f"wrote {out}: one LoRA of rank {made.module.options.rank}, {lost}")
+
+
+def _write_setup(
+    out: Path,
+    adapted: Adapted,
+    places: Mapping[str, str],
+    manifests: Mapping[str, Manifest],
+    base: str,
+    verify: Verify,
+    say: Callable[[str], None],
+) -> None:
+    """Write an adapter setup, and let adapters load it where it is installed."""
+    own = own_names(adapted.composition, {name: Path(folder) for name, folder in places.items()})
+    width = adapted.encoder.width
+    members = {
+        name: Member(
+            adapted.modules[name],
+            manifest.model_copy(update={"name": own[name]}),
+            None if manifest.head is None else open_head(places[name], manifest.head, width),
+        )
+        for name, manifest in manifests.items()
+    }
+    arranged(adapted.composition, members, adapted.encoder)
+    whole = Composed(adapted.composition, adapted.modules)
+    tried = verify(base, whole, VERIFY_TEXTS).get("adapters")
+    order = write_adapters_setup(out, adapted.composition, members, adapted.encoder, tried)
+    held = "adapters computes the same" if tried else "adapters is not installed: not tried"
+    say(f"wrote {out}: an adapter setup, Stack({', '.join(order)}); {held}")
+
+
+def _said(manifest: Manifest) -> str:
+    """The README of merged weights."""
+    base = manifest.base.id or f"a base of type {manifest.base.model_type} without an id on the Hub"
+    return (
+        f"# {manifest.name}\n\nThe weights of {base}, in fp32, with these modules of xadapt added "
+        f"into them: `{manifest.composition}`, for {', '.join(manifest.languages)}. It loads like "
+        "the base; the modules can't be taken off again. Heads of the base are not part of it. "
+        "Nothing was measured after the addition.\n"
+    )
+
+
+def _is_sum(composition: Composition) -> bool:
+    """Whether the composition is the same sum for every row."""
+    if isinstance(composition, (ByLanguage, Led)):
+        return False
+    return all(_is_sum(part) for part in parts_of(composition))
+
+
+def _manifest(
+    name: str,
+    composition: Composition,
+    parents: Mapping[str, Manifest],
+    adapted: Adapted,
+    module: nn.Module,
+    how: str = "",
+) -> Manifest:
+    """What is known of a module made of others: their data and languages, and no evidence yet."""
+    first = next(iter(parents.values()))
+    licences = {m.licence for m in parents.values()}
+    pivots = {m.pivot for m in parents.values()}
+    told = {own: parents[own].name for own in names(composition)}
+    return build_manifest(
+        name=re.sub(r"[^A-Za-z0-9_-]+", "-", name, flags=re.ASCII).strip("-_")[:96] or "composed",
+        base=first.base.model_dump(),
+        module=ModuleSpec(
+            kind=str(module.kind), options=options_of(module).model_dump(mode="json")
+        ),
+        objectives=list(dict.fromkeys(o for m in parents.values() for o in m.objectives)),
+        recipe={},
+        languages=list(dict.fromkeys(tag for m in parents.values() for tag in m.languages)),
+        pivot=pivots.pop() if len(pivots) == 1 else None,
+        data=list({d.model_dump_json(): d for m in parents.values() for d in m.data}.values()),
+        parents=list(told.values()),
+        composition=how + show(replaced(composition, told)),
+        pooling=first.pooling,
+        prompt=first.prompt,
+        max_length=first.max_length,
+        dtype=adapted.encoder.precision,
+        created=datetime.date.today().isoformat(),
+        licence=licences.pop() if len(licences) == 1 else None,
+    )

@@ -1,0 +1,133 @@
+"""What a run leaves: evidence, manifest, and the module's folder put in place file by file."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+from torch import nn
+
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.config.recipe import Recipe
+from xadapt.core.files import atomic_file
+from xadapt.data.loading.records import Share, Source
+from xadapt.data.records import ParallelPair
+from xadapt.heads.head import Head
+from xadapt.hub.folder import write_folder
+from xadapt.hub.manifest import (
+    Data,
+    Manifest,
+    ModuleSpec,
+    build_manifest,
+    without_local_paths,
+)
+from xadapt.languages import tags as languages
+from xadapt.modules.storage import options_of, save_module
+from xadapt.pipelines import run_folder as out_folder
+from xadapt.pipelines.training_composition import Inside
+
+VERIFY_TEXTS = ("A short one.", "A sentence of some more words, to fill the batch.", "7")
+ALONE = Inside()
+Verify = Callable[[str, nn.Module, Sequence[str]], Mapping[str, Callable[[Path], float]]]
+
+
+def manifest_of(
+    recipe: Recipe,
+    encoder: Encoder,
+    module: nn.Module,
+    shares: Sequence[Share],
+    *,
+    base_id: str | None,
+    licence: str | None,
+    within: Inside = ALONE,
+) -> Manifest:
+    """All that is known of a module before it is trained; the evidence is still to come.
+
+    Raises:
+        UserError: The base id or the licence is malformed.
+    """
+    sources = [share.source for share in shares]
+    name = re.sub(r"[^A-Za-z0-9]+", "_", recipe.name).strip("_") or "recipe"
+    return build_manifest(
+        name=f"{'-'.join(tags(sources)[:4])}_{name}"[:96],
+        base={
+            "id": base_id or encoder.hub_id(),
+            "revision": encoder.source.revision,
+            "model_type": str(encoder.model.config.model_type),  # type: ignore[union-attr]
+            "fingerprint": encoder.identity.to_dict(),
+        },
+        module=ModuleSpec(
+            kind=recipe.module.kind, options=options_of(module).model_dump(mode="json")
+        ),
+        objectives=[spec.name for spec in recipe.objectives],
+        recipe=recipe.model_dump(mode="json"),
+        languages=tags(sources),
+        pivot=languages.normalise(sources[0].pivot_lang) if _has_pivot(recipe) else None,
+        parents=[Path(folder).name for folder in within.folders],
+        trained_inside=within.texts,
+        data=[Data(name=_name(s.source), sha256=s.sha256, rows=s.rows) for s in shares],
+        pooling=encoder.pooling.to_dict(),
+        prompt=encoder.pooling.prompt,
+        max_length=encoder.max_length,
+        dtype=encoder.precision,
+        created=datetime.date.today().isoformat(),
+        licence=licence,
+    )
+
+
+def tags(sources: Sequence[Source]) -> list[str]:
+    """The languages of sources as BCP-47, each once."""
+    return list(dict.fromkeys(languages.normalise(source.lang) for source in sources))
+
+
+def same_recipe(manifest: Manifest, recipe: Recipe) -> bool:
+    """Whether a module was made by this very recipe, with the same settings.
+
+    What was no setting yet when it was made has its default.
+    """
+    try:
+        stored = Recipe.model_validate(manifest.recipe).model_dump(mode="json")
+    except ValidationError:
+        return False
+    return bool(stored == without_local_paths(recipe.model_dump(mode="json")))
+
+
+def publish(
+    out: Path,
+    base: str,
+    module: nn.Module,
+    encoder: Encoder,
+    manifest: Manifest,
+    verify: Verify,
+    twin: nn.Module | None,
+    head: Head | None = None,
+) -> Manifest:
+    """Write the folder aside, then move its files into place, the manifest last.
+
+    Raises:
+        UserError: The folder can't be written, for lack of space for instance.
+    """
+    checks = verify(base, module.to("cpu"), VERIFY_TEXTS)
+    ready = out / out_folder.STATE / out_folder.READY
+    manifest = write_folder(
+        ready, module, encoder, manifest, verify=checks, replace=True, head=head
+    )
+    if twin is not None:
+        with atomic_file(out / "controls" / "shuffled.safetensors") as temporary:
+            save_module(temporary, twin.to("cpu"))
+    out_folder.settle(out)
+    return manifest
+
+
+def _has_pivot(recipe: Recipe) -> bool:
+    return any(issubclass(spec.build().consumes, ParallelPair) for spec in recipe.objectives)
+
+
+def _name(source: Source) -> str:
+    """What the card calls a source: the id on the Hub, the graph, or a file's name."""
+    if source.path.startswith("hf:"):
+        return source.path.removeprefix("hf:").split(":")[0]
+    return source.path if source.path.split(":")[0] == "cldr" else Path(source.path).name

@@ -1,0 +1,248 @@
+"""The first five minutes: train on the built-in graph, judge on names never seen, draw, save."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from xadapt import report
+from xadapt.backbones.bases import resolve as resolve_base
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.config.recipe import Recipe
+from xadapt.core.errors import UserError
+from xadapt.data.loading.records import Source
+from xadapt.data.readers.cldr_graph import resolve
+from xadapt.evaluation import entities
+from xadapt.evaluation.systems import DIRECTIONS
+from xadapt.evaluation.tfidf import NAME as TFIDF
+from xadapt.hub.manifest import Manifest, without_local_paths
+from xadapt.hub.snippets import FOLDER, pooling_code, snippets
+from xadapt.inference.open_module import open_module
+from xadapt.languages import tags as languages
+from xadapt.pipelines import run_folder as out_folder
+from xadapt.pipelines.outcome import Verify
+from xadapt.pipelines.train import Job
+from xadapt.pipelines.train import train as run_one
+from xadapt.report import Example, Heat, LanguageResult, Report, Score
+from xadapt.tasks.assess.alignment import BASE, BOTH, LANGUAGE, Bench, graph_labels, judge_entities
+from xadapt.training.metrics_log import read_metrics
+
+Say = Callable[[str], None]
+HEAT = 16
+EXAMPLES = 8
+LONGER = ("t5", "mt5", "m2m_100")  # encoder-decoders: adapters runs both halves
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One language of a quickstart.
+
+    Attributes:
+        lang: Its tag.
+        folder: Its module.
+        manifest: The module's manifest.
+        result: Entity alignment of names never seen.
+        shown: The same for the page.
+        reused: Whether the module was there from an earlier quickstart.
+        seconds: Time for this language, training and judging.
+    """
+
+    lang: str
+    folder: Path
+    manifest: Manifest
+    result: entities.Result
+    shown: LanguageResult
+    reused: bool
+    seconds: float
+
+
+def require_languages(tags: Sequence[str]) -> None:
+    """Refuse languages the graph has no names of, before anything is trained.
+
+    Raises:
+        UserError: The graph lacks one of them, or it is English, the other side.
+    """
+    for tag in tags:
+        if tag == "en":
+            raise UserError("English is the side others are aligned to", where="--lang")
+        resolve(tag)
+
+
+def run_language(
+    recipe: Recipe, base: str, lang: str, out: Path, verify: Verify, say: Say
+) -> Outcome:
+    """Train one language's module, or take the one that is there, and judge it.
+
+    Raises:
+        UserError: The graph has no such language, or the base can't be loaded.
+    """
+    began = time.monotonic()
+    folder = out / lang
+    if out_folder.has_checkpoint(folder / out_folder.STATE):
+        say(f"{lang}: going on with the interrupted run in {folder}")
+    trained = run_one(recipe, Job(base, (Source("cldr", lang),), folder, resume=True), verify, say)
+    if trained.reused:
+        say(f"{lang}: reusing the module in {folder} (remove it to train again)")
+    encoder = Encoder.from_pretrained(base, dtype=recipe.dtype)
+    module, manifest = open_module(str(folder), encoder)
+    result, shown = _judge(encoder, module, lang)
+    seconds = time.monotonic() - began
+    return Outcome(lang, folder, manifest, result, shown, trained.reused, seconds)
+
+
+def page(outcomes: Sequence[Outcome], base: str, command: str) -> Report:
+    """The page of a quickstart."""
+    first = outcomes[0]
+    rows = [
+        row
+        for row in read_metrics(first.folder / "run" / "metrics.jsonl")
+        if "loss" in row or "dev" in row
+    ]
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        for key, value in row.items():
+            if key.startswith("loss/"):
+                curves.setdefault(key.removeprefix("loss/"), []).append((row["step"], value))
+    dev = [(row["step"], row["dev"]["score"]) for row in rows if "dev" in row]
+    return Report(
+        title="xadapt quickstart",
+        facts=_facts(outcomes, base),
+        languages=[outcome.shown for outcome in outcomes],
+        curves=curves,
+        dev=dev,
+        snippet=snippet(first.manifest).replace(FOLDER, first.folder.name),
+        notes=_notes(first),
+        command=command,
+    )
+
+
+def snippet(manifest: Manifest) -> str:
+    """The code that opens a module without xadapt, in the first library that holds it."""
+    return next(iter(snippets(manifest).values()), "")
+
+
+def loading_lines(manifest: Manifest, base: str, folder: str) -> list[str]:
+    """The shortest code that opens a module with adapters, from here.
+
+    Args:
+        manifest: The module's manifest.
+        base: The base as the user named it; a package or folder becomes a path of this machine,
+            so the lines are for the terminal and never for a file.
+        folder: The module's folder.
+
+    Returns:
+        Five lines that load base and module; after an empty one those that make vectors. Where
+        adapters can't hold the module or its forward is not the usual one, the whole snippet of
+        the first library that can.
+    """
+    source = resolve_base(base)
+    base = source.location
+    loader = manifest.loaders.get("adapters")
+    if loader is None or loader.status == "cannot hold" or manifest.base.model_type in LONGER:
+        lines = snippet(manifest).replace(FOLDER, folder).splitlines()
+        return [f"base = {base!r}" if line.startswith("base = ") else line for line in lines]
+    texts = [manifest.prompt + text for text in ("A sentence.", "Another, longer one.")]
+    if manifest.pooling.get("lower"):
+        texts = [text.lower() for text in texts]
+    return [
+        "from adapters import AutoAdapterModel",
+        "from transformers import AutoTokenizer",
+        f"model = AutoAdapterModel.from_pretrained({base!r})",
+        f"model.load_adapter({folder!r}, set_active=True)",
+        f"tokenizer = AutoTokenizer.from_pretrained({base!r})",
+        "",
+        "import torch",
+        "model.active_head = None",
+        *([f"base = {base!r}"] if manifest.pooling.get("dense") else []),
+        f"batch = tokenizer({texts!r}, padding=True, return_tensors='pt')",
+        "states = model.eval()(**batch).last_hidden_state",
+        *pooling_code(manifest),
+    ]
+
+
+def _judge(
+    encoder: Encoder, module: nn.Module, lang: str
+) -> tuple[entities.Result, LanguageResult]:
+    labels, others = graph_labels(lang, "en", "all")
+    bench = Bench(encoder)
+    result = judge_entities(bench, labels, others, module, controls=True)
+    side = bench.through(module)
+    texts, pivots = [name[1] for name in labels], [name[2] for name in labels]
+    pool = list(dict.fromkeys(pivots + [name[2] for name in others]))
+    bare, after, names = bench.bare(texts), side(texts), bench.bare(pool)
+    drawn, told = _spread(len(texts), HEAT), _spread(len(texts), EXAMPLES)
+    right = bench.bare([pivots[i] for i in drawn])
+    shown = LanguageResult(
+        lang=lang,
+        name=languages.display_name(lang),
+        measure="hits@1",
+        pool=result.pool_size["to_pivot"],
+        scores=_scores(result),
+        item="name",
+        asked="entities never seen",
+        heat=Heat(
+            [texts[i] for i in drawn],
+            [pivots[i] for i in drawn],
+            _cosines(bare[drawn], right),
+            _cosines(after[drawn], right),
+        ),
+        examples=[
+            Example(texts[i], _best(bare[i], names, pool), _best(after[i], names, pool), pivots[i])
+            for i in told
+        ],
+    )
+    return result, shown
+
+
+def _spread(count: int, size: int) -> list[int]:
+    """At most ``size`` positions, evenly over ``count``: neighbours are names of one kind."""
+    return sorted({i * count // size for i in range(size)}) if count else []
+
+
+def _scores(result: entities.Result) -> list[Score]:
+    names = {BASE: report.BASE, TFIDF: report.TFIDF, LANGUAGE: report.LANGUAGE_SIDE}
+    names[BOTH] = report.BOTH_SIDES
+    return [
+        Score(shown, way, hit.mean, hit.low, hit.high)
+        for name, shown in names.items()
+        for way in DIRECTIONS
+        for hit in (result[name].scores[way]["cosine"]["hits@1"],)
+    ]
+
+
+def _cosines(left: Any, right: Any) -> list[list[float]]:
+    left = left / np.linalg.norm(left, axis=1, keepdims=True)
+    right = right / np.linalg.norm(right, axis=1, keepdims=True)
+    return [[float(v) for v in row] for row in left @ right.T]
+
+
+def _best(vector: Any, names: Any, pool: list[str]) -> str:
+    return pool[int((names @ vector / np.linalg.norm(names, axis=1)).argmax())]
+
+
+def _facts(outcomes: Sequence[Outcome], base: str) -> list[tuple[str, str]]:
+    first = outcomes[0].manifest
+    size = (outcomes[0].folder / "module.safetensors").stat().st_size
+    rows = ", ".join(f"{o.lang} {o.manifest.data[0].rows}" for o in outcomes)
+    return [
+        ("base", first.base.id or str(without_local_paths(base))),
+        ("module", f"{first.module.kind}, {size / 1e6:.1f} MB a language"),
+        ("trained on", f"names of the CLDR graph: {rows}"),
+        ("judged on", "names of entities that were never seen, among all names of the graph"),
+        ("seconds", ", ".join(f"{o.lang} {o.seconds:.0f}" for o in outcomes)),
+    ]
+
+
+def _notes(outcome: Outcome) -> list[str]:
+    return [
+        "Names that are the same in both languages are left out of the test: they need no module.",
+        "Intervals are bootstrap intervals over the names, from one training seed.",
+        "A module trained on names says little about sentences: train on parallel text for those.",
+        f"The curves are those of {languages.display_name(outcome.lang)}.",
+    ]

@@ -1,0 +1,108 @@
+"""Training a module inside a composition: on top of a frozen language module, for instance."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.composition.by_language import choices
+from xadapt.composition.composed import Chosen, Composed
+from xadapt.composition.text import parse, show
+from xadapt.composition.values import Composition, Led, all_parts, names, replaced
+from xadapt.core.errors import UserError
+from xadapt.hub.folder import MODULE
+from xadapt.inference.locate import locate
+from xadapt.inference.open_module import open_module
+
+SELF = "self"
+
+
+@dataclass(frozen=True)
+class Inside:
+    """Compositions that a module is trained inside, one after the other from step to step.
+
+    Attributes:
+        compositions: Over folders and ``self``, the module under training.
+    """
+
+    compositions: tuple[Composition, ...] = ()
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders of the other modules."""
+        every = [name for composition in self.compositions for name in names(composition)]
+        return [name for name in dict.fromkeys(every) if name != SELF]
+
+    @property
+    def texts(self) -> list[str]:
+        """The compositions as text, with folders cut to their names."""
+        short: dict[str, Composition] = {folder: Path(folder).name for folder in self.folders}
+        return [show(replaced(composition, short)) for composition in self.compositions]
+
+    def identity(self) -> dict[str, str]:
+        """What a resumed run must have been started with: the compositions and the modules."""
+        state = hashlib.sha256(repr(self.texts).encode())
+        for folder in self.folders:
+            state.update((Path(folder) / MODULE).read_bytes())
+        return {"composition": state.hexdigest()} if self.compositions else {}
+
+    @property
+    def by_language(self) -> bool:
+        """Whether some composition chooses by language."""
+        return any(map(choices, self.compositions))
+
+    def require_led(self, module: nn.Module) -> None:
+        """Refuse a router or fusion that nothing is put under.
+
+        Raises:
+            UserError: It acts through other modules, and no composition gives it some.
+        """
+        word = getattr(module, "leads", None)
+        led = [part for value in self.compositions for part in all_parts(value)]
+        if word and not any(isinstance(part, Led) and part.leader == SELF for part in led):
+            raise UserError(
+                f"a module of kind {module.kind} acts through others, and none is given",
+                where="--compose",
+                todo=f'Name them: --compose "{word}({SELF}; runs/a, runs/b)"',
+            )
+
+    def build(self, encoder: Encoder, module: nn.Module) -> list[Composed | Chosen]:
+        """The compositions around a module; the other modules get no gradient.
+
+        Raises:
+            UserError: A folder belongs to another base, or a part can't be mixed.
+        """
+        others = {
+            folder: open_module(folder, encoder)[0].requires_grad_(False) for folder in self.folders
+        }
+        try:
+            return [
+                (Chosen if choices(value) else Composed)(value, {**others, SELF: module})
+                for value in self.compositions
+            ]
+        except ValueError as error:
+            raise UserError(str(error), where="--compose") from None
+
+
+def inside(expressions: Sequence[str]) -> Inside:
+    """Read the compositions of a run, before any base is loaded.
+
+    Raises:
+        UserError: One is malformed, lacks ``self``, or names what is no module's folder.
+    """
+    values = []
+    for text in expressions:
+        if SELF not in names(parse(text)):
+            raise UserError(
+                f"{text!r} does not name the module under training",
+                where="--compose",
+                todo=f'Call it {SELF}: --compose "runs/language + {SELF}"',
+            )
+        value, _ = locate((), text, given=(SELF,))
+        values.append(value)
+    return Inside(tuple(values))

@@ -1,0 +1,193 @@
+"""Weights of a mixture, searched without gradients on a few examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+
+from xadapt.composition.by_language import choices
+from xadapt.composition.text import show
+from xadapt.composition.values import Composition, Mix, all_parts, rebuilt, replaced
+from xadapt.core.errors import UserError
+from xadapt.data.loading.records import digest
+from xadapt.inference.locate import locate, short_names
+from xadapt.languages.tags import normalise
+from xadapt.pipelines.weight_search_loss import open_examples
+
+FILE = "few_shot.json"
+L1, BOUND, BUDGET = 0.05, 1.5, 40
+SEARCH = "scipy COBYLA"
+SEARCHED = "search"
+MANY = "mul"  # where a file needs no language to be read
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One measured set of weights.
+
+    Attributes:
+        what: ``start``, ``alike``, ``NAME alone`` or ``search``.
+        weights: One a part of the mixture.
+        loss: Mean loss of the examples, in nats.
+        objective: The loss and ``0.05`` times the sum of the weights' sizes.
+    """
+
+    what: str
+    weights: tuple[float, ...]
+    loss: float
+    objective: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes:
+        composition: The expression with the best weights in it.
+        parts: Names of the mixture's parts.
+        trials: Everything that was tried, in order.
+        facts: The examples and the search.
+    """
+
+    composition: Composition
+    parts: tuple[str, ...]
+    trials: tuple[Trial, ...]
+    facts: dict[str, Any]
+
+    @property
+    def best(self) -> Trial:
+        """What is taken, see `best`."""
+        return best(self.trials)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; folders are told by their own names."""
+        rows = [asdict(trial) for trial in self.trials]
+        return {**self.facts, "parts": self.parts, "best": asdict(self.best), "trials": rows}
+
+
+def few_shot(
+    expression: str | Composition,
+    *,
+    base: str,
+    folders: Sequence[str],
+    examples: str,
+    lang: str | None = None,
+    budget: int = BUDGET,
+    dtype: str = "auto",
+    tell: Callable[[Trial], None] = lambda _: None,
+) -> Found:
+    """Search the weights of the one mixture in a composition on a few examples.
+
+    The loss is translation ranking within the examples, both ways, for parallel text, and the
+    cross-entropy of the head's labels for tagged sentences. Nothing is held out: the losses say
+    how well the weights fit these examples, not how well they do on others.
+
+    Source: LoraHub, Huang et al. 2023, https://arxiv.org/abs/2307.13269, section 3.3: start at
+    0, weights within 1.5 of it, 0.05 times the sum of their sizes beside the loss, 40 trials.
+    There nevergrad's Shiwa searches, and ``A`` and ``B`` are weighed apart; here scipy's COBYLA,
+    which draws nothing, and each update as a whole. Equal weights and each part alone are among
+    the trials, and nothing is taken that fits the examples worse than one of these.
+
+    Args:
+        expression: A composition with one mixture in it, or its text: ``mix(a, b, c) + d``.
+        base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
+        folders: Folders of modules, as for `Adapted.load`.
+        examples: Tagged sentences (``.conll`` or ``.conllu``), or else parallel text; of more
+            than 512 those whose hash is least.
+        lang: Language of the examples, where their file does not need to say.
+        budget: How many sets of weights are measured.
+        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
+        tell: Told each trial.
+
+    Raises:
+        UserError: The expression has no such mixture, the examples don't fit, or the budget is
+            too small for its parts.
+    """
+    composition, places = locate(list(folders), expression)
+    mixture = _mixture(composition)
+    tag = MANY if lang is None else normalise(lang)
+    told = short_names(places)
+    parts = tuple(show(replaced(part, told)) for part, _ in mixture.parts)
+    controls = _controls(parts)
+    least = len(controls) + len(parts) + 2  # what COBYLA asks for before its first step
+    if budget < least:
+        raise UserError(f"{len(parts)} parts take {least} trials or more", where="--budget")
+    rows, measure = open_examples(examples, tag, base, composition, places, dtype)
+    trials = _search(lambda w: measure(_weighed(composition, w)), controls, budget, tell)
+    found = _weighed(composition, best(trials).weights)
+    facts = {
+        "composition": show(replaced(found, told)),
+        "examples": {"name": Path(examples).name, "rows": len(rows), "sha256": digest(rows)},
+        "search": {"method": SEARCH, "budget": budget, "l1": L1, "bound": BOUND},
+    }
+    return Found(found, parts, tuple(trials), facts)
+
+
+def best(trials: Sequence[Trial]) -> Trial:
+    """The least objective among trials whose loss is at most that of every control.
+
+    The first of equals; the controls are all trials that the search did not ask for.
+    """
+    least = min(trial.loss for trial in trials if trial.what != SEARCHED)
+    return min((t for t in trials if t.loss <= least), key=lambda trial: trial.objective)
+
+
+def _search(
+    loss: Callable[[Sequence[float]], float],
+    controls: dict[str, tuple[float, ...]],
+    budget: int,
+    tell: Callable[[Trial], None],
+) -> list[Trial]:
+    """Measure the controls, then what COBYLA asks for, until the budget is spent."""
+    trials: dict[tuple[float, ...], Trial] = {}
+
+    def objective(values: Sequence[float], what: str = SEARCHED) -> float:
+        clipped = np.clip(np.asarray(values, dtype=float), -BOUND, BOUND)
+        weights = tuple(float(value) for value in clipped.round(4) + 0.0)
+        if weights not in trials:
+            found = loss(weights)
+            trials[weights] = Trial(what, weights, found, found + L1 * float(np.abs(weights).sum()))
+            tell(trials[weights])
+        return trials[weights].objective
+
+    for what, weights in controls.items():
+        objective(weights, what)
+    start = np.zeros(len(controls["start"]))
+    left = budget - len(controls)
+    bounds = [(-BOUND, BOUND)] * len(start)
+    options = {"rhobeg": 0.5, "maxiter": left}  # of COBYLA that counts measurements
+    minimize(objective, start, method="COBYLA", bounds=bounds, options=options)
+    return list(trials.values())
+
+
+def _controls(parts: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    count = len(parts)
+    alone = {
+        f"{part} alone": tuple(float(i == number) for i in range(count))
+        for number, part in enumerate(parts)
+    }
+    return {"start": (0.0,) * count, "alike": (round(1 / count, 4),) * count, **alone}
+
+
+def _mixture(composition: Composition) -> Mix:
+    found = [part for part in all_parts(composition) if isinstance(part, Mix)]
+    if len(found) != 1 or choices(composition):
+        raise UserError(
+            f"{show(composition)} should have one mixture in it, and no choice by language",
+            where="--few-shot",
+            todo="Such as: mix(a, b, c) or mix(a, b) + task",
+        )
+    return found[0]
+
+
+def _weighed(composition: Composition, weights: Sequence[float]) -> Composition:
+    """The composition with other weights in its one mixture."""
+    if isinstance(composition, Mix):
+        parts = [part for part, _ in composition.parts]
+        return Mix(dict(zip(parts, weights, strict=True)))
+    return rebuilt(composition, lambda part: _weighed(part, weights))

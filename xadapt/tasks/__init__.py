@@ -1,0 +1,1 @@
+"""One file a task: record, head, prediction, metric, baselines, table."""

@@ -1,0 +1,295 @@
+"""Views to encoded views: equal rows once, alike lengths together, split over processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from xadapt.backbones.cache.frozen_vectors import FrozenVectors
+from xadapt.backbones.cache.prefix_states import PrefixStates
+from xadapt.backbones.encoder.encode import chunks, dimension
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.packing import Packs
+from xadapt.objectives.contract import States, View
+from xadapt.training.acting import Acting
+from xadapt.training.processes import Processes
+from xadapt.training.tokenized import Row, Tokenized
+
+Owned = tuple[Row, str | None]
+Context = Callable[[], AbstractContextManager[None]]
+Acts = Callable[[list[int]], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A view to encode.
+
+    Attributes:
+        view: The view.
+        gathered: Whether every process wants all rows (the rows are split between them), or
+            its own alone.
+    """
+
+    view: View
+    gathered: bool
+
+
+class Forward:
+    """Encodes the views of a step.
+
+    Args:
+        encoder: The frozen encoder.
+        acting: The module under training, or what it is trained inside.
+        frozen: Where vectors of rows without the module come from.
+        processes: The processes of the run.
+        batch_tokens: Padded tokens in one forward at most.
+        companions: The run's other, frozen modules, attached, by name.
+        grad_cache: Whether the activations of a forward are computed again for its gradient.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        acting: Acting,
+        frozen: FrozenVectors,
+        processes: Processes,
+        batch_tokens: int,
+        companions: Mapping[str, Acting] | None = None,
+        grad_cache: bool = False,
+    ) -> None:
+        self.encoder, self.acting, self.frozen = encoder, acting, frozen
+        self.processes, self.batch_tokens = processes, batch_tokens
+        self.companions, self.grad_cache = companions or {}, grad_cache
+        self.prefix: PrefixStates | None = None
+        self.tokens = self.padded = 0
+        self.tokenized = Tokenized(encoder, processes.main)
+
+    def __call__(self, requests: Sequence[Request]) -> list[Tensor | States]:
+        """Encode views, in order: ``(n, dim)`` where pooled, else `States`."""
+        done: list[Tensor | States | None] = [None] * len(requests)
+        for gathered in (True, False):
+            active = [
+                i for i, r in enumerate(requests) if self._gathers(r) == gathered and _plain(r)
+            ]
+            rows = [self._owned(requests[i].view) for i in active]
+            for i, vectors in zip(active, self._pooled(rows, gathered), strict=True):
+                done[i] = vectors
+        for i, request in enumerate(requests):
+            if done[i] is None:
+                done[i] = self._constant_or_states(request.view)
+        return [value for value in done if value is not None]
+
+    def _gathers(self, request: Request) -> bool:
+        """Gathering does nothing in a single process, where all rows share one forward."""
+        return request.gathered or self.processes.world == 1
+
+    def _constant_or_states(self, view: View) -> Tensor | States:
+        texts = isinstance(view.rows[0], str) if len(view.rows) else True
+        whole = view.output == "pooled" and view.layer is None and view.beside is None
+        if whole and view.module is False and texts:
+            return self.frozen.fixed(view.rows)  # type: ignore[arg-type]
+        with torch.set_grad_enabled(view.module is True and torch.is_grad_enabled()):
+            states = self._states(view)
+            if view.output == "states":
+                return states
+            return self.encoder.pool(states.hidden, states.mask)
+
+    def _acts(self, view: View) -> Acts:
+        """What acts on a view: given positions of its rows, a context to run them in."""
+        if view.module is True:
+            langs = view.langs
+            return lambda rows: self.acting.on(langs and [langs[i] for i in rows])
+        if view.module:
+            other = self.companions[view.module]
+            return lambda rows: other.on()
+        return lambda rows: nullcontext()
+
+    def _pooled(self, groups: list[list[Owned]], gathered: bool) -> list[Tensor]:
+        """Pool all groups of rows in shared forwards; equal rows are encoded once."""
+        distinct = list(dict.fromkeys(row for rows in groups for row in rows))
+        if not distinct:
+            return [self._none() for _ in groups]
+        order = {row: i for i, row in enumerate(distinct)}
+        share = self.processes.share(len(distinct)) if gathered else list(range(len(distinct)))
+        vectors = self._encode([distinct[i] for i in share])
+        if gathered:
+            vectors = self.processes.gather_rows(vectors, len(distinct))
+        index = [torch.tensor([order[row] for row in rows], dtype=torch.long) for rows in groups]
+        return [vectors[i.to(vectors.device)] for i in index]
+
+    def _encode(self, owned: list[Owned]) -> Tensor:
+        rows, parts = [row for row, _ in owned], []
+        for chunk in self._chunks(rows):
+            langs = [tag for tag in (owned[i][1] for i in chunk) if tag is not None]
+            acts = partial(self.acting.on, langs or None)
+            own = [rows[i] for i in chunk]
+            parts.append(self._again(partial(self._vectors, own, acts, self._packs(own))))
+        return torch.cat(parts)[self._back(rows)] if parts else self._none()
+
+    def _packs(self, rows: list[Row]) -> Packs | None:
+        """How rows share lines, where the base and the module allow it and something is saved."""
+        if not (self.encoder.family.packs and self.acting.by_token):
+            return None
+        packs = Packs([len(row) for row in rows])
+        self.padded -= packs.saved
+        return packs if packs.saved else None
+
+    def _vectors(self, rows: list[Row], acts: Context, packs: Packs | None) -> Tensor:
+        with acts():
+            hidden, mask, start = self._enter(rows, None, None)
+            if packs is None:
+                return self.encoder.pool(self._run(hidden, mask, start, None), mask)
+            lines, owner = packs.pack(hidden)
+            states = self.encoder.run(lines, (owner > 0).long(), start, owner=owner)
+            return self.encoder.pool(packs.unpack(states), mask)
+
+    def _again(self, forward: Callable[[], Any]) -> Any:
+        """What a forward gives; under ``grad_cache`` its activations are computed again later.
+
+        Source: GradCache, Gao et al. 2021, https://arxiv.org/abs/2101.06983, which cuts the graph
+        at the representations; as nothing here is random, recomputing behind the cut is the same.
+        """
+        if not (self.grad_cache and torch.is_grad_enabled()):
+            return forward()
+        return checkpoint(forward, use_reentrant=False, preserve_rng_state=False)
+
+    def _none(self) -> Tensor:
+        return torch.zeros(0, dimension(self.encoder), device=self.encoder.device)
+
+    def _states(self, view: View) -> States:
+        rows, acts = self._rows(view.rows), self._acts(view)
+        if view.beside is not None and view.fused is not None:
+            return self._fused(rows, self._rows(view.beside), view.fused, view.layer, acts)
+        return self._apart(rows, view.layer, acts, view.second, not isinstance(view.module, str))
+
+    def _apart(
+        self,
+        rows: list[Row],
+        stop: int | None,
+        acts: Acts,
+        second: Sequence[int] | None = None,
+        cached: bool = True,
+    ) -> States:
+        """Embed rows and run them, as many at once as fit the budget."""
+        parts = []
+        for chunk in self._chunks(rows):
+            begins = None if second is None else [second[i] for i in chunk]
+            own = partial(self._within, acts, chunk, [rows[i] for i in chunk], begins, stop, cached)
+            parts.append(self._again(own))
+        return _joined(parts, self._back(rows))
+
+    def _within(self, acts: Acts, chunk: list[int], *given: Any) -> tuple[Tensor, Tensor]:
+        with acts(chunk):
+            return self._through(*given)
+
+    def _through(
+        self,
+        rows: list[Row],
+        second: Sequence[int] | None,
+        stop: int | None,
+        cached: bool = True,
+    ) -> tuple[Tensor, Tensor]:
+        """One forward up to a layer: states and mask."""
+        hidden, mask, start = self._enter(rows, second, stop, cached)
+        return self._run(hidden, mask, start, stop), mask
+
+    def _enter(
+        self,
+        rows: list[Row],
+        second: Sequence[int] | None,
+        stop: int | None,
+        cached: bool = True,
+    ) -> tuple[Tensor, Tensor, int]:
+        """States to begin with, their mask and layer: those of the prefix cache where it can."""
+        prefix = self.prefix if cached and (stop is None or stop >= self.start) else None
+        begins: Sequence[int | None] = second or [None] * len(rows)
+        keys = list(zip(rows, begins, strict=True))
+        if prefix and prefix.has(keys):
+            hidden, mask = prefix.batch(keys)
+            return hidden, mask, prefix.start
+        tokens, mask = self.encoder.batch(rows)
+        return self.encoder.embed(tokens, mask, second), mask, 0
+
+    @property
+    def start(self) -> int:
+        """The layer that the prefix cache holds the states of, 0 without one."""
+        return self.prefix.start if self.prefix else 0
+
+    def _fused(
+        self,
+        rows: list[Row],
+        beside: list[Row],
+        span: tuple[int, int],
+        last: int | None,
+        acts: Acts,
+    ) -> States:
+        """Two sets of rows apart, together inside the fused layers, and apart again."""
+        start, stop = span
+        left, right = self._apart(rows, start, acts), self._apart(beside, start, acts)
+        mask = torch.cat([left.mask, right.mask], 1)
+        # Real tokens first: relative positions must not count the padding between the two.
+        order = mask.argsort(dim=1, descending=True, stable=True)
+        states = _picked(torch.cat([left.hidden, right.hidden], 1), order)
+        with acts(list(range(len(rows)))):
+            states = self._run(states, mask.gather(1, order), start, stop)
+            states = _picked(states, order.argsort(dim=1))
+            first, second = states.split([left.mask.shape[1], right.mask.shape[1]], dim=1)
+            first = self._run(first, left.mask, stop, last)
+            second = self._run(second, right.mask, stop, last)
+        return States(first, left.mask, States(second, right.mask))
+
+    def _run(self, hidden: Tensor, mask: Tensor, start: int, stop: int | None) -> Tensor:
+        if start == stop:
+            return hidden
+        return self.encoder.run(hidden, mask, start, stop)
+
+    def _chunks(self, rows: list[Row]) -> Iterator[list[int]]:
+        for chunk in chunks([len(row) for row in rows], self.batch_tokens):
+            lengths = [len(rows[i]) for i in chunk]
+            self.tokens += sum(lengths)
+            self.padded += len(lengths) * max(lengths)
+            yield chunk
+
+    def _back(self, rows: list[Row]) -> Tensor:
+        """Where each row stands in the chunks, one after another."""
+        order = [
+            i for chunk in chunks([len(row) for row in rows], self.batch_tokens) for i in chunk
+        ]
+        return torch.tensor(order, dtype=torch.long).argsort().to(self.encoder.device)
+
+    def _rows(self, rows: Sequence[Any]) -> list[Row]:
+        if len(rows) and isinstance(rows[0], str):
+            return self.tokenized.tokenize(rows)
+        return [tuple(row) for row in rows]
+
+    def _owned(self, view: View) -> list[Owned]:
+        """The rows with their languages, where these say what acts on them."""
+        rows = self._rows(view.rows)
+        langs: Sequence[str | None] | None = self.acting.needed(view.langs)
+        return list(zip(rows, langs or [None] * len(rows), strict=True))
+
+
+def _plain(request: Request) -> bool:
+    view = request.view
+    whole = view.output == "pooled" and view.layer is None and view.beside is None
+    return view.module is True and whole and view.second is None
+
+
+def _joined(parts: list[tuple[Tensor, Tensor]], back: Tensor) -> States:
+    """Padded to one length and brought back to the order of the rows."""
+    most = max(mask.shape[1] for _, mask in parts)
+    hidden = [F.pad(h, (0, 0, 0, most - h.shape[1])) for h, _ in parts]
+    masks = [F.pad(m, (0, most - m.shape[1])) for _, m in parts]
+    return States(torch.cat(hidden)[back], torch.cat(masks)[back])
+
+
+def _picked(states: Tensor, order: Tensor) -> Tensor:
+    return states.gather(1, order.unsqueeze(-1).expand(-1, -1, states.shape[-1]))

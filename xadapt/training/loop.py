@@ -1,0 +1,272 @@
+"""The training loop: a module, and any heads of its objectives, on a frozen encoder."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import get_scheduler
+
+from xadapt.backbones.cache.frozen_vectors import FrozenVectors
+from xadapt.backbones.cache.prefix_states import PrefixStates
+from xadapt.backbones.compiled import compiled
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.errors import UserError
+from xadapt.core.progress import meter
+from xadapt.injection.attachment import embedding_table
+from xadapt.modules.effects import penalties, watch
+from xadapt.objectives.contract import asks_for
+from xadapt.training import checkpoint
+from xadapt.training.acting import Acting
+from xadapt.training.batches import BatchPlan
+from xadapt.training.forward import Forward
+from xadapt.training.frozen_side import encode_frozen, keep_prefix
+from xadapt.training.interrupts import interrupts
+from xadapt.training.metrics_log import MetricsLog
+from xadapt.training.processes import Processes
+from xadapt.training.settings import Companion, Run
+from xadapt.training.tasks import Task, make_heads
+
+SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+
+
+class Trainer:
+    """Trains one module, once: after `train` the encoder is as it was.
+
+    Args:
+        encoder: The frozen encoder.
+        module: The module; it is attached until the training is over.
+        tasks: Objectives with their records.
+        run: Schedule, folder and callables.
+        companions: Frozen modules that views may name.
+        inside: What is attached in the module's place, one after the other from step to step:
+            compositions of it with others, which stay as they are.
+
+    Attributes:
+        held_out: States of rows the run is judged by, kept by its judge from one time to the next.
+
+    Raises:
+        UserError: An objective needs a head that the base lacks.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        module: nn.Module,
+        tasks: Sequence[Task],
+        run: Run,
+        companions: Mapping[str, Companion] | None = None,
+        inside: Sequence[nn.Module] = (),
+    ) -> None:
+        self.encoder, self.module, self.tasks, self.run = encoder, module, tasks, run
+        self.companions = companions or {}
+        for task in tasks:
+            if asks_for(task.objective, "lm_head"):
+                encoder.mlm_head()
+        self.processes = Processes(cpu=encoder.device.type == "cpu")
+        self.log = MetricsLog(run.folder / "metrics.jsonl", self.processes.main)
+        self.turns = [Acting(encoder, whole) for whole in inside or (module,)]
+        self.frozen = FrozenVectors(encoder, run.cache)
+        others = {name: Acting(encoder, other.module) for name, other in self.companions.items()}
+        self.forward = Forward(
+            encoder, self.turns[0], self.frozen, self.processes, run.spec.batch_tokens, others,
+            run.spec.grad_cache,
+        )  # fmt: skip
+        heads = make_heads(tasks, encoder.width, run.seed).to(encoder.device)
+        self.trained = nn.ModuleDict({"module": module, "heads": heads})
+        self.vocabulary = embedding_table(encoder).num_embeddings
+        self.plans = self._plans()
+        self.steps = self.plans[tasks[0].data].per_epoch * run.spec.epochs
+        self.optimizer = torch.optim.AdamW(
+            self.trained.parameters(),
+            lr=run.spec.learning_rate,
+            weight_decay=run.spec.weight_decay,
+            fused=True,
+        )
+        self.progress = checkpoint.Progress(identity=dict(run.identity))
+        self.best: dict[str, Tensor] = {}
+        self.prepare_seconds = 0.0
+        self.held_out: PrefixStates | None = None
+
+    @property
+    def acting(self) -> Acting:
+        """The module on the encoder, inside the first composition if there are some."""
+        return self.turns[0]
+
+    def train(self, resume: bool = False) -> checkpoint.Progress:
+        """Run to the end, or go on where a checkpoint stands. The module holds the best weights.
+
+        Raises:
+            UserError: The loss or the gradient is not finite, or the checkpoint doesn't fit.
+            KeyboardInterrupt: After Ctrl-C, with a checkpoint of the last whole step written.
+        """
+        try:
+            return self._train(resume)
+        finally:
+            for acting in (*self.turns, *self.forward.companions.values()):
+                acting.remove()
+
+    def _train(self, resume: bool) -> checkpoint.Progress:
+        self.run.folder.mkdir(parents=True, exist_ok=True)
+        if resume:
+            self.progress, self.best = checkpoint.load(
+                self.run.folder, self.trained, self.optimizer, self.run.identity
+            )
+        self.log.cut(self.progress.step)
+        if not self.progress.finished:
+            self._prepare()
+            with compiled(self.encoder, self.run.spec.compile):
+                self._sit(self._rates())
+        if self.best:
+            self.trained.load_state_dict(self.best)
+        return self.progress
+
+    def _rates(self) -> Any:
+        """The schedule, at the step the run stands at."""
+        spec, done = self.run.spec, self.progress.step
+        warmup = round(spec.warmup * self.steps)
+        rates = get_scheduler(SCHEDULES[spec.schedule], self.optimizer, warmup, self.steps)
+        rates.last_epoch = done
+        lambdas = zip(self.optimizer.param_groups, rates.base_lrs, rates.lr_lambdas, strict=True)
+        for group, peak, share in lambdas:
+            group["lr"] = peak * share(done)
+        return rates
+
+    def _sit(self, rates: Any) -> None:
+        spec, progress = self.run.spec, self.progress
+        marks = {round(self.steps * (i + 1) / spec.evaluations) for i in range(spec.evaluations)}
+        began = saved = time.monotonic()
+        before = progress.seconds
+        show = self.run.show and self.processes.main
+        with interrupts() as stop, meter("training", self.steps, show) as bar:
+            bar.skip(progress.step)
+            while progress.step < self.steps and not progress.finished:
+                row = self._step(rates)
+                progress.seconds = before + time.monotonic() - began
+                self.log.add({**row, "seconds": round(progress.seconds, 3)})
+                bar.advance(note=f"loss {row['loss']:.3f}")
+                if progress.step in marks:
+                    self._evaluate()
+                late = time.monotonic() - saved > spec.checkpoint_seconds
+                stopped = self.processes.any(bool(stop))
+                if late or stopped or progress.step in marks:
+                    self._save()
+                    saved = time.monotonic()
+                if stopped:
+                    raise KeyboardInterrupt
+        progress.finished = True
+        self._save()
+
+    def _step(self, rates: Any) -> dict[str, Any]:
+        step = self.progress.step
+        self.forward.acting = self.turns[step % len(self.turns)]
+        batches = {name: plan.batch(step) for name, plan in self.plans.items()}
+        made = [
+            task.views(
+                batches[task.data],
+                random.Random(f"{self.run.seed}:{number}:{step}"),
+                self._services(number),
+                self.processes,
+            )
+            for number, task in enumerate(self.tasks)
+        ]
+        watch(self.module)
+        encoded = self.forward([request for views in made for request in views.requests])
+        total = torch.zeros((), device=self.encoder.device)
+        row: dict[str, Any] = {"step": step + 1, "lr": self.optimizer.param_groups[0]["lr"]}
+        for number, (task, views) in enumerate(zip(self.tasks, made, strict=True)):
+            own = [encoded.pop(0) for _ in views.requests]
+            loss, shown = task.loss(views, own, self._services(number), self.processes)
+            total = total + task.weight * loss
+            row |= {
+                f"loss/{task.name}" if k == "loss" else f"{task.name}/{k}": v
+                for k, v in shown.items()
+            }
+        row["loss"] = sum(t.weight * row[f"loss/{t.name}"] for t in self.tasks)
+        for name, penalty in penalties(self.module).items():
+            total = total + penalty
+            row[f"module/{name}"] = float(penalty.detach())
+        self._update(total, rates)
+        self.progress.step += 1
+        return row
+
+    def _update(self, total: Tensor, rates: Any) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        if total.requires_grad:  # a process may have no record in a short last batch
+            total.backward()
+        parameters = list(self.trained.parameters())
+        self.processes.average_gradients(parameters)
+        norm = nn.utils.clip_grad_norm_(parameters, self.run.spec.clip or float("inf"))
+        if not torch.isfinite(norm):
+            raise UserError(
+                f"the gradient is not finite at step {self.progress.step + 1}",
+                todo="Lower train.learning_rate, or use dtype: float32",
+            )
+        self.optimizer.step()
+        rates.step()
+
+    def _prepare(self) -> None:
+        began = time.monotonic()
+        services = [self._services(number) for number in range(len(self.tasks))]
+        show = self.run.show and self.processes.main
+        encode_frozen(self.tasks, services, self.frozen, self.processes, show)
+        if self.run.spec.epochs > 1:  # a row that is read once is encoded once either way
+            start = min(acting.first_layer for acting in self.turns)
+            keep_prefix(self.tasks, services, self.forward, start, self.run.cache, show)
+        self.prepare_seconds = time.monotonic() - began
+
+    def _evaluate(self) -> None:
+        if self.run.score is None:
+            return
+        scores = self.processes.from_main(self._scores)
+        progress = self.progress
+        self.log.add({"step": progress.step, "dev": scores})
+        if scores["score"] > progress.best_score:
+            progress.best_score, progress.best_step = scores["score"], progress.step
+            progress.stale = 0
+            self.best = {k: v.detach().cpu().clone() for k, v in self.trained.state_dict().items()}
+        else:
+            progress.stale += 1
+        patience = self.run.spec.patience
+        progress.finished = bool(patience and progress.stale >= patience)
+
+    def _scores(self) -> dict[str, float]:
+        assert self.run.score is not None
+        with torch.random.fork_rng(devices=[]):
+            return dict(self.run.score())
+
+    def _plans(self) -> dict[str, BatchPlan]:
+        size, seed, tokenize = (
+            self.run.spec.batch_size,
+            self.run.seed,
+            self.forward.tokenized.tokenize,
+        )
+        plans = {}
+        for task in self.tasks:
+            if task.data not in plans:
+                lengths = [len(row) for row in tokenize(task.longest(tokenize))]
+                plans[task.data] = BatchPlan(lengths, size, f"{seed}:{task.data}")
+        return plans
+
+    def _services(self, number: int) -> dict[str, Any]:
+        heads = dict(self.trained["heads"].named_children())
+        return {
+            "tokenizer": self.encoder.tokenizer,
+            **self.forward.tokenized.tokenizers,
+            "lm_head": self._lm_head,
+            "heads": heads.get(str(number)),
+            "companions": {name: other.heads for name, other in self.companions.items()},
+            "vocabulary": self.vocabulary,
+            "step": self.progress.step,
+        }
+
+    def _lm_head(self, states: Tensor) -> Tensor:
+        return self.encoder.mlm_head(self.forward.acting.before_vocabulary)(states)
+
+    def _save(self) -> None:
+        if self.processes.main:
+            checkpoint.save(self.run.folder, self.progress, self.trained, self.optimizer, self.best)

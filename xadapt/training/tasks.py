@@ -1,0 +1,213 @@
+"""One objective with its records: views out, encoded views in, a loss that sums over processes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from xadapt.backbones.cache.frozen_vectors import FrozenVectors
+from xadapt.core.errors import UserError
+from xadapt.data.records import Record
+from xadapt.objectives.contract import Bank, Loss, View, bank_rows, call, heads_of
+from xadapt.training.forward import Request
+from xadapt.training.processes import Processes
+
+
+@dataclass
+class Views:
+    """What one objective wants encoded in one step.
+
+    Attributes:
+        records: The records of this step that it sees here.
+        names: Names of the views, in the order of the requests.
+        requests: The views.
+        context: What else its ``loss`` is given.
+    """
+
+    records: list[Record]
+    names: list[str]
+    requests: list[Request]
+    context: dict[str, Any] = field(default_factory=dict)
+
+
+class Task:
+    """One objective of a run.
+
+    Args:
+        name: Name of the objective.
+        objective: The objective.
+        records: Its records.
+        weight: Factor on its loss.
+        share: Share of each batch's records it sees.
+        data: Name of the source of records; tasks of one source share batches.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        objective: Any,
+        records: Sequence[Record],
+        *,
+        weight: float = 1.0,
+        share: float = 1.0,
+        data: str = "train",
+    ) -> None:
+        if not records:
+            raise UserError(f"there are no records to train {name} on")
+        if not isinstance(records[0], objective.consumes):
+            wanted, given = objective.consumes.__name__, type(records[0]).__name__
+            raise UserError(f"{name} trains on {wanted}, and the data holds {given}")
+        self.name, self.objective, self.records = name, objective, records
+        self.weight, self.share, self.data = weight, share, data
+        prepare = getattr(objective, "prepare", None)
+        self.memory = prepare(records) if prepare else None
+        self.bank: Bank | None = None
+
+    def make_heads(self, width: int) -> nn.Module | None:
+        """The objective's own trainable part, if it has one."""
+        return heads_of(self.objective, width, self.memory)
+
+    def longest(self, tokenize: Callable[[Sequence[str]], Sequence[Sequence[int]]]) -> list[str]:
+        """The text of each record that has the most tokens."""
+        texts = [_texts(record) for record in self.records]
+        distinct = list(dict.fromkeys(text for some in texts for text in some))
+        size = dict(zip(distinct, map(len, tokenize(distinct)), strict=True))
+        return [max(some, key=size.__getitem__) for some in texts]
+
+    def constant_texts(self, services: Mapping[str, Any]) -> Iterator[str]:
+        """Every text the module never acts on, so that its vector is a constant."""
+        yield from bank_rows(self.objective, self.memory) or ()
+        for start in range(0, len(self.records), 1024):
+            rows = list(self._constants(self.records[start : start + 1024], services))
+            if not rows:  # an objective has constant texts in every step or in none
+                return
+            yield from rows
+
+    def _constants(self, records: Sequence[Record], services: Mapping[str, Any]) -> Iterator[str]:
+        own = {"records": records, "rng": random.Random(0), "memory": self.memory}
+        for view in call(self.objective.views, {**services, **own}).values():
+            if isinstance(view, View) and view.module is False and view.output == "pooled":
+                yield from (row for row in view.rows if isinstance(row, str))
+
+    def steady_rows(self, services: Mapping[str, Any]) -> Iterator[tuple[Any, int | None]]:
+        """Rows the module acts on that are the same in every step, with their second segment.
+
+        What an objective hides or draws anew differs between two draws, and is not among them.
+        """
+        for start in range(0, len(self.records), 1024):
+            records = self.records[start : start + 1024]
+            own = {"records": records, "memory": self.memory}
+            drawn = [
+                call(self.objective.views, {**services, **own, "rng": random.Random(seed)})
+                for seed in (0, 1)
+            ]
+            steady = [
+                view
+                for name, view in drawn[0].items()
+                if isinstance(view, View)
+                and view.module is True
+                and list(view.rows) == list(drawn[1][name].rows)
+            ]
+            if not steady:  # an objective has such a view in every step or in none
+                return
+            for view in steady:
+                begins: Sequence[int | None] = view.second or [None] * len(view.rows)
+                yield from zip(view.rows, begins, strict=True)
+
+    def make_bank(self, frozen: FrozenVectors) -> None:
+        """Look up the objective's bank, if it wants one."""
+        rows = bank_rows(self.objective, self.memory)
+        if rows:
+            vectors = F.normalize(frozen.get(rows), dim=-1)
+            self.bank = Bank(vectors.to(frozen.encoder.dtype))
+
+    def views(
+        self,
+        batch: Sequence[int],
+        rng: random.Random,
+        services: Mapping[str, Any],
+        processes: Processes,
+    ) -> Views:
+        """The views of one step's batch: all of it where records are coupled, else a share."""
+        chosen = sorted(rng.sample(batch, max(1, round(self.share * len(batch)))))
+        if not self.objective.coupled:
+            chosen = [chosen[i] for i in processes.share(len(chosen))]
+        records = [self.records[i] for i in chosen]
+        given = {**services, "records": records, "rng": rng, "memory": self.memory}
+        made = call(self.objective.views, given) if records else {}
+        names = [name for name, value in made.items() if isinstance(value, View)]
+        requests = [Request(made[name], self.objective.coupled) for name in names]
+        context = {name: value for name, value in made.items() if name not in names}
+        return Views(records, names, requests, context)
+
+    def loss(
+        self,
+        views: Views,
+        encoded: Sequence[Any],
+        services: Mapping[str, Any],
+        processes: Processes,
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The loss to differentiate here, and the numbers to show.
+
+        Averaging its gradient over the processes gives the gradient of the whole batch's loss.
+
+        Raises:
+            UserError: A record's loss is not finite; the record is named.
+        """
+        given = {**services, **views.context, "memory": self.memory, "bank": self.bank}
+        given |= dict(zip(views.names, encoded, strict=True))
+        none = Loss(torch.zeros(0, device=processes.state.device))
+        loss = call(self.objective.loss, given) if views.records else none
+        self._require_finite(loss, views.records)
+        if self.objective.coupled or processes.world == 1:
+            total = loss.total()
+            shown = float(total.detach())
+        else:
+            total, shown = _across(loss, processes)
+        return total, {"loss": shown, **{k: float(v.detach()) for k, v in loss.scalars.items()}}
+
+    def _require_finite(self, loss: Loss, records: Sequence[Record]) -> None:
+        bad = (~torch.isfinite(loss.values.detach())).nonzero().flatten().tolist()
+        if bad:
+            record = records[bad[0]]
+            raise UserError(
+                f"the loss of {self.name} is not finite on {_shown(record)}",
+                where=record.origin,
+                todo="Look at this record; lower train.learning_rate, or use dtype: float32",
+            )
+
+
+def make_heads(tasks: Sequence[Task], width: int, seed: int) -> nn.ModuleDict:
+    """The objectives' own trainable parts, by number of the task; the same in every process."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        made = {str(i): task.make_heads(width) for i, task in enumerate(tasks)}
+    return nn.ModuleDict({name: head for name, head in made.items() if head is not None})
+
+
+def _across(loss: Loss, processes: Processes) -> tuple[Tensor, float]:
+    weights = torch.ones_like(loss.values) if loss.weights is None else loss.weights
+    total_weight = processes.total(weights.sum()).clamp(min=1e-12)
+    mean = (loss.values * weights).sum() * processes.world / total_weight
+    total = mean + sum(loss.scalars.values())
+    return total, float(processes.total(total.detach()) / processes.world)
+
+
+def _texts(record: Record) -> list[str]:
+    """The texts of a record: its strings, and its words as one."""
+    values = [getattr(record, name) for name in record.__dataclass_fields__ if name != "origin"]
+    words = [
+        " ".join(v) for v in values if isinstance(v, tuple) and all(isinstance(w, str) for w in v)
+    ]
+    return [v for v in values if isinstance(v, str)] + words or [str(values)]
+
+
+def _shown(record: Record) -> str:
+    text = repr(record)
+    return text if len(text) <= 160 else text[:157] + "..."

@@ -1,0 +1,57 @@
+"""Token ids of a run's texts, each made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from xadapt.backbones.cache.frozen_vectors import PIECE
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.pairs import tokenize_pairs, tokenize_windows
+from xadapt.backbones.encoder.words import Words, tokenize_words
+from xadapt.core.progress import meter
+
+Row = tuple[int, ...]
+
+
+class Tokenized:
+    """Makes rows of token ids and remembers them.
+
+    Args:
+        encoder: The encoder.
+        show: Whether progress is shown where there is much to do.
+    """
+
+    def __init__(self, encoder: Encoder, show: bool = True) -> None:
+        self.encoder, self.show = encoder, show
+        self._ids: dict[str, Row] = {}
+        self._words: dict[tuple[str, ...], Words] = {}
+
+    def tokenize(self, texts: Sequence[str]) -> list[Row]:
+        """Token ids of texts; each distinct text is tokenised once in a run."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._ids]
+        with meter("tokenising", len(new), show=self.show and len(new) > PIECE) as bar:
+            for start in range(0, len(new), PIECE):
+                piece = new[start : start + PIECE]
+                rows = map(tuple, self.encoder.tokenize(piece))
+                self._ids.update(zip(piece, rows, strict=True))
+                bar.advance(len(piece))
+        return [self._ids[text] for text in texts]
+
+    def tokenize_words(self, sentences: Sequence[Sequence[str]]) -> list[Words]:
+        """Token ids of sentences given as words; each distinct one is tokenised once in a run."""
+        rows = [tuple(words) for words in sentences]
+        new = [row for row in dict.fromkeys(rows) if row not in self._words]
+        self._words.update(zip(new, tokenize_words(self.encoder, new), strict=True))
+        return [self._words[row] for row in rows]
+
+    @property
+    def tokenizers(self) -> dict[str, Callable[..., Any]]:
+        """All ways to make rows of texts, by what objectives call them."""
+        return {
+            "tokenize": self.tokenize,
+            "tokenize_words": self.tokenize_words,
+            "tokenize_pairs": partial(tokenize_pairs, self.encoder),
+            "tokenize_windows": partial(tokenize_windows, self.encoder),
+        }

@@ -1,0 +1,1 @@
+"""Vectors at rest: exact search, indexes, shards."""

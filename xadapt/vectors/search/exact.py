@@ -1,0 +1,157 @@
+"""The second look: exact scores of the candidates, and the k best of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xadapt.vectors.search.candidates import Candidates
+from xadapt.vectors.search.sides import Side, spans
+
+COLUMNS = 2048
+PAIRS = 256
+HARD_ROWS = 512
+
+
+class Neighbours(NamedTuple):
+    """The best of the pool for each query, best first."""
+
+    scores: NDArray[np.float64]
+    """(queries, k)"""
+    indices: NDArray[np.int64]
+    """(queries, k), positions in the pool"""
+
+    @classmethod
+    def of(cls, parts: list[tuple[Tensor, Tensor]]) -> Neighbours:
+        """Scores and positions of consecutive queries, put together."""
+        scores = torch.cat([part[0] for part in parts]).double().cpu().numpy()
+        return cls(scores, torch.cat([part[1] for part in parts]).cpu().numpy())
+
+
+class InexactError(Exception):
+    """A product was farther from the exact one than proven, so that candidates may be missing."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Who asks and who is asked, and what is taken from each one's cosines.
+
+    Attributes:
+        asking: The rows.
+        asked: The columns.
+        half_means: For CSLS half the mean score of each end's neighbourhood, ``(n,)`` and ``(m,)``
+            float64: the score is twice the cosine less both half means.
+    """
+
+    asking: Side
+    asked: Side
+    half_means: tuple[Tensor, Tensor] | None = None
+
+    def held(self) -> Pair:
+        """The same with all unit vectors in memory."""
+        return Pair(self.asking.held(), self.asked.held(), self.half_means)
+
+    def swapped(self) -> Pair:
+        """The other side asks."""
+        means = self.half_means
+        return Pair(self.asked, self.asking, None if means is None else (means[1], means[0]))
+
+    def rounded(self, dots: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """Scores, float32, of exact cosines whose ends are given by position."""
+        if self.half_means is None:
+            return dots.float()
+        around = self.half_means[0][rows] + self.half_means[1][columns]
+        return (2 * (dots - around)).float()
+
+
+def settle(pair: Pair, first: int, found: Candidates) -> tuple[Tensor, Tensor]:
+    """The k best of each row among its candidates.
+
+    Args:
+        pair: The sides.
+        first: Position of the first row of ``found`` on the asking side.
+        found: After the last tile; its scores are half of a CSLS score.
+
+    Returns:
+        Scores ``(rows, k)`` float32 and positions, the first of equals first.
+
+    Raises:
+        InexactError: A tile's score was wrong by more than the bound.
+    """
+    found.finish()
+    parts = [
+        _settle(pair, first + start, found, slice(start, stop))
+        for start, stop in spans(len(found.scores), 2**14)
+    ]
+    scores, indices = torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
+    for part in torch.nonzero(found.hard)[:, 0].split(HARD_ROWS):
+        scores[part], indices[part] = search_rows(pair, first + part, found.k)
+    return scores, indices
+
+
+def merge_best(best: list[tuple[Tensor, Tensor]], k: int) -> tuple[Tensor, Tensor]:
+    """The k best of parts ``(rows, any)`` whose positions ascend from part to part."""
+    scores = torch.cat([part[0] for part in best], dim=1)
+    indices = torch.cat([part[1] for part in best], dim=1)
+    scores, order = scores.sort(dim=1, descending=True, stable=True)
+    return scores[:, :k], indices.gather(1, order[:, :k])
+
+
+def top_rows(rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """`torch.topk` leaves open which of equals it takes; rows cut inside a tie are done again."""
+    scores, indices = rows.topk(min(k + 1, rows.shape[1]), dim=1)
+    cut = torch.nonzero(scores[:, k - 1] == scores[:, -1])[:, 0]
+    scores, indices = scores[:, :k], indices[:, :k].clone()
+    if len(cut) and k < rows.shape[1]:
+        chosen, last = rows[cut], scores[cut, -1:]
+        above, equal = chosen > last, chosen == last
+        room = k - above.sum(dim=1, keepdim=True)
+        kept = above | (equal & (equal.cumsum(dim=1, dtype=torch.int32) <= room))
+        indices[cut] = kept.nonzero()[:, 1].reshape(len(cut), k)
+    indices = indices.sort(dim=1).values
+    scores, order = rows.gather(1, indices).sort(dim=1, descending=True, stable=True)
+    return scores, indices.gather(1, order)
+
+
+def search_rows(pair: Pair, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k best of some rows by exact products with the whole other side."""
+    asking = pair.asking.at(rows).double()
+    best: list[tuple[Tensor, Tensor]] = []
+    for start, stop in spans(len(pair.asked), COLUMNS):
+        columns = torch.arange(start, stop, device=rows.device)
+        dots = asking @ pair.asked.units(start, stop).double().T
+        scores = pair.rounded(dots, rows[:, None], columns)
+        part, indices = top_rows(scores, min(k, stop - start))
+        best = [merge_best([*best, (part, indices + start)], k)]
+    return best[0]
+
+
+def _settle(pair: Pair, first: int, found: Candidates, rows: slice) -> tuple[Tensor, Tensor]:
+    inexact, indices = found.scores[rows], found.indices[rows].long()
+    row, slot = torch.nonzero(torch.isfinite(inexact), as_tuple=True)
+    columns = indices[row, slot]
+    scores = cosines(pair, first + row, columns)
+    scores = pair.rounded(scores, first + row, columns)
+    seen = inexact[row, slot]
+    half = scores if pair.half_means is None else scores / 2
+    allowed = found.error[rows][row] + found.relative * seen.abs()
+    if bool(((half - seen).abs() > allowed).any()):
+        raise InexactError
+    exact = torch.full_like(inexact, -torch.inf)
+    exact[row, slot] = scores
+    indices, order = indices.sort(dim=1)
+    return merge_best([(exact.gather(1, order), indices)], found.k)
+
+
+def cosines(pair: Pair, rows: Tensor, columns: Tensor) -> Tensor:
+    """Exact cosines of pairs, looked up in the order of the other side, which may be on disk."""
+    dots = torch.empty(len(rows), dtype=torch.float64, device=rows.device)
+    for part in columns.argsort().split(PAIRS):
+        left, right = pair.asking.at(rows[part]), pair.asked.at(columns[part])
+        dots[part] = torch.linalg.vecdot(left.double(), right.double())
+    return dots
