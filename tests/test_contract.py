@@ -238,7 +238,7 @@ def test_reader_says_what_it_gives(name):
     kind = registry.load("readers", name)
     assert issubclass(kind.gives, Record) and kind.format and inspect.getdoc(kind)
     assert callable(kind().claims) and callable(kind().read)
-    assert (TESTS / "readers" / f"test_{name}.py").is_file()
+    assert (TESTS / "data" / "readers" / f"test_{name}.py").is_file()
 
 
 @pytest.mark.parametrize("name", recipe_names())

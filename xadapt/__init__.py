@@ -1,23 +1,19 @@
-"""xadapt: alignment modules on a frozen multilingual encoder.
+"""Train and use small alignment modules on a frozen multilingual encoder.
 
-The command line's verbs, in Python: `train`, `load`, `encode`, `compose`, `evaluate`, and for task
-heads `evaluate_tagging`, `evaluate_classification`, `evaluate_sts`, `evaluate_qa` and
-`evaluate_open_ie`. They are described in `xadapt.api`; `encode_shards` in
-`xadapt.inference.bulk.encoding`, and `open_vectors`, which opens what it made, in `xadapt.vectors.shards`.
-These are imported when the first of their verbs is used, so that ``import xadapt`` and ``xadapt
---help`` take no time. What task heads answer is in `xadapt.tasks.predict`.
+The functions here are those of the command line: `train`, `load`, `encode`, `compose`, `evaluate`
+and others. They are defined in `xadapt.api`, which is imported when the first of them is used, so
+that ``import xadapt`` and ``xadapt --help`` take no time.
 """
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xadapt.api import (
         compose,
         encode,
+        encode_shards,
         evaluate,
         evaluate_classification,
         evaluate_open_ie,
@@ -25,51 +21,38 @@ if TYPE_CHECKING:
         evaluate_sts,
         evaluate_tagging,
         load,
+        open_vectors,
         train,
     )
-    from xadapt.inference.bulk.encoding import encode_shards
-    from xadapt.vectors.shards import open_vectors
 
-ELSEWHERE = {
-    "encode_shards": "xadapt.inference.bulk.encoding",
-    "open_vectors": "xadapt.vectors.shards",
-}
-VERBS = (
-    "train", "load", "encode", "compose", "evaluate", "evaluate_tagging",
-    "evaluate_classification", "evaluate_sts", "evaluate_qa", "evaluate_open_ie",
-    *ELSEWHERE,
-)  # fmt: skip
 __all__ = [
-    "__version__", "compose", "encode", "encode_shards", "evaluate", "evaluate_classification",
-    "evaluate_open_ie", "evaluate_qa", "evaluate_sts", "evaluate_tagging", "load", "open_vectors",
+    "__version__",
+    "compose",
+    "encode",
+    "encode_shards",
+    "evaluate",
+    "evaluate_classification",
+    "evaluate_open_ie",
+    "evaluate_qa",
+    "evaluate_sts",
+    "evaluate_tagging",
+    "load",
+    "open_vectors",
     "train",
-]  # fmt: skip
+]
 
 
-class _Package(ModuleType):
-    """This module, where rooms such as `xadapt.training` don't hide the verbs of their names.
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
 
-    Python binds a package's submodule under its name when it is imported; for these the name
-    stays with the verb. ``from xadapt.training.loop import Trainer`` works as ever.
-    """
+        return version("xadapt")
+    if name in __all__:
+        from importlib import import_module
 
-    def __getattr__(self, name: str) -> Any:
-        if name in VERBS:
-            from importlib import import_module
-
-            return getattr(import_module(ELSEWHERE.get(name, "xadapt.api")), name)
-        if name == "__version__":
-            from importlib.metadata import version
-
-            return version("xadapt")
-        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in VERBS or not isinstance(value, ModuleType):
-            super().__setattr__(name, value)
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *__all__})
+        return getattr(import_module("xadapt.api"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-sys.modules[__name__].__class__ = _Package
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

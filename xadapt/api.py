@@ -25,6 +25,7 @@ from xadapt.core.files import require_empty, write_json
 from xadapt.data.loading.records import Source
 from xadapt.inference import measured_fallback as measured_stand_in
 from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.bulk.encoding import encode_shards
 from xadapt.languages import tags as languages
 from xadapt.pipelines import compose as composing
 from xadapt.pipelines import train as run
@@ -34,10 +35,12 @@ from xadapt.tasks.assess.open_ie import evaluate_open_ie
 from xadapt.tasks.assess.retrieval import evaluate
 from xadapt.tasks.assess.sts import evaluate_sts
 from xadapt.tasks.assess.tagging import evaluate_tagging
+from xadapt.vectors.shards import open_vectors
 
 __all__ = [
-    "compose", "encode", "evaluate", "evaluate_classification", "evaluate_open_ie",
-    "evaluate_qa", "evaluate_sts", "evaluate_tagging", "load", "train",
+    "compose", "encode", "encode_shards", "evaluate", "evaluate_classification",
+    "evaluate_open_ie", "evaluate_qa", "evaluate_sts", "evaluate_tagging", "load", "open_vectors",
+    "train",
 ]  # fmt: skip
 
 

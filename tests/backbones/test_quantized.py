@@ -233,7 +233,8 @@ def test_a_command_trains_and_encodes_and_says_nothing_of_kernels(tmp_path):
 
 def test_it_is_quiet(folder):
     code = (
-        "from xadapt.backbones.encoder.encoder import Encoder; from xadapt.backbones.encoder.encode import encode\n"
+        "from xadapt.backbones.encoder.encoder import Encoder\n"
+        "from xadapt.backbones.encoder.encode import encode\n"
         "for name in ('int8', 'nf4'):\n"
         f"    encode(Encoder.from_pretrained({folder!r}, dtype=name, device='cpu'), ['a b'])"
     )

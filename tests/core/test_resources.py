@@ -60,7 +60,10 @@ def test_a_built_package_carries_the_folders(tmp_path):
         wheel.extractall(site)
     carried = {p.relative_to(site / "xadapt") for p in (site / "xadapt" / "mini").rglob("*")}
     assert carried == {p.relative_to(ROOT / "xadapt") for p in mini.rglob("*")}
-    find = "from xadapt.core.resources import resource; print(resource('kg_data', 'cldr', 'frames.yaml'))"
+    find = (
+        "from xadapt.core.resources import resource\n"
+        "print(resource('kg_data', 'cldr', 'frames.yaml'))"
+    )
     found = subprocess.run(
         [sys.executable, "-c", find],
         cwd=tmp_path,

@@ -4,8 +4,9 @@ import random
 
 import pytest
 import torch
+from tiny_loras import modules
 from tiny_models import FAMILIES, padded, tiny_encoder
-from tiny_training import forward, module_for, shaken
+from tiny_training import forward
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.composition.composed import Composed
@@ -15,12 +16,6 @@ from xadapt.injection.attachment import Attachment, place, projects_positions
 from xadapt.injection.batched_lora import Sums
 from xadapt.modules.sums import terms_of
 
-SITES = ["q", "k", "v", "attn_out", "ffn_in", "ffn_out"]
-PLANS: dict[str, dict] = {
-    "a": {"rank": 2, "sites": SITES},
-    "b": {"rank": 3, "sites": SITES, "alpha": 5.0},
-    "c": {"rank": 1, "sites": ["v"], "layers": [1, 3]},
-}
 VALUES: list[Composition] = ["a", "b", Stack("a", "c"), Mix({"b": 0.5, "c": -2.0}), "c", "a"]
 CASES = [
     [0, 1, 2, 3],  # every row its own
@@ -29,13 +24,6 @@ CASES = [
     [1, None, None, 1],
     [None, None, None, None],
 ]
-
-
-def modules(encoder: Encoder, scale: float = 0.3) -> dict:
-    return {
-        name: shaken(module_for(encoder, **options), seed, scale)
-        for seed, (name, options) in enumerate(PLANS.items())
-    }
 
 
 def sums_of(encoder: Encoder, wholes: list[Composed]) -> Sums:

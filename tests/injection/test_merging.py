@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from test_attach_sums import modules
+from tiny_loras import modules
 from tiny_models import FAMILIES, padded, tiny_encoder
 from tiny_training import digest, forward
 

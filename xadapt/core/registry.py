@@ -17,7 +17,12 @@ from typing import Any
 
 from xadapt.core.errors import UserError
 
-ROOMS = ("objectives", "modules", "readers")
+PACKAGES = {
+    "objectives": "xadapt.objectives",
+    "modules": "xadapt.modules",
+    "readers": "xadapt.data.readers",
+}
+ROOMS = tuple(PACKAGES)
 
 
 @cache
@@ -28,7 +33,7 @@ def names(room: str) -> tuple[str, ...]:
 
 @cache
 def _own(room: str) -> frozenset[str]:
-    package = importlib.import_module(f"xadapt.{room}")
+    package = importlib.import_module(PACKAGES[room])
     files = {m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")}
     return frozenset(files - set(getattr(package, "NOT_PARTS", ())))
 
@@ -42,7 +47,7 @@ def load(room: str, name: str) -> Any:
     if name not in names(room):
         raise UserError(unknown(room[:-1], name, names(room)))
     if name in _own(room):
-        return importlib.import_module(f"xadapt.{room}.{name}").Part
+        return importlib.import_module(f"{PACKAGES[room]}.{name}").Part
     found = next(e for e in entry_points(group=f"xadapt.{room}") if e.name == name).load()
     return getattr(found, "Part", found)
 

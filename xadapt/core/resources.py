@@ -41,7 +41,7 @@ def resource(folder: Folder, *parts: str) -> Path:
 
 
 def _top(folder: Folder) -> Path:
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     inside, beside = package / folder, package.parent / folder
     if inside.is_dir():
         return inside

@@ -74,7 +74,7 @@ def _pair_scoring(head: HeadSpec) -> list[str]:
 
 
 def _span_extraction(_: HeadSpec) -> list[str]:
-    """The whole passage in one row; `xadapt.tasks.predict.answer_finder` reads longer ones in windows."""
+    """The whole passage in one row; `AnswerFinder` reads longer ones in windows."""
     return [
         f"start, end = (states[0] @ {SCORES}).T",
         "parts = enumerate(batch.sequence_ids(0))",

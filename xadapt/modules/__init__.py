@@ -1,3 +1,13 @@
 """Modules: the trainable parts, each zero in effect at birth. One file a kind."""
 
-NOT_PARTS = ("arrow", "effects", "ensemble", "invertible", "low_rank", "mixing", "narrow", "sums")
+NOT_PARTS = (
+    "arrow",
+    "effects",
+    "ensemble",
+    "invertible",
+    "low_rank",
+    "mixing",
+    "narrow",
+    "storage",
+    "sums",
+)

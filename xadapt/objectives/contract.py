@@ -10,7 +10,8 @@ It never holds the encoder. Its methods name what they want as arguments and get
 
 Both may also name ``memory`` (what ``prepare(records)`` returned), ``tokenizer``, ``tokenize``,
 ``tokenize_words`` (for sentences given as words), ``tokenize_pairs`` and ``tokenize_windows``
-(for two texts in one row, see `xadapt.backbones.encoder.pairs`), ``lm_head`` (the frozen masked-LM head),
+(for two texts in one row, see `xadapt.backbones.encoder.pairs`), ``lm_head`` (the frozen
+masked-LM head),
 ``heads`` (what ``heads(width)`` returned, which may name ``memory`` too; trained beside the
 module, and its buffers may carry state from step to step), ``companions`` (the heads of the
 run's other, frozen modules by name), ``vocabulary`` (rows of the table of word embeddings; ids

@@ -6,8 +6,8 @@ corrects one for hubs, and any other scorer that hands out rows will do.
 
 Among equal scores the first of the pool comes first, as with argmax, whatever the block size. A
 zero vector has cosine 0 with everything. Inputs that are tensors are used where they lie, so a GPU
-works; what comes back is NumPy. `nearest` and `top_both` of cosines use `xadapt.vectors.search`, which also
-takes sets that don't fit in memory.
+works; what comes back is NumPy. `nearest` and `top_both` of cosines use
+`xadapt.vectors.search`, which also takes sets that don't fit in memory.
 """
 
 from __future__ import annotations
@@ -129,8 +129,8 @@ def nearest(
 ) -> Neighbours:
     """The ``k`` vectors of the pool with the highest cosine to each query.
 
-    See `xadapt.vectors.search.nearest.one_way`: sets may lie on disk and have millions of vectors, and
-    ``index="faiss:HNSW32"`` or the like searches them by faiss.
+    See `xadapt.vectors.search.nearest.one_way`: sets may lie on disk and have millions of
+    vectors, and ``index="faiss:HNSW32"`` or the like searches them by faiss.
     """
     return one_way(queries, pool, k, csls=csls, options=options, index=index)
 

@@ -194,8 +194,8 @@ class Encoder:
             tokens: Token ids, ``(batch, tokens)``.
             mask: 1 where a token is real, ``(batch, tokens)``.
             second: For each row where its second segment begins, as
-                `xadapt.backbones.encoder.pairs.Pair` has it; without, all is one segment. It counts only
-                in bases that tell segments apart by token types.
+                `xadapt.backbones.encoder.pairs.Pair` has it; without, all is one segment. It
+                counts only in bases that tell segments apart by token types.
         """
         self.mask = mask
         if second is None or (getattr(self.model.config, "type_vocab_size", 0) or 0) < 2:

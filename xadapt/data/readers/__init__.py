@@ -2,7 +2,7 @@
 
 A reader is a file with a ``Part``: a class with the attributes ``format`` (its name for
 ``--format``) and ``gives`` (the record class), ``claims(source, request)`` (is this source its
-own?) and ``read(source, request)`` (an iterator of records). :mod:`xadapt.data.readers.parallel` picks
+own?) and ``read(source, request)`` (an iterator of records). `xadapt.data.readers.parallel` picks
 among all that give :class:`xadapt.data.records.ParallelPair`, so a new format is a new file.
 """
 

@@ -21,7 +21,7 @@ _RESTARTS, _PASSES, _TRIES = 20, 10, 1000
 def shuffle_pairs(pairs: Sequence[ParallelPair], *, seed: int = 0) -> list[ParallelPair]:
     """Give every text another pair's pivot, never one that is a known translation of it.
 
-    Pivots come from another group of equal sentences (:func:`xadapt.data.transforms.split.group_pairs`)
+    Pivots come from another group of equal sentences (`xadapt.data.transforms.split.group_pairs`)
     unless one group holds more than half of the pairs; then from any pair whose pivot is not
     paired with an equal text anywhere in ``pairs``.
 

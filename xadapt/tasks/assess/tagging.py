@@ -47,8 +47,8 @@ def evaluate_tagging(
         compose: Which modules act, such as ``"language + task"``; without, the one module.
         against: Another composition of the same modules, to tell the paired difference to.
         file_format: ``conll`` or ``conllu``; without, what the head needs.
-        emea: Steps of `xadapt.tasks.predict.emea.emea`, for a composition with ``route(emea; ..)``; the
-            weights that all count alike are told beside it.
+        emea: Steps of `xadapt.tasks.predict.emea.emea`, for a composition with
+            ``route(emea; ..)``; the weights that all count alike are told beside it.
         head: Which module's head it is, where several have one.
         dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         say: Told what the head has no label for.

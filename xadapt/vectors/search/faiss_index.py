@@ -5,8 +5,8 @@ of faiss's own factory strings (https://github.com/facebookresearch/faiss/wiki/T
 and ``faiss:IVF1024,Flat:nprobe=32`` also sets what is looked through at search; faiss's own default
 is one list of an IVF, which misses much. faiss and its index hold the whole pool in memory.
 
-As in `xadapt.vectors.search.sweep` the index only nominates, by inner products; candidates are then scored
-exactly. A flat index's products err by a proven bound, so its answer is the exact one, ties
+As in `xadapt.vectors.search.sweep` the index only nominates, by inner products; candidates are then
+scored exactly. A flat index's products err by a proven bound, so its answer is the exact one, ties
 included. Of other indexes the scores are exact and the neighbours those the index came upon; where
 it came upon fewer than k, the row is searched exactly.
 

@@ -3,8 +3,8 @@
 The product of two sets is made in tiles that fit a processor's cache, in float32 or, with
 ``half``, in bfloat16, where many processors are several times faster. Each tile only nominates
 candidates, with a proven bound on its error; the candidates are then scored exactly (see
-`xadapt.vectors.search.sides`). So the answer is the same, ties included, whatever the tiles, the memory
-and the data type: the highest scores first, the first of equals first.
+`xadapt.vectors.search.sides`). So the answer is the same, ties included, whatever the tiles, the
+memory and the data type: the highest scores first, the first of equals first.
 
 The bound on a tile's score of unit vectors x and y, whose rounding to the data type takes d(x) and
 d(y) from them (lengths measured for each vector): |d(x)| |y| + (|x| + |d(x)|) |d(y)| for rounding
