@@ -45,8 +45,8 @@ def test_a_built_package_carries_the_folders(tmp_path):
     shutil.copytree(ROOT / "kg_data", copy / "kg_data")
     shutil.copytree(ROOT / "adapter_configs", copy / "adapter_configs")
     (copy / "xadapt").mkdir()
-    for name in ("__init__.py", "resources.py", "errors.py"):
-        shutil.copy(ROOT / "xadapt" / name, copy / "xadapt" / name)
+    shutil.copy(ROOT / "xadapt" / "__init__.py", copy / "xadapt" / "__init__.py")
+    shutil.copytree(ROOT / "xadapt" / "core", copy / "xadapt" / "core")
     mini = ROOT / "xadapt" / "mini"
     shutil.copytree(mini, copy / "xadapt" / "mini")
     pytest.importorskip("setuptools", minversion="77")

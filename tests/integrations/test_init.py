@@ -14,7 +14,7 @@ from xadapt.inference.open_module import open_module
 
 
 def test_naming_the_bridges_imports_none_of_the_libraries() -> None:
-    code = "import sys\nfrom xadapt import bridges\n"
+    code = "import sys\nfrom xadapt import integrations\n"
     code += "print({'adapters', 'peft', 'torch'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"
