@@ -44,7 +44,8 @@ from xadapt.data.records import (
     ScoredPair,
     TaggedSentence,
 )
-from xadapt.injection.attachment import Attachment, geometry
+from xadapt.injection.activation import Activation, ActiveAdapter
+from xadapt.injection.attachment import geometry
 from xadapt.modules.effects import Effect, ModuleOptions
 from xadapt.modules.storage import build
 from xadapt.objectives.contract import Bank, States, View, bank_rows, call, heads_of
@@ -207,10 +208,10 @@ def test_module_has_no_effect_at_birth_and_then_some(name, family):
     assert one.effects() and all(isinstance(e, Effect) for e in one.effects())
     tokens, mask = padded(encoder)
     base = forward(encoder, tokens, mask)
-    with Attachment(encoder, one).on():
-        assert torch.equal(forward(encoder, tokens, mask), base)
-        shaken(one)
-        assert (forward(encoder, tokens, mask) - base).abs().max() > 1e-3
+    acts = Activation.of(ActiveAdapter(encoder, one))
+    assert torch.equal(forward(encoder, tokens, mask, acts), base)
+    shaken(one)
+    assert (forward(encoder, tokens, mask, acts) - base).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("family", ["bert", "modernbert", "t5"])
@@ -225,10 +226,10 @@ def test_a_leader_acts_through_others_alone(name, family):
     whole = Composed(led, {"leader": leader, "a": made})
     tokens, mask = padded(encoder)
     base = forward(encoder, tokens, mask)
-    with Attachment(encoder, whole).on():
-        assert (forward(encoder, tokens, mask) - base).abs().max() < 1e-5  # a has no effect yet
-        shaken(made)
-        forward(encoder, tokens, mask).square().sum().backward()
+    acts = Activation.of(ActiveAdapter(encoder, whole))
+    assert (forward(encoder, tokens, mask, acts) - base).abs().max() < 1e-5  # a has no effect yet
+    shaken(made)
+    forward(encoder, tokens, mask, acts).square().sum().backward()
     got = [p.grad is not None and bool(p.grad.any()) for p in leader.parameters()]
     assert any(got), "no gradient reaches the leader"
 

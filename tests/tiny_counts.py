@@ -20,9 +20,11 @@ class Counts:
         self.from_start: dict[int, int] = {}
         whole = Encoder.run
 
-        def run(own: Any, hidden: Any, mask: Any, start: int = 0, stop: Any = None) -> Any:
+        def run(
+            own: Any, hidden: Any, mask: Any, start: int = 0, stop: Any = None, **more: Any
+        ) -> Any:
             self.from_start[start] = self.from_start.get(start, 0) + len(hidden)
-            return whole(own, hidden, mask, start, stop)
+            return whole(own, hidden, mask, start, stop, **more)
 
         monkeypatch.setattr(Encoder, "run", run)
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
 from tiny_models import tiny_folder
+from tiny_training import forward
 from torch import nn
 from transformers import AutoTokenizer
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.hub.manifest import Manifest, build_manifest
-from xadapt.injection.attachment import Attachment, geometry
+from xadapt.injection.activation import Activation, ActiveAdapter
+from xadapt.injection.attachment import geometry
 from xadapt.modules.storage import build, options_of
 
 TEXTS = ("the cat sat on the mat", "ein hund", "paka ameketi kwenye mkeka wa katze the dog")
@@ -69,9 +70,6 @@ def base_and_encoder(tmp: Path, family: str, **changes: Any) -> tuple[str, Encod
 def own_states(encoder: Encoder, modules: list[nn.Module], texts: tuple[str, ...] = TEXTS) -> Any:
     """Ids, mask, and our own states with the modules on, one after the other."""
     ids, mask = encoder.batch(encoder.tokenize(texts))
-    with ExitStack() as stack:
-        for attachment in [Attachment(encoder, module) for module in modules]:
-            stack.callback(attachment.remove)
-            stack.enter_context(attachment.on())
-        with torch.no_grad():
-            return ids, mask, encoder.run(encoder.embed(ids, mask), mask)
+    acts = Activation.several([(ActiveAdapter(encoder, module), None) for module in modules])
+    with torch.no_grad():
+        return ids, mask, forward(encoder, ids, mask, acts)

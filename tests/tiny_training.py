@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from xadapt.data.records import (
     ScoredPair,
     TaggedSentence,
 )
-from xadapt.injection.attachment import Attachment, geometry
+from xadapt.injection.activation import Activation, ActiveAdapter
+from xadapt.injection.attachment import geometry
 from xadapt.modules.storage import build
 from xadapt.training.loop import Trainer
 from xadapt.training.settings import Run
@@ -156,19 +158,32 @@ def digest(module: nn.Module) -> str:
     return state.hexdigest()
 
 
-def forward(encoder: Encoder, tokens: Any, mask: Any) -> Any:
+def forward(encoder: Encoder, tokens: Any, mask: Any, activation: Any = None) -> Any:
     """All layers."""
-    return encoder.run(encoder.embed(tokens, mask), mask)
+    hidden = encoder.embed(tokens, mask, activation=activation)
+    return encoder.run(hidden, mask, activation=activation)
+
+
+def hooks_do_nothing(encoder: Encoder) -> bool:
+    """Whether the bare encoder computes bitwise what its model does without any hook."""
+    model = deepcopy(encoder.model)
+    for part in model.modules():
+        part._forward_hooks.clear()
+        part._forward_pre_hooks.clear()
+        vars(part).pop("forward", None)
+    twin = Encoder.wrap(model, encoder.tokenizer)
+    tokens, mask = padded(encoder)
+    with torch.no_grad():
+        return torch.equal(forward(encoder, tokens, mask), forward(twin, tokens, mask))
 
 
 def assert_fused_is_plain(encoder: Encoder, module: nn.Module) -> None:
     """On all rows, and on each row named: values and gradients agree."""
-    attachment = Attachment(encoder, module)
+    adapter = ActiveAdapter(encoder, module)
     tokens, mask = padded(encoder)
     outs, grads = [], []
     for rows in (None, range(len(tokens))):
-        with attachment.on(rows):
-            out = encoder.pool(encoder.run(encoder.embed(tokens, mask), mask), mask)
+        out = encoder.pool(forward(encoder, tokens, mask, Activation.of(adapter, rows)), mask)
         module.zero_grad()
         out.square().sum().mul(3).sub(out[0].sum()).backward()
         outs.append(out.detach())

@@ -89,8 +89,8 @@ def run(
     clock, began = Clock(judge), time.monotonic()
 
     def score() -> dict[str, float]:
-        with trainer.acting.on():
-            clock.mark(lambda texts: encode(encoder, list(texts)).numpy())
+        acts = trainer.acting.activation()
+        clock.mark(lambda texts: encode(encoder, list(texts), rows=acts).numpy())
         return {"score": clock.curve[-1][1]}
 
     trainer.run.score = score

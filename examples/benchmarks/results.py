@@ -85,6 +85,7 @@ KINDS = (
     ("lines", "Rows that share lines", speed.lines),
     ("memory", "Memory on a base of XLM-R-large's size", speed.memory),
     ("serving", "Serving many modules", speed.serving),
+    ("threads", "Threads that share a base", speed.threads),
     ("search", "Search over many vectors", speed.search),
     ("mixed_rows", "Compositions in one batch, beside adapters and peft", tables.mixed_rows),
     ("kill_and_resume", "Killed and resumed", tables.kills),

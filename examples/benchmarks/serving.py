@@ -107,19 +107,18 @@ def ours(model, encoder, loras, owners, tokens):
     mask = torch.ones_like(tokens)
     everything = list(range(ROWS))
 
-    def states() -> torch.Tensor:
-        return encoder.run(encoder.embed(tokens, mask), mask)
+    def states(own: Encoder = encoder, acts=None) -> torch.Tensor:
+        return own.run(own.embed(tokens, mask, activation=acts), mask, activation=acts)
 
     def mixed(chosen) -> torch.Tensor:
-        with adapted.acting(ROWS, None, chosen) as rows, rows(everything):
-            return states()
+        return states(acts=adapted.acting(ROWS, None, chosen)(everything))
 
     held = Encoder.wrap(copy.deepcopy(model), Words())
     block = Adapted(held, {NAMES[0]: loras[NAMES[0]]}).merged(NAMES[0])
-    block.__enter__()  # a server merges once
+    one = block.__enter__()  # a server merges once
 
     def merged(_=block) -> torch.Tensor:  # the block lasts as long as this function
-        return held.run(held.embed(tokens, mask), mask)
+        return states(held, one.acting(ROWS)(everything))
 
     ways = {
         "base": states,

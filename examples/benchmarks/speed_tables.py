@@ -119,6 +119,27 @@ def serving(result: dict) -> str:
     )
 
 
+def threads(result: dict) -> str:
+    """One line a way of answering the same requests."""
+    one, several = (result["seconds"][name] for name in ("one", "several"))
+    rows = [
+        ["one thread", f"{one:.2f}", f"{result['requests'] / one:,.0f}", "1.00"],
+        [
+            f"{result['threads']} threads",
+            f"{several:.2f}",
+            f"{result['requests'] / several:,.0f}",
+            f"{result['ratio']:.2f}",
+        ],
+    ]
+    return (
+        table(["", "s", "requests a second", "ratio to one thread"], rows)
+        + f"\n{result['requests']:,} requests of one to eight short texts, "
+        f"{result['languages']} languages, {result['base']}, {result['repeats']} turns, medians. "
+        f"Largest difference of a vector to the one thread's: {result['difference']:.1g}; a module "
+        f"changes one by {result['a module to the base']:.1g} or more.\n"
+    )
+
+
 def search(result: dict) -> str:
     """Search beside the bare product, and the large one."""
     parts = []

@@ -26,7 +26,8 @@ from transformers import XLMRobertaConfig, XLMRobertaModel
 
 from xadapt.backbones.compiled import compiled
 from xadapt.backbones.encoder.encoder import Encoder
-from xadapt.injection.attachment import Attachment, geometry
+from xadapt.injection.activation import Activation, ActiveAdapter
+from xadapt.injection.attachment import geometry
 from xadapt.modules.storage import build
 
 ROWS, TOKENS = 64, 64
@@ -106,13 +107,12 @@ def ours(layers: int, tokens: torch.Tensor, dtype: torch.dtype, compile: bool = 
     model = base(layers, dtype, "eager" if dtype == torch.bfloat16 else "sdpa")
     encoder = Encoder.wrap(model, Encoder.from_pretrained(MINILM).tokenizer)
     module = build("lora", {}, geometry(encoder))
-    attachment, rows = Attachment(encoder, module), tokens.tolist()
+    acts, rows = Activation.of(ActiveAdapter(encoder, module)), tokens.tolist()
     STAY.enter_context(compiled(encoder, compile))
 
     def forward() -> torch.Tensor:
         ids, mask = encoder.batch(rows)
-        with attachment.on():
-            return encoder.run(encoder.embed(ids, mask), mask)
+        return encoder.run(encoder.embed(ids, mask, activation=acts), mask, activation=acts)
 
     return stepper(forward, list(module.parameters()))
 

@@ -21,7 +21,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.hub.folder import write_folder
 from xadapt.inference.adapted_encoder import Adapted
-from xadapt.injection.attachment import Attachment
+from xadapt.injection.activation import Activation, ActiveAdapter
 
 bitsandbytes = pytest.importorskip("bitsandbytes")
 
@@ -139,15 +139,14 @@ def test_a_module_learns_below_quantised_layers(folder, name, kind):
     before = digest(encoder.model)
     options = {"rank": 4} if kind == "lora" else {"width": 4}
     module = module_for(encoder, kind, **options, layers=[0, 1])
-    attachment = Attachment(encoder, module)
+    adapter = ActiveAdapter(encoder, module)
     assert {p.dtype for p in module.parameters()} == {torch.float32}
     assert torch.equal(forward(encoder, tokens, mask), plain)
     torch.manual_seed(0)
     target = plain + 0.3 * torch.randn(plain.shape[-1])
     adam, losses = torch.optim.Adam(module.parameters(), lr=0.01), []
     for _ in range(20):
-        with attachment.on():
-            loss = (forward(encoder, tokens, mask) - target).square().mean()
+        loss = (forward(encoder, tokens, mask, Activation.of(adapter)) - target).square().mean()
         adam.zero_grad()
         loss.backward()
         adam.step()
@@ -155,10 +154,8 @@ def test_a_module_learns_below_quantised_layers(folder, name, kind):
     assert losses[-1] < 0.8 * losses[0] and losses[5] < losses[0]
     assert digest(encoder.model) == before
     assert torch.equal(forward(encoder, tokens, mask), plain)
-    with attachment.on([1]):
-        mixed = forward(encoder, tokens, mask)
-    with attachment.on():
-        whole = forward(encoder, tokens, mask)
+    mixed = forward(encoder, tokens, mask, Activation.of(adapter, [1]))
+    whole = forward(encoder, tokens, mask, Activation.of(adapter))
     assert torch.allclose(mixed[1], whole[1], atol=1e-5)
     assert torch.allclose(mixed[2:], plain[2:], atol=1e-5)
 

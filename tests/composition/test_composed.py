@@ -1,17 +1,16 @@
 from __future__ import annotations
 
-from contextlib import ExitStack
-
 import pytest
 import torch
 from tiny_models import FAMILIES, padded, tiny_encoder
-from tiny_training import forward, module_for, shaken
+from tiny_training import forward, hooks_do_nothing, module_for, shaken
 from torch import nn
 
 from xadapt.composition.composed import Composed
 from xadapt.composition.values import ByLanguage, Mix, Route, Stack
 from xadapt.core.errors import UserError
-from xadapt.injection.attachment import Attachment, geometry
+from xadapt.injection.activation import Activation, ActiveAdapter
+from xadapt.injection.attachment import geometry
 from xadapt.modules.effects import BELOW, EMBEDDINGS, Effect
 from xadapt.modules.router import Router, RouterOptions
 
@@ -47,14 +46,11 @@ def base(request):
 
 
 def run(base, *compositions, rows=None):
-    """States with compositions attached one after the other."""
+    """States with compositions that act one after the other."""
     encoder, modules, tokens, mask = base
-    with ExitStack() as stack:
-        for composition, own in zip(compositions, rows or [None] * len(compositions), strict=True):
-            attachment = Attachment(encoder, Composed(composition, modules))
-            stack.callback(attachment.remove)
-            stack.enter_context(attachment.on(own))
-        return forward(encoder, tokens, mask)
+    adapters = [ActiveAdapter(encoder, Composed(own, modules)) for own in compositions]
+    groups = list(zip(adapters, rows or [None] * len(compositions), strict=True))
+    return forward(encoder, tokens, mask, Activation.several(groups))
 
 
 def close(a, b):
@@ -63,10 +59,8 @@ def close(a, b):
 
 def test_one_part_is_that_module(base):
     encoder, modules, tokens, mask = base
-    attachment = Attachment(encoder, modules["sequential"])
-    with attachment.on():
-        alone = forward(encoder, tokens, mask)
-    attachment.remove()
+    acts = Activation.of(ActiveAdapter(encoder, modules["sequential"]))
+    alone = forward(encoder, tokens, mask, acts)
     assert torch.equal(run(base, "sequential"), alone)
     assert close(run(base, Mix({"sequential": 1.0})), alone)
     assert close(run(base, Mix({"sequential": 0.25, Stack("sequential", None): 0.75})), alone)
@@ -105,10 +99,7 @@ def test_a_mixture_of_loras_is_one_lora_of_their_ranks_together(base):
             own.A.copy_(torch.cat([part.A for part in parts]))
             scaled = [w * p.scale * p.B for w, p in zip(weights.values(), parts, strict=True)]
             own.B.copy_(torch.cat(scaled, 1))
-    attachment = Attachment(encoder, joined)
-    with attachment.on():
-        expected = forward(encoder, tokens, mask)
-    attachment.remove()
+    expected = forward(encoder, tokens, mask, Activation.of(ActiveAdapter(encoder, joined)))
     assert close(run(base, Mix(weights)), expected)
 
 
@@ -117,10 +108,8 @@ def test_mixed_adapters_read_the_same_states(base):
     encoder, modules, tokens, mask = base
     hand = Hand([modules["sequential"].effects()[0].fn, modules["sequential2"].effects()[0].fn])
     first = {n: First(modules[n]) for n in ("sequential", "sequential2")}
-    attachment = Attachment(encoder, hand.at(modules["sequential"].effects()[0]))
-    with attachment.on():
-        expected = forward(encoder, tokens, mask)
-    attachment.remove()
+    adapter = ActiveAdapter(encoder, hand.at(modules["sequential"].effects()[0]))
+    expected = forward(encoder, tokens, mask, Activation.of(adapter))
     mixed = Mix({"sequential": 0.5, "sequential2": -2.0})
     assert close(run((encoder, first, tokens, mask), mixed), expected)
 
@@ -169,14 +158,13 @@ def test_rows_of_a_mixed_batch_are_separate_runs(base, name):
 def test_gradients_reach_every_part_and_are_those_of_separate_runs(base, name):
     encoder, modules, tokens, mask = base
     module = Composed(COMPOSITIONS[name], modules)
-    attachment = Attachment(encoder, module)
+    adapter = ActiveAdapter(encoder, module)
     grads = []
     for rows in ([0, 2], [0], [2]):
         module.zero_grad()
-        with attachment.on(rows):
-            forward(encoder, tokens, mask)[rows].square().sum().backward()
+        acts = Activation.of(adapter, rows)
+        forward(encoder, tokens, mask, acts)[rows].square().sum().backward()
         grads.append([p.grad.clone() for p in module.parameters()])
-    attachment.remove()
     module.zero_grad()
     for both, one, two in zip(*grads, strict=True):
         assert both.abs().max() > 0
@@ -206,8 +194,8 @@ def test_experts_where_positions_pass_are_refused(base):
     for composition in (Route("r", ["lora"]), Mix({Route("r", ["lora"]): 0.5})):
         routed = Composed(composition, {**modules, "r": router})
         with pytest.raises(UserError, match="positions through q and k"):
-            Attachment(encoder, routed)
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in encoder.model.modules())
+            ActiveAdapter(encoder, routed)
+    assert hooks_do_nothing(encoder)
 
 
 SCOPES = [
@@ -266,11 +254,9 @@ def test_a_router_learns_from_trained_experts_and_experts_from_it(base):
     base = with_router(base, {"scope": "layer", "features": "mean"})
     encoder, modules, tokens, mask = base
     module = Composed(Route("router", EXPERTS), modules)
-    attachment = Attachment(encoder, module)
+    acts = Activation.of(ActiveAdapter(encoder, module))
     module.zero_grad()
-    with attachment.on():
-        forward(encoder, tokens, mask).square().sum().backward()
-    attachment.remove()
+    forward(encoder, tokens, mask, acts).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in module.parameters())
     module.zero_grad()
 

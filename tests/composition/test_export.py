@@ -9,7 +9,8 @@ from xadapt.composition.composed import Composed
 from xadapt.composition.export import merge_loras
 from xadapt.composition.text import parse
 from xadapt.core.errors import UserError
-from xadapt.injection.attachment import Attachment, geometry
+from xadapt.injection.activation import Activation, ActiveAdapter
+from xadapt.injection.attachment import geometry
 
 EXPRESSIONS = [
     "a",
@@ -34,11 +35,7 @@ def loras(encoder):
 
 def states(encoder, module):
     tokens, mask = padded(encoder)
-    attachment = Attachment(encoder, module)
-    with attachment.on():
-        found = forward(encoder, tokens, mask)
-    attachment.remove()
-    return found
+    return forward(encoder, tokens, mask, Activation.of(ActiveAdapter(encoder, module)))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-
 import pytest
 import torch
 from tiny_models import FAMILIES, TEXTS, padded, tiny_encoder
@@ -11,7 +9,7 @@ from tiny_training import forward, module_for, shaken
 
 from xadapt.composition.composed import Composed
 from xadapt.composition.values import Fuse, Mix, Route, Stack
-from xadapt.injection.attachment import Attachment, together
+from xadapt.injection.activation import Activation, ActiveAdapter
 
 SITES = ["v", "attn_out", "ffn_in", "ffn_out"]
 SCALE = 0.05  # stronger modules make rounding errors grow over the layers
@@ -59,24 +57,21 @@ def test_all_of_them_in_one_batch_equal_separate_runs(family: str) -> None:
         for seed, (name, (kind, options)) in enumerate(KINDS.items())
     }
     tokens, mask = padded(encoder, tuple(TEXTS[i % len(TEXTS)] for i in range(len(ROWS))))
-    with ExitStack() as stack, torch.no_grad():
-        acts: list[Attachment | None] = []
-        for row in ROWS:
-            acts.append(None if row is None else Attachment(encoder, Composed(row, modules)))
-            if acts[-1] is not None:
-                stack.callback(acts[-1].remove)
-        with together(acts):
-            mixed = forward(encoder, tokens, mask)
+    with torch.no_grad():
+        acts = [
+            None if row is None else ActiveAdapter(encoder, Composed(row, modules)) for row in ROWS
+        ]
+        mixed = forward(encoder, tokens, mask, Activation.by_row(acts))
         for number, act in enumerate(acts):
-            with together([act] * len(ROWS)):
-                alone = forward(encoder, tokens, mask)[number]
+            same = Activation.by_row([act] * len(ROWS))
+            alone = forward(encoder, tokens, mask, same)[number]
             real = mask[number].bool()
             gap = (mixed[number] - alone)[real].abs().max()
             assert gap <= 1e-5, f"{ROWS[number]!r}: {gap}"
             if act is not None:
                 size = int(mask[number].sum())
-                with act.on():
-                    one = forward(encoder, tokens[[number], :size], mask[[number], :size])[0]
+                cut = tokens[[number], :size], mask[[number], :size]
+                one = forward(encoder, *cut, Activation.of(act))[0]
                 assert (one - alone[:size]).abs().max() <= 1e-5, f"{ROWS[number]!r} without padding"
     apart = {tuple(mixed[i, 0].tolist()) for i in range(len(ROWS))}
     assert len(apart) == len(ROWS)

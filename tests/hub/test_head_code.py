@@ -17,7 +17,7 @@ from xadapt.hub.folder import write_folder
 from xadapt.hub.head_code import head_code, head_input
 from xadapt.hub.manifest import HeadSpec
 from xadapt.hub.snippets import snippets
-from xadapt.injection.attachment import Attachment
+from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.tasks.predict.answer_finder import answers
 from xadapt.tasks.predict.classifier import classes
 from xadapt.tasks.predict.pair_scorer import scores
@@ -31,14 +31,14 @@ LABELS: dict[HeadTask, list[str]] = {
 }
 
 
-def ours(encoder: Encoder, head: Head, names: dict[str, Any]) -> Any:
+def ours(encoder: Encoder, head: Head, names: dict[str, Any], rows: Activation) -> Any:
     if head.task == "tagging":
-        return decode(tag_scores(encoder, head, [names["words"]])[0], head.labels, "word")
+        return decode(tag_scores(encoder, head, [names["words"]], rows)[0], head.labels, "word")
     if head.task == "classification":
-        return classes(encoder, head, ["A sentence.", "Another, longer one."])
+        return classes(encoder, head, ["A sentence.", "Another, longer one."], rows)
     if head.task == "pair_scoring":
-        return scores(encoder, head, [(names["left"], names["right"])]).tolist()
-    return answers(encoder, head, [(names["question"], names["passage"])])[0].text
+        return scores(encoder, head, [(names["left"], names["right"])], rows).tolist()
+    return answers(encoder, head, [(names["question"], names["passage"])], rows)[0].text
 
 
 @pytest.mark.parametrize("family", ["bert", "xlmr"])
@@ -56,8 +56,8 @@ def test_the_printed_code_says_what_we_say(tmp_path: Path, family: str, task: He
     names: dict[str, Any] = {}
     exec(code.replace("FOLDER", str(tmp_path / "m")), names)
     said = names[{"pair_scoring": "scores", "span_extraction": "answer"}.get(task, "labels")]
-    with Attachment(encoder, module).on():
-        wanted = ours(encoder, head, names)
+    acts = Activation.of(ActiveAdapter(encoder, module))
+    wanted = ours(encoder, head, names, acts)
     if task == "pair_scoring":
         assert said.tolist() == pytest.approx(wanted, abs=1e-4)
     else:

@@ -12,7 +12,7 @@ from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.hub.merged import write_merged
-from xadapt.injection.attachment import Attachment
+from xadapt.injection.activation import Activation, ActiveAdapter
 
 SITES = ("q", "k", "v", "attn_out", "ffn_in", "ffn_out")
 
@@ -25,11 +25,9 @@ def test_merged_is_unmerged(tmp_path: Path, family: str) -> None:
     write_merged(tmp_path / "merged", encoder, module, "# merged\n")
     plain = Encoder.from_pretrained(str(tmp_path / "merged"), dtype="float32")
     tokens, mask = padded(encoder)
-    attachment = Attachment(encoder, module)
-    with torch.no_grad(), attachment.on():
-        wanted = forward(encoder, tokens, mask)
-    attachment.remove()
     with torch.no_grad():
+        acts = Activation.of(ActiveAdapter(encoder, module))
+        wanted = forward(encoder, tokens, mask, acts)
         found, bare = forward(plain, tokens, mask), forward(encoder, tokens, mask)
     real = mask.bool()
     size = max(1.0, float(wanted[real].abs().max()))
@@ -43,9 +41,7 @@ def test_mini_keeps_its_pooling(tmp_path: Path) -> None:
     write_merged(tmp_path / "m", encoder, module, "# m\n")
     plain = Encoder.from_pretrained(str(tmp_path / "m"), dtype="float32")
     assert plain.pooling == encoder.pooling and (tmp_path / "m" / "README.md").exists()
-    attachment = Attachment(encoder, module)
-    with attachment.on():
-        wanted = encode(encoder, TEXTS)
+    wanted = encode(encoder, TEXTS, rows=Activation.of(ActiveAdapter(encoder, module)))
     assert torch.allclose(encode(plain, TEXTS), wanted, atol=1e-4)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tiny_commands import Place, good, write_tsv
 from tiny_models import MANY, TEXTS, tiny_encoder, tiny_folder
-from tiny_training import module_for, pairs, shaken
+from tiny_training import hooks_do_nothing, module_for, pairs, shaken
 
 from xadapt.backbones.encoder.encode import encode
 from xadapt.composition.values import ByLanguage, Mix, Stack
@@ -177,7 +177,7 @@ def test_between_calls_the_encoder_is_bare() -> None:
     both.encode(MANY, ["de"] * len(MANY))
     with pytest.raises(UserError, match="2 texts and 1 compositions"):
         both.encode(["a", "b"], compositions=["de"])
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in both.encoder.model.modules())
+    assert hooks_do_nothing(both.encoder)
 
 
 def test_names_of_a_composition_are_folders_or_given(two: tuple[Place, Path, Path]) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import copy
 import warnings
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from tiny_commands import Place, everything, good, write_tsv, xadapt
 from tiny_counts import Counts
 from tiny_models import tiny_encoder
-from tiny_training import module_for, pairs, plain, shaken
+from tiny_training import forward, module_for, pairs, plain, shaken
 from torch import nn
 
 from xadapt.core.errors import UserError
@@ -83,8 +82,9 @@ def test_the_masked_loss_is_that_of_a_slow_loop() -> None:
             row = [ENCODER.tokenizer.mask_token_id if n in places[start::7] else t
                    for n, t in enumerate(ids)]  # fmt: skip
             tokens, mask = ENCODER.batch([row])
-            with adapted.acting(1) as rows, rows([0]), torch.no_grad():
-                logs = head(ENCODER.run(ENCODER.embed(tokens, mask), mask))[0].log_softmax(-1)
+            with torch.no_grad():
+                states = forward(ENCODER, tokens, mask, adapted.acting(1)([0]))
+                logs = head(states)[0].log_softmax(-1)
             by_hand -= float(sum(logs[n, ids[n]] for n in places[start::7]))
         assert count == len(places)
         assert loss == pytest.approx(by_hand, rel=1e-4)
@@ -160,7 +160,7 @@ def test_candidates_share_what_lies_below_them(
     }
     adapted = Adapted(ENCODER, upper, None)
     with monkeypatch.context() as patch:
-        patch.setattr(room, "reused", lambda *_: nullcontext())
+        patch.setattr(room, "shared_states", lambda *_: None)
         expected = room.choose_by(adapted, ["nl"], str(file))
     counts = Counts(monkeypatch)
     found = room.choose_by(adapted, ["nl"], str(file))

@@ -12,7 +12,7 @@ from tiny_training import module_for, shaken
 from xadapt.backbones.cache.frozen_vectors import cache_folder
 from xadapt.composition.text import parse
 from xadapt.inference.adapted_encoder import Adapted
-from xadapt.inference.shared_states import first_layer, repeated_in, reused_again, reused_by
+from xadapt.inference.shared_states import cache_within, first_layer, repeated_cache, shared_cache
 
 KINDS: dict[str, dict[str, Any]] = {
     "low": {"rank": 2},
@@ -72,19 +72,18 @@ def test_two_compositions_share_what_lies_below_both(
     systems = [model.with_(one), model.with_(other)]
     expected = [system.encode(MANY) for system in systems]
     counts = Counts(monkeypatch)
-    with reused_by(*systems):
-        got = [system.encode(MANY) for system in systems]
+    cache = shared_cache(*systems)
+    got = [system.encode(MANY, cache=cache) for system in systems]
     for mine, whole in zip(got, expected, strict=True):
         np.testing.assert_allclose(mine, whole, rtol=0, atol=1e-5 * np.abs(whole).max())
     whole_way = {0: 2 * len(MANY)}
     assert counts.taken() == (whole_way if start is None else {0: len(MANY), start: 2 * len(MANY)})
-    assert model.encoder.reuse.kept is None
+    assert (None if cache is None else cache.start) == start
 
 
 def test_one_system_keeps_nothing() -> None:
     model = adapted().with_("top")
-    with reused_by(model):
-        assert model.encoder.reuse.kept is None
+    assert shared_cache(model) is None
 
 
 @pytest.mark.parametrize("family", ["bert", "deberta-v3"])
@@ -101,8 +100,7 @@ def test_a_call_with_each_text_twice_computes_the_lower_layers_once(
     np.testing.assert_allclose(both, apart, rtol=0, atol=1e-5 * np.abs(apart).max())
     model.encode(MANY, compositions=[two[0]] * n)  # distinct texts: as ever
     assert counts.taken() == {0: n} and sorted(cache_folder().rglob("*")) == files
-    with repeated_in(model, [*MANY, "cat"], None), reused_by(model):
-        assert model.encoder.reuse.kept is None
+    assert cache_within(model, [*MANY, "cat"], None) is None
 
 
 def test_calls_with_other_weights_share_from_one_to_the_next(
@@ -112,14 +110,12 @@ def test_calls_with_other_weights_share_from_one_to_the_next(
     weighed = [parse(f"mix(mid: {w}, top: {1 - w})") for w in (0.25, 0.75, 0.0)]
     expected = [model.encode(MANY, compositions=[own] * len(MANY)) for own in weighed]
     counts = Counts(monkeypatch)
-    again = reused_again(model)
+    cache = repeated_cache(model)
     for own, whole in zip(weighed, expected, strict=True):
-        with again():
-            got = model.encode(MANY, compositions=[own] * len(MANY))
+        got = model.encode(MANY, compositions=[own] * len(MANY), cache=cache)
         np.testing.assert_allclose(got, whole, rtol=0, atol=1e-5 * np.abs(whole).max())
     assert counts.taken() == {0: len(MANY), 2: 3 * len(MANY)}
-    with reused_again(model.with_("low"))():
-        assert model.encoder.reuse.kept is None
+    assert repeated_cache(model.with_("low")) is None
 
 
 def test_much_text_goes_to_the_cache_folder(
@@ -128,6 +124,6 @@ def test_much_text_goes_to_the_cache_folder(
     monkeypatch.setenv("XADAPT_CACHE", str(tmp_path))
     monkeypatch.setattr("xadapt.backbones.cache.prefix_states.MEMORY_BYTES", 0)
     model = adapted()
-    with reused_by(model.with_("top"), model.with_("mid")):
-        model.with_("top").encode(MANY)
+    cache = shared_cache(model.with_("top"), model.with_("mid"))
+    model.with_("top").encode(MANY, cache=cache)
     assert list((tmp_path / "prefix").glob("*.safetensors"))

@@ -6,15 +6,14 @@ import pytest
 import torch
 from tiny_loras import modules
 from tiny_models import FAMILIES, padded, tiny_encoder
-from tiny_training import forward
+from tiny_training import forward, hooks_do_nothing
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.composition.composed import Composed
 from xadapt.composition.values import Composition, Mix, Stack
 from xadapt.injection import batched_lora as attach_sums
-from xadapt.injection.attachment import Attachment, place, projects_positions
-from xadapt.injection.batched_lora import Sums
-from xadapt.modules.sums import terms_of
+from xadapt.injection.activation import Activation, ActiveAdapter
+from xadapt.injection.attachment import projects_positions
 
 VALUES: list[Composition] = ["a", "b", Stack("a", "c"), Mix({"b": 0.5, "c": -2.0}), "c", "a"]
 CASES = [
@@ -26,14 +25,11 @@ CASES = [
 ]
 
 
-def sums_of(encoder: Encoder, wholes: list[Composed]) -> Sums:
-    rows = []
-    for whole in wholes:
-        terms = terms_of(whole.effects())
-        assert terms is not None
-        sites = {effect.place: place(encoder, effect) for effect in whole.effects()}
-        rows.append({at: (site, terms[at]) for at, site in sites.items() if site})
-    return Sums(rows)
+def batched(encoder: Encoder, wholes: list[Composed], acts: list[int | None]) -> Activation:
+    """What computes sums of LoRAs together, one a row by its number."""
+    made = [ActiveAdapter(encoder, whole, batched=True) for whole in wholes]
+    assert all(adapter.updates is not None for adapter in made)
+    return Activation.by_row([None if act is None else made[act] for act in acts])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -51,16 +47,16 @@ def test_rows_together_are_rows_apart(
         plain = forward(encoder, tokens, mask)
         apart = []
         for whole in wholes:
-            attachment = Attachment(encoder, whole)
-            with attachment.on():
-                apart.append(forward(encoder, tokens, mask))
-            attachment.remove()
+            alone = Activation.of(ActiveAdapter(encoder, whole))
+            apart.append(forward(encoder, tokens, mask, alone))
         size = max(float(states.abs().max()) for states in apart)
-        together = sums_of(encoder, wholes)
+        for whole, states in zip(wholes, apart, strict=True):
+            everywhere = Activation.of(ActiveAdapter(encoder, whole, batched=True))
+            gap = (forward(encoder, tokens, mask, everywhere) - states).abs().max()
+            assert gap <= 1e-5 * size
         assert torch.equal(forward(encoder, tokens, mask), plain)
         for acts in CASES:
-            with together.on(acts):
-                found = forward(encoder, tokens, mask)
+            found = forward(encoder, tokens, mask, batched(encoder, wholes, acts))
             for row, act in enumerate(acts):
                 if act is None:
                     assert torch.equal(found[row], plain[row])
@@ -68,8 +64,7 @@ def test_rows_together_are_rows_apart(
                     assert (found[row] - apart[act][row]).abs().max() <= 1e-5 * size
                     assert (found[row] - plain[row])[mask[row].bool()].abs().max() > 1e-3
         assert torch.equal(forward(encoder, tokens, mask), plain)
-        together.remove()
-    assert not any(m._forward_hooks for m in encoder.model.modules())
+    assert hooks_do_nothing(encoder)
 
 
 def test_against_a_slow_twin_by_fuzz() -> None:
@@ -94,14 +89,10 @@ def test_a_forward_in_bfloat16_stays_in_it_and_near() -> None:
     exact = [Composed(value, modules(encoder)) for value in VALUES]
     tokens, mask = padded(encoder)
     with torch.no_grad():
-        sums = sums_of(encoder, exact)
-        with sums.on([0, 1, None, 4]):
-            wanted = forward(encoder, tokens, mask)
-        sums.remove()
+        acts = batched(encoder, exact, [0, 1, None, 4])
+        wanted = forward(encoder, tokens, mask, acts)
         encoder.model.to(torch.bfloat16)
-        sums = sums_of(encoder, exact)
-        with sums.on([0, 1, None, 4]):
-            found = forward(encoder, tokens, mask)
+        found = forward(encoder, tokens, mask, acts)
     assert found.dtype == torch.bfloat16
     assert (found.float() - wanted).abs().max() < 0.05 * wanted.abs().max()
 
@@ -112,16 +103,15 @@ def test_gradients_are_those_of_rows_apart(long: int, monkeypatch: pytest.Monkey
     encoder = tiny_encoder("bert")
     tokens, mask = padded(encoder)
     own = modules(encoder)
-    sums = sums_of(encoder, [Composed("a", own), Composed(Stack("b", "c"), own)])
-    with sums.on([0, 1, None, 0]):
-        forward(encoder, tokens, mask).square().sum().backward()
-    sums.remove()
+    wholes = [Composed("a", own), Composed(Stack("b", "c"), own)]
+    acts = batched(encoder, wholes, [0, 1, None, 0])
+    forward(encoder, tokens, mask, acts).square().sum().backward()
     found = {(n, k): p.grad for n, m in own.items() for k, p in m.named_parameters()}
     for module in own.values():
         module.zero_grad()
-    one, two = Attachment(encoder, own["a"]), Attachment(encoder, Composed(Stack("b", "c"), own))
-    with one.on([0, 3]), two.on([1]):
-        forward(encoder, tokens, mask).square().sum().backward()
+    one, two = (ActiveAdapter(encoder, whole) for whole in (own["a"], wholes[1]))
+    apart = Activation.several([(one, [0, 3]), (two, [1])])
+    forward(encoder, tokens, mask, apart).square().sum().backward()
     for (name, key), grad in found.items():
         wanted = own[name].get_parameter(key).grad
         assert grad is not None and wanted is not None

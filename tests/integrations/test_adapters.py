@@ -13,7 +13,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.pairs import tokenize_pairs
 from xadapt.heads.head import Head
 from xadapt.hub.folder import write_folder
-from xadapt.injection.attachment import Attachment
+from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.integrations import adapters as bridge
 from xadapt.tasks.predict.predictor import first_scores
 
@@ -243,12 +243,13 @@ def test_heads_over_one_and_two_texts_come_along(tmp_path, family, task):
         theirs = model.eval()(**batch)
     pairs = tokenize_pairs(encoder, lefts, rights)
     assert all((pair.second < len(pair.ids)) == (family == "bert") for pair in pairs)
-    attachment = Attachment(encoder, module)
+    acts = Activation.of(ActiveAdapter(encoder, module))
     ids, second = [pair.ids for pair in pairs], [pair.second for pair in pairs]
     tokens, mask = encoder.batch(ids)
-    with attachment.on(), torch.no_grad():
-        ours = head(encoder.run(encoder.embed(tokens, mask, second), mask))
-        first = first_scores(encoder, head, ids, second)
+    with torch.no_grad():
+        hidden = encoder.embed(tokens, mask, second, acts)
+        ours = head(encoder.run(hidden, mask, activation=acts))
+        first = first_scores(encoder, head, ids, second, acts)
     if task != "span_extraction":
         torch.testing.assert_close(theirs.logits, first, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(ours[:, 0], first, rtol=1e-4, atol=1e-5)

@@ -2,6 +2,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny_folders import TEXTS, base_and_encoder, manifest_of, random_module
+from tiny_training import hooks_do_nothing
 
 from xadapt.core.errors import UserError
 from xadapt.hub.folder import write_folder
@@ -43,7 +44,7 @@ def test_a_file_that_went_wrong_is_found(tmp_path):
 def test_the_encoder_is_left_without_hooks(tmp_path):
     base, encoder = base_and_encoder(tmp_path, "bert")
     verify.callbacks(encoder, random_module(encoder, "lora"), base, TEXTS)
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in encoder.model.modules())
+    assert hooks_do_nothing(encoder)
 
 
 def test_another_dtype_is_refused(tmp_path):

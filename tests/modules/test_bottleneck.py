@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from tiny_models import FAMILIES, WIDTH, padded, tiny_encoder
 from tiny_training import digest, forward, module_for, shaken
 
-from xadapt.injection.attachment import Attachment
+from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.modules.bottleneck import BottleneckOptions
 
 FORMS = [
@@ -24,8 +24,8 @@ FORMS = [
 def test_zero_at_birth_in_every_form(options):
     encoder = tiny_encoder()
     tokens, mask = padded(encoder)
-    with Attachment(encoder, module_for(encoder, "bottleneck", width=4, **options)).on():
-        born = forward(encoder, tokens, mask)
+    adapter = ActiveAdapter(encoder, module_for(encoder, "bottleneck", width=4, **options))
+    born = forward(encoder, tokens, mask, Activation.of(adapter))
     assert torch.equal(born, forward(tiny_encoder(), tokens, mask))
 
 
@@ -82,8 +82,8 @@ def test_sequential_stands_before_residual_and_norm():
     hook.remove()
     y = layer.output.dense(seen["inner"])
     expected = layer.output.LayerNorm(y + fn(y) + seen["x"])
-    with Attachment(encoder, module).on():
-        assert torch.allclose(encoder.run(before, mask, 3), expected, atol=1e-6)
+    acts = Activation.of(ActiveAdapter(encoder, module))
+    assert torch.allclose(encoder.run(before, mask, 3, activation=acts), expected, atol=1e-6)
 
 
 def test_parallel_reads_the_input_of_the_ffn():
@@ -97,8 +97,8 @@ def test_parallel_reads_the_input_of_the_ffn():
     encoder.run(before, mask, 3)
     hook.remove()
     y = layer.output.dense(seen["inner"]) + fn(seen["x"])
-    with Attachment(encoder, module).on():
-        after = encoder.run(before, mask, 3)
+    acts = Activation.of(ActiveAdapter(encoder, module))
+    after = encoder.run(before, mask, 3, activation=acts)
     assert torch.allclose(after, layer.output.LayerNorm(y + seen["x"]), atol=1e-6)
 
 
@@ -118,14 +118,12 @@ def test_parallel_reads_the_input_of_the_attention(family):
     expected = encoder.run(before, mask, 1, 2)
     for hook in hooks:
         hook.remove()
-    own = Attachment(encoder, module)
-    lora = Attachment(encoder, shaken(module_for(encoder, "lora", sites=["q"], layers=[1, 2])))
-    with own.on():
-        assert torch.allclose(encoder.run(before, mask, 1, 2), expected, atol=1e-5)
-    with own.on([0, 2]), lora.on([1]):
-        mixed = encoder.run(before, mask, 1, 2)
-    own.remove()
-    lora.remove()
+    own = ActiveAdapter(encoder, module)
+    lora = ActiveAdapter(encoder, shaken(module_for(encoder, "lora", sites=["q"], layers=[1, 2])))
+    alone = encoder.run(before, mask, 1, 2, activation=Activation.of(own))
+    assert torch.allclose(alone, expected, atol=1e-5)
+    both = Activation.several([(own, [0, 2]), (lora, [1])])
+    mixed = encoder.run(before, mask, 1, 2, activation=both)
     assert torch.allclose(mixed[[0, 2]], expected[[0, 2]], atol=1e-5)
     assert torch.allclose(mixed[3:], encoder.run(before, mask, 1, 2)[3:], atol=1e-5)
 

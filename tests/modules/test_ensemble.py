@@ -6,7 +6,7 @@ from tiny_training import forward, module_for, shaken
 
 from xadapt.composition.composed import Composed
 from xadapt.composition.values import Mix, Route
-from xadapt.injection.attachment import Attachment
+from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.modules.ensemble import Ensemble
 
 ENCODER = tiny_encoder()
@@ -18,12 +18,8 @@ MODULES = {
 
 def states(composition, modules, rows=None):
     tokens, mask = padded(ENCODER)
-    attachment = Attachment(ENCODER, Composed(composition, modules))
-    try:
-        with attachment.on():
-            return forward(ENCODER, tokens, mask)
-    finally:
-        attachment.remove()
+    adapter = ActiveAdapter(ENCODER, Composed(composition, modules))
+    return forward(ENCODER, tokens, mask, Activation.of(adapter))
 
 
 def test_equal_scores_are_the_uniform_mixture():

@@ -7,7 +7,8 @@ from tiny_training import digest, forward, module_for, pairs, shaken, tagged, tr
 
 from xadapt.composition.composed import Composed
 from xadapt.composition.values import Fuse, Mix, Stack
-from xadapt.injection.attachment import Attachment, geometry
+from xadapt.injection.activation import Activation, ActiveAdapter
+from xadapt.injection.attachment import geometry
 from xadapt.modules.fusion import Fusion, FusionOptions
 from xadapt.objectives.tagging import Tagging
 from xadapt.objectives.translation_ranking import TranslationRanking
@@ -29,12 +30,8 @@ def modules(encoder=ENCODER, **options):
 
 def states(composition, own, encoder=ENCODER, rows=None):
     tokens, mask = padded(encoder)
-    attachment = Attachment(encoder, Composed(composition, own))
-    try:
-        with attachment.on(rows):
-            return forward(encoder, tokens, mask)
-    finally:
-        attachment.remove()
+    adapter = ActiveAdapter(encoder, Composed(composition, own))
+    return forward(encoder, tokens, mask, Activation.of(adapter, rows))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -91,10 +88,9 @@ def test_mixed_rows_are_separate_runs_and_padding_changes_nothing(family):
     tokens, mask = padded(encoder)
     short = int(mask.sum(1).argmin())
     size = int(mask[short].sum())
-    attachment = Attachment(encoder, Composed(whole, own))
-    with attachment.on():
-        cut = forward(encoder, tokens[short : short + 1, :size], mask[short : short + 1, :size])
-    attachment.remove()
+    acts = Activation.of(ActiveAdapter(encoder, Composed(whole, own)))
+    one = slice(short, short + 1)
+    cut = forward(encoder, tokens[one, :size], mask[one, :size], acts)
     assert torch.allclose(cut[0], alone[short, :size], atol=1e-5)
 
 

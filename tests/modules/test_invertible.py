@@ -9,7 +9,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.composition.composed import Composed
 from xadapt.composition.values import Stack
 from xadapt.core.errors import UserError
-from xadapt.injection.attachment import Attachment
+from xadapt.injection.activation import Activation, ActiveAdapter
 
 FORMS = ("nice", "glow")
 
@@ -72,18 +72,13 @@ def test_each_row_has_its_own_map(family, form):
     encoder = tiny_encoder(family)
     tokens, mask = padded(encoder)
     plain = forward(encoder, tokens, mask)
-    one = Attachment(encoder, made(encoder, form, 0))
-    two = Attachment(encoder, made(encoder, form, 1))
+    one = ActiveAdapter(encoder, made(encoder, form, 0))
+    two = ActiveAdapter(encoder, made(encoder, form, 1))
     assert torch.equal(forward(encoder, tokens, mask), plain)
     assert one.first_layer == -1
-    with one.on():
-        first = forward(encoder, tokens, mask)
-    with two.on():
-        second = forward(encoder, tokens, mask)
-    with one.on([0, 2]), two.on([1]):
-        mixed = forward(encoder, tokens, mask)
-    one.remove()
-    two.remove()
+    first = forward(encoder, tokens, mask, Activation.of(one))
+    second = forward(encoder, tokens, mask, Activation.of(two))
+    mixed = forward(encoder, tokens, mask, Activation.several([(one, [0, 2]), (two, [1])]))
     assert torch.allclose(mixed[[0, 2]], first[[0, 2]], atol=1e-5)
     assert torch.allclose(mixed[1], second[1], atol=1e-5)
     assert torch.allclose(mixed[3:], plain[3:], atol=1e-5)
@@ -95,12 +90,10 @@ def test_at_birth_it_changes_nothing():
     tokens, mask = padded(encoder)
     for form in FORMS:
         module = module_for(encoder, "bottleneck", width=4, invertible=form)
-        attachment = Attachment(encoder, module)
-        with attachment.on():
-            assert torch.allclose(forward(encoder, tokens, mask), forward(encoder, tokens, mask))
-            born = forward(encoder, tokens, mask)
+        acts = Activation.of(ActiveAdapter(encoder, module))
+        born = forward(encoder, tokens, mask, acts)
+        assert torch.allclose(born, forward(encoder, tokens, mask, acts))
         assert torch.allclose(born, forward(encoder, tokens, mask), atol=1e-6)
-        attachment.remove()
 
 
 @pytest.mark.parametrize("family", MASKED_LM)

@@ -7,7 +7,8 @@ from tiny_models import DEPTH, padded, tiny_encoder
 from tiny_training import digest, forward, module_for, shaken
 
 from xadapt.core.errors import UserError
-from xadapt.injection.attachment import Attachment, geometry
+from xadapt.injection.activation import Activation, ActiveAdapter
+from xadapt.injection.attachment import geometry
 from xadapt.modules.lora import LoRA, LoRAOptions
 
 
@@ -88,8 +89,9 @@ def test_attached_is_the_merged_weight(family):
         update = effect.fn.scale * effect.fn.B @ effect.fn.A
         site.module.weight.data[site.start : site.stop] += update
     tokens, mask = padded(encoder)
-    with Attachment(encoder, module).on(), torch.no_grad():
-        attached = forward(encoder, tokens, mask)
+    with torch.no_grad():
+        acts = Activation.of(ActiveAdapter(encoder, module))
+        attached = forward(encoder, tokens, mask, acts)
     assert torch.allclose(attached, forward(twin, tokens, mask), atol=1e-5)
     assert (attached - forward(tiny_encoder(family), tokens, mask)).abs().max() > 0.1
 

@@ -10,7 +10,7 @@ from tiny_training import forward, module_for, pairs, shaken, trainer
 
 from xadapt.composition.composed import Composed
 from xadapt.composition.values import Mix
-from xadapt.injection.attachment import Attachment
+from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.modules.mixture_of_loras import MixtureOptions
 from xadapt.modules.router import _balance, _entropy, _real
 from xadapt.objectives.translation_ranking import TranslationRanking
@@ -26,12 +26,7 @@ def mixture(**options):
 
 def states(module):
     tokens, mask = padded(ENCODER)
-    attachment = Attachment(ENCODER, module)
-    try:
-        with attachment.on():
-            return forward(ENCODER, tokens, mask)
-    finally:
-        attachment.remove()
+    return forward(ENCODER, tokens, mask, Activation.of(ActiveAdapter(ENCODER, module)))
 
 
 def test_an_even_router_is_the_uniform_mixture_of_its_experts():

@@ -8,7 +8,8 @@ from tiny_models import WIDTH, tiny_encoder
 from tiny_training import assert_fused_is_plain, module_for, shaken
 from torch.autograd.graph import saved_tensors_hooks
 
-from xadapt.injection.attachment import Attachment
+from xadapt.backbones.frames import Frame, framed
+from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.modules.narrow import ACTIVATIONS, AddNarrow
 
 FORMS = ["sequential", "parallel"]
@@ -152,10 +153,10 @@ def test_behind_the_output_the_graph_has_one_node_and_no_slice():
     """The site's output is handed over as it is: what reads it is what adds to it."""
     encoder = tiny_encoder()
     module = shaken(module_for(encoder, "bottleneck", width=4, after="ffn", layers=[3, 4]))
-    attachment = Attachment(encoder, module)
+    acts = Activation.of(ActiveAdapter(encoder, module))
     [site] = encoder.sites(3, "ffn_out")
     x = torch.randn(2, 3, site.module.in_features, requires_grad=True)
-    with attachment.on():
+    with framed(Frame(encoder.guard, acts, torch.ones(2, 3))):
         node = site.module(x).grad_fn
     assert type(node).__name__ == "AddNarrowBackward"
     below = {type(parent).__name__ for parent, _ in node.next_functions if parent is not None}

@@ -4,7 +4,7 @@ import torch
 from tiny_models import padded, tiny_encoder
 from tiny_training import digest, forward, module_for, tagged, trainer
 
-from xadapt.injection.attachment import Attachment
+from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.objectives.tagging import Tagging
 from xadapt.training.tasks import Task
 
@@ -15,10 +15,8 @@ def test_it_changes_nothing_and_the_head_still_learns(tmp_path):
     assert not list(module.parameters()) and module.effects() == []
     tokens, mask = padded(encoder)
     base = forward(encoder, tokens, mask)
-    attachment = Attachment(encoder, module)
-    with attachment.on():
-        assert torch.equal(forward(encoder, tokens, mask), base)
-    attachment.remove()
+    acts = Activation.of(ActiveAdapter(encoder, module))
+    assert torch.equal(forward(encoder, tokens, mask, acts), base)
     run = trainer(tmp_path, [Task("t", Tagging(), tagged(8))], encoder=encoder, module=module)
     before = digest(run.trained["heads"])
     run.train()

@@ -11,7 +11,8 @@ from tiny_models import padded, tiny_encoder
 from tiny_training import digest, forward, module_for, shaken
 
 from xadapt.core.errors import UserError
-from xadapt.injection.attachment import Attachment, geometry
+from xadapt.injection.activation import Activation, ActiveAdapter
+from xadapt.injection.attachment import geometry
 from xadapt.modules import storage as store
 
 
@@ -33,10 +34,8 @@ def test_saved_is_loaded(tmp_path, kind, options):
     tokens, mask = padded(encoder)
     outs = []
     for one in (module, loaded):
-        attachment = Attachment(encoder, one)
-        with attachment.on():
-            outs.append(forward(encoder, tokens, mask))
-        attachment.remove()
+        acts = Activation.of(ActiveAdapter(encoder, one))
+        outs.append(forward(encoder, tokens, mask, acts))
     assert torch.equal(*outs)
 
 

@@ -8,6 +8,7 @@ from scipy.stats import spearmanr
 from tiny_counts import Counts
 from tiny_models import tiny_encoder
 from tiny_training import (
+    hooks_do_nothing,
     labelled,
     module_for,
     pairs,
@@ -48,7 +49,7 @@ def test_evidence_holds_both_modes_and_ways_beside_the_controls() -> None:
     for row in rows:
         assert row.interval is not None and row.interval[0] <= row.value <= row.interval[1]
         assert row.base is not None and row.controls.keys() == {"tf-idf"}
-    assert not any(m._forward_hooks for m in ENCODER.model.modules())
+    assert hooks_do_nothing(ENCODER)
     assert held_out.evidence(ENCODER, module, []) == []
 
 
@@ -60,8 +61,10 @@ def test_dev_scores_are_counted_by_hand(tmp_path: Path) -> None:
         tmp_path, [Task("t", TranslationRanking(), rows)], encoder=encoder, module=module
     )
     scores = held_out.dev_scores(made, rows)
-    with made.acting.on():
-        texts, active = (encode(encoder, [getattr(r, n) for r in rows]) for n in ("text", "pivot"))
+    acts = made.acting.activation()
+    texts, active = (
+        encode(encoder, [getattr(r, n) for r in rows], rows=acts) for n in ("text", "pivot")
+    )
     frozen = encode(encoder, [r.pivot for r in rows])
 
     def right(left: torch.Tensor, other: torch.Tensor) -> float:
@@ -95,9 +98,7 @@ def test_tagging_is_scored_by_what_the_head_says(tmp_path: Path) -> None:
     assert told.task == "tagging" and told.metric == "f1" and told.rows == 30
     assert abs(told.value - wanted) < 1e-9 and told.controls == {MAJORITY: 0.0}
     assert told.interval is not None and told.interval[0] <= told.value <= told.interval[1]
-    for acting in made.turns:
-        acting.remove()
-    assert not any(m._forward_hooks for m in ENCODER.model.modules())
+    assert hooks_do_nothing(ENCODER)
     assert held_out.head_of(trainer(tmp_path, [Task("r", TranslationRanking(), pairs(8))])) is None
 
 
@@ -136,23 +137,21 @@ def test_heads_for_texts_pairs_and_questions_are_judged(tmp_path: Path, task: st
     assert {row.rows for row in told} == {30} and all(r.controls.keys() == controls for r in told)
     assert all(r.interval and r.interval[0] <= r.value <= r.interval[1] for r in told)
     assert held_out.dev_scores(made, dev) == {"score": pytest.approx(told[0].value)}
-    with made.acting.on():
-        if task == "classification":
-            said = classes(made.encoder, head, [row.text for row in dev])
-            right = [a == row.label for a, row in zip(said, dev, strict=True)]
-            assert told[0].value == sum(right) / 30
-        elif task == "sts":
-            said = scores(made.encoder, head, [(row.left, row.right) for row in dev])
-            wanted = spearmanr(said, [row.score for row in dev]).statistic
-            assert told[0].value == pytest.approx(wanted)
-        else:
-            found = answers(made.encoder, head, [(row.question, row.passage) for row in dev])
-            each = [f1(a.text, row.answers[0][1], "de") for a, row in zip(found, dev, strict=True)]
-            assert told[0].value == pytest.approx(sum(each) / 30)
+    acts = made.acting.activation()
+    if task == "classification":
+        said = classes(made.encoder, head, [row.text for row in dev], acts)
+        right = [a == row.label for a, row in zip(said, dev, strict=True)]
+        assert told[0].value == sum(right) / 30
+    elif task == "sts":
+        said = scores(made.encoder, head, [(row.left, row.right) for row in dev], acts)
+        wanted = spearmanr(said, [row.score for row in dev]).statistic
+        assert told[0].value == pytest.approx(wanted)
+    else:
+        found = answers(made.encoder, head, [(row.question, row.passage) for row in dev], acts)
+        each = [f1(a.text, row.answers[0][1], "de") for a, row in zip(found, dev, strict=True)]
+        assert told[0].value == pytest.approx(sum(each) / 30)
     assert (told[0].base is None) == (task != "sts")
-    for acting in made.turns:
-        acting.remove()
-    assert not any(m._forward_hooks for m in made.encoder.model.modules())
+    assert hooks_do_nothing(made.encoder)
 
 
 @pytest.mark.parametrize(("layers", "start"), [([2, 4], 2), ("all", None)])
@@ -170,12 +169,11 @@ def test_evaluations_of_a_run_share_what_lies_below_the_module(
     expected = []
     for seed in (1, 2):
         shaken(module, seed)
-        expected.append(judge.scores(made, rows))
-    bare = judge.scores(made, rows)  # the pivots' vectors are there by now
+        expected.append(judge.scores(made, rows, None))
+    bare = judge.scores(made, rows, None)  # the pivots' vectors are there by now
     counts = Counts(monkeypatch)
     for seed, whole in zip((1, 2), expected, strict=True):
         shaken(module, seed)
         assert held_out.dev_scores(made, rows) == pytest.approx(whole, abs=1e-6)
     assert bare == expected[1] and bare != expected[0]
     assert counts.taken() == ({0: 48} if start is None else {0: 24, 2: 48})
-    assert encoder.reuse.kept is None

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +111,7 @@ def test_trials_share_what_lies_below_the_mixture(
         return [made(one) for one in measured]
 
     with monkeypatch.context() as patch:
-        patch.setattr(room, "reused_again", lambda _: nullcontext)
+        patch.setattr(room, "repeated_cache", lambda _: None)
         expected = losses()
     counts = Counts(monkeypatch)
     assert losses() == pytest.approx(expected, abs=1e-5)

@@ -62,7 +62,6 @@ def test_rows_of_several_languages_equal_separate_runs(family, kind, gathered):
     ]
     leaf(mixed).square().sum().backward()
     got = [grad(p).clone() for p in own["self"].parameters()]
-    acting.remove()
     own["self"].zero_grad()
     for tag in set(LANGS):
         alone = Acting(encoder, Composed(ACTS[tag], own))
@@ -70,7 +69,6 @@ def test_rows_of_several_languages_equal_separate_runs(family, kind, gathered):
         rows = torch.tensor([i for i, own in enumerate(LANGS) if own == tag])
         assert torch.allclose(leaf(mixed)[rows], leaf(apart)[rows], atol=1e-5), tag
         leaf(apart)[rows].square().sum().backward()
-        alone.remove()
     for mine, parameter in zip(got, own["self"].parameters(), strict=True):
         assert (mine - grad(parameter)).abs().max() <= 1e-5 * grad(parameter).abs().max()
 
@@ -94,7 +92,6 @@ def test_languages_are_needed_where_it_chooses_by_them_and_ignored_elsewhere():
     with pytest.raises(UserError, match="invertible maps of several"):
         assert acting.before_vocabulary
     assert acting.first_layer == -1
-    acting.remove()
     plain = Acting(encoder, own["self"])
     run = forward(encoder, plain)
     one, other = (run([Request(View(TEXTS, langs=langs), False)])[0] for langs in (LANGS, None))
@@ -108,7 +105,6 @@ def test_a_language_without_a_module_is_the_bare_base():
     view = View(TEXTS[:2], langs=["de", "fr"])
     with torch.no_grad():
         through, bare = forward(encoder, acting)([Request(view, False)])[0]
-        acting.remove()
         base = Acting(encoder, Composed(None, {}))
         same, as_base = forward(encoder, base)([Request(View(TEXTS[:2]), False)])[0]
     assert torch.allclose(bare, as_base, atol=1e-6) and (through - same).abs().max() > 1e-3

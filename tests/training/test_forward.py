@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from tiny_models import FAMILIES, TEXTS, tiny_encoder
@@ -7,7 +9,7 @@ from tiny_training import module_for, shaken
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.backbones.encoder.encode import pooled
-from xadapt.injection.attachment import Attachment, geometry
+from xadapt.injection.attachment import geometry
 from xadapt.modules.effects import penalties, watch
 from xadapt.modules.storage import build
 from xadapt.objectives.contract import View
@@ -34,8 +36,7 @@ def encoder():
 def test_pooled_rows_go_through_the_module_and_others_do_not(encoder):
     forward = make(encoder)
     through, bare = forward([Request(View(TEXTS), True), Request(View(TEXTS, module=False), True)])
-    with forward.acting.on():
-        expected = pooled(encoder, encoder.tokenize(TEXTS))
+    expected = pooled(encoder, encoder.tokenize(TEXTS), forward.acting.activation())
     assert torch.allclose(through, expected, atol=1e-5) and through.requires_grad
     assert torch.allclose(bare, pooled(encoder, encoder.tokenize(TEXTS)), atol=1e-5)
     assert not bare.requires_grad and (through - bare).abs().max() > 1e-2
@@ -76,7 +77,6 @@ def test_chunks_change_neither_values_nor_gradients(encoder, view):
             grads.append(
                 [p.grad.clone() for p in forward.acting.module.parameters() if p.grad is not None]
             )
-        forward.acting.remove()
     for other in outs[1:]:
         assert torch.allclose(other, outs[0], atol=1e-5)
     for other in grads[1:]:
@@ -108,8 +108,10 @@ def test_padding_is_counted(family, padded):
 def test_states_at_a_layer(encoder):
     forward = make(encoder)
     tokens, mask = encoder.batch(encoder.tokenize(TEXTS))
-    with forward.acting.on():
-        expected = encoder.run(encoder.embed(tokens, mask), mask, 0, 2)
+    acts = forward.acting.activation()
+    expected = encoder.run(
+        encoder.embed(tokens, mask, activation=acts), mask, 0, 2, activation=acts
+    )
     states = one(forward, View(TEXTS, output="states", layer=2))
     real = mask.bool()
     assert torch.allclose(states.hidden[real], expected[real], atol=1e-5)
@@ -128,14 +130,15 @@ def test_fused_is_the_joined_row_in_the_fused_layers(family):
     forward = make(encoder)
     left, right = TEXTS[0], TEXTS[3]
     sides = []
-    with forward.acting.on():
-        for text in (left, right):
-            tokens, mask = encoder.batch(encoder.tokenize([text]))
-            sides.append((encoder.run(encoder.embed(tokens, mask), mask, 0, 1), mask))
-        (a, a_mask), (b, b_mask) = sides
-        joined = encoder.run(torch.cat([a, b], 1), torch.cat([a_mask, b_mask], 1), 1, 3)
-        a_out = encoder.run(joined[:, : a.shape[1]], a_mask, 3)
-        b_out = encoder.run(joined[:, a.shape[1] :], b_mask, 3)
+    acts = forward.acting.activation()
+    run = partial(encoder.run, activation=acts)
+    for text in (left, right):
+        tokens, mask = encoder.batch(encoder.tokenize([text]))
+        sides.append((run(encoder.embed(tokens, mask, activation=acts), mask, 0, 1), mask))
+    (a, a_mask), (b, b_mask) = sides
+    joined = run(torch.cat([a, b], 1), torch.cat([a_mask, b_mask], 1), 1, 3)
+    a_out = run(joined[:, : a.shape[1]], a_mask, 3)
+    b_out = run(joined[:, a.shape[1] :], b_mask, 3)
     alone = one(forward, View([left], output="states", beside=[right], fused=(1, 3)))
     assert torch.allclose(alone.hidden, a_out, atol=1e-5)
     assert torch.allclose(alone.beside.hidden, b_out, atol=1e-5)
@@ -147,12 +150,10 @@ def test_fused_is_the_joined_row_in_the_fused_layers(family):
 
 
 def test_a_companion_acts_alone_and_without_gradient(encoder):
-    teacher = Attachment(encoder, shaken(module_for(encoder), seed=9, scale=0.1))
+    teacher = Acting(encoder, shaken(module_for(encoder), seed=9, scale=0.1))
     forward = make(encoder, companions={"teacher": teacher})
     taught = one(forward, View(TEXTS, module="teacher"))
-    with teacher.on():
-        expected = pooled(encoder, encoder.tokenize(TEXTS))
-    teacher.remove()
+    expected = pooled(encoder, encoder.tokenize(TEXTS), teacher.activation())
     assert torch.allclose(taught, expected, atol=1e-5) and not taught.requires_grad
     assert (taught - one(forward, View(TEXTS))).abs().max() > 1e-2
 
@@ -175,8 +176,9 @@ def test_second_segments_are_told_row_by_row(output):
     found = one(forward, view)
     for position, row in enumerate(ids):
         tokens, mask = encoder.batch([row])
-        with forward.acting.on():
-            states = encoder.run(encoder.embed(tokens, mask, [second[position]]), mask)
+        acts = forward.acting.activation()
+        hidden = encoder.embed(tokens, mask, [second[position]], acts)
+        states = encoder.run(hidden, mask, activation=acts)
         if output == "pooled":
             torch.testing.assert_close(found[position], encoder.pool(states, mask)[0])
         else:
@@ -208,7 +210,6 @@ def test_a_gradient_cache_gives_the_gradients_of_the_whole_and_keeps_one_forward
         loss = similar.logsumexp(1).sum() + (states.hidden * states.mask[..., None]).square().mean()
         (loss + sum(penalties(module).values())).backward()
         found.append((loss.detach(), [p.grad for p in module.parameters()], sum(kept)))
-        acting.remove()
     (whole, grads, much), (_, chunked, _), (same, cached_grads, little) = found
     assert torch.allclose(whole, same, rtol=1e-5) and little < much / 5
     for one, two, three in zip(grads, chunked, cached_grads, strict=True):
@@ -227,8 +228,8 @@ def test_rows_that_share_lines_learn_as_alone(family, padded):
     vectors = one(forward, View(rows))
     found = torch.autograd.grad((vectors * weights).sum(), parameters)
     assert forward.padded == padded and forward.tokens == sum(map(len, rows))
-    with forward.acting.on():
-        alone = torch.cat([pooled(encoder, [row]) for row in rows])
+    acts = forward.acting.activation()
+    alone = torch.cat([pooled(encoder, [row], acts) for row in rows])
     expected = torch.autograd.grad((alone * weights).sum(), parameters)
     assert torch.allclose(vectors, alone, atol=1e-5)
     for own, wanted in zip(found, expected, strict=True):

@@ -143,9 +143,9 @@ def test_a_head_alone_is_trained_on_the_last_states_which_are_computed_once(tmp_
     )
     before, whole, starts = digest(run.trained), encoder.run, []
 
-    def watched(hidden, mask, start=0, stop=None):
+    def watched(hidden, mask, start=0, stop=None, **more):
         starts.append((start, len(hidden)))
-        return whole(hidden, mask, start, stop)
+        return whole(hidden, mask, start, stop, **more)
 
     monkeypatch.setattr(encoder, "run", watched)
     run.train()

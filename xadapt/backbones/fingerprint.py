@@ -19,6 +19,7 @@ from torch import nn
 
 from xadapt.backbones.bases import Base
 from xadapt.backbones.families import Family
+from xadapt.backbones.tokenizing import call_tokenizer
 from xadapt.core.errors import UserError
 from xadapt.core.files import sha256_file
 
@@ -135,7 +136,8 @@ def hash_tokenizer(tokenizer: Any) -> str:
     vocabulary = sorted(tokenizer.get_vocab().items())
     special = sorted(tokenizer.all_special_ids)
     probes = [
-        list(tokenizer(text, truncation=True, max_length=256)["input_ids"]) for text in _PROBES
+        list(call_tokenizer(tokenizer, text, truncation=True, max_length=256)["input_ids"])
+        for text in _PROBES
     ]
     return _sha(json.dumps([vocabulary, special, probes]).encode())
 

@@ -11,18 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from xadapt.backbones.encoder.encode import Rows, encode
+from xadapt.backbones.cache.reuse import Kept
+from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.composition.by_language import for_all, opened
 from xadapt.composition.text import parse, show
 from xadapt.composition.values import ARROW, ByLanguage, Composition, names
 from xadapt.core.errors import UserError
-from xadapt.inference.composed_rows import ComposedRows
+from xadapt.inference.composed_rows import ComposedRows, RowActivations
 from xadapt.inference.fallback_language import Relatives, relatives_of
 from xadapt.inference.locate import locate
 from xadapt.inference.open_module import open_module
 from xadapt.inference.row_assignment import bare, by_names, choose, with_one, without
-from xadapt.inference.shared_states import repeated_in
+from xadapt.inference.shared_states import cache_within
 
 NOBODY = Relatives()
 
@@ -30,7 +31,8 @@ NOBODY = Relatives()
 class Adapted:
     """A frozen encoder, modules by name, and a composition that says which act on a row.
 
-    Between calls the encoder is bare: modules are on it only while they encode.
+    What acts on a row is handed to each forward and never stored on the encoder. Any number of
+    threads may encode at once, on this object and on others around the same encoder.
 
     Args:
         encoder: The frozen encoder.
@@ -147,10 +149,13 @@ class Adapted:
         if not isinstance(module, nn.Module):
             module, manifest = open_module(str(module), self.encoder)
             tags, relatives = manifest.languages, relatives.and_(manifest)
+        composition = self.composition
         if self._follows:
-            self.composition = with_one(self.composition, name, tags)
+            composition = with_one(composition, name, tags)
+        self.modules[name] = module.to(self.encoder.device)  # there before another thread needs it
+        self.composition = composition
+        if self._follows:
             self.relatives = relatives
-        self.modules[name] = module.to(self.encoder.device)
 
     def remove(self, name: str) -> None:
         """Let go of a module and its memory.
@@ -200,17 +205,19 @@ class Adapted:
         compositions: Sequence[Composition] | None = None,
         batch_tokens: int = 4096,
         progress: Callable[[int], None] | None = None,
+        cache: Kept | None = None,
     ) -> NDArray[np.float32]:
         """Vectors of texts, each through what the composition holds for its language.
 
         Args:
-            texts: Any number of texts; for calls that share them see
-                `xadapt.inference.shared_states.reused_by`.
+            texts: Any number of texts.
             languages: A tag for each text; ``None`` for a row means the bare base. It may be
                 left out where the composition is the same for all.
             compositions: Another composition for each text; ``None`` for a row means the base.
             batch_tokens: Padded tokens in one forward at most.
             progress: Told how many texts were encoded after each forward.
+            cache: States below the first module, shared by calls that read the same texts; made by
+                `xadapt.inference.shared_states.shared_cache`.
 
         Returns:
             ``(n, dim)``, fp32, the same as if each composition had been run apart.
@@ -218,36 +225,37 @@ class Adapted:
         Raises:
             UserError: The lists differ in length, or languages are needed and not given.
         """
-        own = self.acting(len(texts), languages, compositions)
-        with own as rows, repeated_in(self, texts, compositions):
-            vectors = encode(
-                self.encoder, texts, batch_tokens=batch_tokens, rows=rows, progress=progress
-            )
+        if cache is None:
+            cache = cache_within(self, texts, compositions)
+        rows = self.acting(len(texts), languages, compositions, cache)
+        vectors = encode(
+            self.encoder, texts, batch_tokens=batch_tokens, rows=rows, progress=progress
+        )
         return vectors.numpy()
 
-    @contextmanager
     def acting(
         self,
         n: int,
         languages: Sequence[str | None] | None = None,
         compositions: Sequence[Composition] | None = None,
-    ) -> Iterator[Rows]:
-        """Put what acts on each of ``n`` rows onto the encoder, for as long as the block lasts.
+        cache: Kept | None = None,
+    ) -> RowActivations:
+        """What acts on each of ``n`` rows, for the functions of `xadapt.backbones.encoder.encode`.
 
         Args:
             n: Number of rows.
             languages: As for `encode`.
             compositions: As for `encode`.
+            cache: As for `encode`.
 
-        Yields:
-            Given the positions of the rows of one forward, a context to run it in.
+        Returns:
+            Given the positions of the rows of one forward, its activation.
 
         Raises:
             UserError: As for `encode`.
         """
         chosen = choose(self.composition, self.relatives, n, languages, compositions)
-        with self._rows.acting(chosen, self.modules) as rows:
-            yield rows
+        return self._rows.acting(chosen, self.modules, cache)
 
     def bare(self, languages: Sequence[str | None]) -> list[str]:
         """Those of the tags that some part of the composition has nothing for."""
@@ -258,7 +266,7 @@ class Adapted:
         return [self.relatives.notice(tag) for tag in self.bare(languages)]
 
     def prove(self) -> None:
-        """Attach what the composition can be for any row, once.
+        """Make ready what the composition can be for any row, once.
 
         Raises:
             UserError: Some of it can't run.

@@ -1,186 +1,186 @@
-"""Compositions on the rows of batches: made once, kept for the next call, off in between."""
+"""Compositions made ready for the rows of batches: made once, kept for the next call."""
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 from torch import nn
 
-from xadapt.backbones.encoder.encode import Rows
+from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encoder import Encoder
-from xadapt.backbones.families import SitePoint
 from xadapt.composition.composed import Composed
 from xadapt.composition.text import show
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
-from xadapt.injection.attachment import Attachment, place, projects_positions, together
-from xadapt.injection.batched_lora import Sums, Updates
-from xadapt.injection.merging import merged, merged_in
-from xadapt.modules.effects import Place
-from xadapt.modules.sums import terms_of
+from xadapt.injection.activation import Activation, ActiveAdapter, updates_of
+from xadapt.injection.attachment import place
+from xadapt.injection.merging import Merged, merged, merged_in
+from xadapt.modules.effects import effects_of
 
 KEPT = 256
 Mark = tuple[tuple[int, int, int], ...]
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Made:
     """A composition made ready.
 
     Attributes:
-        whole: It as a module.
+        adapter: What it does on the encoder.
+        named: The modules that its names stood for.
         mark: Which values its parts had then; empty where they are read at every forward.
-        updates: Where it is a sum of LoRAs alone, its updates and their linears.
-        attachment: Of one that is not, what puts it onto the encoder.
     """
 
-    whole: Composed
+    adapter: ActiveAdapter
+    named: Mapping[str, nn.Module]
     mark: Mark
-    updates: Updates | None
-    attachment: Attachment | None = None
+
+
+class RowActivations:
+    """The activations of a call's forwards, by the positions of their rows.
+
+    Args:
+        acts: What acts on each row of the call.
+        cache: States that the forwards may begin at.
+        inside: The update in the base's weights, if it is what acts on all rows.
+    """
+
+    def __init__(
+        self,
+        acts: Sequence[ActiveAdapter | None],
+        cache: Kept | None = None,
+        inside: Merged | None = None,
+    ) -> None:
+        self._acts, self._cache, self._inside = acts, cache, inside
+
+    def __call__(self, chunk: list[int]) -> Activation:
+        """What acts in the forward of some rows.
+
+        Args:
+            chunk: Positions of the rows.
+        """
+        if self._inside is not None:
+            return self._inside.activation(self._cache)
+        return Activation.by_row([self._acts[position] for position in chunk], cache=self._cache)
+
+    def __enter__(self) -> Self:
+        """Itself; nothing is switched on, so a block needs no end."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to undo."""
 
 
 class ComposedRows:
-    """What puts compositions onto the rows of an encoder's batches.
+    """What makes compositions ready for the rows of an encoder's batches.
 
     The latest 256 compositions are kept as they were made; one whose modules are others now, or
-    have other values, is made anew. Sums of LoRAs act together (`Sums`), all else one by one.
+    have other values, is made anew. Sums of LoRAs act together, all else one by one. Any number of
+    threads may use it at once.
 
     Args:
-        encoder: The frozen encoder. It has no hooks but inside `acting`.
+        encoder: The frozen encoder.
     """
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
         self._kept: OrderedDict[Composition, _Made] = OrderedDict()
-        self._sites: dict[Place, SitePoint] = {}
+        self._lock = threading.RLock()
 
-    @contextmanager
     def acting(
-        self, chosen: Sequence[Composition], modules: Mapping[str, nn.Module]
-    ) -> Iterator[Rows]:
-        """Put compositions onto the encoder for as long as the block lasts.
+        self,
+        chosen: Sequence[Composition],
+        modules: Mapping[str, nn.Module],
+        cache: Kept | None = None,
+    ) -> RowActivations:
+        """What acts on rows.
 
         Args:
-            chosen: What acts on each row; ``None`` is the bare base.
+            chosen: The composition of each row; ``None`` is the bare base.
             modules: The modules by name.
+            cache: States that the forwards may begin at.
 
-        Yields:
-            Given the positions of the rows of one forward, a context to run it in.
+        Returns:
+            Given the positions of the rows of one forward, its activation.
 
         Raises:
-            UserError: One can't run, or something else is merged into the base.
+            UserError: If a composition can't run, or another one is merged into the base.
         """
-        chosen = self._beside_merged(chosen, modules)
-        made = {own: self.make(own, modules) for own in dict.fromkeys(chosen) if own is not None}
-        with ExitStack() as stack:
-            apart: dict[Composition, Attachment] = {
-                own: self._attached(one, stack) for own, one in made.items() if one.updates is None
-            }
-            sums = {own: one.updates for own, one in made.items() if one.updates is not None}
-            numbers: dict[Composition, int] = {own: n for n, own in enumerate(sums)}
-            depth = self.encoder.depth
-            layers = [min((at[0] for at in one), default=depth) for one in sums.values()]
-            beside = Sums(list(sums.values()))
-            stack.callback(beside.remove)
-
-            @contextmanager
-            def rows(chunk: list[int]) -> Iterator[None]:
-                own = [chosen[position] for position in chunk]
-                acts = [numbers.get(c) for c in own]
-                low = min((layers[act] for act in set(acts) if act is not None), default=depth)
-                with (
-                    together([apart.get(c) for c in own]),
-                    beside.on(acts),
-                    self.encoder.reuse.touching(low),
-                ):
-                    yield
-
-            yield rows
+        inside = merged_in(self.encoder)
+        if inside is not None:
+            _require_merged(inside, chosen, modules)
+            return RowActivations([None] * len(chosen), cache, inside)
+        made: dict[Composition, ActiveAdapter] = {
+            own: self.make(own, modules).adapter for own in dict.fromkeys(chosen) if own is not None
+        }
+        return RowActivations([made.get(own) for own in chosen], cache)
 
     def make(self, composition: Composition, modules: Mapping[str, nn.Module]) -> _Made:
         """A composition made ready, the kept one if it still is what it would be.
 
         Raises:
-            UserError: It can't run on this encoder.
+            UserError: If it can't run on this encoder.
         """
-        made = self._kept.pop(composition, None)
-        if made is None or not _still(made, modules):
-            made = self._new(composition, modules)
-        self._kept[composition] = made
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        return made
+        with self._lock:
+            made = self._kept.pop(composition, None)
+            if made is None or not _still(made, modules):
+                made = self._new(composition, modules)
+            self._kept[composition] = made
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+            return made
 
     def forget(self, module: nn.Module) -> None:
         """Let go of all that was made of a module."""
-        for composition, made in list(self._kept.items()):
-            if any(part is module for part in made.whole.named.values()):
-                del self._kept[composition]
+        with self._lock:
+            for composition, made in list(self._kept.items()):
+                if any(part is module for part in made.named.values()):
+                    del self._kept[composition]
 
     @contextmanager
     def merged(self, composition: Composition, modules: Mapping[str, nn.Module]) -> Iterator[None]:
         """Add a sum of LoRAs into the encoder's weights for as long as the block lasts.
 
         Raises:
-            UserError: It is something else, or something is merged already.
+            UserError: If it is something else, or something is merged already.
         """
-        made = self._new(composition, modules, sums=True)
-        if made.updates is None:
+        whole = Composed.checked(composition, modules)
+        updates = updates_of([(e, place(self.encoder, e)) for e in effects_of(whole)])
+        if updates is None:
             raise UserError(
                 "only LoRAs, stacks and fixed mixtures of them can be added into a base's weights",
                 where=show(composition),
             )
-        with merged(self.encoder, made.updates, (composition, made.whole.named)):
+        with merged(self.encoder, updates, (composition, whole.named)):
             yield
 
-    def _new(
-        self, composition: Composition, modules: Mapping[str, nn.Module], sums: bool = False
-    ) -> _Made:
+    def _new(self, composition: Composition, modules: Mapping[str, nn.Module]) -> _Made:
         whole = Composed.checked(composition, modules)
-        # What is added to positions that all rows share is no business of single rows.
-        together = sums or not projects_positions(self.encoder)
-        terms = terms_of(whole.effects()) if together else None
-        if terms is None:
-            with_hooks = Attachment(self.encoder, whole)
-            with_hooks.remove()
-            return _Made(whole, _mark(whole), None, with_hooks)
-        for effect in whole.effects():
-            if effect.place not in self._sites:
-                site = place(self.encoder, effect)
-                assert site is not None  # a low-rank update is one of a linear
-                self._sites[effect.place] = site
-        return _Made(whole, (), {at: (self._sites[at], own) for at, own in terms.items()})
+        adapter = ActiveAdapter(self.encoder, whole, batched=True)
+        return _Made(adapter, whole.named, () if adapter.updates is not None else _mark(whole))
 
-    def _attached(self, made: _Made, stack: ExitStack) -> Attachment:
-        attachment = made.attachment
-        assert attachment is not None
-        if attachment.attached:  # by a block around this one
-            attachment = Attachment(self.encoder, made.whole)
-        else:
-            attachment.attach()
-        stack.callback(attachment.remove)
-        return attachment
 
-    def _beside_merged(
-        self, chosen: Sequence[Composition], modules: Mapping[str, nn.Module]
-    ) -> Sequence[Composition]:
-        """What is left to do where a composition is in the weights: nothing for its rows."""
-        said = merged_in(self.encoder)
-        if said is None:
-            return chosen
-        composition, named = said
-        same = all(modules.get(name) is module for name, module in named.items())
-        for own in set(chosen):
-            if own != composition or not same:
-                raise UserError(
-                    f"{show(composition)} is merged into the base, and a row wants {show(own)}",
-                    todo="Leave the block of merged first",
-                )
-        return [None] * len(chosen)
+def _require_merged(
+    inside: Merged, chosen: Sequence[Composition], modules: Mapping[str, nn.Module]
+) -> None:
+    """Check that all rows are under the composition that is in the weights.
+
+    Raises:
+        UserError: If one is not.
+    """
+    composition, named = inside.said
+    same = all(modules.get(name) is module for name, module in named.items())
+    for own in set(chosen):
+        if own != composition or not same:
+            raise UserError(
+                f"{show(composition)} is merged into the base, and a row wants {show(own)}",
+                todo="Leave the block of merged first",
+            )
 
 
 def _mark(whole: Composed) -> Mark:
@@ -192,6 +192,7 @@ def _mark(whole: Composed) -> Mark:
 
 def _still(made: _Made, modules: Mapping[str, nn.Module]) -> bool:
     """Whether the names stand for the same modules as then, with the same values."""
-    named = made.whole.named
-    same = all(modules.get(name) is module for name, module in named.items())
-    return same and (made.updates is not None or made.mark == _mark(made.whole))
+    same = all(modules.get(name) is module for name, module in made.named.items())
+    whole = made.adapter.module
+    assert isinstance(whole, Composed)
+    return same and (made.adapter.updates is not None or made.mark == _mark(whole))

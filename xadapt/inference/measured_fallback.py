@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors, cache_folder
-from xadapt.backbones.cache.prefix_states import reused
+from xadapt.backbones.cache.prefix_states import shared_states
+from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import token_states
 from xadapt.composition.by_language import choices, for_language
 from xadapt.composition.composed import Composed
@@ -28,7 +29,7 @@ from xadapt.evaluation.systems import Side, System
 from xadapt.inference.adapted_encoder import Adapted
 from xadapt.inference.fallback_language import Relatives
 from xadapt.inference.shared_states import first_layer
-from xadapt.injection.attachment import Attachment
+from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.languages.match import find_same
 from xadapt.languages.tags import normalise
 
@@ -117,16 +118,14 @@ def choose_by(
             if own != ANY and not find_same(own, adapted.relatives.pivots):
                 parts.setdefault(own, for_language(adapted.composition, own))
     start = first_layer(adapted.encoder, parts.values(), adapted.modules)
-    shared = reused(adapted.encoder, start, cache_folder())
+    cache = shared_states(adapted.encoder, start, cache_folder())
     if PlainLines().claims(path, None):
         texts = [row.text for row in limited(list(PlainLines().read(path, tag)), LINES)]
-        with shared:
-            tried = _by_loss(adapted, texts, parts)
+        tried = _by_loss(adapted, texts, parts, cache)
         measure = f"{LOSS} on {len(texts)} lines"
     else:
         pairs = limited(read_pairs(Source(path, tag, normalise(pivot))), LINES)
-        with shared:
-            tried, rows = _by_retrieval(adapted, pairs, parts)
+        tried, rows = _by_retrieval(adapted, pairs, parts, cache)
         measure = f"{ACCURACY} on {rows} pairs"
     able = [one for one in tried if one.gain is not None and one.gain.low > 0]
     best = max(able, key=lambda one: one.gain.mean if one.gain else 0.0, default=None)
@@ -157,15 +156,18 @@ def _wanting(adapted: Adapted, languages: Sequence[str | None]) -> str:
 
 
 def _by_retrieval(
-    adapted: Adapted, pairs: Sequence[ParallelPair], parts: Mapping[str, Composition]
+    adapted: Adapted,
+    pairs: Sequence[ParallelPair],
+    parts: Mapping[str, Composition],
+    cache: Kept | None,
 ) -> tuple[list[Tried], int]:
     def side(part: Composition) -> Side:
-        return lambda texts: adapted.encode(texts, compositions=[part] * len(texts))
+        return lambda texts: adapted.encode(texts, compositions=[part] * len(texts), cache=cache)
 
     frozen = FrozenVectors(adapted.encoder, cache_folder())
 
     def bare(texts: Sequence[str]) -> NDArray[np.float32]:
-        return frozen.get(texts).cpu().numpy()
+        return frozen.get(texts, cache).cpu().numpy()
 
     systems = {name: System(side(part), bare) for name, part in parts.items()}
     found = bitext.evaluate(pairs, systems, base=BASE, control=False, resamples=1)
@@ -177,9 +179,12 @@ def _by_retrieval(
 
 
 def _by_loss(
-    adapted: Adapted, texts: Sequence[str], parts: Mapping[str, Composition]
+    adapted: Adapted,
+    texts: Sequence[str],
+    parts: Mapping[str, Composition],
+    cache: Kept | None,
 ) -> list[Tried]:
-    sums = {name: masked_losses(adapted, texts, part) for name, part in parts.items()}
+    sums = {name: masked_losses(adapted, texts, part, cache) for name, part in parts.items()}
     base, count = sums[BASE]
     return [
         Tried(
@@ -192,7 +197,10 @@ def _by_loss(
 
 
 def masked_losses(
-    adapted: Adapted, texts: Sequence[str], composition: Composition
+    adapted: Adapted,
+    texts: Sequence[str],
+    composition: Composition,
+    cache: Kept | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The loss of each text's tokens, summed, and how many they are; ``(n,)`` each.
 
@@ -200,6 +208,12 @@ def masked_losses(
 
     Source: the pseudo-log-likelihood of Salazar et al. 2020, https://arxiv.org/abs/1910.14659,
     there one token at a time.
+
+    Args:
+        adapted: Encoder and modules.
+        texts: Any number of texts.
+        composition: What acts on all of them.
+        cache: States that the forwards may begin at.
 
     Raises:
         UserError: The base has no mask token or no language-model head.
@@ -212,18 +226,15 @@ def masked_losses(
     head = encoder.mlm_head(whole.before_vocabulary)
     shown, hidden, owners = _hidden(encoder.tokenize(texts), mask, encoder.tokenizer)
     losses, counts = np.zeros(len(texts)), np.zeros(len(texts))
-    attachment = Attachment(encoder, whole)
-    try:
-        with torch.inference_mode(), attachment.on():
-            for chunk, states in token_states(encoder, shown):
-                for position, own in zip(chunk, states, strict=True):
-                    places = list(hidden[position])
-                    gold = torch.tensor(list(hidden[position].values()), device=own.device)
-                    lost = F.cross_entropy(head(own[places]).float(), gold, reduction="sum")
-                    losses[owners[position]] += float(lost)
-                    counts[owners[position]] += len(places)
-    finally:
-        attachment.remove()
+    rows = Activation.of(ActiveAdapter(encoder, whole), cache=cache)
+    with torch.inference_mode():
+        for chunk, states in token_states(encoder, shown, rows=rows):
+            for position, own in zip(chunk, states, strict=True):
+                places = list(hidden[position])
+                gold = torch.tensor(list(hidden[position].values()), device=own.device)
+                lost = F.cross_entropy(head(own[places]).float(), gold, reduction="sum")
+                losses[owners[position]] += float(lost)
+                counts[owners[position]] += len(places)
     return losses, counts
 
 

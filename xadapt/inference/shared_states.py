@@ -1,4 +1,4 @@
-"""Texts that several compositions read: what lies below the first module is computed once.
+"""Caches for texts that several compositions read: what lies below the first module, once.
 
 An encode of distinct texts under one composition keeps nothing, in memory or on disk: it pays only
 where a text is read again.
@@ -6,14 +6,13 @@ where a text is read again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from torch import nn
 
 from xadapt.backbones.cache.frozen_vectors import cache_folder
-from xadapt.backbones.cache.prefix_states import MEMORY_BYTES, PrefixStates, reused
+from xadapt.backbones.cache.prefix_states import MEMORY_BYTES, PrefixStates, shared_states
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.composition.by_language import choices
 from xadapt.composition.composed import Composed
@@ -47,48 +46,50 @@ def first_layer(
     return min((lowest(one.effects(), encoder.depth) for one in wholes), default=encoder.depth)
 
 
-def reused_by(*systems: System) -> AbstractContextManager[None]:
-    """Let several systems on one encoder share what lies below the first of their modules.
+def shared_cache(*systems: System) -> PrefixStates | None:
+    """A cache for several systems on one encoder, of what lies below the first of their modules.
 
-    Inside the block each text goes through these layers once, whichever of the systems read it.
-    One system alone shares nothing.
+    Handed to all of them, each text goes through these layers once, whichever of them reads it.
 
     Args:
-        systems: All that encode inside the block.
+        systems: All that are given the cache.
+
+    Returns:
+        The cache; ``None`` for one system alone, which shares nothing, or where a module acts in
+        the first layer or below.
 
     Raises:
-        UserError: A composition can't run.
+        UserError: If a composition can't run.
     """
     if len(systems) < 2:
-        return nullcontext()
+        return None
     encoder = systems[0].encoder
     start = min(first_layer(encoder, [one.composition], one.modules) for one in systems)
-    return reused(encoder, start, cache_folder())
+    return shared_states(encoder, start, cache_folder())
 
 
-def reused_again(system: System) -> Callable[[], AbstractContextManager[None]]:
-    """Let calls of one system share these states, from one block to the next.
+def repeated_cache(system: System) -> PrefixStates | None:
+    """A cache for several calls of one system that read the same texts.
 
     Args:
         system: What encodes; of its composition only values may change, such as weights.
 
     Returns:
-        Makes the block that a call runs in.
+        The cache; ``None`` where a module acts in the first layer or below.
 
     Raises:
-        UserError: The composition can't run.
+        UserError: If the composition can't run.
     """
     start = first_layer(system.encoder, [system.composition], system.modules)
     if start < 1:
-        return nullcontext
-    prefix = PrefixStates(system.encoder, start, cache_folder(), memory=MEMORY_BYTES)
-    return prefix.used
+        return None
+    return PrefixStates(system.encoder, start, cache_folder(), memory=MEMORY_BYTES)
 
 
-def repeated_in(
+def cache_within(
     system: System, texts: Sequence[str], compositions: Sequence[Composition] | None
-) -> AbstractContextManager[None]:
-    """The same for one call, where it has each text twice or more on the average.
+) -> PrefixStates | None:
+    """A cache for one call, if it has each text twice or more on the average.
 
     Args:
         system: What encodes.
@@ -96,7 +97,7 @@ def repeated_in(
         compositions: Those of the rows, if the call has them.
     """
     if not texts or 2 * len(set(texts)) > len(texts):
-        return nullcontext()
+        return None
     given = [system.composition] if compositions is None else compositions
     start = first_layer(system.encoder, given, system.modules)
-    return reused(system.encoder, start, cache_folder())
+    return shared_states(system.encoder, start, cache_folder())

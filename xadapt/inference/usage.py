@@ -17,7 +17,7 @@ from xadapt.composition.values import Composition, replaced
 from xadapt.core.errors import UserError
 from xadapt.inference.adapted_encoder import Adapted
 from xadapt.inference.locate import short_names
-from xadapt.injection.attachment import Attachment
+from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.modules.effects import Here, Place
 from xadapt.modules.mixing import Fused, Routed, routes
 from xadapt.report.usage import ALL, Cell, Usage
@@ -100,15 +100,10 @@ def _watched(
         )
         route.watch = own.add
         names[id(route.router)] = _names(route, whole)
-    attachment = Attachment(encoder, whole)
-    try:
-        with torch.inference_mode(), attachment.on():
-            for chunk, _ in token_states(encoder, encoder.tokenize(texts)):
-                progress(len(chunk))
-    finally:
-        attachment.remove()
-        for route in routes(whole.effects()):
-            route.watch = None
+    rows = Activation.of(ActiveAdapter(encoder, whole))
+    with torch.inference_mode():
+        for chunk, _ in token_states(encoder, encoder.tokenize(texts), rows=rows):
+            progress(len(chunk))
     cells: dict[tuple[str, tuple[str, ...]], list[Cell]] = {}
     for router, places in sums.items():
         cells.setdefault(names[router], []).extend(_cells(lang, places))

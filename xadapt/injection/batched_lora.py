@@ -1,15 +1,13 @@
-"""LoRAs that act on different rows of one batch, all by one hook a linear."""
+"""LoRAs that act on different rows of one batch, computed together at each linear."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from xadapt.backbones.families import SitePoint
 from xadapt.modules.effects import Place
@@ -32,10 +30,10 @@ class _Which:
     rows: Tensor | None
 
 
-class Sums:
-    """Sums of low-rank updates on one encoder, each on its own rows. Off at first.
+class RowSums:
+    """Sums of low-rank updates, each on its own rows of a batch.
 
-    What modules on different rows add is computed together: every row is multiplied by factors of
+    What sums on different rows add is computed together: every row is multiplied by factors of
     its own in one batched product. A batch whose rows are all under one sum takes the plain
     product, and rows under none are left as they are, bitwise.
 
@@ -44,51 +42,41 @@ class Sums:
 
     Args:
         sums: For each its updates with the linears that they are of.
+        acts: The number of the sum that acts on each row of the batch, ``None`` for none. Without,
+            the first acts on all rows, however many they are.
     """
 
-    def __init__(self, sums: Sequence[Updates]) -> None:
-        self._sums = sums
-        self._acts: Sequence[int | None] | None = None
+    def __init__(self, sums: Sequence[Updates], acts: Sequence[int | None] | None = None) -> None:
+        self._sums, self._acts = sums, acts
         self._seen: dict[tuple[int, ...], _Which | None] = {}
-        places = {place: site for own in sums for place, (site, _) in own.items()}
-        self._at = {p: tuple(i for i, own in enumerate(sums) if p in own) for p in places}
-        self._handles = [self._hook(place, site) for place, site in places.items()]
+        self._at: dict[str, dict[Place, SitePoint]] = {}
+        for own in sums:
+            for place, (site, _) in own.items():
+                self._at.setdefault(site.path, {})[place] = site
 
-    @contextmanager
-    def on(self, acts: Sequence[int | None]) -> Iterator[None]:
-        """Let the sums act inside the block.
+    def added(self, path: str, x: Tensor, y: Tensor) -> Tensor:
+        """The output of a linear with what the sums add to it.
 
         Args:
-            acts: The number of the sum that acts on each row of the batch, ``None`` for none.
+            path: Of the linear.
+            x: Its input, ``(batch, tokens, in)``.
+            y: Its output, ``(batch, tokens, out)``.
         """
-        before = self._acts
-        self._acts, self._seen = acts, {}
-        try:
-            yield
-        finally:
-            self._acts, self._seen = before, {}
-
-    def remove(self) -> None:
-        """Take all off the encoder for good."""
-        for handle in self._handles:
-            handle.remove()
-
-    def _hook(self, place: Place, site: SitePoint) -> Any:
-        def add(_: nn.Module, inputs: tuple[Tensor, ...], y: Tensor) -> Tensor | None:
-            which = self._which(self._at[place], y.device)
+        for place, site in self._at.get(path, {}).items():
+            able = tuple(number for number, own in enumerate(self._sums) if place in own)
+            which = self._which(able, y.device)
             if which is None:
-                return None
+                continue
             factors = [joined(self._sums[number][place][1]) for number in which.numbers]
-            x, part = inputs[0], y[..., site.start : site.stop]
+            inside, part = x, y[..., site.start : site.stop]
             if which.rows is not None:
-                x, part = x[which.rows], part[which.rows]
-            return _put(y, site, which.rows, _sum(x, part, factors, which.owners))
-
-        return site.module.register_forward_hook(add)
+                inside, part = x[which.rows], part[which.rows]
+            y = _put(y, site, which.rows, _sum(inside, part, factors, which.owners))
+        return y
 
     def _which(self, able: tuple[int, ...], device: torch.device) -> _Which | None:
         if self._acts is None:
-            return None
+            return _Which([0], torch.zeros(0, dtype=torch.long), None) if 0 in able else None
         if able not in self._seen:
             rows = [row for row, act in enumerate(self._acts) if act in able]
             own = [act for act in self._acts if act is not None and act in able]

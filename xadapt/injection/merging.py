@@ -2,63 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
 
+from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
+from xadapt.injection.activation import Activation
 from xadapt.injection.batched_lora import Updates
 from xadapt.modules.sums import joined
 
-_MERGED: WeakKeyDictionary[nn.Module, Any] = WeakKeyDictionary()
+
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """An update that is in the weights of a base for a while.
+
+    Attributes:
+        said: What `merged_in` tells meanwhile.
+        lowest: The lowest layer with changed weights; the depth if there is none.
+    """
+
+    said: Any
+    lowest: int
+
+    def activation(self, cache: Kept | None = None) -> Activation:
+        """For forwards under the update, which all rows go through.
+
+        Args:
+            cache: States that the forward may begin at.
+        """
+        return Activation(merged=self, cache=cache)
 
 
-def merged_in(encoder: Encoder) -> Any:
-    """What was said to be in an encoder's weights just now; ``None`` if they are its own."""
-    return _MERGED.get(encoder.model)
+def merged_in(encoder: Encoder) -> Merged | None:
+    """The update that is in an encoder's weights now; ``None`` if they are its own."""
+    found = encoder.guard.merged
+    assert found is None or isinstance(found, Merged)
+    return found
 
 
 @contextmanager
-def merged(encoder: Encoder, updates: Updates, said: Any) -> Iterator[None]:
+def merged(encoder: Encoder, updates: Updates, said: Any) -> Iterator[Merged]:
     """Add updates into the weights of an encoder for as long as the block lasts.
 
     The linears that are acted on get weights of their own for that time, rounded to the encoder's
-    dtype; all others stay where they are. Afterwards the very tensors from before are back.
+    dtype; all others stay where they are. Afterwards the very tensors from before are back. The
+    exchange waits until no forward runs. Inside the block, forwards of this base through changed
+    layers are refused in every thread, unless their activation is that of the update.
 
     Args:
         encoder: The frozen encoder.
         updates: Sums of low-rank updates, with the linears that they are of.
-        said: What `merged_in` tells meanwhile.
+        said: Kept with the update.
+
+    Yields:
+        The update; its activation is for `Encoder.run` and the functions over it.
 
     Raises:
-        UserError: Something is merged into it already, or its weights are quantised.
+        UserError: If something is merged into it already, its weights are quantised, or this thread
+            is inside a forward of it.
     """
-    if merged_in(encoder) is not None:
-        raise UserError(
-            "something is merged into this base already", todo="Leave that block before the next"
-        )
     if encoder.source.kind == "memory":
-        _ = encoder.identity  # is of the weights at hand: told before they change
-    before: dict[nn.Module, nn.Parameter] = {}
-    _MERGED[encoder.model] = said
-    try:
-        with torch.no_grad():
-            for linear, weight in _weights(updates).items():
-                before[linear] = linear.get_parameter("weight")
+        _ = encoder.identity  # is of the weights at hand: computed before they change
+    guard = encoder.guard
+    own = Merged(said, min((at[0] for at in updates), default=encoder.depth))
+    with guard.exchange():
+        if guard.merged is not None:
+            raise UserError(
+                "something is merged into this base already",
+                todo="Leave that block before the next",
+            )
+        new = _weights(updates)
+        before = {linear: linear.get_parameter("weight") for linear in new}
+        try:
+            for linear, weight in new.items():
                 linear.weight = nn.Parameter(weight.to(before[linear].dtype), requires_grad=False)
-        with encoder.reuse.touching(min((at[0] for at in updates), default=encoder.depth)):
-            yield
+        except BaseException:
+            _put(before)
+            raise
+        del new
+        guard.merged = own
+    try:
+        yield own
     finally:
-        for linear, own in before.items():
-            linear.weight = own
-        del _MERGED[encoder.model]
+        with guard.exchange():
+            _put(before)
+            guard.merged = None
 
 
+def _put(weights: Mapping[nn.Module, nn.Parameter]) -> None:
+    for linear, weight in weights.items():
+        linear.weight = weight
+
+
+@torch.no_grad()
 def _weights(updates: Updates) -> dict[nn.Module, torch.Tensor]:
     """New weights in fp32 of all linears that are acted on; slices of one linear share its."""
     found: dict[nn.Module, torch.Tensor] = {}

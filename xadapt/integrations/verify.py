@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
-from xadapt.injection.attachment import Attachment
+from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.integrations import adapters, peft, sentence_transformers, transformers_peft
 
 BRIDGES = {b.NAME: b for b in (adapters, peft, transformers_peft, sentence_transformers)}
@@ -87,9 +87,7 @@ def _difference(theirs: Tensor, ours: Tensor) -> float:
 
 
 def _own_states(encoder: Encoder, module: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
-    attachment = Attachment(encoder, module)
-    try:
-        with torch.no_grad(), attachment.on():
-            return encoder.run(encoder.embed(ids, mask), mask).float()
-    finally:
-        attachment.remove()
+    acts = Activation.of(ActiveAdapter(encoder, module))
+    with torch.no_grad():
+        hidden = encoder.embed(ids, mask, activation=acts)
+        return encoder.run(hidden, mask, activation=acts).float()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import nn
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors, cache_folder
 from xadapt.backbones.cache.prefix_states import MEMORY_BYTES, PrefixStates
+from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.data.records import (
@@ -48,36 +48,43 @@ class Judge:
 
     Attributes:
         scores: Of the trainer's module as it stands, by name; ``score`` is what is maximised.
-        evidence: What is claimed of encoder, module and head on the records.
+        evidence: What is claimed of encoder, module and head on the records. The last argument of
+            either is a cache of states.
     """
 
-    scores: Callable[[Trainer, Sequence[Any]], dict[str, float]]
-    evidence: Callable[[Encoder, nn.Module, Sequence[Any], Head | None], list[Evidence]]
+    scores: Callable[[Trainer, Sequence[Any], Kept | None], dict[str, float]]
+    evidence: Callable[
+        [Encoder, nn.Module, Sequence[Any], Head | None, Kept | None], list[Evidence]
+    ]
 
 
 def dev_scores(trainer: Trainer, dev: Sequence[Any]) -> dict[str, float]:
-    """Scores by name with the module attached; ``score`` is what is maximised."""
-    with reused_between(trainer):
-        return JUDGES[type(dev[0])].scores(trainer, dev)
+    """Scores of a run's module by name; ``score`` is what is maximised."""
+    return JUDGES[type(dev[0])].scores(trainer, dev, evaluation_cache(trainer))
 
 
-def reused_between(trainer: Trainer) -> AbstractContextManager[None]:
-    """Let all evaluations of a run share what lies below the first layer that something acts in.
+def evaluation_cache(trainer: Trainer) -> PrefixStates | None:
+    """The cache of states that all evaluations of a run share, below the first layer with a module.
 
-    A step never sees these states, so how often a run is judged changes nothing in it.
+    A step of training never sees these states, so how often a run is evaluated changes nothing in
+    it. It is ``None`` where something acts in the first layer or below.
     """
     if trainer.held_out is None:
         acting = (*trainer.turns, *trainer.forward.companions.values())
         start = min(one.first_layer for one in acting)
         if start < 1:
-            return nullcontext()
+            return None
         cache = trainer.run.cache
         trainer.held_out = PrefixStates(trainer.encoder, start, cache, memory=MEMORY_BYTES)
-    return trainer.held_out.used()
+    return trainer.held_out
 
 
 def evidence(
-    encoder: Encoder, module: nn.Module, dev: Sequence[Any], head: Head | None = None
+    encoder: Encoder,
+    module: nn.Module,
+    dev: Sequence[Any],
+    head: Head | None = None,
+    cache: Kept | None = None,
 ) -> list[Evidence]:
     """What is claimed of a module by its held-out part, beside the controls.
 
@@ -86,8 +93,9 @@ def evidence(
         module: The module; for a task, the whole composition it was trained inside.
         dev: Records it was not trained on.
         head: The task head that was trained beside it.
+        cache: States that the forwards may begin at.
     """
-    return JUDGES[type(dev[0])].evidence(encoder, module, dev, head) if dev else []
+    return JUDGES[type(dev[0])].evidence(encoder, module, dev, head, cache) if dev else []
 
 
 def head_of(trainer: Trainer) -> Head | None:
@@ -96,13 +104,15 @@ def head_of(trainer: Trainer) -> Head | None:
     return heads[0] if heads else None
 
 
-def _retrieval(trainer: Trainer, dev: Sequence[ParallelPair]) -> dict[str, float]:
+def _retrieval(
+    trainer: Trainer, dev: Sequence[ParallelPair], cache: Kept | None
+) -> dict[str, float]:
     """Accuracy both ways and in both modes on held-out pairs; ``score`` is their mean."""
     pivots = [pair.pivot for pair in dev]
-    frozen = trainer.frozen.get(pivots).cpu()
-    with trainer.acting.on():
-        texts = encode(trainer.encoder, [pair.text for pair in dev])
-        active = encode(trainer.encoder, pivots)
+    frozen = trainer.frozen.get(pivots, cache).cpu()
+    acts = trainer.acting.activation(cache=cache)
+    texts = encode(trainer.encoder, [pair.text for pair in dev], rows=acts)
+    active = encode(trainer.encoder, pivots, rows=acts)
     right = np.arange(len(dev))
     scores = {}
     for mode, side in (("language", frozen), ("both", active)):
@@ -115,11 +125,13 @@ def _retrieval(trainer: Trainer, dev: Sequence[ParallelPair]) -> dict[str, float
 
 
 def _bitext(
-    encoder: Encoder, module: nn.Module, dev: Sequence[ParallelPair], head: Head | None
+    encoder: Encoder,
+    module: nn.Module,
+    dev: Sequence[ParallelPair],
+    head: Head | None,
+    cache: Kept | None,
 ) -> list[Evidence]:
-    bench = Bench(encoder)
-    result = judge_bitext(bench, dev, module, controls=True)
-    bench.close()
+    result = judge_bitext(Bench(encoder, cache=cache), dev, module, controls=True)
     return [
         Evidence(
             task="bitext",
@@ -138,9 +150,14 @@ def _bitext(
 
 
 def _tagging(
-    encoder: Encoder, acting: Acting, head: Head, dev: Sequence[TaggedSentence], resamples: int
+    encoder: Encoder,
+    acting: Acting,
+    head: Head,
+    dev: Sequence[TaggedSentence],
+    resamples: int,
+    cache: Kept | None,
 ) -> list[Evidence]:
-    rows = acting.rows([sentence.lang for sentence in dev])
+    rows = acting.rows([sentence.lang for sentence in dev], cache)
     found = tag_scores(encoder, head, [sentence.words for sentence in dev], rows)
     labels = [decode(each, head.labels, head.scheme) for each in found]
     result = tagging.evaluate(dev, {MODULE: labels}, head.scheme, resamples=resamples)
@@ -159,29 +176,47 @@ def _tagging(
 
 
 def _classification(
-    encoder: Encoder, acting: Acting, head: Head, dev: Sequence[LabelledText], resamples: int
+    encoder: Encoder,
+    acting: Acting,
+    head: Head,
+    dev: Sequence[LabelledText],
+    resamples: int,
+    cache: Kept | None,
 ) -> list[Evidence]:
-    rows = acting.rows([record.lang for record in dev])
+    rows = acting.rows([record.lang for record in dev], cache)
     found = classes(encoder, head, [record.text for record in dev], rows)
     return _told(classification.evaluate(dev, {MODULE: found}, resamples=resamples))
 
 
 def _sts(
-    encoder: Encoder, acting: Acting, head: Head, dev: Sequence[ScoredPair], resamples: int
+    encoder: Encoder,
+    acting: Acting,
+    head: Head,
+    dev: Sequence[ScoredPair],
+    resamples: int,
+    cache: Kept | None,
 ) -> list[Evidence]:
     """The control besides TF-IDF is the cosine of the frozen base's vectors."""
     frozen = FrozenVectors(encoder, cache_folder())
-    sides = [frozen.get([getattr(r, s) for r in dev]).cpu().numpy() for s in ("left", "right")]
-    rows = acting.rows([record.left_lang for record in dev])
+    sides = [
+        frozen.get([getattr(r, side) for r in dev], cache).cpu().numpy()
+        for side in ("left", "right")
+    ]
+    rows = acting.rows([record.left_lang for record in dev], cache)
     found = pair_scores(encoder, head, [(record.left, record.right) for record in dev], rows)
     systems = {MODULE: found, BASE: sts.cosines(*sides)}
     return _told(sts.evaluate(dev, systems, resamples=resamples))
 
 
 def _qa(
-    encoder: Encoder, acting: Acting, head: Head, dev: Sequence[Question], resamples: int
+    encoder: Encoder,
+    acting: Acting,
+    head: Head,
+    dev: Sequence[Question],
+    resamples: int,
+    cache: Kept | None,
 ) -> list[Evidence]:
-    rows = acting.rows([record.lang for record in dev])
+    rows = acting.rows([record.lang for record in dev], cache)
     found = answers(encoder, head, [(record.question, record.passage) for record in dev], rows)
     texts = [answer.text for answer in found]
     return _told(qa.evaluate(dev, {MODULE: texts}, resamples=resamples))
@@ -193,11 +228,12 @@ def _arguments(
     head: Head,
     dev: Sequence[OpenTriples],
     resamples: int,
+    cache: Kept | None,
 ) -> list[Evidence]:
     """F1 of the arguments of given predicates; the control is what stands left and right."""
     assert isinstance(head, ArgumentHead)
     places = [[spans[0][:2] for spans in row.extractions] for row in dev]
-    rows = acting.rows([row.lang for row in dev])
+    rows = acting.rows([row.lang for row in dev], cache)
     found = argument_spans(encoder, head, [row.words for row in dev], places, rows)
     systems = {
         MODULE: open_ie.Said(found, found),
@@ -240,21 +276,21 @@ def _told(result: comparison.Result) -> list[Evidence]:
 def _by_head(judge: Callable[..., list[Evidence]]) -> Judge:
     """The judge of records that a task head answers: its first claim is the score."""
 
-    def scores(trainer: Trainer, dev: Sequence[Any]) -> dict[str, float]:
+    def scores(trainer: Trainer, dev: Sequence[Any], cache: Kept | None) -> dict[str, float]:
         head = head_of(trainer)
         assert head is not None
-        first = judge(trainer.encoder, trainer.acting, head, dev, 1)[0]
+        first = judge(trainer.encoder, trainer.acting, head, dev, 1, cache)[0]
         return {"score": first.value}
 
     def evidence(
-        encoder: Encoder, module: nn.Module, dev: Sequence[Any], head: Head | None
+        encoder: Encoder,
+        module: nn.Module,
+        dev: Sequence[Any],
+        head: Head | None,
+        cache: Kept | None,
     ) -> list[Evidence]:
         assert head is not None
-        acting = Acting(encoder, module)
-        try:
-            return judge(encoder, acting, head, dev, 1000)
-        finally:
-            acting.remove()
+        return judge(encoder, Acting(encoder, module), head, dev, 1000, cache)
 
     return Judge(scores, evidence)
 

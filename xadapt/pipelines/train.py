@@ -25,7 +25,7 @@ from xadapt.hub.opening import read_manifest
 from xadapt.injection.attachment import geometry
 from xadapt.modules.storage import build, parameter_count
 from xadapt.pipelines import run_folder as out_folder
-from xadapt.pipelines.held_out import dev_scores, evidence, head_of, reused_between
+from xadapt.pipelines.held_out import dev_scores, evaluation_cache, evidence, head_of
 from xadapt.pipelines.outcome import ALONE, Verify, manifest_of, publish, same_recipe, tags
 from xadapt.pipelines.training_composition import Inside, inside
 from xadapt.training.loop import Trainer
@@ -157,8 +157,8 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
         twin = _twin(recipe, job, loaded, encoder, within, say) if job.controls else None
         if main:
             head = head_of(trainer)
-            with reused_between(trainer):
-                found = evidence(encoder, trainer.acting.module, loaded.dev, head)
+            cache = evaluation_cache(trainer)
+            found = evidence(encoder, trainer.acting.module, loaded.dev, head, cache)
             manifest = manifest.model_copy(update={"evidence": found})
             write_text(job.out / out_folder.STATE / "recipe.yaml", _as_yaml(recipe))
             publish(job.out, job.base, module, encoder, manifest, verify, twin, head)

@@ -18,7 +18,7 @@ from xadapt.data.loading.records import Source, limited, read_pairs
 from xadapt.data.records import ParallelPair, Record, TaggedSentence
 from xadapt.functional.tag_scheme import to_labels
 from xadapt.inference.adapted_encoder import Adapted
-from xadapt.inference.shared_states import reused_again
+from xadapt.inference.shared_states import repeated_cache
 from xadapt.objectives.translation_ranking import TranslationRanking
 from xadapt.tasks.assess.tagging import READERS
 from xadapt.tasks.predict.tagger import Tagger, scores
@@ -71,11 +71,10 @@ def ranking(adapted: Adapted, pairs: Sequence[ParallelPair]) -> Loss:
     frozen = FrozenVectors(adapted.encoder, cache_folder())
     pivot = frozen.get([pair.pivot for pair in pairs]).cpu()
     texts = [pair.text for pair in pairs]
-    again = reused_again(adapted)
+    cache = repeated_cache(adapted)
 
     def measure(composition: Composition) -> float:
-        with again():
-            vectors = adapted.encode(texts, compositions=[composition] * len(texts))
+        vectors = adapted.encode(texts, compositions=[composition] * len(texts), cache=cache)
         text = torch.from_numpy(vectors)
         values = objective.loss(text, pivot, keys["text_keys"], keys["rows"], memory).values
         return float(values.mean())
@@ -99,12 +98,11 @@ def cross_entropy(tagger: Tagger, rows: Sequence[TaggedSentence]) -> Loss:
             todo=f"It gives {', '.join(tagger.head.labels[:12])}",
         ) from None
 
-    again = reused_again(tagger.adapted)
+    cache = repeated_cache(tagger.adapted)
 
     def measure(composition: Composition) -> float:
-        acts = tagger.adapted.acting(len(rows), None, [composition] * len(rows))
-        with acts as acting, again():
-            logs = scores(tagger.adapted.encoder, tagger.head, words, acting)
+        acts = tagger.adapted.acting(len(rows), None, [composition] * len(rows), cache)
+        logs = scores(tagger.adapted.encoder, tagger.head, words, acts)
         gold = np.concatenate([np.take_along_axis(own, np.array([want]).T, 1)[:, 0]
                                for own, want in zip(logs, wanted, strict=True)])  # fmt: skip
         return float(-gold[gold > -1e4].mean())

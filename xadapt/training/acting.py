@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from functools import cached_property
 
 from torch import Tensor, nn
 
+from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows
-from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.protocol import Backbone
 from xadapt.composition.composed import Chosen
 from xadapt.core.errors import UserError
-from xadapt.injection.attachment import Attachment, together
+from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.modules.effects import BELOW, effects_of
 
 Langs = Sequence[str] | None
 
 
 class Acting:
-    """A module or a composition on the encoder for the length of a run; off between forwards.
+    """A module or a composition made ready for the forwards of a run.
 
     Args:
         encoder: The frozen encoder.
@@ -29,28 +29,29 @@ class Acting:
         UserError: It doesn't fit the encoder.
     """
 
-    def __init__(self, encoder: Encoder, module: nn.Module) -> None:
+    def __init__(self, encoder: Backbone, module: nn.Module) -> None:
         self.module = module.to(encoder.device)
         self.by_language = isinstance(module, Chosen)
         wholes = module.can_be.values() if isinstance(module, Chosen) else (self.module,)
-        self._attached = {id(whole): Attachment(encoder, whole) for whole in wholes}
+        self._ready = {id(whole): ActiveAdapter(encoder, whole) for whole in wholes}
 
-    def on(self, langs: Langs = None) -> AbstractContextManager[None]:
-        """Let it act inside the block.
+    def activation(self, langs: Langs = None, cache: Kept | None = None) -> Activation:
+        """What acts in one forward.
 
         Args:
             langs: The language of each row of the batch, where it chooses by language.
+            cache: States that the forward may begin at.
 
         Raises:
-            UserError: They are needed, and the objective does not tell them.
+            UserError: If languages are needed and not given.
         """
         if not isinstance(self.module, Chosen):
-            [attachment] = self._attached.values()
-            return attachment.on()
+            [adapter] = self._ready.values()
+            return Activation.of(adapter, cache=cache)
         langs = self.needed(langs) or ()
         chosen = {tag: self.module.of(tag) for tag in set(langs)}
-        acts = {tag: self._attached.get(id(whole)) for tag, whole in chosen.items()}
-        return together([acts[tag] for tag in langs])
+        acts = {tag: self._ready.get(id(whole)) for tag, whole in chosen.items()}
+        return Activation.by_row([acts[tag] for tag in langs], cache=cache)
 
     def needed(self, langs: Langs) -> Langs:
         """The languages of rows, if it chooses by them.
@@ -66,19 +67,24 @@ class Acting:
             )
         return langs if self.by_language else None
 
-    def rows(self, langs: Sequence[str]) -> Rows:
-        """For encoding: given positions in a list of rows, a context to run them in."""
-        return lambda chunk: self.on([langs[position] for position in chunk])
+    def rows(self, langs: Sequence[str], cache: Kept | None = None) -> Rows:
+        """For encoding: given positions in a list of rows, the activation of their forward.
+
+        Args:
+            langs: The language of each row of the list.
+            cache: As for `activation`.
+        """
+        return lambda chunk: self.activation([langs[position] for position in chunk], cache)
 
     @property
     def first_layer(self) -> int:
         """The lowest layer something acts in, -1 for the embeddings."""
-        return min(attachment.first_layer for attachment in self._attached.values())
+        return min(adapter.first_layer for adapter in self._ready.values())
 
     @cached_property
     def by_token(self) -> bool:
         """Whether what acts in the layers looks at each token by itself, alike in all rows."""
-        effects = [e for own in self._attached.values() for e in effects_of(own.module)]
+        effects = [e for own in self._ready.values() for e in effects_of(own.module)]
         return not self.by_language and all(
             e.reads != "here" and not e.by_row for e in effects if e.layer != BELOW
         )
@@ -90,7 +96,7 @@ class Acting:
         Raises:
             UserError: That differs from language to language.
         """
-        undo = [attachment.before_vocabulary for attachment in self._attached.values()]
+        undo = [adapter.before_vocabulary for adapter in self._ready.values()]
         if len(undo) > 1 and any(undo):
             raise UserError(
                 "tokens can't be predicted through the invertible maps of several languages",
@@ -98,8 +104,3 @@ class Acting:
                 todo="Train inside one composition, not by language",
             )
         return undo[0]
-
-    def remove(self) -> None:
-        """Take it off the encoder for good."""
-        for attachment in self._attached.values():
-            attachment.remove()

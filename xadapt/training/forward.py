@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,14 +17,14 @@ from xadapt.backbones.cache.prefix_states import PrefixStates
 from xadapt.backbones.encoder.encode import chunks, dimension
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.packing import Packs
+from xadapt.injection.activation import Activation
 from xadapt.objectives.contract import States, View
 from xadapt.training.acting import Acting
 from xadapt.training.processes import Processes
 from xadapt.training.tokenized import Row, Tokenized
 
 Owned = tuple[Row, str | None]
-Context = Callable[[], AbstractContextManager[None]]
-Acts = Callable[[list[int]], AbstractContextManager[None]]
+Acts = Callable[[list[int]], Activation | None]
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Forward:
         frozen: Where vectors of rows without the module come from.
         processes: The processes of the run.
         batch_tokens: Padded tokens in one forward at most.
-        companions: The run's other, frozen modules, attached, by name.
+        companions: The run's other, frozen modules, by name.
         grad_cache: Whether the activations of a forward are computed again for its gradient.
     """
 
@@ -103,14 +102,14 @@ class Forward:
             return self.encoder.pool(states.hidden, states.mask)
 
     def _acts(self, view: View) -> Acts:
-        """What acts on a view: given positions of its rows, a context to run them in."""
+        """What acts on a view: given positions of its rows, the activation of their forward."""
         if view.module is True:
-            langs = view.langs
-            return lambda rows: self.acting.on(langs and [langs[i] for i in rows])
+            acting, langs = self.acting, view.langs
+            return lambda rows: acting.activation(langs and [langs[i] for i in rows])
         if view.module:
-            other = self.companions[view.module]
-            return lambda rows: other.on()
-        return lambda rows: nullcontext()
+            other = self.companions[view.module].activation()
+            return lambda rows: other
+        return lambda rows: None
 
     def _pooled(self, groups: list[list[Owned]], gathered: bool) -> list[Tensor]:
         """Pool all groups of rows in shared forwards; equal rows are encoded once."""
@@ -129,7 +128,7 @@ class Forward:
         rows, parts = [row for row, _ in owned], []
         for chunk in self._chunks(rows):
             langs = [tag for tag in (owned[i][1] for i in chunk) if tag is not None]
-            acts = partial(self.acting.on, langs or None)
+            acts = self.acting.activation(langs or None)
             own = [rows[i] for i in chunk]
             parts.append(self._again(partial(self._vectors, own, acts, self._packs(own))))
         return torch.cat(parts)[self._back(rows)] if parts else self._none()
@@ -142,14 +141,14 @@ class Forward:
         self.padded -= packs.saved
         return packs if packs.saved else None
 
-    def _vectors(self, rows: list[Row], acts: Context, packs: Packs | None) -> Tensor:
-        with acts():
-            hidden, mask, start = self._enter(rows, None, None)
-            if packs is None:
-                return self.encoder.pool(self._run(hidden, mask, start, None), mask)
-            lines, owner = packs.pack(hidden)
-            states = self.encoder.run(lines, (owner > 0).long(), start, owner=owner)
-            return self.encoder.pool(packs.unpack(states), mask)
+    def _vectors(self, rows: list[Row], acts: Activation, packs: Packs | None) -> Tensor:
+        hidden, mask, start = self._enter(rows, acts, None, None)
+        if packs is None:
+            return self.encoder.pool(self._run(hidden, mask, start, None, acts), mask)
+        lines, owner = packs.pack(hidden)
+        real = (owner > 0).long()
+        states = self.encoder.run(lines, real, start, owner=owner, activation=acts)
+        return self.encoder.pool(packs.unpack(states), mask)
 
     def _again(self, forward: Callable[[], Any]) -> Any:
         """What a forward gives; under ``grad_cache`` its activations are computed again later.
@@ -182,28 +181,29 @@ class Forward:
         parts = []
         for chunk in self._chunks(rows):
             begins = None if second is None else [second[i] for i in chunk]
-            own = partial(self._within, acts, chunk, [rows[i] for i in chunk], begins, stop, cached)
+            # Bound here, so that a forward computed again for its gradient has the same activation.
+            own = partial(
+                self._through, [rows[i] for i in chunk], acts(chunk), begins, stop, cached
+            )
             parts.append(self._again(own))
         return _joined(parts, self._back(rows))
-
-    def _within(self, acts: Acts, chunk: list[int], *given: Any) -> tuple[Tensor, Tensor]:
-        with acts(chunk):
-            return self._through(*given)
 
     def _through(
         self,
         rows: list[Row],
+        acts: Activation | None,
         second: Sequence[int] | None,
         stop: int | None,
         cached: bool = True,
     ) -> tuple[Tensor, Tensor]:
         """One forward up to a layer: states and mask."""
-        hidden, mask, start = self._enter(rows, second, stop, cached)
-        return self._run(hidden, mask, start, stop), mask
+        hidden, mask, start = self._enter(rows, acts, second, stop, cached)
+        return self._run(hidden, mask, start, stop, acts), mask
 
     def _enter(
         self,
         rows: list[Row],
+        acts: Activation | None,
         second: Sequence[int] | None,
         stop: int | None,
         cached: bool = True,
@@ -216,7 +216,7 @@ class Forward:
             hidden, mask = prefix.batch(keys)
             return hidden, mask, prefix.start
         tokens, mask = self.encoder.batch(rows)
-        return self.encoder.embed(tokens, mask, second), mask, 0
+        return self.encoder.embed(tokens, mask, second, acts), mask, 0
 
     @property
     def start(self) -> int:
@@ -238,18 +238,25 @@ class Forward:
         # Real tokens first: relative positions must not count the padding between the two.
         order = mask.argsort(dim=1, descending=True, stable=True)
         states = _picked(torch.cat([left.hidden, right.hidden], 1), order)
-        with acts(list(range(len(rows)))):
-            states = self._run(states, mask.gather(1, order), start, stop)
-            states = _picked(states, order.argsort(dim=1))
-            first, second = states.split([left.mask.shape[1], right.mask.shape[1]], dim=1)
-            first = self._run(first, left.mask, stop, last)
-            second = self._run(second, right.mask, stop, last)
+        own = acts(list(range(len(rows))))
+        states = self._run(states, mask.gather(1, order), start, stop, own)
+        states = _picked(states, order.argsort(dim=1))
+        first, second = states.split([left.mask.shape[1], right.mask.shape[1]], dim=1)
+        first = self._run(first, left.mask, stop, last, own)
+        second = self._run(second, right.mask, stop, last, own)
         return States(first, left.mask, States(second, right.mask))
 
-    def _run(self, hidden: Tensor, mask: Tensor, start: int, stop: int | None) -> Tensor:
+    def _run(
+        self,
+        hidden: Tensor,
+        mask: Tensor,
+        start: int,
+        stop: int | None,
+        acts: Activation | None,
+    ) -> Tensor:
         if start == stop:
             return hidden
-        return self.encoder.run(hidden, mask, start, stop)
+        return self.encoder.run(hidden, mask, start, stop, activation=acts)
 
     def _chunks(self, rows: list[Row]) -> Iterator[list[int]]:
         for chunk in chunks([len(row) for row in rows], self.batch_tokens):

@@ -35,19 +35,19 @@ SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_
 
 
 class Trainer:
-    """Trains one module, once: after `train` the encoder is as it was.
+    """Trains one module, once. The encoder stays as it is.
 
     Args:
         encoder: The frozen encoder.
-        module: The module; it is attached until the training is over.
+        module: The module.
         tasks: Objectives with their records.
         run: Schedule, folder and callables.
         companions: Frozen modules that views may name.
-        inside: What is attached in the module's place, one after the other from step to step:
+        inside: What acts in the module's place, one after the other from step to step:
             compositions of it with others, which stay as they are.
 
     Attributes:
-        held_out: States of rows the run is judged by, kept by its judge from one time to the next.
+        held_out: Cache of states of the held-out rows, kept from one evaluation to the next.
 
     Raises:
         UserError: An objective needs a head that the base lacks.
@@ -104,13 +104,6 @@ class Trainer:
             UserError: The loss or the gradient is not finite, or the checkpoint doesn't fit.
             KeyboardInterrupt: After Ctrl-C, with a checkpoint of the last whole step written.
         """
-        try:
-            return self._train(resume)
-        finally:
-            for acting in (*self.turns, *self.forward.companions.values()):
-                acting.remove()
-
-    def _train(self, resume: bool) -> checkpoint.Progress:
         self.run.folder.mkdir(parents=True, exist_ok=True)
         if resume:
             self.progress, self.best = checkpoint.load(

@@ -14,10 +14,11 @@ from tiny_training import module_for, shaken
 from two_caches import fill
 
 from xadapt.backbones.cache import prefix_states as room
-from xadapt.backbones.cache.prefix_states import MEMORY_BYTES, PrefixStates, reused
+from xadapt.backbones.cache.prefix_states import MEMORY_BYTES, PrefixStates, shared_states
 from xadapt.backbones.encoder.encode import encode
 from xadapt.inference.adapted_encoder import Adapted
-from xadapt.injection.attachment import Attachment, geometry
+from xadapt.injection.activation import Activation, ActiveAdapter
+from xadapt.injection.attachment import geometry
 from xadapt.modules.storage import build
 
 
@@ -102,23 +103,24 @@ def test_without_a_folder_or_where_it_cannot_be_written_memory_does(tmp_path):
 
 
 @pytest.mark.parametrize("family", ["bert", "deberta-v3", "t5"])
-def test_forwards_in_the_block_are_those_outside(family, tmp_path, monkeypatch):
+def test_forwards_from_cached_states_are_those_from_tokens(family, tmp_path, monkeypatch):
     encoder = tiny_encoder(family)
     module = shaken(module_for(encoder, rank=2, layers=[2, 4]))
-    attachment = Attachment(encoder, module)
+    adapter = ActiveAdapter(encoder, module)
     texts = [*TEXTS, TEXTS[0], TEXTS[3]]
 
-    def three():
-        bare = encode(encoder, texts)
-        with attachment.on():
-            whole = encode(encoder, texts[1:])
-        some = encode(encoder, texts, rows=lambda chunk: attachment.on(range(0, len(chunk), 2)))
-        return bare, whole, some
+    def three(cache=None):
+        bare = encode(encoder, texts, rows=Activation(cache=cache))
+        whole = encode(encoder, texts[1:], rows=Activation.of(adapter, cache=cache))
+
+        def even(chunk):
+            return Activation.of(adapter, range(0, len(chunk), 2), cache=cache)
+
+        return bare, whole, encode(encoder, texts, rows=even)
 
     expected = three()
     counts = Counts(monkeypatch)
-    with PrefixStates(encoder, 2, tmp_path, memory=MEMORY_BYTES).used():
-        got = three()
+    got = three(PrefixStates(encoder, 2, tmp_path, memory=MEMORY_BYTES))
     for one, other in zip(got, expected, strict=True):
         assert torch.allclose(one, other, atol=1e-5)
     assert counts.taken() == {0: len(TEXTS), 2: 3 * len(texts) - 1}
@@ -128,11 +130,10 @@ def test_forwards_in_the_block_are_those_outside(family, tmp_path, monkeypatch):
 
 def test_at_equal_shape_the_first_and_the_next_reading_are_bitwise_the_whole_way():
     encoder = tiny_encoder()
-    attachment = Attachment(encoder, shaken(module_for(encoder, rank=2, layers=[2, 4])))
-    with attachment.on():
-        expected = encode(encoder, TEXTS)
-        with reused(encoder, attachment.first_layer):
-            first, again = encode(encoder, TEXTS), encode(encoder, TEXTS)
+    adapter = ActiveAdapter(encoder, shaken(module_for(encoder, rank=2, layers=[2, 4])))
+    expected = encode(encoder, TEXTS, rows=Activation.of(adapter))
+    cached = Activation.of(adapter, cache=shared_states(encoder, adapter.first_layer))
+    first, again = (encode(encoder, TEXTS, rows=cached) for _ in range(2))
     assert torch.equal(first, expected) and torch.equal(again, expected)
 
 
@@ -141,17 +142,16 @@ def test_below_a_module_at_the_bottom_nothing_is_kept(kind, monkeypatch):
     encoder = tiny_encoder()
     in_embeddings = {"width": 4, "layers": [3, 4], "invertible": "nice"}
     options = {"lora": {"rank": 2}, "none": {"layers": "all"}, "bottleneck": in_embeddings}[kind]
-    attachment = Attachment(encoder, shaken(build(kind, options, geometry(encoder))))
+    adapter = ActiveAdapter(encoder, shaken(build(kind, options, geometry(encoder))))
     counts = Counts(monkeypatch)
-    with attachment.on(), reused(encoder, attachment.first_layer):
-        for _ in range(2):
-            encode(encoder, TEXTS)
-        assert (encoder.reuse.kept is None) == (kind != "none")
+    cache = shared_states(encoder, adapter.first_layer)
+    assert (cache is None) == (kind != "none")
+    for _ in range(2):
+        encode(encoder, TEXTS, rows=Activation.of(adapter, cache=cache))
     bottom = counts.taken()[0]
     assert bottom == (len(TEXTS) if kind == "none" else 2 * len(TEXTS))
-    with reused(encoder, 3), attachment.on():  # whoever says so, states are not mistaken
-        counts.taken()
-        encode(encoder, TEXTS)
+    wrong = Activation.of(adapter, cache=shared_states(encoder, 3))
+    encode(encoder, TEXTS, rows=wrong)  # a cache above where the module acts is not used
     assert counts.taken() == ({0: 7, 3: 7} if kind == "none" else {0: 7})
 
 
@@ -161,10 +161,10 @@ def test_what_is_merged_below_is_not_passed_over():
     both = Adapted(encoder, {"de": de, "up": shaken(module_for(encoder, rank=2, layers=[2, 4]))})
     with both.merged("de") as one:
         expected = one.encode(TEXTS)
-    with reused(encoder, 2):
-        both.with_("up").encode(TEXTS)
-        with both.merged("de") as one:
-            np.testing.assert_array_equal(one.encode(TEXTS), expected)
+    cache = shared_states(encoder, 2)
+    both.with_("up").encode(TEXTS, cache=cache)
+    with both.merged("de") as one:
+        np.testing.assert_array_equal(one.encode(TEXTS, cache=cache), expected)
 
 
 def test_memory_is_bounded_and_the_rest_lies_on_disk(tmp_path, monkeypatch):
@@ -185,10 +185,8 @@ def test_memory_is_bounded_and_the_rest_lies_on_disk(tmp_path, monkeypatch):
     counts = Counts(monkeypatch)
     for _ in range(2):
         assert torch.allclose(full.entering(own)[0], expected, atol=1e-6)
-    with reused(encoder, 1):
-        assert encoder.reuse.kept.limit == MEMORY_BYTES  # nowhere else to go
-    with reused(encoder, 1, tmp_path):
-        assert encoder.reuse.kept.limit == room.LIMIT_BYTES
+    assert shared_states(encoder, 1).limit == MEMORY_BYTES  # nowhere else to go
+    assert shared_states(encoder, 1, tmp_path).limit == room.LIMIT_BYTES
     assert full.bytes == full.limit and counts.taken() == {0: 2 * (len(own) - 3)}
 
 

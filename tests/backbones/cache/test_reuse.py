@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pytest
 from torch import Tensor
 
-from xadapt.backbones.cache.reuse import Key, Reuse
+from xadapt.backbones.cache.reuse import Key
+from xadapt.backbones.frames import Bare, usable
 
 
 class At:
@@ -19,39 +20,23 @@ class At:
 
 
 @pytest.mark.parametrize(
-    ("acting", "stop", "may"),
+    ("lowest", "stop", "may"),
     [
-        ((), None, True),
-        ((2,), None, True),
-        ((3, 2), None, True),
-        ((3, 1), None, False),
-        ((-1,), None, False),
-        ((), 3, True),
-        ((), 2, False),
-        ((), 1, False),
+        (None, None, True),
+        (2, None, True),
+        (3, None, True),
+        (1, None, False),
+        (-1, None, False),
+        (None, 3, True),
+        (None, 2, False),
+        (None, 1, False),
     ],
 )
 def test_states_are_begun_at_where_nothing_acts_below(
-    acting: tuple[int, ...], stop: int | None, may: bool
+    lowest: int | None, stop: int | None, may: bool
 ) -> None:
-    reuse, states = Reuse(), At(2)
-    blocks = [reuse.touching(layer) for layer in acting]
-    for block in blocks:
-        block.__enter__()
-    assert reuse.up_to(stop) is None
-    with reuse.using(states):
-        assert (reuse.up_to(stop) is states) == may
-    assert reuse.up_to(stop) is None
-    for block in blocks:
-        block.__exit__(None, None, None)
-    with reuse.using(states):
-        assert reuse.up_to(None) is states
-
-
-def test_blocks_end_with_an_error_and_give_back_what_was_there() -> None:
-    reuse, outer, inner = Reuse(), At(1), At(3)
-    with reuse.using(outer):
-        with pytest.raises(ZeroDivisionError), reuse.using(inner), reuse.touching(0):
-            raise ZeroDivisionError
-        assert reuse.up_to(None) is outer
-    assert reuse.kept is None
+    states = At(2)
+    assert (usable(states, stop, lowest) is states) == may
+    assert usable(None, stop, lowest) is None
+    if lowest is None:
+        assert (Bare(states).begins_at(stop) is states) == may and Bare().begins_at(stop) is None

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +8,7 @@ from tiny_training import module_for, shaken
 
 from xadapt.backbones.encoder.encode import chunks, dimension, encode, pooled
 from xadapt.backbones.encoder.pooling import Pooling
-from xadapt.injection.attachment import Attachment
+from xadapt.injection.activation import Activation, ActiveAdapter
 
 
 @given(st.lists(st.integers(0, 60), max_size=40), st.integers(1, 200))
@@ -49,15 +47,12 @@ def test_no_texts_and_other_poolings():
 
 def test_rows_may_have_different_modules():
     encoder = tiny_encoder()
-    attachment = Attachment(encoder, shaken(module_for(encoder)))
+    adapter = ActiveAdapter(encoder, shaken(module_for(encoder)))
     bare = encode(encoder, TEXTS)
-    with attachment.on():
-        through = encode(encoder, TEXTS)
+    through = encode(encoder, TEXTS, rows=Activation.of(adapter))
 
-    @contextmanager
     def rows(chunk):
-        with attachment.on([at for at, position in enumerate(chunk) if position % 2]):
-            yield
+        return Activation.of(adapter, [at for at, n in enumerate(chunk) if n % 2])
 
     mixed = encode(encoder, TEXTS, batch_tokens=40, rows=rows)
     assert torch.allclose(mixed[1::2], through[1::2], atol=1e-5)

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from tiny_commands import Place, good
 from tiny_counts import Counts
 from tiny_models import tiny_encoder
-from tiny_training import module_for, pairs, shaken
+from tiny_training import hooks_do_nothing, module_for, pairs, shaken
 from torch import nn
 
 from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.evaluation.tfidf import NAME as TFIDF
-from xadapt.injection.attachment import Attachment
+from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.tasks.assess import alignment
 
 
@@ -32,8 +32,7 @@ def test_the_sides_are_the_base_and_the_module() -> None:
     np.testing.assert_array_equal(encode(encoder, texts).numpy(), bare)  # off again
     assert bench.through(module) is bench.through(module)
     bench.close()
-    assert not encoder.model._forward_hooks
-    assert not any(m._forward_hooks for m in encoder.model.modules())
+    assert hooks_do_nothing(encoder)
 
 
 def test_no_texts_go_through_a_module() -> None:
@@ -115,11 +114,7 @@ def alone(encoder: Encoder, module: nn.Module | None, texts: list[str]) -> NDArr
     """Vectors through a module, with nothing shared."""
     if module is None:
         return encode(encoder, texts).numpy()
-    attachment = Attachment(encoder, module)
-    with attachment.on():
-        vectors = encode(encoder, texts).numpy()
-    attachment.remove()
-    return vectors
+    return encode(encoder, texts, rows=Activation.of(ActiveAdapter(encoder, module))).numpy()
 
 
 def test_open_both_finds_the_twin_only_when_asked(place: Place, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from tiny_commands import Place, good, xadapt
 from tiny_counts import Counts
 from tiny_models import tiny_encoder
 from tiny_tagging import train
-from tiny_training import module_for, shaken, tagged
+from tiny_training import hooks_do_nothing, module_for, shaken, tagged
 
 from xadapt.composition.text import parse
 from xadapt.core.errors import UserError
@@ -82,7 +81,7 @@ def test_the_bare_base_may_be_an_expert(tagger: Tagger) -> None:
 
 def test_nothing_is_left_on_the_encoder(tagger: Tagger) -> None:
     room.emea(tagger, ROWS[:2], TWO, steps=1)
-    assert not any(m._forward_hooks for m in ENCODER.model.modules())
+    assert hooks_do_nothing(ENCODER)
     bare = scores(ENCODER, tagger.head, ROWS[:1])[0]
     assert decode(bare, tagger.head.labels, "bio") == tagger.tag(ROWS[:1], compositions=[None])[0]
 
@@ -118,10 +117,10 @@ def test_steps_share_what_lies_below_the_experts(
     for number, name in enumerate("abc"):
         upper = module_for(ENCODER, rank=2, layers=[2, 4])
         tagger.adapted.modules[name] = shaken(upper, number, 0.5)
-    plain = room.reused
-    monkeypatch.setattr(room, "reused", lambda *_: nullcontext())
+    plain = room.shared_states
+    monkeypatch.setattr(room, "shared_states", lambda *_: None)
     expected = entropy(tagger, 3, ROWS, monkeypatch)
-    monkeypatch.setattr(room, "reused", plain)
+    monkeypatch.setattr(room, "shared_states", plain)
     counts = Counts(monkeypatch)
     assert entropy(tagger, 3, ROWS, monkeypatch) == pytest.approx(expected, abs=1e-5)
     assert counts.taken() == {0: len(set(ROWS)), 2: 4 * len(ROWS)}

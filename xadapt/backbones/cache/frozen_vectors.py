@@ -16,8 +16,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import dimension, encode
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.frames import Bare
 from xadapt.backbones.shared_forwards import by_first, is_first
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_file, sweep
@@ -45,7 +47,7 @@ class FrozenVectors:
     interrupted computation goes on at the piece it was in.
 
     Args:
-        encoder: The frozen encoder. No module may be on while vectors are added.
+        encoder: The frozen encoder. While a module is merged into it, new vectors are refused.
         folder: Where pieces lie; ``None`` keeps them in memory alone.
     """
 
@@ -56,15 +58,29 @@ class FrozenVectors:
         self._sealed = 0
         self.reused = 0
 
-    def add(self, texts: Iterable[str], progress: Callable[[int], None] | None = None) -> None:
-        """Make sure the vectors of these texts are there."""
+    def add(
+        self,
+        texts: Iterable[str],
+        progress: Callable[[int], None] | None = None,
+        cache: Kept | None = None,
+    ) -> None:
+        """Make sure the vectors of these texts are there.
+
+        Args:
+            texts: Any number of texts.
+            progress: Told how many texts are done.
+            cache: States that the forwards may begin at, and leave there.
+
+        Raises:
+            UserError: If there are new texts while a module is merged into the encoder.
+        """
         new = [text for text in dict.fromkeys(texts) if text not in self._row]
         if not new:
             return
         found: list[Tensor] = []
         for start in range(0, len(new), PIECE):
             piece = new[start : start + PIECE]
-            found.append(self._piece(piece, progress))
+            found.append(self._piece(piece, progress, cache))
         self._vectors = torch.cat([self._vectors, *found])
         self._row.update({text: len(self._row) + i for i, text in enumerate(new)})
 
@@ -72,9 +88,14 @@ class FrozenVectors:
         """How many distinct texts have no vector yet."""
         return sum(text not in self._row for text in dict.fromkeys(texts))
 
-    def get(self, texts: Sequence[str]) -> Tensor:
-        """The vectors ``(n, dim)`` of texts, in fp32 on the encoder's device."""
-        self.add(texts)
+    def get(self, texts: Sequence[str], cache: Kept | None = None) -> Tensor:
+        """The vectors ``(n, dim)`` of texts, in fp32 on the encoder's device.
+
+        Args:
+            texts: Any number of texts.
+            cache: As for `add`.
+        """
+        self.add(texts, cache=cache)
         rows = torch.tensor([self._row[text] for text in texts], dtype=torch.long)
         return self._vectors[rows].to(self.encoder.device)
 
@@ -96,7 +117,9 @@ class FrozenVectors:
         rows = [own[text] if text in own else self._vectors[self._row[text]] for text in texts]
         return torch.stack(rows).to(self.encoder.device)
 
-    def _piece(self, texts: list[str], progress: Callable[[int], None] | None) -> Tensor:
+    def _piece(
+        self, texts: list[str], progress: Callable[[int], None] | None, cache: Kept | None
+    ) -> Tensor:
         path = self.folder / "vectors" / f"{self._key(texts)}.safetensors" if self.folder else None
         known = by_first(lambda: _read(path) if path else None)
         if known is not None and known.shape == (len(texts), self._vectors.shape[1]):
@@ -104,7 +127,7 @@ class FrozenVectors:
             if progress:
                 progress(len(texts))
             return known
-        vectors = encode(self.encoder, texts, progress=progress)
+        vectors = encode(self.encoder, texts, rows=Bare(cache), progress=progress)
         if path and is_first():
             self._keep(path, vectors)
         return vectors

@@ -8,7 +8,6 @@ import json
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -37,10 +36,11 @@ class PrefixStates:
     without a folder they are in memory. A piece is named by everything its states depend on.
 
     Rows are either added beforehand (`add`, as training does, which reads each many times), or
-    taken in as forwards meet them (`used`), which costs no forward more than without.
+    taken in as forwards meet them (`entering`), which costs no forward more than without. It is
+    handed to forwards as the cache of their activation.
 
     Args:
-        encoder: The frozen encoder. Nothing may act below the layer while rows are added.
+        encoder: The frozen encoder.
         start: The layer, 1 or higher.
         folder: Where pieces lie; ``None`` keeps them in memory alone.
         limit: Bytes that all states may take at most; rows that would take more are not kept.
@@ -87,13 +87,6 @@ class PrefixStates:
     def has(self, keys: Sequence[Key]) -> bool:
         """Whether the states of all these rows are there."""
         return all(key in self._place for key in keys)
-
-    def used(self) -> AbstractContextManager[None]:
-        """Let every forward in the block (`xadapt.backbones.encoder.encode`) begin here if it may.
-
-        Rows whose states are not there yet leave them here, as long as there is room.
-        """
-        return self.encoder.reuse.using(self)
 
     def entering(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
         """As `batch`, for any rows; equal rows that are not there are computed once."""
@@ -185,24 +178,24 @@ class PrefixStates:
         return hashlib.sha256(json.dumps([facts, keys]).encode()).hexdigest()
 
 
-def reused(
-    encoder: Encoder, start: int, folder: Path | None = None
-) -> AbstractContextManager[None]:
-    """Compute what enters a layer once for each row, in all forwards inside the block.
+def shared_states(encoder: Encoder, start: int, folder: Path | None = None) -> PrefixStates | None:
+    """A cache of what enters a layer, for forwards that read the same rows.
 
     For commands that read the same texts through several systems. Up to 512 MiB of states stay in
     memory, more lie in the folder; a command that stays below writes nothing.
 
     Args:
         encoder: The frozen encoder.
-        start: The lowest layer that something attached inside the block acts in. Below 1 there is
-            nothing to keep. In a block inside another the outer one's states are taken.
+        start: The lowest layer that something acts in, in all these forwards.
         folder: Where states beyond that go, up to 16 GiB; without it they are not kept.
+
+    Returns:
+        The cache; ``None`` if the layer is below 1, where there is nothing to keep.
     """
-    if start < 1 or encoder.reuse.kept is not None:
-        return nullcontext()
+    if start < 1:
+        return None
     limit = LIMIT_BYTES if folder else MEMORY_BYTES
-    return PrefixStates(encoder, start, folder, limit, MEMORY_BYTES).used()
+    return PrefixStates(encoder, start, folder, limit, MEMORY_BYTES)
 
 
 def _read(path: Path) -> Tensor | None:

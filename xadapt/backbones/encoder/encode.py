@@ -1,4 +1,4 @@
-"""Texts to vectors through whatever acts on the encoder just now.
+"""Texts to vectors, each row through what the caller says acts on it.
 
 Inside `xadapt.backbones.shared_forwards.sharing` several processes share the forwards.
 """
@@ -6,16 +6,17 @@ Inside `xadapt.backbones.shared_forwards.sharing` several processes share the fo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.frames import ActsInForward
 from xadapt.backbones.shared_forwards import forwards
 
 Progress = Callable[[int], None]
-Rows = Callable[[list[int]], AbstractContextManager]
+Rows = Callable[[list[int]], ActsInForward | None] | ActsInForward
+"""What acts on rows: one activation for all forwards, or made from the positions of each one's."""
 
 
 def encode(
@@ -29,11 +30,11 @@ def encode(
     """Encode texts, sorted by length inside, without gradient.
 
     Args:
-        encoder: The encoder; modules that are on act.
+        encoder: The encoder.
         texts: Any number of texts.
         batch_tokens: Padded tokens in one forward at most.
-        rows: Given the positions of the texts of one forward, a context to run it in; this is
-            how different rows get different modules.
+        rows: What acts: an activation for all texts, or a function that is given the positions of
+            the texts of one forward and returns its activation, ``None`` for the bare base.
         progress: Told how many texts were encoded after each forward.
 
     Returns:
@@ -43,8 +44,7 @@ def encode(
     out: Tensor | None = None
 
     def compute(chunk: list[int]) -> Tensor:
-        with rows(chunk) if rows else nullcontext():
-            return pooled(encoder, [ids[i] for i in chunk]).cpu()
+        return pooled(encoder, [ids[i] for i in chunk], acting(rows, chunk)).cpu()
 
     order = chunks([len(row) for row in ids], batch_tokens)
     with torch.inference_mode():
@@ -68,7 +68,7 @@ def token_states(
     """States of token sequences after the last layer, or an earlier one, sorted by length inside.
 
     Args:
-        encoder: The encoder; modules that are on act.
+        encoder: The encoder.
         ids: Any number of token sequences.
         second: For each of them where its second segment begins, as for `Encoder.embed`.
         stop: One past the last layer that is run; all if not given.
@@ -80,9 +80,8 @@ def token_states(
     """
 
     def compute(chunk: list[int]) -> Tensor:
-        with rows(chunk) if rows else nullcontext():
-            begins = None if second is None else [second[i] for i in chunk]
-            return forward(encoder, [ids[i] for i in chunk], begins, stop)[0]
+        begins = None if second is None else [second[i] for i in chunk]
+        return forward(encoder, [ids[i] for i in chunk], begins, stop, acting(rows, chunk))[0]
 
     order = chunks([len(row) for row in ids], batch_tokens)
     yield from forwards(ids, order, compute, encoder.device)
@@ -93,25 +92,38 @@ def forward(
     ids: Sequence[Sequence[int]],
     second: Sequence[int] | None = None,
     stop: int | None = None,
+    activation: ActsInForward | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """One forward of token sequences; from kept states on where `Encoder.reuse` allows it.
+    """One forward of token sequences; from cached states on where the activation allows it.
 
     Args:
-        encoder: The encoder; modules that are on act.
+        encoder: The encoder.
         ids: Token sequences.
         second: As for `token_states`.
         stop: As for `token_states`.
+        activation: What acts on the rows; without, the bare base.
 
     Returns:
         States ``(batch, tokens, width)`` and mask ``(batch, tokens)``.
     """
-    kept = encoder.reuse.up_to(stop)
+    kept = None if activation is None else activation.begins_at(stop)
     if kept is not None:
         begins = [None] * len(ids) if second is None else second
         hidden, mask = kept.entering([(tuple(row), b) for row, b in zip(ids, begins, strict=True)])
-        return encoder.run(hidden, mask, kept.start, stop), mask
+        return encoder.run(hidden, mask, kept.start, stop, activation=activation), mask
     tokens, mask = encoder.batch(ids)
-    return encoder.run(encoder.embed(tokens, mask, second), mask, 0, stop), mask
+    hidden = encoder.embed(tokens, mask, second, activation)
+    return encoder.run(hidden, mask, 0, stop, activation=activation), mask
+
+
+def acting(rows: Rows | None, chunk: list[int]) -> ActsInForward | None:
+    """What acts on the rows of one forward.
+
+    Args:
+        rows: As for `encode`.
+        chunk: Positions of the rows.
+    """
+    return rows(chunk) if callable(rows) else rows
 
 
 def dimension(encoder: Encoder) -> int:
@@ -122,9 +134,19 @@ def dimension(encoder: Encoder) -> int:
     return encoder.width * len(pooling.modes)
 
 
-def pooled(encoder: Encoder, ids: Sequence[Sequence[int]]) -> Tensor:
-    """One forward of token sequences to sentence vectors ``(n, dim)``."""
-    return encoder.pool(*forward(encoder, ids))
+def pooled(
+    encoder: Encoder,
+    ids: Sequence[Sequence[int]],
+    activation: ActsInForward | None = None,
+) -> Tensor:
+    """One forward of token sequences to sentence vectors ``(n, dim)``.
+
+    Args:
+        encoder: The encoder.
+        ids: Token sequences.
+        activation: As for `forward`.
+    """
+    return encoder.pool(*forward(encoder, ids, activation=activation))
 
 
 def chunks(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:

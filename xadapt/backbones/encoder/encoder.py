@@ -6,6 +6,7 @@ equals the transformers model. Nothing here trains: every weight is frozen, and 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,18 +16,20 @@ from torch import Tensor, nn
 from xadapt.backbones import fingerprint as prints
 from xadapt.backbones import loading, quantized
 from xadapt.backbones.bases import Base, resolve
-from xadapt.backbones.cache.reuse import Reuse
 from xadapt.backbones.encoder import masked_lm, sbert_files
 from xadapt.backbones.encoder.pooling import Pooling, pool
 from xadapt.backbones.encoder.slices import Slices
 from xadapt.backbones.families import Family, SitePoint, family_of, points
+from xadapt.backbones.frames import ActsInForward, forwarding, guard_of
 from xadapt.backbones.limits import max_length, padding_id
+from xadapt.backbones.tokenizing import call_tokenizer
 
 
 class Encoder:
     """A frozen base with its tokenizer and its own way of pooling.
 
-    Made by :meth:`from_pretrained`, or by :meth:`wrap` from a model in memory.
+    Nothing on it changes during a forward, so any number of threads may use it at once. It is made
+    by :meth:`from_pretrained`, or by :meth:`wrap` from a model in memory.
 
     Attributes:
         base: What the user called it.
@@ -40,8 +43,8 @@ class Encoder:
         depth: Number of layers.
         width: Size of a token state.
         max_length: Most tokens kept of a text, special ones among them.
-        mask: The mask of the latest forward, for modules that read it.
-        reuse: What acts on it just now, and the states that forwards may begin at.
+        guard: Keeps forwards apart from exchanges of the weights; shared by all encoders around
+            the same model.
     """
 
     def __init__(
@@ -65,8 +68,8 @@ class Encoder:
         self._masked_lm: nn.Module | None = None
         self._print: prints.Fingerprint | None = None
         self._skip: tuple[str, int] | None = None
-        self.mask: Tensor | None = None
-        self.reuse = Reuse()
+        self.guard = guard_of(model)
+        self._loading = threading.Lock()
 
     @classmethod
     def from_pretrained(cls, base: str, *, dtype: str = "auto", device: str = "auto") -> Encoder:
@@ -144,9 +147,10 @@ class Encoder:
     @property
     def identity(self) -> prints.Fingerprint:
         """The fingerprint in its parts; computed once, from the weights as stored."""
-        if self._print is None:
-            self._print = prints.fingerprint(self.stored_model(), self.tokenizer, self.family)
-        return self._print
+        with self._loading:
+            if self._print is None:
+                self._print = prints.fingerprint(self.stored_model(), self.tokenizer, self.family)
+            return self._print
 
     @property
     def fingerprint(self) -> str:
@@ -169,7 +173,9 @@ class Encoder:
             return []
         prompt, lower = self.pooling.prompt, self.pooling.lower
         full = [(prompt + text).lower() if lower else prompt + text for text in texts]
-        rows = self.tokenizer(full, truncation=True, max_length=self.max_length, padding=False)
+        rows = call_tokenizer(
+            self.tokenizer, full, truncation=True, max_length=self.max_length, padding=False
+        )
         return [list(row) for row in rows["input_ids"]]
 
     def batch(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -187,7 +193,13 @@ class Encoder:
             mask[row, : len(one)] = 1
         return tokens.to(self.device), mask.to(self.device)
 
-    def embed(self, tokens: Tensor, mask: Tensor, second: Sequence[int] | None = None) -> Tensor:
+    def embed(
+        self,
+        tokens: Tensor,
+        mask: Tensor,
+        second: Sequence[int] | None = None,
+        activation: ActsInForward | None = None,
+    ) -> Tensor:
         """What enters layer 0: ``(batch, tokens)`` to ``(batch, tokens, width)``.
 
         Args:
@@ -196,13 +208,18 @@ class Encoder:
             second: For each row where its second segment begins, as
                 `xadapt.backbones.encoder.pairs.Pair` has it; without, all is one segment. It
                 counts only in bases that tell segments apart by token types.
+            activation: What acts on the rows; without, the bare base.
+
+        Raises:
+            UserError: The activation was made for another base.
         """
-        self.mask = mask
-        if second is None or (getattr(self.model.config, "type_vocab_size", 0) or 0) < 2:
-            return self._slices.embed(tokens, mask)
-        place = torch.arange(tokens.shape[1], device=tokens.device)
-        begins = torch.tensor(list(second), device=tokens.device)
-        return self._slices.embed(tokens, mask, (place >= begins[:, None]).long() * mask)
+        types = None
+        if second is not None and (getattr(self.model.config, "type_vocab_size", 0) or 0) > 1:
+            place = torch.arange(tokens.shape[1], device=tokens.device)
+            begins = torch.tensor(list(second), device=tokens.device)
+            types = (place >= begins[:, None]).long() * mask
+        with forwarding(self.guard, activation, mask, 0):
+            return self._slices.embed(tokens, mask, types)
 
     def run(
         self,
@@ -211,6 +228,7 @@ class Encoder:
         start: int = 0,
         stop: int | None = None,
         owner: Tensor | None = None,
+        activation: ActsInForward | None = None,
     ) -> Tensor:
         """Take states through the layers ``start`` to ``stop - 1``.
 
@@ -222,16 +240,18 @@ class Encoder:
                 too, where the family has one.
             owner: The number of the row each token is of, ``(batch, tokens)``, where several
                 lie on a line (`Packs`): tokens attend to those of their own row alone.
+            activation: What acts on the rows; without, the bare base.
 
         Returns:
             States ``(batch, tokens, width)`` in the encoder's dtype. Gradients flow to ``hidden``.
 
         Raises:
-            UserError: The range is not inside the base's layers.
+            UserError: The range is not inside the base's layers, the activation was made for
+                another base, or other weights are merged into this one.
         """
         stop = self.depth if stop is None else stop
-        self.mask = mask
-        return self._slices.run(hidden.to(self.dtype), mask, start, stop, owner)
+        with forwarding(self.guard, activation, mask, stop):
+            return self._slices.run(hidden.to(self.dtype), mask, start, stop, owner)
 
     def pool(self, states: Tensor, mask: Tensor) -> Tensor:
         """One vector a text, as the base's own files say: ``(batch, dim)`` in float32.
@@ -260,9 +280,10 @@ class Encoder:
         Raises:
             UserError: The base has none.
         """
-        if self._masked_lm is None:
-            loaded = masked_lm.load(self.source, self.family, self.dtype)
-            self._masked_lm = loaded.to(self.device)
+        with self._loading:
+            if self._masked_lm is None:
+                loaded = masked_lm.load(self.source, self.family, self.dtype)
+                self._masked_lm = loaded.to(self.device)
         return masked_lm.head(self._masked_lm, before_vocabulary)
 
     def sites(self, layer: int, name: str) -> list[SitePoint]:

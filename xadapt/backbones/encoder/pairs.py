@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.tokenizing import call_tokenizer
 from xadapt.core.errors import UserError
 
 Place = tuple[int, int]
@@ -61,7 +62,8 @@ def tokenize_pairs(encoder: Encoder, lefts: Sequence[str], rights: Sequence[str]
     """
     if not lefts:
         return []
-    rows = encoder.tokenizer(
+    rows = call_tokenizer(
+        encoder.tokenizer,
         _lowered(encoder, lefts),
         _lowered(encoder, rights),
         truncation="longest_first",
@@ -95,7 +97,8 @@ def tokenize_windows(
     if not questions:
         return []
     room = encoder.max_length - encoder.max_length // 3
-    rows = encoder.tokenizer(
+    rows = call_tokenizer(
+        encoder.tokenizer,
         _cut(encoder, _lowered(encoder, questions), encoder.max_length // 3),
         _lowered(encoder, passages),
         truncation="only_second",
@@ -139,8 +142,12 @@ def _trimmed(text: str, start: int, stop: int) -> Place | None:
 
 def _cut(encoder: Encoder, questions: Sequence[str], most: int) -> list[str]:
     """Each question up to its last token that fits."""
-    rows = encoder.tokenizer(
-        list(questions), add_special_tokens=False, return_offsets_mapping=True, padding=False
+    rows = call_tokenizer(
+        encoder.tokenizer,
+        list(questions),
+        add_special_tokens=False,
+        return_offsets_mapping=True,
+        padding=False,
     )
     return [
         question if len(own) <= most else question[: own[most - 1][1]]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.tokenizing import call_tokenizer
 from xadapt.core.errors import UserError
 
 
@@ -42,7 +43,8 @@ def tokenize_words(encoder: Encoder, sentences: Sequence[Sequence[str]]) -> list
     if not sentences:
         return []
     lower = encoder.pooling.lower
-    rows = encoder.tokenizer(
+    rows = call_tokenizer(
+        encoder.tokenizer,
         [[word.lower() if lower else word for word in words] for words in sentences],
         is_split_into_words=True,
         truncation=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import nn
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors, cache_folder
 from xadapt.backbones.cache.prefix_states import MEMORY_BYTES, PrefixStates
+from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.data.readers.cldr_graph import build, resolve
@@ -19,7 +19,8 @@ from xadapt.data.records import ParallelPair
 from xadapt.evaluation import bitext, entities
 from xadapt.evaluation.systems import Side, System
 from xadapt.inference.open_module import open_module
-from xadapt.injection.attachment import Attachment, geometry
+from xadapt.injection.activation import Activation, ActiveAdapter
+from xadapt.injection.attachment import geometry
 from xadapt.modules.storage import load_module
 
 BASE = "frozen base"
@@ -39,48 +40,54 @@ class Bench:
     Args:
         encoder: The frozen encoder.
         progress: Told how many texts were encoded.
+        cache: States that all forwards may begin at; without, the bench keeps its own.
     """
 
-    def __init__(self, encoder: Encoder, progress: Callable[[int], None] | None = None) -> None:
-        self.encoder, self.progress = encoder, progress
+    def __init__(
+        self,
+        encoder: Encoder,
+        progress: Callable[[int], None] | None = None,
+        cache: Kept | None = None,
+    ) -> None:
+        self.encoder, self.progress, self.cache = encoder, progress, cache
         self.frozen = FrozenVectors(encoder, cache_folder())
-        self._sides: dict[int, tuple[Attachment, Side]] = {}
+        self._sides: dict[int, tuple[ActiveAdapter, Side]] = {}
         self._prefix: PrefixStates | None = None
 
     def bare(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of the frozen base."""
-        with self._shared():
-            return self.frozen.get(texts).cpu().numpy()
+        return self.frozen.get(texts, self._shared()).cpu().numpy()
 
     def through(self, module: nn.Module) -> Side:
         """A side whose texts go through a module; the same one each time it is asked for."""
         if id(module) in self._sides:
             return self._sides[id(module)][1]
-        attachment = Attachment(self.encoder, module.to(self.encoder.device))
+        adapter = ActiveAdapter(self.encoder, module.to(self.encoder.device))
 
         def side(texts: Sequence[str]) -> NDArray[np.float32]:
-            again = len(self._sides) > 1 or self._prefix_holds()
-            with attachment.on(), self._shared() if again else nullcontext():
-                return encode(self.encoder, texts, progress=self.progress).numpy()
+            again = self.cache is not None or len(self._sides) > 1 or self._prefix_holds()
+            rows = Activation.of(adapter, cache=self._shared() if again else None)
+            return encode(self.encoder, texts, rows=rows, progress=self.progress).numpy()
 
-        self._sides[id(module)] = (attachment, side)
+        self._sides[id(module)] = (adapter, side)
         return side
 
     def close(self) -> None:
-        """Take the modules off the encoder again, and let go of what they shared."""
+        """Let go of the modules and of the states that they shared."""
         self._prefix = None
-        while self._sides:
-            self._sides.popitem()[1][0].remove()
+        self._sides.clear()
 
-    def _shared(self) -> AbstractContextManager[None]:
-        """From the lowest layer of the modules on, if nobody else has said so already."""
+    def _shared(self) -> Kept | None:
+        """The cache that was given, or one of what enters the lowest layer of the modules."""
+        if self.cache is not None:
+            return self.cache
         start = min((at.first_layer for at, _ in self._sides.values()), default=0)
-        if start < 1 or self.encoder.reuse.kept is not None:
-            return nullcontext()
+        if start < 1:
+            return None
         if self._prefix is None or self._prefix.start > start:
             folder = cache_folder()
             self._prefix = PrefixStates(self.encoder, start, folder, memory=MEMORY_BYTES)
-        return self._prefix.used()
+        return self._prefix
 
     def _prefix_holds(self) -> bool:
         """Whether the base left states here; it leaves none where its vectors were on disk."""

@@ -10,7 +10,7 @@ from xadapt.data.readers.labelled_text import LabelledTexts
 from xadapt.data.readers.squad import Squad
 from xadapt.evaluation import classification, qa
 from xadapt.evaluation.comparison import Result
-from xadapt.inference.shared_states import reused_by
+from xadapt.inference.shared_states import shared_cache
 from xadapt.languages.tags import normalise
 from xadapt.tasks.predict.answer_finder import AnswerFinder
 from xadapt.tasks.predict.classifier import Classifier
@@ -53,8 +53,8 @@ def evaluate_classification(
         Classifier, base, modules, compose=compose, against=against, head=head, dtype=dtype
     )
     _tell_unknown({row.label for row in rows}, each[GIVEN].head.labels, say)
-    with reused_by(*(one.adapted for one in each.values())):
-        systems = {name: one.classify(texts, tags) for name, one in each.items()}
+    cache = shared_cache(*(one.adapted for one in each.values()))
+    systems = {name: one.classify(texts, tags, cache=cache) for name, one in each.items()}
     return classification.evaluate(rows, systems, base=AGAINST if against is not None else None)
 
 
@@ -91,8 +91,8 @@ def evaluate_qa(
     each = load_each(
         AnswerFinder, base, modules, compose=compose, against=against, head=head, dtype=dtype
     )
-    with reused_by(*(one.adapted for one in each.values())):
-        found = {name: one.answer(asked, tags) for name, one in each.items()}
+    cache = shared_cache(*(one.adapted for one in each.values()))
+    found = {name: one.answer(asked, tags, cache=cache) for name, one in each.items()}
     systems = {name: [answer.text for answer in own] for name, own in found.items()}
     return qa.evaluate(rows, systems, base=AGAINST if against is not None else None)
 

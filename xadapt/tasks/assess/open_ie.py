@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from xadapt.backbones.cache.reuse import Kept
 from xadapt.data.readers.conllu_trees import ConlluTrees
 from xadapt.data.records import OpenTriples
 from xadapt.data.transforms.open_ie import open_triples
 from xadapt.evaluation import open_ie as measures
-from xadapt.inference.shared_states import reused_by
+from xadapt.inference.shared_states import shared_cache
 from xadapt.languages.tags import normalise
 from xadapt.tasks.predict.open_ie import Extractor
 from xadapt.tasks.predict.predictor import AGAINST, GIVEN
@@ -69,22 +70,32 @@ def evaluate_open_ie(
         beside = Extractor.load(extractor.tagger.adapted.encoder, **own)
         several = {AGAINST: beside, **several}
     parts = [part.adapted for one in several.values() for part in (one.tagger, one.finder)]
-    with reused_by(*parts):
-        said = {name: judged(one, rows, tags) for name, one in several.items()}
+    cache = shared_cache(*parts)
+    said = {name: judged(one, rows, tags, cache) for name, one in several.items()}
     said[measures.LEFT_RIGHT] = measures.guessed(rows, said[GIVEN].found)
     return measures.evaluate(rows, said, base=AGAINST if len(several) > 1 else None)
 
 
 def judged(
-    extractor: Extractor, rows: Sequence[OpenTriples], languages: Sequence[str | None] | None = None
+    extractor: Extractor,
+    rows: Sequence[OpenTriples],
+    languages: Sequence[str | None] | None = None,
+    cache: Kept | None = None,
 ) -> measures.Said:
-    """What an extractor says of sentences, by itself and with the right predicates given."""
+    """What an extractor says of sentences, by itself and with the right predicates given.
+
+    Args:
+        extractor: The two taggers.
+        rows: The sentences.
+        languages: A tag for each, where a composition chooses by language.
+        cache: States that the forwards may begin at.
+    """
     words = [row.words for row in rows]
     right = [[(start, stop) for (start, stop, _), *_ in row.extractions] for row in rows]
-    found = extractor.predicates(words, languages)
+    found = extractor.predicates(words, languages, cache)
     return measures.Said(
-        extractor.finder.find(words, found, languages),
-        extractor.finder.find(words, right, languages),
+        extractor.finder.find(words, found, languages, cache=cache),
+        extractor.finder.find(words, right, languages, cache=cache),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from xadapt.evaluation import sts
 from xadapt.evaluation.comparison import Result
 from xadapt.inference.adapted_encoder import Adapted
 from xadapt.inference.locate import locate
-from xadapt.inference.shared_states import reused_by
+from xadapt.inference.shared_states import shared_cache
 from xadapt.languages.tags import normalise
 from xadapt.tasks.assess.alignment import BASE
 from xadapt.tasks.predict.pair_scorer import PairScorer
@@ -76,16 +77,17 @@ def evaluate_sts(
         pairs = [(row.left, row.right) for row in rows]
         tags = None if left is None else [left] * len(rows)
         each = load_each(PairScorer, encoder, folders, compose=compose, against=against, head=head)
-        with reused_by(*(one.adapted for one in each.values())):
-            systems |= {name: one.score(pairs, tags) for name, one in each.items()}
+        cache = shared_cache(*(one.adapted for one in each.values()))
+        systems |= {name: one.score(pairs, tags, cache=cache) for name, one in each.items()}
     else:
         given = {AGAINST: against} if against is not None else {}
         sides = {
             name: _adapted(encoder, folders, expression, left is not None)
             for name, expression in {**given, GIVEN: compose}.items()
         }
-        with reused_by(*sides.values()):
-            systems |= {n: _cosines(rows, one.encode, left, right) for n, one in sides.items()}
+        cache = shared_cache(*sides.values())
+        for name, one in sides.items():
+            systems[name] = _cosines(rows, partial(one.encode, cache=cache), left, right)
     return sts.evaluate(rows, systems, base=BASE if against is None else AGAINST)
 
 

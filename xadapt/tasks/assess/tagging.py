@@ -11,7 +11,7 @@ from xadapt.data.records import TaggedSentence
 from xadapt.evaluation import tagging
 from xadapt.functional.tag_scheme import Scheme, to_labels
 from xadapt.inference.locate import locate
-from xadapt.inference.shared_states import reused_by
+from xadapt.inference.shared_states import shared_cache
 from xadapt.languages.tags import normalise
 from xadapt.tasks.predict.emea import NAME
 from xadapt.tasks.predict.emea import emea as labels_by_emea
@@ -83,8 +83,8 @@ def evaluate_tagging(
             for name, steps in ((EQUAL, 0), (GIVEN, emea))
         }
         return tagging.evaluate(rows, found, scheme, base=EQUAL)
-    with reused_by(*(one.adapted for one in each.values())):
-        found = {name: one.tag(words, tags) for name, one in each.items()}
+    cache = shared_cache(*(one.adapted for one in each.values()))
+    found = {name: one.tag(words, tags, cache=cache) for name, one in each.items()}
     return tagging.evaluate(rows, found, scheme, base=AGAINST if against is not None else None)
 
 

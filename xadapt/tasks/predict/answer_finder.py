@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,9 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from xadapt.backbones.encoder.encode import Rows, token_states
+from xadapt.backbones.cache.reuse import Kept
+from xadapt.backbones.encoder.encode import Rows, acting, token_states
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.pairs import Place, tokenize_windows
+from xadapt.backbones.frames import ActsInForward
 from xadapt.composition.values import Composition
 from xadapt.heads.head import Head, HeadTask
 from xadapt.tasks.predict.predictor import Predictor
@@ -48,6 +49,7 @@ class AnswerFinder(Predictor):
         *,
         compositions: Sequence[Composition] | None = None,
         most_tokens: int = MOST_TOKENS,
+        cache: Kept | None = None,
     ) -> list[Answer]:
         """The best answer to each question.
 
@@ -56,12 +58,13 @@ class AnswerFinder(Predictor):
             languages: A tag for each question, where the composition chooses by language.
             compositions: Another composition for each question.
             most_tokens: Length of an answer at most.
+            cache: As for `Adapted.encode`.
 
         Raises:
             UserError: As for `Adapted.encode`.
         """
-        with self.adapted.acting(len(questions), languages, compositions) as rows:
-            return answers(self.adapted.encoder, self.head, questions, rows, most_tokens)
+        rows = self.adapted.acting(len(questions), languages, compositions, cache)
+        return answers(self.adapted.encoder, self.head, questions, rows, most_tokens)
 
 
 def answers(
@@ -77,7 +80,7 @@ def answers(
     all tokens of the window; the best of a question is the best of its windows.
 
     Args:
-        encoder: The encoder; modules that are on act.
+        encoder: The encoder.
         head: The head.
         questions: Each with its passage.
         rows: As for `xadapt.backbones.encoder.encode.encode`, by question.
@@ -87,14 +90,12 @@ def answers(
     windows = tokenize_windows(encoder, [asked for asked, _ in questions], passages, OVERLAP)
     found = [Answer("", 0, -float("inf")) for _ in questions]
 
-    def owned(chunk: list[int]) -> AbstractContextManager:
-        assert rows is not None
-        return rows([windows[i].owner for i in chunk])
+    def owned(chunk: list[int]) -> ActsInForward | None:
+        return acting(rows, [windows[i].owner for i in chunk])
 
     ids, second = [window.ids for window in windows], [window.second for window in windows]
-    by_window = owned if rows is not None else None
     with torch.inference_mode():
-        for chunk, states in token_states(encoder, ids, second=second, rows=by_window):
+        for chunk, states in token_states(encoder, ids, second=second, rows=owned):
             scores = head(states).cpu()
             for position, own in zip(chunk, scores, strict=True):
                 window = windows[position]

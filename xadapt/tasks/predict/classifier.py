@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.composition.values import Composition
@@ -23,6 +24,7 @@ class Classifier(Predictor):
         languages: Sequence[str | None] | None = None,
         *,
         compositions: Sequence[Composition] | None = None,
+        cache: Kept | None = None,
     ) -> list[str]:
         """The class of each text.
 
@@ -30,12 +32,13 @@ class Classifier(Predictor):
             texts: Any number of texts.
             languages: A tag for each text, where the composition chooses by language.
             compositions: Another composition for each text.
+            cache: As for `Adapted.encode`.
 
         Raises:
             UserError: As for `Adapted.encode`.
         """
-        with self.adapted.acting(len(texts), languages, compositions) as rows:
-            return classes(self.adapted.encoder, self.head, texts, rows)
+        rows = self.adapted.acting(len(texts), languages, compositions, cache)
+        return classes(self.adapted.encoder, self.head, texts, rows)
 
 
 def classes(
@@ -44,7 +47,7 @@ def classes(
     """The class of each text, the most probable one.
 
     Args:
-        encoder: The encoder; modules that are on act.
+        encoder: The encoder.
         head: The head.
         texts: Any number of texts.
         rows: As for `xadapt.backbones.encoder.encode.encode`.

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xadapt.backbones.cache.prefix_states import reused
+from xadapt.backbones.cache.prefix_states import shared_states
 from xadapt.backbones.encoder.encode import chunks, forward
 from xadapt.backbones.encoder.words import Words, tokenize_words
 from xadapt.composition.by_language import choices
@@ -17,7 +17,7 @@ from xadapt.composition.composed import Composed
 from xadapt.composition.values import Composition, Route, all_parts
 from xadapt.core.errors import UserError
 from xadapt.functional.tag_scheme import decode
-from xadapt.injection.attachment import Attachment
+from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.modules.ensemble import Ensemble
 from xadapt.tasks.predict.tagger import Tagger, unseen
 
@@ -58,44 +58,41 @@ def emea(
     whole = Composed.checked(composition, {**tagger.adapted.modules, NAME: ensemble})
     rows = tokenize_words(encoder, sentences)
     found = [unseen(tagger.head, len(words)) for words in sentences]
-    attachment = Attachment(encoder, whole)
-    try:
-        for chunk in chunks([len(row.ids) for row in rows], batch_tokens):
-            own = [rows[position] for position in chunk]
-            logs = _settled(tagger, ensemble, attachment, own, steps, rate)
-            for position, row, each in zip(chunk, own, logs, strict=True):
-                found[position][row.known] = each
-    finally:
-        attachment.remove()
+    adapter = ActiveAdapter(encoder, whole)
+    for chunk in chunks([len(row.ids) for row in rows], batch_tokens):
+        own = [rows[position] for position in chunk]
+        logs = _settled(tagger, ensemble, adapter, own, steps, rate)
+        for position, row, each in zip(chunk, own, logs, strict=True):
+            found[position][row.known] = each
     return [decode(each, tagger.head.labels, tagger.head.scheme) for each in found]
 
 
 def _settled(
     tagger: Tagger,
     ensemble: Ensemble,
-    attachment: Attachment,
+    adapter: ActiveAdapter,
     rows: list[Words],
     steps: int,
     rate: float,
 ) -> list[NDArray[np.float32]]:
     """Log-probabilities of the words of one forward's rows after the last step."""
     scores = ensemble.start(len(rows), tagger.adapted.encoder.device)
-    with reused(tagger.adapted.encoder, attachment.first_layer if steps else 0):
-        for _ in range(steps):
-            logs = _logs(tagger, attachment, rows)
-            entropy = sum(-(each.exp() * each).sum(-1).mean() for each in logs if len(each))
-            if isinstance(entropy, Tensor):
-                (slope,) = torch.autograd.grad(entropy, scores)
-                with torch.no_grad():
-                    scores -= rate * slope
-        with torch.no_grad():
-            return [each.cpu().numpy() for each in _logs(tagger, attachment, rows)]
+    cache = shared_states(tagger.adapted.encoder, adapter.first_layer if steps else 0)
+    activation = Activation.of(adapter, cache=cache)
+    for _ in range(steps):
+        logs = _logs(tagger, activation, rows)
+        entropy = sum(-(each.exp() * each).sum(-1).mean() for each in logs if len(each))
+        if isinstance(entropy, Tensor):
+            (slope,) = torch.autograd.grad(entropy, scores)
+            with torch.no_grad():
+                scores -= rate * slope
+    with torch.no_grad():
+        return [each.cpu().numpy() for each in _logs(tagger, activation, rows)]
 
 
-def _logs(tagger: Tagger, attachment: Attachment, rows: list[Words]) -> list[Tensor]:
+def _logs(tagger: Tagger, activation: Activation, rows: list[Words]) -> list[Tensor]:
     encoder = tagger.adapted.encoder
-    with attachment.on():
-        states, _ = forward(encoder, [row.ids for row in rows])
+    states, _ = forward(encoder, [row.ids for row in rows], activation=activation)
     return [
         tagger.head(own[[row.first[word] for word in row.known]]).log_softmax(-1)
         for row, own in zip(rows, states, strict=True)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.words import tokenize_words
@@ -22,7 +23,7 @@ from xadapt.data.records import PREDICATE, ROLES, OpenTriples
 from xadapt.functional.tag_scheme import decode, to_spans
 from xadapt.heads.head import ArgumentHead, Asked, HeadTask, asked
 from xadapt.inference.locate import locate
-from xadapt.inference.shared_states import reused_by
+from xadapt.inference.shared_states import shared_cache
 from xadapt.tasks.predict.predictor import Predictor, chosen_head
 from xadapt.tasks.predict.tagger import Tagger, unseen
 
@@ -42,6 +43,8 @@ class ArgumentFinder(Predictor):
         sentences: Sentences,
         predicates: Sequence[Sequence[Place]],
         languages: Languages = None,
+        *,
+        cache: Kept | None = None,
     ) -> list[list[Spans]]:
         """One extraction for each given predicate, the predicate's span first.
 
@@ -49,13 +52,14 @@ class ArgumentFinder(Predictor):
             sentences: Sentences as words.
             predicates: ``(start, stop)`` of each predicate of each sentence.
             languages: A tag for each sentence, where the composition chooses by language.
+            cache: As for `Adapted.encode`.
 
         Raises:
             UserError: As for `Adapted.encode`.
         """
         assert isinstance(self.head, ArgumentHead)
-        with self.adapted.acting(len(sentences), languages) as rows:
-            return argument_spans(self.adapted.encoder, self.head, sentences, predicates, rows)
+        rows = self.adapted.acting(len(sentences), languages, cache=cache)
+        return argument_spans(self.adapted.encoder, self.head, sentences, predicates, rows)
 
 
 class Extractor:
@@ -117,17 +121,26 @@ class Extractor:
         Raises:
             UserError: As for `Adapted.encode`.
         """
-        with reused_by(self.tagger.adapted, self.finder.adapted):
-            found = self.finder.find(sentences, self.predicates(sentences, languages), languages)
+        cache = shared_cache(self.tagger.adapted, self.finder.adapted)
+        predicates = self.predicates(sentences, languages, cache)
+        found = self.finder.find(sentences, predicates, languages, cache=cache)
         tags = ["und"] * len(sentences) if languages is None else languages
         return [
             OpenTriples(tuple(words), tuple(s for s in own if len(s) > 1), tag or "und")
             for words, own, tag in zip(sentences, found, tags, strict=True)
         ]
 
-    def predicates(self, sentences: Sentences, languages: Languages = None) -> list[list[Place]]:
-        """``(start, stop)`` of each predicate of each sentence."""
-        tagged = self.tagger.tag(sentences, languages)
+    def predicates(
+        self, sentences: Sentences, languages: Languages = None, cache: Kept | None = None
+    ) -> list[list[Place]]:
+        """``(start, stop)`` of each predicate of each sentence.
+
+        Args:
+            sentences: Sentences as words.
+            languages: As for `extract`.
+            cache: As for `Adapted.encode`.
+        """
+        tagged = self.tagger.tag(sentences, languages, cache=cache)
         spans = [to_spans(labels, "bio") for labels in tagged]
         return [[(start, stop) for start, stop, role in own if role == PREDICATE] for own in spans]
 
@@ -152,7 +165,7 @@ def argument_spans(
     """The arguments of given predicates; each sentence is encoded once.
 
     Args:
-        encoder: The encoder; modules that are on act.
+        encoder: The encoder.
         head: The head.
         sentences: Sentences as words.
         predicates: ``(start, stop)`` of each predicate of each sentence.

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.pairs import tokenize_pairs
@@ -27,6 +28,7 @@ class PairScorer(Predictor):
         languages: Sequence[str | None] | None = None,
         *,
         compositions: Sequence[Composition] | None = None,
+        cache: Kept | None = None,
     ) -> NDArray[np.float32]:
         """The score of each pair, in the unit of the data the head was trained on: ``(n,)``.
 
@@ -34,12 +36,13 @@ class PairScorer(Predictor):
             pairs: Any number of pairs; both texts go through the encoder in one row.
             languages: A tag for each pair, where the composition chooses by language.
             compositions: Another composition for each pair.
+            cache: As for `Adapted.encode`.
 
         Raises:
             UserError: As for `Adapted.encode`.
         """
-        with self.adapted.acting(len(pairs), languages, compositions) as rows:
-            return scores(self.adapted.encoder, self.head, pairs, rows)
+        rows = self.adapted.acting(len(pairs), languages, compositions, cache)
+        return scores(self.adapted.encoder, self.head, pairs, rows)
 
 
 def scores(
@@ -48,7 +51,7 @@ def scores(
     """The score of each pair on the head's scale, ``(n,)``; not cut off at its ends.
 
     Args:
-        encoder: The encoder; modules that are on act.
+        encoder: The encoder.
         head: The head.
         pairs: Any number of pairs.
         rows: As for `xadapt.backbones.encoder.encode.encode`.

@@ -182,7 +182,7 @@ def first_scores(
     """What a head says of the first token of each row.
 
     Args:
-        encoder: The encoder; modules that are on act.
+        encoder: The encoder.
         head: The head.
         ids: Token sequences.
         second: Where their second segments begin, as for `Encoder.embed`.

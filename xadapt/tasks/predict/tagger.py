@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.words import tokenize_words
@@ -30,6 +31,7 @@ class Tagger(Predictor):
         languages: Sequence[str | None] | None = None,
         *,
         compositions: Sequence[Composition] | None = None,
+        cache: Kept | None = None,
     ) -> list[list[str]]:
         """One label a word: the best sequence that the head's scheme allows.
 
@@ -37,12 +39,13 @@ class Tagger(Predictor):
             sentences: Sentences as words.
             languages: A tag for each sentence, where the composition chooses by language.
             compositions: Another composition for each sentence.
+            cache: As for `Adapted.encode`.
 
         Raises:
             UserError: As for `Adapted.encode`.
         """
-        with self.adapted.acting(len(sentences), languages, compositions) as rows:
-            found = scores(self.adapted.encoder, self.head, sentences, rows)
+        rows = self.adapted.acting(len(sentences), languages, compositions, cache)
+        found = scores(self.adapted.encoder, self.head, sentences, rows)
         return [decode(each, self.head.labels, self.head.scheme) for each in found]
 
 
@@ -54,7 +57,7 @@ def scores(
     A word that was cut off for the base's length is outside of all spans.
 
     Args:
-        encoder: The encoder; modules that are on act.
+        encoder: The encoder.
         head: The head.
         sentences: Sentences as words.
         rows: As for `xadapt.backbones.encoder.encode.encode`.

@@ -1,0 +1,258 @@
+"""What acts in one forward, as a value: for each row its adapter, and where the forward may begin.
+
+An `ActiveAdapter` is a module, or a composition of modules, made ready for one encoder. An
+`Activation` says which adapters act on which rows of a batch. Both are immutable and may be shared
+between threads.
+
+```python
+adapter = ActiveAdapter(encoder, module)
+vectors = encode(encoder, texts, rows=Activation.of(adapter))
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from xadapt.backbones.cache.reuse import Kept
+from xadapt.backbones.families import SitePoint
+from xadapt.backbones.frames import InWeights, usable
+from xadapt.backbones.protocol import Backbone
+from xadapt.core.errors import UserError
+from xadapt.injection.attachment import lowest, place, projects_positions
+from xadapt.injection.batched_lora import RowSums, Updates
+from xadapt.injection.hooks import embedded_apart, install
+from xadapt.injection.row_groups import ALL, Rows
+from xadapt.modules.effects import Effect, Place, effects_of
+from xadapt.modules.sums import terms_of
+
+
+class ActiveAdapter:
+    """A module made ready for one encoder: its sites, what it reads, and where it begins.
+
+    Args:
+        encoder: The frozen encoder.
+        module: Any module of ``xadapt/modules``, or a composition of them.
+        batched: Whether a module that is a sum of LoRAs alone is computed together with others of
+            that kind, in one product a linear (`RowSums`). It is meant for rows of many modules.
+
+    Attributes:
+        module: The module.
+        encoder: The encoder.
+        guard: Of the encoder's model.
+        first_layer: The lowest layer that it acts in or reads, -1 for the embeddings. The depth of
+            the encoder if it acts nowhere.
+        updates: Its low-rank updates with their linears, if it is ``batched`` and a sum of LoRAs.
+        at: Its other effects on linears, by the linear's path.
+        table: Its effects on the table of word embeddings.
+        embedded: Its effects on the block around that table.
+        captures: The inputs of attentions and FFNs that it reads, by layer and name.
+        splits: Paths of the attentions that must see rows with different adapters apart.
+
+    Raises:
+        UserError: If the module doesn't fit the encoder.
+    """
+
+    def __init__(self, encoder: Backbone, module: nn.Module, batched: bool = False) -> None:
+        self.module, self.encoder, self.guard = module, encoder, encoder.guard
+        effects = effects_of(module)
+        acts = [(effect, place(encoder, effect)) for effect in effects]
+        self.first_layer = lowest(effects, encoder.depth)
+        # What is added to positions that all rows share is not a matter of single rows.
+        self.updates = None if projects_positions(encoder) or not batched else updates_of(acts)
+        self.at: dict[str, tuple[tuple[Effect, SitePoint], ...]] = {}
+        for effect, site in acts if self.updates is None else ():
+            if site is not None:
+                self.at[site.path] = (*self.at.get(site.path, ()), (effect, site))
+        below = [effect for effect, site in acts if site is None]
+        self.table = tuple(e for e in below if not embedded_apart(encoder, e))
+        self.embedded = tuple(e for e in below if embedded_apart(encoder, e))
+        self.reads_ids = any(effect.reads == "ids" for effect in self.table)
+        self.captures = frozenset(at for effect in effects for at in effect.remembered)
+        self.splits = frozenset(_splits(encoder, acts))
+        sites = [site for _, site in acts if site is not None]
+        install(encoder, sites, list(self.captures), list(self.splits), below)
+
+    @property
+    def before_vocabulary(self) -> Callable[[Tensor], Tensor] | None:
+        """What the module asks states to go through before the vocabulary, if it does."""
+        return getattr(self.module, "before_vocabulary", None)
+
+
+@dataclass(frozen=True, eq=False)
+class Activation:
+    """What acts in one forward.
+
+    Attributes:
+        groups: Adapters, each with the rows that it acts on (`ALL`, or their positions). What reads
+            a site's output sees the effect of those that come before it.
+        sums: Adapters that are sums of LoRAs, and are computed together.
+        cache: States that the forward may begin at, if nothing acts below them.
+        merged: The update that the forward expects in the weights of the base.
+        guards: Of the models that the adapters were made for.
+        lowest: The lowest layer that something acts in; ``None`` where nothing does.
+        captures: The inputs of attentions and FFNs that are read.
+    """
+
+    groups: tuple[tuple[ActiveAdapter, Rows], ...] = ()
+    sums: RowSums | None = None
+    cache: Kept | None = None
+    merged: InWeights | None = None
+    guards: frozenset[object] = frozenset()
+    lowest: int | None = None
+    captures: frozenset[object] = frozenset()
+
+    @classmethod
+    def of(
+        cls,
+        adapter: ActiveAdapter,
+        rows: Sequence[int] | None = None,
+        *,
+        cache: Kept | None = None,
+    ) -> Activation:
+        """One adapter on all rows of a batch, or on some.
+
+        Args:
+            adapter: The adapter.
+            rows: Positions in the batch; ``None`` means all.
+            cache: States that the forward may begin at.
+        """
+        return cls.several([(adapter, rows)], cache=cache)
+
+    @classmethod
+    def several(
+        cls,
+        adapters: Sequence[tuple[ActiveAdapter, Sequence[int] | None]],
+        *,
+        cache: Kept | None = None,
+    ) -> Activation:
+        """Several adapters, each on its own rows; on a row of two, the first acts first.
+
+        Args:
+            adapters: Each with positions in the batch; ``None`` means all.
+            cache: As for `of`.
+
+        Raises:
+            ValueError: If one of several is batched; `by_row` is for those.
+        """
+        groups = [(a, _rows(a, rows)) for a, rows in adapters if rows is None or len(rows)]
+        joint = [a for a, _ in groups if a.updates is not None]
+        if not joint:
+            return cls._made(groups, [], None, cache)
+        if len(groups) > 1 or groups[0][1] is not ALL:
+            raise ValueError("batched adapters on some rows are for Activation.by_row")
+        return cls._made([], joint, RowSums([own.updates for own in joint if own.updates]), cache)
+
+    @classmethod
+    def by_row(
+        cls, acts: Sequence[ActiveAdapter | None], *, cache: Kept | None = None
+    ) -> Activation:
+        """One adapter a row, or none.
+
+        Args:
+            acts: What acts on each row of the batch; ``None`` for a row of the bare base.
+            cache: As for `of`.
+        """
+        members: dict[ActiveAdapter, list[int]] = {}
+        for row, adapter in enumerate(acts):
+            if adapter is not None:
+                members.setdefault(adapter, []).append(row)
+        joint = [adapter for adapter in members if adapter.updates is not None]
+        apart = [
+            (own, ALL if len(rows) == len(acts) else _rows(own, rows))
+            for own, rows in members.items()
+            if own.updates is None
+        ]
+        sums = None
+        if joint:
+            numbers = {adapter: number for number, adapter in enumerate(joint)}
+            owners = [None if act is None else numbers.get(act) for act in acts]
+            sums = RowSums([own.updates for own in joint if own.updates is not None], owners)
+        return cls._made(apart, joint, sums, cache)
+
+    @classmethod
+    def _made(
+        cls,
+        groups: Sequence[tuple[ActiveAdapter, Rows]],
+        joint: Sequence[ActiveAdapter],
+        sums: RowSums | None,
+        cache: Kept | None,
+    ) -> Activation:
+        adapters = [*(adapter for adapter, _ in groups), *joint]
+        return cls(
+            tuple(groups),
+            sums,
+            cache,
+            guards=frozenset(adapter.guard for adapter in adapters),
+            lowest=min((adapter.first_layer for adapter in adapters), default=None),
+            captures=frozenset().union(*(adapter.captures for adapter in adapters)),
+        )
+
+    @property
+    def acts(self) -> bool:
+        """Whether any row has an adapter."""
+        return bool(self.groups) or self.sums is not None
+
+    def require(self, guard: object) -> None:
+        """Check that all adapters were made for the model of a guard.
+
+        Raises:
+            UserError: If one was made for another model.
+        """
+        if self.guards - {guard}:
+            raise UserError(
+                "an adapter was made ready for another base than the one that runs",
+                todo="Make it ready for this one",
+            )
+
+    def begins_at(self, stop: int | None) -> Kept | None:
+        """The states that a forward may begin at.
+
+        Args:
+            stop: One past the last layer that it runs; ``None`` means all.
+
+        Returns:
+            The cache; ``None`` if there is none, something acts below its layer, or the forward
+            ends before it.
+        """
+        touched = [self.lowest, None if self.merged is None else self.merged.lowest]
+        lowest = min((at for at in touched if at is not None), default=None)
+        return usable(self.cache, stop, lowest)
+
+    def narrowed(self, row: int) -> Activation:
+        """What acts on one row, as for a batch whose rows all are like it."""
+        own = [
+            (adapter, ALL)
+            for adapter, rows in self.groups
+            if not isinstance(rows, Tensor) or bool((rows == row).any())
+        ]
+        return self._made(own, [], None, None)
+
+
+def updates_of(acts: Sequence[tuple[Effect, SitePoint | None]]) -> Updates | None:
+    """The low-rank updates of a sum of LoRAs with their linears; ``None`` of anything else.
+
+    Args:
+        acts: Effects, each with the linear that it acts on.
+    """
+    terms = terms_of([effect for effect, _ in acts])
+    if terms is None:
+        return None
+    sites: dict[Place, SitePoint] = {e.place: site for e, site in acts if site is not None}
+    return {at: (sites[at], own) for at, own in terms.items()}
+
+
+def _splits(encoder: Backbone, acts: Sequence[tuple[Effect, SitePoint | None]]) -> list[str]:
+    if not projects_positions(encoder):
+        return []
+    return [s.path.rpartition(".")[0] for e, s in acts if s is not None and e.site in ("q", "k")]
+
+
+def _rows(adapter: ActiveAdapter, rows: Sequence[int] | None) -> Rows:
+    if rows is None:
+        return ALL
+    return torch.tensor(list(dict.fromkeys(rows)), device=adapter.encoder.device)

@@ -1,0 +1,208 @@
+"""Hooks on the sites of a model, which do what the current forward's activation says.
+
+A hook is installed once a site and stays. In a forward where nothing acts it returns at once, so
+the model computes bitwise what it computed before.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from xadapt.backbones.families import SitePoint
+from xadapt.backbones.frames import Frame, WeightsGuard, current
+from xadapt.backbones.protocol import Backbone
+from xadapt.injection.attachment import embedding_table, projects_positions
+from xadapt.injection.row_groups import ALL, Rows, split_by_rows
+from xadapt.modules.effects import BELOW, EMBEDDED, Effect, Here, Remembered
+
+_INSTALLED: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
+_LOCK = threading.Lock()
+
+
+def install(
+    encoder: Backbone,
+    sites: Sequence[SitePoint],
+    captures: Sequence[Remembered],
+    splits: Sequence[str],
+    embeddings: Sequence[Effect],
+) -> None:
+    """Make sure that an encoder has the hooks that an adapter needs.
+
+    Args:
+        encoder: The frozen encoder.
+        sites: The linears that the adapter acts on.
+        captures: The inputs of attentions and FFNs that it reads.
+        splits: Paths of the attentions that must see rows with different adapters apart.
+        embeddings: Its effects at the embeddings.
+    """
+    guard = encoder.guard
+    with _LOCK:
+        for site in sites:
+            _once(site.module, "acts", partial(_hook_linear, guard=guard, path=site.path))
+        for at in captures:
+            for module in _readers(encoder, at):
+                _once(module, f"keeps {at}", partial(_hook_input, guard=guard, at=at))
+        for path in splits:
+            attention = encoder.model.get_submodule(path)
+            _once(attention, "splits", partial(split_by_rows, guard=guard, path=path))
+        for effect in embeddings:
+            _install_embeddings(encoder, effect)
+
+
+def embedded_apart(encoder: Backbone, effect: Effect) -> bool:
+    """Whether an effect acts on a block around the table of word embeddings."""
+    return effect.site == EMBEDDED and bool(encoder.family.embeddings)
+
+
+def _once(module: nn.Module, name: str, hook: Callable[[nn.Module], None]) -> None:
+    there = _INSTALLED.setdefault(module, set())
+    if name not in there:
+        there.add(name)
+        hook(module)
+
+
+def _readers(encoder: Backbone, at: Remembered) -> set[nn.Module]:
+    """The modules that get the input of a layer's attention or FFN first."""
+    layer, reads = at
+    if reads == "attn_in" and projects_positions(encoder):
+        # The attention may see groups of rows apart; its layer sees them all, and the same.
+        return {encoder.model.get_submodule(f"{encoder.family.layers}.{layer}")}
+    names = ("q", "k", "v") if reads == "attn_in" else ("ffn_in",)
+    return {site.module for name in names for site in encoder.sites(layer, name)}
+
+
+def _hook_linear(module: nn.Module, guard: WeightsGuard, path: str) -> None:
+    def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+        frame = current(guard)
+        return None if frame is None else _at_linear(frame, path, inputs[0], output)
+
+    module.register_forward_hook(add)
+
+
+def _hook_input(module: nn.Module, guard: WeightsGuard, at: Remembered) -> None:
+    def keep(_: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        frame = current(guard)
+        if frame is not None and at in frame.activation.captures:
+            frame.inputs[at] = given[0] if given else named["hidden_states"]
+
+    module.register_forward_pre_hook(keep, with_kwargs=True)
+
+
+def _install_embeddings(encoder: Backbone, effect: Effect) -> None:
+    guard, table = encoder.guard, embedding_table(encoder)
+    if embedded_apart(encoder, effect):
+        block = encoder.model.get_submodule(encoder.family.embeddings)
+        _once(block, "acts", partial(_hook_block, guard=guard))
+        return
+    size = table.num_embeddings
+    if effect.reads == "ids":  # only such a module has vectors for ids beyond the table
+        _once(table, "ids", partial(_hook_ids, guard=guard, size=size))
+    _once(table, "acts", partial(_hook_table, guard=guard, size=size))
+
+
+def _hook_block(module: nn.Module, guard: WeightsGuard) -> None:
+    def change(_: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor | None:
+        frame = current(guard)
+        if frame is None:
+            return None
+        for adapter, rows in frame.activation.groups:
+            for effect in adapter.embedded:
+                output = _changed(frame, effect, rows, output)
+        return output
+
+    module.register_forward_hook(change)
+
+
+def _hook_ids(module: nn.Module, guard: WeightsGuard, size: int) -> None:
+    def keep_inside(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        frame = current(guard)
+        able = [] if frame is None else [g for g in frame.activation.groups if g[0].reads_ids]
+        if frame is None or not able:
+            return None
+        frame.ids = inputs[0]
+        inside = inputs[0].clone()
+        for _, rows in able:
+            own = inside[rows]
+            inside[rows] = own.where(own < size, 0)
+        return inside, *inputs[1:]
+
+    module.register_forward_pre_hook(keep_inside)
+
+
+def _hook_table(module: nn.Module, guard: WeightsGuard, size: int) -> None:
+    def add(_: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor | None:
+        frame = current(guard)
+        if frame is None:
+            return None
+        ids = frame.ids
+        if ids is not None:
+            output = output.where((ids < size).unsqueeze(-1), output.new_zeros(()))
+        for adapter, rows in frame.activation.groups:
+            for effect in adapter.table:
+                if effect.reads == "ids":
+                    assert ids is not None
+                    output = _added(output, rows, effect.fn(ids[rows]).to(output.dtype))
+                else:
+                    output = _changed(frame, effect, rows, output)
+        return output
+
+    module.register_forward_hook(add)
+
+
+def _changed(frame: Frame, effect: Effect, rows: Rows, output: Tensor) -> Tensor:
+    """The embeddings with what an effect adds to them."""
+    source = _given(effect, Here(BELOW, output, output), rows)
+    delta = effect.fn(source).to(output.dtype)
+    if effect.site == EMBEDDED:
+        # DeBERTa's convolution reads padding, which the base keeps at zero.
+        delta = delta * frame.mask[rows].unsqueeze(-1).to(delta.dtype)
+    return _added(output, rows, delta)
+
+
+def _at_linear(frame: Frame, path: str, x: Tensor, y: Tensor) -> Tensor:
+    """The output of a linear with what all adapters of the forward add to it."""
+    for adapter, rows in frame.activation.groups:
+        for effect, site in adapter.at.get(path, ()):
+            y = _with_effect(frame, effect, site, rows, x, y)
+    sums = frame.activation.sums
+    return y if sums is None else sums.added(path, x, y)
+
+
+def _with_effect(
+    frame: Frame, effect: Effect, site: SitePoint, rows: Rows, x: Tensor, y: Tensor
+) -> Tensor:
+    whole = site.stop - site.start == y.shape[-1]
+    here = Here(effect.layer, x, y if whole else y[..., site.start : site.stop])
+    if effect.reads == "here" or effect.remembered:
+        here = _with_inputs(frame, effect, here)
+    onto = getattr(effect.fn, "onto", None)
+    if onto and rows is ALL and whole:
+        added: Tensor = onto(here.read(effect.reads), y)
+        return added
+    delta = effect.fn(_given(effect, here, rows)).to(y.dtype)
+    if delta.shape[-1] != y.shape[-1]:
+        delta = F.pad(delta, (site.start, y.shape[-1] - site.stop))
+    return _added(y, rows, delta)
+
+
+def _with_inputs(frame: Frame, effect: Effect, here: Here) -> Here:
+    """With what the effect reads besides; of the group where attention sees rows apart."""
+    seen = slice(None) if frame.group is None else frame.group
+    inputs = {at: frame.inputs[at][seen] for at in effect.remembered}
+    return replace(here, inputs=inputs, mask=frame.mask[seen])
+
+
+def _given(effect: Effect, here: Here, rows: Rows) -> Any:
+    return here.of(rows) if effect.reads == "here" else here.read(effect.reads)[rows]
+
+
+def _added(y: Tensor, rows: Rows, delta: Tensor) -> Tensor:
+    return y.index_add(0, rows, delta) if isinstance(rows, Tensor) else y + delta
