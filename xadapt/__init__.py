@@ -1,11 +1,10 @@
 """xadapt: alignment modules on a frozen multilingual encoder.
 
-The command line's verbs, in Python: `train`, `load`, `encode`, `compose`, `evaluate`, and for task
-heads `evaluate_tagging`, `evaluate_classification`, `evaluate_sts`, `evaluate_qa` and
-`evaluate_open_ie`. They are described in `xadapt.api`; `encode_shards` in
-`xadapt.inference.bulk.encoding`, and `open_vectors`, which opens what it made, in `xadapt.vectors.shards`.
-These are imported when the first of their verbs is used, so that ``import xadapt`` and ``xadapt
---help`` take no time. What task heads answer is in `xadapt.tasks.predict`.
+The command line's verbs, in Python: `train`, `load`, `encode`, `compose`, `evaluate`. They are
+described in `xadapt.api`; `encode_shards` in `xadapt.inference.bulk.encoding`, and `open_vectors`, which
+opens what it made, in `xadapt.vectors.shards`. These are imported when the first of their verbs is
+used, so that ``import xadapt`` and ``xadapt --help`` take no time. What task heads answer is in
+`xadapt.tasks`.
 """
 
 from __future__ import annotations
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
         compose,
         encode,
         evaluate,
-        evaluate_classification,
-        evaluate_open_ie,
-        evaluate_qa,
-        evaluate_sts,
-        evaluate_tagging,
         load,
         train,
     )
@@ -34,14 +28,13 @@ ELSEWHERE = {
     "encode_shards": "xadapt.inference.bulk.encoding",
     "open_vectors": "xadapt.vectors.shards",
 }
-VERBS = (
-    "train", "load", "encode", "compose", "evaluate", "evaluate_tagging",
-    "evaluate_classification", "evaluate_sts", "evaluate_qa", "evaluate_open_ie",
-    *ELSEWHERE,
+VERBS = ("train", "load", "encode", "compose", "evaluate", *ELSEWHERE)
+OLD = (  # kept for one version: evaluate(TASK, ..) is what they call
+    "evaluate_tagging", "evaluate_classification", "evaluate_sts", "evaluate_qa",
+    "evaluate_open_ie",
 )  # fmt: skip
 __all__ = [
-    "__version__", "compose", "encode", "encode_shards", "evaluate", "evaluate_classification",
-    "evaluate_open_ie", "evaluate_qa", "evaluate_sts", "evaluate_tagging", "load", "open_vectors",
+    "__version__", "compose", "encode", "encode_shards", "evaluate", "load", "open_vectors",
     "train",
 ]  # fmt: skip
 
@@ -54,7 +47,7 @@ class _Package(ModuleType):
     """
 
     def __getattr__(self, name: str) -> Any:
-        if name in VERBS:
+        if name in VERBS or name in OLD:
             from importlib import import_module
 
             return getattr(import_module(ELSEWHERE.get(name, "xadapt.api")), name)

@@ -20,8 +20,8 @@ from xadapt.functional.tag_scheme import to_labels
 from xadapt.inference.adapted_encoder import Adapted
 from xadapt.inference.shared_states import reused_again
 from xadapt.objectives.translation_ranking import TranslationRanking
-from xadapt.tasks.assess.tagging import READERS
-from xadapt.tasks.predict.tagger import Tagger, scores
+from xadapt.tasks.predictor import active_rows
+from xadapt.tasks.tagging import READERS, Tagger, scores
 
 EXAMPLES = 512
 Loss = Callable[[Composition], float]
@@ -102,7 +102,7 @@ def cross_entropy(tagger: Tagger, rows: Sequence[TaggedSentence]) -> Loss:
     again = reused_again(tagger.adapted)
 
     def measure(composition: Composition) -> float:
-        acts = tagger.adapted.acting(len(rows), None, [composition] * len(rows))
+        acts = active_rows(tagger.adapted, len(rows), None, [composition] * len(rows))
         with acts as acting, again():
             logs = scores(tagger.adapted.encoder, tagger.head, words, acting)
         gold = np.concatenate([np.take_along_axis(own, np.array([want]).T, 1)[:, 0]
