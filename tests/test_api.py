@@ -9,7 +9,7 @@ from tiny_commands import QUICK, Place, everything, good
 import xadapt
 from xadapt.core.errors import UserError
 from xadapt.core.files import read_json
-from xadapt.evaluation.bitext import Result
+from xadapt.evaluation.comparison import Result
 
 TEXTS = ["die katze", "the cat", "ein hund"]
 
@@ -35,7 +35,7 @@ def test_train_load_encode_evaluate(place: Place, tmp_path: Path) -> None:
     result = xadapt.evaluate(
         "bitext", base=str(place.base), data=place.test, module=tmp_path / "de", controls=True
     )
-    assert isinstance(result, Result) and result.pool == 40
+    assert isinstance(result, Result) and result.count == 40
 
 
 def test_both_faces_give_the_same(place: Place, tmp_path: Path) -> None:
@@ -61,3 +61,34 @@ def test_mistakes_are_user_errors(place: Place, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
         xadapt.train("mlm", base=base, data=tmp_path / "none", lang="de", out=tmp_path / "o")
     assert everything(tmp_path) == []
+
+
+def test_former_functions_call_evaluate_and_warn(place: Place, tmp_path: Path) -> None:
+    data = tmp_path / "scored.tsv"
+    data.write_text("katze\tcat\t5\nhund\tpark\t1\npaka\tmat\t3\n", encoding="utf-8")
+    given = {"base": str(place.base), "data": data, "dtype": "float32"}
+    with pytest.warns(DeprecationWarning, match=r"evaluate\('sts', ..\) now"):
+        old = xadapt.evaluate_sts(**given)
+    assert old.to_dict() == xadapt.evaluate("sts", **given).to_dict()
+    renamed = pytest.warns(DeprecationWarning, match="against= is called baseline= now")
+    with renamed, pytest.raises(UserError, match="no module to measure"):
+        xadapt.evaluate("sts", against="x", **given)
+    for name in ("tagging", "classification", "qa", "open_ie"):
+        with pytest.raises(UserError), pytest.warns(DeprecationWarning):
+            getattr(xadapt, f"evaluate_{name}")(base="/no/such", data=tmp_path / "none")
+    assert not {name for name in xadapt.__all__ if name.startswith("evaluate_")}
+
+
+def test_options_of_a_task_are_checked(place: Place) -> None:
+    for task, more, said in (
+        ("tagging", {"pool": "all"}, "unknown option 'pool'"),
+        ("bitext", {"head": "x"}, "bitext has no option --head"),
+        ("bitext", {"columms": "1,2"}, "did you mean 'columns'"),
+        ("entities", {"pool": "some"}, "--pool is test or all, not 'some'"),
+        ("bitex", {}, "did you mean 'bitext'"),
+        ("open_ie", {"predicates": "p"}, "open_ie needs arguments"),
+    ):
+        with pytest.raises(UserError, match=said):
+            xadapt.evaluate(task, base="/no/such", data=place.test, lang="de", **more)
+    with pytest.raises(UserError, match="sts needs data"):
+        xadapt.evaluate("sts", base="/no/such")

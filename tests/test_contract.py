@@ -1,9 +1,11 @@
-"""Every objective, module and reader, found by the registry, keeps its contract."""
+"""Every objective, module, reader and task, found by the registry, keeps its contract."""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
+import io
+import json
 import random
 from functools import partial
 from pathlib import Path
@@ -12,11 +14,14 @@ import pytest
 import torch
 import yaml
 from pydantic import ValidationError
+from rich.console import Console
 from tiny_models import FAMILIES, padded, tiny_encoder
 from tiny_training import (
     digest,
     forward,
+    hooks_do_nothing,
     labelled,
+    module_for,
     pairs,
     plain,
     questions,
@@ -49,10 +54,14 @@ from xadapt.injection.attachment import geometry
 from xadapt.modules.effects import Effect, ModuleOptions
 from xadapt.modules.storage import build
 from xadapt.objectives.contract import Bank, States, View, bank_rows, call, heads_of
+from xadapt.tasks.entities import LabelPair
+from xadapt.tasks.head_task import HeadTask
+from xadapt.tasks.protocol import find, options_of
 
 TESTS = Path(__file__).parent
 OBJECTIVES = registry.names("objectives")
 MODULES = registry.names("modules")
+TASKS = registry.names("tasks")
 RECORDS = {
     ParallelPair: pairs,
     PlainText: plain,
@@ -61,6 +70,7 @@ RECORDS = {
     ScoredPair: scored,
     Question: questions,
     OpenTriples: stated,
+    LabelPair: lambda n: [LabelPair(str(i), p.text, p.pivot, "de") for i, p in enumerate(pairs(n))],
 }
 
 
@@ -249,3 +259,120 @@ def test_recipe_says_where_it_comes_from(name):
     first = find_recipe(name).read_text(encoding="utf-8").splitlines()[0]
     assert first.startswith("# xadapt "), "a recipe begins with the command that runs it"
     assert yaml.safe_load(find_recipe(name).read_text(encoding="utf-8"))["name"] == name
+
+
+def score(result, system):
+    """The mean of the measure that is selected on."""
+    return result[system].scores[result.measures[0]].mean
+
+
+def reordered(system, order):
+    """Predictions for rows in another order; what answers texts needs none."""
+    return [system[i] for i in order] if hasattr(system, "__getitem__") else system
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_task_is_documented_and_tried(name):
+    task = find(name)
+    assert task.name == name and len(task.title) > 20 and task.metrics and task.unit
+    assert issubclass(task.record, Record) and inspect.getdoc(type(task))
+    assert set(task.shared) <= {"module", "compose", "baseline", "head", "controls"}
+    assert all(about.help for *_, about in options_of(task).values())
+    assert registry.load("tasks", name) is task
+    if registry.is_shipped("tasks", name):
+        assert (TESTS / "tasks" / f"test_{name}.py").is_file()
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_system_that_knows_has_the_best_score_and_chance_is_far_below(name):
+    task, rows = find(name), RECORDS[find(name).record](60)
+    systems = {"right": task.oracle(rows), **{f"{s}": task.chance(rows, s) for s in range(6)}}
+    result = task.evaluate(rows, systems, base="0", resamples=200)
+    assert result.task == name and result.measures[0] in task.metrics and result.count > 0
+    assert score(result, "right") == pytest.approx(1, abs=1e-6)
+    assert all(score(result, row.system) <= 1 for row in result.rows)
+    assert all(score(result, f"{seed}") < 0.7 for seed in range(6))
+    gain = result["right"].gains[result.measures[0]]
+    assert gain.low > 0 and gain.mean == pytest.approx(1 - score(result, "0"))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_systems_at_chance_do_not_differ(name):
+    """Their paired difference has an interval about 0, but for the one in twenty."""
+    task, rows = find(name), RECORDS[find(name).record](60)
+    systems = {f"{seed}": task.chance(rows, seed) for seed in range(40)}
+    base = {f"{seed}": f"{seed - 1}" for seed in range(1, 40, 2)}
+    result = task.evaluate(rows, systems, base=base, resamples=200)
+    gains = [result[name].gains[result.measures[0]] for name in base]
+    assert sum(gain.low <= 0 <= gain.high for gain in gains) >= 15
+    assert sum(abs(gain.mean) for gain in gains) > 0
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_order_of_rows_changes_no_score(name):
+    task, rows = find(name), RECORDS[find(name).record](40)
+    order = random.Random(1).sample(range(40), 40)
+    systems = {"right": task.oracle(rows), "chance": task.chance(rows, 1)}
+    plain_result = task.evaluate(rows, systems, resamples=5)
+    mixed = task.evaluate(
+        [rows[i] for i in order],
+        {key: reordered(system, order) for key, system in systems.items()},
+        resamples=5,
+    )
+    for row in plain_result.rows:
+        for measure, own in row.scores.items():
+            assert mixed[row.system].scores[measure].mean == pytest.approx(own.mean), measure
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_result_is_json_and_a_table_of_80_columns(name):
+    task, rows = find(name), RECORDS[find(name).record](30)
+    systems = {"baseline": task.chance(rows, 1), "module": task.chance(rows, 2)}
+    result = task.evaluate(rows, systems, base="baseline", resamples=20)
+    made = result.to_dict()
+    assert json.loads(json.dumps(made, allow_nan=False)) == made
+    assert {"task", "unit", "count", "measures", "options", "rows"} <= made.keys()
+    for row in made["rows"]:
+        assert row["scores"].keys() == set(result.measures)
+        assert {"mean", "low", "high"} == row["scores"][result.measures[0]].keys()
+        assert bool(row["gains"]) == (row["system"] != "baseline")
+    stream = io.StringIO()
+    Console(file=stream, width=80, highlight=False).print(task.table(result))
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80 and "…" not in stream.getvalue()
+    assert len(lines) >= 3 + len(result.rows)
+    value = result["module"].scores[result.measures[0]]
+    assert f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]" in stream.getvalue()
+
+
+def head_for(name, encoder, rows):
+    """An untrained head, by an objective that trains heads of the task's kind."""
+    for objective in OBJECTIVES:
+        kind = part(objective)
+        if kind.consumes is find(name).record:
+            prepare = getattr(kind(), "prepare", lambda _: None)
+            head = heads_of(kind(), encoder.width, prepare(rows))
+            if head is not None and head.task == find(name).head:
+                return head
+    raise AssertionError(f"no objective trains a head for {name}")
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_a_run_claims_has_intervals_and_controls(name, encoder):
+    task, rows = find(name), RECORDS[find(name).record](30)
+    head = head_for(name, encoder, rows) if isinstance(task, HeadTask) else None
+    found = task.evidence(encoder, shaken(module_for(encoder)), rows, head)
+    assert found and hooks_do_nothing(encoder)
+    for one in found:
+        assert one.task == name and one.task_type == task.task_type and one.rows > 0
+        assert one.interval[0] <= one.value <= one.interval[1]
+        assert one.controls and (one.sides is None) == (head is not None)
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if isinstance(find(name), HeadTask)])
+def test_a_head_has_a_card(name, encoder):
+    task = find(name)
+    head = head_for(name, encoder, RECORDS[task.record](30))
+    card = task.card(head)
+    assert card.evaluate == name and card.task_type == task.task_type and card.code
+    assert "{}" not in card.does

@@ -19,8 +19,8 @@ ROOMS = {
     "compose": 3,
     "train": 4, "evaluate": 4, "hub": 4,
     "inference": 5, "bridges": 5,
-    "predict": 6, "shards": 6,
-    "assess": 7,
+    "shards": 6,
+    "tasks": 7,
     "cli": 10,
 }  # fmt: skip
 FLOORS = {
@@ -29,8 +29,8 @@ FLOORS = {
     3: "activation attach attach_hooks attach_rows attach_sums attach_merged store recipe "
     "recipe_file vector_shards",
     4: "records_in trees_in",
-    8: "run outcome out_folder held_out inside composing few_shot few_shot_loss quickstart",
-    9: "__init__ verbs",
+    8: "run outcome out_folder inside composing few_shot few_shot_loss quickstart",
+    9: "__init__ verbs predict",
     11: "__main__",
 }
 LONE = {name: floor for floor, names in FLOORS.items() for name in names.split()}
@@ -134,7 +134,9 @@ def test_only_bridges_import_the_other_libraries(file):
 @pytest.mark.parametrize("file", FILES, ids=NAMES)
 def test_a_file_is_short_clean_and_documented(file):
     text = file.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 300
+    most = 400 if file.parent.name == "tasks" else 300  # a task is one file
+    reason = "The file is long because" in (ast.get_docstring(ast.parse(text)) or "")
+    assert len(text.splitlines()) <= most or reason
     assert ast.get_docstring(ast.parse(text)), "no docstring"
     assert not re.search(r"\b(TODO|FIXME)\b|raise NotImplemented", text)
     assert not re.search(r"(?<![\w.])/(work|opt|home|root)/", text), "a path of one machine"
@@ -164,6 +166,7 @@ def test_every_file_has_its_test(file):
 def test_every_test_has_its_file():
     own = {"test_init.py", "test_house.py", "test_contract.py", "test_contract_sketches.py"}
     own |= {"test_matrix.py"}  # every kind and composition at once
+    own |= {"test_task.py"}  # a task of another package
     for test in (ROOT / "tests").rglob("test_*.py"):
         source = test.relative_to(ROOT / "tests").with_name(test.name[5:])
         there = (SOURCE / source).is_file() or (ROOT / source).is_file()  # or one of examples/

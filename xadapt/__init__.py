@@ -15,11 +15,6 @@ if TYPE_CHECKING:
         encode,
         encode_shards,
         evaluate,
-        evaluate_classification,
-        evaluate_open_ie,
-        evaluate_qa,
-        evaluate_sts,
-        evaluate_tagging,
         load,
         open_vectors,
         train,
@@ -31,15 +26,15 @@ __all__ = [
     "encode",
     "encode_shards",
     "evaluate",
-    "evaluate_classification",
-    "evaluate_open_ie",
-    "evaluate_qa",
-    "evaluate_sts",
-    "evaluate_tagging",
     "load",
     "open_vectors",
     "train",
 ]
+
+
+_DEPRECATED = tuple(
+    f"evaluate_{task}" for task in ("classification", "open_ie", "qa", "sts", "tagging")
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -47,7 +42,7 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("xadapt")
-    if name in __all__:
+    if name in __all__ or name in _DEPRECATED:
         from importlib import import_module
 
         return getattr(import_module("xadapt.api"), name)

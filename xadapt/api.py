@@ -11,8 +11,10 @@ vectors = xadapt.load(BASE, "sw").encode(["Habari za asubuhi"], ["sw"])
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ from xadapt.config.recipe import Recipe
 from xadapt.config.recipe_file import find_recipe, load_recipe
 from xadapt.core.files import require_empty, write_json
 from xadapt.data.loading.records import Source
+from xadapt.evaluation.comparison import Result
 from xadapt.inference import measured_fallback as measured_stand_in
 from xadapt.inference.adapted_encoder import Adapted
 from xadapt.inference.bulk.encoding import encode_shards
@@ -30,18 +33,10 @@ from xadapt.languages import tags as languages
 from xadapt.pipelines import compose as composing
 from xadapt.pipelines import train as run
 from xadapt.pipelines import weight_search as few_shot
-from xadapt.tasks.assess.heads import evaluate_classification, evaluate_qa
-from xadapt.tasks.assess.open_ie import evaluate_open_ie
-from xadapt.tasks.assess.retrieval import evaluate
-from xadapt.tasks.assess.sts import evaluate_sts
-from xadapt.tasks.assess.tagging import evaluate_tagging
+from xadapt.tasks.protocol import evaluate
 from xadapt.vectors.shards import open_vectors
 
-__all__ = [
-    "compose", "encode", "encode_shards", "evaluate", "evaluate_classification",
-    "evaluate_open_ie", "evaluate_qa", "evaluate_sts", "evaluate_tagging", "load", "open_vectors",
-    "train",
-]  # fmt: skip
+__all__ = ["compose", "encode", "encode_shards", "evaluate", "load", "open_vectors", "train"]
 
 
 def load(
@@ -199,7 +194,7 @@ def train(
         dev: Development pairs; without any they are taken from the data.
         pivot: The other side's language.
         columns: ``PIVOT,LANGUAGE`` as numbers from 1 or names.
-        controls: Also train the twin on shuffled pairs.
+        controls: Also train the shuffled-pairs control.
         resume: Go on with an interrupted run.
         compose: What to train inside, over folders and ``self``, such as ``"runs/en + self"``;
             several take turns from step to step.
@@ -222,3 +217,34 @@ def train(
         compose=(compose,) if isinstance(compose, str) else tuple(compose),
     )
     return run.train(plan, job, bridges.compare_loaders, say)
+
+
+def evaluate_tagging(**given: Any) -> Result:
+    """Deprecated: call ``evaluate("tagging", ..)``."""
+    return _evaluate_by_old_name("tagging", given)
+
+
+def evaluate_classification(**given: Any) -> Result:
+    """Deprecated: call ``evaluate("classification", ..)``."""
+    return _evaluate_by_old_name("classification", given)
+
+
+def evaluate_sts(**given: Any) -> Result:
+    """Deprecated: call ``evaluate("sts", ..)``."""
+    return _evaluate_by_old_name("sts", given)
+
+
+def evaluate_qa(**given: Any) -> Result:
+    """Deprecated: call ``evaluate("qa", ..)``."""
+    return _evaluate_by_old_name("qa", given)
+
+
+def evaluate_open_ie(**given: Any) -> Result:
+    """Deprecated: call ``evaluate("open_ie", ..)``."""
+    return _evaluate_by_old_name("open_ie", given)
+
+
+def _evaluate_by_old_name(task: str, given: dict[str, Any]) -> Result:
+    message = f"evaluate_{task}(..) is called evaluate({task!r}, ..) now"
+    warnings.warn(message, DeprecationWarning, stacklevel=3)
+    return evaluate(task, **given)

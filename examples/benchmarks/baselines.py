@@ -24,8 +24,11 @@ from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.data.readers.parallel import read_parallel
+from xadapt.evaluation.systems import DIRECTIONS
 from xadapt.evaluation.tfidf import NAME as TFIDF
-from xadapt.tasks.assess.alignment import BASE, Bench, graph_labels, judge_bitext, judge_entities
+from xadapt.tasks.alignment import BASE, AlignmentEvaluator
+from xadapt.tasks.bitext import SentenceRetrieval
+from xadapt.tasks.entities import EntityRetrieval, graph_labels, measure_name
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from mini.measure import report
@@ -46,11 +49,11 @@ def main() -> None:
     langs = args.lang or [path.stem.removeprefix("en-") for path in found]
     result = {}
     for name, encoder in encoders(args.base).items():
-        bench = Bench(encoder)
+        evaluator = AlignmentEvaluator(encoder)
         result[name] = {
             "parameters": sum(p.numel() for p in encoder.model.parameters()),
-            "bitext": {lang: bitext(bench, args.texts, lang) for lang in langs},
-            "entities": {lang: entities(bench, lang) for lang in langs},
+            "bitext": {lang: bitext(evaluator, args.texts, lang) for lang in langs},
+            "entities": {lang: entities(evaluator, lang) for lang in langs},
             "tagging": tagging(encoder, args.data / "pos" / "pud"),
         }
         print(name, result[name], flush=True)
@@ -92,22 +95,27 @@ def encoders(base: str) -> dict[str, Encoder]:
     }
 
 
-def bitext(bench: Bench, texts: Path, lang: str) -> dict[str, float]:
+def bitext(evaluator: AlignmentEvaluator, texts: Path, lang: str) -> dict[str, float]:
     """Accuracy both ways on at most 500 pairs, with TF-IDF's and the size of the pool."""
     pairs = list(read_parallel(texts / "pairs" / "dev" / f"en-{lang}.tsv", lang=lang))[:MOST]
-    found = judge_bitext(bench, pairs, None, controls=True, resamples=10)
-    rows = {row.system: row.accuracy for row in found.rows}
-    mean = {name: float(np.mean([i.mean for i in rows[name].values()])) for name in (BASE, TFIDF)}
-    return {"pool": found.pool, "accuracy": mean[BASE], "tfidf": mean[TFIDF]}
+    task = SentenceRetrieval()
+    found = task.compare_modules(evaluator, pairs, None, controls=True, resamples=10)
+    mean = {
+        name: float(np.mean([score.mean for score in found[name].scores.values()]))
+        for name in (BASE, TFIDF)
+    }
+    return {"pool": found.count, "accuracy": mean[BASE], "tfidf": mean[TFIDF]}
 
 
-def entities(bench: Bench, lang: str) -> dict[str, float]:
+def entities(evaluator: AlignmentEvaluator, lang: str) -> dict[str, float]:
     """Hits@1 both ways on the graph's test entities, with TF-IDF's."""
     test, rest = graph_labels(lang, "en", "all")
-    found = judge_entities(bench, test, rest, None, controls=True, resamples=10)
-    rows = {row.system: row.scores for row in found.rows}
+    found = EntityRetrieval().compare_modules(
+        evaluator, test, None, controls=True, resamples=10, others=rest
+    )
+    hits = [measure_name("hits@1", way) for way in DIRECTIONS]
     return {
-        key: float(np.mean([way["cosine"]["hits@1"].mean for way in rows[name].values()]))
+        key: float(np.mean([found[name].scores[measure].mean for measure in hits]))
         for key, name in (("hits@1", BASE), ("tfidf", TFIDF))
     }
 

@@ -22,8 +22,7 @@ from transfer import told
 from xadapt.config.recipe_file import find_recipe
 from xadapt.core import registry
 from xadapt.data.records import TaggedSentence
-from xadapt.evaluation import tagging
-from xadapt.tasks.predict import Tagger
+from xadapt.tasks.tagging import Tagger, Tagging
 
 LANGS = ("en", "de", "es", "ru")
 UNSEEN, NEAR = "fr", "es"  # the oracle has no expert for French: it takes that of its branch
@@ -177,7 +176,7 @@ def judge(args: argparse.Namespace, seed: int) -> dict[str, dict[str, dict]]:
                 args.base, compose=text(lang).replace("self", own_head), head=own_head
             )
             said[name] = tagger.tag(words)
-        for row in tagging.evaluate(rows, said, "bio", base=PLAIN).rows:
+        for row in Tagging().evaluate(rows, said, base=PLAIN).rows:
             found.setdefault(row.system, {})[lang] = row.to_dict()
         print(seed, lang, {n: round(f[lang]["score"]["mean"], 3) for n, f in found.items()})
     return found

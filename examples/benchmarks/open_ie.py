@@ -20,10 +20,8 @@ from bench import parser, save, xadapt
 
 from xadapt.data.readers.conllu_trees import ConlluTrees
 from xadapt.data.transforms.open_ie import open_triples
-from xadapt.evaluation import open_ie
 from xadapt.evaluation.statistics import over_seeds
-from xadapt.tasks.assess.open_ie import judged
-from xadapt.tasks.predict import Extractor
+from xadapt.tasks import open_ie
 
 TARGETS = ["en", "de", "es", "fr", "tr"]
 HEADS, LORA, WIDE, MIXTURE, STAGES = (
@@ -103,7 +101,7 @@ def judge(args: argparse.Namespace, seed: int, langs: list[str]) -> dict[str, di
         HEADS: ["heads"], LORA: ["lora"], WIDE: ["wide"], MIXTURE: ["mixture"], STAGES: stages,
     }  # fmt: skip
     extractors = {
-        name: Extractor.load(
+        name: open_ie.Extractor.load(
             args.base,
             **{task: [f"{n}={place(args, task, n, seed)}" for n in own] for task in TASKS},
             **{f"compose_{task}": " + ".join(own) for task in TASKS},
@@ -114,9 +112,9 @@ def judge(args: argparse.Namespace, seed: int, langs: list[str]) -> dict[str, di
     for lang in langs:
         file = args.data / "pos" / "pud" / f"{lang}.conllu.gz"
         rows = open_triples(ConlluTrees().read(str(file), lang))[: args.test]
-        said = {name: judged(each, rows, None) for name, each in extractors.items()}
-        said[open_ie.LEFT_RIGHT] = open_ie.guessed(rows, said[HEADS].found)
-        for row in open_ie.evaluate(rows, said, base=LORA).rows:
+        said = {name: open_ie.extracted(each, rows) for name, each in extractors.items()}
+        said[open_ie.LEFT_RIGHT] = open_ie.left_and_right_of(rows, said[HEADS])
+        for row in open_ie.Part.evaluate(rows, said, base=LORA).rows:
             found.setdefault(row.system, {})[lang] = row.to_dict()
         print(seed, lang, {n: round(f[lang]["scores"]["triples"]["mean"], 3)
                            for n, f in found.items()})  # fmt: skip

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 SYSTEMS = (
     ("frozen base", "frozen base"),
     ("tf-idf", "TF-IDF"),
-    ("shuffled-pairs twin, both sides", "shuffled-pairs twin"),
+    ("shuffled-pairs twin, both sides", "shuffled-pairs control"),  # of version 0.1
+    ("shuffled-pairs control, both sides", "shuffled-pairs control"),
     ("module, language side only", "language side only"),
     ("module, both sides", "both sides"),
 )

@@ -23,10 +23,9 @@ from xadapt.composition.text import parse
 from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.data.records import TaggedSentence
-from xadapt.evaluation import tagging
 from xadapt.evaluation.statistics import over_seeds
-from xadapt.tasks.predict import Tagger
-from xadapt.tasks.predict.emea import emea
+from xadapt.tasks.emea import emea
+from xadapt.tasks.tagging import Tagger, Tagging
 
 TASKS = {"ner": "ner", "pos": "pos_tagging"}
 TARGETS = {"ner": ["de", "es", "ru"], "pos": ["de", "es", "fi", "fr", "ru", "tr"]}
@@ -199,7 +198,7 @@ def judge(args: argparse.Namespace, seed: int, langs: list[str]) -> dict[str, di
             for name, (key, text) in systems.items()
         }
         scheme = taggers["task"].head.scheme
-        for row in tagging.evaluate(rows, said, scheme, base=PLAIN).rows:
+        for row in Tagging().evaluate(rows, said, scheme=scheme, base=PLAIN).rows:
             found.setdefault(row.system, {})[lang] = row.to_dict()
         print(seed, lang, {n: round(f[lang]["score"]["mean"], 3) for n, f in found.items()})
     return found

@@ -91,7 +91,7 @@ def test_the_first_of_two_processes_tells_and_writes_what_one_does(folder: Path,
     assert one[0] == 0 and first == one and second == [0, "", ""]
     written = [(folder / name / f"{task}.json").read_bytes() for name in ("one", "two")]
     assert written[0] == written[1]
-    assert ("no shuffled-pairs twin" in one[2]) == (task == "bitext")
+    assert ("no shuffled-pairs control" in one[2]) == (task == "bitext")
 
 
 def test_a_mistake_is_told_and_nothing_is_written(folder: Path) -> None:

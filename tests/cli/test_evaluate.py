@@ -9,11 +9,13 @@ from tiny_heads import published
 from tiny_models import tiny_folder
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core import registry
 from xadapt.core.files import read_json
 from xadapt.evaluation.tfidf import NAME as TFIDF
-from xadapt.tasks.assess import alignment
+from xadapt.tasks import alignment
+from xadapt.tasks.protocol import find
 
-EVERY = [alignment.BASE, alignment.LANGUAGE, alignment.BOTH, alignment.TWIN, TFIDF]
+EVERY = [alignment.BASE, alignment.LANGUAGE, alignment.BOTH, alignment.SHUFFLED, TFIDF]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def test_bitext_with_every_control(place: Place, module: Path, tmp_path: Path) -
     assert [row["system"] for row in told["rows"]] == EVERY
     assert (told["task"], told["pool"], told["lang"]) == ("bitext", 40, "de")
     assert told["rows"][1]["accuracy"].keys() == {"to_pivot", "from_pivot"}
-    assert "shuffled twin" in done.out and max(map(len, done.out.splitlines())) <= 80
+    assert "shuffled pairs" in done.out and max(map(len, done.out.splitlines())) <= 80
 
 
 def test_the_base_alone(place: Place, tmp_path: Path) -> None:
@@ -52,11 +54,11 @@ def test_entities_of_the_graph_and_of_a_table(place: Place, module: Path, tmp_pa
     assert read_json(tmp_path / "r.json")["queries"]["to_pivot"] == 40
 
 
-def test_a_module_without_a_twin_is_said(place: Place, tmp_path: Path) -> None:
+def test_a_module_without_a_control_is_reported(place: Place, tmp_path: Path) -> None:
     good(*place.train(tmp_path / "m"))
     given = ("--base", place.base, "--module", tmp_path / "m", "--data", place.test, "--controls")
     done = good("evaluate", "bitext", *given)
-    assert "no shuffled-pairs twin" in done.err and "shuffled" not in done.out
+    assert "no shuffled-pairs control" in done.err and "shuffled" not in done.out
 
 
 def test_mistakes(place: Place, module: Path, tmp_path: Path) -> None:
@@ -112,13 +114,43 @@ def test_two_compositions_share_the_lower_layers_and_say_what_each_says_alone(
         counts.taken()
         good(*given, *more)
         told = read_json(tmp_path / "r.json")["rows"]
-        return {row["system"]: row.get("scores", row.get("score")) for row in told}
+        return {row["system"]: row["scores"] for row in told}
 
     alone = []
     for one in both:
         alone.append(rows("--compose", one)["module"])
     whole = counts.taken()
-    shared = rows("--compose", both[0], "--against", both[1])
-    assert [shared["module"], shared["against"]] == alone
+    shared = rows("--compose", both[0], "--baseline", both[1])
+    assert [shared["module"], shared["baseline"]] == alone
     assert set(whole) == {0} and counts.taken() == {0: whole[0], 2: 2 * whole[0]}
     assert not (tmp_path / "cache" / "prefix").exists()
+
+
+def test_former_names_of_options_stay_and_are_hidden(place: Place, module: Path) -> None:
+    given = ("evaluate", "bitext", "--base", place.base, "--data", place.test, "--lang", "de")
+    given += ("--module", f"m={module}", "--compose", "m", "--dtype", "float32")
+    new, old = (good(*given, option, "mix(m:.5)") for option in ("--baseline", "--against"))
+    assert new.out == old.out and "baseline, both" in new.out
+    done = xadapt(*given, "--baseline", "m", "--against", "m")
+    assert done.code == 2 and "former name of --baseline" in done.err and len(done.lines) == 1
+    assert "--baseline" in good("evaluate", "bitext", "--help").out
+    assert "--against" not in good("evaluate", "open_ie", "--help").out
+
+
+def test_every_task_is_a_command_and_others_are_refused() -> None:
+    done = good("evaluate", "--help")
+    for name in registry.names("tasks"):
+        assert f"  {name} " in done.out
+        text = good("evaluate", name, "--help").out
+        flags = ["--base", "--data", "--lang", "--dtype", "--json"]
+        assert all(flag in text for flag in flags), name
+        assert all(f"--{option}" in text for option in find(name).shared), name
+    done = xadapt("evaluate", "taggin", "--base", "mini")
+    assert done.code == 2 and "did you mean 'tagging'?" in done.err and len(done.lines) == 1
+
+
+def test_options_a_task_has_not_are_refused() -> None:
+    for task, option in (("bitext", "--head"), ("open_ie", "--module"), ("tagging", "--pool")):
+        done = xadapt("evaluate", task, "--base", "mini", "--data", "x", option, "y")
+        assert done.code == 2 and f"No such option: {option}" in done.err
+        assert len(done.lines) == 1

@@ -176,7 +176,8 @@ def test_software_versions_name_torch():
         {"task": "pair_scoring", "labels": ["a", "b"], "scale": [0.0, 1.0]},
         {"task": "pair_scoring", "labels": ["score"], "scale": [1.0, 1.0]},
         {"task": "span_extraction", "labels": ["end", "start"]},
-        {"task": "poetry", "labels": ["a"]},
+        {"task": "poetry", "labels": ["a"], "scheme": "bio"},
+        {"task": "A poem`", "labels": ["a"]},
     ],
 )
 def test_heads_that_do_not_fit_their_task_are_refused(said: dict) -> None:

@@ -15,7 +15,7 @@ from xadapt.heads.head import Head
 from xadapt.hub.folder import write_folder
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.integrations import adapters as bridge
-from xadapt.tasks.predict.predictor import first_scores
+from xadapt.tasks.predictor import first_scores
 
 pytestmark = [
     pytest.mark.adapters,

@@ -13,7 +13,7 @@ from xadapt.data.records import OpenTriples
 from xadapt.heads.head import ArgumentHead, asked
 from xadapt.objectives.arguments import Arguments
 from xadapt.objectives.contract import States
-from xadapt.pipelines.held_out import evidence, head_of
+from xadapt.tasks.development import evidence, head_of
 from xadapt.training.tasks import Task
 
 ENCODER = tiny_encoder()

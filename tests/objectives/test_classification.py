@@ -12,7 +12,7 @@ from xadapt.data.records import LabelledText
 from xadapt.heads.head import Head
 from xadapt.objectives.classification import Classification
 from xadapt.objectives.contract import States
-from xadapt.pipelines.held_out import evidence, head_of
+from xadapt.tasks.development import evidence, head_of
 from xadapt.training.tasks import Task
 
 ROWS = [LabelledText("a b", "x", "de"), LabelledText("c", "y", "de", origin="f:2")]

@@ -14,7 +14,7 @@ from xadapt.data.records import Question
 from xadapt.heads.head import Head
 from xadapt.objectives.contract import States
 from xadapt.objectives.span_extraction import SpanExtraction
-from xadapt.pipelines.held_out import evidence, head_of
+from xadapt.tasks.development import evidence, head_of
 from xadapt.training.tasks import Task
 
 ENCODER = tiny_encoder()

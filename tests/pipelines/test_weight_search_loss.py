@@ -18,7 +18,7 @@ from xadapt.functional.tag_scheme import to_labels
 from xadapt.heads.head import Head
 from xadapt.inference.adapted_encoder import Adapted
 from xadapt.pipelines import weight_search_loss as room
-from xadapt.tasks.predict.tagger import Tagger
+from xadapt.tasks.tagging import Tagger
 
 ENCODER = tiny_encoder()
 

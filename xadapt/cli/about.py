@@ -21,11 +21,11 @@ from xadapt.core.errors import UserError
 def list_(
     what: Annotated[
         str | None,
-        typer.Argument(help="recipes, objectives, modules, readers, families or languages."),
+        typer.Argument(help="recipes, objectives, modules, readers, tasks, families or languages."),
     ] = None,
     json: options.JsonOption = None,
 ) -> None:
-    """List recipes, objectives, modules, readers, encoder families, graph languages."""
+    """List recipes, objectives, modules, readers, tasks, encoder families, graph languages."""
     from xadapt.backbones.families import FAMILIES
     from xadapt.data.readers.cldr_graph import languages as graph_languages
 
@@ -45,9 +45,9 @@ def list_(
 
 
 def explain(
-    name: Annotated[str, typer.Argument(help="An objective, a module or a recipe.")],
+    name: Annotated[str, typer.Argument(help="An objective, a module, a task or a recipe.")],
 ) -> None:
-    """Say what an objective, a module or a recipe is: options, defaults, source."""
+    """Explain an objective, a module, a task or a recipe: options, defaults, source."""
     console = Console(highlight=False)
     known = False
     for room in ("objectives", "modules"):
@@ -57,6 +57,9 @@ def explain(
             console.print(f"[bold]{room[:-1]} {name}[/bold]")
             console.print(inspect.getdoc(part) or "", markup=False)
             console.print(_options(part))
+    if name in registry.names("tasks"):
+        known = True
+        _explain_task(console, name)
     if name in recipe_names():
         known = True
         recipe = load_recipe(find_recipe(name))
@@ -66,8 +69,27 @@ def explain(
             console.print(f"  {key}: {value}", markup=False)
         console.print(recipe.source.note, markup=False)
     if not known:
-        every = [*registry.names("objectives"), *registry.names("modules"), *recipe_names()]
+        rooms = ("objectives", "modules", "tasks")
+        every = [*(part for room in rooms for part in registry.names(room)), *recipe_names()]
         raise UserError(registry.unknown("name", name, every))
+
+
+def _explain_task(console: Console, name: str) -> None:
+    from xadapt.tasks.protocol import find, options_of
+
+    task = find(name)
+    console.print(f"[bold]task {name}[/bold]\n{task.title}")
+    table = Table("", "", show_header=False)
+    table.add_row("metrics", ", ".join(task.metrics))
+    table.add_row("records", f"{task.record.__name__} ({task.unit})")
+    table.add_row("--data", task.data_help)
+    table.add_row("task head", task.head or "none: vectors")
+    for option, (_, default, about) in options_of(task).items():
+        flag = about.flag or f"--{option.replace('_', '-')}"
+        shown = "" if default in (None, inspect.Parameter.empty) else f" [{default}]"
+        table.add_row(flag, about.help + shown)
+    console.print(table)
+    console.print(f"xadapt evaluate {name} --help", markup=False)
 
 
 def _options(part: Any) -> Table:

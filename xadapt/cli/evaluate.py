@@ -1,4 +1,4 @@
-"""``xadapt evaluate``: one subcommand a task.
+"""``xadapt evaluate``: one subcommand a task, made from the tasks that are found.
 
 Under ``torchrun`` or ``accelerate launch`` the processes share the forwards of every task (but of
 ``--emea``, whose forwards each makes for itself), each computes all scores, and the first alone
@@ -8,281 +8,162 @@ number of threads (``OMP_NUM_THREADS``, which torchrun sets to 1) results are th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from typer.core import TyperGroup
 
 from xadapt.cli import launched, options
-from xadapt.languages import tags as languages
+from xadapt.core import registry
+from xadapt.core.errors import UserError
 
-app = typer.Typer(help="Measure a base or a module, with controls.", rich_markup_mode=None)
+if TYPE_CHECKING:
+    from xadapt.tasks.protocol import Option, Task
 
-LangOption = Annotated[
-    str | None, typer.Option(help="Language of the texts; known from the module if there is one.")
-]
-ControlsOption = Annotated[
-    bool, typer.Option(help="Add TF-IDF, and the shuffled-pairs twin if it was trained.")
-]
-ComposeOption = Annotated[
-    str | None, typer.Option(help="Modules that act together: 'language + task'.")
-]
-AgainstOption = Annotated[
-    str | None, typer.Option(help="Another composition, to tell the difference to.")
-]
-HeadOption = Annotated[
-    str | None, typer.Option(help="The module whose head it is, where several have one.")
-]
-TextLangOption = Annotated[
-    str | None, typer.Option(help="Language of the texts, where the composition chooses by it.")
-]
-OneModule = Annotated[str | None, typer.Option("--module", help="Folder of a module.")]
-
-
-@app.command()
-def bitext(
-    base: options.BaseOption,
-    data: Annotated[str, typer.Option(help="Parallel text the module has not seen.")],
-    module: OneModule = None,
-    lang: LangOption = None,
-    controls: ControlsOption = False,
-    columns: options.ColumnsOption = None,
-    file_format: options.FormatOption = None,
-    pivot: options.PivotOption = "en",
-    dtype: options.DtypeOption = "auto",
-    json: options.JsonOption = None,
-) -> None:
-    """Sentence retrieval both ways: accuracy with intervals, and xsim by margin."""
-    _measure(
-        "bitext",
-        json,
-        base=base,
-        data=data,
-        module=module,
-        lang=lang,
-        pivot=pivot,
-        columns=columns,
-        file_format=file_format,
-        controls=controls,
-        dtype=dtype,
-    )
+KIND = inspect.Parameter.KEYWORD_ONLY
+SHARED: dict[str, tuple[Any, Any]] = {
+    "module": (options.ModuleOption, None),
+    "compose": (
+        Annotated[str | None, typer.Option(help="Modules that act together: 'language + task'.")],
+        None,
+    ),
+    "baseline": (
+        Annotated[
+            str | None, typer.Option(help="Another composition, to report the difference to.")
+        ],
+        None,
+    ),
+    "head": (
+        Annotated[
+            str | None, typer.Option(help="The module whose head is read, where several have one.")
+        ],
+        None,
+    ),
+    "controls": (
+        Annotated[
+            bool,
+            typer.Option(help="Add TF-IDF, and the shuffled-pairs control if it was trained."),
+        ],
+        False,
+    ),
+}
+"""The options that tasks may share, with their types and defaults."""
 
 
-@app.command()
-def entities(
-    base: options.BaseOption,
-    data: Annotated[
-        str, typer.Option(help="cldr, or a table of names like parallel text.")
-    ] = "cldr",
-    module: OneModule = None,
-    lang: LangOption = None,
-    pool: Annotated[
-        str, typer.Option(help="test: among the test entities; all: among all.")
-    ] = "all",
-    controls: ControlsOption = False,
-    columns: options.ColumnsOption = None,
-    file_format: options.FormatOption = None,
-    pivot: options.PivotOption = "en",
-    dtype: options.DtypeOption = "auto",
-    json: options.JsonOption = None,
-) -> None:
-    """Entity alignment by name, both ways: Hits@1/10, MRR with fair ties, and CSLS."""
-    options.require(pool in ("test", "all"), f"--pool is test or all, not {pool!r}")
-    _measure(
-        "entities",
-        json,
-        base=base,
-        data=data,
-        module=module,
-        lang=lang,
-        pivot=pivot,
-        columns=columns,
-        file_format=file_format,
-        pool=pool,
-        controls=controls,
-        dtype=dtype,
-    )
+class TaskGroup(TyperGroup):
+    """The subcommands: a task is loaded when its command, or the list of all, is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names of all tasks."""
+        return list(registry.names("tasks"))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a task.
+
+        Raises:
+            UserError: If there is no such task.
+        """
+        if cmd_name not in registry.names("tasks"):
+            raise UserError(registry.unknown("task", cmd_name, registry.names("tasks")))
+        from xadapt.tasks.protocol import find
+
+        return task_command(find(cmd_name))
 
 
-@app.command()
-def tagging(
-    base: options.BaseOption,
-    data: Annotated[str, typer.Option(help="Sentences with labels the module has not seen.")],
-    module: options.ModuleOption = None,
-    compose: ComposeOption = None,
-    against: AgainstOption = None,
-    head: HeadOption = None,
-    lang: TextLangOption = None,
-    file_format: Annotated[
-        str | None, typer.Option("--format", help="conll (BIO columns) or conllu.")
-    ] = None,
-    emea: Annotated[
-        int, typer.Option(min=0, help="Steps for 'route(emea; a, b) + task': weights by sentence.")
-    ] = 0,
-    dtype: options.DtypeOption = "auto",
-    json: options.JsonOption = None,
-) -> None:
-    """Labels of words: F1 of exact spans, or accuracy, with intervals over sentences."""
-    given = _given(base, data, module, compose, against, head, lang, dtype)
-    _measure_head("tagging", json, **given, file_format=file_format, emea=emea, say=_note)
+app = typer.Typer(
+    cls=TaskGroup, help="Measure a base or a module, with controls.", rich_markup_mode=None
+)
 
 
-@app.command()
-def classification(
-    base: options.BaseOption,
-    data: Annotated[str, typer.Option(help="Lines of text, tab, class, not seen before.")],
-    module: options.ModuleOption = None,
-    compose: ComposeOption = None,
-    against: AgainstOption = None,
-    head: HeadOption = None,
-    lang: TextLangOption = None,
-    dtype: options.DtypeOption = "auto",
-    json: options.JsonOption = None,
-) -> None:
-    """Classes of texts: accuracy and the mean F1 of the classes, beside the commonest class."""
-    given = _given(base, data, module, compose, against, head, lang, dtype)
-    _measure_head("classification", json, **given, say=_note)
+def task_command(task: Task) -> Any:
+    """The command of a task: the options all share, and those of its `measure`."""
+    from xadapt.tasks.protocol import options_of
+
+    own = options_of(task)
+    parameters = [*_first(task), *_of_task(own), *_last(), *_old(task, own)]
+
+    def command(**given: Any) -> None:
+        _run(task, given, {about.old: name for name, (*_, about) in own.items() if about.old})
+
+    command.__doc__ = task.title
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+    alone.command(task.name)(command)
+    made = typer.main.get_command(alone)
+    made.name = task.name
+    return made
 
 
-@app.command()
-def sts(
-    base: options.BaseOption,
-    data: Annotated[str, typer.Option(help="Lines of text, tab, text, tab, score.")],
-    module: options.ModuleOption = None,
-    compose: ComposeOption = None,
-    against: AgainstOption = None,
-    head: HeadOption = None,
-    lang: Annotated[
-        str | None,
-        typer.Option(help="Language of the texts, or LEFT,RIGHT: each through its own module."),
-    ] = None,
-    dtype: options.DtypeOption = "auto",
-    json: options.JsonOption = None,
-) -> None:
-    """Likeness of pairs, by vectors or by a head: Spearman and Pearson with people's scores."""
-    given = _given(base, data, module, compose, against, head, lang, dtype)
-    _measure_head("sts", json, **given)
+def _first(task: Task) -> Iterator[inspect.Parameter]:
+    """Base, data, and what the task shares with others."""
+    yield _parameter("base", options.BaseOption)
+    data = Annotated[str, typer.Option(help=task.data_help)]
+    yield _parameter("data", data, *([task.default_data] if task.default_data else []))
+    for name in ("module", "compose", "baseline", "head"):
+        if name in task.shared:
+            yield _parameter(name, *SHARED[name])
+    yield _parameter("lang", Annotated[str | None, typer.Option(help=task.lang_help)], None)
+    if "controls" in task.shared:
+        yield _parameter("controls", *SHARED["controls"])
 
 
-@app.command()
-def qa(
-    base: options.BaseOption,
-    data: Annotated[str, typer.Option(help="SQuAD v1.1 JSON, or one passage a line (.jsonl).")],
-    module: options.ModuleOption = None,
-    compose: ComposeOption = None,
-    against: AgainstOption = None,
-    head: HeadOption = None,
-    lang: Annotated[
-        str | None, typer.Option(help="Language of the questions: whose articles don't count.")
-    ] = None,
-    dtype: options.DtypeOption = "auto",
-    json: options.JsonOption = None,
-) -> None:
-    """Answers inside passages: F1 of words and exact match, beside a window of shared words."""
-    given = _given(base, data, module, compose, against, head, lang, dtype)
-    _measure_head("qa", json, **given)
+def _of_task(own: dict[str, tuple[Any, Any, Option]]) -> Iterator[inspect.Parameter]:
+    for name, (kind, default, about) in own.items():
+        flag = [about.flag] if about.flag else []
+        option = typer.Option(*flag, help=about.help, min=about.minimum)
+        yield _parameter(name, Annotated[kind, option], *_given(default))
 
 
-def _given(
-    base: str,
-    data: str,
-    module: list[str] | None,
-    compose: str | None,
-    against: str | None,
-    head: str | None,
-    lang: str | None,
-    dtype: str,
-) -> dict[str, Any]:
-    """What all tasks with a head take."""
-    return {
-        "base": base,
-        "data": data,
-        "modules": options.split(module),
-        "compose": compose,
-        "against": against,
-        "head": head,
-        "lang": lang,
-        "dtype": dtype,
-    }
+def _last() -> Iterator[inspect.Parameter]:
+    yield _parameter("dtype", options.DtypeOption, "auto")
+    yield _parameter("json", options.JsonOption, None)
 
 
-def _measure_head(task: str, json: Path | None, **given: Any) -> None:
-    """Measure a task head, show the table, and write the result for machines."""
-    from xadapt import api as verbs
-    from xadapt.cli import tables
+def _old(task: Task, own: dict[str, tuple[Any, Any, Option]]) -> Iterator[inspect.Parameter]:
+    """Former names of options, which no help shows."""
+    hidden = Annotated[str | None, typer.Option(hidden=True)]
+    if "baseline" in task.shared:
+        yield _parameter("against", hidden, None)
+    for *_, about in own.values():
+        if about.old:
+            yield _parameter(about.old, hidden, None)
 
+
+def _parameter(name: str, annotation: Any, *default: Any) -> inspect.Parameter:
+    given = default[0] if default else inspect.Parameter.empty
+    return inspect.Parameter(name, KIND, default=given, annotation=annotation)
+
+
+def _given(default: Any) -> list[Any]:
+    return [] if default is inspect.Parameter.empty else [default]
+
+
+def _run(task: Task, given: dict[str, Any], old: dict[str, str]) -> None:
+    """Measure, show the table, and write the result for machines."""
+    from xadapt.tasks.protocol import evaluate
+
+    for former, name in {"against": "baseline", **old}.items():
+        value = given.pop(former, None)
+        if value is not None:
+            flags = f"--{former} is the former name of --{name}".replace("_", "-")
+            options.require(given[name] is None, flags, "Give one of them")
+            given[name] = value
+    json = given.pop("json")
+    given = {n: options.split(v) if isinstance(v, list) else v for n, v in given.items()}
     with launched.sharing():
-        result = getattr(verbs, f"evaluate_{task}")(**given)
-    own: dict[str, Callable[[Any], Table]] = {
-        "tagging": tables.tagging_table,
-        "open_ie": tables.open_ie_table,
-    }
-    _show(result, own.get(task, tables.comparison_table)(result), json, given["lang"], given)
-
-
-@app.command("open_ie")
-def open_ie(
-    base: options.BaseOption,
-    data: Annotated[str, typer.Option(help="CoNLL-U with trees the modules have not seen.")],
-    predicates: Annotated[list[str], typer.Option(help="Folder of the predicate tagger.")],
-    arguments: Annotated[list[str], typer.Option(help="Folder of the argument tagger.")],
-    lang: LangOption = None,
-    compose_predicates: Annotated[
-        str | None, typer.Option(help="Modules that act on predicates: 'language + task'.")
-    ] = None,
-    compose_arguments: Annotated[
-        str | None, typer.Option(help="Modules that act on arguments.")
-    ] = None,
-    against_predicates: Annotated[
-        str | None, typer.Option(help="Another predicate tagger, to tell the difference to.")
-    ] = None,
-    against_arguments: Annotated[
-        str | None, typer.Option(help="Another argument tagger, likewise.")
-    ] = None,
-    dtype: options.DtypeOption = "auto",
-    json: options.JsonOption = None,
-) -> None:
-    """Open triples: F1 of predicates, arguments and whole triples, gold by rule from trees."""
-    _measure_head(
-        "open_ie",
-        json,
-        base=base,
-        data=data,
-        predicates=options.split(predicates),
-        arguments=options.split(arguments),
-        lang=lang,
-        compose_predicates=compose_predicates,
-        compose_arguments=compose_arguments,
-        against_predicates=against_predicates,
-        against_arguments=against_arguments,
-        dtype=dtype,
-    )
+        result = evaluate(task, report=_note, **given)
+    if launched.is_first():
+        Console(highlight=False).print(task.table(result))
+        lang = given["lang"] if given["lang"] is not None else result.facts.get("lang")
+        named = {"base": given["base"], "lang": lang, "data": Path(given["data"]).name}
+        options.save_json(json, {**result.to_dict(), **named})
 
 
 def _note(line: str) -> None:
     if launched.is_first():
         typer.echo(line, err=True)
-
-
-def _measure(task: Literal["bitext", "entities"], json: Path | None, **given: Any) -> None:
-    """Measure, show the table, and write the result for machines."""
-    from xadapt.cli import tables
-    from xadapt.tasks.assess.retrieval import evaluate, language_of
-
-    with launched.sharing():
-        result = evaluate(task, say=_note, **given)
-    tag = language_of(given["lang"], given["module"])
-    pivot = languages.normalise(given["pivot"])
-    _show(result, tables.result_table(result, tag, pivot), json, tag, given)
-
-
-def _show(result: Any, table: Table, json: Path | None, lang: str | None, given: Any) -> None:
-    """Print the table and write the result for machines, in the first process."""
-    if not launched.is_first():
-        return
-    Console(highlight=False).print(table)
-    named = {"base": given["base"], "lang": lang, "data": Path(given["data"]).name}
-    options.save_json(json, {**result.to_dict(), **named})

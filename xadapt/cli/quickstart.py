@@ -31,9 +31,9 @@ def quickstart(
     began = time.monotonic()
     recipe = load_recipe(find_recipe("quickstart"), set_ or [])
     tags = options.tags(lang) or ["sw", "ru", "hi"]
-    from xadapt.cli import tables
     from xadapt.pipelines.quickstart import page, require_languages, run_language
     from xadapt.report import save_figure, write_report
+    from xadapt.tasks.protocol import find
 
     require_languages(tags)
     note = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -43,7 +43,7 @@ def quickstart(
         outcome = run_language(
             recipe, base, tag, out, bridges.compare_loaders, lambda line: note.print(line)
         )
-        shown.print(tables.entities_table(outcome.result, tag, "en"))
+        shown.print(find("entities").table(outcome.result))
         outcomes.append(outcome)
     report = page(outcomes, base, _command())
     write_report(out / "report.html", report)

@@ -41,7 +41,7 @@ def train(
         list[str] | None, typer.Option("--set", help="Change the recipe: a.b=value.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Train this many, with seeds 0, 1, ...")] = 1,
-    controls: Annotated[bool, typer.Option(help="Also train the shuffled-pairs twin.")] = False,
+    controls: Annotated[bool, typer.Option(help="Also train the shuffled-pairs control.")] = False,
     resume: Annotated[bool, typer.Option(help="Go on with an interrupted run.")] = False,
     compose: Annotated[
         list[str] | None,

@@ -1,9 +1,10 @@
-"""Finding objectives, modules and readers by the name of their file.
+"""Finding objectives, modules, readers and tasks by the name of their file.
 
 A part is a file of one room (``xadapt/objectives/mine.py``) or an entry point of the same
 room in another package (group ``xadapt.objectives``), which names such a file or the class
-itself. Its name is the file's name; the class to use is the one the file calls ``Part`` by
-assignment (``Part = Mine``), so no list is kept. An entry point can't take the place of a file.
+itself. Its name is the file's name; the class to use (of a task, the instance) is the one the
+file calls ``Part`` by assignment (``Part = Mine``), so no list is kept. An entry point can't take
+the place of a file.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ PACKAGES = {
     "objectives": "xadapt.objectives",
     "modules": "xadapt.modules",
     "readers": "xadapt.data.readers",
+    "tasks": "xadapt.tasks",
 }
 ROOMS = tuple(PACKAGES)
 
@@ -36,6 +38,11 @@ def _own(room: str) -> frozenset[str]:
     package = importlib.import_module(PACKAGES[room])
     files = {m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")}
     return frozenset(files - set(getattr(package, "NOT_PARTS", ())))
+
+
+def is_shipped(room: str, name: str) -> bool:
+    """Whether a part is a file of this package, and no entry point of another one."""
+    return name in _own(room)
 
 
 def load(room: str, name: str) -> Any:

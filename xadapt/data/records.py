@@ -7,6 +7,7 @@ Language tags are BCP-47. Offsets are half-open and count characters or tokens a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 PREDICATE = "P"
 ROLES = ("A0", "A1", "A2", "A3")
@@ -14,14 +15,28 @@ ROLES = ("A0", "A1", "A2", "A3")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What every row has: where it came from."""
+    """What every row has: where it came from.
+
+    Attributes:
+        unit: What records of the type are called, in the plural; empty for a type that no run is
+            trained on.
+        origin: Where the row came from.
+    """
+
+    unit: ClassVar[str] = ""
 
     origin: str = field(default="", compare=False, kw_only=True)
+
+    def split_texts(self) -> tuple[str, ...]:
+        """The texts that must not stand on both sides of a split; none: nothing is held out."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
 class PlainText(Record):
     """One line of running text in one language."""
+
+    unit: ClassVar[str] = "lines"
 
     text: str
     lang: str
@@ -31,10 +46,16 @@ class PlainText(Record):
 class ParallelPair(Record):
     """A sentence in the language being adapted, and the same in the pivot language."""
 
+    unit: ClassVar[str] = "pairs"
+
     text: str
     pivot: str
     lang: str
     pivot_lang: str = "en"
+
+    def split_texts(self) -> tuple[str, ...]:
+        """Both sentences."""
+        return (self.text, self.pivot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +98,15 @@ class EntityLink(Record):
 class TaggedSentence(Record):
     """Words with labelled spans ``(start, end, type)`` over the words."""
 
+    unit: ClassVar[str] = "sentences"
+
     words: tuple[str, ...]
     spans: tuple[tuple[int, int, str], ...]
     lang: str
+
+    def split_texts(self) -> tuple[str, ...]:
+        """The sentence."""
+        return (" ".join(self.words),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +132,37 @@ class OpenTriples(Record):
     are over the words; those of one extraction do not overlap.
     """
 
+    unit: ClassVar[str] = "sentences"
+
     words: tuple[str, ...]
     extractions: tuple[tuple[tuple[int, int, str], ...], ...]
     lang: str
+
+    def split_texts(self) -> tuple[str, ...]:
+        """The sentence."""
+        return (" ".join(self.words),)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledText(Record):
     """A text with one class."""
 
+    unit: ClassVar[str] = "texts"
+
     text: str
     label: str
     lang: str
+
+    def split_texts(self) -> tuple[str, ...]:
+        """The text."""
+        return (self.text,)
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredPair(Record):
     """Two texts and how alike they are (the unit is the data set's own, often 0 to 5)."""
+
+    unit: ClassVar[str] = "scored pairs"
 
     left: str
     right: str
@@ -129,15 +170,25 @@ class ScoredPair(Record):
     left_lang: str
     right_lang: str
 
+    def split_texts(self) -> tuple[str, ...]:
+        """Both texts."""
+        return (self.left, self.right)
+
 
 @dataclass(frozen=True, slots=True)
 class Question(Record):
     """A question over a passage with answers ``(start character, text)``."""
 
+    unit: ClassVar[str] = "questions"
+
     question: str
     passage: str
     answers: tuple[tuple[int, str], ...]
     lang: str
+
+    def split_texts(self) -> tuple[str, ...]:
+        """The passage: questions over one passage stay together."""
+        return (self.passage,)
 
 
 @dataclass(frozen=True, slots=True)

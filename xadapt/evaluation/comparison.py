@@ -1,4 +1,4 @@
-"""Systems beside each other on the same rows: scores by measure, intervals, paired differences."""
+"""Compare systems on the same rows: scores by measure, intervals, paired differences."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from xadapt.evaluation.statistics import (
     Difference,
@@ -24,36 +25,42 @@ class Row:
     Attributes:
         system: Its name.
         scores: By measure, with their intervals over rows.
-        gains: Their differences to the base system on the same rows; none for the base.
+        gains: Differences to the base system on the same rows, by measure; none for the base.
         details: More numbers of this system by name, such as the F1 of each class.
+        more: What a task adds to the JSON of a row, ready to be written.
+        values: By name, one number for each evaluated row, ``(n,)``; not part of the JSON.
     """
 
     system: str
     scores: dict[str, Interval]
     gains: dict[str, Difference] = field(default_factory=dict)
     details: dict[str, float] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Values for JSON."""
         return {
             "system": self.system,
             "scores": {name: value.to_dict() for name, value in self.scores.items()},
             "gains": {name: value.to_dict() for name, value in self.gains.items()},
             "details": self.details,
+            **self.more,
         }
 
 
 @dataclass(frozen=True)
 class Result:
-    """A table of systems on the same rows.
+    """A table of systems on the same rows; every task gives one.
 
     Attributes:
-        task: What was evaluated.
-        unit: What a row is, in the plural.
-        count: How many rows.
-        rows: In the order the systems were given.
-        measures: Names of the numbers, the one to choose by first.
+        task: Name of the task.
+        unit: What an evaluated row is, in the plural.
+        count: How many rows were evaluated.
+        rows: In the order the systems were given, the controls last.
+        measures: Names of the scores; the first one is what systems are selected on.
         options: What the numbers depend on: resamples, seed, base.
+        facts: What a task says of the data, such as the number of words.
     """
 
     task: str
@@ -62,15 +69,19 @@ class Result:
     rows: tuple[Row, ...]
     measures: tuple[str, ...]
     options: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, system: str) -> Row:
         return next(row for row in self.rows if row.system == system)
 
+    def __contains__(self, system: str) -> bool:
+        return any(row.system == system for row in self.rows)
+
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Values for JSON."""
         plain = ("task", "unit", "count", "options")
         head = {name: getattr(self, name) for name in plain} | {"measures": list(self.measures)}
-        return head | {"rows": [row.to_dict() for row in self.rows]}
+        return head | self.facts | {"rows": [row.to_dict() for row in self.rows]}
 
 
 def compare(
@@ -80,34 +91,48 @@ def compare(
     statistics: Mapping[str, Statistic],
     *,
     details: Mapping[str, dict[str, float]] | None = None,
-    base: str | None = None,
+    facts: Mapping[str, Any] | None = None,
+    base: str | Mapping[str, str] | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Result:
-    """A table of systems.
+    """Compute a table of systems.
 
     Args:
         task: What is evaluated.
         unit: What a row is, in the plural.
-        columns: By system and measure, what the measure's statistic is of: arrays ``(n,)``.
+        columns: By system and measure, the arrays ``(n,)`` that its statistic is of.
         statistics: By measure, from columns ``(samples, n)`` to numbers ``(samples,)``.
         details: More numbers by system.
-        base: The system the others are compared with.
+        facts: What the task says of the data.
+        base: The system the others are compared with, or one for each system by name.
         resamples: Of the bootstrap over rows.
         seed: Of the bootstrap.
     """
+    settings = {"resamples": resamples, "seed": seed}
     rows = []
     for name, own in columns.items():
+        other = columns.get(base.get(name, "") if isinstance(base, Mapping) else base or "")
         scores, gains = {}, {}
         for measure, statistic in statistics.items():
             given = own[measure]
-            scores[measure] = statistic_interval(statistic, given, resamples=resamples, seed=seed)
-            if base in columns and name != base:
-                other = columns[base][measure]  # type: ignore[index]
-                gains[measure] = statistic_difference(
-                    statistic, given, other, resamples=resamples, seed=seed
-                )
+            scores[measure] = statistic_interval(statistic, given, **settings)
+            if other is not None and other is not own:
+                gains[measure] = statistic_difference(statistic, given, other[measure], **settings)
         rows.append(Row(name, scores, gains, (details or {}).get(name, {})))
     count = len(next(iter(next(iter(columns.values())).values()))[0])  # type: ignore[arg-type]
-    settings = {"resamples": resamples, "seed": seed, "base": base}
-    return Result(task, unit, count, tuple(rows), tuple(statistics), settings)
+    named = dict(base) if isinstance(base, Mapping) else base
+    options = {**settings, "base": named}
+    return Result(task, unit, count, tuple(rows), tuple(statistics), options, dict(facts or {}))
+
+
+def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean along the last axis."""
+    found: NDArray[np.float64] = values.mean(-1)
+    return found
+
+
+def ratio_of_sums(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A ratio of sums along the last axis, such as a micro F1; 0 where the lower sum is 0."""
+    whole = below.sum(-1)
+    return np.divide(above.sum(-1), whole, out=np.zeros_like(whole), where=whole > 0)

@@ -4,34 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from xadapt.functional.tag_scheme import Scheme
 
-HeadTask = Literal["tagging", "classification", "pair_scoring", "span_extraction", "arguments"]
-EVALUATED: dict[HeadTask, str] = {
-    "tagging": "tagging",
-    "classification": "classification",
-    "pair_scoring": "sts",
-    "span_extraction": "qa",
-    "arguments": "open_ie",
-}
-"""What ``xadapt evaluate`` calls the measuring of a head."""
-SCHEMED: tuple[HeadTask, ...] = ("tagging", "arguments")
-"""The tasks whose labels are of words and make spans by a scheme."""
+# One line of a card: no fence of Markdown, no control character.
+Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^`\x00-\x1f\x7f]*$")]
+
+SCHEMED = ("tagging", "arguments")
+"""The kinds of heads whose labels are of words and make spans by a scheme."""
+
+
+class HeadCard(BaseModel):
+    """What the card of a module's folder says of its head; the task of the head gives it.
+
+    Attributes:
+        evaluate: Name of the task, for ``xadapt evaluate``.
+        options: The options of that command that name the module's folder.
+        task_type: The Hub's name for such tasks.
+        does: What the head does, a verb phrase.
+        example: A line of code that names an input, and the arguments of the tokenizer; without
+            it the head reads texts.
+        code: Lines of code from ``states`` to predictions; ``{labels}`` stands for the labels.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    evaluate: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    task_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
+    does: Line
+    options: Line = "--module FOLDER"
+    example: tuple[Line, Line] | None = None
+    code: Annotated[tuple[Line, ...], Field(max_length=64)] = ()
 
 
 class Head(nn.Module):
     """Scores of labels.
 
     Args:
-        task: What it is for: ``tagging`` reads the state of each word's first token,
+        task: The kind of head: ``tagging`` reads the state of each word's first token,
             ``classification`` and ``pair_scoring`` that of the row's first token,
-            ``span_extraction`` those of all tokens; for ``arguments`` see `ArgumentHead`.
+            ``span_extraction`` those of all tokens; for ``arguments`` see `ArgumentHead`. A task
+            of another package may name a kind of its own.
         labels: The labels of its scores, in order.
         width: Features it reads.
         scheme: How a word's labels make spans.
@@ -40,7 +59,7 @@ class Head(nn.Module):
 
     def __init__(
         self,
-        task: HeadTask,
+        task: str,
         labels: Sequence[str],
         width: int,
         scheme: Scheme = "bio",
@@ -49,6 +68,7 @@ class Head(nn.Module):
         super().__init__()
         self.task, self.labels, self.scheme, self.scale = task, tuple(labels), scheme, scale
         self.sizes: dict[str, int] = {}  # what else it is built with
+        self.card: HeadCard | None = None  # what is written of it, once its task is known
         self.linear = nn.Linear(width, len(self.labels))
 
     def forward(self, states: Tensor) -> Tensor:
@@ -149,7 +169,7 @@ class ArgumentHead(Head):
 
 
 def build_head(
-    task: HeadTask,
+    task: str,
     labels: Sequence[str],
     width: int,
     scheme: Scheme = "bio",

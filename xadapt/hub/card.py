@@ -6,7 +6,6 @@ from typing import Any
 
 import yaml
 
-from xadapt.heads.head import EVALUATED, HeadTask
 from xadapt.hub.manifest import LOADERS, Evidence, Manifest
 from xadapt.hub.snippets import snippets
 from xadapt.languages.tags import display_name
@@ -18,23 +17,8 @@ TITLES = {
     "transformers": "transformers",
     "sentence-transformers": "sentence-transformers",
 }
-TASK_TYPES = {
-    "tagging": "token-classification",
-    "open_ie": "token-classification",
-    "bitext": "sentence-similarity",
-    "entities": "sentence-similarity",
-    "classification": "text-classification",
-    "sts": "sentence-similarity",
-    "qa": "question-answering",
-}
-DOES: dict[HeadTask, str] = {
-    "tagging": "gives each word one of {} labels",
-    "classification": "gives a text one of {} classes",
-    "pair_scoring": "scores how alike two texts in one row are",
-    "span_extraction": "finds the answer to a question in a passage",
-    "arguments": "gives each word one of {} labels that depend on a predicate; no other library "
-    "has such a head",
-}
+VECTORS = "sentence-similarity"
+"""The Hub's name of what a module without a head is for."""
 SIDES = {"language": "language side only", "both": "both sides", None: ""}
 
 
@@ -64,12 +48,18 @@ def card_header(manifest: Manifest) -> dict[str, Any]:
         "language": list(dict.fromkeys(tag.split("-")[0] for tag in _languages(manifest))),
         "language_bcp47": [tag for tag in _languages(manifest) if "-" in tag],
         "license": manifest.licence.lower() if manifest.licence else None,
-        "pipeline_tag": TASK_TYPES[EVALUATED[manifest.head.task] if manifest.head else "bitext"],
+        "pipeline_tag": _task_type(manifest),
         "tags": _tags(manifest, held),
         "datasets": [d.name for d in manifest.data if d.name.count("/") == 1],
         "model-index": _model_index(manifest),
     }
     return {key: value for key, value in fields.items() if value}
+
+
+def _task_type(manifest: Manifest) -> str | None:
+    if manifest.head is None:
+        return VECTORS
+    return manifest.head.card.task_type if manifest.head.card else None
 
 
 def _languages(manifest: Manifest) -> list[str]:
@@ -94,7 +84,7 @@ def _tags(manifest: Manifest, held: list[str]) -> list[str]:
 def _model_index(manifest: Manifest) -> list[dict[str, Any]]:
     results = [
         {
-            "task": {"type": TASK_TYPES[one.task], "name": one.task},
+            "task": {"type": one.task_type or "other", "name": one.task},
             "dataset": {"name": one.data, "type": one.data},
             "metrics": [{"type": one.metric, "value": one.value, "name": _metric(one)}],
         }
@@ -122,7 +112,8 @@ def _what(manifest: Manifest) -> str:
     text += f" Objectives: {', '.join(manifest.objectives)}. Trained on {manifest.created}"
     text += f" with the base in {manifest.dtype}."
     if manifest.head:
-        text += f" Its head {DOES[manifest.head.task].format(len(manifest.head.labels))}."
+        card, labels = manifest.head.card, len(manifest.head.labels)
+        text += f" Its head {_cell(card.does) if card else f'gives {labels} scores'}."
     if manifest.trained_inside:
         inside = ", then ".join(f"`{_cell(text)}`" for text in manifest.trained_inside)
         text += f" It was trained inside {inside}, where `self` is this module."
@@ -143,12 +134,9 @@ def _loading(manifest: Manifest) -> list[str]:
         parts.append("These libraries can't hold this module exactly:\n\n" + "\n".join(lost))
     own = manifest.base.id or "BASE"
     command = f"encode --base {own} --module FOLDER --text FILE --out vectors.npy"
-    if manifest.head:
-        command = (
-            f"evaluate {EVALUATED[manifest.head.task]} --base {own} --module FOLDER --data FILE"
-        )
-        if manifest.head.task == "arguments":
-            command = command.replace("--module", "--predicates OTHER --arguments")
+    if manifest.head and manifest.head.card:
+        about = manifest.head.card
+        command = f"evaluate {about.evaluate} --base {own} {about.options} --data FILE"
     parts.append(f"### xadapt\n\n```bash\nxadapt {command}\n```")
     return parts
 

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from xadapt.heads.head import SCHEMED, Head, HeadTask
+from xadapt.heads.head import SCHEMED, Head
 from xadapt.hub.manifest import HeadSpec
 
 FILE = "head.safetensors"
 ADAPTERS = ("head_config.json", "model_head.safetensors", "pytorch_model_head.bin")
 # adapters' flexible models of these types have no such head, or one that reads the decoder.
 NO_HEADS = ("t5", "mt5")
-TYPES: dict[HeadTask, tuple[str, dict[str, Any]]] = {
+TYPES: dict[str, tuple[str, dict[str, Any]]] = {
     "tagging": ("tagging", {}),
     "classification": ("classification", {"use_pooler": False, "bias": True}),
     "pair_scoring": ("classification", {"use_pooler": False, "bias": True}),
@@ -34,14 +34,15 @@ def spec_of(head: Head) -> HeadSpec:
         scheme=head.scheme if head.task in SCHEMED else None,
         scale=head.scale,
         sizes=head.sizes,  # type: ignore[arg-type]
+        card=head.card,
     )
 
 
 def write_head(folder: Path, head: Head) -> None:
     """Write our file of a head."""
     tensors = {k: v.detach().float().cpu().contiguous() for k, v in head.state_dict().items()}
-    said = spec_of(head).model_dump_json()
-    save_file(tensors, str(folder / FILE), metadata={"head": said})
+    spec = spec_of(head).model_dump_json(exclude={"card"})
+    save_file(tensors, str(folder / FILE), metadata={"head": spec})
 
 
 def write_adapters_head(folder: Path, head: Head, config: dict[str, Any]) -> list[str]:

@@ -25,7 +25,7 @@ from torch import nn
 from xadapt.core.errors import UserError
 from xadapt.core.files import write_text
 from xadapt.functional.tag_scheme import Scheme
-from xadapt.heads.head import SCHEMED, HeadTask
+from xadapt.heads.head import SCHEMED, HeadCard
 from xadapt.languages.tags import normalise
 
 FILE = "xadapt.json"
@@ -117,14 +117,16 @@ class HeadSpec(Strict):
     """A task head: what it is for, the labels of its scores in order, how they make spans.
 
     ``scale`` is what 0 and 1 stand for where the one score is a number; ``sizes`` holds what else a
-    head of its task is built with.
+    head of its task is built with; ``card`` is what the card says of it, which folders of older
+    versions lack.
     """
 
-    task: HeadTask
+    task: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
     labels: Annotated[list[str], Field(min_length=1, max_length=10_000)]
     scheme: Scheme | None = None
     scale: tuple[float, float] | None = None
     sizes: dict[Literal["hidden", "distance", "clip"], Annotated[int, Field(ge=1, le=2**14)]] = {}
+    card: HeadCard | None = None
 
     @model_validator(mode="after")
     def _fits_its_task(self) -> HeadSpec:
@@ -154,6 +156,7 @@ class Evidence(Strict):
 
     Attributes:
         task: What was evaluated, such as ``bitext``.
+        task_type: The Hub's name for such tasks; folders of older versions lack it.
         data: Name of the test set.
         metric: Name of the number, such as ``accuracy xx-en``.
         value: The number with the module.
@@ -173,6 +176,7 @@ class Evidence(Strict):
     sides: Literal["language", "both"] | None = None
     interval: tuple[float, float] | None = None
     rows: NonNegativeInt | None = None
+    task_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")] | None = None
 
 
 class Loader(Strict):

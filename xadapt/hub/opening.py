@@ -76,9 +76,10 @@ def open_head(path: Path | str, spec: HeadSpec, width: int) -> Head:
     except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise UserError(f"this is no task head of xadapt ({error})", where=str(file)) from None
     fits = all(tensors[n].shape == own[n].shape and tensors[n].isfinite().all() for n in own)
-    if said != spec or not fits:
+    if said != spec.model_copy(update={"card": None}) or not fits:
         raise UserError("the head does not fit its manifest or the base", where=str(file))
     head.load_state_dict(tensors)
+    head.card = spec.card
     return head.eval()
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 from xadapt.backbones.encoder.pooling import Dense, Pooling
-from xadapt.hub.head_code import head_code, head_input
-from xadapt.hub.manifest import Manifest
+from xadapt.hub.manifest import HeadSpec, Manifest
 
 FOLDER = "FOLDER"
 BASE = "BASE"
@@ -112,7 +111,7 @@ def _script(
     call: str = "model(**batch).last_hidden_state",
 ) -> str:
     head = manifest.head
-    begin, given = head_input(head, _texts(manifest)) if head else ([], _texts(manifest))
+    begin, given = _input(head, _texts(manifest))
     return "\n".join(
         [
             "import torch",
@@ -128,9 +127,25 @@ def _script(
             f'max_length={manifest.max_length}, return_tensors="pt")',
             "with torch.no_grad():",
             f"    states = {call}",
-            *(head_code(head) if head else pooling_code(manifest)),
+            *(_head_code(head) if head else pooling_code(manifest)),
         ]
     )
+
+
+def _input(head: HeadSpec | None, texts: str) -> tuple[list[str], str]:
+    """Lines before the tokenizer is called, and its arguments; texts where a head names none."""
+    if head is None or head.card is None or head.card.example is None:
+        return [], texts
+    line, given = head.card.example
+    return [line], given
+
+
+def _head_code(head: HeadSpec) -> list[str]:
+    """Lines from ``states`` to what the head predicts."""
+    if head.card is None:
+        return ["# xadapt.tasks reads the head of this folder off these states"]
+    labels = json.dumps(head.labels, ensure_ascii=False)
+    return [line.replace("{labels}", labels) for line in head.card.code]
 
 
 def _texts(manifest: Manifest, *, prompt: bool = True) -> str:

@@ -23,7 +23,7 @@ from xadapt.core.errors import UserError
 from xadapt.data.loading.records import Source, limited, read_pairs
 from xadapt.data.readers.plain_text import PlainLines
 from xadapt.data.records import ParallelPair
-from xadapt.evaluation import bitext
+from xadapt.evaluation.retrieval import accuracy_of_pairs
 from xadapt.evaluation.statistics import Difference, difference, ratio_difference
 from xadapt.evaluation.systems import Side, System
 from xadapt.inference.adapted_encoder import Adapted
@@ -170,12 +170,11 @@ def _by_retrieval(
         return frozen.get(texts, cache).cpu().numpy()
 
     systems = {name: System(side(part), bare) for name, part in parts.items()}
-    found = bitext.evaluate(pairs, systems, base=BASE, control=False, resamples=1)
-    values = {row.system: np.mean(list(row.per_query.values()), axis=0) for row in found.rows}
+    values = accuracy_of_pairs(pairs, systems)
     return [
         Tried(name, float(own.mean()), None if name == BASE else difference(own, values[BASE]))
         for name, own in values.items()
-    ], found.pool
+    ], len(values[BASE])
 
 
 def _by_loss(

@@ -27,6 +27,7 @@ from xadapt.inference.locate import locate
 from xadapt.injection.attachment import geometry
 from xadapt.modules.storage import options_of
 from xadapt.pipelines.outcome import VERIFY_TEXTS, Verify
+from xadapt.tasks.head_task import with_card
 
 
 def compose(
@@ -125,7 +126,9 @@ def _write_setup(
         name: Member(
             adapted.modules[name],
             manifest.model_copy(update={"name": own[name]}),
-            None if manifest.head is None else open_head(places[name], manifest.head, width),
+            None
+            if manifest.head is None
+            else with_card(open_head(places[name], manifest.head, width)),
         )
         for name, manifest in manifests.items()
     }

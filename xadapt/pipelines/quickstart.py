@@ -18,7 +18,7 @@ from xadapt.config.recipe import Recipe
 from xadapt.core.errors import UserError
 from xadapt.data.loading.records import Source
 from xadapt.data.readers.cldr_graph import resolve
-from xadapt.evaluation import entities
+from xadapt.evaluation.comparison import Result
 from xadapt.evaluation.systems import DIRECTIONS
 from xadapt.evaluation.tfidf import NAME as TFIDF
 from xadapt.hub.manifest import Manifest, without_local_paths
@@ -30,7 +30,8 @@ from xadapt.pipelines.outcome import Verify
 from xadapt.pipelines.train import Job
 from xadapt.pipelines.train import train as run_one
 from xadapt.report import Example, Heat, LanguageResult, Report, Score
-from xadapt.tasks.assess.alignment import BASE, BOTH, LANGUAGE, Bench, graph_labels, judge_entities
+from xadapt.tasks.alignment import BASE, BOTH, LANGUAGE, AlignmentEvaluator
+from xadapt.tasks.entities import EntityRetrieval, graph_labels, measure_name
 from xadapt.training.metrics_log import read_metrics
 
 Say = Callable[[str], None]
@@ -56,7 +57,7 @@ class Outcome:
     lang: str
     folder: Path
     manifest: Manifest
-    result: entities.Result
+    result: Result
     shown: LanguageResult
     reused: bool
     seconds: float
@@ -166,23 +167,23 @@ def loading_lines(manifest: Manifest, base: str, folder: str) -> list[str]:
     ]
 
 
-def _judge(
-    encoder: Encoder, module: nn.Module, lang: str
-) -> tuple[entities.Result, LanguageResult]:
+def _judge(encoder: Encoder, module: nn.Module, lang: str) -> tuple[Result, LanguageResult]:
     labels, others = graph_labels(lang, "en", "all")
-    bench = Bench(encoder)
-    result = judge_entities(bench, labels, others, module, controls=True)
-    side = bench.through(module)
-    texts, pivots = [name[1] for name in labels], [name[2] for name in labels]
-    pool = list(dict.fromkeys(pivots + [name[2] for name in others]))
-    bare, after, names = bench.bare(texts), side(texts), bench.bare(pool)
+    evaluator = AlignmentEvaluator(encoder)
+    result = EntityRetrieval().compare_modules(
+        evaluator, labels, module, controls=True, others=others
+    )
+    side = evaluator.through(module)
+    texts, pivots = [row.text for row in labels], [row.pivot for row in labels]
+    pool = list(dict.fromkeys(pivots + [row.pivot for row in others]))
+    bare, after, names = evaluator.bare(texts), side(texts), evaluator.bare(pool)
     drawn, told = _spread(len(texts), HEAT), _spread(len(texts), EXAMPLES)
-    right = bench.bare([pivots[i] for i in drawn])
+    right = evaluator.bare([pivots[i] for i in drawn])
     shown = LanguageResult(
         lang=lang,
         name=languages.display_name(lang),
         measure="hits@1",
-        pool=result.pool_size["to_pivot"],
+        pool=result.facts["pool_size"]["to_pivot"],
         scores=_scores(result),
         item="name",
         asked="entities never seen",
@@ -205,14 +206,14 @@ def _spread(count: int, size: int) -> list[int]:
     return sorted({i * count // size for i in range(size)}) if count else []
 
 
-def _scores(result: entities.Result) -> list[Score]:
+def _scores(result: Result) -> list[Score]:
     names = {BASE: report.BASE, TFIDF: report.TFIDF, LANGUAGE: report.LANGUAGE_SIDE}
     names[BOTH] = report.BOTH_SIDES
     return [
         Score(shown, way, hit.mean, hit.low, hit.high)
         for name, shown in names.items()
         for way in DIRECTIONS
-        for hit in (result[name].scores[way]["cosine"]["hits@1"],)
+        for hit in (result[name].scores[measure_name("hits@1", way)],)
     ]
 
 

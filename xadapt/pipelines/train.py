@@ -25,9 +25,10 @@ from xadapt.hub.opening import read_manifest
 from xadapt.injection.attachment import geometry
 from xadapt.modules.storage import build, parameter_count
 from xadapt.pipelines import run_folder as out_folder
-from xadapt.pipelines.held_out import dev_scores, evaluation_cache, evidence, head_of
 from xadapt.pipelines.outcome import ALONE, Verify, manifest_of, publish, same_recipe, tags
 from xadapt.pipelines.training_composition import Inside, inside
+from xadapt.tasks.development import dev_scores, evaluation_cache, evidence, head_of, task_of
+from xadapt.tasks.head_task import with_card
 from xadapt.training.loop import Trainer
 from xadapt.training.settings import Run
 from xadapt.training.tasks import Task
@@ -45,7 +46,7 @@ class Job:
         out: Folder of the module.
         dev: Development pairs, if they are not to be taken from the data.
         resume: Go on with an interrupted run; a finished one is left as it is.
-        controls: Also train the twin on shuffled pairs.
+        controls: Also train the control on shuffled pairs.
         base_id: Hub id of a base that was given as a folder or a package.
         licence: SPDX id of the module's licence.
         show: Whether progress is shown.
@@ -157,6 +158,8 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
         twin = _twin(recipe, job, loaded, encoder, within, say) if job.controls else None
         if main:
             head = head_of(trainer)
+            if head is not None:
+                with_card(head)
             cache = evaluation_cache(trainer)
             found = evidence(encoder, trainer.acting.module, loaded.dev, head, cache)
             manifest = manifest.model_copy(update={"evidence": found})
@@ -239,7 +242,7 @@ def _trainer(
     }
     run = Run(recipe.train, state, recipe.seed, identity, None, cache_folder(), job.show)
     trainer = Trainer(encoder, module, tasks, run, inside=within.build(encoder, module))
-    if loaded.dev:
+    if task_of(trainer, loaded.dev):
         trainer.run = replace(run, score=lambda: dev_scores(trainer, loaded.dev))
     return trainer
 

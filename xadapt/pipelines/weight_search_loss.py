@@ -20,8 +20,7 @@ from xadapt.functional.tag_scheme import to_labels
 from xadapt.inference.adapted_encoder import Adapted
 from xadapt.inference.shared_states import repeated_cache
 from xadapt.objectives.translation_ranking import TranslationRanking
-from xadapt.tasks.assess.tagging import READERS
-from xadapt.tasks.predict.tagger import Tagger, scores
+from xadapt.tasks.tagging import READERS, Tagger, scores
 
 EXAMPLES = 512
 Loss = Callable[[Composition], float]

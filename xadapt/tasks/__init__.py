@@ -1,1 +1,53 @@
-"""One file a task: record, head, prediction, metric, baselines, table."""
+"""Tasks: what a module is measured by and what a task head answers. One file a task.
+
+```python
+from xadapt.tasks import Tagger
+
+tagger = Tagger.load("mini", "sw=sw-lang", "ner=ner", compose="sw + ner")
+tagger.tag([["Amina", "anaishi", "Nairobi"]])
+```
+
+A task is a file with a ``Part``, an instance of `xadapt.tasks.protocol.Task`: its record, head,
+prediction, metrics, baselines and table. The command line, the Python function `evaluate`, training
+and the contract test find it by its file, or by an entry point of the group ``xadapt.tasks``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xadapt.tasks.classification import Classifier
+    from xadapt.tasks.open_ie import Extractor
+    from xadapt.tasks.protocol import Task, evaluate
+    from xadapt.tasks.qa import AnswerFinder
+    from xadapt.tasks.sts import PairScorer
+    from xadapt.tasks.tagging import Tagger
+
+NOT_PARTS = (
+    "alignment",
+    "development",
+    "emea",
+    "head_task",
+    "predictor",
+    "protocol",
+    "table",
+)
+
+_PUBLIC = {
+    "AnswerFinder": "qa",
+    "Classifier": "classification",
+    "Extractor": "open_ie",
+    "PairScorer": "sts",
+    "Tagger": "tagging",
+    "Task": "protocol",
+    "evaluate": "protocol",
+}
+__all__ = ["AnswerFinder", "Classifier", "Extractor", "PairScorer", "Tagger", "Task", "evaluate"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(f"xadapt.tasks.{_PUBLIC[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

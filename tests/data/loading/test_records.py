@@ -13,7 +13,6 @@ from xadapt.core.errors import UserError
 from xadapt.core.text_key import normal_key
 from xadapt.data.loading.records import Source, digest, limited, load_records, read_pairs, without
 from xadapt.data.records import ParallelPair, PlainText
-from xadapt.data.transforms.split import texts_of
 
 SPEC = {"train": DataSpec(dev=6)}
 
@@ -176,7 +175,7 @@ def test_records_for_heads_are_held_out_by_their_texts(tmp_path: Path, reader: s
     loaded = load_records([Source(str(path), "de")], spec)
     rows = loaded.records["train"]
     assert len(loaded.dev) == 4 and len(rows) == 16
-    sides = [{text for r in part for text in texts_of(r)} for part in (rows, loaded.dev)]
+    sides = [{text for r in part for text in r.split_texts()} for part in (rows, loaded.dev)]
     assert not sides[0] & sides[1]
     assert "20 " in loaded.notes[0] and "4 held out for development" in loaded.notes[-1]
     given = tmp_path / "dev.jsonl"

@@ -14,30 +14,12 @@ from xadapt.core.errors import UserError
 from xadapt.core.text_key import normal_key
 from xadapt.data.loading.trees import made_of_trees
 from xadapt.data.readers.parallel import read_parallel
-from xadapt.data.records import (
-    LabelledText,
-    OpenTriples,
-    ParallelPair,
-    PlainText,
-    Question,
-    Record,
-    ScoredPair,
-    TaggedSentence,
-)
+from xadapt.data.records import ParallelPair, Record
 from xadapt.data.transforms.pair_filter import FilterOptions, filter_pairs
-from xadapt.data.transforms.split import TEXTS, split_by_group, texts_of
+from xadapt.data.transforms.split import split_by_group
 from xadapt.languages.tags import normalise
 
 R = TypeVar("R", bound=Record)
-UNITS: dict[type, str] = {
-    ParallelPair: "pairs",
-    PlainText: "lines",
-    TaggedSentence: "sentences",
-    LabelledText: "texts",
-    ScoredPair: "scored pairs",
-    Question: "questions",
-    OpenTriples: "sentences",
-}
 
 
 @dataclass(frozen=True)
@@ -128,7 +110,7 @@ def load_records(
                for name in specs}  # fmt: skip
     for name, rows in records.items():
         _require_some(name, rows, [s for s in sources if s.data == name])
-        counted = f"{len(rows)} {UNITS[type(rows[0])]} to train on" + (
+        counted = f"{len(rows)} {rows[0].unit} to train on" + (
             f" ({name})" if len(specs) > 1 else ""
         )
         notes.append(counted)
@@ -196,9 +178,9 @@ def _read(source: Source, specs: Mapping[str, DataSpec], notes: list[str]) -> li
         return limited(rows, spec.limit)
     part = registry.load("readers", spec.reader)
     gives = getattr(part, "gives", None)
-    if gives in UNITS and gives is not ParallelPair:
+    if gives is not None and gives is not ParallelPair and gives.unit:
         rows = limited(list(part().read(source.path, normalise(source.lang))), spec.limit)
-        notes.append(f"{source.lang}: {len(rows)} {UNITS[gives]}")
+        notes.append(f"{source.lang}: {len(rows)} {gives.unit}")
         return list(rows)
     if gives is not ParallelPair:
         raise UserError(f"the reader {spec.reader!r} gives nothing this command can train on")
@@ -234,7 +216,7 @@ def _given_dev(
     sources: Sequence[Source], spec: DataSpec, main: Sequence[Record]
 ) -> Sequence[Record]:
     """Development data as it is; pairs without repetitions."""
-    if not main or type(main[0]) not in TEXTS:
+    if not main or not main[0].split_texts():
         raise UserError(
             "development data needs parallel text or records with labels to train on",
             where="--dev",
@@ -257,7 +239,7 @@ def _given_dev(
 
 def _taken_dev(main: Sequence[Record], spec: DataSpec, seed: int) -> Sequence[Record]:
     """Development data held out of the data, where it is of a kind that is judged."""
-    if not spec.dev or not main or type(main[0]) not in TEXTS:
+    if not spec.dev or not main or not main[0].split_texts():
         return []
     return split_by_group(main, dev=_share(spec.dev, len(main)), seed=seed)[1]
 
@@ -267,8 +249,8 @@ def _without(records: list[Record], held: Sequence[Record]) -> list[Record]:
         return records
     if isinstance(held[0], ParallelPair):
         return list(without(records, held))  # type: ignore[arg-type]
-    known = {normal_key(text) for record in held for text in texts_of(record)}
-    return [r for r in records if not any(normal_key(text) in known for text in texts_of(r))]
+    known = {normal_key(text) for record in held for text in record.split_texts()}
+    return [r for r in records if not any(normal_key(text) in known for text in r.split_texts())]
 
 
 def _require_some(name: str, rows: Sequence[Record], sources: Sequence[Source]) -> None:

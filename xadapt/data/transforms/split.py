@@ -6,38 +6,15 @@ a sentence's other translation on the other side; a split by groups can't.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from xadapt.core.errors import UserError
 from xadapt.core.text_key import normal_key
-from xadapt.data.records import (
-    LabelledText,
-    OpenTriples,
-    ParallelPair,
-    Question,
-    Record,
-    ScoredPair,
-    TaggedSentence,
-)
+from xadapt.data.records import Record
 
 Rows = TypeVar("Rows", bound=Record)
-
-TEXTS: dict[type, Callable[[Any], tuple[str, ...]]] = {
-    ParallelPair: lambda row: (row.text, row.pivot),
-    TaggedSentence: lambda row: (" ".join(row.words),),
-    OpenTriples: lambda row: (" ".join(row.words),),
-    LabelledText: lambda row: (row.text,),
-    ScoredPair: lambda row: (row.left, row.right),
-    Question: lambda row: (row.passage,),
-}
-"""The texts of a record that must not stand on both sides of a split."""
-
-
-def texts_of(record: Record) -> tuple[str, ...]:
-    """The texts of a record that must not stand on both sides of a split."""
-    return TEXTS[type(record)](record)
 
 
 def group_pairs(pairs: Sequence[Record]) -> list[list[int]]:
@@ -56,7 +33,7 @@ def group_pairs(pairs: Sequence[Record]) -> list[list[int]]:
 
     seen: dict[str, int] = {}
     for index, pair in enumerate(pairs):
-        for text in texts_of(pair):
+        for text in pair.split_texts():
             left, right = root(index), root(seen.setdefault(normal_key(text), index))
             parent[max(left, right)] = min(left, right)
     groups: dict[int, list[int]] = {}
@@ -130,5 +107,5 @@ def _refuse(dev: int | float, count: int) -> int:
 
 def _hash(pairs: Sequence[Record], group: Sequence[int], seed: int) -> bytes:
     # No other group has these texts, so the least of them names the group whatever the order.
-    least = min(normal_key(text) for i in group for text in texts_of(pairs[i]))
+    least = min(normal_key(text) for i in group for text in pairs[i].split_texts())
     return _digest(f"{seed}\n{least}")

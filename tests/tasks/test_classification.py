@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+from tiny_heads import published
+from tiny_models import tiny_folder
+from tiny_training import labelled
+
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.composition.text import parse
+from xadapt.core.errors import UserError
+from xadapt.data.records import LabelledText
+from xadapt.tasks import Classifier
+from xadapt.tasks.classification import MAJORITY, Part, classes, f1s
+
+ROWS = [LabelledText(t, label, "de") for t, label in zip("abcd", "xxyz", strict=True)]
+
+
+def test_accuracy_and_macro_f1_by_hand():
+    result = Part.evaluate(ROWS, {"m": ["x", "y", "y", "other"]}, resamples=50)
+    row = result["m"]
+    assert row.scores["accuracy"].mean == 2 / 4
+    # x: one of two found, nothing else called x; y: found, and one too many; z: never
+    assert row.details == {"x": pytest.approx(2 / 3), "y": pytest.approx(2 / 3), "z": 0.0}
+    assert row.scores["macro f1"].mean == pytest.approx(4 / 9)
+    assert result[MAJORITY].scores["accuracy"].mean == 2 / 4
+    assert result[MAJORITY].details["x"] == pytest.approx(2 * 2 / (2 + 4))
+
+
+def test_f1_is_that_of_scikit_learn():
+    rng = np.random.default_rng(3)
+    gold, said = rng.integers(0, 4, size=(2, 60))
+    own = f1s(gold[None], said[None], 4)[0]
+    assert np.allclose(own, f1_score(gold, said, average=None))
+
+
+def test_the_difference_is_paired():
+    gold = [row.label for row in ROWS]
+    result = Part.evaluate(ROWS, {"a": ["q"] * 4, "b": gold}, base="a", resamples=100)
+    assert result["b"].gains["accuracy"].mean == result["b"].gains["macro f1"].mean == 1
+    assert result["b"].gains["accuracy"].low == 1
+
+
+def test_mistakes():
+    with pytest.raises(UserError, match="no texts"):
+        Part.evaluate([], {"m": []})
+    with pytest.raises(UserError, match="3 classes for 4"):
+        Part.evaluate(ROWS, {"m": ["x"] * 3})
+
+
+def test_each_text_has_its_own_composition(tmp_path: Path) -> None:
+    base = str(tiny_folder(tmp_path / "base"))
+    encoder = Encoder.from_pretrained(base, dtype="float32")
+    published(tmp_path / "m", encoder, "classification", 2)
+    published(tmp_path / "de", encoder, seed=1)
+    given = (f"m={tmp_path}/m", f"de={tmp_path}/de")
+    classifier = Classifier.load(
+        base, *given, compose="by_language(de = de + m, * = m)", dtype="float32"
+    )
+    texts = [row.text for row in labelled(24, seed=8)]
+    tags = ["de", "sw"] * 12
+    mixed = classifier.classify(texts, tags)
+    apart = [classifier.classify([t], [g])[0] for t, g in zip(texts, tags, strict=True)]
+    assert mixed == apart and set(mixed) <= {"x", "y", "z"}
+    assert mixed != classifier.classify(texts, ["de"] * 24)
+    rows = [parse("de + m"), parse("m")] * 12
+    assert classifier.classify(texts, compositions=rows) == mixed
+    bare = classes(classifier.adapted.encoder, classifier.head, texts)
+    assert classifier.classify(texts, compositions=[None] * 24) == bare != mixed

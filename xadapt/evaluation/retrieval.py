@@ -1,0 +1,99 @@
+"""Retrieval of translations by position: which pair's other side is each text's nearest?
+
+Two pairs that share a sentence on a side have each other's translation as a right answer, which
+accuracy by position would count as wrong. So a later pair that shares one (compared after NFKC,
+case folding and joining of spaces) with an earlier pair can be left out.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xadapt.data.records import ParallelPair
+from xadapt.evaluation.systems import DIRECTIONS, Direction, Encoded, System, similarities
+from xadapt.functional import metrics
+from xadapt.vectors import matching
+from xadapt.vectors.matching import Margin
+
+Found = dict[Direction, dict[Margin, NDArray[np.int64]]]
+
+
+def normalised(text: str) -> str:
+    """A sentence as duplicates are compared: NFKC, case folded, spaces joined."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def first_of_equals(pairs: Sequence[ParallelPair]) -> tuple[NDArray[np.int64], int]:
+    """Find the pairs that repeat no sentence of an earlier pair.
+
+    Returns:
+        Their positions ``(kept,)``, and how many of them are repeated by a later pair.
+    """
+    owner: dict[tuple[bool, str], int] = {}
+    kept: list[int] = []
+    repeated: set[int] = set()
+    for position, pair in enumerate(pairs):
+        keys = ((False, normalised(pair.text)), (True, normalised(pair.pivot)))
+        earlier = {owner[key] for key in keys if key in owner}
+        if earlier:
+            repeated.add(min(earlier))
+            continue
+        kept.append(position)
+        owner.update(dict.fromkeys(keys, position))
+    return np.asarray(kept, dtype=np.int64), len(repeated)
+
+
+def nearest_by_margin(
+    similarity: matching.Similarity, margins: Sequence[Margin], k: int = 4
+) -> Found:
+    """Find the best match of each row in both directions, by each margin and by plain cosine.
+
+    Args:
+        similarity: Scores ``(n, n)`` of texts and pivots.
+        margins: LASER's margins; ``absolute``, the plain cosine, is always among the results.
+        k: Neighbours a margin looks at; cut to ``n``.
+    """
+    ways = matching.top_both(similarity, k)
+    wanted: tuple[Margin, ...] = ("absolute", *margins)
+    return {
+        direction: {
+            margin: matching.margin_best(there, back, margin).indices[:, 0] for margin in wanted
+        }
+        for direction, there, back in zip(DIRECTIONS, ways, reversed(ways), strict=True)
+    }
+
+
+def correct(found: Found) -> dict[Direction, NDArray[np.float64]]:
+    """By direction, 1 where the nearest by cosine is the own translation, else 0: ``(n,)``."""
+    return {way: metrics.correct(found[way]["absolute"]) for way in DIRECTIONS}
+
+
+def accuracy_of_pairs(
+    pairs: Sequence[ParallelPair], systems: Mapping[str, System]
+) -> dict[str, NDArray[np.float64]]:
+    """Compute the retrieval accuracy of each pair, the mean of both directions.
+
+    Pairs that repeat a sentence of an earlier one are left out.
+
+    Args:
+        pairs: Translation pairs.
+        systems: By name.
+
+    Returns:
+        By system ``(kept pairs,)``: 0, a half or 1.
+
+    Raises:
+        UserError: If a system gives NaN or the wrong shape.
+    """
+    kept, _ = first_of_equals(pairs)
+    chosen = [pairs[position] for position in kept]
+    encoded = Encoded([pair.text for pair in chosen], [pair.pivot for pair in chosen])
+    scores = similarities(encoded, systems, control=False)
+    return {
+        name: np.mean(list(correct(nearest_by_margin(score, ())).values()), axis=0)
+        for name, score in scores.items()
+    }

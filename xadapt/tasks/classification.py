@@ -1,0 +1,210 @@
+"""Classification: texts whose class is right (accuracy), and the mean F1 of the classes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xadapt.backbones.cache.reuse import Kept
+from xadapt.backbones.encoder.encode import Rows
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.composition.values import Composition
+from xadapt.core.errors import UserError
+from xadapt.data.records import LabelledText
+from xadapt.evaluation.comparison import Result, compare
+from xadapt.heads.head import Head
+from xadapt.tasks.head_task import LINEAR, LOAD_HEAD, HeadTask
+from xadapt.tasks.predictor import Predictor, first_scores
+from xadapt.tasks.protocol import RESAMPLES, Report
+
+MAJORITY = "most frequent class"
+
+
+class Classifier(Predictor):
+    """Classes of texts by a head over the first token's state; made by `load`."""
+
+    task: ClassVar[str] = "classification"
+
+    def classify(
+        self,
+        texts: Sequence[str],
+        languages: Sequence[str | None] | None = None,
+        *,
+        compositions: Sequence[Composition] | None = None,
+        cache: Kept | None = None,
+    ) -> list[str]:
+        """Predict the class of each text.
+
+        Args:
+            texts: Any number of texts.
+            languages: A tag for each text, where the composition chooses by language.
+            compositions: Another composition for each text.
+            cache: States below the first module, shared by calls that read the same texts.
+
+        Raises:
+            UserError: As for `Adapted.encode`.
+        """
+        rows = self.adapted.acting(len(texts), languages, compositions, cache)
+        return classes(self.adapted.encoder, self.head, texts, rows)
+
+
+def classes(
+    encoder: Encoder, head: Head, texts: Sequence[str], rows: Rows | None = None
+) -> list[str]:
+    """Predict the class of each text, the most probable one.
+
+    Args:
+        encoder: The encoder.
+        head: The head.
+        texts: Any number of texts.
+        rows: As for `xadapt.backbones.encoder.encode.encode`.
+    """
+    found = first_scores(encoder, head, encoder.tokenize(texts), rows=rows)
+    return [head.labels[number] for number in found.argmax(1).tolist()]
+
+
+class TextClassification(HeadTask):
+    """Give each text one of the head's classes."""
+
+    name: ClassVar[str] = "classification"
+    title: ClassVar[str] = (
+        "Classes of texts: accuracy and the mean F1 of the classes; control: the commonest class."
+    )
+    record: ClassVar[type] = LabelledText
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy", "macro f1")
+    task_type: ClassVar[str] = "text-classification"
+    head: ClassVar[str | None] = "classification"
+    predictor: ClassVar[type[Predictor]] = Classifier
+    reader: ClassVar[str] = "labelled_text"
+    data_help: ClassVar[str] = "Lines of text, tab, class, not seen before."
+    details_title: ClassVar[str] = "F1 by class"
+    does: ClassVar[str] = "gives a text one of {} classes"
+
+    def predict(
+        self, encoder: Encoder, head: Head, rows: Sequence[LabelledText], active: Rows | None = None
+    ) -> list[str]:
+        """Predict the class of each text."""
+        return classes(encoder, head, [row.text for row in rows], active)
+
+    def evaluate(
+        self,
+        rows: Sequence[LabelledText],
+        systems: Mapping[str, Sequence[str]],
+        *,
+        base: Any = None,
+        resamples: int = RESAMPLES,
+        seed: int = 0,
+    ) -> Result:
+        """Score classes of texts.
+
+        The last row gives each text the most frequent class of these very texts. The details of a
+        row are the F1 of each class that is right for some text.
+
+        Args:
+            rows: The texts with their classes.
+            systems: By name, one class a text.
+            base: The system the others are compared with.
+            resamples: Of the bootstrap over texts.
+            seed: Of the bootstrap.
+
+        Raises:
+            UserError: If there are no texts, or a system's classes are not one a text.
+        """
+        if not rows:
+            raise UserError("there are no texts to evaluate on")
+        names = sorted({row.label for row in rows})
+        right = _numbers([row.label for row in rows], names)
+        found = {}
+        for name, labels in {**systems, **self.baselines(rows)}.items():
+            if len(labels) != len(rows):
+                raise UserError(f"{name} gives {len(labels)} classes for {len(rows)} texts")
+            found[name] = _numbers(labels, names)
+        count = len(names)
+        return compare(
+            self.name,
+            self.unit,
+            {name: dict.fromkeys(self.metrics, (right, own)) for name, own in found.items()},
+            {"accuracy": accuracy, "macro f1": lambda gold, own: f1s(gold, own, count).mean(-1)},
+            details={
+                name: dict(
+                    zip(names, map(float, f1s(right[None], own[None], count)[0]), strict=True)
+                )
+                for name, own in found.items()
+            },
+            base=base,
+            resamples=resamples,
+            seed=seed,
+        )
+
+    def baselines(self, rows: Sequence[LabelledText]) -> dict[str, list[str]]:
+        """The most frequent class of these very texts for each of them."""
+        [(label, _)] = Counter(row.label for row in rows).most_common(1)
+        return {MAJORITY: [label] * len(rows)}
+
+    def oracle(self, rows: Sequence[LabelledText]) -> list[str]:
+        """The right class of each text."""
+        return [row.label for row in rows]
+
+    def chance(self, rows: Sequence[LabelledText], seed: int = 0) -> list[str]:
+        """A class for each text, drawn from the right classes of all."""
+        return [
+            str(own) for own in np.random.default_rng(seed).choice(self.oracle(rows), len(rows))
+        ]
+
+    def check(self, rows: Sequence[LabelledText], head: Head, report: Report) -> None:
+        """Report the classes the head lacks, and refuse data of which it knows none."""
+        there = {row.label for row in rows}
+        missing = sorted(there - set(head.labels))
+        if missing and len(missing) == len(there):
+            raise UserError(
+                f"the head knows none of the data's classes ({', '.join(missing[:6])})",
+                todo=f"It gives {', '.join(head.labels[:12])}",
+            )
+        if missing:
+            report(f"the head has no class {', '.join(missing)}: such texts count as wrong")
+
+    def code(self, head: Head) -> list[str]:
+        """Lines of code from states to ``labels``."""
+        return [
+            *LOAD_HEAD,
+            "names = {labels}",
+            f"scores = states[:, 0] @ {LINEAR}",
+            "labels = [names[number] for number in scores.argmax(1).tolist()]",
+        ]
+
+
+def accuracy(gold: NDArray[np.int64], found: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Compute the share of equal numbers along the last axis."""
+    share: NDArray[np.float64] = (gold == found).mean(-1)
+    return share
+
+
+def f1s(gold: NDArray[np.int64], found: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    """Compute the F1 of each class, 0 where it is neither right nor predicted anywhere.
+
+    Args:
+        gold: Right classes as numbers, ``(samples, n)``.
+        found: Predicted ones, -1 for a class that is right nowhere, ``(samples, n)``.
+        classes: How many there are.
+
+    Returns:
+        ``(samples, classes)``.
+    """
+    scores = np.zeros((len(gold), classes))
+    for number in range(classes):
+        ours, theirs = gold == number, found == number
+        total = ours.sum(-1) + theirs.sum(-1)
+        scores[:, number] = 2 * (ours & theirs).sum(-1) / np.maximum(total, 1)
+    return scores
+
+
+def _numbers(labels: Sequence[str], names: Sequence[str]) -> NDArray[np.int64]:
+    number = {name: i for i, name in enumerate(names)}
+    return np.array([number.get(label, -1) for label in labels], dtype=np.int64)
+
+
+Part = TextClassification()

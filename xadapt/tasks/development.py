@@ -1,0 +1,97 @@
+"""Judge a run on its development part: scores while it trains, evidence at its end.
+
+The task of the records judges them, see `xadapt.tasks.protocol.of_record`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from xadapt.backbones.cache.prefix_states import MEMORY_BYTES, PrefixStates
+from xadapt.backbones.cache.reuse import Kept
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.errors import UserError
+from xadapt.heads.head import Head
+from xadapt.hub.manifest import Evidence
+from xadapt.tasks.protocol import Task, of_record
+
+if TYPE_CHECKING:
+    from xadapt.training.loop import Trainer
+
+
+def dev_scores(trainer: Trainer, dev: Sequence[Any]) -> dict[str, float]:
+    """Score the module of a run as it stands.
+
+    Args:
+        trainer: The run.
+        dev: Records that are not trained on, all of one type.
+
+    Returns:
+        Scores by name; ``score`` is what is maximised.
+
+    Raises:
+        UserError: If no task judges such records.
+    """
+    task = task_of(trainer, dev)
+    if task is None:
+        raise UserError(f"no task judges records of type {type(dev[0]).__name__}")
+    return task.scores(trainer, dev, evaluation_cache(trainer))
+
+
+def task_of(trainer: Trainer, dev: Sequence[Any]) -> Task | None:
+    """The task that judges a run on its development part, if there is one."""
+    head = head_of(trainer)
+    return of_record(type(dev[0]), head.task if head else None) if dev else None
+
+
+def evidence(
+    encoder: Encoder,
+    module: nn.Module,
+    dev: Sequence[Any],
+    head: Head | None = None,
+    cache: Kept | None = None,
+) -> list[Evidence]:
+    """Measure what a finished run claims on its development part, with controls.
+
+    Args:
+        encoder: The frozen encoder.
+        module: The module; for a task, the whole composition it was trained in.
+        dev: Records it was not trained on.
+        head: The task head that was trained with it.
+        cache: States that the forwards may begin at.
+
+    Returns:
+        The claims; none without records, or where no task judges such records.
+    """
+    task = of_record(type(dev[0]), head.task if head else None) if dev else None
+    return task.evidence(encoder, module, dev, head, cache) if task else []
+
+
+def head_of(trainer: Trainer, kind: str | None = None) -> Head | None:
+    """The task head that a run trains, if it trains one.
+
+    Args:
+        trainer: The run.
+        kind: The kind of head that is looked for; any without.
+    """
+    heads = (head for head in trainer.trained["heads"].children() if isinstance(head, Head))
+    return next((head for head in heads if kind in (None, head.task)), None)
+
+
+def evaluation_cache(trainer: Trainer) -> PrefixStates | None:
+    """The cache of states below the lowest active layer that all evaluations of a run share.
+
+    A training step never reads these states, so how often a run is evaluated changes nothing in
+    it. It is ``None`` where something acts in the first layer or below.
+    """
+    if trainer.held_out is None:
+        acting = (*trainer.turns, *trainer.forward.companions.values())
+        start = min(one.first_layer for one in acting)
+        if start < 1:
+            return None
+        cache = trainer.run.cache
+        trainer.held_out = PrefixStates(trainer.encoder, start, cache, memory=MEMORY_BYTES)
+    return trainer.held_out

@@ -1,0 +1,115 @@
+"""EMEA: for each sentence the mixture of modules under which a tagger is surest of its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xadapt.backbones.cache.prefix_states import shared_states
+from xadapt.backbones.encoder.encode import chunks, forward
+from xadapt.backbones.encoder.words import Words, tokenize_words
+from xadapt.composition.by_language import choices
+from xadapt.composition.composed import Composed
+from xadapt.composition.values import Composition, Route, all_parts
+from xadapt.core.errors import UserError
+from xadapt.functional.tag_scheme import decode
+from xadapt.injection.activation import Activation, ActiveAdapter
+from xadapt.modules.ensemble import Ensemble
+from xadapt.tasks.predictor import Predictor, unseen
+
+NAME = "emea"
+
+
+def emea(
+    tagger: Predictor,
+    sentences: Sequence[Sequence[str]],
+    composition: Composition,
+    *,
+    steps: int = 10,
+    rate: float = 10.0,
+    batch_tokens: int = 4096,
+) -> list[list[str]]:
+    """Labels of words under weights that are moved, for each sentence apart, to lower the entropy.
+
+    The scores of the experts, for each layer their own, start equal and go ``steps`` times against
+    the gradient of the mean entropy over the sentence's words. Rows of a batch don't share
+    anything, so a batch gives what single sentences give.
+
+    Source: Wang et al. 2021, https://arxiv.org/abs/2109.04877, section 3; there the entropy is the
+    mean over all positions, padding included, here over the first tokens of words.
+
+    Args:
+        tagger: Encoder, modules and head.
+        sentences: Sentences as words.
+        composition: With one ``route(emea; a, b, ..)`` in it.
+        steps: How often the scores are moved.
+        rate: By how much of the gradient.
+        batch_tokens: Padded tokens in one forward at most.
+
+    Raises:
+        UserError: The composition has no such route, or more than one, or can't run.
+    """
+    encoder = tagger.adapted.encoder
+    ensemble = Ensemble(len(_route(composition).parts), encoder.depth).to(encoder.device)
+    whole = Composed.checked(composition, {**tagger.adapted.modules, NAME: ensemble})
+    rows = tokenize_words(encoder, sentences)
+    found = [unseen(tagger.head, len(words)) for words in sentences]
+    adapter = ActiveAdapter(encoder, whole)
+    for chunk in chunks([len(row.ids) for row in rows], batch_tokens):
+        own = [rows[position] for position in chunk]
+        logs = _settled(tagger, ensemble, adapter, own, steps, rate)
+        for position, row, each in zip(chunk, own, logs, strict=True):
+            found[position][row.known] = each
+    return [decode(each, tagger.head.labels, tagger.head.scheme) for each in found]
+
+
+def _settled(
+    tagger: Predictor,
+    ensemble: Ensemble,
+    adapter: ActiveAdapter,
+    rows: list[Words],
+    steps: int,
+    rate: float,
+) -> list[NDArray[np.float32]]:
+    """Log-probabilities of the words of one forward's rows after the last step."""
+    scores = ensemble.start(len(rows), tagger.adapted.encoder.device)
+    cache = shared_states(tagger.adapted.encoder, adapter.first_layer if steps else 0)
+    activation = Activation.of(adapter, cache=cache)
+    for _ in range(steps):
+        logs = _logs(tagger, activation, rows)
+        entropy = sum(-(each.exp() * each).sum(-1).mean() for each in logs if len(each))
+        if isinstance(entropy, Tensor):
+            (slope,) = torch.autograd.grad(entropy, scores)
+            with torch.no_grad():
+                scores -= rate * slope
+    with torch.no_grad():
+        return [each.cpu().numpy() for each in _logs(tagger, activation, rows)]
+
+
+def _logs(tagger: Predictor, activation: Activation, rows: list[Words]) -> list[Tensor]:
+    encoder = tagger.adapted.encoder
+    states, _ = forward(encoder, [row.ids for row in rows], activation=activation)
+    return [
+        tagger.head(own[[row.first[word] for word in row.known]]).log_softmax(-1)
+        for row, own in zip(rows, states, strict=True)
+    ]
+
+
+def _route(composition: Composition) -> Route:
+    found = [part for part in all_parts(composition) if isinstance(part, Route)]
+    own = [route for route in found if route.leader == NAME]
+    if choices(composition):
+        raise UserError(
+            "EMEA weighs the parts of one composition, not by language", where="composition"
+        )
+    if len(own) != 1:
+        raise UserError(
+            f"the composition has {len(own) or 'no'} route({NAME}; ..), and one is needed",
+            where="composition",
+            todo=f"Such as: route({NAME}; de-lang, nl-lang) + task",
+        )
+    return own[0]

@@ -1,0 +1,216 @@
+"""Tasks that a task head answers: prediction, scoring and evidence that all of them share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import nn
+
+from xadapt.backbones.cache.reuse import Kept
+from xadapt.backbones.encoder.encode import Rows
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core import registry
+from xadapt.evaluation.comparison import Result
+from xadapt.heads.head import Head, HeadCard
+from xadapt.hub.manifest import Evidence
+from xadapt.inference.shared_states import shared_cache
+from xadapt.tasks.development import head_of
+from xadapt.tasks.predictor import (
+    BASELINE,
+    MODULE,
+    Languages,
+    Predictor,
+    load_each,
+)
+from xadapt.tasks.protocol import RESAMPLES, Report, Request, Task, find, read_rows
+from xadapt.training.acting import Acting
+
+if TYPE_CHECKING:
+    from xadapt.training.loop import Trainer
+
+
+LOAD_HEAD = (
+    "from safetensors.torch import load_file",
+    'head = load_file(f"{folder}/head.safetensors")',
+)
+"""Lines of code that load the tensors of a linear head."""
+LINEAR = 'head["linear.weight"].T + head["linear.bias"]'
+"""What states are multiplied with, in code, for the scores of a linear head."""
+
+
+class HeadTask(Task):
+    """A task that a head answers, one prediction for each record.
+
+    Attributes:
+        predictor: The predictor class that reads the head.
+        reader: The reader of ``--data``.
+        read_as: The language records are read as where none is named.
+        does: What the head does, for the card: a verb phrase in which ``{}`` is the number of
+            labels.
+        example: One line of code that names an input, and the arguments of the tokenizer; without
+            it the head reads texts.
+    """
+
+    predictor: ClassVar[type[Predictor]]
+    reader: ClassVar[str]
+    read_as: ClassVar[str] = "und"
+    does: ClassVar[str] = "gives scores of {} labels"
+    example: ClassVar[tuple[str, str] | None] = None
+
+    @abstractmethod
+    def predict(
+        self, encoder: Encoder, head: Head, rows: Sequence[Any], active: Rows | None = None
+    ) -> Any:
+        """Predict what is asked of each record.
+
+        Args:
+            encoder: The encoder.
+            head: The head.
+            rows: Records; what is right in them is not read.
+            active: As ``rows`` of `xadapt.backbones.encoder.encode.encode`.
+
+        Returns:
+            One prediction a record, in the form that `evaluate` takes.
+        """
+
+    def language(self, row: Any) -> str:
+        """The language by which a composition chooses for a record."""
+        return str(row.lang)
+
+    def settings(self, head: Head) -> dict[str, Any]:
+        """Further arguments of `evaluate` that depend on the head."""
+        return {}
+
+    def references(
+        self, encoder: Encoder, rows: Sequence[Any], cache: Kept | None = None
+    ) -> dict[str, Any]:
+        """Predictions of the frozen base by its name, where it has any without a head."""
+        return {}
+
+    def check(self, rows: Sequence[Any], head: Head, report: Report) -> None:
+        """Compare the data with the head before anything is computed.
+
+        Raises:
+            UserError: If the head can answer nothing of the data.
+        """
+
+    def card(self, head: Head) -> HeadCard:
+        """What the card of a module's folder says of its head."""
+        return HeadCard(
+            evaluate=self.name,
+            task_type=self.task_type,
+            does=self.does.format(len(head.labels)),
+            example=self.example,
+            code=tuple(self.code(head)),
+        )
+
+    def code(self, head: Head) -> list[str]:
+        """Lines of code from ``states`` to predictions, for the card.
+
+        ``{labels}`` in a line stands for the list of labels.
+        """
+        return ["# xadapt.tasks reads the head of this folder off these states"]
+
+    def read(self, request: Request) -> tuple[list[Any], Languages]:
+        """Read the records, and a language for each where one is named."""
+        tag = request.tag
+        rows = read_rows(self.reader, request.data, tag or self.read_as)
+        return rows, None if tag is None else [tag] * len(rows)
+
+    def measure(self, request: Request) -> Result:
+        """Score the head under a composition, and under a baseline if there is one."""
+        return self.measure_records(request, *self.read(request))
+
+    def measure_records(
+        self, request: Request, rows: Sequence[Any], languages: Languages
+    ) -> Result:
+        """Load the predictors and score them on records.
+
+        Raises:
+            UserError: If a folder is unusable, or no module has such a head.
+        """
+        each = load_each(
+            self.predictor,
+            request.base,
+            request.modules,
+            compose=request.compose,
+            baseline=request.baseline,
+            head=request.head,
+            dtype=request.dtype,
+        )
+        head = each[MODULE].head
+        self.check(rows, head, request.report)
+        found = self.predict_each(each, rows, languages)
+        base = BASELINE if BASELINE in each else None
+        return self.evaluate(rows, found, base=base, **self.settings(head))
+
+    def predict_each(
+        self, predictors: Mapping[str, Predictor], rows: Sequence[Any], languages: Languages = None
+    ) -> dict[str, Any]:
+        """Predict by several predictors on one base, which share the layers below their modules."""
+        cache = shared_cache(*(one.adapted for one in predictors.values()))
+        return {
+            name: self.predict(
+                one.adapted.encoder,
+                one.head,
+                rows,
+                one.adapted.acting(len(rows), languages, cache=cache),
+            )
+            for name, one in predictors.items()
+        }
+
+    def scores(
+        self, trainer: Trainer, dev: Sequence[Any], cache: Kept | None = None
+    ) -> dict[str, float]:
+        """Score the run's head under the module as it stands, by the first measure."""
+        head = head_of(trainer, self.head)
+        assert head is not None
+        claims = self._claims(trainer.encoder, trainer.acting, head, dev, 1, cache)
+        return {"score": claims[0].value}
+
+    def evidence(
+        self,
+        encoder: Encoder,
+        module: nn.Module,
+        dev: Sequence[Any],
+        head: Head | None,
+        cache: Kept | None = None,
+    ) -> list[Evidence]:
+        """Measure the head on records that were held out, with an interval and the baselines."""
+        assert head is not None
+        return self._claims(encoder, Acting(encoder, module), head, dev, RESAMPLES, cache)
+
+    def _claims(
+        self,
+        encoder: Encoder,
+        acting: Acting,
+        head: Head,
+        dev: Sequence[Any],
+        resamples: int,
+        cache: Kept | None,
+    ) -> list[Evidence]:
+        active = acting.rows([self.language(row) for row in dev], cache)
+        found = self.predict(encoder, head, dev, active)
+        others = self.references(encoder, dev, cache)
+        systems = {MODULE: found, **others}
+        result = self.evaluate(dev, systems, resamples=resamples, **self.settings(head))
+        return self.to_evidence(result, base=next(iter(others), None))
+
+
+def with_card(head: Head) -> Head:
+    """Give a head what its task says for the card, if it has none and the task is installed."""
+    task = of_head(head.task)
+    if head.card is None and task is not None:
+        head.card = task.card(head)
+    return head
+
+
+def of_head(kind: str) -> HeadTask | None:
+    """The task that a kind of head answers, if one is installed."""
+    for name in registry.names("tasks"):
+        task = find(name)
+        if isinstance(task, HeadTask) and task.head == kind:
+            return task
+    return None

@@ -1,0 +1,214 @@
+"""Predictors: an encoder, a composition of modules, and the task head of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Self, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xadapt.backbones.encoder.encode import Rows, token_states
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.composition.values import Composition
+from xadapt.core.errors import UserError
+from xadapt.functional.tag_scheme import OUTSIDE
+from xadapt.heads.head import Head
+from xadapt.hub.manifest import HeadSpec
+from xadapt.hub.opening import open_head, read_manifest
+from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.locate import locate
+
+MODULE, BASELINE = "module", "baseline"
+Languages = Sequence[str | None] | None
+P = TypeVar("P", bound="Predictor")
+
+
+class Predictor:
+    """A task head over the states that a composition gives.
+
+    Attributes:
+        task: The kind of head it reads.
+
+    Args:
+        adapted: The encoder with its modules.
+        head: The head, trained together with one of them.
+    """
+
+    task: ClassVar[str]
+
+    def __init__(self, adapted: Adapted, head: Head) -> None:
+        self.adapted, self.head = adapted, head.to(adapted.encoder.device)
+
+    @classmethod
+    def load(
+        cls,
+        base: str | Encoder,
+        *folders: str,
+        compose: str | Composition = None,
+        head: str | None = None,
+        given: Sequence[str] = (),
+        dtype: str = "auto",
+        device: str = "auto",
+    ) -> Self:
+        """Load a base, modules and the task head of one of them.
+
+        Where several modules have such a head, the head of the module that was trained inside
+        the others is taken.
+
+        Args:
+            base: As for `Adapted.load`, or one that is loaded.
+            folders: As for `Adapted.load`.
+            compose: Which modules act on a row; without it, and with one module, that module
+                acts on every row, whatever its language.
+            head: Name of the module whose head it is, as the composition has it, or its folder.
+            given: Names in the composition that stand for no folder, such as ``emea``.
+            dtype: As for `Adapted.load`.
+            device: As for `Adapted.load`.
+
+        Raises:
+            UserError: As for `Adapted.load`, or it is not clear which module's head it is.
+        """
+        composition, places = locate(folders, compose, given)
+        if compose is None and len(places) == 1:
+            [composition] = places
+        where, spec = chosen_head(places, cls.task, head)
+        adapted = Adapted.open(
+            base,
+            next(iter(places), None) if given else composition,
+            places,
+            dtype=dtype,
+            device=device,
+        )
+        return cls(adapted, open_head(where, spec, adapted.encoder.width))
+
+
+def load_each(
+    kind: type[P],
+    base: str | Encoder,
+    modules: Sequence[str | Path],
+    *,
+    compose: str | None,
+    baseline: str | None = None,
+    head: str | None = None,
+    given: Sequence[str] = (),
+    dtype: str = "auto",
+) -> dict[str, P]:
+    """Load one base and a predictor for a composition, and before it one for the baseline.
+
+    Args:
+        kind: Of predictor.
+        base: As for `Predictor.load`.
+        modules: Folders, as for `Predictor.load`.
+        compose: As for `Predictor.load`.
+        baseline: Another composition of the same modules.
+        head: As for `Predictor.load`.
+        given: As for `Predictor.load`.
+        dtype: As for `Predictor.load`.
+
+    Returns:
+        By name: ``baseline`` if there is one, and ``module``.
+
+    Raises:
+        UserError: As for `Predictor.load`, or the two have heads of different labels.
+    """
+    folders = list(map(str, modules))
+    first = kind.load(base, *folders, compose=compose, head=head, given=given, dtype=dtype)
+    if baseline is None:
+        return {MODULE: first}
+    other = kind.load(first.adapted.encoder, *folders, compose=baseline, head=head)
+    if other.head.labels != first.head.labels:
+        raise UserError("the two compositions have different labels", where="--baseline")
+    return {BASELINE: other, MODULE: first}
+
+
+def heads_of(places: Mapping[str, str], task: str | None = None) -> dict[str, HeadSpec]:
+    """Find the heads of modules, by folder: those of one kind, or all."""
+    found = {}
+    for where in dict.fromkeys(places.values()):
+        spec = read_manifest(where).head
+        if spec is not None and task in (None, spec.task):
+            found[where] = spec
+    return found
+
+
+def chosen_head(
+    places: Mapping[str, str], task: str, name: str | None = None
+) -> tuple[str, HeadSpec]:
+    """Choose the module whose head is read: its folder, and the head in its manifest.
+
+    Args:
+        places: Folders of modules by name.
+        task: The kind of head.
+        name: The module, by its name or folder, if the user says which.
+
+    Raises:
+        UserError: If no module has such a head, or several have one and none of them was
+            trained inside all the others.
+    """
+    found = heads_of(places, task)
+    if name is not None:
+        where = places.get(name, name)
+        if where not in found:
+            raise UserError(
+                f"{name!r} is no module with a head for {task}",
+                where="head",
+                todo=f"There are {', '.join(found) or 'none'}",
+            )
+        return where, found[where]
+    if not found:
+        other = heads_of(places)
+        what = f"head for {task}" if other else "task head"
+        raise UserError(
+            f"none of these modules has a {what}: "
+            f"{', '.join(other or places.values()) or 'no module is given'}",
+            todo="Name one module that was trained for the task, such as by the recipe ner or qa",
+        )
+    outer = [where for where in found if _inside_all(where, found)]
+    if len(outer) != 1:
+        raise UserError(
+            f"{len(found)} of these modules have a head for {task}: {', '.join(found)}",
+            todo="Say which one is meant with head= (--head on the command line)",
+        )
+    return outer[0], found[outer[0]]
+
+
+def _inside_all(where: str, found: Mapping[str, HeadSpec]) -> bool:
+    """Whether a module was trained inside all others that have a head."""
+    parents = read_manifest(where).parents
+    return all(Path(other).name in parents for other in found if other != where)
+
+
+def first_scores(
+    encoder: Encoder,
+    head: Head,
+    ids: Sequence[Sequence[int]],
+    second: Sequence[int] | None = None,
+    rows: Rows | None = None,
+) -> Tensor:
+    """Compute a head's scores of the first token of each row.
+
+    Args:
+        encoder: The encoder.
+        head: The head.
+        ids: Token sequences.
+        second: Where their second segments begin, as for `Encoder.embed`.
+        rows: As for `xadapt.backbones.encoder.encode.encode`.
+
+    Returns:
+        ``(n, labels)``, fp32, on the CPU.
+    """
+    found = torch.zeros(len(ids), len(head.labels))
+    with torch.inference_mode():
+        for chunk, states in token_states(encoder, ids, second=second, rows=rows):
+            found[chunk] = head(states[:, 0]).cpu()
+    return found
+
+
+def unseen(head: Head, length: int) -> NDArray[np.float32]:
+    """Log-probabilities ``(length, labels)`` of words that were cut off: outside of all spans."""
+    row = np.array([0.0 if label == OUTSIDE else -1e4 for label in head.labels], np.float32)
+    return np.tile(row, (length, 1))

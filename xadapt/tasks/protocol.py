@@ -1,0 +1,398 @@
+"""The protocol of a task, and how tasks are found and run.
+
+A task is one file of this room. It says in one place what a record is, which head answers it, how
+predictions are made and scored, what the baselines are, and how the table looks. The command line,
+Python, training and the module's card take all of it from there.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
+
+from rich.table import Table
+from torch import nn
+
+from xadapt.backbones.cache.reuse import Kept
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core import registry
+from xadapt.core.errors import UserError
+from xadapt.data.records import Record
+from xadapt.evaluation.comparison import Result
+from xadapt.heads.head import Head
+from xadapt.hub.manifest import Evidence
+from xadapt.languages.tags import normalise
+from xadapt.tasks.predictor import MODULE
+from xadapt.tasks.table import comparison_table
+
+if TYPE_CHECKING:
+    from xadapt.training.loop import Trainer
+
+Report = Callable[[str], None]
+OLD_NAMES = {"against": "baseline", "say": "report"}
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option that a task adds to ``xadapt evaluate``, as an annotation of `Task.measure`.
+
+    Attributes:
+        help: What it does, one line.
+        flag: Its name on the command line, where it is not the parameter's.
+        old: A former name of the parameter, still accepted.
+        choices: The values that are allowed; any without.
+        minimum: The least value of a number.
+    """
+
+    help: str
+    flag: str = ""
+    old: str = ""
+    choices: tuple[str, ...] = ()
+    minimum: int | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks to be measured: the options that tasks share.
+
+    Attributes:
+        base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
+        data: Where the records are.
+        modules: Folders of modules; ``NAME=FOLDER`` gives one a name.
+        lang: Language of the texts.
+        compose: The composition that is measured; without it, the one module.
+        baseline: Another composition of the same modules, whose paired difference is reported.
+        head: The module whose head is read, where several have one.
+        dtype: Of the base's weights.
+        controls: Whether controls are added that cost time.
+        report: Is given what a person should know, a line at a time.
+    """
+
+    base: str
+    data: str
+    modules: tuple[str, ...] = ()
+    lang: str | None = None
+    compose: str | None = None
+    baseline: str | None = None
+    head: str | None = None
+    dtype: str = "auto"
+    controls: bool = False
+    report: Report = lambda _: None
+
+    @property
+    def tag(self) -> str | None:
+        """The language as BCP-47, if one is named.
+
+        Raises:
+            UserError: If it is no language tag.
+        """
+        return None if self.lang is None else normalise(self.lang)
+
+
+class Task(ABC):
+    """What a module is measured by.
+
+    Attributes:
+        name: The name of its file; ``xadapt evaluate NAME``.
+        title: One line for the command's help.
+        record: The type of its records; training on such records is judged by the task.
+        metrics: Names of its scores; the first one is what is selected on.
+        task_type: The Hub's name for such tasks.
+        head: The kind of task head that answers it; none where vectors do.
+        shared: Which of the options ``module``, ``compose``, ``baseline``, ``head`` and
+            ``controls`` it takes.
+        data_help: What ``--data`` holds, for the command's help.
+        default_data: What is read without ``--data``; none makes the option required.
+        lang_help: What ``--lang`` means, for the command's help.
+        short: Shorter names of systems and measures for tables.
+        details_title: What the details of a system are, such as ``F1 by class``.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    record: ClassVar[type[Record]]
+    metrics: ClassVar[tuple[str, ...]]
+    task_type: ClassVar[str] = "other"
+    head: ClassVar[str | None] = None
+    shared: ClassVar[tuple[str, ...]] = ("module", "compose", "baseline", "head")
+    data_help: ClassVar[str]
+    default_data: ClassVar[str | None] = None
+    lang_help: ClassVar[str] = "Language of the texts, where the composition chooses by it."
+    short: ClassVar[Mapping[str, str]] = {}
+    details_title: ClassVar[str] = ""
+
+    @property
+    def unit(self) -> str:
+        """What a row is called, in the plural."""
+        return self.record.unit
+
+    @abstractmethod
+    def evaluate(
+        self,
+        rows: Sequence[Any],
+        systems: Mapping[str, Any],
+        *,
+        base: Any = None,
+        resamples: int = RESAMPLES,
+        seed: int = 0,
+    ) -> Result:
+        """Score systems on records, and the baselines after them.
+
+        Args:
+            rows: Records with what is right.
+            systems: By name, the predictions for the records.
+            base: The system the others are compared with.
+            resamples: Of the bootstrap over rows.
+            seed: Of the bootstrap.
+
+        Raises:
+            UserError: If there are no rows, or a system's predictions don't fit them.
+        """
+
+    @abstractmethod
+    def oracle(self, rows: Sequence[Any]) -> Any:
+        """The predictions of a system that knows what is right."""
+
+    @abstractmethod
+    def chance(self, rows: Sequence[Any], seed: int = 0) -> Any:
+        """Predictions at random: of the right kind, and independent of the records."""
+
+    def baselines(self, rows: Sequence[Any]) -> dict[str, Any]:
+        """Predictions of systems that have learnt nothing, by name."""
+        return {}
+
+    @abstractmethod
+    def measure(self, request: Request) -> Result:
+        """Read the data, load the modules and score them.
+
+        Keyword-only parameters annotated with an `Option` are options of the command.
+
+        Raises:
+            UserError: If something that was given is wrong.
+        """
+
+    @abstractmethod
+    def scores(
+        self, trainer: Trainer, dev: Sequence[Any], cache: Kept | None = None
+    ) -> dict[str, float]:
+        """Score the module of a run as it stands; ``score`` is what is maximised.
+
+        Args:
+            trainer: The run.
+            dev: Records it is not trained on.
+            cache: States that the forwards may begin at.
+        """
+
+    @abstractmethod
+    def evidence(
+        self,
+        encoder: Encoder,
+        module: nn.Module,
+        dev: Sequence[Any],
+        head: Head | None,
+        cache: Kept | None = None,
+    ) -> list[Evidence]:
+        """Measure what a finished run claims, with an interval and controls.
+
+        Args:
+            encoder: The frozen encoder.
+            module: The module; for a task, the whole composition it was trained in.
+            dev: Records it was not trained on.
+            head: The task head that was trained with it.
+            cache: States that the forwards may begin at.
+        """
+
+    def heading(self, result: Result) -> str:
+        """The title of the table."""
+        return f"{result.count} {result.unit}"
+
+    def table(self, result: Result) -> Table:
+        """Render the result for people, within 80 columns."""
+        return comparison_table(
+            result, self.heading(result), self.short, self.details_title, MODULE
+        )
+
+    def to_evidence(
+        self, result: Result, system: str = MODULE, base: str | None = None, **more: Any
+    ) -> list[Evidence]:
+        """Turn the scores of one system into claims, one a measure; other rows are controls.
+
+        Args:
+            result: The scores on the development part.
+            system: The system that is claimed.
+            base: The system that is the frozen base.
+            more: Further fields of all claims.
+        """
+        own = result[system]
+        controls = [row for row in result.rows if row.system not in (system, base)]
+        return [
+            Evidence(
+                task=self.name,
+                task_type=self.task_type,
+                data="development split",
+                metric=self.evidence_metrics.get(measure, measure),
+                value=own.scores[measure].mean,
+                base=result[base].scores[measure].mean if base is not None else None,
+                controls={row.system: row.scores[measure].mean for row in controls},
+                interval=(own.scores[measure].low, own.scores[measure].high),
+                rows=result.count,
+                **more,
+            )
+            for measure in result.measures
+            if not self.evidence_metrics or measure in self.evidence_metrics
+        ]
+
+    evidence_metrics: ClassVar[Mapping[str, str]] = {}
+    """The measures that are claimed, with their names in the manifest; all where it is empty."""
+
+
+def find(name: str) -> Task:
+    """The task of that name.
+
+    Raises:
+        UserError: If there is none; the nearest name is suggested.
+    """
+    part = registry.load("tasks", name)
+    found: Task = part() if isinstance(part, type) else part
+    return found
+
+
+def of_record(record: type, head: str | None = None) -> Task | None:
+    """The task that judges training on records of a type, if there is one.
+
+    Args:
+        record: The type of the records.
+        head: The kind of head that is trained. A task that it answers comes first, then those
+            that need no head; among equals those that come with xadapt.
+    """
+    names = sorted(registry.names("tasks"), key=lambda name: not registry.is_shipped("tasks", name))
+    found = [task for task in map(find, names) if task.record is record]
+    answered = [task for task in found if head is not None and task.head == head]
+    return next(iter((*answered, *(task for task in found if task.head is None))), None)
+
+
+def read_rows(reader: str, path: str, *tags: str | None) -> list[Any]:
+    """Read all records of a file, as rows of a language (of pairs: of two languages).
+
+    Raises:
+        UserError: If the file is unusable.
+    """
+    return list(registry.load("readers", reader)().read(path, *tags))
+
+
+def options_of(task: Task) -> dict[str, tuple[Any, Any, Option]]:
+    """The options a task adds: by parameter its type, its default and its description."""
+    hints = get_type_hints(type(task).measure, include_extras=True)
+    return {
+        name: (hints[name].__origin__, parameter.default, described[0])
+        for name, parameter in inspect.signature(task.measure).parameters.items()
+        if (described := [m for m in getattr(hints[name], "__metadata__", ()) if _is_option(m)])
+    }
+
+
+def evaluate(
+    task: str | Task,
+    *,
+    base: str,
+    data: str | Path | None = None,
+    modules: str | Path | Sequence[str | Path] = (),
+    module: str | Path | Sequence[str | Path] | None = None,
+    lang: str | None = None,
+    compose: str | None = None,
+    baseline: str | None = None,
+    head: str | None = None,
+    dtype: str = "auto",
+    controls: bool = False,
+    report: Report = lambda _: None,
+    **options: Any,
+) -> Result:
+    """Measure a base, or modules on it, by a task.
+
+    Args:
+        task: Name of a task, such as ``bitext`` or ``tagging``; ``xadapt list tasks`` shows all.
+        base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
+        data: Records that no module was trained on, in the format that the task reads.
+        modules: Folders of modules; ``NAME=FOLDER`` gives one a name.
+        module: The same, for a single one.
+        lang: Language of the texts.
+        compose: Which modules act, such as ``"language + task"``; without, the one module.
+        baseline: Another composition of the same modules; the paired difference to it is part of
+            the result.
+        head: The module whose head is read, where several have one.
+        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
+        controls: Whether a task that has costly controls adds them.
+        report: Is given what a person should know, a line at a time.
+        options: What the task has beyond these; see ``xadapt evaluate TASK --help``.
+
+    Raises:
+        UserError: If something that was given is wrong, or the task has no such option.
+    """
+    found = find(task) if isinstance(task, str) else task
+    renamed = _renamed(found, options)
+    shared = {"baseline": baseline, "report": report} | {
+        name: renamed.pop(name) for name in ("baseline", "report") if name in renamed
+    }
+    path = data if data is not None else found.default_data
+    if path is None:
+        raise UserError(f"{found.name} needs data", todo="Name it with --data")
+    request = Request(
+        base,
+        str(path),
+        (*_several(modules), *_several(module)),
+        lang,
+        compose,
+        head=head,
+        dtype=dtype,
+        controls=controls,
+        **shared,
+    )
+    _require_known(found, request, renamed)
+    return found.measure(request, **renamed)
+
+
+def _is_option(value: object) -> bool:
+    return isinstance(value, Option)
+
+
+def _several(given: str | Path | Sequence[str | Path] | None) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    return (str(given),) if isinstance(given, (str, Path)) else tuple(map(str, given))
+
+
+def _renamed(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options under the names they have now."""
+    old = OLD_NAMES | {about.old: name for name, (*_, about) in options_of(task).items()}
+    for name in old.keys() & options.keys():
+        warnings.warn(f"{name}= is called {old[name]}= now", DeprecationWarning, stacklevel=3)
+    return {old.get(name, name): value for name, value in options.items()}
+
+
+def _require_known(task: Task, request: Request, options: Mapping[str, Any]) -> None:
+    """Refuse options that the task does not have, and values that are not allowed."""
+    known = options_of(task)
+    given = {
+        "module": bool(request.modules),
+        "compose": request.compose is not None,
+        "baseline": request.baseline is not None,
+        "head": request.head is not None,
+        "controls": request.controls,
+    }
+    for name, there in given.items():
+        if there and name not in task.shared:
+            raise UserError(f"{task.name} has no option --{name}")
+    for name, (_, default, _) in known.items():
+        if default is inspect.Parameter.empty and not options.get(name):
+            raise UserError(f"{task.name} needs {name}", todo=f"Name it with --{name}")
+    for name, value in options.items():
+        if name not in known:
+            raise UserError(registry.unknown("option", name, [*known, *task.shared]))
+        _, _, about = known[name]
+        if about.choices and value not in about.choices:
+            raise UserError(f"--{name} is {' or '.join(about.choices)}, not {value!r}")

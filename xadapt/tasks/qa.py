@@ -1,0 +1,337 @@
+"""Question answering: answers that are exactly right, and the words that answers share.
+
+Source: Rajpurkar et al. 2016, https://arxiv.org/abs/1606.05250, section 6.1; for other languages
+than English Lewis et al. 2020, https://arxiv.org/abs/1910.07475, section 5.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from xadapt.backbones.cache.reuse import Kept
+from xadapt.backbones.encoder.encode import Rows, acting, token_states
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.pairs import Place, tokenize_windows
+from xadapt.backbones.frames import ActsInForward
+from xadapt.composition.values import Composition
+from xadapt.core.errors import UserError
+from xadapt.data.records import Question
+from xadapt.evaluation.comparison import Result, compare, mean
+from xadapt.heads.head import Head
+from xadapt.tasks.head_task import LINEAR, LOAD_HEAD, HeadTask
+from xadapt.tasks.predictor import Predictor
+from xadapt.tasks.protocol import RESAMPLES
+
+WINDOW_OVERLAP, MOST_TOKENS = 128, 30
+OVERLAP = "word overlap"
+# As in the evaluation script of MLQA; other languages keep all their words.
+ARTICLES = {
+    "en": r"\b(a|an|the)\b",
+    "es": r"\b(un|una|unos|unas|el|la|los|las)\b",
+    "de": r"\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b",
+    "vi": r"\b(của|là|cái|chiếc|những)\b",
+    "ar": "ال",  # wherever it stands in a word: so the script has it
+}
+UNSPACED = ("zh",)
+_CHINESE = re.compile(r"[\u4e00-\u9fa5]")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A part of a passage.
+
+    Attributes:
+        text: The characters of the passage from ``start`` on.
+        start: Where in the passage it begins, in characters.
+        score: Log-probability of its first and last token together, in the window it is from.
+    """
+
+    text: str
+    start: int
+    score: float
+
+
+class AnswerFinder(Predictor):
+    """Answers to questions, each a part of a passage; made by `load`."""
+
+    task: ClassVar[str] = "span_extraction"
+
+    def answer(
+        self,
+        questions: Sequence[tuple[str, str]],
+        languages: Sequence[str | None] | None = None,
+        *,
+        compositions: Sequence[Composition] | None = None,
+        most_tokens: int = MOST_TOKENS,
+        cache: Kept | None = None,
+    ) -> list[Answer]:
+        """Find the best answer to each question.
+
+        Args:
+            questions: Each with its passage.
+            languages: A tag for each question, where the composition chooses by language.
+            compositions: Another composition for each question.
+            most_tokens: Length of an answer at most.
+            cache: States below the first module, shared by calls that read the same texts.
+
+        Raises:
+            UserError: As for `Adapted.encode`.
+        """
+        rows = self.adapted.acting(len(questions), languages, compositions, cache)
+        return answers(self.adapted.encoder, self.head, questions, rows, most_tokens)
+
+
+def answers(
+    encoder: Encoder,
+    head: Head,
+    questions: Sequence[tuple[str, str]],
+    rows: Rows | None = None,
+    most_tokens: int = MOST_TOKENS,
+) -> list[Answer]:
+    """Find the best answer to each question; an empty one where its passage has no token.
+
+    The best of a window is the span whose first and last token are most probable together among
+    all tokens of the window; the best of a question is the best of its windows.
+
+    Args:
+        encoder: The encoder.
+        head: The head.
+        questions: Each with its passage.
+        rows: As for `xadapt.backbones.encoder.encode.encode`, by question.
+        most_tokens: Length of an answer at most.
+    """
+    passages = [passage for _, passage in questions]
+    windows = tokenize_windows(encoder, [asked for asked, _ in questions], passages, WINDOW_OVERLAP)
+    found = [Answer("", 0, -float("inf")) for _ in questions]
+
+    def of_questions(chunk: list[int]) -> ActsInForward | None:
+        return acting(rows, [windows[i].owner for i in chunk])
+
+    ids, second = [window.ids for window in windows], [window.second for window in windows]
+    with torch.inference_mode():
+        for chunk, states in token_states(encoder, ids, second=second, rows=of_questions):
+            scores = head(states).cpu()
+            for position, own in zip(chunk, scores, strict=True):
+                window = windows[position]
+                logs = own[: len(window.ids)].log_softmax(0).numpy()
+                best = best_span(logs[:, 0], logs[:, 1], window.places, most_tokens)
+                if best is not None and best[0] > found[window.owner].score:
+                    score, start, stop = best
+                    text = passages[window.owner][start:stop]
+                    found[window.owner] = Answer(text, start, score)
+    return found
+
+
+def best_span(
+    starts: NDArray[np.float32],
+    ends: NDArray[np.float32],
+    places: Sequence[Place | None],
+    most_tokens: int,
+) -> tuple[float, int, int] | None:
+    """Find the span of the highest sum of its first and its last token's score.
+
+    Args:
+        starts: Score of each token as the first, ``(tokens,)``.
+        ends: Score of each token as the last, ``(tokens,)``.
+        places: The characters of each token; ``None`` for those that can't be of an answer.
+        most_tokens: Length of a span at most.
+
+    Returns:
+        The sum, the first character and the one past the last; ``None`` where there is no span.
+    """
+    own = np.array([place is not None for place in places])
+    gap = np.arange(len(places))[None, :] - np.arange(len(places))[:, None]
+    allowed = own[:, None] & own[None, :] & (gap >= 0) & (gap < most_tokens)
+    if not allowed.any():
+        return None
+    sums = np.where(allowed, starts[:, None] + ends[None, :], -np.inf)
+    first, last = np.unravel_index(int(sums.argmax()), sums.shape)
+    begin, end = places[int(first)], places[int(last)]
+    assert begin is not None and end is not None
+    return float(sums[first, last]), begin[0], end[1]
+
+
+class QuestionAnswering(HeadTask):
+    """Find the answer to a question inside a passage."""
+
+    name: ClassVar[str] = "qa"
+    title: ClassVar[str] = (
+        "Answers inside passages: F1 of words and exact match; control: a window of shared words."
+    )
+    record: ClassVar[type] = Question
+    metrics: ClassVar[tuple[str, ...]] = ("f1", "exact match")
+    task_type: ClassVar[str] = "question-answering"
+    head: ClassVar[str | None] = "span_extraction"
+    predictor: ClassVar[type[Predictor]] = AnswerFinder
+    reader: ClassVar[str] = "squad"
+    read_as: ClassVar[str] = "en"
+    data_help: ClassVar[str] = "SQuAD v1.1 JSON, or one passage a line (.jsonl)."
+    lang_help: ClassVar[str] = "Language of the questions; its articles don't count."
+    does: ClassVar[str] = "finds the answer to a question in a passage"
+    example: ClassVar[tuple[str, str] | None] = (
+        'question, passage = "Who eats?", "A man eats bread in the park."',
+        "[question], [passage]",
+    )
+
+    def predict(
+        self, encoder: Encoder, head: Head, rows: Sequence[Question], active: Rows | None = None
+    ) -> list[str]:
+        """Predict the text of each answer."""
+        asked = [(row.question, row.passage) for row in rows]
+        return [answer.text for answer in answers(encoder, head, asked, active)]
+
+    def evaluate(
+        self,
+        rows: Sequence[Question],
+        systems: Mapping[str, Sequence[str]],
+        *,
+        base: Any = None,
+        resamples: int = RESAMPLES,
+        seed: int = 0,
+    ) -> Result:
+        """Score answers by the best of a question's right ones.
+
+        The last row answers with the window of the passage that shares most words with the
+        question.
+
+        Args:
+            rows: The questions with their answers; their language chooses what counts as equal.
+            systems: By name, one answer a question.
+            base: The system the others are compared with.
+            resamples: Of the bootstrap over questions.
+            seed: Of the bootstrap.
+
+        Raises:
+            UserError: If there are no questions, one has no answer, or a system does not answer
+                each.
+        """
+        if not rows:
+            raise UserError("there are no questions to evaluate on")
+        for question in rows:
+            if not question.answers:
+                raise UserError("this question has no answer", where=question.origin)
+        columns = {}
+        for name, found in {**systems, **self.baselines(rows)}.items():
+            if len(found) != len(rows):
+                raise UserError(f"{name} gives {len(found)} answers to {len(rows)} questions")
+            columns[name] = {
+                "f1": [_best(f1, rows, found)],
+                "exact match": [_best(exact, rows, found)],
+            }
+        means = dict.fromkeys(self.metrics, mean)
+        return compare(
+            self.name, self.unit, columns, means, base=base, resamples=resamples, seed=seed
+        )
+
+    def baselines(self, rows: Sequence[Question]) -> dict[str, list[str]]:
+        """The window of each passage that shares most words with the question."""
+        return {OVERLAP: [overlapping(row) for row in rows]}
+
+    def oracle(self, rows: Sequence[Question]) -> list[str]:
+        """The first right answer to each question."""
+        return [row.answers[0][1] for row in rows]
+
+    def chance(self, rows: Sequence[Question], seed: int = 0) -> list[str]:
+        """One word of each passage, drawn at random."""
+        random = np.random.default_rng(seed)
+        return [str(random.choice(row.passage.split() or [""])) for row in rows]
+
+    def code(self, head: Head) -> list[str]:
+        """Lines of code from states to ``answer``; the whole passage stands in one row there."""
+        return [
+            *LOAD_HEAD,
+            f"start, end = (states[0] @ {LINEAR}).T",
+            "parts = enumerate(batch.sequence_ids(0))",
+            "places = [batch.token_to_chars(0, i) if part == 1 else None for i, part in parts]",
+            "own = [bool(at and passage[at.start : at.end].strip()) for at in places]",
+            "own = torch.tensor(own)",
+            "sums = (start[:, None] + end[None, :]).where(own[:, None] & own, -torch.inf)",
+            "sums = sums.where(torch.ones_like(sums).triu().tril(29) > 0, -torch.inf)",
+            "first, last = divmod(int(sums.argmax()), len(sums))",
+            "answer = passage[places[first].start : places[last].end].strip()",
+        ]
+
+
+def f1(found: str, right: str, lang: str = "en") -> float:
+    """Compute the F1 of two answers' words, by how often each occurs; 0 if they share none."""
+    ours, theirs = (normal(text, lang).split() for text in (found, right))
+    shared = sum((Counter(ours) & Counter(theirs)).values())
+    return 2 * shared / (len(ours) + len(theirs)) if shared else 0.0
+
+
+def exact(found: str, right: str, lang: str = "en") -> float:
+    """Compare two answers: 1 where they are equal once normalised, else 0."""
+    return float(normal(found, lang) == normal(right, lang))
+
+
+def normal(text: str, lang: str = "en") -> str:
+    """Normalise an answer: lower case, no punctuation, no articles, single spaces.
+
+    Args:
+        text: An answer.
+        lang: Its language. English is done as in SQuAD's script, other languages as in MLQA's,
+            where Chinese characters are words of their own.
+    """
+    own = lang.split("-")[0]
+    marks = set(string.punctuation) if own == "en" else punctuation()
+    kept = "".join(letter for letter in text.lower() if letter not in marks)
+    if own in ARTICLES:
+        kept = re.sub(ARTICLES[own], " ", kept)
+    if own in UNSPACED:
+        kept = _CHINESE.sub(lambda found: f" {found.group()} ", kept)
+    return " ".join(kept.split())
+
+
+@cache
+def punctuation() -> frozenset[str]:
+    """All characters that Unicode calls punctuation, and ASCII's."""
+    marks = (chr(i) for i in range(sys.maxunicode + 1))
+    return frozenset(m for m in marks if unicodedata.category(m)[0] == "P") | set(
+        string.punctuation
+    )
+
+
+def overlapping(question: Question) -> str:
+    """Find the part of a passage, as long as the question, that shares most words with it.
+
+    Words are counted once; of equally good parts it is the first.
+    """
+    spaced = question.lang.split("-")[0] not in UNSPACED
+    places = [m.span() for m in re.finditer(r"\S+" if spaced else r"\S", question.passage)]
+    asked = normal(question.question, question.lang).split()
+    size = max(1, min(len(asked), len(places)))
+    if not places:
+        return ""
+    words = [normal(question.passage[start:stop], question.lang) for start, stop in places]
+    wanted = set(asked)
+    begins = range(len(places) - size + 1)
+    first = max(begins, key=lambda i: (len(wanted.intersection(words[i : i + size])), -i))
+    return question.passage[places[first][0] : places[first + size - 1][1]]
+
+
+def _best(
+    measure: Callable[[str, str, str], float],
+    questions: Sequence[Question],
+    answers: Sequence[str],
+) -> NDArray[np.float64]:
+    return np.array(
+        [
+            max(measure(answer, right, question.lang) for _, right in question.answers)
+            for question, answer in zip(questions, answers, strict=True)
+        ]
+    )
+
+
+Part = QuestionAnswering()
