@@ -7,6 +7,7 @@ Language tags are BCP-47. Offsets are half-open and count characters or tokens a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 PREDICATE = "P"
 ROLES = ("A0", "A1", "A2", "A3")
@@ -14,7 +15,14 @@ ROLES = ("A0", "A1", "A2", "A3")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What every row has: where it came from."""
+    """What every row has: where it came from.
+
+    Attributes:
+        default_transforms: Names of the transforms that records of the type go through in a run
+            whose recipe names none.
+    """
+
+    default_transforms: ClassVar[tuple[str, ...]] = ()
 
     origin: str = field(default="", compare=False, kw_only=True)
 
@@ -30,6 +38,8 @@ class PlainText(Record):
 @dataclass(frozen=True, slots=True)
 class ParallelPair(Record):
     """A sentence in the language being adapted, and the same in the pivot language."""
+
+    default_transforms: ClassVar[tuple[str, ...]] = ("pair_filter",)
 
     text: str
     pivot: str
