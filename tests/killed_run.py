@@ -13,7 +13,7 @@ import torch
 from tiny_training import pairs, plain, trainer
 
 from xadapt.data.records import ParallelPair
-from xadapt.objectives.contract import View
+from xadapt.objectives.contract import EncodeView
 from xadapt.objectives.distillation import Distillation
 from xadapt.objectives.mlm import MaskedLanguageModelling
 from xadapt.objectives.translation_ranking import TranslationRanking
@@ -29,7 +29,7 @@ class Wandering(Distillation):
         made = super().views(records, rng)
         rows = [text.split() for text in made["teacher"].rows]
         left = [" ".join(rng.sample(words, len(words) - 1)) for words in rows]
-        return {**made, "teacher": View(left, module=False)}
+        return {**made, "teacher": EncodeView(left, module=False)}
 
 
 def tasks() -> list[Task]:

@@ -49,6 +49,7 @@ from xadapt.data.records import (
     ScoredPair,
     TaggedSentence,
 )
+from xadapt.data.transforms.protocol import CALLABLES, Transform
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.injection.attachment import geometry
 from xadapt.modules.effects import Effect, ModuleOptions
@@ -250,6 +251,26 @@ def test_reader_says_what_it_gives(name):
     assert issubclass(kind.gives, Record) and kind.format and inspect.getdoc(kind)
     assert callable(kind().claims) and callable(kind().read)
     assert (TESTS / "data" / "readers" / f"test_{name}.py").is_file()
+
+
+@pytest.mark.parametrize("name", registry.names("transforms"))
+def test_transform_is_a_documented_frozen_dataclass(name):
+    kind = registry.load("transforms", name)
+    made = kind()
+    assert dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen
+    assert isinstance(made, Transform) and made.applies in ("all", "data", "train")
+    assert issubclass(made.consumes, Record) and issubclass(made.gives, Record)
+    assert made.applies != "train" or made.gives is made.consumes
+    assert set(made.needs) <= set(CALLABLES), "a new callable is described in CALLABLES"
+    assert len(inspect.getdoc(kind)) > 80 and "https://" in inspect.getdoc(kind)
+    for field in dataclasses.fields(kind):
+        assert field.default is not dataclasses.MISSING, f"{field.name} has no default"
+        assert f"{field.name}:" in inspect.getdoc(kind), f"{field.name} is not documented"
+        assert field.name not in recipe.TransformSpec.model_fields
+    with pytest.raises(ValidationError):
+        recipe.strict(kind).validate_python({"no_such_option": 1})
+    found = [file.name for file in TESTS.rglob(f"test_{name}.py")]
+    assert found, f"no test_{name}.py"
 
 
 @pytest.mark.parametrize("name", recipe_names())

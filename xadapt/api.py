@@ -12,7 +12,7 @@ vectors = xadapt.load(BASE, "sw").encode(["Habari za asubuhi"], ["sw"])
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from xadapt.config.recipe import Recipe
 from xadapt.config.recipe_file import find_recipe, load_recipe
 from xadapt.core.files import require_empty, write_json
 from xadapt.data.loading.records import Source
+from xadapt.data.loading.transform_chain import Callables
 from xadapt.evaluation.comparison import Result
 from xadapt.inference import measured_fallback as measured_stand_in
 from xadapt.inference.adapted_encoder import Adapted
@@ -179,6 +180,8 @@ def train(
     controls: bool = False,
     resume: bool = False,
     compose: str | Sequence[str] = (),
+    callables: Callables | None = None,
+    companions: Mapping[str, str | Path] | None = None,
     say: Callable[[str], None] = lambda _: None,
     show: bool = False,
 ) -> run.Trained:
@@ -198,6 +201,10 @@ def train(
         resume: Go on with an interrupted run.
         compose: What to train inside, over folders and ``self``, such as ``"runs/en + self"``;
             several take turns from step to step.
+        callables: Functions that the recipe's transforms need, by name, such as
+            ``{"translate": function}``; see `xadapt.data.transforms.protocol.CALLABLES`.
+        companions: Modules of the recipe's companions by name, such as
+            ``{"teacher": "runs/teacher"}``: folders, compositions of folders, or ``hf:org/name``.
         say: Told what happens, a line at a time.
         show: Whether to show progress on stderr.
 
@@ -215,6 +222,8 @@ def train(
         controls,
         show=show,
         compose=(compose,) if isinstance(compose, str) else tuple(compose),
+        callables=callables or {},
+        companions={name: str(module) for name, module in (companions or {}).items()},
     )
     return run.train(plan, job, bridges.compare_loaders, say)
 

@@ -24,7 +24,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.data.records import ParallelPair
 from xadapt.injection.attachment import geometry
 from xadapt.modules.storage import build
-from xadapt.objectives.contract import View
+from xadapt.objectives.contract import EncodeView
 from xadapt.training.acting import Acting
 from xadapt.training.batches import epoch_batches
 from xadapt.training.forward import Forward, Request
@@ -98,7 +98,7 @@ class Step:
     def one(self, batch: list[str]) -> float:
         """Seconds of a forward and the way back."""
         began = time.perf_counter()
-        [vectors] = self.forward([Request(View(batch), True)])
+        [vectors] = self.forward([Request(EncodeView(batch), True)])
         vectors.sum().backward()  # type: ignore[union-attr]
         self.module.zero_grad()
         return time.perf_counter() - began

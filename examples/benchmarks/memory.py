@@ -29,7 +29,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.functional.losses import info_nce
 from xadapt.injection.attachment import geometry
 from xadapt.modules.storage import build
-from xadapt.objectives.contract import View
+from xadapt.objectives.contract import EncodeView
 from xadapt.training.acting import Acting
 from xadapt.training.forward import Forward, Request
 from xadapt.training.processes import Processes
@@ -106,9 +106,9 @@ def measure(plan: str, layers: int) -> dict:
     }  # fmt: skip
 
 
-def rows(count: int) -> View:
+def rows(count: int) -> EncodeView:
     """Random rows of token ids."""
-    return View(torch.randint(5, 250_000, (count, TOKENS)).tolist())
+    return EncodeView(torch.randint(5, 250_000, (count, TOKENS)).tolist())
 
 
 def peak() -> int:

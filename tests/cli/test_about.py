@@ -26,7 +26,7 @@ def test_list_takes_one_kind_and_refuses_others() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*registry.names("objectives"), *registry.names("modules"), *recipe_names()]
+    "name", [*(n for room in registry.ROOMS for n in registry.names(room)), *recipe_names()]
 )
 def test_everything_is_explained(name: str) -> None:
     assert f" {name}\n" in good("explain", name).out
@@ -37,6 +37,15 @@ def test_explain_shows_options_with_defaults_and_sources() -> None:
     assert "temperature" in out and "0.05" in out and "https://" in out
     done = xadapt("explain", "lorra")
     assert done.code == 2 and "did you mean 'lora'" in done.err
+
+
+def test_explain_shows_what_a_transform_consumes_gives_and_needs() -> None:
+    out = good("explain", "verbalise").out
+    assert "consumes: Triple\n" in out and "needs: labels\n" in out and "per_triple" in out
+    assert "gives: by its options, `ParallelPair`, `TaggedSentence` or `RelationExample`." in out
+    assert "gives: TaggedSentence\n" in good("explain", "conll").out
+    assert "pair_filter, shuffle, verbalise" in good("list", "transforms").out
+    assert "2.5" in good("explain", "pair_filter").out
 
 
 def test_doctor_shows_both_parts_of_the_cache_and_clears_them(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 import torch
@@ -8,7 +9,18 @@ from tiny_training import plain
 from torch import nn
 
 from xadapt.objectives import contract
-from xadapt.objectives.contract import Loss, View, asks_for, bank_rows, call, draws, heads_of
+from xadapt.objectives.contract import (
+    EncodeView,
+    FusedView,
+    Loss,
+    TeacherView,
+    View,
+    asks_for,
+    bank_rows,
+    call,
+    draws,
+    heads_of,
+)
 from xadapt.objectives.distillation import Distillation
 from xadapt.objectives.mlm import MaskedLanguageModelling
 
@@ -45,14 +57,49 @@ def test_optional_parts():
             return nn.Linear(width, 2)
 
     assert heads_of(WithHeads(), 4).in_features == 4
-    assert contract.options(Distillation()) == {"side": "text", "distance": "cosine"}
+    assert contract.options(Distillation()) == {
+        "side": "text",
+        "distance": "cosine",
+        "teacher": "",
+    }
 
 
 def test_a_fused_view_is_whole():
-    View(["a"], beside=["b"], fused=(0, 1))
-    for wrong in ({"beside": ["b"]}, {"fused": (0, 1)}, {"beside": ["b", "c"], "fused": (0, 1)}):
-        with pytest.raises(ValueError, match="beside"):
-            View(["a"], **wrong)
+    made = FusedView(["a"], ["b"], (0, 1), layer=2)
+    assert made.module is True and made.output == "states" and made.langs is made.second is None
+    for rows, pairs, fused, more, said in (
+        (["a"], ["b", "c"], (0, 1), {}, "paired_rows holds 2 entries for 1 rows"),
+        (["a"], ["b"], (0, 1), {"langs": []}, "langs holds 0 entries for 1 rows"),
+        (["a"], ["b"], (2, 1), {}, "0 <= start <= stop"),
+        (["a"], ["b"], (-1, 1), {}, "0 <= start <= stop"),
+        (["a"], ["b"], (0, 3), {"layer": 2}, "<= layer"),
+        (["a"], ["b"], (0, 1), {"output": "pooled"}, "gives states"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(said)):
+            FusedView(rows, pairs, fused, **more)
+    for missing in ({"paired_rows": ["b"]}, {"fused": (0, 1)}):
+        with pytest.raises(TypeError, match="missing"):
+            FusedView(["a"], **missing)
+
+
+def test_a_teacher_view_names_its_teacher():
+    made = TeacherView([(1, 2)], "t", second=[1], output="states", layer=3)
+    assert (made.module, made.teacher, made.second, made.langs) == ("t", "t", [1], None)
+    with pytest.raises(ValueError, match="second holds 2 entries for 1 rows"):
+        TeacherView([(1, 2)], "t", second=[1, 1])
+    with pytest.raises(ValueError, match="name of a companion"):
+        TeacherView(["a"], "")
+    with pytest.raises(TypeError, match="teacher"):
+        TeacherView(["a"])
+
+
+def test_a_view_is_one_of_its_family():
+    with pytest.raises(TypeError, match="abstract"):
+        View(["a"])
+    assert EncodeView(["a"]).module is True and EncodeView(["a"], module=False).module is False
+    for wrong in ({"fused": (0, 1)}, {"teacher": "t"}, {"paired_rows": ["b"]}):
+        with pytest.raises(TypeError, match="unexpected"):
+            EncodeView(["a"], **wrong)
 
 
 def test_draws_belong_to_the_record_and_the_step():
@@ -64,8 +111,10 @@ def test_draws_belong_to_the_record_and_the_step():
 
 
 def test_a_row_of_two_segments_says_where_the_second_begins():
-    assert View([(1, 2)], second=[1]).second == [1]
-    with pytest.raises(ValueError, match="one number for each"):
-        View([(1, 2)], second=[1, 1])
-    with pytest.raises(ValueError, match="no other beside"):
-        View([(1, 2)], second=[1], beside=[(1,)], fused=(0, 1))
+    assert EncodeView([(1, 2)], second=[1]).second == [1]
+    with pytest.raises(ValueError, match="second holds 2 entries for 1 rows"):
+        EncodeView([(1, 2)], second=[1, 1])
+    with pytest.raises(ValueError, match="langs holds 1 entries for 2 rows"):
+        EncodeView(["a", "b"], langs=["de"])
+    with pytest.raises(TypeError, match="second"):
+        FusedView([(1, 2)], [(1,)], (0, 1), second=[1])

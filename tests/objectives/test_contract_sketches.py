@@ -76,7 +76,7 @@ def test_filter_fuses_only_inside_the_fused_layers(tmp_path):
         run = trainer(tmp_path / "x", [Task("f", part.Filter(**span), [row])], encoder=encoder)
         views = run.tasks[0].views([0], random.Random(0), {}, run.processes)
         states = run.forward(views.requests)[0]
-        return states.hidden[0, 0], states.beside.hidden[0, 0]
+        return states.hidden[0, 0], states.paired.hidden[0, 0]
 
     apart, _ = first_state("the cat", fusion=0)
     assert torch.allclose(apart, first_state("a dog runs in the park", fusion=0)[0], atol=1e-6)

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from tiny_training import pairs
 
 from xadapt.config.recipe import strict
+from xadapt.objectives.contract import TeacherView
 from xadapt.objectives.distillation import Distillation
 
 
@@ -16,6 +17,13 @@ def test_views_of_both_sides():
     assert text["teacher"].rows == [r.pivot for r in records] and text["teacher"].module is False
     held = Distillation(side="pivot").views(records, None)
     assert held["student"].rows == held["teacher"].rows == [r.pivot for r in records]
+
+
+def test_a_companion_teaches_in_the_place_of_the_frozen_encoder():
+    records = pairs(3)
+    taught = Distillation(teacher="t").views(records, None)["teacher"]
+    assert isinstance(taught, TeacherView) and (taught.teacher, taught.output) == ("t", "pooled")
+    assert taught.rows == [r.pivot for r in records]
 
 
 def test_distances_by_hand():

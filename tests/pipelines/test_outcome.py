@@ -63,8 +63,11 @@ def test_the_same_recipe_is_known_again() -> None:
     stored = Manifest(**{**made.model_dump(), "recipe": own.model_dump(mode="json")})
     assert "/home" not in stored.model_dump_json() and outcome.same_recipe(stored, own)
     older = recipe().model_dump(mode="json")
-    del older["data"]["train"]["maker"]
+    del older["data"]["train"]["transforms"], older["companions"]
+    older["data"]["train"] |= {"filter": True, "maker": None}  # as it was once written
     assert outcome.same_recipe(Manifest(**{**made.model_dump(), "recipe": older}), recipe())
+    older["data"]["train"]["filter"] = False
+    assert not outcome.same_recipe(Manifest(**{**made.model_dump(), "recipe": older}), recipe())
     odd = Manifest(**{**made.model_dump(), "recipe": {**older, "old": 1}})
     assert not outcome.same_recipe(odd, recipe())
 

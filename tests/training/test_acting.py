@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.composition.composed import Chosen, Composed
 from xadapt.composition.values import ByLanguage, Stack
 from xadapt.core.errors import UserError
-from xadapt.objectives.contract import View
+from xadapt.objectives.contract import EncodeView, FusedView
 from xadapt.training.acting import Acting
 from xadapt.training.forward import Forward, Request
 from xadapt.training.processes import Processes
@@ -22,10 +23,10 @@ LANGS = [TURNS[i % len(TURNS)] for i in range(len(TEXTS))]
 ACTS = {"de": Stack("de", "self"), "sw": Stack("sw", "self"), "deu": Stack("de", "self"),
         "fr": "self"}  # fmt: skip
 VIEWS = {
-    "pooled": {},
-    "states": {"output": "states"},
-    "at a layer": {"output": "states", "layer": 2},
-    "fused": {"output": "states", "beside": TEXTS[::-1], "fused": (1, 3)},
+    "pooled": partial(EncodeView, TEXTS),
+    "states": partial(EncodeView, TEXTS, output="states"),
+    "at a layer": partial(EncodeView, TEXTS, output="states", layer=2),
+    "fused": partial(FusedView, TEXTS, TEXTS[::-1], (1, 3)),
 }
 
 
@@ -57,15 +58,13 @@ def test_rows_of_several_languages_equal_separate_runs(family, kind, gathered):
     encoder.family = replace(encoder.family, packs=False)  # a batch by language has none
     own = modules(encoder)
     acting = Acting(encoder, Chosen(CHOICE, own))
-    mixed = forward(encoder, acting)([Request(View(TEXTS, langs=LANGS, **VIEWS[kind]), gathered)])[
-        0
-    ]
+    mixed = forward(encoder, acting)([Request(VIEWS[kind](langs=LANGS), gathered)])[0]
     leaf(mixed).square().sum().backward()
     got = [grad(p).clone() for p in own["self"].parameters()]
     own["self"].zero_grad()
     for tag in set(LANGS):
         alone = Acting(encoder, Composed(ACTS[tag], own))
-        apart = forward(encoder, alone)([Request(View(TEXTS, **VIEWS[kind]), gathered)])[0]
+        apart = forward(encoder, alone)([Request(VIEWS[kind](), gathered)])[0]
         rows = torch.tensor([i for i, own in enumerate(LANGS) if own == tag])
         assert torch.allclose(leaf(mixed)[rows], leaf(apart)[rows], atol=1e-5), tag
         leaf(apart)[rows].square().sum().backward()
@@ -76,7 +75,7 @@ def test_rows_of_several_languages_equal_separate_runs(family, kind, gathered):
 def test_equal_rows_of_two_languages_are_two_rows():
     encoder = tiny_encoder()
     acting = Acting(encoder, Chosen(CHOICE, modules(encoder)))
-    view = View([TEXTS[0]] * 3, langs=["de", "sw", "de"])
+    view = EncodeView([TEXTS[0]] * 3, langs=["de", "sw", "de"])
     run = forward(encoder, acting)
     first, second, third = run([Request(view, False)])[0]
     assert torch.equal(first, third) and (first - second).abs().max() > 1e-3
@@ -88,13 +87,15 @@ def test_languages_are_needed_where_it_chooses_by_them_and_ignored_elsewhere():
     own = modules(encoder)
     acting = Acting(encoder, Chosen(CHOICE, own))
     with pytest.raises(UserError, match="does not tell the languages"):
-        forward(encoder, acting)([Request(View(TEXTS), False)])
+        forward(encoder, acting)([Request(EncodeView(TEXTS), False)])
     with pytest.raises(UserError, match="invertible maps of several"):
         assert acting.before_vocabulary
     assert acting.first_layer == -1
     plain = Acting(encoder, own["self"])
     run = forward(encoder, plain)
-    one, other = (run([Request(View(TEXTS, langs=langs), False)])[0] for langs in (LANGS, None))
+    one, other = (
+        run([Request(EncodeView(TEXTS, langs=langs), False)])[0] for langs in (LANGS, None)
+    )
     assert torch.equal(one, other) and plain.first_layer == 0
 
 
@@ -102,9 +103,9 @@ def test_a_language_without_a_module_is_the_bare_base():
     encoder = tiny_encoder()
     own = modules(encoder)
     acting = Acting(encoder, Chosen(ByLanguage({"de": "self"}), own))
-    view = View(TEXTS[:2], langs=["de", "fr"])
+    view = EncodeView(TEXTS[:2], langs=["de", "fr"])
     with torch.no_grad():
         through, bare = forward(encoder, acting)([Request(view, False)])[0]
         base = Acting(encoder, Composed(None, {}))
-        same, as_base = forward(encoder, base)([Request(View(TEXTS[:2]), False)])[0]
+        same, as_base = forward(encoder, base)([Request(EncodeView(TEXTS[:2]), False)])[0]
     assert torch.allclose(bare, as_base, atol=1e-6) and (through - same).abs().max() > 1e-3

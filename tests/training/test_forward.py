@@ -12,7 +12,7 @@ from xadapt.backbones.encoder.encode import pooled
 from xadapt.injection.attachment import geometry
 from xadapt.modules.effects import penalties, watch
 from xadapt.modules.storage import build
-from xadapt.objectives.contract import View
+from xadapt.objectives.contract import EncodeView, FusedView, TeacherView
 from xadapt.training.acting import Acting
 from xadapt.training.forward import Forward, Request
 from xadapt.training.processes import Processes
@@ -35,7 +35,9 @@ def encoder():
 
 def test_pooled_rows_go_through_the_module_and_others_do_not(encoder):
     forward = make(encoder)
-    through, bare = forward([Request(View(TEXTS), True), Request(View(TEXTS, module=False), True)])
+    through, bare = forward(
+        [Request(EncodeView(TEXTS), True), Request(EncodeView(TEXTS, module=False), True)]
+    )
     expected = pooled(encoder, encoder.tokenize(TEXTS), forward.acting.activation())
     assert torch.allclose(through, expected, atol=1e-5) and through.requires_grad
     assert torch.allclose(bare, pooled(encoder, encoder.tokenize(TEXTS)), atol=1e-5)
@@ -45,20 +47,20 @@ def test_pooled_rows_go_through_the_module_and_others_do_not(encoder):
 def test_equal_rows_are_encoded_once_in_all_views(encoder):
     forward = make(encoder)
     ids = [tuple(row) for row in encoder.tokenize(TEXTS[:3])]
-    forward([Request(View(TEXTS[:3]), True), Request(View([TEXTS[0]] * 9), True)])
+    forward([Request(EncodeView(TEXTS[:3]), True), Request(EncodeView([TEXTS[0]] * 9), True)])
     assert forward.tokens == sum(map(len, ids))
-    a, b = forward([Request(View(TEXTS[:3]), False), Request(View(ids[::-1]), False)])
+    a, b = forward([Request(EncodeView(TEXTS[:3]), False), Request(EncodeView(ids[::-1]), False)])
     assert torch.equal(a, b.flip(0))
 
 
 @pytest.mark.parametrize(
     "view",
     [
-        View(TEXTS),
-        View(TEXTS, output="states"),
-        View(TEXTS, layer=2),
-        View(TEXTS, layer=0),
-        View(TEXTS, output="states", beside=TEXTS[::-1], fused=(1, 3)),
+        EncodeView(TEXTS),
+        EncodeView(TEXTS, output="states"),
+        EncodeView(TEXTS, layer=2),
+        EncodeView(TEXTS, layer=0),
+        FusedView(TEXTS, TEXTS[::-1], (1, 3)),
     ],
     ids=["pooled", "states", "layer 2", "embeddings", "fused"],
 )
@@ -69,7 +71,7 @@ def test_chunks_change_neither_values_nor_gradients(encoder, view):
         value = one(forward, view)
         if view.output == "states":
             assert value.hidden.shape[:2] == value.mask.shape
-            sides = [value] if value.beside is None else [value, value.beside]
+            sides = [value] if value.paired is None else [value, value.paired]
             value = torch.cat([s.hidden * s.mask.unsqueeze(-1) for s in sides], 1)
         outs.append(value.detach())
         if value.requires_grad:
@@ -86,7 +88,10 @@ def test_chunks_change_neither_values_nor_gradients(encoder, view):
 
 def test_one_process_encodes_gathered_rows_and_its_own_together(encoder):
     forward = make(encoder)
-    views = [Request(View([[2, 7, 3], [2, 8, 3]]), True), Request(View([[2, 9, 3]]), False)]
+    views = [
+        Request(EncodeView([[2, 7, 3], [2, 8, 3]]), True),
+        Request(EncodeView([[2, 9, 3]]), False),
+    ]
     calls = []
     layer = encoder.sites(0, "ffn_in")[0].module
     counted = layer.register_forward_hook(lambda _, inputs, __: calls.append(len(inputs[0])))
@@ -101,7 +106,7 @@ def test_one_process_encodes_gathered_rows_and_its_own_together(encoder):
 def test_padding_is_counted(family, padded):
     """Two lines of 5, or one of 8 where rows share lines."""
     forward = make(tiny_encoder(family))
-    one(forward, View([[2, 7, 3], [2, 7, 8, 9, 3]]))
+    one(forward, EncodeView([[2, 7, 3], [2, 7, 8, 9, 3]]))
     assert (forward.tokens, forward.padded) == (8, padded)
 
 
@@ -112,10 +117,10 @@ def test_states_at_a_layer(encoder):
     expected = encoder.run(
         encoder.embed(tokens, mask, activation=acts), mask, 0, 2, activation=acts
     )
-    states = one(forward, View(TEXTS, output="states", layer=2))
+    states = one(forward, EncodeView(TEXTS, output="states", layer=2))
     real = mask.bool()
     assert torch.allclose(states.hidden[real], expected[real], atol=1e-5)
-    vectors = one(forward, View(TEXTS, layer=2, module=False))
+    vectors = one(forward, EncodeView(TEXTS, layer=2, module=False))
     plain = encoder.run(encoder.embed(tokens, mask), mask, 0, 2)
     assert torch.allclose(vectors, encoder.pool(plain, mask), atol=1e-5)
     assert not vectors.requires_grad
@@ -139,29 +144,29 @@ def test_fused_is_the_joined_row_in_the_fused_layers(family):
     joined = run(torch.cat([a, b], 1), torch.cat([a_mask, b_mask], 1), 1, 3)
     a_out = run(joined[:, : a.shape[1]], a_mask, 3)
     b_out = run(joined[:, a.shape[1] :], b_mask, 3)
-    alone = one(forward, View([left], output="states", beside=[right], fused=(1, 3)))
+    alone = one(forward, FusedView([left], [right], (1, 3)))
     assert torch.allclose(alone.hidden, a_out, atol=1e-5)
-    assert torch.allclose(alone.beside.hidden, b_out, atol=1e-5)
+    assert torch.allclose(alone.paired.hidden, b_out, atol=1e-5)
     rows, beside = [TEXTS[1], left, TEXTS[2]], [TEXTS[0], right, TEXTS[6]]
-    padded = one(forward, View(rows, output="states", beside=beside, fused=(1, 3)))
+    padded = one(forward, FusedView(rows, beside, (1, 3)))
     assert torch.allclose(padded.hidden[1, : a.shape[1]], a_out[0], atol=1e-4)
-    assert torch.allclose(padded.beside.hidden[1, : b.shape[1]], b_out[0], atol=1e-4)
+    assert torch.allclose(padded.paired.hidden[1, : b.shape[1]], b_out[0], atol=1e-4)
     assert padded.mask.sum(1).tolist() == [len(r) for r in encoder.tokenize(rows)]
 
 
 def test_a_companion_acts_alone_and_without_gradient(encoder):
     teacher = Acting(encoder, shaken(module_for(encoder), seed=9, scale=0.1))
     forward = make(encoder, companions={"teacher": teacher})
-    taught = one(forward, View(TEXTS, module="teacher"))
+    taught = one(forward, TeacherView(TEXTS, "teacher"))
     expected = pooled(encoder, encoder.tokenize(TEXTS), teacher.activation())
     assert torch.allclose(taught, expected, atol=1e-5) and not taught.requires_grad
-    assert (taught - one(forward, View(TEXTS))).abs().max() > 1e-2
+    assert (taught - one(forward, EncodeView(TEXTS))).abs().max() > 1e-2
 
 
 def test_no_rows(encoder):
     forward = make(encoder)
-    assert one(forward, View([])).shape == (0, 32)
-    assert one(forward, View([], module=False)).shape == (0, 32)
+    assert one(forward, EncodeView([])).shape == (0, 32)
+    assert one(forward, EncodeView([], module=False)).shape == (0, 32)
     assert forward([]) == []
 
 
@@ -171,7 +176,7 @@ def test_second_segments_are_told_row_by_row(output):
     encoder = tiny_encoder("bert")
     ids = [tuple(row) for row in encoder.tokenize(TEXTS)]
     second = [1 + i % 4 for i in range(len(ids))]
-    view = View(ids, output=output, second=second)
+    view = EncodeView(ids, output=output, second=second)
     forward = make(encoder, budget=24)
     found = one(forward, view)
     for position, row in enumerate(ids):
@@ -184,8 +189,8 @@ def test_second_segments_are_told_row_by_row(output):
         else:
             own = found.hidden[position, : len(row)]
             torch.testing.assert_close(own, states[0], atol=1e-5, rtol=1e-5)
-    bare = one(forward, View(ids, output="pooled"))
-    told = one(forward, View(ids, output="pooled", second=second))
+    bare = one(forward, EncodeView(ids, output="pooled"))
+    told = one(forward, EncodeView(ids, output="pooled", second=second))
     assert (told - bare).abs().amax(1).min() > 1e-4
 
 
@@ -199,7 +204,11 @@ def test_a_gradient_cache_gives_the_gradients_of_the_whole_and_keeps_one_forward
         acting = Acting(encoder, module)
         frozen = FrozenVectors(encoder, None)
         run = Forward(encoder, acting, frozen, Processes(cpu=True), budget, grad_cache=cached)
-        views = [View(TEXTS), View(TEXTS[::-1], output="states"), View(TEXTS[:2], module=False)]
+        views = [
+            EncodeView(TEXTS),
+            EncodeView(TEXTS[::-1], output="states"),
+            EncodeView(TEXTS[:2], module=False),
+        ]
         kept: list[int] = []
         watch(module)
         with torch.autograd.graph.saved_tensors_hooks(
@@ -225,7 +234,7 @@ def test_rows_that_share_lines_learn_as_alone(family, padded):
     forward = make(encoder)
     parameters = list(forward.acting.module.parameters())
     weights = torch.randn(len(rows), encoder.width)
-    vectors = one(forward, View(rows))
+    vectors = one(forward, EncodeView(rows))
     found = torch.autograd.grad((vectors * weights).sum(), parameters)
     assert forward.padded == padded and forward.tokens == sum(map(len, rows))
     acts = forward.acting.activation()
@@ -242,5 +251,5 @@ def test_rows_under_a_router_keep_a_line_each():
     frozen = FrozenVectors(encoder, None)
     forward = Forward(encoder, Acting(encoder, routed), frozen, Processes(cpu=True), 4096)
     assert not forward.acting.by_token and make(encoder).acting.by_token
-    one(forward, View([[2, 5, 6, 7, 3], [2, 3], [2, 3, 3]]))
+    one(forward, EncodeView([[2, 5, 6, 7, 3], [2, 3], [2, 3, 3]]))
     assert forward.padded == 15

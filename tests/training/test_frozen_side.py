@@ -5,7 +5,7 @@ import torch
 from tiny_models import tiny_encoder
 from tiny_training import digest, module_for, pairs, plain, shaken, tagged, trainer
 
-from xadapt.objectives.contract import View
+from xadapt.objectives.contract import EncodeView, FusedView
 from xadapt.objectives.distillation import Distillation
 from xadapt.objectives.mlm import MaskedLanguageModelling
 from xadapt.objectives.tagging import Tagging
@@ -80,12 +80,12 @@ def test_cached_and_full_forwards_agree_with_their_gradients(tmp_path):
     texts = [row.text for row in rows]
     ids = [tuple(r.ids) for r in run.forward.tokenized.tokenize_words([r.words for r in tagged(9)])]
     views = [
-        View(texts),
-        View(ids, output="states"),
-        View(ids, output="states", layer=3),
-        View(ids, output="states", layer=1),
-        View(texts, output="states", beside=texts[::-1], fused=(1, 3)),
-        View(texts, output="states", beside=texts[::-1], fused=(2, 4)),
+        EncodeView(texts),
+        EncodeView(ids, output="states"),
+        EncodeView(ids, output="states", layer=3),
+        EncodeView(ids, output="states", layer=1),
+        FusedView(texts, texts[::-1], (1, 3)),
+        FusedView(texts, texts[::-1], (2, 4)),
     ]
     seen = []
     for prefix in (run.forward.prefix, None):

@@ -11,47 +11,32 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
 
 T = TypeVar("T")
 
 
-class Crew(Protocol):
-    """Processes that work together, such as `xadapt.training.processes.Processes`."""
-
-    rank: int
-    world: int
-
-    def from_main(self, make: Callable[[], T]) -> T:
-        """What the first process makes, in every process."""
-
-    def from_each(self, value: T) -> list[T]:
-        """What each process gives, in every process, by rank."""
-
-    def exchange(self, own: Tensor | None) -> list[Tensor | None]:
-        """A tensor of each process, or none, in every process, by rank; without gradient."""
-
-
-_crew: ContextVar[Crew | None] = ContextVar("crew", default=None)
+_context: ContextVar[DistributedContext | None] = ContextVar("context", default=None)
 
 
 @contextmanager
-def sharing(crew: Crew) -> Iterator[None]:
+def sharing(context: DistributedContext) -> Iterator[None]:
     """Share the encoding inside the block, which every process must go through alike.
 
     Args:
-        crew: The processes; one alone changes nothing.
+        context: The processes; one alone changes nothing.
     """
-    token = _crew.set(crew if crew.world > 1 else None)
+    token = _context.set(context if context.world > 1 else None)
     try:
         yield
     finally:
-        _crew.reset(token)
+        _context.reset(token)
 
 
 def forwards(
@@ -60,7 +45,7 @@ def forwards(
     compute: Callable[[list[int]], Tensor],
     device: torch.device,
 ) -> Iterator[tuple[list[int], Tensor]]:
-    """What is computed of each chunk, in order; inside `sharing` each process computes its own.
+    """Compute each chunk, in order; inside `sharing` each process computes some of them.
 
     Args:
         ids: Token sequences.
@@ -74,38 +59,38 @@ def forwards(
     Raises:
         UserError: The processes have different texts, as from files that differ.
     """
-    crew = _crew.get()
-    if crew is None:
+    context = _context.get()
+    if context is None:
         for chunk in chunks:
             yield chunk, compute(chunk)
         return
-    _require_same(crew, ids)
+    _require_same(context, ids)
     order = list(chunks)
-    for start in range(0, len(order), crew.world):
-        group = order[start : start + crew.world]
-        own = compute(group[crew.rank]) if crew.rank < len(group) else None
-        for chunk, found in zip(group, crew.exchange(own), strict=False):
+    for start in range(0, len(order), context.world):
+        group = order[start : start + context.world]
+        own = compute(group[context.rank]) if context.rank < len(group) else None
+        for chunk, found in zip(group, context.exchange(own), strict=False):
             assert found is not None
             yield chunk, found.to(device)
 
 
 def by_first(make: Callable[[], T]) -> T:
-    """What the first process makes, such as what it finds on its disk; alone, what one makes."""
-    crew = _crew.get()
-    return make() if crew is None else crew.from_main(make)
+    """Compute a value in the first process for all, such as what it finds on its disk."""
+    context = _context.get()
+    return make() if context is None else context.from_main(make)
 
 
 def is_first() -> bool:
     """Whether this process is the one that writes."""
-    crew = _crew.get()
-    return crew is None or crew.rank == 0
+    context = _context.get()
+    return context is None or context.rank == 0
 
 
-def _require_same(crew: Crew, ids: Sequence[Sequence[int]]) -> None:
+def _require_same(context: DistributedContext, ids: Sequence[Sequence[int]]) -> None:
     digest: Any = hashlib.sha256()
     for row in ids:
         digest.update(repr(list(row)).encode())
-    if len(set(crew.from_each(digest.hexdigest()))) > 1:
+    if len(set(context.from_each(digest.hexdigest()))) > 1:
         raise UserError(
             "the processes have different texts to encode",
             todo="Give every machine the same data and the same base",

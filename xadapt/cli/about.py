@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import platform
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -21,11 +22,13 @@ from xadapt.core.errors import UserError
 def list_(
     what: Annotated[
         str | None,
-        typer.Argument(help="recipes, objectives, modules, readers, tasks, families or languages."),
+        typer.Argument(
+            help="recipes, objectives, modules, readers, transforms, tasks, families or languages."
+        ),
     ] = None,
     json: options.JsonOption = None,
 ) -> None:
-    """List recipes, objectives, modules, readers, tasks, encoder families, graph languages."""
+    """List recipes, objectives, modules, readers, transforms, tasks, families, languages."""
     from xadapt.backbones.families import FAMILIES
     from xadapt.data.readers.cldr_graph import languages as graph_languages
 
@@ -45,33 +48,45 @@ def list_(
 
 
 def explain(
-    name: Annotated[str, typer.Argument(help="An objective, a module, a task or a recipe.")],
+    name: Annotated[
+        str, typer.Argument(help="An objective, module, reader, transform, task or recipe.")
+    ],
 ) -> None:
-    """Explain an objective, a module, a task or a recipe: options, defaults, source."""
+    """Explain a part or a recipe: what it does, its options with defaults, its source."""
     console = Console(highlight=False)
-    known = False
-    for room in ("objectives", "modules"):
-        if name in registry.names(room):
-            known = True
-            part = registry.load(room, name)
-            console.print(f"[bold]{room[:-1]} {name}[/bold]")
-            console.print(inspect.getdoc(part) or "", markup=False)
+    rooms = [room for room in registry.ROOMS if name in registry.names(room)]
+    for room in rooms:
+        if room == "tasks":
+            _explain_task(console, name)
+            continue
+        part = registry.load(room, name)
+        console.print(f"[bold]{room[:-1]} {name}[/bold]")
+        console.print(inspect.getdoc(part) or "", markup=False)
+        console.print(*_records(part), sep="\n", markup=False)
+        if room != "readers":
             console.print(_options(part))
-    if name in registry.names("tasks"):
-        known = True
-        _explain_task(console, name)
     if name in recipe_names():
-        known = True
         recipe = load_recipe(find_recipe(name))
         console.print(f"[bold]recipe {name}[/bold]\n{recipe.description}", markup=True)
         console.print(f"{recipe.source.paper}\n{recipe.source.url}", markup=False)
         for key, value in recipe.source.scores.items():
             console.print(f"  {key}: {value}", markup=False)
         console.print(recipe.source.note, markup=False)
-    if not known:
-        rooms = ("objectives", "modules", "tasks")
-        every = [*(part for room in rooms for part in registry.names(room)), *recipe_names()]
-        raise UserError(registry.unknown("name", name, every))
+    elif not rooms:
+        every = [known for room in registry.ROOMS for known in registry.names(room)]
+        raise UserError(registry.unknown("name", name, [*every, *recipe_names()]))
+
+
+def _records(part: Any) -> Iterator[str]:
+    """What a part consumes, gives and needs, a line each, where it says so."""
+    for verb in ("consumes", "gives"):
+        value = getattr(part, verb, None)
+        if isinstance(value, property):
+            yield f"{verb}: by its options, {inspect.getdoc(value)}"
+        elif value is not None:
+            yield f"{verb}: {value.__name__}"
+    if getattr(part, "needs", ()):
+        yield f"needs: {', '.join(part.needs)}"
 
 
 def _explain_task(console: Console, name: str) -> None:

@@ -34,8 +34,8 @@ def sharing() -> Iterator[None]:
         return
     from xadapt.backbones import shared_forwards as shared
     from xadapt.backbones.loading import choose_device
-    from xadapt.training.processes import Processes
+    from xadapt.core.distributed import DistributedContext
 
     # Before a base is loaded: each process has its own GPU.
-    with shared.sharing(Processes(cpu=choose_device("auto").type == "cpu")):
+    with shared.sharing(DistributedContext(cpu=choose_device("auto").type == "cpu")):
         yield

@@ -47,6 +47,10 @@ def train(
         list[str] | None,
         typer.Option(help='Train inside this, such as "runs/en + self"; several take turns.'),
     ] = None,
+    companion: Annotated[
+        list[str] | None,
+        typer.Option(help="A module that the recipe learns from: NAME=FOLDER, NAME=hf:org/name."),
+    ] = None,
     joint: Annotated[bool, typer.Option(help="One module for all languages.")] = False,
     columns: options.ColumnsOption = None,
     file_format: options.FormatOption = None,
@@ -63,6 +67,7 @@ def train(
     model = Source("", "", pivot, columns, file_format)
     sources = _sources(options.split(data), tags, model, list(plan.data), "--data")
     held = _sources(options.split(dev), tags, model, [], "--dev") if dev else []
+    others = _companions(companion or [])
     from xadapt.pipelines import train as run
 
     jobs = []
@@ -79,6 +84,7 @@ def train(
             base_id=base_id,
             licence=licence,
             compose=tuple(compose or ()),
+            companions=others,
         )
         seeded = [(n, folder / f"seed-{n}") for n in range(seeds)] if seeds > 1 else []
         jobs += [(_seeded(plan, n), replace(job, out=at)) for n, at in seeded] or [(plan, job)]
@@ -155,6 +161,21 @@ def _sources(
         ]
     if not found:
         raise UserError("there is no source or no language", where=option)
+    return found
+
+
+def _companions(values: list[str]) -> dict[str, str]:
+    """Modules by the name that the recipe gives them."""
+    found: dict[str, str] = {}
+    for value in values:
+        name, equals, module = value.partition("=")
+        if not (name and equals and module):
+            raise UserError(
+                f"{value!r} names no companion", where="--companion", todo="Write NAME=FOLDER"
+            )
+        if name in found:
+            raise UserError(f"two modules are given for {name!r}", where="--companion")
+        found[name] = module
     return found
 
 

@@ -11,6 +11,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     TypeAdapter,
+    model_validator,
 )
 
 from xadapt.core import registry
@@ -68,24 +69,107 @@ class ObjectiveSpec(BaseModel):
         return strict(part).validate_python(dict(self.model_extra or {}))
 
 
+class TransformSpec(BaseModel):
+    """One transform: its ``name`` (a file of the room of transforms) and its own options.
+
+    In a recipe the name alone may stand for a transform with its defaults.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, raw: Any) -> Any:
+        return {"name": raw} if isinstance(raw, str) else raw
+
+    def build(self) -> Any:
+        """The transform with its options.
+
+        Raises:
+            pydantic.ValidationError: If an option is unknown or wrong.
+            UserError: If there is no such transform.
+        """
+        part = registry.load("transforms", self.name)
+        return strict(part).validate_python(dict(self.model_extra or {}))
+
+
+class CompanionSpec(_Strict):
+    """Another, frozen module that objectives learn from, such as a teacher.
+
+    In a recipe the module alone may stand for one without a head.
+
+    Attributes:
+        module: A folder, a composition of folders such as ``"runs/en + runs/ner"``, or
+            ``hf:org/name``; usually given on the command line, by ``--companion NAME=FOLDER``.
+        head: Whether its task head comes along.
+    """
+
+    module: str | None = None
+    head: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_module(cls, raw: Any) -> Any:
+        return {"module": raw} if isinstance(raw, str) else {} if raw is None else raw
+
+
 class DataSpec(_Strict):
     """One source of records.
 
+    A recipe of an earlier version may hold ``filter`` (true or false) or ``maker`` (an old name of
+    a transform) here; they are read as the transforms they mean.
+
     Attributes:
         reader: A file of ``xadapt/readers``.
-        maker: What makes the records of what the reader gives, where it is not these.
+        transforms: What is made of the records that the reader gives, in this order. Without the
+            list, pairs go through ``pair_filter`` and other records stay as they are.
         columns: Which columns or keys hold pivot and text, as the reader reads it.
-        limit: Take at most this many records, chosen by hash.
-        filter: Drop duplicates, copies, odd length ratios and wrong scripts.
+        limit: Read at most this many records, chosen by hash, before any transform.
         dev: Records held out for development: a number, or a share below 1.
     """
 
     reader: str = "parallel"
-    maker: Literal["open_ie_predicates", "open_ie_arguments"] | None = None
+    transforms: tuple[TransformSpec, ...] | None = None
     columns: str | None = None
     limit: PositiveInt | None = None
-    filter: bool = True
     dev: Annotated[float, Field(ge=0)] = 500
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old_forms(cls, raw: Any) -> Any:
+        """Read ``filter`` and ``maker`` as transforms."""
+        if not isinstance(raw, dict) or not {"filter", "maker"} & set(raw):
+            return raw
+        rest = {key: value for key, value in raw.items() if key not in ("filter", "maker")}
+        maker, filtered = raw.get("maker"), raw.get("filter", True)
+        if not isinstance(filtered, bool):
+            raise ValueError("filter is true or false")
+        if maker is not None and maker not in _MAKERS:
+            raise ValueError(registry.unknown("maker", str(maker), list(_MAKERS)))
+        old: list[Any] | None = [_MAKERS[maker]] if maker else None if filtered else []
+        if rest.get("transforms") is not None and old is not None:
+            key = "maker" if maker else "filter"
+            raise ValueError(f"{key} is the old form of transforms; give transforms alone")
+        return rest if old is None else {**rest, "transforms": old}
+
+    def chain(self) -> list[tuple[str, Any]]:
+        """The transforms with their names, built, in order.
+
+        Raises:
+            pydantic.ValidationError: If an option is unknown or wrong.
+            UserError: If there is no such reader or transform.
+        """
+        specs = self.transforms
+        if specs is None:
+            names = registry.load("readers", self.reader).gives.default_transforms
+            specs = tuple(TransformSpec(name=name) for name in names)
+        return [(spec.name, spec.build()) for spec in specs]
+
+
+_MAKERS = {
+    f"open_ie_{find}": {"name": "open_ie", "find": find} for find in ("predicates", "arguments")
+}
 
 
 class TrainSpec(_Strict):
@@ -138,6 +222,7 @@ class Recipe(_Strict):
         module: What is trained.
         objectives: What it is trained for; several are summed by weight.
         data: Sources by name; ``train`` is the one ``--data`` fills.
+        companions: Other, frozen modules by the name that objectives give them.
         train: The schedule.
     """
 
@@ -150,11 +235,12 @@ class Recipe(_Strict):
     module: ModuleSpec
     objectives: Annotated[tuple[ObjectiveSpec, ...], Field(min_length=1)]
     data: dict[str, DataSpec] = Field(default_factory=lambda: {"train": DataSpec()})
+    companions: dict[str, CompanionSpec] = Field(default_factory=dict)
     train: TrainSpec = TrainSpec()
 
 
 def strict(part: type) -> TypeAdapter:
-    """A checker of an objective's options that refuses unknown ones."""
+    """A checker of an objective's or a transform's options that refuses unknown ones."""
     config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
     if not hasattr(part, "__pydantic_config__"):
         part.__pydantic_config__ = config  # type: ignore[attr-defined]

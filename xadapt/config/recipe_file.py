@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from xadapt.config.recipe import ObjectiveSpec, Recipe
+from xadapt.config.recipe import ObjectiveSpec, Recipe, TransformSpec
+from xadapt.config.recipe_types import type_faults
 from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.core.resources import resource
@@ -143,6 +144,21 @@ def _objective_faults(raw: Any) -> list[tuple[Path_, str]]:
     return faults
 
 
+def _transform_faults(recipe: Recipe) -> list[tuple[Path_, str]]:
+    faults: list[tuple[Path_, str]] = []
+    for name, data in recipe.data.items():
+        for number, spec in enumerate(data.transforms or ()):
+            at: Path_ = ("data", name, "transforms", number)
+            try:
+                spec.build()
+            except UserError as error:
+                faults.append(((*at, "name"), error.what))
+            except ValidationError as error:
+                part = registry.load("transforms", spec.name)
+                faults += [_fault(e, part, at, TransformSpec) for e in error.errors()]
+    return faults
+
+
 def _data_faults(recipe: Recipe) -> list[tuple[Path_, str]]:
     faults: list[tuple[Path_, str]] = []
     for number, spec in enumerate(recipe.objectives):
@@ -153,7 +169,7 @@ def _data_faults(recipe: Recipe) -> list[tuple[Path_, str]]:
         if data.reader not in registry.names("readers"):
             message = registry.unknown("reader", data.reader, registry.names("readers"))
             faults.append((("data", name, "reader"), message))
-    return faults
+    return faults + _transform_faults(recipe) + type_faults(recipe)
 
 
 def _fault(error: Any, model: Any, under: Path_ = (), also: Any = None) -> tuple[Path_, str]:

@@ -1,4 +1,4 @@
-"""Finding objectives, modules, readers and tasks by the name of their file.
+"""Finding objectives, modules, readers, transforms and tasks by the name of their file.
 
 A part is a file of one room (``xadapt/objectives/mine.py``) or an entry point of the same
 room in another package (group ``xadapt.objectives``), which names such a file or the class
@@ -18,13 +18,14 @@ from typing import Any
 
 from xadapt.core.errors import UserError
 
-PACKAGES = {
+ROOMS: dict[str, str] = {
     "objectives": "xadapt.objectives",
     "modules": "xadapt.modules",
     "readers": "xadapt.data.readers",
+    "transforms": "xadapt.data.transforms",
     "tasks": "xadapt.tasks",
 }
-ROOMS = tuple(PACKAGES)
+"""The package that holds the files of each room."""
 
 
 @cache
@@ -35,7 +36,7 @@ def names(room: str) -> tuple[str, ...]:
 
 @cache
 def _own(room: str) -> frozenset[str]:
-    package = importlib.import_module(PACKAGES[room])
+    package = importlib.import_module(ROOMS[room])
     files = {m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")}
     return frozenset(files - set(getattr(package, "NOT_PARTS", ())))
 
@@ -54,7 +55,7 @@ def load(room: str, name: str) -> Any:
     if name not in names(room):
         raise UserError(unknown(room[:-1], name, names(room)))
     if name in _own(room):
-        return importlib.import_module(f"{PACKAGES[room]}.{name}").Part
+        return importlib.import_module(f"{ROOMS[room]}.{name}").Part
     found = next(e for e in entry_points(group=f"xadapt.{room}") if e.name == name).load()
     return getattr(found, "Part", found)
 

@@ -18,12 +18,14 @@ class Record:
     """What every row has: where it came from.
 
     Attributes:
-        unit: What records of the type are called, in the plural; empty for a type that no run is
-            trained on.
+        unit: What records of the type are called, in the plural.
+        default_transforms: Names of the transforms that records of the type go through in a run
+            whose recipe names none.
         origin: Where the row came from.
     """
 
-    unit: ClassVar[str] = ""
+    unit: ClassVar[str] = "records"
+    default_transforms: ClassVar[tuple[str, ...]] = ()
 
     origin: str = field(default="", compare=False, kw_only=True)
 
@@ -47,6 +49,7 @@ class ParallelPair(Record):
     """A sentence in the language being adapted, and the same in the pivot language."""
 
     unit: ClassVar[str] = "pairs"
+    default_transforms: ClassVar[tuple[str, ...]] = ("pair_filter",)
 
     text: str
     pivot: str
@@ -62,6 +65,8 @@ class ParallelPair(Record):
 class WordPair(Record):
     """A dictionary entry: a word and one translation of it in the pivot language."""
 
+    unit: ClassVar[str] = "word pairs"
+
     word: str
     pivot: str
     lang: str
@@ -72,6 +77,8 @@ class WordPair(Record):
 class EntityLabel(Record):
     """One name of one entity of a knowledge graph."""
 
+    unit: ClassVar[str] = "names"
+
     entity: str
     label: str
     lang: str
@@ -81,6 +88,8 @@ class EntityLabel(Record):
 class Triple(Record):
     """A fact of a knowledge graph, by ids."""
 
+    unit: ClassVar[str] = "facts"
+
     head: str
     relation: str
     tail: str
@@ -89,6 +98,8 @@ class Triple(Record):
 @dataclass(frozen=True, slots=True)
 class EntityLink(Record):
     """Two ids of two graphs that mean the same entity."""
+
+    unit: ClassVar[str] = "links"
 
     left: str
     right: str
@@ -115,6 +126,8 @@ class ParsedSentence(Record):
 
     ``heads`` are numbers of words from 1, 0 for the root; ``relations`` are to these heads.
     """
+
+    unit: ClassVar[str] = "trees"
 
     words: tuple[str, ...]
     upos: tuple[str, ...]
@@ -194,6 +207,8 @@ class Question(Record):
 @dataclass(frozen=True, slots=True)
 class RelationExample(Record):
     """A text with a head and a tail span, in characters, and the relation between them."""
+
+    unit: ClassVar[str] = "texts"
 
     text: str
     head: tuple[int, int]

@@ -13,7 +13,7 @@ from xadapt.data.records import ROLES, OpenTriples
 from xadapt.functional.losses import token_cross_entropy
 from xadapt.functional.tag_scheme import labels_of, to_labels
 from xadapt.heads.head import ArgumentHead, Asked, asked
-from xadapt.objectives.contract import Loss, States, View
+from xadapt.objectives.contract import EncodeView, Loss, States
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Arguments:
                     queries.append(query)
                     labels += [number[own[word]] for word in query.words]
         langs = [r.lang for r in records]
-        view = View([row.ids for row in rows], output="states", langs=langs)
+        view = EncodeView([row.ids for row in rows], output="states", langs=langs)
         return {"text": view, "queries": queries, "labels": labels}
 
     def loss(

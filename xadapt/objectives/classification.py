@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from xadapt.core.errors import UserError
 from xadapt.data.records import LabelledText
 from xadapt.heads.head import Head
-from xadapt.objectives.contract import Loss, States, View
+from xadapt.objectives.contract import EncodeView, Loss, States
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Classification:
         """The texts and the numbers of their classes."""
         number = {label: i for i, label in enumerate(memory)}
         langs = [record.lang for record in records]
-        view = View([record.text for record in records], output="states", langs=langs)
+        view = EncodeView([record.text for record in records], output="states", langs=langs)
         return {"text": view, "labels": [number[record.label] for record in records]}
 
     def loss(self, text: States, labels: list[int], heads: Head) -> Loss:

@@ -11,12 +11,12 @@ It never holds the encoder. Its methods name what they want as arguments and get
 Both may also name ``memory`` (what ``prepare(records)`` returned), ``tokenizer``, ``tokenize``,
 ``tokenize_words`` (for sentences given as words), ``tokenize_pairs`` and ``tokenize_windows``
 (for two texts in one row, see `xadapt.backbones.encoder.pairs`), ``lm_head`` (the frozen
-masked-LM head),
-``heads`` (what ``heads(width)`` returned, which may name ``memory`` too; trained beside the
-module, and its buffers may carry state from step to step), ``companions`` (the heads of the
-run's other, frozen modules by name), ``vocabulary`` (rows of the table of word embeddings; ids
-from there on are the module's own), ``bank`` (the frozen vectors of ``bank_rows(memory)``) and
-``step``.
+masked-LM head), ``heads`` (what ``heads(width)`` returned, which may name ``memory`` too; trained
+with the module, and its buffers may carry state from step to step), ``companions`` (the heads of
+the
+run's other, frozen modules by name; a `TeacherView` names such a module), ``vocabulary`` (rows of
+the table of word embeddings; ids from there on are the module's own), ``bank`` (the frozen vectors
+of ``bank_rows(memory)``) and ``step``.
 
 Several processes split the records of an objective that is not ``coupled``. So that the split
 changes nothing, such an objective draws from `draws`, not from ``rng`` in the order of records.
@@ -27,6 +27,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -37,47 +38,128 @@ from torch import Tensor, nn
 from xadapt.data.records import Record
 
 Output = Literal["pooled", "states"]
+Rows = Sequence[str] | Sequence[Sequence[int]]
 
 
 @dataclass(frozen=True)
-class View:
-    """Rows to encode.
+class View(ABC):
+    """Rows to encode: an `EncodeView`, a `FusedView` or a `TeacherView`.
 
     Attributes:
         rows: Texts, or token id sequences with their special tokens.
-        second: For each token id sequence where its second segment begins, for bases that tell
-            segments apart; ``None`` where all is one.
-        module: Whether the module under training acts on these rows, or the name of another,
-            frozen module of the run that does (a teacher). Rows that the module under training
-            does not act on get no gradient; texts without any module are encoded once in a run.
         output: ``pooled`` gives ``(n, dim)``; ``states`` gives `States`.
         layer: The states after this many layers; ``None`` means all of them, 0 the embeddings.
-        beside: A second set of rows, one for each, that attends to the first inside
-            ``fused`` layers and runs alone outside them.
-        fused: ``[start, stop)``, the layers that see both sets; needs ``beside``.
-        langs: The language of each row, for a module that is trained inside a choice by language.
     """
 
-    rows: Sequence[str] | Sequence[Sequence[int]]
-    module: bool | str = True
-    output: Output = "pooled"
-    layer: int | None = None
-    beside: Sequence[str] | Sequence[Sequence[int]] | None = None
-    fused: tuple[int, int] | None = None
-    langs: Sequence[str] | None = None
-    second: Sequence[int] | None = None
+    rows: Rows
+    output: Output = field(default="pooled", kw_only=True)
+    layer: int | None = field(default=None, kw_only=True)
+
+    @property
+    @abstractmethod
+    def module(self) -> bool | str:
+        """Whether the module under training acts on the rows, or the name of one that does."""
+
+    @property
+    def langs(self) -> Sequence[str] | None:
+        """The language of each row, where the view has them."""
+        return None
+
+    @property
+    def second(self) -> Sequence[int] | None:
+        """Where each row's second segment begins, where the view has such rows."""
+        return None
+
+
+@dataclass(frozen=True)
+class EncodeView(View):
+    """Rows that the module under training acts on, or no module.
+
+    Attributes:
+        module: Whether it acts. Rows without it get no gradient; texts without it are encoded once
+            in a run.
+        langs: The language of each row, for a module that is trained inside a choice by language.
+        second: For each token id sequence the position at which its second segment begins, for
+            bases that tell segments apart; ``None`` where each is one segment.
+
+    Raises:
+        ValueError: If ``langs`` or ``second`` has another length than ``rows``.
+    """
+
+    module: bool = field(default=True, kw_only=True)
+    langs: Sequence[str] | None = field(default=None, kw_only=True)
+    second: Sequence[int] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.second is not None and len(self.second) != len(self.rows):
-            raise ValueError("second holds one number for each of rows")
-        if self.second is not None and self.beside is not None:
-            raise ValueError("a row of two segments has no other beside it")
-        if (self.beside is None) != (self.fused is None):
-            raise ValueError("beside and fused go together")
-        if self.beside is not None and len(self.beside) != len(self.rows):
-            raise ValueError("beside holds one row for each of rows")
-        if self.langs is not None and len(self.langs) != len(self.rows):
-            raise ValueError("langs holds one tag for each of rows")
+        _require_one_each("langs", self.langs, self.rows)
+        _require_one_each("second", self.second, self.rows)
+
+
+@dataclass(frozen=True)
+class FusedView(View):
+    """Two sets of rows that attend to each other inside some layers and run alone outside them.
+
+    The module under training acts on both. It gives `States` of ``rows``, with those of
+    ``paired_rows`` as their ``paired``.
+
+    Attributes:
+        paired_rows: The second set, one row for each of ``rows``.
+        fused: ``(start, stop)``, the layers in which a row and its pair see each other, half-open.
+        langs: As for `EncodeView`.
+
+    Raises:
+        ValueError: If the lengths differ, the layers are out of order, or vectors are asked for.
+    """
+
+    paired_rows: Rows
+    fused: tuple[int, int]
+    output: Output = field(default="states", kw_only=True)
+    langs: Sequence[str] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _require_one_each("paired_rows", self.paired_rows, self.rows)
+        _require_one_each("langs", self.langs, self.rows)
+        start, stop = self.fused
+        if not 0 <= start <= stop or (self.layer is not None and self.layer < stop):
+            raise ValueError("fused is (start, stop) with 0 <= start <= stop <= layer")
+        if self.output != "states":
+            raise ValueError("a fused view gives states")
+
+    @property
+    def module(self) -> bool:
+        """True: the module under training acts on both sets."""
+        return True
+
+
+@dataclass(frozen=True)
+class TeacherView(View):
+    """Rows that another, frozen module of the run acts on; they get no gradient.
+
+    Attributes:
+        teacher: The name that the recipe gives it under ``companions``.
+        second: As for `EncodeView`.
+
+    Raises:
+        ValueError: If ``second`` has another length than ``rows``, or there is no name.
+    """
+
+    teacher: str
+    second: Sequence[int] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _require_one_each("second", self.second, self.rows)
+        if not self.teacher:
+            raise ValueError("teacher is the name of a companion")
+
+    @property
+    def module(self) -> str:
+        """The teacher's name."""
+        return self.teacher
+
+
+def _require_one_each(name: str, values: Sequence[Any] | None, rows: Rows) -> None:
+    if values is not None and len(values) != len(rows):
+        raise ValueError(f"{name} holds {len(values)} entries for {len(rows)} rows")
 
 
 @dataclass(frozen=True)
@@ -87,12 +169,12 @@ class States:
     Attributes:
         hidden: ``(n, tokens, width)``, padded on the right.
         mask: ``(n, tokens)``, 1 on real tokens.
-        beside: The same for the view's ``beside`` rows.
+        paired: The same for the paired rows of a `FusedView`.
     """
 
     hidden: Tensor
     mask: Tensor
-    beside: States | None = None
+    paired: States | None = None
 
 
 @dataclass(frozen=True)

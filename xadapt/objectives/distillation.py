@@ -1,4 +1,4 @@
-"""Distillation: a side with the module is drawn to a frozen side's vectors."""
+"""Distillation: a side with the module learns the vectors of a frozen side or a teacher."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xadapt.data.records import ParallelPair
 from xadapt.functional.losses import cosine_distance, squared_distance
-from xadapt.objectives.contract import Loss, View
+from xadapt.objectives.contract import EncodeView, Loss, TeacherView
 
 
 @dataclass(frozen=True)
@@ -23,25 +23,33 @@ class Distillation:
 
     Source: Reimers and Gurevych 2020, https://arxiv.org/abs/2004.09813, equation 1.
 
+    With a ``teacher`` the vectors to learn are those of the pivot through that module, one of the
+    recipe's ``companions``.
+
     Attributes:
         side: Which side goes through the module: ``text`` or ``pivot``.
         distance: ``cosine`` (1 - cosine) or ``squared`` (mean squared difference).
+        teacher: Name of a companion that acts on the pivot; empty for the frozen encoder alone.
     """
 
     side: Literal["text", "pivot"] = "text"
     distance: Literal["cosine", "squared"] = "cosine"
+    teacher: str = ""
 
     consumes: ClassVar[type] = ParallelPair
     source: ClassVar[str] = "https://arxiv.org/abs/2004.09813"
     coupled: ClassVar[bool] = False
 
     def views(self, records: Sequence[ParallelPair], rng: random.Random) -> dict[str, Any]:
-        """The student rows with the module, the pivots without it."""
+        """The student rows with the module, the pivots without it or with the teacher."""
         pivots = [r.pivot for r in records]
         on_pivot = self.side == "pivot"
         student = pivots if on_pivot else [r.text for r in records]
         langs = [r.pivot_lang if on_pivot else r.lang for r in records]
-        return {"student": View(student, langs=langs), "teacher": View(pivots, module=False)}
+        taught = (
+            TeacherView(pivots, self.teacher) if self.teacher else EncodeView(pivots, module=False)
+        )
+        return {"student": EncodeView(student, langs=langs), "teacher": taught}
 
     def loss(self, student: Tensor, teacher: Tensor) -> Loss:
         """Distances of ``student (n, dim)`` to ``teacher (n, dim)``: ``(n,)``."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from xadapt.core.errors import UserError
 from xadapt.data.records import PlainText
 from xadapt.functional.losses import token_cross_entropy
-from xadapt.objectives.contract import Loss, States, View, draws
+from xadapt.objectives.contract import EncodeView, Loss, States, draws
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class MaskedLanguageModelling:
                 labels.append(ids[at])
                 shown[at] = self._disguise(ids[at], chance, tokenizer)
             rows.append(shown)
-        view = View(rows, output="states", langs=[r.lang for r in records])
+        view = EncodeView(rows, output="states", langs=[r.lang for r in records])
         return {"text": view, "picked": picked, "labels": labels}
 
     def loss(

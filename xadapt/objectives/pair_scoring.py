@@ -12,7 +12,7 @@ from xadapt.backbones.encoder.pairs import Pair
 from xadapt.core.errors import UserError
 from xadapt.data.records import ScoredPair
 from xadapt.heads.head import Head
-from xadapt.objectives.contract import Loss, States, View
+from xadapt.objectives.contract import EncodeView, Loss, States
 
 Scale = tuple[float, float]
 
@@ -73,7 +73,7 @@ class PairScoring:
         """The pairs and their scores from 0 to 1."""
         rows = tokenize_pairs([r.left for r in records], [r.right for r in records])
         low, high = memory
-        view = View(
+        view = EncodeView(
             [row.ids for row in rows],
             output="states",
             langs=[r.left_lang for r in records],

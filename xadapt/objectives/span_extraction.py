@@ -13,7 +13,7 @@ from xadapt.backbones.encoder.pairs import Window
 from xadapt.core.errors import UserError
 from xadapt.data.records import Question
 from xadapt.heads.head import Head
-from xadapt.objectives.contract import Loss, States, View
+from xadapt.objectives.contract import EncodeView, Loss, States
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class SpanExtraction:
         for window in windows:
             start, text = records[window.owner].answers[0]
             found.append(window.find(start, start + len(text)))
-        view = View(
+        view = EncodeView(
             [window.ids for window in windows],
             output="states",
             langs=[records[window.owner].lang for window in windows],

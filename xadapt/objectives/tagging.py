@@ -13,7 +13,7 @@ from xadapt.data.records import TaggedSentence
 from xadapt.functional.losses import token_cross_entropy
 from xadapt.functional.tag_scheme import labels_of, to_labels
 from xadapt.heads.head import Head
-from xadapt.objectives.contract import Loss, States, View
+from xadapt.objectives.contract import EncodeView, Loss, States
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Tagging:
             places += [(owner, row.first[word]) for word in row.known]
             labels += [number[own[word]] for word in row.known]
         langs = [r.lang for r in records]
-        view = View([row.ids for row in rows], output="states", langs=langs)
+        view = EncodeView([row.ids for row in rows], output="states", langs=langs)
         return {"text": view, "places": places, "labels": labels}
 
     def loss(

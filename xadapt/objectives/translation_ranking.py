@@ -13,7 +13,7 @@ from torch import Tensor
 from xadapt.core.text_key import normal_key
 from xadapt.data.records import ParallelPair
 from xadapt.functional.losses import info_nce
-from xadapt.objectives.contract import Bank, Loss, View
+from xadapt.objectives.contract import Bank, EncodeView, Loss
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class TranslationRanking:
         texts, pivots = [r.text for r in records], [r.pivot for r in records]
         here, there = [r.lang for r in records], [r.pivot_lang for r in records]
         return {
-            "text": View(texts, langs=here),
-            "pivot": View(pivots, module=self.pivot == "active", langs=there),
+            "text": EncodeView(texts, langs=here),
+            "pivot": EncodeView(pivots, module=self.pivot == "active", langs=there),
             "text_keys": [normal_key(r.text) for r in records],
             "rows": [memory.row[normal_key(r.pivot)] for r in records],
         }

@@ -43,8 +43,19 @@ def manifest_of(
     base_id: str | None,
     licence: str | None,
     within: Inside = ALONE,
+    companions: Sequence[str] = (),
 ) -> Manifest:
     """All that is known of a module before it is trained; the evidence is still to come.
+
+    Args:
+        recipe: The recipe.
+        encoder: The base.
+        module: The module.
+        shares: The data of each source.
+        base_id: Hub id of a base that was given as a folder or a package.
+        licence: SPDX id of the module's licence.
+        within: Compositions it is trained inside.
+        companions: Names of the folders of the modules it learns from.
 
     Raises:
         UserError: The base id or the licence is malformed.
@@ -66,7 +77,7 @@ def manifest_of(
         recipe=recipe.model_dump(mode="json"),
         languages=tags(sources),
         pivot=languages.normalise(sources[0].pivot_lang) if _has_pivot(recipe) else None,
-        parents=[Path(folder).name for folder in within.folders],
+        parents=list(dict.fromkeys([*(Path(f).name for f in within.folders), *companions])),
         trained_inside=within.texts,
         data=[Data(name=_name(s.source), sha256=s.sha256, rows=s.rows) for s in shares],
         pooling=encoder.pooling.to_dict(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from xadapt.config.recipe import Recipe
 from xadapt.core.errors import UserError
 from xadapt.core.files import write_text
 from xadapt.data.loading.records import Loaded, Source, digest, load_records
+from xadapt.data.loading.transform_chain import Callables
 from xadapt.data.records import ParallelPair, Record
 from xadapt.data.transforms.shuffle import shuffle_pairs
 from xadapt.hub.manifest import Manifest
@@ -25,6 +26,7 @@ from xadapt.hub.opening import read_manifest
 from xadapt.injection.attachment import geometry
 from xadapt.modules.storage import build, parameter_count
 from xadapt.pipelines import run_folder as out_folder
+from xadapt.pipelines.companions import find_companions
 from xadapt.pipelines.outcome import ALONE, Verify, manifest_of, publish, same_recipe, tags
 from xadapt.pipelines.training_composition import Inside, inside
 from xadapt.tasks.development import dev_scores, evaluation_cache, evidence, head_of, task_of
@@ -52,6 +54,9 @@ class Job:
         show: Whether progress is shown.
         compose: Compositions of folders with ``self``, the module under training; several take
             turns from step to step.
+        callables: Functions that transforms may need, by name, see
+            `xadapt.data.transforms.protocol.CALLABLES`.
+        companions: Modules of the recipe's companions, by name; they go before the recipe's own.
     """
 
     base: str
@@ -64,6 +69,8 @@ class Job:
     licence: str | None = None
     show: bool = True
     compose: tuple[str, ...] = ()
+    callables: Callables = field(default_factory=dict)
+    companions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,7 @@ def check(recipe: Recipe, jobs: Sequence[Job]) -> None:
     """
     for job in jobs:
         if not out_folder.require_usable(job.out, job.resume):
+            find_companions(recipe.companions, job.companions)
             _load(recipe, job)
 
 
@@ -127,7 +135,7 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
     """
     if out_folder.require_usable(job.out, job.resume):
         return _finished(recipe, job)
-    within = inside(job.compose)
+    within, others = inside(job.compose), find_companions(recipe.companions, job.companions)
     loaded = _load(recipe, job)
     if within.by_language and any(isinstance(row, ParallelPair) for row in loaded.dev):
         raise UserError(
@@ -147,6 +155,7 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
         base_id=job.base_id,
         licence=job.licence,
         within=within,
+        companions=others.parents,
     )
     for note in loaded.notes:
         say(note)
@@ -178,7 +187,13 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
 
 
 def _load(recipe: Recipe, job: Job) -> Loaded:
-    loaded = load_records(job.sources, recipe.data, job.dev, recipe.seed)
+    loaded = load_records(
+        job.sources,
+        recipe.data,
+        job.dev,
+        recipe.seed,
+        callables=job.callables,
+    )
     if job.controls and not any(_shufflable(rows) for rows in loaded.records.values()):
         raise UserError(
             "the shuffled-pairs control needs parallel text",
@@ -222,6 +237,7 @@ def _trainer(
     state: Path,
     within: Inside = ALONE,
 ) -> Trainer:
+    others = find_companions(recipe.companions, job.companions)
     tasks = [
         Task(
             spec.name,
@@ -239,9 +255,12 @@ def _trainer(
         "data": loaded.sha256,
         "development pairs": digest(loaded.dev),
         **within.identity(),
+        **others.identity(),
     }
     run = Run(recipe.train, state, recipe.seed, identity, None, cache_folder(), job.show)
-    trainer = Trainer(encoder, module, tasks, run, inside=within.build(encoder, module))
+    trainer = Trainer(
+        encoder, module, tasks, run, others.open(encoder), within.build(encoder, module)
+    )
     if task_of(trainer, loaded.dev):
         trainer.run = replace(run, score=lambda: dev_scores(trainer, loaded.dev))
     return trainer

@@ -18,7 +18,7 @@ from xadapt.backbones.encoder.encode import chunks, dimension
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.packing import Packs
 from xadapt.injection.activation import Activation
-from xadapt.objectives.contract import States, View
+from xadapt.objectives.contract import FusedView, States, TeacherView, View
 from xadapt.training.acting import Acting
 from xadapt.training.processes import Processes
 from xadapt.training.tokenized import Row, Tokenized
@@ -92,7 +92,7 @@ class Forward:
 
     def _constant_or_states(self, view: View) -> Tensor | States:
         texts = isinstance(view.rows[0], str) if len(view.rows) else True
-        whole = view.output == "pooled" and view.layer is None and view.beside is None
+        whole = view.output == "pooled" and view.layer is None
         if whole and view.module is False and texts:
             return self.frozen.fixed(view.rows)  # type: ignore[arg-type]
         with torch.set_grad_enabled(view.module is True and torch.is_grad_enabled()):
@@ -107,7 +107,7 @@ class Forward:
             acting, langs = self.acting, view.langs
             return lambda rows: acting.activation(langs and [langs[i] for i in rows])
         if view.module:
-            other = self.companions[view.module].activation()
+            other = self.companions[str(view.module)].activation()
             return lambda rows: other
         return lambda rows: None
 
@@ -165,9 +165,10 @@ class Forward:
 
     def _states(self, view: View) -> States:
         rows, acts = self._rows(view.rows), self._acts(view)
-        if view.beside is not None and view.fused is not None:
-            return self._fused(rows, self._rows(view.beside), view.fused, view.layer, acts)
-        return self._apart(rows, view.layer, acts, view.second, not isinstance(view.module, str))
+        if isinstance(view, FusedView):
+            return self._fused(rows, self._rows(view.paired_rows), view.fused, view.layer, acts)
+        cached = not isinstance(view, TeacherView)
+        return self._apart(rows, view.layer, acts, view.second, cached)
 
     def _apart(
         self,
@@ -286,8 +287,8 @@ class Forward:
 
 def _plain(request: Request) -> bool:
     view = request.view
-    whole = view.output == "pooled" and view.layer is None and view.beside is None
-    return view.module is True and whole and view.second is None
+    whole = view.output == "pooled" and view.layer is None and view.second is None
+    return view.module is True and whole
 
 
 def _joined(parts: list[tuple[Tensor, Tensor]], back: Tensor) -> States:

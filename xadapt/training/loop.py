@@ -50,7 +50,8 @@ class Trainer:
         held_out: Cache of states of the held-out rows, kept from one evaluation to the next.
 
     Raises:
-        UserError: An objective needs a head that the base lacks.
+        UserError: If an objective needs a head that the base lacks, or a companion that is not
+            given.
     """
 
     def __init__(
@@ -91,6 +92,30 @@ class Trainer:
         self.best: dict[str, Tensor] = {}
         self.prepare_seconds = 0.0
         self.held_out: PrefixStates | None = None
+        self._require_companions()
+
+    def _require_companions(self) -> None:
+        """Refuse a companion that is missing, lacks the head that is read, or is not used."""
+        used: set[str] = set()
+        for number, task in enumerate(self.tasks):
+            reads_heads = asks_for(task.objective, "companions")
+            for name in task.teachers(self._services(number)):
+                if name not in self.companions:
+                    raise UserError(
+                        f"{task.name} learns from the companion {name!r}, and there is none",
+                        todo="Name it under companions in the recipe, then give "
+                        f"--companion {name}=FOLDER",
+                    )
+                if reads_heads and self.companions[name].heads is None:
+                    raise UserError(
+                        f"{task.name} reads the head of the companion {name!r}, and it has none",
+                        todo=f"Set companions.{name}.head: true in the recipe",
+                    )
+                used.add(name)
+            used |= set(self.companions) if reads_heads else set()
+        idle = sorted(set(self.companions) - used)
+        if idle:
+            raise UserError(f"no objective learns from the companion {idle[0]!r}", todo="Remove it")
 
     @property
     def acting(self) -> Acting:

@@ -43,7 +43,7 @@ class Companion:
 
     Attributes:
         module: The module.
-        heads: What was trained beside it, if an objective asks for it.
+        heads: The head that was trained with it, if an objective asks for it.
     """
 
     module: nn.Module

@@ -14,7 +14,15 @@ from torch import Tensor, nn
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.core.errors import UserError
 from xadapt.data.records import Record
-from xadapt.objectives.contract import Bank, Loss, View, bank_rows, call, heads_of
+from xadapt.objectives.contract import (
+    Bank,
+    Loss,
+    TeacherView,
+    View,
+    bank_rows,
+    call,
+    heads_of,
+)
 from xadapt.training.forward import Request
 from xadapt.training.processes import Processes
 
@@ -119,6 +127,12 @@ class Task:
             for view in steady:
                 begins: Sequence[int | None] = view.second or [None] * len(view.rows)
                 yield from zip(view.rows, begins, strict=True)
+
+    def teachers(self, services: Mapping[str, Any]) -> list[str]:
+        """The names of the companions that its views are encoded by, each once."""
+        given = {"records": self.records[:1], "rng": random.Random(0), "memory": self.memory}
+        views = call(self.objective.views, {**services, **given}).values()
+        return list(dict.fromkeys(v.teacher for v in views if isinstance(v, TeacherView)))
 
     def make_bank(self, frozen: FrozenVectors) -> None:
         """Look up the objective's bank, if it wants one."""

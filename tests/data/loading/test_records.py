@@ -130,7 +130,7 @@ def test_the_hash_is_of_contents_and_order_not_of_origin() -> None:
 
 def test_a_filter_that_drops_all_says_why(tmp_path: Path) -> None:
     same = write_tsv(tmp_path / "same.tsv", [ParallelPair("cat", "cat", "de")])
-    with pytest.raises(UserError, match=r"1 copy.*data\.train\.filter=false") as error:
+    with pytest.raises(UserError, match=r"1 copy.*data\.train\.transforms=\[\]") as error:
         load_records([Source(str(same), "de")], SPEC)
     assert error.value.where == str(same)
 

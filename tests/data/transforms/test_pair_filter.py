@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from xadapt.data.records import ParallelPair
-from xadapt.data.transforms.pair_filter import REASONS, FilterOptions, filter_pairs, length_ratio
+from xadapt.data.transforms.pair_filter import REASONS, PairFilter, filter_pairs, length_ratio
 
-OFF = FilterOptions(duplicates=False, copies=False, max_chars=0, max_ratio=0, min_script=0)
+OFF = PairFilter(duplicates=False, copies=False, max_chars=0, max_ratio=0, min_script=0)
 
 
 def pair(text: str, pivot: str, lang: str = "de") -> ParallelPair:
@@ -47,7 +49,7 @@ def test_every_rule_can_be_turned_off():
     assert kept == CORPUS
     assert set(dropped.values()) == {0}
     for name, index in (("duplicates", 1), ("copies", 3)):
-        alone = OFF.model_copy(update={name: True})
+        alone = replace(OFF, **{name: True})
         assert filter_pairs(CORPUS, alone)[0] == CORPUS[:index] + CORPUS[index + 1 :]
 
 
@@ -89,7 +91,7 @@ def test_length_ratio(left, right, ratio):
     ],
 )
 def test_good_pairs_stay(text, pivot, lang):
-    assert filter_pairs([pair(text, pivot, lang)], FilterOptions(copies=False))[0]
+    assert filter_pairs([pair(text, pivot, lang)], PairFilter(copies=False))[0]
 
 
 @given(st.lists(st.tuples(st.text(max_size=9), st.text(max_size=9)), max_size=9))
@@ -105,4 +107,4 @@ def test_kept_and_dropped_add_up_and_a_second_run_drops_nothing(rows):
 @pytest.mark.parametrize("wrong", [{"min_script": 2}, {"max_ratio": -1}, {"no_such": 1}])
 def test_options_are_checked(wrong):
     with pytest.raises(ValidationError):
-        FilterOptions(**wrong)
+        PairFilter(**wrong)

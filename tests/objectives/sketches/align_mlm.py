@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from xadapt.data.records import WordPair
 from xadapt.functional.losses import cosine_distance
 from xadapt.modules.effects import BELOW, EMBEDDINGS, Effect, Geometry, ModuleOptions
-from xadapt.objectives.contract import Loss, States, View
+from xadapt.objectives.contract import EncodeView, Loss, States
 
 
 class Options(ModuleOptions):
@@ -73,8 +73,8 @@ class AlignMLM:
             for side in ([r.word for r in records], [r.pivot for r in records])
         )
         return {
-            "word": View(word, output="states", layer=0),
-            "pivot": View(pivot, module=False, output="states", layer=0),
+            "word": EncodeView(word, output="states", layer=0),
+            "pivot": EncodeView(pivot, module=False, output="states", layer=0),
         }
 
     def loss(self, word: States, pivot: States) -> Loss:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from xadapt.data.records import Record
 from xadapt.modules.effects import BELOW, EMBEDDINGS, Effect, Geometry, ModuleOptions
-from xadapt.objectives.contract import Loss, States, View
+from xadapt.objectives.contract import EncodeView, Loss, States
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Clism:
             rows.append([*before, *chain(*text), *sep])
             que.append(len(head))
             gold.append((first, last - 1))
-        return {"joint": View(rows, output="states"), "que": que, "gold": gold}
+        return {"joint": EncodeView(rows, output="states"), "que": que, "gold": gold}
 
     def loss(
         self, joint: States, que: list[int], gold: list[tuple[int, int]], heads: nn.Module

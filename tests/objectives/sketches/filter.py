@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from xadapt.data.records import Record
-from xadapt.objectives.contract import Loss, States, View
+from xadapt.objectives.contract import FusedView, Loss, States
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +48,18 @@ class Filter:
         return nn.Linear(width, len(self.labels))
 
     def views(self, records: Sequence[TranslatedText], rng: random.Random) -> dict[str, Any]:
-        """One view whose rows have their translation beside them."""
-        both = View(
+        """One view whose rows are paired with their translations."""
+        both = FusedView(
             [r.text for r in records],
-            output="states",
-            beside=[r.pivot for r in records],
+            [r.pivot for r in records],
             fused=(self.local, self.local + self.fusion),
         )
         return {"both": both, "classes": [self.labels.index(r.label) for r in records]}
 
     def loss(self, both: States, classes: list[int], heads: nn.Module) -> Loss:
         """Sum of the two cross-entropies: ``(n,)``."""
-        assert both.beside is not None
+        assert both.paired is not None
         target = both.mask.new_tensor(classes)
-        own, other = (heads(side.hidden[:, 0].float()) for side in (both, both.beside))
+        own, other = (heads(side.hidden[:, 0].float()) for side in (both, both.paired))
         pair = [F.cross_entropy(logits, target, reduction="none") for logits in (own, other)]
         return Loss(pair[0] + pair[1])

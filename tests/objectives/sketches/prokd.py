@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xadapt.data.records import TaggedSentence
-from xadapt.objectives.contract import Loss, States, View
+from xadapt.objectives.contract import EncodeView, Loss, States, TeacherView
 
 
 class Tagger(nn.Module):
@@ -75,8 +75,8 @@ class ProKD:
                 words.append((owner, len(row), label, r.lang != self.pivot_lang))
                 row += tokenizer.encode(word, add_special_tokens=False)
             rows.append([*row, tokenizer.sep_token_id])
-        taught = View(rows, module="teacher", output="states")
-        views = {"tokens": View(rows, output="states")}
+        taught = TeacherView(rows, "teacher", output="states")
+        views = {"tokens": EncodeView(rows, output="states")}
         views |= {"taught": taught} if self.phase == "student" else {}
         return {**views, "words": words}
 

@@ -1,21 +1,23 @@
-"""Records for a run: read, filtered, split, and told about."""
+"""Records for a run: read, transformed, split into training and development, and counted."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 from xadapt.config.recipe import DataSpec
 from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.core.text_key import normal_key
-from xadapt.data.loading.trees import made_of_trees
+from xadapt.data.loading.transform_chain import Callables, Chain, counted
+from xadapt.data.readers.cldr import read_labels
 from xadapt.data.readers.parallel import read_parallel
 from xadapt.data.records import ParallelPair, Record
-from xadapt.data.transforms.pair_filter import FilterOptions, filter_pairs
+from xadapt.data.transforms.pair_filter import PairFilter, filter_pairs
+from xadapt.data.transforms.protocol import Services, Watch, unwatched
 from xadapt.data.transforms.split import split_by_group
 from xadapt.languages.tags import normalise
 
@@ -85,8 +87,10 @@ def load_records(
     specs: Mapping[str, DataSpec],
     dev: Sequence[Source] = (),
     seed: int = 0,
+    watch: Watch = unwatched,
+    callables: Callables | None = None,
 ) -> Loaded:
-    """Read sources, drop what the filter refuses, and hold out a development part.
+    """Read sources, apply the recipe's transforms, and hold out a development part.
 
     The development part is that of the entry ``train``, if it holds records that are judged; its
     texts are taken out of every other entry of such records too.
@@ -95,25 +99,34 @@ def load_records(
         sources: Each fills the entry of ``specs`` it names.
         specs: The recipe's ``data``.
         dev: Development data; without any it is taken from the data.
-        seed: Which groups of equal sentences are held out.
+        seed: Which groups of equal sentences are held out, and the seed of the transforms.
+        watch: Shows how far long work is.
+        callables: What transforms may need, by name, see `CALLABLES` of
+            `xadapt.data.transforms.protocol`; ``labels`` are the built-in graph's unless others
+            are given.
 
     Raises:
-        UserError: A source is unusable, an entry has none, or nothing is left to train on.
+        UserError: If a transform lacks a callable, a source is unusable, an entry has none, or
+            nothing is left to train on. Nothing is read before all transforms are checked.
     """
+    given: Callables = {"labels": _graph_labels, **(callables or {})}
+    for source in sources:
+        if source.data not in specs:
+            raise UserError(registry.unknown("data", source.data, list(specs)), where="--data")
+    chains = {name: Chain.of(spec, given, name) for name, spec in specs.items()}
     notes: list[str] = []
-    read = {source: _read(source, specs, notes) for source in sources}
+    loader = _Loader(specs, chains, given, seed, notes, watch)
+    read = {source: loader.read(source) for source in sources}
     spec = specs.get("train", DataSpec())
     main = [r for s, rows in read.items() if s.data == "train" for r in rows]
-    held = list(_given_dev(dev, spec, main) if dev else _taken_dev(main, spec, seed))
-    kept = {source: _without(rows, held) for source, rows in read.items()}
+    held = list(loader.given_dev(dev, main) if dev else _taken_dev(main, spec, seed))
+    kept = {source: loader.augment(source, _without(rows, held), held)
+            for source, rows in read.items()}  # fmt: skip
     records = {name: [r for s, rows in kept.items() if s.data == name for r in rows]
                for name in specs}  # fmt: skip
     for name, rows in records.items():
         _require_some(name, rows, [s for s in sources if s.data == name])
-        counted = f"{len(rows)} {rows[0].unit} to train on" + (
-            f" ({name})" if len(specs) > 1 else ""
-        )
-        notes.append(counted)
+        notes.append(f"{counted(rows)} to train on" + (f" ({name})" if len(specs) > 1 else ""))
     if held:
         notes[-1] += f", {len(held)} held out for development"
     shares = [Share(source, len(rows), digest(rows)) for source, rows in kept.items()]
@@ -168,73 +181,81 @@ def digest(records: Sequence[Record]) -> str:
     return state.hexdigest()
 
 
-def _read(source: Source, specs: Mapping[str, DataSpec], notes: list[str]) -> list[Record]:
-    if source.data not in specs:
-        raise UserError(registry.unknown("data", source.data, list(specs)), where="--data")
-    spec = specs[source.data]
-    if spec.maker:
-        rows = made_of_trees(spec.maker, spec.reader, source.path, source.lang)
-        notes.append(f"{source.lang}: {len(limited(rows, spec.limit))} sentences by {spec.maker}")
-        return limited(rows, spec.limit)
+@dataclass(frozen=True)
+class _Loader:
+    """Reads sources and applies their transforms."""
+
+    specs: Mapping[str, DataSpec]
+    chains: Mapping[str, Chain]
+    callables: Callables
+    seed: int
+    notes: list[str]
+    watch: Watch
+
+    def read(self, source: Source) -> list[Record]:
+        """The records of a source, before a development part is held out."""
+        rows, chain = _read(source, self.specs[source.data]), self.chains[source.data]
+        if not chain.steps:
+            self.notes.append(f"{source.lang}: {counted(rows)}")
+        return list(chain.prepare(rows, self._services(source), source.path))
+
+    def augment(
+        self, source: Source, rows: Sequence[Record], held: Sequence[Record]
+    ) -> list[Record]:
+        """The records to train on, after a development part was held out."""
+        chain = self.chains[source.data]
+        if not rows:
+            return []
+        made = list(chain.augment(rows, self._services(source), source.path))
+        return made if made == rows else _without(made, held)
+
+    def given_dev(self, sources: Sequence[Source], main: Sequence[Record]) -> list[Record]:
+        """Development data in the form of the training data; pairs without repetitions."""
+        if not main or not main[0].split_texts():
+            raise UserError(
+                "development data needs parallel text or records with labels to train on",
+                where="--dev",
+                todo="Leave it out",
+            )
+        spec, chain = self.specs["train"], self.chains["train"]
+        whole = spec.model_copy(update={"limit": None})
+        held: list[Record] = []
+        for source in sources:
+            rows = chain.on_dev(_read(source, whole), self._quiet(source), source.path)
+            if isinstance(main[0], ParallelPair):
+                rows, _ = filter_pairs(rows, PairFilter(max_ratio=0, min_script=0))  # type: ignore[arg-type]
+                if not rows:
+                    raise UserError("no development pair is left", where=source.path)
+            held += rows
+        return held
+
+    def _services(self, source: Source) -> Services:
+        return replace(
+            self._quiet(source), log=lambda line: self.notes.append(f"{source.lang}: {line}")
+        )
+
+    def _quiet(self, source: Source) -> Services:
+        pivot = normalise(source.pivot_lang)
+        return Services(normalise(source.lang), pivot, self.seed, self.callables, watch=self.watch)
+
+
+def _read(source: Source, spec: DataSpec) -> list[Record]:
+    """What the reader of a source gives, or the ``limit`` records whose hash is least."""
     part = registry.load("readers", spec.reader)
-    gives = getattr(part, "gives", None)
-    if gives is not None and gives is not ParallelPair and gives.unit:
-        rows = limited(list(part().read(source.path, normalise(source.lang))), spec.limit)
-        notes.append(f"{source.lang}: {len(rows)} {gives.unit}")
-        return list(rows)
-    if gives is not ParallelPair:
-        raise UserError(f"the reader {spec.reader!r} gives nothing this command can train on")
-    return _read_pairs(source, spec, part, notes)
-
-
-def _read_pairs(source: Source, spec: DataSpec, part: Any, notes: list[str]) -> list[Record]:
+    if part.gives is not ParallelPair:
+        return limited(list(part().read(source.path, normalise(source.lang))), spec.limit)
     by_recipe = None if spec.reader == "parallel" else part.format
-    asked = Source(
-        source.path,
-        source.lang,
-        source.pivot_lang,
-        source.columns or spec.columns,
-        source.file_format or by_recipe,
+    asked = replace(
+        source,
+        columns=source.columns or spec.columns,
+        file_format=source.file_format or by_recipe,
     )
-    pairs = read_pairs(asked, spec.limit)
-    kept, dropped = filter_pairs(pairs) if spec.filter else (pairs, {})
-    gone = ", ".join(f"{n} {why.replace('_', ' ')}" for why, n in dropped.items() if n)
-    notes.append(
-        f"{source.lang}: {len(kept)} of {len(pairs)} pairs kept"
-        + (f" ({gone} dropped)" if gone else "")
-    )
-    if not kept:
-        raise UserError(
-            f"the filter left nothing to train on ({gone})",
-            where=source.path,
-            todo=f"Check --lang and the columns, or use --set data.{source.data}.filter=false",
-        )
-    return list(kept)
+    return list(read_pairs(asked, spec.limit))
 
 
-def _given_dev(
-    sources: Sequence[Source], spec: DataSpec, main: Sequence[Record]
-) -> Sequence[Record]:
-    """Development data as it is; pairs without repetitions."""
-    if not main or not main[0].split_texts():
-        raise UserError(
-            "development data needs parallel text or records with labels to train on",
-            where="--dev",
-            todo="Leave it out",
-        )
-    if spec.maker:
-        files = [(spec.maker, spec.reader, s.path, s.lang) for s in sources]
-        return [row for file in files for row in made_of_trees(*file)]
-    if not isinstance(main[0], ParallelPair):
-        part = registry.load("readers", spec.reader)
-        return [r for s in sources for r in part().read(s.path, normalise(s.lang))]
-    held: list[ParallelPair] = []
-    for source in sources:
-        some, _ = filter_pairs(read_pairs(source), FilterOptions(max_ratio=0, min_script=0))
-        if not some:
-            raise UserError("no development pair is left", where=source.path)
-        held += some
-    return held
+def _graph_labels(lang: str) -> dict[str, str]:
+    """The names of the built-in graph in a language, by entity."""
+    return {row.entity: row.label for row in read_labels("cldr:all", lang)}
 
 
 def _taken_dev(main: Sequence[Record], spec: DataSpec, seed: int) -> Sequence[Record]:

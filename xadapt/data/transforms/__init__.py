@@ -1,1 +1,8 @@
-"""Makers: records in, records out; one file each."""
+"""Transforms: records in, records out; one file each, found by its name.
+
+`xadapt.data.transforms.protocol` holds the contract.
+"""
+
+from __future__ import annotations
+
+NOT_PARTS = ("frames", "protocol", "scripts", "split")

@@ -37,9 +37,12 @@ https://aclanthology.org/D16-1177.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from xadapt.data.records import PREDICATE, ROLES, OpenTriples, ParsedSentence, TaggedSentence
+from xadapt.data.transforms.protocol import Applies, Services
 
 CLAUSES = frozenset({"root", "ccomp", "xcomp", "csubj", "advcl", "acl", "parataxis"})
 SUBJECTS = frozenset({"nsubj", "csubj"})
@@ -73,6 +76,36 @@ def predicates(sentences: Iterable[ParsedSentence]) -> list[TaggedSentence]:
 def arguments(sentences: Iterable[ParsedSentence]) -> list[OpenTriples]:
     """The sentences that state anything."""
     return [row for row in open_triples(sentences) if row.extractions]
+
+
+@dataclass(frozen=True)
+class OpenIE:
+    """Make open extractions of dependency trees, by the rules of this file.
+
+    Source: Multi²OIE, Ro et al. 2020, https://arxiv.org/abs/2009.08128, section 3.
+
+    Attributes:
+        find: ``predicates`` gives sentences with tagged predicates; ``arguments`` gives the
+            sentences that state anything, with their predicates and arguments.
+    """
+
+    find: Literal["predicates", "arguments"] = "arguments"
+
+    consumes: ClassVar[type] = ParsedSentence
+    needs: ClassVar[tuple[str, ...]] = ()
+    applies: ClassVar[Applies] = "all"
+
+    @property
+    def gives(self) -> type:
+        """`TaggedSentence` for predicates, `OpenTriples` for arguments."""
+        return TaggedSentence if self.find == "predicates" else OpenTriples
+
+    def apply(
+        self, records: Sequence[ParsedSentence], services: Services
+    ) -> list[TaggedSentence] | list[OpenTriples]:
+        """One record a sentence; for arguments only the sentences that state anything."""
+        rows = services.track(records, "open extraction from trees")
+        return predicates(rows) if self.find == "predicates" else arguments(rows)
 
 
 class _Tree:
@@ -287,3 +320,6 @@ def _past(at: int, step: int, own: Set[int], bridges: Set[int]) -> int | None:
     while at in bridges and at not in own:
         at += step
     return at if at in own else None
+
+
+Part = OpenIE

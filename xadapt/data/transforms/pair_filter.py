@@ -1,4 +1,4 @@
-"""The pair filter: drops what teaches nothing or the wrong thing, and says how much of what.
+"""The pair filter: drops pairs that teach nothing or the wrong thing, and counts them by reason.
 
 The rules are those of the usual corpus cleaners (Moses' ``clean-corpus-n``; OpusFilter, Aulamo et
 al. 2020, section 3: length, length ratio, character script), with lengths in characters so that no
@@ -7,22 +7,30 @@ tokenizer is needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from xadapt.core.text_key import normal_key
 from xadapt.data.records import ParallelPair
+from xadapt.data.transforms.protocol import Applies, Services
 from xadapt.data.transforms.scripts import script_share, weighted_length
 
 REASONS = ("duplicate", "copy", "too_long", "length_ratio", "wrong_script")
 _ROOM = 10.0
 
 
-class FilterOptions(BaseModel):
-    """What is dropped. Every rule can be turned off.
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class PairFilter:
+    """Drop pairs by five rules. Every rule can be turned off.
 
-    Args:
+    It is the transform of every recipe whose reader gives pairs and that names no transforms.
+
+    Source: OpusFilter, Aulamo et al. 2020, https://aclanthology.org/2020.acl-demos.20, section 3.
+
+    Attributes:
         duplicates: Drop a pair equal to an earlier one on both sides (by ``normal_key``).
         copies: Drop a pair whose two sides are equal; turn off for names, which often are.
         max_chars: The longest side kept, in characters; 0 for any. Encoders cut at 512 tokens or
@@ -32,17 +40,30 @@ class FilterOptions(BaseModel):
             any. The default leaves room for sentences full of names or terms in another script.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     duplicates: bool = True
     copies: bool = True
-    max_chars: int = Field(default=2000, ge=0)
-    max_ratio: float = Field(default=2.5, ge=0)
-    min_script: float = Field(default=0.3, ge=0, le=1)
+    max_chars: Annotated[int, Field(ge=0)] = 2000
+    max_ratio: Annotated[float, Field(ge=0)] = 2.5
+    min_script: Annotated[float, Field(ge=0, le=1)] = 0.3
+
+    consumes: ClassVar[type] = ParallelPair
+    gives: ClassVar[type] = ParallelPair
+    needs: ClassVar[tuple[str, ...]] = ()
+    applies: ClassVar[Applies] = "data"
+
+    def apply(self, records: Sequence[ParallelPair], services: Services) -> list[ParallelPair]:
+        """The pairs that pass; how many were dropped for which reason goes to the log."""
+        kept, dropped = filter_pairs(services.track(records, "filtering pairs"), self)
+        reasons = ", ".join(f"{n} {why.replace('_', ' ')}" for why, n in dropped.items() if n)
+        services.log(
+            f"{len(kept)} of {len(records)} pairs kept"
+            + (f" ({reasons} dropped)" if reasons else "")
+        )
+        return kept
 
 
 def filter_pairs(
-    pairs: Iterable[ParallelPair], options: FilterOptions | None = None
+    pairs: Iterable[ParallelPair], options: PairFilter | None = None
 ) -> tuple[list[ParallelPair], dict[str, int]]:
     """Keep the pairs that pass every rule.
 
@@ -54,7 +75,7 @@ def filter_pairs(
         The pairs kept, in order, and how many were dropped for each of :data:`REASONS` (the first
         that applies; all are listed, also at 0).
     """
-    options = options or FilterOptions()
+    options = options or PairFilter()
     kept: list[ParallelPair] = []
     dropped = dict.fromkeys(REASONS, 0)
     seen: set[tuple[str, str, str, str]] = set()
@@ -81,7 +102,7 @@ def length_ratio(left: str, right: str) -> float:
 
 
 def _fault(
-    pair: ParallelPair, options: FilterOptions, seen: set[tuple[str, str, str, str]]
+    pair: ParallelPair, options: PairFilter, seen: set[tuple[str, str, str, str]]
 ) -> str | None:
     text, pivot = normal_key(pair.text), normal_key(pair.pivot)
     key = (pair.lang, pair.pivot_lang, text, pivot)
@@ -104,3 +125,6 @@ def _fault(
 def _script(pair: ParallelPair) -> float:
     text = script_share(pair.text, pair.lang)
     return min(text, script_share(pair.pivot, pair.pivot_lang))
+
+
+Part = PairFilter

@@ -9,13 +9,34 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from xadapt.core.errors import UserError
 from xadapt.data.records import ParallelPair
+from xadapt.data.transforms.protocol import Applies, Services
 from xadapt.data.transforms.split import group_pairs, normal_key
 
 _RESTARTS, _PASSES, _TRIES = 20, 10, 1000
+
+
+@dataclass(frozen=True)
+class ShufflePairs:
+    """The shuffled-pairs control as a transform: the training pairs lose every translation.
+
+    Development pairs stay as they are. ``train --controls`` trains the same control with a module.
+
+    Source: control tasks, Hewitt and Liang 2019, https://arxiv.org/abs/1909.03368.
+    """
+
+    consumes: ClassVar[type] = ParallelPair
+    gives: ClassVar[type] = ParallelPair
+    needs: ClassVar[tuple[str, ...]] = ()
+    applies: ClassVar[Applies] = "train"
+
+    def apply(self, records: Sequence[ParallelPair], services: Services) -> list[ParallelPair]:
+        """As many pairs, each with the pivot of another group; see `shuffle_pairs`."""
+        return shuffle_pairs(records, seed=services.seed)
 
 
 def shuffle_pairs(pairs: Sequence[ParallelPair], *, seed: int = 0) -> list[ParallelPair]:
@@ -110,3 +131,6 @@ def _swap(
             sources[index], sources[other] = sources[other], sources[index]
             return True
     return False
+
+
+Part = ShufflePairs

@@ -11,16 +11,66 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from xadapt.core.errors import UserError
 from xadapt.data.records import ParallelPair, RelationExample, TaggedSentence, Triple
 from xadapt.data.transforms.frames import Filled, Frames, fill, fits, load_frames
+from xadapt.data.transforms.protocol import Applies, Services
 from xadapt.languages.match import find_same
 from xadapt.languages.tags import normalise
 
 Labels = Mapping[str, Mapping[str, str]]
 """By language tag, then by entity: its name."""
+
+
+@dataclass(frozen=True)
+class Verbalise:
+    """Make sentences of the facts of a knowledge graph, by hand-written sentence frames.
+
+    The names of entities come from the callable ``labels``; the built-in CLDR graph's are there
+    unless other ones are handed in.
+
+    Source: Agarwal et al. 2021, https://arxiv.org/abs/2010.12688, section 3, by frames not models.
+
+    Attributes:
+        to: ``parallel`` gives pairs of sentences that say the same fact, ``tagged`` sentences with
+            tagged names, ``relations`` texts with a relation between two spans.
+        per_triple: In how many different frames each fact is said, at most.
+    """
+
+    to: Literal["parallel", "tagged", "relations"] = "parallel"
+    per_triple: Annotated[int, Field(ge=1)] = 1
+
+    consumes: ClassVar[type] = Triple
+    needs: ClassVar[tuple[str, ...]] = ("labels",)
+    applies: ClassVar[Applies] = "all"
+
+    @property
+    def gives(self) -> type:
+        """`ParallelPair`, `TaggedSentence` or `RelationExample`."""
+        return {"parallel": ParallelPair, "tagged": TaggedSentence, "relations": RelationExample}[
+            self.to
+        ]
+
+    def apply(self, records: Sequence[Triple], services: Services) -> Sequence[Any]:
+        """The sentences, in the order of the facts; a fact that can't be said is left out.
+
+        Raises:
+            UserError: As for :func:`parallel`.
+        """
+        langs = [services.lang] + ([services.pivot_lang] if self.to == "parallel" else [])
+        labels = {normalise(lang): services["labels"](lang) for lang in langs}
+        rows = services.track(records, "verbalising facts")
+        make: Any = {"parallel": parallel, "tagged": tagged, "relations": relations}[self.to]
+        made: Sequence[Any] = make(
+            rows, labels, *langs, seed=services.seed, per_triple=self.per_triple
+        )
+        return made
 
 
 def parallel(
@@ -167,3 +217,6 @@ def _literal_words(literal: str, by_character: bool) -> list[str]:
             words.append(c)
         inside = spelling
     return words
+
+
+Part = Verbalise

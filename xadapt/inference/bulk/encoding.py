@@ -17,6 +17,7 @@ from pathlib import Path
 from xadapt.backbones.encoder.encode import dimension
 from xadapt.backbones.loading import choose_device
 from xadapt.composition.values import Composition
+from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
 from xadapt.core.progress import Meter, meter
 from xadapt.data.readers.text_stream import Digest, Row, Survey, TextSource, read_rows, survey
@@ -25,7 +26,6 @@ from xadapt.inference.adapted_encoder import Adapted
 from xadapt.inference.bulk.folder import ShardFolder
 from xadapt.inference.bulk.plan import SHARD_ROWS, Layout, describe
 from xadapt.inference.fallback_language import StandsIn
-from xadapt.training.processes import Processes
 from xadapt.vectors.index import FileFormat
 from xadapt.vectors.shards import ShardedVectors, open_vectors
 
@@ -150,7 +150,7 @@ class _Job:
     adapted: Adapted
     source: TextSource
     folder: ShardFolder
-    processes: Processes
+    processes: DistributedContext
     bar: Meter
     say: Say
 
@@ -169,7 +169,7 @@ class _Job:
                 told |= fresh
                 for line in self.adapted.notices(sorted(tag for tag in fresh if tag)):
                     self.say(line)
-            if number % self.processes.world == self.processes.rank:
+            if self.processes.owns(number):
                 self._shard(number, block)
         if not rows:
             raise UserError("there is no text", where=self.source.name)
@@ -209,12 +209,12 @@ def _blocks(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
         yield block
 
 
-def _own_rows(rows: int, size: int, processes: Processes) -> int:
-    """How many of the rows are this process's."""
-    starts = range(processes.rank * size, rows, processes.world * size)
-    return sum(min(size, rows - start) for start in starts)
+def _own_rows(rows: int, size: int, processes: DistributedContext) -> int:
+    """The number of rows in this process's shards."""
+    shards = -(-rows // size)
+    return sum(min(size, rows - number * size) for number in processes.share(shards))
 
 
-def _processes(device: str) -> Processes:
+def _processes(device: str) -> DistributedContext:
     """The processes of this run; one may have far more left to do than another."""
-    return Processes(cpu=device == "cpu", patience=PATIENCE)
+    return DistributedContext(cpu=device == "cpu", patience=PATIENCE)

@@ -1,0 +1,147 @@
+"""A stranger's test: a part is one file, one test and one recipe, and no list is edited.
+
+Each folder here holds what a stranger writes. It is run end to end by the real command line, once
+as another package that is found by its entry points, and once as a file dropped into its room.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import test_contract as contract
+from extending.listing import HERE, KINDS, examples
+from tiny_commands import MAIN, Place, good, write_tsv, xadapt
+from tiny_models import tiny_encoder
+from tiny_training import labelled, pairs
+
+from xadapt.core import registry
+from xadapt.core.files import read_json
+from xadapt.hub.opening import read_manifest
+from xadapt.training.metrics_log import read_metrics
+
+ROOT = HERE.parent.parent
+LONGEST = 80
+
+
+@pytest.fixture
+def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with the dictionary that the recipe names."""
+    (tmp_path / "words.tsv").write_text("katze\tcat\nhund\tdog\nmatte\tmat\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def train(place: Place, recipe: Any, data: Path, out: Path, *more: Any) -> Any:
+    given = ("--base", place.base, "--data", data, "--lang", "de", "--out", out)
+    return good("train", recipe, *given, "--set", "dtype=float32", *more)
+
+
+def test_an_example_is_one_small_file_one_test_and_one_recipe() -> None:
+    assert len(examples()) >= 3
+    for place, file in examples().items():
+        assert (file.parent / f"test_{file.name}").is_file(), place
+        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        assert len(lines) <= LONGEST, place
+        if file.parent.name != "task":
+            assert len(list(file.parent.glob("*.yaml"))) == 1, place
+
+
+def test_every_example_is_listed_and_explained(tmp_path: Path) -> None:
+    good("list", "--json", tmp_path / "l.json")
+    listed = read_json(tmp_path / "l.json")
+    for place in examples():
+        room, name = place.split("/")
+        assert name in listed[room] and name not in registry._own(room)
+        assert f"{room[:-1]} {name}\n" in good("explain", name).out
+    assert "margin" in good("explain", "hardest_negative").out
+    assert "consumes: ParallelPair" in good("explain", "code_switch").out
+
+
+def test_the_examples_keep_the_contract_of_their_rooms() -> None:
+    name, encoder = "hardest_negative", tiny_encoder("bert", mlm=True)
+    contract.test_objective_is_a_documented_frozen_dataclass(name)
+    contract.test_objective_gives_one_finite_loss_a_record(name, encoder)
+    contract.test_permuting_records_permutes_losses(name, encoder)
+    contract.test_gradient_reaches_every_view_with_the_module(name, encoder)
+    contract.test_transform_is_a_documented_frozen_dataclass("code_switch")
+
+
+def test_an_objective_of_a_stranger_trains(place: Place, tmp_path: Path) -> None:
+    recipe = HERE / "objective" / "hardest_negative.yaml"
+    train(place, recipe, place.data, tmp_path / "m")
+    assert read_manifest(tmp_path / "m").objectives == ["hardest_negative"]
+    rows = [
+        r["loss"] for r in read_metrics(tmp_path / "m" / "run" / "metrics.jsonl") if "loss" in r
+    ]
+    assert sum(rows[-3:]) < sum(rows[:3])
+    done = xadapt("train", recipe, "--set", "objectives.0.margn=1", "--data", place.data,
+                  "--lang", "de", "--base", place.base, "--out", tmp_path / "n")  # fmt: skip
+    assert done.code == 2 and "did you mean 'margin'" in done.err
+
+
+def test_a_reader_of_a_stranger_feeds_a_run(place: Place, tmp_path: Path) -> None:
+    data = tmp_path / "train.txt"
+    lines = [f"__label__{row.label} {row.text}\n" for row in labelled(60)]
+    data.write_text("".join(lines), encoding="utf-8")
+    recipe = HERE / "reader" / "fasttext_classes.yaml"
+    done = train(place, recipe, data, tmp_path / "m")
+    manifest = read_manifest(tmp_path / "m")
+    assert "60 texts" in done.err and manifest.head.labels == ["none", "some"]
+    data.write_text("".join([*lines, "no label\n"]), encoding="utf-8")
+    done = xadapt("train", recipe, "--data", data, "--lang", "de", "--base", place.base,
+                  "--out", tmp_path / "n")  # fmt: skip
+    assert done.code == 2 and f"{data}:61" in done.err and not (tmp_path / "n").exists()
+
+
+def test_a_transform_of_a_stranger_changes_what_is_trained_on(place: Place, words: Path) -> None:
+    recipe = HERE / "transform" / "code_switch.yaml"
+    done = train(place, recipe, place.data, words / "m")
+    assert "words replaced in 54 pairs" in done.err and "60 of 60 pairs kept" in done.err
+    train(place, recipe, place.data, words / "same")
+    none = ("--set", "data.train.transforms.1.share=0")
+    train(place, recipe, place.data, words / "off", *none)
+    weights = [(words / n / "module.safetensors").read_bytes() for n in ("m", "same", "off")]
+    assert weights[0] == weights[1] != weights[2]
+    wrong = ("--set", "data.train.transforms.1.dictionary=none.tsv")
+    done = xadapt("train", recipe, *wrong, "--data", place.data, "--lang", "de",
+                  "--base", place.base, "--out", words / "n")  # fmt: skip
+    assert done.code == 2 and "finds no dictionary" in done.err and len(done.lines) == 1
+
+
+def test_a_part_dropped_into_its_room_needs_no_entry_point(place: Place, words: Path) -> None:
+    """In a copy of the package, where a recipe is a file of ``adapter_configs``."""
+    home = words / "checkout"
+    shutil.copytree(ROOT / "xadapt", home / "xadapt", ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in ("adapter_configs", "kg_data"):
+        shutil.copytree(ROOT / folder, home / folder)
+    shutil.copy(ROOT / "pyproject.toml", home)
+    for kind in KINDS:
+        for file in (HERE / kind).glob("*.yaml"):
+            shutil.copy(file, home / "adapter_configs")
+    for part, file in examples().items():
+        room = registry.ROOMS[part.split("/")[0]]
+        shutil.copy(file, home / room.replace(".", "/"))
+
+    def run(*arguments: Any) -> None:
+        env = {**os.environ, "PYTHONPATH": str(home), "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-c", MAIN, *map(str, arguments)]
+        done = subprocess.run(command, cwd=words, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    run("list", "--json", words / "l.json")
+    listed = read_json(words / "l.json")
+    for part in examples():
+        room, name = part.split("/")
+        assert name in listed[room]
+    assert {"code_switch", "hardest_negative", "fasttext_classes"} <= set(listed["recipes"])
+    both = write_tsv(words / "pairs.tsv", pairs(40))
+    run("train", "code_switch", "--base", place.base, "--data", both, "--lang", "de",
+        "--out", words / "m", "--set", "objectives.0.name=hardest_negative",
+        "--set", "dtype=float32")  # fmt: skip
+    assert read_manifest(words / "m").objectives == ["hardest_negative"]

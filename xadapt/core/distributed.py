@@ -1,0 +1,144 @@
+"""One way to split work over processes, for training, encoding and shards alike.
+
+The processes are those that torchrun or accelerate started. Training splits the rows of a batch and
+gathers them with their gradients; encoding splits the forwards (see
+`xadapt.backbones.shared_forwards`); a run over shards gives every n-th shard to each process (see
+`xadapt.inference.bulk`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+import torch
+import torch.distributed as dist
+from accelerate import PartialState
+from torch import Tensor, nn
+
+T = TypeVar("T")
+
+
+class DistributedContext:
+    """The processes of one run, as started by torchrun or accelerate; one alone is a group of one.
+
+    Args:
+        cpu: Whether they compute on the CPU.
+        patience: How long a process waits for the others, where half an hour is not enough.
+
+    Attributes:
+        rank: Number of this process, from 0.
+        world: Number of processes.
+        state: Accelerate's state, which holds the device.
+    """
+
+    def __init__(self, cpu: bool, patience: timedelta | None = None) -> None:
+        self.state = PartialState(cpu=cpu, **({"timeout": patience} if patience else {}))
+        self.rank, self.world = self.state.process_index, self.state.num_processes
+
+    @property
+    def main(self) -> bool:
+        """Whether this process writes files and shows progress."""
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Wait until every process is here."""
+        self.state.wait_for_everyone()
+
+    def owns(self, position: int) -> bool:
+        """Whether this process works on a position: every ``world``-th one is its own."""
+        return position % self.world == self.rank
+
+    def share(self, n: int) -> list[int]:
+        """The positions among ``n`` that this process works on."""
+        return list(range(self.rank, n, self.world))
+
+    def gather_rows(self, rows: Tensor, n: int) -> Tensor:
+        """All ``(n, dim)`` rows from each process's own share, in order, with gradient.
+
+        Each process goes on to compute the same loss, so the gradient of a row comes back
+        ``world`` times; `average_gradients` divides by it.
+        """
+        if self.world == 1:
+            return rows
+        most = -(-n // self.world)
+        padded = torch.cat([rows, rows.new_zeros(most - len(rows), rows.shape[1])])
+        if torch.is_grad_enabled() and not padded.requires_grad:
+            padded.requires_grad_()  # every process must come to the gathering's backward
+        stacked: Tensor = _Gather.apply(padded.contiguous())
+        return stacked.reshape(-1, rows.shape[1])[:n]
+
+    def total(self, value: Tensor) -> Tensor:
+        """The sum of a number over all processes, without gradient."""
+        value = value.detach().clone()
+        if self.world > 1:
+            dist.all_reduce(value)
+        return value
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is up in any process."""
+        if self.world == 1:
+            return flag
+        return bool(self.total(torch.tensor(float(flag), device=self.state.device)))
+
+    def from_main(self, make: Callable[[], T]) -> T:
+        """Compute a value in the main process and give it to every process."""
+        box = [make() if self.main else None]
+        if self.world > 1:
+            dist.broadcast_object_list(box, device=self.state.device)
+        return cast(T, box[0])
+
+    def from_each(self, value: T) -> list[T]:
+        """Give the values of all processes to every process, by rank."""
+        found = [value] * self.world
+        if self.world > 1:
+            dist.all_gather_object(found, value)
+        return found
+
+    def exchange(self, own: Tensor | None) -> list[Tensor | None]:
+        """Give a tensor of each process, or none, to every process, by rank; without gradient.
+
+        Each may have its own shape and type. The results lie where the processes compute.
+        """
+        facts = self.from_each(None if own is None else (own.shape, own.dtype))
+        found: list[Tensor | None] = []
+        for rank, fact in enumerate(facts):
+            if fact is None:
+                found.append(None)
+                continue
+            mine = rank == self.rank and own is not None
+            value = (
+                own.detach() if mine and own is not None else torch.empty(fact[0], dtype=fact[1])
+            )
+            value = value.to(self.state.device).contiguous()
+            if self.world > 1:
+                dist.broadcast(value.reshape(-1).view(torch.uint8), rank)  # any type travels
+            found.append(value)
+        return found
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace each gradient by its mean over the processes."""
+        if self.world == 1:
+            return
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            dist.all_reduce(parameter.grad)
+            parameter.grad /= self.world
+
+
+class _Gather(torch.autograd.Function):
+    """``(most, dim)`` of each process to ``(most, processes, dim)``; gradients are summed."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, rows)
+        return torch.stack(parts, dim=1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        total = grads[0].contiguous().clone()
+        dist.all_reduce(total)
+        return total[:, dist.get_rank()]

@@ -1,0 +1,43 @@
+"""The facts of the built-in knowledge graph: ``cldr``, ``cldr:test``, ``cldr:sw:dev``.
+
+Without a part it is ``train``; ``all`` is everything. Facts have no language; one that is named in
+the source must be the one that is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from xadapt.core.errors import UserError
+from xadapt.data.readers.cldr import parse_source, read_triples
+from xadapt.data.records import Triple
+
+
+class CldrFacts:
+    """Reader of facts, as ids; the transform ``verbalise`` makes sentences of them."""
+
+    format: ClassVar[str] = "cldr_facts"
+    gives: ClassVar[type] = Triple
+
+    def claims(self, source: str, request: object) -> bool:
+        """No: ``cldr`` alone means pairs of names unless a recipe says otherwise."""
+        return False
+
+    def read(self, source: str, lang: str) -> Iterator[Triple]:
+        """Give the facts, sorted.
+
+        Raises:
+            UserError: If the source is no part of the graph, or names another language.
+        """
+        named, _ = parse_source(source)
+        if named not in (None, lang):
+            raise UserError(
+                f"the source is {named}, but {lang} was asked for",
+                where=source,
+                todo="Write cldr alone, or the same language in both places",
+            )
+        yield from read_triples(source)
+
+
+Part = CldrFacts

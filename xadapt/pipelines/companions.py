@@ -1,0 +1,182 @@
+"""Companions of a run: other, frozen modules that an objective learns from, such as a teacher."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from torch import nn
+
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.composition.by_language import choices
+from xadapt.composition.composed import Composed
+from xadapt.composition.text import show
+from xadapt.composition.values import Composition, replaced
+from xadapt.config.recipe import CompanionSpec
+from xadapt.core import registry
+from xadapt.core.errors import UserError
+from xadapt.hub.folder import MODULE
+from xadapt.hub.head_files import FILE as HEAD
+from xadapt.hub.manifest import FILE as MANIFEST
+from xadapt.hub.opening import open_head, read_manifest
+from xadapt.inference.locate import locate
+from xadapt.inference.open_module import open_module
+from xadapt.training.settings import Companion
+
+HUB = "hf:"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The modules of one companion, found but not loaded.
+
+    Attributes:
+        composition: What acts; a single module is its folder.
+        folders: The folder of each name in the composition.
+        head: The folder whose task head comes along, if the recipe asks for it.
+    """
+
+    composition: Composition
+    folders: Mapping[str, str]
+    head: str | None = None
+
+
+@dataclass(frozen=True)
+class Companions:
+    """The companions of a run by name, found before any base is loaded.
+
+    Attributes:
+        sources: Their modules.
+    """
+
+    sources: Mapping[str, Source] = field(default_factory=dict)
+
+    @property
+    def parents(self) -> list[str]:
+        """The names of the folders, for the manifest of the new module."""
+        every = [folder for source in self.sources.values() for folder in source.folders.values()]
+        return list(dict.fromkeys(_name(folder) for folder in every))
+
+    def identity(self) -> dict[str, str]:
+        """A hash of names, compositions and tensors, which a resumed run must find unchanged."""
+        if not self.sources:
+            return {}
+        state = hashlib.sha256()
+        for name, source in sorted(self.sources.items()):
+            numbers: dict[str, Composition] = {n: str(i) for i, n in enumerate(source.folders)}
+            state.update(f"{name}: {show(replaced(source.composition, numbers))}\n".encode())
+            for folder in source.folders.values():
+                state.update((Path(folder) / MODULE).read_bytes())
+            if source.head:
+                state.update((Path(source.head) / HEAD).read_bytes())
+        return {"companions": state.hexdigest()}
+
+    def open(self, encoder: Encoder) -> dict[str, Companion]:
+        """Load the modules and heads on an encoder; nothing in them is trained.
+
+        Raises:
+            UserError: If a module was trained on another base, or its parts can't act together.
+        """
+        return {name: _open(name, source, encoder) for name, source in self.sources.items()}
+
+
+def find_companions(
+    specs: Mapping[str, CompanionSpec], given: Mapping[str, str] | None = None
+) -> Companions:
+    """Find the modules of a recipe's companions.
+
+    Args:
+        specs: The recipe's ``companions``.
+        given: Modules by name, which go before those in the recipe: a folder, a composition of
+            folders such as ``"runs/en + runs/ner"``, or ``hf:org/name``.
+
+    Raises:
+        UserError: If the recipe has no companion of a given name, no module is named for one, or
+            what is named is no module or lacks a head.
+    """
+    for name in given or {}:
+        if name not in specs:
+            known = registry.unknown("companion", name, list(specs)) if specs else None
+            raise UserError(
+                known or f"the recipe has no companions, and {name!r} is given",
+                where="--companion",
+                todo="Leave it out, or use a recipe that learns from a companion",
+            )
+    return Companions({n: _find(n, spec, (given or {}).get(n)) for n, spec in specs.items()})
+
+
+def _find(name: str, spec: CompanionSpec, given: str | None) -> Source:
+    module = given or spec.module
+    if not module:
+        raise UserError(
+            f"the recipe's companion {name!r} has no module",
+            todo=f"Name its folder: --companion {name}=FOLDER",
+        )
+    if module.startswith(HUB):
+        module = _fetched(module)
+    composition, folders = locate((), show(module) if Path(module).is_dir() else module)
+    if not folders or choices(composition):
+        raise UserError(
+            f"the companion {name!r} must be a module that acts alike on every row",
+            where=module,
+            todo="Name one module, or a composition without by_language",
+        )
+    return Source(composition, folders, _with_head(name, folders) if spec.head else None)
+
+
+def _with_head(name: str, folders: Mapping[str, str]) -> str:
+    """The one folder that has a task head."""
+    found = [folder for folder in folders.values() if read_manifest(folder).head is not None]
+    if len(found) != 1:
+        count = "several heads" if found else "no task head"
+        raise UserError(
+            f"the companion {name!r} has {count}, and the recipe wants one",
+            where=", ".join(found or folders.values()),
+            todo="Name a module that was trained for a task, such as by the recipe ner",
+        )
+    return found[0]
+
+
+def _fetched(source: str) -> str:
+    """The folder of a module on the Hub: the manifest, the tensors and the head alone."""
+    repo, _, revision = source.removeprefix(HUB).partition("@")
+    try:
+        return snapshot_download(
+            repo, revision=revision or None, allow_patterns=[MANIFEST, MODULE, HEAD]
+        )
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"can't fetch this module ({first})",
+            where=source,
+            todo="Check the name, or download it",
+        ) from None
+
+
+def _open(name: str, source: Source, encoder: Encoder) -> Companion:
+    opened = {n: open_module(folder, encoder) for n, folder in source.folders.items()}
+    modules: dict[str, nn.Module] = {n: module for n, (module, _) in opened.items()}
+    single = isinstance(source.composition, str)
+    whole = (
+        modules[str(source.composition)]
+        if single
+        else Composed.checked(source.composition, modules)
+    )
+    head = None
+    for n, (_, manifest) in opened.items():
+        if source.folders[n] == source.head and manifest.head is not None:
+            head = open_head(source.head, manifest.head, encoder.width).to(encoder.device)
+            head.requires_grad_(False)
+    return Companion(whole.requires_grad_(False).eval(), head)
+
+
+def _name(folder: str) -> str:
+    """The last part of a folder's path; of a snapshot of the Hub the repository's name."""
+    path = Path(folder).resolve()
+    if path.parent.name == "snapshots":
+        return path.parents[1].name.split("--")[-1]
+    return path.name
