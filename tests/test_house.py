@@ -25,7 +25,7 @@ ROOMS = {
 }  # fmt: skip
 FLOORS = {
     1: "errors files records registry losses matching metrics languages language_match resources "
-    "text_key tag_scheme heads language_families vector_index",
+    "text_key tag_scheme heads language_families vector_index strict_parsing",
     3: "attach attach_rows attach_sums attach_merged store recipe recipe_file vector_shards",
     4: "records_in trees_in",
     8: "run outcome out_folder held_out inside composing few_shot few_shot_loss quickstart",
@@ -37,6 +37,7 @@ GROUND = {
     "tag_scheme",
     "errors",
     "files",
+    "strict_parsing",
     "records",
     "languages",
     "language_match",

@@ -54,6 +54,7 @@ def bitext(
     pivot: options.PivotOption = "en",
     dtype: options.DtypeOption = "auto",
     json: options.JsonOption = None,
+    allow_modified: options.AllowModifiedOption = False,
 ) -> None:
     """Sentence retrieval both ways: accuracy with intervals, and xsim by margin."""
     _measure(
@@ -88,6 +89,7 @@ def entities(
     pivot: options.PivotOption = "en",
     dtype: options.DtypeOption = "auto",
     json: options.JsonOption = None,
+    allow_modified: options.AllowModifiedOption = False,
 ) -> None:
     """Entity alignment by name, both ways: Hits@1/10, MRR with fair ties, and CSLS."""
     options.require(pool in ("test", "all"), f"--pool is test or all, not {pool!r}")
@@ -124,6 +126,7 @@ def tagging(
     ] = 0,
     dtype: options.DtypeOption = "auto",
     json: options.JsonOption = None,
+    allow_modified: options.AllowModifiedOption = False,
 ) -> None:
     """Labels of words: F1 of exact spans, or accuracy, with intervals over sentences."""
     given = _given(base, data, module, compose, against, head, lang, dtype)
@@ -141,6 +144,7 @@ def classification(
     lang: TextLangOption = None,
     dtype: options.DtypeOption = "auto",
     json: options.JsonOption = None,
+    allow_modified: options.AllowModifiedOption = False,
 ) -> None:
     """Classes of texts: accuracy and the mean F1 of the classes, beside the commonest class."""
     given = _given(base, data, module, compose, against, head, lang, dtype)
@@ -161,6 +165,7 @@ def sts(
     ] = None,
     dtype: options.DtypeOption = "auto",
     json: options.JsonOption = None,
+    allow_modified: options.AllowModifiedOption = False,
 ) -> None:
     """Likeness of pairs, by vectors or by a head: Spearman and Pearson with people's scores."""
     given = _given(base, data, module, compose, against, head, lang, dtype)
@@ -180,6 +185,7 @@ def qa(
     ] = None,
     dtype: options.DtypeOption = "auto",
     json: options.JsonOption = None,
+    allow_modified: options.AllowModifiedOption = False,
 ) -> None:
     """Answers inside passages: F1 of words and exact match, beside a window of shared words."""
     given = _given(base, data, module, compose, against, head, lang, dtype)
@@ -244,6 +250,7 @@ def open_ie(
     ] = None,
     dtype: options.DtypeOption = "auto",
     json: options.JsonOption = None,
+    allow_modified: options.AllowModifiedOption = False,
 ) -> None:
     """Open triples: F1 of predicates, arguments and whole triples, gold by rule from trees."""
     _measure_head(

@@ -13,10 +13,12 @@ from torch import nn
 
 from xadapt.backbones.encoder.encode import Rows, encode
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.finite import naming
 from xadapt.composition.by_language import for_all, opened
 from xadapt.composition.text import parse, show
 from xadapt.composition.values import ARROW, ByLanguage, Composition, names
 from xadapt.core.errors import UserError
+from xadapt.hub.integrity import allowing_modified
 from xadapt.inference.composed_rows import ComposedRows
 from xadapt.inference.fallback_language import Relatives, relatives_of
 from xadapt.inference.locate import locate
@@ -67,6 +69,7 @@ class Adapted:
         compose: str | Composition = None,
         dtype: str = "auto",
         device: str = "auto",
+        allow_modified: bool = False,
     ) -> Adapted:
         """Load a base and published modules, each for the languages its manifest names.
 
@@ -80,13 +83,15 @@ class Adapted:
                 itself a folder; ``lang:TAG`` is the one module for that language.
             dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+            allow_modified: Load folders that are not what was published, with a notice.
 
         Raises:
-            UserError: A folder is no module, or belongs to another base, or it is not clear
-                which module is for a language.
+            UserError: A folder is no module, or not what was published, or belongs to another
+                base, or it is not clear which module is for a language.
         """
-        composition, places = locate(folders, compose)
-        adapted = cls.open(base, composition, places, dtype=dtype, device=device)
+        with allowing_modified(allow_modified):
+            composition, places = locate(folders, compose)
+            adapted = cls.open(base, composition, places, dtype=dtype, device=device)
         if compose is None:
             adapted.relatives = relatives_of(composition, places.values())
             adapted._follows = composition is None or isinstance(composition, ByLanguage)
@@ -124,7 +129,9 @@ class Adapted:
         other.composition = other._known(value)
         return other
 
-    def add(self, name: str, module: nn.Module | str | Path) -> None:
+    def add(
+        self, name: str, module: nn.Module | str | Path, *, allow_modified: bool = False
+    ) -> None:
         """Load one more module; those that are there stay as they are.
 
         Where nothing but the modules says which languages they are for, this one is for those of
@@ -133,10 +140,11 @@ class Adapted:
         Args:
             name: A name that no other has.
             module: A module, or the folder of one trained on this base.
+            allow_modified: Load a folder that is not what was published, with a notice.
 
         Raises:
-            UserError: The name is taken, the folder is no module of this base, or there is one
-                for its language.
+            UserError: The name is taken, the folder is no module of this base or not what was
+                published, or there is one for its language.
         """
         if name in self.modules or name in ("", ARROW):
             taken = f"there is a module named {name!r} already" if name in self.modules else ""
@@ -145,7 +153,8 @@ class Adapted:
             )
         tags, relatives = [name], self.relatives
         if not isinstance(module, nn.Module):
-            module, manifest = open_module(str(module), self.encoder)
+            with allowing_modified(allow_modified):
+                module, manifest = open_module(str(module), self.encoder)
             tags, relatives = manifest.languages, relatives.and_(manifest)
         if self._follows:
             self.composition = with_one(self.composition, name, tags)
@@ -216,7 +225,8 @@ class Adapted:
             ``(n, dim)``, fp32, the same as if each composition had been run apart.
 
         Raises:
-            UserError: The lists differ in length, or languages are needed and not given.
+            UserError: The lists differ in length, languages are needed and not given, or a vector
+                is not finite; the composition that made it is named.
         """
         own = self.acting(len(texts), languages, compositions)
         with own as rows, repeated_in(self, texts, compositions):
@@ -246,7 +256,12 @@ class Adapted:
             UserError: As for `encode`.
         """
         chosen = choose(self.composition, self.relatives, n, languages, compositions)
-        with self._rows.acting(chosen, self.modules) as rows:
+
+        def name(wrong: list[int]) -> str:
+            own = dict.fromkeys(chosen[row] for row in wrong)
+            return ", ".join("the bare base" if one is None else show(one) for one in own)
+
+        with naming(name), self._rows.acting(chosen, self.modules) as rows:
             yield rows
 
     def bare(self, languages: Sequence[str | None]) -> list[str]:

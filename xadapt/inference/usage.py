@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from xadapt.backbones.encoder.encode import token_states
+from xadapt.backbones.finite import naming
 from xadapt.composition.by_language import for_language
 from xadapt.composition.composed import Composed
 from xadapt.composition.text import show
@@ -102,7 +103,7 @@ def _watched(
         names[id(route.router)] = _names(route, whole)
     attachment = Attachment(encoder, whole)
     try:
-        with torch.inference_mode(), attachment.on():
+        with naming(show(composition)), torch.inference_mode(), attachment.on():
             for chunk, _ in token_states(encoder, encoder.tokenize(texts)):
                 progress(len(chunk))
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +13,15 @@ from xadapt.backbones.cache.frozen_vectors import FrozenVectors, cache_folder
 from xadapt.backbones.cache.prefix_states import MEMORY_BYTES, PrefixStates
 from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.finite import naming
 from xadapt.data.readers.cldr_graph import build, resolve
 from xadapt.data.records import ParallelPair
 from xadapt.evaluation import bitext, entities
 from xadapt.evaluation.systems import Side, System
+from xadapt.hub.folder import SHUFFLED
+from xadapt.hub.opening import open_control
 from xadapt.inference.open_module import open_module
 from xadapt.injection.attachment import Attachment, geometry
-from xadapt.modules.storage import load_module
 
 BASE = "frozen base"
 LANGUAGE = "module, language side only"
@@ -49,7 +50,7 @@ class Bench:
 
     def bare(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of the frozen base."""
-        with self._shared():
+        with naming("the frozen base"), self._shared():
             return self.frozen.get(texts).cpu().numpy()
 
     def through(self, module: nn.Module) -> Side:
@@ -109,8 +110,7 @@ def open_both(
     if folder is None:
         return None, None
     module, _ = open_module(folder, encoder)
-    file = Path(folder) / "controls" / "shuffled.safetensors"
-    twin = load_module(file, geometry(encoder)) if controls and file.exists() else None
+    twin = open_control(folder, SHUFFLED, geometry(encoder)) if controls else None
     return module, twin
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.finite import naming
 from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.data.loading.records import Source, read_pairs
 from xadapt.data.records import ParallelPair
 from xadapt.evaluation import bitext, entities
-from xadapt.hub.opening import open_folder
+from xadapt.hub.opening import require_module
 from xadapt.languages import tags as languages
 from xadapt.tasks.assess import alignment
 
@@ -72,9 +73,10 @@ def evaluate(
     if controls and trained is not None and twin is None:
         say("no shuffled-pairs twin beside this module: train with --controls makes one")
     bench = alignment.Bench(encoder)
-    if task == "bitext":
-        return alignment.judge_bitext(bench, pairs, trained, twin, controls=controls)
-    return alignment.judge_entities(bench, labels, others, trained, twin, controls=controls)
+    with naming(base if module is None else str(module)):
+        if task == "bitext":
+            return alignment.judge_bitext(bench, pairs, trained, twin, controls=controls)
+        return alignment.judge_entities(bench, labels, others, trained, twin, controls=controls)
 
 
 def language_of(lang: str | None, module: str | Path | None) -> str:
@@ -87,7 +89,7 @@ def language_of(lang: str | None, module: str | Path | None) -> str:
         return languages.normalise(lang)
     if module is None:
         raise UserError("the language of the texts is not known", todo="Name it with --lang")
-    known = open_folder(module)[0].languages
+    known = require_module(module).languages
     if len(known) != 1:
         raise UserError(
             f"the module is for {', '.join(known)}",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.pairs import Place, tokenize_windows
+from xadapt.backbones.finite import by_owner, require_finite
 from xadapt.composition.values import Composition
 from xadapt.heads.head import Head, HeadTask
 from xadapt.tasks.predict.predictor import Predictor
@@ -93,13 +94,15 @@ def answers(
 
     ids, second = [window.ids for window in windows], [window.second for window in windows]
     by_window = owned if rows is not None else None
-    with torch.inference_mode():
+    with torch.inference_mode(), by_owner([window.owner for window in windows]):
         for chunk, states in token_states(encoder, ids, second=second, rows=by_window):
             scores = head(states).cpu()
             for position, own in zip(chunk, scores, strict=True):
                 window = windows[position]
-                logs = own[: len(window.ids)].log_softmax(0).numpy()
-                best = best_span(logs[:, 0], logs[:, 1], window.places, most_tokens)
+                logs = own[: len(window.ids)].log_softmax(0)
+                require_finite(logs.unsqueeze(0), [position], "scores")
+                starts, ends = logs.numpy().T
+                best = best_span(starts, ends, window.places, most_tokens)
                 if best is not None and best[0] > found[window.owner].score:
                     score, start, stop = best
                     text = passages[window.owner][start:stop]

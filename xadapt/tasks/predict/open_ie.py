@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.words import tokenize_words
+from xadapt.backbones.finite import require_finite
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
 from xadapt.data.records import PREDICATE, ROLES, OpenTriples
@@ -170,6 +171,7 @@ def argument_spans(
             ]
             scores = _scores(head, states, [query for *_, query in asking])
             for (at, number, query), own in zip(asking, scores, strict=True):
+                require_finite(torch.from_numpy(own).unsqueeze(0), [at], "scores")
                 place = predicates[at][number]
                 spans = _decoded(head, own, query, len(sentences[at]), place)
                 found[at][number] = ((*place, PREDICATE), *spans)

@@ -13,6 +13,7 @@ from torch import nn
 from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.words import tokenize_words
+from xadapt.backbones.finite import require_finite
 from xadapt.composition.values import Composition
 from xadapt.functional.tag_scheme import OUTSIDE, decode
 from xadapt.heads.head import Head, HeadTask
@@ -64,10 +65,12 @@ def scores(
     found = [unseen(head, len(words)) for words in sentences]
     with torch.inference_mode():
         for chunk, states in token_states(encoder, [row.ids for row in tokenised], rows=rows):
-            logs = head(states).log_softmax(-1).cpu().numpy()
+            logs = head(states).log_softmax(-1).cpu()
             for position, own in zip(chunk, logs, strict=True):
                 row = tokenised[position]
-                found[position][row.known] = own[[row.first[word] for word in row.known]]
+                seen = own[[row.first[word] for word in row.known]]
+                require_finite(seen.unsqueeze(0), [position], "scores")
+                found[position][row.known] = seen.numpy()
     return found
 
 
