@@ -38,6 +38,7 @@ GROUND = {
     "tag_scheme",
     "errors",
     "files",
+    "strict_parsing",
     "records",
     "languages",
     "language_match",

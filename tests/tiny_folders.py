@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,15 @@ def manifest_of(encoder: Encoder, module: nn.Module, /, **changes: Any) -> Manif
         "licence": "apache-2.0",
     }
     return build_manifest(**{**fields, **changes})
+
+
+def without_hashes(folder: Path, **changes: Any) -> Path:
+    """Make a folder one that was written before there were hashes, with other changes."""
+    file = folder / "xadapt.json"
+    said = json.loads(file.read_text(encoding="utf-8"))
+    del said["integrity"]
+    file.write_text(json.dumps(said | {"schema_version": 1} | changes), encoding="utf-8")
+    return folder
 
 
 def base_and_encoder(tmp: Path, family: str, **changes: Any) -> tuple[str, Encoder]:

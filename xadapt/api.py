@@ -46,6 +46,7 @@ def load(
     compose: str | Composition = None,
     dtype: str = "auto",
     device: str = "auto",
+    allow_modified: bool = False,
 ) -> Adapted:
     """A base with any number of modules, ready to encode.
 
@@ -57,12 +58,21 @@ def load(
             acts on rows of its languages.
         dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        allow_modified: Load folders that are not what was published, with a notice; for other
+            functions there is `xadapt.hub.integrity.allowing_modified`.
 
     Raises:
-        UserError: A folder is no module, or belongs to another base, or it is not clear which
-            module is for a language.
+        UserError: A folder is no module, or not what was published, or belongs to another base,
+            or it is not clear which module is for a language.
     """
-    return Adapted.load(base, *map(str, folders), compose=compose, dtype=dtype, device=device)
+    return Adapted.load(
+        base,
+        *map(str, folders),
+        compose=compose,
+        dtype=dtype,
+        device=device,
+        allow_modified=allow_modified,
+    )
 
 
 def encode(
@@ -74,6 +84,7 @@ def encode(
     compose: str | Composition = None,
     choose_by: str | Path | None = None,
     dtype: str = "auto",
+    allow_modified: bool = False,
 ) -> NDArray[np.float32]:
     """Vectors of texts, each through the module of its language; to encode more, `load` once.
 
@@ -87,6 +98,7 @@ def encode(
         choose_by: Text of a language that has no module: what does best on it stands in, see
             `xadapt.inference.measured_fallback`.
         dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
+        allow_modified: As for `load`.
 
     Returns:
         ``(n, dim)``, fp32.
@@ -94,7 +106,7 @@ def encode(
     Raises:
         UserError: As for `load`, or the two lists differ in length.
     """
-    adapted = load(base, *modules, compose=compose, dtype=dtype)
+    adapted = load(base, *modules, compose=compose, dtype=dtype, allow_modified=allow_modified)
     if choose_by is not None:
         measured_stand_in.choose_by(adapted, languages or [], str(choose_by))
     return adapted.encode(texts, languages)

@@ -163,6 +163,15 @@ def kills(result: dict) -> str:
     )
 
 
+def flips(result: dict) -> str:
+    """One line a kind of file, and the sum."""
+    names = ("refused", "notice", "same", "changed")
+    heads = ("refused", "a notice, all bits the same", "nothing told, all bits the same", "changed")
+    rows = [[row["file"], *(f"{row.get(name, 0):,}" for name in names)] for row in result["files"]]
+    total = [f"**{result['total'].get(name, 0):,}**" for name in names]
+    return table(["file", *heads], [*rows, ["**all**", *total]])
+
+
 def mixed_rows(result: dict) -> str:
     """One line a composition, one column a library."""
     names = ("xadapt", "adapters", "peft", "peft, cat")

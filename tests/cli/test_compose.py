@@ -1,6 +1,11 @@
 from __future__ import annotations
 
-from tiny_commands import good, xadapt
+import shutil
+from pathlib import Path
+
+import pytest
+from tiny_commands import Place, good, xadapt
+from tiny_folders import without_hashes
 
 
 def test_help_shows_an_expression() -> None:
@@ -10,3 +15,32 @@ def test_help_shows_an_expression() -> None:
 def test_a_missing_option_is_one_line() -> None:
     done = xadapt("compose", "a + b", "--base", "x")
     assert done.code == 2 and len(done.lines) == 1 and "--out" in done.err
+
+
+@pytest.mark.parametrize("more", [("--json", "r.json"), ("--budget", "3"), ("--lang", "de")])
+def test_options_that_do_nothing_are_refused(tmp_path: Path, more: tuple[str, str]) -> None:
+    done = xadapt("compose", "a + b", "--base", "x", "--out", tmp_path / "o", *more)
+    assert done.code == 2 and done.lines == [f"xadapt: {more[0]} does nothing without --few-shot"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_changed_module_is_refused_unless_it_is_allowed(
+    place: Place, de: Path, tmp_path: Path
+) -> None:
+    changed = tmp_path / "changed"
+    shutil.copytree(de, changed)
+    raw = bytearray((changed / "module.safetensors").read_bytes())
+    raw[-1] ^= 1
+    (changed / "module.safetensors").write_bytes(raw)
+    command = ("compose", f"mix({changed}:.5)", "--base", place.base, "--out", tmp_path / "o")
+    done = xadapt(*command)
+    assert done.code == 2 and len(done.lines) == 1 and not (tmp_path / "o").exists()
+    assert "not what was published (other: module.safetensors (tensor 'layers." in done.err
+    assert "--allow-modified" in done.err
+    done = good(*command, "--allow-modified")
+    assert (tmp_path / "o" / "xadapt.json").is_file()
+    assert len([line for line in done.lines if "not what was published" in line]) == 1
+    assert xadapt(*command[:-1], tmp_path / "p").code == 2  # it ends with the command
+    old = good("compose", f"mix({without_hashes(shutil.copytree(de, tmp_path / 'old'))}:.5)",
+               "--base", place.base, "--out", tmp_path / "q")  # fmt: skip
+    assert len([line for line in old.lines if "before xadapt kept hashes" in line]) == 1

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -140,3 +141,34 @@ def test_one_file_or_shards(place: Place, tmp_path: Path) -> None:
         done = xadapt("encode", *base, *arguments)
         assert done.code == 2 and len(done.lines) == 1 and said in done.err, (said, done.err)
     assert everything(tmp_path) == before
+
+
+def test_vectors_that_are_not_finite_are_an_error_and_no_file(
+    place: Place, module: Path, tmp_path: Path
+) -> None:
+    text = lines(tmp_path / "t.txt", TEXTS)
+    given = ("--base", place.base, "--text", text, "--compose", f"mix({module}:1e308)", *FLOAT)
+    for out in (("--out", tmp_path / "v.npy"), ("--shards", tmp_path / "s")):
+        done = xadapt("encode", *given, *out)
+        assert done.code == 2 and len(done.lines) == 1
+        assert f"mix({module}:1e+308): the vectors of row 1 and 3 more are not finite" in done.err
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_a_changed_module_is_loaded_only_if_it_is_allowed(
+    place: Place, module: Path, tmp_path: Path
+) -> None:
+    changed = tmp_path / "de"
+    shutil.copytree(module, changed)
+    settings = json.loads((changed / "adapter_config.json").read_text())
+    (changed / "adapter_config.json").write_text(json.dumps(settings | {"r": 3}))
+    text = lines(tmp_path / "t.txt", TEXTS)
+    given = ("--base", place.base, "--text", text, "--lang", "de", "--out", tmp_path / "v.npy")
+    done = xadapt("encode", *given, "--module", changed, *FLOAT)
+    assert done.code == 2 and len(done.lines) == 1 and "adapter_config.json" in done.err
+    assert not (tmp_path / "v.npy").exists()
+    done = good("encode", *given, "--module", changed, *FLOAT, "--allow-modified")
+    assert done.lines[0].startswith(f"{changed}: this is not what was published")
+    found = np.load(tmp_path / "v.npy")
+    good("encode", *given, "--module", module, *FLOAT)
+    np.testing.assert_array_equal(found, np.load(tmp_path / "v.npy"))

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from tiny_commands import Place, good, xadapt
 from tiny_counts import Counts
+from tiny_folders import without_hashes
 from tiny_heads import published
 from tiny_models import tiny_folder
 
@@ -154,3 +158,34 @@ def test_options_a_task_has_not_are_refused() -> None:
         done = xadapt("evaluate", task, "--base", "mini", "--data", "x", option, "y")
         assert done.code == 2 and f"No such option: {option}" in done.err
         assert len(done.lines) == 1
+
+
+def test_a_module_whose_vectors_are_not_finite_is_named(
+    place: Place, module: Path, tmp_path: Path
+) -> None:
+    huge = without_hashes(shutil.copytree(module, tmp_path / "huge"))
+    file = huge / "module.safetensors"
+    with safe_open(str(file), framework="pt") as opened:
+        metadata = opened.metadata()
+    tensors = {name: value + 1e30 for name, value in load_file(file).items()}
+    save_file(tensors, file, metadata=metadata)
+    for task in ("bitext", "entities"):
+        given = ("--base", place.base, "--module", huge, "--data", place.test)
+        done = xadapt("evaluate", task, *given, "--json", tmp_path / "r.json")
+        assert done.code == 2 and not (tmp_path / "r.json").exists()
+        assert f"xadapt: {huge}: the vectors of row 1 and" in done.err
+        assert len(done.lines) == 2 and "before xadapt kept hashes" in done.lines[0]
+
+
+def test_a_link_or_a_changed_twin_is_refused(place: Place, module: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(module, tmp_path / "copy")
+    twin = copy / "controls" / "shuffled.safetensors"
+    twin.write_bytes((copy / "module.safetensors").read_bytes())
+    given = ("--base", place.base, "--module", copy, "--data", place.test, "--controls")
+    done = xadapt("evaluate", "bitext", *given)
+    assert done.code == 2 and len(done.lines) == 1 and "controls/shuffled.safetensors" in done.err
+    good("evaluate", "bitext", *given, "--allow-modified")
+    twin.unlink()
+    twin.symlink_to(module / "controls" / "shuffled.safetensors")
+    done = xadapt("evaluate", "bitext", *given, "--allow-modified")
+    assert done.code == 2 and "link that leaves the folder" in done.err

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -85,6 +86,10 @@ def test_forms(text, value):
         ('"\\q"', "malformed"),
         ("(" * 5000 + "a", "deep"),
         ("mix(" * 5000 + "a", "deep"),
+        ("(" * 65 + "a" + ")" * 65, "more than 64 deep"),
+        (" + ".join(["sw"] * 5000), "more than 1000 parts"),
+        ("mix(" + ", ".join(f"m{n}:.1" for n in range(20_000)) + ")", "more than 1000 parts"),
+        ("a" * 2_000_000, "longer than 1048576"),
     ],
 )
 def test_mistakes_are_one_line_that_shows_where(text, said):
@@ -108,3 +113,15 @@ def test_names_of_all_modules_in_order():
 def test_a_module_may_have_any_name_even_that_of_all_others():
     for value in ("*", Route("*", [None]), Stack("*", "a"), ByLanguage({"*": "*", "sw": "a"})):
         assert parse(show(value)) == value
+
+
+def test_the_most_parts_and_the_deepest_are_read_and_shown_at_once():
+    began = time.monotonic()
+    for text in (
+        " + ".join(["sw"] * 1000),
+        "mix(" + ", ".join(f"m{n}" for n in range(1000)) + ")",
+        "by_language(" + ", ".join(f"x{n} = a" for n in range(1000)) + ")",
+        "mix(" * 64 + "a" + ")" * 64,
+    ):
+        assert parse(show(parse(text))) == parse(text)
+    assert time.monotonic() - began < 10

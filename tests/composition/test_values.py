@@ -4,7 +4,20 @@ import math
 
 import pytest
 
-from xadapt.composition.values import ByLanguage, Fuse, Mix, Route, Stack, replaced
+from xadapt.composition.values import (
+    MAX_DEPTH,
+    MAX_PARTS,
+    ByLanguage,
+    Composition,
+    Fuse,
+    Mix,
+    Route,
+    Stack,
+    all_parts,
+    replaced,
+    require_few,
+)
+from xadapt.core.errors import UserError
 
 
 def test_equal_values_are_equal_and_hash_alike():
@@ -58,3 +71,23 @@ def test_names_are_replaced_everywhere():
     assert replaced(choice, new) == ByLanguage({"de": Fuse("f", ["z"]), "*": None})
     with pytest.raises(ValueError, match="given by name"):
         replaced(Fuse("a", ["b"]), new)
+
+
+def test_parts_lie_at_most_so_deep():
+    value: Composition = "a"
+    for _ in range(MAX_DEPTH):
+        value = Mix({value: 0.5})
+    assert len(all_parts(value)) == MAX_DEPTH + 1 and hash(value) == hash(eval(repr(value)))
+    with pytest.raises(UserError, match="more than 64 deep"):
+        Route("r", [value])
+
+
+def test_all_parts_come_outer_ones_first_and_are_bounded():
+    value = Stack("a", Mix({"b": 0.5, Stack("c", None): 1.0}), "d")
+    assert [part for part in all_parts(value) if part is None or isinstance(part, str)] == [
+        "a", "b", "c", None, "d"
+    ]  # fmt: skip
+    most = Stack(*["a"] * MAX_PARTS)
+    assert require_few(most) == most
+    with pytest.raises(UserError, match="1001 parts"):
+        require_few(Stack(most, "a"))

@@ -121,6 +121,8 @@ def test_settings_by_key_number_and_name(recipe):
         ("name.x.y=1", "there is no 'x'"),
         ("objectives.x=1", "objectives holds no keys"),
         ("train.epochs=[", "the value is not YAML"),
+        ("train={epochs: 1, epochs: 2}", "the key 'epochs' stands twice"),
+        ("name=[&a [x], *a]", "can't use YAML aliases"),
         ("train.epochs=0", "--set train.epochs: train.epochs: input should be greater than 0"),
         ("train.epoch=1", "--set train.epoch: unknown key 'epoch'; did you mean 'epochs'?"),
         ("module.kind=3", "module.kind: input should be a valid string"),
@@ -146,6 +148,9 @@ def test_wrong_settings(recipe, setting, said):
         ("? [a]\n: b", "not YAML"),
         ("\x00", "not YAML"),
         ("1: 2", "name: field required"),
+        ("name: x\nseed: 1\nname: x", "r.yaml:3: the key 'name' stands twice"),
+        ("train:\n  epochs: 1\n  epochs: 2", "r.yaml:3: the key 'epochs' stands twice"),
+        ("a: [1, 2]\n" * 2_000_000, "larger than 1 MiB"),
     ],
 )
 def test_bad_yaml_is_one_line(recipe, text, said):

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import json
+import shutil
+import warnings
 from pathlib import Path
 
 import pytest
 from tiny_commands import Place, good
+from tiny_folders import without_hashes
 
 from xadapt.composition.text import parse
 from xadapt.composition.values import Mix, Stack
 from xadapt.core.errors import UserError
 from xadapt.hub.composition_file import open_composition, write_composition
+from xadapt.hub.integrity import IntegrityNotice, allowing_modified, seal
+from xadapt.hub.manifest import save_manifest
+from xadapt.hub.opening import open_folder, read_manifest
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +70,16 @@ def test_what_cannot_be_read_leaves_nothing(module: Path, tmp_path: Path) -> Non
     [
         ("", "no composition"),
         ("[]", "no composition"),
-        ('{"schema_version": 2, "composition": "a"}', "no composition"),
+        ('{"schema_version": 3, "composition": "a"}', "no composition"),
         ('{"schema_version": 1, "composition": 3}', "no composition"),
         (json.dumps({"schema_version": 1, "composition": "../x"}), "no name of a module"),
         (json.dumps({"schema_version": 1, "composition": '".." + a'}), "no name of a module"),
         (json.dumps({"schema_version": 1, "composition": "a +"}), "name is missing"),
         ("[" * 100_000, "no composition"),
+        ('{"schema_version": 1, "composition": "a", "composition": "b"}', r":1: .*stands twice"),
+        ('{"schema_version": 1, "composition": "a", "weight": NaN}', "no composition"),
+        ('{"schema_version": 1, "composition": "a", "more": 1}', "no composition"),
+        ('{"schema_version": 2, "composition": "a"}', "no composition"),
         (" " * (2 << 20), "no composition"),
     ],
 )
@@ -85,3 +95,86 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "c" / "composition.json").symlink_to(tmp_path / "secret")
     with pytest.raises(UserError, match="no composition"):
         open_composition(tmp_path / "c")
+
+
+@pytest.fixture
+def saved(module: Path, tmp_path: Path) -> Path:
+    write_composition(tmp_path / "c", parse("mix(x:.5)"), {"x": module})
+    return tmp_path / "c"
+
+
+def edit(file: Path, **changes: object) -> None:
+    said = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**said, **changes}, indent=5), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"composition": "mix(de:.6)"},
+        {"composition": "de"},
+        {"modules": {"de": "0" * 64}},
+        {"modules": {}},
+        {"files": {}},
+        {"sha256": "0" * 64},
+    ],
+)
+def test_no_field_of_a_composition_can_be_changed(saved: Path, changes: dict) -> None:
+    edit(saved / "composition.json")  # written otherwise it says the same
+    assert open_composition(saved) is not None
+    edit(saved / "composition.json", **changes)
+    with pytest.raises(UserError, match=r"not what was published .*composition\.json"):
+        open_composition(saved)
+    with allowing_modified(), pytest.warns(IntegrityNotice, match="not what was published"):
+        assert open_composition(saved) is not None
+
+
+def test_a_module_put_in_the_place_of_another_is_seen(
+    saved: Path, module: Path, tmp_path: Path
+) -> None:
+    """The other module is whole: only the composition knows which one was meant."""
+    inner = saved / "modules" / "de"
+    other = json.loads((module / "xadapt.json").read_text(encoding="utf-8"))
+    manifest = read_manifest(inner).model_copy(update={"licence": "MIT"})
+    assert manifest.integrity is not None and other["licence"] is None
+    save_manifest(inner, seal(inner, manifest, ["module.safetensors"]))
+    open_folder(inner)
+    with pytest.raises(UserError, match=r"not what was published .*modules/de/xadapt\.json"):
+        open_composition(saved)
+
+
+def test_a_card_that_was_edited_is_a_notice(saved: Path) -> None:
+    (saved / "README.md").write_text("# mine\n")
+    with pytest.warns(IntegrityNotice, match=r"README\.md was edited"):
+        assert open_composition(saved) is not None
+
+
+def test_compositions_and_modules_without_hashes_still_load_and_get_hashes_when_copied(
+    saved: Path, module: Path, tmp_path: Path
+) -> None:
+    text = json.loads((saved / "composition.json").read_text(encoding="utf-8"))["composition"]
+    (saved / "composition.json").write_text(
+        json.dumps({"schema_version": 1, "composition": text}), encoding="utf-8"
+    )
+    found = open_composition(saved)
+    assert found is not None and found[0] == parse(text)
+    old = without_hashes(shutil.copytree(module, tmp_path / "old"))
+    with pytest.warns(IntegrityNotice, match="before xadapt kept hashes"):
+        write_composition(tmp_path / "new", "x", {"x": old})
+    copied = tmp_path / "new" / "modules" / "old"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", IntegrityNotice)
+        open_folder(copied)
+    raw = bytearray((copied / "module.safetensors").read_bytes())
+    raw[-1] ^= 1
+    (copied / "module.safetensors").write_bytes(raw)
+    with pytest.raises(UserError, match="not what was published"):
+        open_folder(copied)
+
+
+@pytest.mark.parametrize("link", ["modules", "modules/de"])
+def test_a_link_among_the_modules_is_not_followed(saved: Path, tmp_path: Path, link: str) -> None:
+    (saved / link).rename(tmp_path / "elsewhere")
+    (saved / link).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="link that leaves the folder"):
+        open_composition(saved)

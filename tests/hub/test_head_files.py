@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import resource
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_folders import manifest_of, random_module
+from tiny_folders import manifest_of, random_module, without_hashes
 from tiny_models import tiny_encoder
 
 from xadapt.core.errors import UserError
@@ -84,6 +86,7 @@ def test_a_head_written_before_other_tasks_were_known_still_opens(tmp_path: Path
     file = path / head_files.FILE
     old = json.dumps({"task": "tagging", "labels": list(head.labels), "scheme": "bio"})
     save_file(load_file(file), file, metadata={"head": old})
+    without_hashes(path)
     told = json.loads((path / "xadapt.json").read_text(encoding="utf-8"))
     del told["head"]["scale"]
     (path / "xadapt.json").write_text(json.dumps(told), encoding="utf-8")
@@ -161,3 +164,22 @@ def test_sizes_of_a_head_are_bounded(sizes: dict[str, object]) -> None:
     said = {"task": "arguments", "labels": ["O"], "scheme": "bio", "sizes": sizes}
     with pytest.raises(ValueError, match="sizes"):
         HeadSpec.model_validate(said)
+
+
+def test_sizes_of_a_head_that_its_file_does_not_hold_are_refused_at_once(tmp_path: Path) -> None:
+    """2 GB of embedded distances in a file of some bytes."""
+    _, path = folder(tmp_path / "m")
+    spec = HeadSpec(
+        task="arguments",
+        labels=["O", "B-A0"],
+        scheme="bio",
+        sizes={"hidden": 2**14, "distance": 2**14, "clip": 2**14},
+    )
+    file = path / head_files.FILE
+    save_file({"a": torch.zeros(4)}, file, metadata={"head": spec.model_dump_json()})
+    without_hashes(path)
+    began, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UserError, match="more here than the 1 tensors of 4 values"):
+        open_head(path, spec, 32)
+    assert time.process_time() - began < 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB

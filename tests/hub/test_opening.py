@@ -1,4 +1,3 @@
-import json
 import random
 import shutil
 import struct
@@ -6,11 +5,12 @@ import struct
 import pytest
 import torch
 from safetensors.torch import save_file
-from tiny_folders import manifest_of, random_module
+from tiny_folders import manifest_of, random_module, without_hashes
 from tiny_models import tiny_encoder
 
 from xadapt.core.errors import UserError
 from xadapt.hub.folder import write_folder
+from xadapt.hub.integrity import IntegrityNotice, allowing_modified
 from xadapt.hub.opening import open_folder, read_manifest
 
 
@@ -38,7 +38,12 @@ def test_what_was_written_comes_back(good):
 
 def test_pickled_files_are_never_read(copy):
     (copy / "pytorch_adapter.bin").write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
-    open_folder(copy)
+    with pytest.raises(UserError, match=r"not what was published .*pytorch_adapter\.bin"):
+        open_folder(copy)
+    with allowing_modified(), pytest.warns(IntegrityNotice, match="pytorch_adapter"):
+        open_folder(copy)
+    with pytest.warns(IntegrityNotice, match="before xadapt kept hashes"):
+        open_folder(without_hashes(copy))
 
 
 @pytest.mark.parametrize("file", ["module.safetensors", "xadapt.json"])
@@ -97,9 +102,8 @@ def test_flipped_bytes_raise_nothing_else(copy):
 
 
 def test_a_manifest_of_another_module_is_refused(copy):
-    raw = json.loads((copy / "xadapt.json").read_text())
-    raw["module"]["options"]["rank"] = 99
-    (copy / "xadapt.json").write_text(json.dumps(raw))
+    options = read_manifest(copy).module.options | {"rank": 99}
+    without_hashes(copy, module={"kind": "lora", "options": options})
     with pytest.raises(UserError, match="different modules"):
         open_folder(copy)
 

@@ -37,6 +37,16 @@ def test_saved_compositions_are_opened_up(de: Path, tmp_path: Path) -> None:
     assert places == {inside: inside, "d": str(de)}
 
 
+def test_saved_compositions_do_not_multiply(de: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    write_composition(saved, Stack(*["x"] * 400), {"x": de})
+    locate([f"s={saved}"], "s + s")
+    with pytest.raises(UserError, match="1200 parts, and 1000 are allowed"):
+        locate([f"s={saved}"], "s + s + s")
+    with pytest.raises(UserError, match="given by name"):
+        locate([f"s={saved}", f"d={de}"], "route(s; d, d)")
+
+
 def test_short_names_are_each_their_own() -> None:
     assert short_names(["x/de", "sw", "y/de", "a:b"]) == {
         "x/de": "de", "sw": "sw", "y/de": "de~2", "a:b": "a:b"

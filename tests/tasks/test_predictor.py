@@ -4,16 +4,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_folders import random_module
 from tiny_heads import published
-from tiny_models import tiny_folder
+from tiny_models import tiny_encoder, tiny_folder
 from tiny_training import forward
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.heads.head import Head
+from xadapt.inference.adapted_encoder import Adapted
 from xadapt.tasks.classification import Classifier
 from xadapt.tasks.predictor import chosen_head, first_scores, heads_of, load_each
 from xadapt.tasks.qa import AnswerFinder
+from xadapt.tasks.sts import PairScorer
+from xadapt.tasks.tagging import Tagger
 
 
 @pytest.fixture(scope="module")
@@ -95,4 +99,38 @@ def test_two_compositions_share_a_base(there: tuple[Encoder, Path]) -> None:
     assert list(found) == ["baseline", "module"]
     assert found["baseline"].adapted.encoder is found["module"].adapted.encoder is encoder
     with pytest.raises(UserError, match="none of these modules has a"):
-        load_each(Classifier, encoder, paths, compose="one", baseline="lang")
+        load_each(Classifier, encoder, paths, compose="one", against="lang")
+
+
+HUGE = {
+    "tagging": (Tagger, "tag"),
+    "classification": (Classifier, "classify"),
+    "pair_scoring": (PairScorer, "score"),
+    "span_extraction": (AnswerFinder, "answer"),
+}
+LABELS = {"pair_scoring": ["score"], "span_extraction": ["start", "end"]}
+
+
+@pytest.mark.parametrize("task", HUGE)
+@pytest.mark.parametrize("part", ["head", "module"])
+def test_scores_and_states_that_are_not_finite_are_an_error_that_names_the_module(
+    task: str, part: str
+) -> None:
+    kind, method = HUGE[task]
+    encoder = tiny_encoder()
+    labels = {"pair_scoring": ["score"], "span_extraction": ["start", "end"]}.get(
+        task, ["O", "B-x"]
+    )
+    head = Head(task, labels, encoder.width, scale=(0.0, 1.0) if task == "pair_scoring" else None)
+    module = random_module(encoder, "lora", rank=2)
+    given = {"tagging": ["a", "cat"], "classification": "a cat"}.get(task, ("a cat", "sat on"))
+    predictor = kind(Adapted(encoder, {"de": module, "sw": random_module(encoder, "lora")}), head)
+    ask = getattr(predictor, method)
+    assert len(ask([given] * 3, ["sw", "de", "sw"])) == 3
+    with torch.no_grad():
+        for value in (head if part == "head" else module).parameters():
+            value.fill_(3e38) if part == "head" else value.mul_(1e30)
+    tags = ["de"] * 3 if part == "head" else ["sw", "de", "sw"]
+    what = "scores of row 1" if part == "head" else "states of row 2 are"
+    with pytest.raises(UserError, match=f"^de: the {what}"):
+        ask([given] * 3, tags)

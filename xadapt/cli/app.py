@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from xadapt.cli import about, compose, encode, evaluate, launched, quickstart, train, usage
-from xadapt.core.errors import UserError
+from xadapt.core.errors import Notice, UserError
 
 INTERRUPTED = 130
 GOES_ON = {
@@ -92,11 +92,19 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
+def _notice(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Show a warning as one line, in the first process."""
+    if launched.is_first():
+        typer.echo(" ".join(str(message).split()), err=True)
+
+
 def _quiet() -> None:
-    """Leave other libraries' notices out of what a person reads."""
+    """Leave other libraries' notices out of what a person reads; ours are one line each."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore")
+    warnings.filterwarnings("default", category=Notice)
+    warnings.showwarning = _notice
     for name in ("transformers", "adapters", "huggingface_hub", "sentence_transformers", "peft"):
         logging.getLogger(name).setLevel(logging.ERROR)

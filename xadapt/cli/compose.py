@@ -40,11 +40,14 @@ def compose(
         str | None,
         typer.Option(help="A few labelled examples: search the weights of 'mix(a, b, c)' on them."),
     ] = None,
-    budget: Annotated[int, typer.Option(min=1, help="Sets of weights --few-shot may try.")] = 40,
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Sets of weights --few-shot may try; else 40.")
+    ] = None,
     lang: Annotated[
         str | None, typer.Option(help="Language of the examples, if their file must be told.")
     ] = None,
     json: options.JsonOption = None,
+    allow_modified: options.AllowModifiedOption = False,
 ) -> None:
     """Make one folder of modules that act together: a plain LoRA where that is exact."""
     from xadapt import integrations as bridges
@@ -52,11 +55,14 @@ def compose(
     from xadapt.pipelines import compose as composing
 
     found = None
-    if few_shot is not None:
+    if few_shot is None:
+        for option, value in (("--json", json), ("--budget", budget), ("--lang", lang)):
+            options.require(value is None, f"{option} does nothing without --few-shot")
+    else:
         options.require(not soup, "--soup has no weights to search", "Leave --few-shot out")
         options.require(not adapters_setup, "adapters has no mixture", "Leave --few-shot out")
         require_empty(out)
-        found = _search(expression, base, options.split(module), few_shot, lang, budget)
+        found = _search(expression, base, options.split(module), few_shot, lang, budget or 40)
     composing.compose(
         expression if found is None else found.composition,
         base=base,

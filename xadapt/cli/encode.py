@@ -55,6 +55,7 @@ def encode(
     ] = False,
     column: Annotated[str | None, typer.Option(help="The texts' column; else text.")] = None,
     lang_column: Annotated[str | None, typer.Option(help="Column of language tags.")] = None,
+    allow_modified: options.AllowModifiedOption = False,
 ) -> None:
     """Turn texts into vectors, each through its language's module."""
     options.require((out is None) != (shards is None), "give --out FILE.npy or --shards DIR")

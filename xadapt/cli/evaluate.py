@@ -122,6 +122,7 @@ def _of_task(own: dict[str, tuple[Any, Any, Option]]) -> Iterator[inspect.Parame
 def _last() -> Iterator[inspect.Parameter]:
     yield _parameter("dtype", options.DtypeOption, "auto")
     yield _parameter("json", options.JsonOption, None)
+    yield _parameter("allow_modified", options.AllowModifiedOption, False)
 
 
 def _old(task: Task, own: dict[str, tuple[Any, Any, Option]]) -> Iterator[inspect.Parameter]:
@@ -154,6 +155,7 @@ def _run(task: Task, given: dict[str, Any], old: dict[str, str]) -> None:
             options.require(given[name] is None, flags, "Give one of them")
             given[name] = value
     json = given.pop("json")
+    given.pop("allow_modified")  # its callback has seen to it
     given = {n: options.split(v) if isinstance(v, list) else v for n, v in given.items()}
     with launched.sharing():
         result = evaluate(task, report=_note, **given)

@@ -31,6 +31,25 @@ FormatOption = Annotated[
     str | None, typer.Option("--format", help="Name of the file format, if the name hides it.")
 ]
 PivotOption = Annotated[str, typer.Option("--pivot", help="Language of the other side.")]
+
+
+def _allow_modified(context: typer.Context, value: bool) -> bool:
+    """Allow modified folders until the command ends."""
+    if value:
+        from xadapt.hub.integrity import allowing_modified
+
+        context.with_resource(allowing_modified())
+    return value
+
+
+AllowModifiedOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-modified",
+        callback=_allow_modified,
+        help="Load module folders that are not what was published.",
+    ),
+]
 DtypeOption = Annotated[str, typer.Option(help="auto, float32, bfloat16, int8 or nf4.")]
 
 

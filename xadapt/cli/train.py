@@ -58,6 +58,7 @@ def train(
     base_id: Annotated[str | None, typer.Option(help="Hub id of a base given otherwise.")] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX id of the module's licence.")] = None,
     json: options.JsonOption = None,
+    allow_modified: options.AllowModifiedOption = False,
 ) -> None:
     """Train a module on a frozen encoder and write its folder, with evidence and card."""
     plan = load_recipe(find_recipe(recipe), set_ or [])

@@ -28,6 +28,7 @@ def usage(
     ] = None,
     dtype: options.DtypeOption = "auto",
     json: options.JsonOption = None,
+    allow_modified: options.AllowModifiedOption = False,
 ) -> None:
     """Draw which experts a routed mixture uses: by layer, site and language."""
     texts = read_texts(text)

@@ -18,11 +18,21 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NoReturn, TypeVar
 
-from xadapt.composition.values import ANY, ByLanguage, Composition, Fuse, Mix, Route, Stack
+from xadapt.composition.values import (
+    ANY,
+    MAX_DEPTH,
+    MAX_PARTS,
+    ByLanguage,
+    Composition,
+    Fuse,
+    Mix,
+    Route,
+    Stack,
+)
 from xadapt.core.errors import UserError
 
 NAME = re.compile(r"[A-Za-z0-9_./~@-]+(?::[A-Za-z][A-Za-z0-9_./@-]*)?", re.ASCII)
-NESTED = 50
+MAX_TEXT = 2**20
 T = TypeVar("T")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -62,8 +72,11 @@ def parse(text: str) -> Composition:
     """Read a composition.
 
     Raises:
-        UserError: It is none; what was expected and where is said.
+        UserError: It is none; what was expected and where is said. It is longer than `MAX_TEXT`
+            characters, or has more parts or is deeper than `xadapt.composition.values` allows.
     """
+    if len(text) > MAX_TEXT:
+        raise UserError(f"the text is longer than {MAX_TEXT} characters", where="composition")
     reader = _Reader(text)
     found = reader.composition(0)
     reader.end()
@@ -74,7 +87,7 @@ class _Reader:
     """Recursive descent over one text."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.at = text, 0
+        self.text, self.at, self.count = text, 0, 0
 
     def composition(self, depth: int) -> Composition:
         parts = [self.part(depth)]
@@ -83,8 +96,8 @@ class _Reader:
         return parts[0] if len(parts) == 1 else Stack(*parts)
 
     def part(self, depth: int) -> Composition:
-        if depth > NESTED:
-            self.fail(f"this is nested more than {NESTED} deep")
+        if depth > MAX_DEPTH:
+            self.fail(f"this is nested more than {MAX_DEPTH} deep")
         if self.took("("):
             inner = self.composition(depth + 1)
             self.expect(")")
@@ -95,20 +108,22 @@ class _Reader:
             made = _CALLS[name](self, depth + 1)
             self.expect(")")
             return made
+        self.count += 1
+        if self.count > MAX_PARTS:
+            self.fail(f"there are more than {MAX_PARTS} parts")
         return None if name == "none" and not quoted else name
 
     def mix(self, depth: int) -> Mix:
         parts: dict[Composition, float | None] = {}
+        weighed = True
         for part in self.listed(lambda: self.part(depth)):
             if part in parts:
                 self.fail(f"{show(part)} is mixed in twice")
-            if None in parts.values():
-                parts[part] = None
-            elif parts:
+            if not parts:
+                weighed = self.took(":")
+            elif weighed:
                 self.expect(":")
-                parts[part] = self.number()
-            else:
-                parts[part] = self.number() if self.took(":") else None
+            parts[part] = self.number() if weighed else None
         alike = 1 / len(parts)
         return Mix({part: alike if own is None else own for part, own in parts.items()})
 

@@ -1,17 +1,23 @@
 """Composition values: which modules act on a row, in what order and with what weight.
 
 A composition is ``None`` (the bare base), the name of a module, or one of the classes here, nested
-at will. Names stand for modules that are given elsewhere, so a composition is a plain value: equal
-ones compare equal, and it prints, parses and saves (`xadapt.composition.text`).
+up to `MAX_DEPTH`. Names stand for modules that are given elsewhere, so a composition is a plain
+value: equal ones compare equal, and it prints, parses and saves (`xadapt.composition.text`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from xadapt.core.errors import UserError
+
+MAX_PARTS = 1000
+"""Names and ``none`` in a composition's text at most, each counted as often as it stands there."""
+MAX_DEPTH = 64
+"""How deep parts may lie inside each other."""
 ANY = "*"
 ARROW = "arrow"
 """The leader of a route that needs no router; see `xadapt.modules.arrow`."""
@@ -32,7 +38,7 @@ class Stack:
         for part in parts:
             flat += part.parts if isinstance(part, Stack) else [part]
         _require(len(flat) > 1, "a stack has two parts or more")
-        object.__setattr__(self, "parts", tuple(_checked(part) for part in flat))
+        _set(self, tuple(_checked(part) for part in flat), flat)
 
     def __repr__(self) -> str:
         return f"Stack({', '.join(map(repr, self.parts))})"
@@ -54,7 +60,7 @@ class Mix:
         _require(bool(parts), "a mixture has a part or more")
         rows = [(_checked(part), float(weight)) for part, weight in parts.items()]
         _require(all(math.isfinite(w) for _, w in rows), "the weights of a mixture are finite")
-        object.__setattr__(self, "parts", tuple(rows))
+        _set(self, tuple(rows), [part for part, _ in rows])
 
     def __repr__(self) -> str:
         return f"Mix({dict(self.parts)!r})"
@@ -75,7 +81,8 @@ class Led:
     def __init__(self, leader: str, parts: Iterable[Composition]) -> None:
         _require(isinstance(leader, str), "a router or fusion is given by name")
         object.__setattr__(self, "leader", _checked(leader))
-        object.__setattr__(self, "parts", tuple(_checked(part) for part in parts))
+        inner = [_checked(part) for part in parts]
+        _set(self, tuple(inner), inner)
         _require(bool(self.parts), "a route or fusion has a part or more")
 
     def __repr__(self) -> str:
@@ -103,7 +110,7 @@ class ByLanguage:
     def __init__(self, parts: Mapping[str, Composition]) -> None:
         _require(bool(parts), "by language: name a language or more")
         rows = tuple((str(tag), _checked(part)) for tag, part in parts.items())
-        object.__setattr__(self, "parts", rows)
+        _set(self, rows, [part for _, part in rows])
 
     def __repr__(self) -> str:
         return f"ByLanguage({dict(self.parts)!r})"
@@ -136,6 +143,27 @@ def _checked(part: Composition) -> Composition:
     return part
 
 
+def require_few(composition: Composition) -> Composition:
+    """Refuse a composition from a text or a folder that has more parts than `MAX_PARTS`.
+
+    Raises:
+        UserError: It has.
+    """
+    count = sum(not parts_of(part) for part in all_parts(composition))
+    if count > MAX_PARTS:
+        raise UserError(f"it has {count} parts, and {MAX_PARTS} are allowed", where="composition")
+    return composition
+
+
+def _set(whole: Any, value: object, parts: Sequence[Composition]) -> None:
+    """Set the parts of a composition, if they are not too deep inside each other."""
+    depth = 1 + max((getattr(part, "_depth", 0) for part in parts), default=0)
+    if depth > MAX_DEPTH:
+        raise UserError(f"its parts lie more than {MAX_DEPTH} deep", where="composition")
+    object.__setattr__(whole, "parts", value)
+    object.__setattr__(whole, "_depth", depth)  # no field: equal ones compare by their parts
+
+
 def _require(true: bool, said: str) -> None:
     if not true:
         raise ValueError(said)
@@ -152,8 +180,12 @@ def parts_of(composition: Composition) -> list[Composition]:
 
 def all_parts(composition: Composition) -> list[Composition]:
     """The composition and everything inside it, outer ones first."""
-    inner = (inside for part in parts_of(composition) for inside in all_parts(part))
-    return [composition, *inner]
+    found, left = [], [composition]
+    while left:
+        part = left.pop()
+        found.append(part)
+        left += reversed(parts_of(part))
+    return found
 
 
 def rebuilt(composition: Composition, change: Callable[[Composition], Composition]) -> Composition:

@@ -15,6 +15,10 @@ from xadapt.config.recipe_types import type_faults
 from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.core.resources import resource
+from xadapt.core.strict_parsing import parse_yaml, read_bytes
+
+MAX_BYTES = 2**20
+"""Size of a recipe at most; those that ship have 2 KiB."""
 
 Path_ = tuple[str | int, ...]
 
@@ -50,39 +54,25 @@ def load_recipe(path: Path | str, settings: Sequence[str] = ()) -> Recipe:
         settings: ``a.b=value`` changes; in a list, name the entry by its number or name.
 
     Raises:
-        UserError: The file is absent, not YAML, or wrong.
+        UserError: If the file is absent, larger than `MAX_BYTES`, not YAML, has a key twice, or
+            is wrong.
     """
     where = str(path)
-    raw, places = _parse(_read(path, where), where)
+    raw, places = _parse(path, where)
     for setting in settings:
         places |= _apply(raw, setting)
     return check_recipe(raw, where, places)
 
 
-def _read(path: Path | str, where: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UserError("the recipe is not UTF-8", where=where) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"can't read the recipe ({reason})", where=where) from None
-
-
-def _parse(text: str, where: str) -> tuple[dict[str, Any], dict[Path_, str]]:
+def _parse(path: Path | str, where: str) -> tuple[dict[str, Any], dict[Path_, str]]:
     """The recipe as a mapping, and the line of each of its keys."""
     try:
-        for event in yaml.parse(text, yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):  # a few of them can stand for gigabytes
-                at = f"{where}:{event.start_mark.line + 1}"  # type: ignore[union-attr]
-                raise UserError("a recipe can't use YAML aliases", where=at, todo="Write it out")
-        node, raw = yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        at = f"{where}:{mark.line + 1}" if mark else where
-        raise UserError(f"not YAML ({getattr(error, 'problem', error)})", where=at) from None
-    except (ValueError, TypeError, RecursionError, OverflowError) as error:
-        raise UserError(f"a value is not right ({error})", where=where) from None
+        text = read_bytes(path, MAX_BYTES).decode("utf-8")
+    except UnicodeDecodeError:
+        raise UserError("the recipe is not UTF-8", where=where) from None
+    except UserError as error:
+        raise UserError(f"can't read the recipe: {error.what}", where=where) from None
+    raw, node = parse_yaml(text, where=where, kind="a recipe")
     if not isinstance(raw, dict):
         raise UserError("a recipe is a mapping of keys to values", where=where)
     return raw, {path: f"line {line}" for path, line in _lines(node)}
@@ -227,9 +217,10 @@ def _apply(raw: dict[str, Any], setting: str) -> dict[Path_, str]:
     if not isinstance(place, dict):
         raise UserError(f"--set {setting!r}: {way[-1]} holds no keys")
     try:
-        place[last] = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise UserError(f"--set {setting!r}: the value is not YAML") from None
+        place[last], _ = parse_yaml(value)
+    except UserError as error:
+        said = f"the value is not YAML that can be used ({error.what})"
+        raise UserError(f"--set {setting!r}: {said}") from None
     return {(*path, last): f"--set {key.strip()}"}
 
 

@@ -21,6 +21,10 @@ class UserError(Exception):
         return " ".join(f"{head}. {self.todo}".split()) if self.todo else " ".join(head.split())
 
 
+class Notice(UserWarning):
+    """A warning that the command line shows as one line, unlike those of other libraries."""
+
+
 def missing_extra(package: str, extra: str) -> UserError:
     """The error for a package that only an extra brings."""
     return UserError(

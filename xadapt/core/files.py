@@ -17,6 +17,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from xadapt.core.errors import UserError
+from xadapt.core.strict_parsing import parse_json, read_bytes
 
 
 @contextmanager
@@ -122,20 +123,12 @@ def write_json(path: Path | str, value: Any) -> None:
 
 
 def read_json(path: Path | str) -> Any:
-    """Read a JSON file.
+    """Read a JSON file, strictly: see `xadapt.core.strict_parsing`.
 
     Raises:
-        UserError: It is absent or not JSON.
+        UserError: If it is absent, not JSON, or has a key twice in one object.
     """
-    path = Path(path)
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError("there is no such file", where=str(path)) from None
-    except OSError as error:
-        raise UserError(f"can't read this file ({error.strerror})", where=str(path)) from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"this is not JSON ({error})", where=str(path)) from None
+    return parse_json(read_bytes(path), where=str(path))
 
 
 def sha256_file(path: Path | str) -> str:

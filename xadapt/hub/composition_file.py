@@ -2,22 +2,55 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from xadapt.composition.text import parse, show
 from xadapt.composition.values import ARROW, Composition, names, replaced
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_json, write_text
+from xadapt.core.strict_parsing import parse_json, read_bytes
 from xadapt.hub.folder import MODULE
+from xadapt.hub.hashes import STRICT, FileHash, Sha256, content_hash, file_hash
+from xadapt.hub.integrity import CARD, judge, manifest_hash, same_file, seal
 from xadapt.hub.manifest import FILE as MANIFEST
-from xadapt.hub.opening import open_folder
+from xadapt.hub.manifest import save_manifest
+from xadapt.hub.opening import manifest_content, open_folder
+from xadapt.hub.safe_paths import file_inside, folder_inside, has_file
 
 FILE, MODULES = "composition.json", "modules"
 MAX_BYTES = 1 << 20
+
+
+class _Saved(BaseModel):
+    """The file. Version 1 holds nothing but the text.
+
+    Attributes:
+        composition: The text, over names of folders under ``modules``.
+        modules: For each of them the hash of its manifest's content.
+        files: Hashes of other files.
+        sha256: The hash of all this.
+    """
+
+    model_config = STRICT
+    schema_version: Literal[1, 2]
+    composition: str
+    modules: dict[str, Sha256] = Field(default_factory=dict)
+    files: dict[str, FileHash] = Field(default_factory=dict)
+    sha256: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _has_what_its_version_has(self) -> _Saved:
+        if (self.schema_version == 2) != (self.sha256 is not None):
+            raise ValueError("version 2 has hashes, and version 1 has none")
+        return self
+
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,95}", re.ASCII)
 
 
@@ -41,13 +74,15 @@ def write_composition(
     written = replaced(composition, dict(own))
     with atomic_folder(path) as folder:
         for name, place in own.items():
-            open_folder(folders[name])  # nothing malformed is copied
+            manifest, _ = open_folder(folders[name])  # nothing malformed is copied
             target = folder / MODULES / place
             target.mkdir(parents=True, exist_ok=True)
             for file in (MANIFEST, MODULE):
                 shutil.copyfile(folders[name] / file, target / file)
-        write_json(folder / FILE, {"schema_version": 1, "composition": show(written)})
-        write_text(folder / "README.md", _card(written))
+            if manifest.integrity is None:
+                save_manifest(target, seal(target, manifest, [MODULE]))
+        write_text(folder / CARD, _card(written))
+        write_json(folder / FILE, _sealed(folder, written))
     return written
 
 
@@ -55,25 +90,66 @@ def open_composition(path: Path | str) -> tuple[Composition, dict[str, Path]] | 
     """The composition of a folder and the folders of its modules; ``None`` if it holds none.
 
     Raises:
-        UserError: Its file is malformed, or names what is not in the folder.
+        UserError: Its file is malformed, or names what is not in the folder, a link leads out of
+            it, or its text or a module's manifest differs from what was published.
     """
     folder = Path(path)
-    file = folder / FILE
-    if not file.is_file():
+    if not has_file(folder, FILE):
         return None
-    if file.is_symlink() or file.stat().st_size > MAX_BYTES:
-        raise UserError("this is no composition", where=str(file))
-    try:
-        said = json.loads(file.read_text(encoding="utf-8"))
-        text = said["composition"]
-        assert said["schema_version"] == 1 and isinstance(text, str)
-    except (ValueError, KeyError, TypeError, AssertionError, RecursionError):
-        raise UserError("this is no composition", where=str(file)) from None
-    composition = parse(text)
+    said, saved = _read(folder)
+    composition = parse(saved.composition)
     wrong = [name for name in names(composition) if not _NAME.fullmatch(name)]
     if wrong:
-        raise UserError(f"{wrong[0]!r} is no name of a module here", where=str(file))
-    return composition, {name: folder / MODULES / name for name in names(composition)}
+        raise UserError(f"{wrong[0]!r} is no name of a module here", where=str(folder / FILE))
+    folders = {name: folder_inside(folder, f"{MODULES}/{name}") for name in names(composition)}
+    if saved.sha256 is not None:
+        _check(folder, said, saved, folders)
+    return composition, folders
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], _Saved]:
+    """What ``composition.json`` says, as it stands there and checked."""
+    where = str(folder / FILE)
+    try:
+        raw = read_bytes(file_inside(folder, FILE), MAX_BYTES)
+        said = parse_json(raw, where=where)
+        return said, _Saved.model_validate(said)
+    except UserError as error:
+        at = error.where if error.where.startswith(where) else where
+        raise UserError(f"this is no composition: {error.what}", where=at) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:200]
+        raise UserError(f"this is no composition ({reason})", where=where) from None
+
+
+def _sealed(folder: Path, composition: Composition) -> dict[str, Any]:
+    """What ``composition.json`` says: the text, and hashes of all else."""
+    places = sorted(place.name for place in (folder / MODULES).glob("*"))
+    said = {
+        "schema_version": 2,
+        "composition": show(composition),
+        "modules": {
+            place: manifest_hash(manifest_content(folder / MODULES / place)) for place in places
+        },
+        "files": {CARD: file_hash(folder / CARD).model_dump()},
+    }
+    return said | {"sha256": content_hash(said)}
+
+
+def _check(
+    folder: Path, said: Mapping[str, Any], saved: _Saved, folders: Mapping[str, Path]
+) -> None:
+    """Refuse a composition that is not what was published; its modules are checked when loaded."""
+    differs = [
+        f"{MODULES}/{name}/{MANIFEST}"
+        for name, place in folders.items()
+        if manifest_hash(manifest_content(place)) != saved.modules.get(name)
+    ]
+    if content_hash({key: value for key, value in said.items() if key != "sha256"}) != saved.sha256:
+        differs.append(f"the content of {FILE}")
+    differs += [name for name, own in saved.files.items() if not same_file(folder, name, own)]
+    judge(folder, differs)
 
 
 def own_names(composition: Composition, folders: Mapping[str, Path]) -> dict[str, str]:

@@ -13,11 +13,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_json, write_text
 from xadapt.heads.head import Head
 from xadapt.hub import configs, layouts
 from xadapt.hub.card import card
+from xadapt.hub.head_files import FILE as HEAD
 from xadapt.hub.head_files import spec_of, write_adapters_head, write_head
+from xadapt.hub.integrity import CARD, seal
 from xadapt.hub.manifest import (
     LOADERS,
     Loader,
@@ -32,6 +35,7 @@ from xadapt.modules import bottleneck, lora
 from xadapt.modules.storage import options_of, save_module
 
 MODULE = "module.safetensors"
+CONTROLS, SHUFFLED = "controls", "shuffled"
 CONFIG = "adapter_config.json"
 TOLERANCE = 1e-5
 # What stands on another library's files goes when those go.
@@ -87,6 +91,7 @@ def write_folder(
     verify: Verify,
     replace: bool = False,
     head: Head | None = None,
+    controls: Mapping[str, nn.Module] | None = None,
 ) -> Manifest:
     """Write a module's folder, whole or not at all, with every library it can be opened by.
 
@@ -103,15 +108,21 @@ def write_folder(
             between the hidden states it computes and xadapt's, both in fp32.
         replace: Put the folder in the place of one that is there.
         head: The task head that was trained beside the module.
+        controls: Modules trained as controls, by name; they stand under ``controls/``.
 
     Returns:
-        The manifest as written.
+        The manifest as written, with the hashes of all files.
 
     Raises:
-        UserError: The folder is not empty or can't be written.
+        UserError: If a value is not finite, the folder is not empty, or it can't be written.
     """
+    kept = {f"{CONTROLS}/{name}.safetensors": one for name, one in (controls or {}).items()}
+    _require_finite(module, head, *kept.values())
     with atomic_folder(path, replace=replace) as folder:
         save_module(folder / MODULE, module)
+        for name, control in kept.items():
+            (folder / CONTROLS).mkdir(exist_ok=True)
+            save_module(folder / name, control)
         draft = _Draft(folder)
         _lay_out(draft, module, encoder, manifest)
         if head is not None:
@@ -126,9 +137,21 @@ def write_folder(
                 "software": manifest.software or software_versions(),
             }
         )
+        write_text(folder / CARD, card(manifest))
+        own = [MODULE, *kept, *([HEAD] if head is not None else [])]
+        manifest = seal(folder, manifest, own)
         save_manifest(folder, manifest)
-        write_text(folder / "README.md", card(manifest))
     return manifest
+
+
+def _require_finite(*parts: nn.Module | None) -> None:
+    for part in parts:
+        for name, value in part.state_dict().items() if part is not None else ():
+            if not torch.isfinite(value).all():
+                raise UserError(
+                    f"the tensor {name!r} holds values that are not finite: nothing is written",
+                    todo="Use smaller weights or a lower learning rate",
+                )
 
 
 def _add_head(draft: _Draft, head: Head) -> None:

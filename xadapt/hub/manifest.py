@@ -24,8 +24,10 @@ from torch import nn
 
 from xadapt.core.errors import UserError
 from xadapt.core.files import write_text
+from xadapt.core.strict_parsing import parse_json
 from xadapt.functional.tag_scheme import Scheme
 from xadapt.heads.head import SCHEMED, HeadCard
+from xadapt.hub.hashes import Integrity, Sha256
 from xadapt.languages.tags import normalise
 
 FILE = "xadapt.json"
@@ -87,7 +89,6 @@ Plain = Annotated[dict[str, Any], BeforeValidator(without_local_paths), AfterVal
 Name = Annotated[str, AfterValidator(_name)]
 HubId = Annotated[str, AfterValidator(_hub_id)]
 Tag = Annotated[str, AfterValidator(normalise)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, BeforeValidator(without_local_paths)]
 
 
@@ -201,10 +202,10 @@ class Manifest(Strict):
     """All of ``xadapt.json``. Paths on this machine never enter it: they are cut to a name.
 
     ``composition`` is what a module was made of, ``trained_inside`` what it was trained in, over
-    ``self`` and its parents.
+    ``self`` and its parents. Version 1 of the schema has no ``integrity``.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 1
     name: Name
     base: Base
     module: ModuleSpec
@@ -226,6 +227,13 @@ class Manifest(Strict):
     software: dict[str, str] = {}
     created: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     licence: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")] | None = None
+    integrity: Integrity | None = None
+
+    @model_validator(mode="after")
+    def _has_what_its_version_has(self) -> Manifest:
+        if (self.schema_version == 2) != (self.integrity is not None):
+            raise ValueError("version 2 of the schema has integrity, and version 1 has none")
+        return self
 
 
 def build_manifest(**fields: Any) -> Manifest:
@@ -246,15 +254,25 @@ def save_manifest(folder: Path | str, manifest: Manifest) -> None:
 
 
 def parse_manifest(raw: bytes, *, where: str = FILE) -> Manifest:
-    """A manifest from the bytes of its file.
+    """A manifest from the bytes of its file; its hashes are not compared with anything.
 
     Raises:
         UserError: They are too many, no JSON, or no manifest.
     """
+    return parse_with_content(raw, where=where)[0]
+
+
+def parse_with_content(raw: bytes, *, where: str = FILE) -> tuple[Manifest, dict[str, Any]]:
+    """A manifest from the bytes of its file, and their JSON as it stands there.
+
+    Raises:
+        UserError: As for `parse_manifest`.
+    """
     if len(raw) > MAX_BYTES:
         raise UserError(f"the manifest is larger than {MAX_BYTES >> 20} MiB", where=where)
+    said = parse_json(raw, where=where)  # pydantic takes the last of two equal keys
     try:
-        return Manifest.model_validate_json(raw)
+        return Manifest.model_validate_json(raw), said
     except ValidationError as error:
         raise UserError(f"this is no manifest: {_faults(error)}", where=where) from None
     except (ValueError, RecursionError) as error:

@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-import json
-import struct
 from pathlib import Path
+from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from pydantic import ValidationError
+from torch import Tensor, nn
 
 from xadapt.core.errors import UserError
+from xadapt.core.strict_parsing import read_bytes
 from xadapt.heads.head import Head, build_head
-from xadapt.hub.folder import MODULE
+from xadapt.hub.folder import CONTROLS, MODULE
 from xadapt.hub.head_files import FILE as HEAD
-from xadapt.hub.manifest import FILE, MAX_BYTES, HeadSpec, Manifest, parse_manifest
-from xadapt.modules.storage import read_module
-
-MAX_HEADER = 16 * 2**20
-MAX_MODULE = 8 * 2**30
+from xadapt.hub.integrity import check_file, check_folder
+from xadapt.hub.manifest import FILE, MAX_BYTES, HeadSpec, Manifest, parse_with_content
+from xadapt.hub.safe_paths import file_inside, has_file, is_folder
+from xadapt.modules.effects import Geometry
+from xadapt.modules.storage import fit, fitted, module_in, read_tensors
 
 
 def open_folder(path: Path | str) -> tuple[Manifest, dict[str, Tensor]]:
-    """The manifest and the tensors of a module's folder.
+    """The manifest and the tensors of a module's folder, if it is what was published.
 
-    Only ``xadapt.json`` and ``module.safetensors`` are read; pickled files never are.
+    ``xadapt.json`` and ``module.safetensors`` are read; all other files are only hashed, pickled
+    ones too. A folder that was written before xadapt kept hashes gives a notice.
 
     Raises:
-        UserError: The folder or a file is absent, malformed, too large, or leads elsewhere.
+        UserError: The folder or a file is absent, malformed, too large, or leads elsewhere, or
+            differs from what was published (see `xadapt.hub.integrity`).
     """
-    folder = Path(path)
-    if not folder.is_dir():
-        raise UserError(
-            "there is no such module folder", where=str(path), todo="Name one that xadapt wrote"
-        )
-    manifest = read_manifest(folder)
-    file = _inside(folder, MODULE)
-    _check_header(file, "options")
-    tensors, kind, options = read_module(file)
+    folder = _folder(path)
+    manifest, said = _read_manifest(folder)
+    file = read_tensors(file_inside(folder, MODULE), "options")
+    check_folder(folder, manifest, said, {MODULE: file.raw})
+    tensors, kind, options = module_in(file)
     if kind != manifest.module.kind or options != manifest.module.options:
         raise UserError(
             f"{FILE} and {MODULE} speak of different modules",
@@ -55,84 +53,98 @@ def open_head(path: Path | str, spec: HeadSpec, width: int) -> Head:
         width: Features of the base's states.
 
     Raises:
-        UserError: The file is absent, malformed or leads elsewhere, speaks of another head, or
-            does not fit the base.
+        UserError: The file is absent, malformed or leads elsewhere, speaks of another head, does
+            not fit the base, or differs from what was published.
     """
-    file = _inside(Path(path), HEAD)
-    _check_header(file, "head")
-    head = build_head(
-        spec.task,
-        spec.labels,
-        width,
-        spec.scheme or "bio",
-        spec.sizes,  # type: ignore[arg-type]
-        spec.scale,
-    )
-    own = head.state_dict()
+    folder = _folder(path)
+    where = file_inside(folder, HEAD)
+    file = read_tensors(where, "head")
+    check_file(folder, read_manifest(folder).integrity, HEAD, file.raw)
     try:
-        with safe_open(str(file), framework="pt") as opened:
-            said = HeadSpec.model_validate_json((opened.metadata() or {})["head"])
-            tensors = {name: opened.get_tensor(name) for name in own}
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
-        raise UserError(f"this is no task head of xadapt ({error})", where=str(file)) from None
-    fits = all(tensors[n].shape == own[n].shape and tensors[n].isfinite().all() for n in own)
-    if said != spec.model_copy(update={"card": None}) or not fits:
-        raise UserError("the head does not fit its manifest or the base", where=str(file))
-    head.load_state_dict(tensors)
+        said = HeadSpec.model_validate_json(file.metadata["head"])
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise UserError(f"this is no task head of xadapt ({reason})", where=str(where)) from None
+    if said != spec.model_copy(update={"card": None}):
+        raise UserError("the head does not fit its manifest", where=str(where))
+
+    def make() -> nn.Module:
+        return build_head(
+            spec.task,
+            spec.labels,
+            width,
+            spec.scheme or "bio",
+            spec.sizes,  # type: ignore[arg-type]
+            spec.scale,
+        )
+
+    head = fit(make, file.tensors, str(where))
+    assert isinstance(head, Head)
     head.card = spec.card
     return head.eval()
 
 
+def open_control(path: Path | str, name: str, geometry: Geometry) -> nn.Module | None:
+    """The module that was trained as a control beside a module; ``None`` where there is none.
+
+    Args:
+        path: The module's folder.
+        name: The control's name, such as ``shuffled``.
+        geometry: Shapes of the encoder.
+
+    Raises:
+        UserError: It is malformed, leads elsewhere, does not fit the encoder, or differs from what
+            was published.
+    """
+    inner = f"{CONTROLS}/{name}.safetensors"
+    folder = _folder(path)
+    if not has_file(folder, inner):
+        return None
+    where = file_inside(folder, inner)
+    file = read_tensors(where, "options")
+    check_file(folder, read_manifest(folder).integrity, inner, file.raw)
+    return fitted(*module_in(file), geometry, str(where))
+
+
 def read_manifest(folder: Path | str) -> Manifest:
-    """The manifest of a module's folder alone.
+    """The manifest of a module's folder alone, which nothing was compared with.
 
     Raises:
         UserError: It is absent, malformed or too large.
     """
-    file = _inside(Path(folder), FILE)
-    try:
-        with file.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise UserError(f"can't read ({error.strerror})", where=str(file)) from None
-    return parse_manifest(raw, where=str(file))
+    return _read_manifest(Path(folder))[0]
 
 
-def _inside(folder: Path, name: str) -> Path:
-    """The file of that name; a link may only lead into the blobs of the Hub's own cache."""
-    file = folder / name
-    if not file.is_file():
-        raise UserError(f"the folder has no file {name}", where=str(folder))
-    home = folder.resolve()
-    real = file.resolve()
-    cached = home.parent.name == "snapshots" and real.parent == home.parents[1] / "blobs"
-    if real != home / name and not cached:
-        raise UserError("a link that leaves the folder is not followed", where=str(file))
-    return file
+def require_module(path: Path | str) -> Manifest:
+    """Refuse what is no module's folder, quickly: its manifest is read, and its tensors are there.
 
-
-def _check_header(file: Path, key: str) -> None:
-    """Refuse a safetensors file whose sizes don't add up, before a library takes memory for it.
-
-    The format: 8 bytes, the little-endian length of a JSON header, the header, the data. Ours has
-    a JSON object under one key of the header's metadata.
+    Raises:
+        UserError: The folder or a file is absent, malformed or leads elsewhere.
     """
-    try:
-        size = file.stat().st_size
-        with file.open("rb") as stream:
-            length = struct.unpack("<Q", stream.read(8))[0]
-            if size > MAX_MODULE or length > min(MAX_HEADER, size - 8):
-                raise ValueError("sizes don't add up")
-            header = json.loads(stream.read(length))
-        if not isinstance(header, dict):
-            raise ValueError("the header is no object")
-        _check_metadata(header.get("__metadata__"), key)
-    except (OSError, ValueError, RecursionError, struct.error) as error:
-        raise UserError(f"this is no whole safetensors file ({error})", where=str(file)) from None
+    folder = _folder(path)
+    manifest = read_manifest(folder)
+    file_inside(folder, MODULE)
+    return manifest
 
 
-def _check_metadata(metadata: object, key: str) -> None:
-    if not isinstance(metadata, dict) or not isinstance(metadata.get(key), str):
-        raise ValueError(f"its {key} is missing")
-    if not isinstance(json.loads(metadata[key]), dict):
-        raise ValueError(f"its {key} is no object")
+def manifest_content(folder: Path | str) -> dict[str, Any]:
+    """The JSON of a folder's manifest, as it stands there.
+
+    Raises:
+        UserError: As for `read_manifest`.
+    """
+    return _read_manifest(Path(folder))[1]
+
+
+def _read_manifest(folder: Path) -> tuple[Manifest, dict[str, Any]]:
+    file = file_inside(folder, FILE)
+    return parse_with_content(read_bytes(file, MAX_BYTES), where=str(file))
+
+
+def _folder(path: Path | str) -> Path:
+    folder = Path(path)
+    if not is_folder(folder):
+        raise UserError(
+            "there is no such module folder", where=str(path), todo="Name one that xadapt wrote"
+        )
+    return folder

@@ -18,6 +18,7 @@ from xadapt.composition.by_language import for_all, opened
 from xadapt.composition.text import parse, show
 from xadapt.composition.values import ARROW, ByLanguage, Composition, names
 from xadapt.core.errors import UserError
+from xadapt.hub.integrity import allowing_modified
 from xadapt.inference.composed_rows import ComposedRows, RowActivations
 from xadapt.inference.fallback_language import Relatives, relatives_of
 from xadapt.inference.locate import locate
@@ -69,6 +70,7 @@ class Adapted:
         compose: str | Composition = None,
         dtype: str = "auto",
         device: str = "auto",
+        allow_modified: bool = False,
     ) -> Adapted:
         """Load a base and published modules, each for the languages its manifest names.
 
@@ -82,13 +84,15 @@ class Adapted:
                 itself a folder; ``lang:TAG`` is the one module for that language.
             dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+            allow_modified: Load folders that are not what was published, with a notice.
 
         Raises:
-            UserError: A folder is no module, or belongs to another base, or it is not clear
-                which module is for a language.
+            UserError: A folder is no module, or not what was published, or belongs to another
+                base, or it is not clear which module is for a language.
         """
-        composition, places = locate(folders, compose)
-        adapted = cls.open(base, composition, places, dtype=dtype, device=device)
+        with allowing_modified(allow_modified):
+            composition, places = locate(folders, compose)
+            adapted = cls.open(base, composition, places, dtype=dtype, device=device)
         if compose is None:
             adapted.relatives = relatives_of(composition, places.values())
             adapted._follows = composition is None or isinstance(composition, ByLanguage)
@@ -126,7 +130,9 @@ class Adapted:
         other.composition = other._known(value)
         return other
 
-    def add(self, name: str, module: nn.Module | str | Path) -> None:
+    def add(
+        self, name: str, module: nn.Module | str | Path, *, allow_modified: bool = False
+    ) -> None:
         """Load one more module; those that are there stay as they are.
 
         Where nothing but the modules says which languages they are for, this one is for those of
@@ -135,10 +141,11 @@ class Adapted:
         Args:
             name: A name that no other has.
             module: A module, or the folder of one trained on this base.
+            allow_modified: Load a folder that is not what was published, with a notice.
 
         Raises:
-            UserError: The name is taken, the folder is no module of this base, or there is one
-                for its language.
+            UserError: The name is taken, the folder is no module of this base or not what was
+                published, or there is one for its language.
         """
         if name in self.modules or name in ("", ARROW):
             taken = f"there is a module named {name!r} already" if name in self.modules else ""
@@ -147,7 +154,8 @@ class Adapted:
             )
         tags, relatives = [name], self.relatives
         if not isinstance(module, nn.Module):
-            module, manifest = open_module(str(module), self.encoder)
+            with allowing_modified(allow_modified):
+                module, manifest = open_module(str(module), self.encoder)
             tags, relatives = manifest.languages, relatives.and_(manifest)
         composition = self.composition
         if self._follows:
@@ -223,14 +231,16 @@ class Adapted:
             ``(n, dim)``, fp32, the same as if each composition had been run apart.
 
         Raises:
-            UserError: The lists differ in length, or languages are needed and not given.
+            UserError: The lists differ in length, languages are needed and not given, or a vector
+                is not finite; the composition that made it is named.
         """
         if cache is None:
             cache = cache_within(self, texts, compositions)
         rows = self.acting(len(texts), languages, compositions, cache)
-        vectors = encode(
-            self.encoder, texts, batch_tokens=batch_tokens, rows=rows, progress=progress
-        )
+        with rows.named():
+            vectors = encode(
+                self.encoder, texts, batch_tokens=batch_tokens, rows=rows, progress=progress
+            )
         return vectors.numpy()
 
     def acting(

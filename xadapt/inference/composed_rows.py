@@ -7,12 +7,12 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self
 
 from torch import nn
 
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.finite import naming
 from xadapt.composition.composed import Composed
 from xadapt.composition.text import show
 from xadapt.composition.values import Composition
@@ -46,6 +46,7 @@ class RowActivations:
 
     Args:
         acts: What acts on each row of the call.
+        chosen: The composition of each row, for errors.
         cache: States that the forwards may begin at.
         inside: The update in the base's weights, if it is what acts on all rows.
     """
@@ -53,10 +54,11 @@ class RowActivations:
     def __init__(
         self,
         acts: Sequence[ActiveAdapter | None],
+        chosen: Sequence[Composition],
         cache: Kept | None = None,
         inside: Merged | None = None,
     ) -> None:
-        self._acts, self._cache, self._inside = acts, cache, inside
+        self._acts, self._chosen, self._cache, self._inside = acts, chosen, cache, inside
 
     def __call__(self, chunk: list[int]) -> Activation:
         """What acts in the forward of some rows.
@@ -68,12 +70,16 @@ class RowActivations:
             return self._inside.activation(self._cache)
         return Activation.by_row([self._acts[position] for position in chunk], cache=self._cache)
 
-    def __enter__(self) -> Self:
-        """Itself; nothing is switched on, so a block needs no end."""
-        return self
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Name the compositions in an error about values inside the block that are not finite."""
 
-    def __exit__(self, *error: object) -> None:
-        """Nothing to undo."""
+        def name(wrong: list[int]) -> str:
+            own = dict.fromkeys(self._chosen[row] for row in wrong)
+            return ", ".join("the bare base" if one is None else show(one) for one in own)
+
+        with naming(name):
+            yield
 
 
 class ComposedRows:
@@ -114,11 +120,11 @@ class ComposedRows:
         inside = merged_in(self.encoder)
         if inside is not None:
             _require_merged(inside, chosen, modules)
-            return RowActivations([None] * len(chosen), cache, inside)
+            return RowActivations([None] * len(chosen), chosen, cache, inside)
         made: dict[Composition, ActiveAdapter] = {
             own: self.make(own, modules).adapter for own in dict.fromkeys(chosen) if own is not None
         }
-        return RowActivations([made.get(own) for own in chosen], cache)
+        return RowActivations([made.get(own) for own in chosen], chosen, cache)
 
     def make(self, composition: Composition, modules: Mapping[str, nn.Module]) -> _Made:
         """A composition made ready, the kept one if it still is what it would be.

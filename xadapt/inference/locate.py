@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from xadapt.composition.text import parse
-from xadapt.composition.values import ARROW, ByLanguage, Composition, names, replaced
+from xadapt.composition.values import ARROW, ByLanguage, Composition, names, replaced, require_few
 from xadapt.core.errors import UserError
 from xadapt.hub.composition_file import open_composition
-from xadapt.hub.opening import open_folder
+from xadapt.hub.opening import require_module
+from xadapt.hub.safe_paths import is_folder
 from xadapt.languages.match import find_same
 from xadapt.languages.tags import normalise
 
@@ -42,13 +43,16 @@ def locate(
     for name, folder in _named(composition, places, given).items():
         saved = open_composition(folder)
         if saved is None:
-            open_folder(folder)
+            require_module(folder)
             places[name] = folder
             continue
         paths = {own: str(path) for own, path in saved[1].items()}
         inner[name] = replaced(saved[0], dict(paths))
         places.update({path: path for path in paths.values()})
-    composition = replaced(composition, inner)
+    try:
+        composition = require_few(replaced(composition, inner)) if inner else composition
+    except ValueError as error:
+        raise UserError(str(error), where="composition") from None
     return composition, {name: places[name] for name in names(composition) if name not in given}
 
 
@@ -66,7 +70,7 @@ def _places(folders: Sequence[str]) -> dict[str, str]:
     """Folders by name; one without a name is named by its path."""
     places: dict[str, str] = {}
     for given in folders:
-        name, _, folder = (given, "", given) if Path(given).is_dir() else given.partition("=")
+        name, _, folder = (given, "", given) if is_folder(given) else given.partition("=")
         if name in places:
             raise UserError(f"two modules are named {name!r}", where=given)
         places[name] = folder or name
@@ -77,7 +81,7 @@ def _by_manifests(places: Mapping[str, str]) -> Composition:
     """Each module for the languages its manifest names."""
     owners: dict[str, str] = {}
     for name, folder in places.items():
-        for tag in open_folder(folder)[0].languages:
+        for tag in require_module(folder).languages:
             if tag in owners:
                 raise UserError(
                     f"two modules are for language {tag!r}, this one and {places[owners[tag]]}",
@@ -105,7 +109,7 @@ def _named(
 
 
 def _for_tag(tag: str, places: Mapping[str, str]) -> str:
-    fits = [f for f in places.values() if find_same(tag, open_folder(f)[0].languages)]
+    fits = [f for f in places.values() if find_same(tag, require_module(f).languages)]
     if len(fits) != 1:
         raise UserError(
             f"{'no module is' if not fits else 'several modules are'} for language {tag!r}",

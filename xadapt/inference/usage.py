@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from xadapt.backbones.encoder.encode import token_states
+from xadapt.backbones.finite import naming
 from xadapt.composition.by_language import for_language
 from xadapt.composition.composed import Composed
 from xadapt.composition.text import show
@@ -101,7 +102,7 @@ def _watched(
         route.watch = own.add
         names[id(route.router)] = _names(route, whole)
     rows = Activation.of(ActiveAdapter(encoder, whole))
-    with torch.inference_mode():
+    with naming(show(composition)), torch.inference_mode():
         for chunk, _ in token_states(encoder, encoder.tokenize(texts), rows=rows):
             progress(len(chunk))
     cells: dict[tuple[str, tuple[str, ...]], list[Cell]] = {}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from xadapt.modules.effects import Effect, Geometry, ModuleOptions, Place, uniform
@@ -30,6 +30,12 @@ class FusionOptions(ModuleOptions):
     value: bool = True
     temperature: PositiveFloat = 1.0
     penalty: NonNegativeFloat = 0.01
+
+    @model_validator(mode="after")
+    def _names_sites_once(self) -> Self:
+        if len(set(self.sites)) < len(self.sites):
+            raise ValueError("a site is named twice in sites")
+        return self
 
 
 class Fusion(nn.Module):

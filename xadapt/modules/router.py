@@ -43,6 +43,8 @@ class RouterOptions(ModuleOptions):
     def _keeps_some(self) -> Self:
         if self.top_k is not None and self.top_k > self.experts:
             raise ValueError("top_k can't be more than experts")
+        if len(set(self.sites)) < len(self.sites):
+            raise ValueError("a site is named twice in sites")
         return self
 
 

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from xadapt.core import registry
 from xadapt.core.errors import UserError
+from xadapt.core.strict_parsing import parse_json
 from xadapt.modules.effects import Geometry, ModuleOptions
+
+MAX_FILE = 8 * 2**30
+MAX_HEADER = 4 * 2**20
+MAX_TENSORS = 20_000
+"""A LoRA on every linear of 24 layers has 336 tensors."""
+
+_MALFORMED = (KeyError, ValueError, AttributeError, TypeError, RuntimeError, SafetensorError)
 
 
 def save_module(path: Path | str, module: nn.Module) -> None:
@@ -30,7 +43,7 @@ def load_module(path: Path | str, geometry: Geometry) -> nn.Module:
     Raises:
         UserError: The file is unreadable, of an unknown kind, or does not fit the encoder.
     """
-    return fitted(*read_module(path), geometry, str(path))
+    return fitted(*module_in(read_tensors(path, "options")), geometry, str(path))
 
 
 def fitted(
@@ -41,27 +54,95 @@ def fitted(
     Raises:
         UserError: The kind is unknown, or it does not fit the encoder.
     """
-    module = build(kind, options, geometry, where=where)
+    return fit(lambda: build(kind, options, geometry, where=where), tensors, where)
+
+
+def fit(make: Callable[[], nn.Module], tensors: dict[str, Tensor], where: str = "") -> nn.Module:
+    """Build a module whose values are those of a file.
+
+    It is first built without memory, so that what options ask for is compared with what the file
+    holds before anything is allocated.
+
+    Args:
+        make: Builds the module.
+        tensors: What the file holds; the module takes copies.
+        where: The file's name, for faults.
+
+    Raises:
+        UserError: If the module has other tensors, shapes or dtypes than the file, or a value is
+            not finite.
+    """
+    try:
+        with torch.device("meta"), _Budget(tensors):
+            module = make()
+    except (_BudgetError, RuntimeError, OverflowError, TypeError, MemoryError) as error:
+        reason = str(error) if isinstance(error, _BudgetError) else "its sizes can't be"
+        raise UserError(f"the module does not fit this base: {reason}", where=where) from None
     _require_same_shapes(module, tensors, where)
-    module.load_state_dict(tensors)
+    values = {name: value.clone() for name, value in tensors.items()}
+    module.load_state_dict(values, assign=True)
+    if _has_unset(module):  # something that is computed when it is built and not in the file
+        module = make()
+        module.load_state_dict(values)
     return module
 
 
-def read_module(path: Path | str) -> tuple[dict[str, Tensor], str, dict]:
-    """The tensors, the kind and the options in a module's file, unchecked against any encoder.
+@dataclass(frozen=True)
+class TensorFile:
+    """A safetensors file, read.
+
+    Attributes:
+        raw: Its bytes.
+        tensors: By name.
+        metadata: Of its header.
+        said: The JSON object under the one key of the metadata that was asked for.
+    """
+
+    raw: bytes
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+    said: dict[str, Any]
+
+
+def read_tensors(path: Path | str, key: str) -> TensorFile:
+    """Read a safetensors file of ours, unchecked against any encoder.
+
+    The format: 8 bytes, the little-endian length of a JSON header, the header, the data. The sizes
+    are checked before a library takes memory for them.
+
+    Args:
+        path: The file.
+        key: Where in the header's metadata the description is, a JSON object.
 
     Raises:
-        UserError: The file is unreadable.
+        UserError: If it is no such file, or holds too much: more than `MAX_TENSORS` tensors, or
+            more than `MAX_HEADER` bytes of header.
     """
+    path = Path(path)
     try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        options = json.loads(metadata["options"])
-        kind = metadata.get("kind") or options.pop("kind")
-        return tensors, str(kind), options
-    except (SafetensorError, OSError, KeyError, ValueError, AttributeError, TypeError) as error:
-        raise UserError(f"this is no module of xadapt ({error})", where=str(path)) from None
+        size = path.stat().st_size
+        if size > MAX_FILE:
+            raise ValueError("it is too large")
+        raw = path.read_bytes()
+        header = _header(raw, str(path))
+        metadata = header.pop("__metadata__", None)
+        if not isinstance(metadata, dict) or not isinstance(metadata.get(key), str):
+            raise ValueError(f"its {key} is missing")
+        said = parse_json(metadata[key], where=str(path))
+        if not isinstance(said, dict):
+            raise ValueError(f"its {key} is no object")
+        return TensorFile(raw, load(raw), metadata, said)
+    except (OSError, struct.error, *_MALFORMED) as error:
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
+        what = {"options": "module", "head": "task head"}.get(key, "file")
+        raise UserError(f"this is no {what} of xadapt ({reason})", where=str(path)) from None
+
+
+def module_in(file: TensorFile) -> tuple[dict[str, Tensor], str, dict[str, Any]]:
+    """The tensors, the kind and the options in a module's file."""
+    options = dict(file.said)
+    kind = file.metadata.get("kind") or options.pop("kind", "")
+    return file.tensors, str(kind), options
 
 
 def build(
@@ -95,6 +176,70 @@ def parameter_count(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
+def _header(raw: bytes, where: str) -> dict[str, Any]:
+    length = struct.unpack("<Q", raw[:8])[0]
+    if length > min(MAX_HEADER, len(raw) - 8):
+        raise ValueError("sizes don't add up")
+    header = parse_json(raw[8 : 8 + length], where=where)
+    if not isinstance(header, dict):
+        raise ValueError("the header is no object")
+    count = len(header) - ("__metadata__" in header)
+    if count > MAX_TENSORS:
+        raise ValueError(f"it holds {count} tensors, and {MAX_TENSORS} are allowed")
+    return header
+
+
+def _finite(value: Tensor) -> bool:
+    return not value.numel() or all(torch.isfinite(end) for end in value.aminmax())
+
+
+_FILLS = (Tensor.uniform_, Tensor.normal_, Tensor.zero_)
+"""What does nothing without memory, and takes its time there."""
+
+
+class _BudgetError(Exception):
+    """A module asks for more than its file holds."""
+
+
+class _Budget(TorchFunctionMode):
+    """Counts the tensors that are made inside the block, and their values.
+
+    Twice as many as the file holds are let through, and some more: a module may make a tensor to
+    put another in its place.
+
+    Args:
+        tensors: What the file holds.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.count, self.values = len(tensors), sum(value.numel() for value in tensors.values())
+        self.made = self.used = 0
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in _FILLS and args[0].is_meta:
+            return args[0]
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor) and not any(isinstance(a, Tensor) for a in args):
+            self.made += 1
+            self.used += result.numel()
+            if self.made > 2 * self.count + 16 or self.used > 2 * self.values + 2**16:
+                raise _BudgetError(
+                    f"its options ask for more here than the {self.count} tensors of "
+                    f"{self.values} values in the file"
+                )
+        return result
+
+
+def _has_unset(module: nn.Module) -> bool:
+    """Whether some tensor of a module has no memory yet."""
+    own = [value for part in module.modules() for value in vars(part).values()]
+    every = [*module.parameters(), *module.buffers(), *(v for v in own if isinstance(v, Tensor))]
+    return any(value.is_meta for value in every)
+
+
 def _require_same_shapes(module: nn.Module, tensors: dict[str, Tensor], where: str) -> None:
     own = {k: tuple(v.shape) for k, v in module.state_dict().items()}
     given = {k: tuple(v.shape) for k, v in tensors.items()}
@@ -107,5 +252,10 @@ def _require_same_shapes(module: nn.Module, tensors: dict[str, Tensor], where: s
             where=where,
             todo="Load it on the base it was trained on",
         )
-    if not all(torch.isfinite(v).all() for v in tensors.values()):
+    other = sorted(k for k, v in module.state_dict().items() if v.dtype != tensors[k].dtype)
+    if other:
+        raise UserError(
+            f"tensor {other[0]!r} is {tensors[other[0]].dtype} in the file", where=where
+        )
+    if not all(map(_finite, tensors.values())):
         raise UserError("the module holds values that are not finite", where=where)

@@ -12,11 +12,10 @@ from torch import nn
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import Recipe
-from xadapt.core.files import atomic_file
 from xadapt.data.loading.records import Share, Source
 from xadapt.data.records import ParallelPair
 from xadapt.heads.head import Head
-from xadapt.hub.folder import write_folder
+from xadapt.hub.folder import SHUFFLED, write_folder
 from xadapt.hub.manifest import (
     Data,
     Manifest,
@@ -25,7 +24,7 @@ from xadapt.hub.manifest import (
     without_local_paths,
 )
 from xadapt.languages import tags as languages
-from xadapt.modules.storage import options_of, save_module
+from xadapt.modules.storage import options_of
 from xadapt.pipelines import run_folder as out_folder
 from xadapt.pipelines.training_composition import Inside
 
@@ -124,11 +123,15 @@ def publish(
     checks = verify(base, module.to("cpu"), VERIFY_TEXTS)
     ready = out / out_folder.STATE / out_folder.READY
     manifest = write_folder(
-        ready, module, encoder, manifest, verify=checks, replace=True, head=head
+        ready,
+        module,
+        encoder,
+        manifest,
+        verify=checks,
+        replace=True,
+        head=head,
+        controls={} if twin is None else {SHUFFLED: twin.to("cpu")},
     )
-    if twin is not None:
-        with atomic_file(out / "controls" / "shuffled.safetensors") as temporary:
-            save_module(temporary, twin.to("cpu"))
     out_folder.settle(out)
     return manifest
 

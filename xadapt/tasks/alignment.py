@@ -20,19 +20,21 @@ from xadapt.backbones.cache.prefix_states import MEMORY_BYTES, PrefixStates
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.finite import naming
 from xadapt.composition.by_language import for_language
 from xadapt.composition.composed import Composed
 from xadapt.core.errors import UserError
 from xadapt.evaluation.comparison import Result
 from xadapt.evaluation.systems import DIRECTIONS, Direction, Side, System
 from xadapt.evaluation.tfidf import NAME as TFIDF
-from xadapt.hub.opening import open_folder
+from xadapt.hub.folder import SHUFFLED as SHUFFLED_FILE
+from xadapt.hub.opening import open_control
+from xadapt.hub.opening import require_module as manifest_of
 from xadapt.inference.locate import locate
 from xadapt.inference.open_module import open_module
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.injection.attachment import geometry
 from xadapt.languages import tags as languages
-from xadapt.modules.storage import load_module
 from xadapt.tasks.protocol import RESAMPLES, Request, Task
 
 BASE = "frozen base"
@@ -84,7 +86,8 @@ class AlignmentEvaluator:
 
     def bare(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of the frozen base, ``(n, dim)``."""
-        return self.frozen.get(texts, self._shared()).cpu().numpy()
+        with naming("the frozen base"):
+            return self.frozen.get(texts, self._shared()).cpu().numpy()
 
     def through(self, module: nn.Module) -> Side:
         """A side whose texts go through a module; the same one each time it is asked for."""
@@ -239,16 +242,16 @@ class AlignmentTask(Task):
         baseline = None
         if request.baseline is not None:
             baseline = open_composed(request.modules, request.baseline, encoder, tag)
-        evaluator = AlignmentEvaluator(encoder)
-        return self.compare_modules(
-            evaluator,
-            rows,
-            module,
-            shuffled,
-            baseline,
-            controls=request.controls,
-            **settings,
-        )
+        with naming(request.compose or ", ".join(request.modules) or request.base):
+            return self.compare_modules(
+                AlignmentEvaluator(encoder),
+                rows,
+                module,
+                shuffled,
+                baseline,
+                controls=request.controls,
+                **settings,
+            )
 
     def legend(self, result: Result) -> str:
         """What the names of systems in a table mean."""
@@ -282,7 +285,7 @@ def language_of(lang: str | None, modules: Sequence[str | Path] = ()) -> str:
     if not modules:
         raise UserError("the language of the texts is not known", todo=todo)
     _, places = locate(list(map(str, modules)))
-    known = list(dict.fromkeys(t for f in places.values() for t in open_folder(f)[0].languages))
+    known = list(dict.fromkeys(t for f in places.values() for t in manifest_of(f).languages))
     if len(known) != 1:
         raise UserError(
             f"the module is for {', '.join(known)}",
@@ -317,14 +320,14 @@ def open_module_and_control(
         return open_composed(request.modules, request.compose, encoder, tag), None
     [folder] = places.values()
     module, _ = open_module(folder, encoder)
-    file = Path(folder) / "controls" / "shuffled.safetensors"
-    if request.controls and file.exists():
-        return module, load_module(file, geometry(encoder))
-    if request.controls:
+    if not request.controls:
+        return module, None
+    control = open_control(folder, SHUFFLED_FILE, geometry(encoder))
+    if control is None:
         request.report(
             "this module has no shuffled-pairs control; train it with --controls to make one"
         )
-    return module, None
+    return module, control
 
 
 def open_composed(

@@ -49,7 +49,8 @@ class Classifier(Predictor):
             UserError: As for `Adapted.encode`.
         """
         rows = self.adapted.acting(len(texts), languages, compositions, cache)
-        return classes(self.adapted.encoder, self.head, texts, rows)
+        with rows.named():
+            return classes(self.adapted.encoder, self.head, texts, rows)
 
 
 def classes(

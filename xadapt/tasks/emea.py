@@ -12,6 +12,7 @@ from torch import Tensor
 from xadapt.backbones.cache.prefix_states import shared_states
 from xadapt.backbones.encoder.encode import chunks, forward
 from xadapt.backbones.encoder.words import Words, tokenize_words
+from xadapt.backbones.finite import require_finite
 from xadapt.composition.by_language import choices
 from xadapt.composition.composed import Composed
 from xadapt.composition.values import Composition, Route, all_parts
@@ -63,6 +64,7 @@ def emea(
         own = [rows[position] for position in chunk]
         logs = _settled(tagger, ensemble, adapter, own, steps, rate)
         for position, row, each in zip(chunk, own, logs, strict=True):
+            require_finite(torch.from_numpy(each).unsqueeze(0), [position], "scores")
             found[position][row.known] = each
     return [decode(each, tagger.head.labels, tagger.head.scheme) for each in found]
 

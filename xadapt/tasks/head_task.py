@@ -151,15 +151,12 @@ class HeadTask(Task):
     ) -> dict[str, Any]:
         """Predict by several predictors on one base, which share the layers below their modules."""
         cache = shared_cache(*(one.adapted for one in predictors.values()))
-        return {
-            name: self.predict(
-                one.adapted.encoder,
-                one.head,
-                rows,
-                one.adapted.acting(len(rows), languages, cache=cache),
-            )
-            for name, one in predictors.items()
-        }
+        found = {}
+        for name, one in predictors.items():
+            active = one.adapted.acting(len(rows), languages, cache=cache)
+            with active.named():
+                found[name] = self.predict(one.adapted.encoder, one.head, rows, active)
+        return found
 
     def scores(
         self, trainer: Trainer, dev: Sequence[Any], cache: Kept | None = None

@@ -25,6 +25,7 @@ from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.words import tokenize_words
+from xadapt.backbones.finite import require_finite
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
 from xadapt.data.records import PREDICATE, ROLES, OpenTriples
@@ -114,7 +115,8 @@ class ArgumentFinder(Predictor):
         """
         assert isinstance(self.head, ArgumentHead)
         rows = self.adapted.acting(len(sentences), languages, cache=cache)
-        return argument_spans(self.adapted.encoder, self.head, sentences, predicates, rows)
+        with rows.named():
+            return argument_spans(self.adapted.encoder, self.head, sentences, predicates, rows)
 
 
 class Extractor:
@@ -468,6 +470,7 @@ def argument_spans(
             ]
             scores = _scores(head, states, [query for *_, query in asking])
             for (at, number, query), own in zip(asking, scores, strict=True):
+                require_finite(torch.from_numpy(own).unsqueeze(0), [at], "scores")
                 place = predicates[at][number]
                 spans = _decoded(head, own, query, len(sentences[at]), place)
                 found[at][number] = ((*place, PREDICATE), *spans)

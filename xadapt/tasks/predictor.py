@@ -13,6 +13,7 @@ from torch import Tensor
 
 from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.finite import require_finite
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
 from xadapt.functional.tag_scheme import OUTSIDE
@@ -205,6 +206,7 @@ def first_scores(
     with torch.inference_mode():
         for chunk, states in token_states(encoder, ids, second=second, rows=rows):
             found[chunk] = head(states[:, 0]).cpu()
+            require_finite(found[chunk], chunk, "scores")
     return found
 
 

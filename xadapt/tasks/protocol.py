@@ -25,6 +25,7 @@ from xadapt.core.errors import UserError
 from xadapt.data.records import Record
 from xadapt.evaluation.comparison import Result
 from xadapt.heads.head import Head
+from xadapt.hub.integrity import allowing_modified
 from xadapt.hub.manifest import Evidence
 from xadapt.languages.tags import normalise
 from xadapt.tasks.predictor import MODULE
@@ -310,6 +311,7 @@ def evaluate(
     dtype: str = "auto",
     controls: bool = False,
     report: Report = lambda _: None,
+    allow_modified: bool = False,
     **options: Any,
 ) -> Result:
     """Measure a base, or modules on it, by a task.
@@ -328,6 +330,7 @@ def evaluate(
         dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         controls: Whether a task that has costly controls adds them.
         report: Is given what a person should know, a line at a time.
+        allow_modified: Load folders that are not what was published, with a notice.
         options: What the task has beyond these; see ``xadapt evaluate TASK --help``.
 
     Raises:
@@ -353,7 +356,8 @@ def evaluate(
         **shared,
     )
     _require_known(found, request, renamed)
-    return found.measure(request, **renamed)
+    with allowing_modified(allow_modified):
+        return found.measure(request, **renamed)
 
 
 def _is_option(value: object) -> bool:

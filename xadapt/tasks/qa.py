@@ -24,6 +24,7 @@ from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows, acting, token_states
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.pairs import Place, tokenize_windows
+from xadapt.backbones.finite import by_owner, require_finite
 from xadapt.backbones.frames import ActsInForward
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
@@ -90,7 +91,8 @@ class AnswerFinder(Predictor):
             UserError: As for `Adapted.encode`.
         """
         rows = self.adapted.acting(len(questions), languages, compositions, cache)
-        return answers(self.adapted.encoder, self.head, questions, rows, most_tokens)
+        with rows.named():
+            return answers(self.adapted.encoder, self.head, questions, rows, most_tokens)
 
 
 def answers(
@@ -120,13 +122,15 @@ def answers(
         return acting(rows, [windows[i].owner for i in chunk])
 
     ids, second = [window.ids for window in windows], [window.second for window in windows]
-    with torch.inference_mode():
+    with torch.inference_mode(), by_owner([window.owner for window in windows]):
         for chunk, states in token_states(encoder, ids, second=second, rows=of_questions):
             scores = head(states).cpu()
             for position, own in zip(chunk, scores, strict=True):
                 window = windows[position]
-                logs = own[: len(window.ids)].log_softmax(0).numpy()
-                best = best_span(logs[:, 0], logs[:, 1], window.places, most_tokens)
+                logs = own[: len(window.ids)].log_softmax(0)
+                require_finite(logs.unsqueeze(0), [position], "scores")
+                starts, ends = logs.numpy().T
+                best = best_span(starts, ends, window.places, most_tokens)
                 if best is not None and best[0] > found[window.owner].score:
                     score, start, stop = best
                     text = passages[window.owner][start:stop]

@@ -68,7 +68,8 @@ class PairScorer(Predictor):
             UserError: As for `Adapted.encode`.
         """
         rows = self.adapted.acting(len(pairs), languages, compositions, cache)
-        return scores(self.adapted.encoder, self.head, pairs, rows)
+        with rows.named():
+            return scores(self.adapted.encoder, self.head, pairs, rows)
 
 
 def scores(

@@ -16,6 +16,7 @@ from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.words import tokenize_words
+from xadapt.backbones.finite import require_finite
 from xadapt.composition.values import Composition
 from xadapt.core import registry
 from xadapt.core.errors import UserError
@@ -67,7 +68,8 @@ class Tagger(Predictor):
             UserError: As for `Adapted.encode`.
         """
         rows = self.adapted.acting(len(sentences), languages, compositions, cache)
-        found = scores(self.adapted.encoder, self.head, sentences, rows)
+        with rows.named():
+            found = scores(self.adapted.encoder, self.head, sentences, rows)
         return [decode(each, self.head.labels, self.head.scheme) for each in found]
 
 
@@ -89,10 +91,12 @@ def scores(
     found = [unseen(head, len(words)) for words in sentences]
     with torch.inference_mode():
         for chunk, states in token_states(encoder, [row.ids for row in tokenised], rows=rows):
-            logs = head(states).log_softmax(-1).cpu().numpy()
+            logs = head(states).log_softmax(-1).cpu()
             for position, own in zip(chunk, logs, strict=True):
                 row = tokenised[position]
-                found[position][row.known] = own[[row.first[word] for word in row.known]]
+                seen = own[[row.first[word] for word in row.known]]
+                require_finite(seen.unsqueeze(0), [position], "scores")
+                found[position][row.known] = seen.numpy()
     return found
 
 

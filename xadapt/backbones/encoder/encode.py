@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.finite import require_finite, require_finite_states
 from xadapt.backbones.frames import ActsInForward
 from xadapt.backbones.shared_forwards import forwards
 
@@ -39,6 +40,9 @@ def encode(
 
     Returns:
         ``(n, dim)``, fp32, on the CPU, in the order of the texts.
+
+    Raises:
+        NotFiniteError: If a vector has a value that is not finite.
     """
     ids = encoder.tokenize(texts)
     out: Tensor | None = None
@@ -50,6 +54,7 @@ def encode(
     with torch.inference_mode():
         for chunk, vectors in forwards(ids, order, compute, torch.device("cpu")):
             out = vectors.new_zeros(len(ids), vectors.shape[-1]) if out is None else out
+            require_finite(vectors, chunk)
             out[chunk] = vectors
             if progress:
                 progress(len(chunk))
@@ -77,6 +82,9 @@ def token_states(
 
     Yields:
         The positions of some rows and their states ``(rows, tokens, width)``.
+
+    Raises:
+        NotFiniteError: If a state of a token has a value that is not finite.
     """
 
     def compute(chunk: list[int]) -> Tensor:
@@ -84,7 +92,9 @@ def token_states(
         return forward(encoder, [ids[i] for i in chunk], begins, stop, acting(rows, chunk))[0]
 
     order = chunks([len(row) for row in ids], batch_tokens)
-    yield from forwards(ids, order, compute, encoder.device)
+    for chunk, states in forwards(ids, order, compute, encoder.device):
+        require_finite_states(states, chunk, [len(ids[i]) for i in chunk])
+        yield chunk, states
 
 
 def forward(

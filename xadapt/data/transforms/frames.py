@@ -14,10 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from xadapt.core.errors import UserError
 from xadapt.core.resources import resource
+from xadapt.core.strict_parsing import parse_yaml
 from xadapt.languages.match import find_same
 from xadapt.languages.tags import normalise
 
@@ -107,13 +106,17 @@ def load_frames(path: Path | None = None) -> Frames:
     """
     path = path or resource("kg_data", "cldr", "frames.yaml")
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw, _ = parse_yaml(path.read_text(encoding="utf-8"), where=str(path))
         types = {r: (ends["head"], ends["tail"]) for r, ends in raw["relations"].items()}
         characters = frozenset(raw.get("characters", ()))
         patterns = {normalise(str(lang)): rows for lang, rows in raw["frames"].items()}
     except FileNotFoundError:
         raise UserError("there is no such file", where=str(path)) from None
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+    except UserError as error:
+        where = error.where or str(path)
+        what = f"this is no file of sentence frames ({error.what})"
+        raise UserError(what, where=where, todo=error.todo) from None
+    except (UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"this is no file of sentence frames ({type(error).__name__}: {error})", where=str(path)
         ) from None

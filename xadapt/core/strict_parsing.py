@@ -1,0 +1,186 @@
+"""JSON and YAML read strictly: each key once, finite numbers, no aliases, up to a size."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from xadapt.core.errors import UserError
+
+MAX_BYTES = 64 * 2**20
+"""Size of a JSON file at most, where a caller names no other."""
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]')
+
+
+class _TwiceError(ValueError):
+    """An object has a key twice."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the key {key!r} stands twice in one object")
+        self.key = key
+
+
+def read_bytes(path: Path | str, most: int = MAX_BYTES) -> bytes:
+    """Read a whole file that is not too large; no more than that is ever read.
+
+    Raises:
+        UserError: If it is absent, no regular file, unreadable, or larger than ``most`` bytes.
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file():
+            raise UserError("this is no file", where=str(path))
+        with path.open("rb") as stream:
+            raw = stream.read(most + 1)
+    except FileNotFoundError:
+        raise UserError("there is no such file", where=str(path)) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"can't read this file ({reason})", where=str(path)) from None
+    if len(raw) > most:
+        raise UserError(f"this file is larger than {_size(most)}", where=str(path))
+    return raw
+
+
+def parse_json(raw: bytes | str, *, where: str = "") -> Any:
+    """Read JSON in which no object has a key twice and every number is finite.
+
+    Args:
+        raw: The text, UTF-8 if in bytes.
+        where: The file's name, for faults.
+
+    Raises:
+        UserError: If it is no such JSON; a key that stands twice is named with its line.
+    """
+    text = ""
+    try:
+        text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
+        return json.loads(
+            text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite
+        )
+    except _TwiceError as error:
+        line = _line_of_second(text, error.key)
+        at = f"{where}:{line}" if where and line else where
+        raise UserError(str(error), where=at, todo="Leave one of the two out") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"this is not JSON ({_one_line(error)})", where=where) from None
+
+
+def parse_yaml(text: str, *, where: str = "", kind: str = "a file") -> tuple[Any, yaml.Node | None]:
+    """Read YAML in which no mapping has a key twice and nothing is an alias.
+
+    Args:
+        text: The text.
+        where: The file's name, for faults.
+        kind: What the text is, for faults.
+
+    Returns:
+        The value, and the node it was made of, which has the lines.
+
+    Raises:
+        UserError: If it is no such YAML; the line is named.
+    """
+    try:
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            return (None if node is None else loader.construct_document(node)), node
+        finally:
+            loader.dispose()
+    except _WrongError as error:
+        at = f"{where}:{error.line}" if where else f"line {error.line}"
+        raise UserError(error.what.format(kind=kind), where=at, todo=error.todo) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        at = f"{where}:{mark.line + 1}" if mark and where else where
+        raise UserError(f"not YAML ({getattr(error, 'problem', error)})", where=at) from None
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:
+        raise UserError(f"a value is not right ({_one_line(error)})", where=where) from None
+
+
+class _WrongError(Exception):
+    """YAML that is well formed and still refused."""
+
+    def __init__(self, what: str, mark: Any, todo: str) -> None:
+        super().__init__(what)
+        self.what, self.line, self.todo = what, mark.line + 1, todo
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader without aliases and without second values of a key."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):  # a few of them can stand for gigabytes
+            event: Any = self.peek_event()
+            raise _WrongError("{kind} can't use YAML aliases", event.start_mark, "Write it out")
+        return super().compose_node(parent, index)
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        node: Any = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    shown = repr(key.value).replace("{", "{{").replace("}", "}}")
+                    what = f"the key {shown} stands twice in one mapping"
+                    raise _WrongError(what, key.start_mark, "Leave one of the two out")
+                seen.add((key.tag, key.value))
+        return node
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        seen: set[str] = set()
+        raise _TwiceError(next(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
+    return made
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]} is too large")
+    return value
+
+
+def _line_of_second(text: str, key: str) -> int | None:
+    """The line where an object has this key again; the first such object's."""
+    for name, at, again in _keys(text):
+        if again and name == key:
+            return text.count("\n", 0, at) + 1
+    return None
+
+
+def _keys(text: str) -> Iterator[tuple[str, int, bool]]:
+    """Each key of well-formed JSON, where it begins, and whether its object had it before."""
+    inside: list[set[str]] = []
+    last: re.Match[str] | None = None
+    for token in _TOKEN.finditer(text):
+        if token[0] in "{[":
+            inside.append(set())
+        elif token[0] in "}]":
+            inside.pop()
+        elif token[0] == ":" and last is not None:
+            name = json.loads(last[0])
+            yield name, last.start(), name in inside[-1]
+            inside[-1].add(name)
+        last = token
+
+
+def _size(most: int) -> str:
+    return f"{most >> 20} MiB" if most >= 2**20 else f"{most} bytes"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,173 @@
+"""Whether a folder still is what was published: hashes made when it is written, checked on load.
+
+A hash tells of damage and of edits, not of who made the folder: who changes a file can write its
+hash anew. Of a card that was edited there is a notice; all else is refused unless it is allowed.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, load_file
+
+from xadapt.core.errors import Notice, UserError
+from xadapt.hub.hashes import FileHash, Integrity, content_hash, file_hash, is_file, tensor_hashes
+from xadapt.hub.manifest import FILE, Manifest
+from xadapt.hub.safe_paths import file_inside, has_file
+
+CARD = "README.md"
+FIELD = "integrity"
+SHOWN = 3
+ALLOW = "--allow-modified (allow_modified=True in Python) loads it all the same"
+
+_allowed: ContextVar[bool] = ContextVar("allowed", default=False)
+
+
+class IntegrityNotice(Notice):
+    """A folder can't be checked, or is used though it was changed after it was published."""
+
+
+@contextmanager
+def allowing_modified(allowed: bool = True) -> Iterator[None]:
+    """Load folders inside the block though they are not what was published; a notice names them.
+
+    Args:
+        allowed: Nothing changes if false.
+    """
+    token = _allowed.set(_allowed.get() or allowed)
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
+
+
+def seal(folder: Path, manifest: Manifest, tensors: Sequence[str]) -> Manifest:
+    """The manifest with the hashes of a finished folder.
+
+    Args:
+        folder: The folder, with every file but the manifest.
+        manifest: All else that is known.
+        tensors: The safetensors files that xadapt reads.
+    """
+    files = {
+        path.relative_to(folder).as_posix(): file_hash(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / FILE
+    }
+    named = {name: tensor_hashes(load_file(folder / name)) for name in sorted(tensors)}
+    made = Integrity(manifest="0" * 64, files=files, tensors=named)
+    sealed = manifest.model_copy(update={"schema_version": 2, FIELD: made})
+    own = manifest_hash(json.loads(sealed.model_dump_json()))
+    return sealed.model_copy(update={FIELD: made.model_copy(update={"manifest": own})})
+
+
+def manifest_hash(said: Mapping[str, Any]) -> str:
+    """The hash of a manifest's content, without the place where this hash itself stands."""
+    hashes = said.get(FIELD) or {}
+    return content_hash({**said, FIELD: {k: v for k, v in hashes.items() if k != "manifest"}})
+
+
+def check_folder(
+    folder: Path, manifest: Manifest, said: Mapping[str, Any], held: Mapping[str, bytes]
+) -> None:
+    """Refuse a module's folder that is not what was published.
+
+    Files that are absent are no fault: a folder may be copied without those of other libraries.
+
+    Args:
+        folder: The folder.
+        manifest: Its manifest.
+        said: The JSON of the manifest as it stands there.
+        held: The bytes of files that were read already, by name.
+
+    Raises:
+        UserError: If a hash differs, and that is not allowed.
+    """
+    hashes = manifest.integrity
+    if hashes is None:
+        _notify(folder, "was written before xadapt kept hashes: whether it is whole can't be seen")
+        return
+    found = []
+    if manifest_hash(said) != hashes.manifest:
+        found.append(f"the content of {FILE}")
+    for name, hashed in hashes.files.items():
+        if not same_file(folder, name, hashed, held.get(name)):
+            found.append(name + _tensors_in(name, hashes, held.get(name)))
+    found += [f"{name} (not among its files)" for name in held if name not in hashes.files]
+    judge(folder, found)
+
+
+def check_file(folder: Path, hashes: Integrity | None, name: str, raw: bytes) -> None:
+    """Refuse a file of a module's folder that is not what was published; see `check_folder`.
+
+    Raises:
+        UserError: If its hash differs or is not known, and that is not allowed.
+    """
+    if hashes is None:
+        return
+    hashed = hashes.files.get(name)
+    if hashed is None:
+        judge(folder, [f"{name} (not among its files)"])
+    elif not is_file(folder / name, hashed, raw):
+        judge(folder, [name + _tensors_in(name, hashes, raw)])
+
+
+def judge(folder: Path, differs: Sequence[str]) -> None:
+    """Refuse a folder some of which differs from what was published; a card only gets a notice.
+
+    Raises:
+        UserError: If something but a card differs, and that is not allowed.
+    """
+    wrong = [what for what in differs if not what.startswith(CARD)]
+    more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+    what = f"this is not what was published (other: {', '.join(wrong[:SHOWN])}{more})"
+    if wrong and not _allowed.get():
+        raise UserError(what, where=str(folder), todo=f"Fetch the folder again; {ALLOW}")
+    if wrong:
+        _notify(folder, what)
+    elif differs:
+        _notify(folder, f"{CARD} was edited after it was published; all else is as it was")
+
+
+def same_file(folder: Path, name: str, hashed: FileHash, raw: bytes | None = None) -> bool:
+    """Whether a file of a folder is absent, or is as it was.
+
+    Args:
+        folder: The folder.
+        name: The file's path in it.
+        hashed: What it should be.
+        raw: Its bytes, if they have been read already.
+    """
+    if raw is None and not has_file(folder, name):
+        return True
+    try:
+        return is_file(file_inside(folder, name), hashed, raw)
+    except (UserError, OSError, ValueError):
+        return False
+
+
+def _tensors_in(name: str, hashes: Integrity, raw: bytes | None) -> str:
+    """Which tensors of a file differ, if that can be said."""
+    should = hashes.tensors.get(name)
+    if should is None or raw is None:
+        return ""
+    try:
+        have = tensor_hashes(load(raw))
+    except (SafetensorError, ValueError, RuntimeError, KeyError):
+        return ""
+    differ = sorted(n for n in should.keys() | have.keys() if should.get(n) != have.get(n))
+    if not differ:
+        return " (its header)"
+    more = f" and {len(differ) - 1} more" if len(differ) > 1 else ""
+    return f" (tensor {differ[0]!r}{more})"
+
+
+def _notify(folder: Path, what: str) -> None:
+    warnings.warn(f"{folder}: {what}", IntegrityNotice, stacklevel=2)
