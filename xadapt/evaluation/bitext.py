@@ -6,13 +6,13 @@ xsim, the error in percent, by each margin. Every system stands beside the froze
 TF-IDF control, with paired bootstrap intervals over the pairs.
 
 Two pairs that share a sentence on a side have each other's translation as a right answer, which
-accuracy by position would count as wrong. So a later pair that shares one (compared after NFKC,
-case folding and joining of spaces) with an earlier pair is dropped, and the result says how many.
+accuracy by position would count as wrong. So a later pair that shares one with an earlier pair is
+dropped, and the result says how many. Sentences are equal by `xadapt.core.text_key.normal_key`, as in
+the pair filter and in splits: case, punctuation and spaces do not count.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xadapt.core.errors import UserError
+from xadapt.core.text_key import normal_key
 from xadapt.data.records import ParallelPair
 from xadapt.evaluation.statistics import Difference, Interval, difference, interval
 from xadapt.evaluation.systems import (
@@ -168,11 +169,6 @@ def evaluate(
     )
 
 
-def normalised(text: str) -> str:
-    """A sentence as duplicates are compared: NFKC, case folded, spaces joined."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
 def _matches(similarity: matching.Similarity, margins: Sequence[Margin], k: int) -> Found:
     ways = matching.top_both(similarity, k)
     wanted: tuple[Margin, ...] = ("absolute", *margins)
@@ -217,7 +213,7 @@ def _first_of_equals(pairs: Sequence[ParallelPair]) -> tuple[NDArray[np.int64], 
     kept: list[int] = []
     repeated: set[int] = set()
     for position, pair in enumerate(pairs):
-        keys = ((False, normalised(pair.text)), (True, normalised(pair.pivot)))
+        keys = ((False, normal_key(pair.text)), (True, normal_key(pair.pivot)))
         earlier = {owner[key] for key in keys if key in owner}
         if earlier:
             repeated.add(min(earlier))

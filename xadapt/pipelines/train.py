@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -17,6 +18,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import Recipe
 from xadapt.core.errors import UserError
 from xadapt.core.files import write_text
+from xadapt.core.progress import watched
 from xadapt.data.loading.records import Loaded, Source, digest, load_records
 from xadapt.data.records import ParallelPair, Record
 from xadapt.data.transforms.shuffle import shuffle_pairs
@@ -175,7 +177,8 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
 
 
 def _load(recipe: Recipe, job: Job) -> Loaded:
-    loaded = load_records(job.sources, recipe.data, job.dev, recipe.seed)
+    watch = partial(watched, show=job.show)
+    loaded = load_records(job.sources, recipe.data, job.dev, recipe.seed, watch)
     if job.controls and not any(_shufflable(rows) for rows in loaded.records.values()):
         raise UserError(
             "the shuffled-pairs control needs parallel text",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 from xadapt.config.recipe import DataSpec
@@ -13,6 +14,7 @@ from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.core.text_key import normal_key
 from xadapt.data.loading.trees import made_of_trees
+from xadapt.data.readers.notes import Notes, name_of, noted, read_with_notes
 from xadapt.data.readers.parallel import read_parallel
 from xadapt.data.records import (
     LabelledText,
@@ -25,10 +27,14 @@ from xadapt.data.records import (
     TaggedSentence,
 )
 from xadapt.data.transforms.pair_filter import FilterOptions, filter_pairs
+from xadapt.data.transforms.record_check import checked
 from xadapt.data.transforms.split import TEXTS, split_by_group, texts_of
 from xadapt.languages.tags import normalise
 
+_JSON = json.JSONEncoder(ensure_ascii=False)
 R = TypeVar("R", bound=Record)
+Watch = Callable[[Iterable[Any], str], Iterable[Any]]
+"""Passes rows through and shows how many there were, under a label."""
 UNITS: dict[type, str] = {
     ParallelPair: "pairs",
     PlainText: "lines",
@@ -38,6 +44,11 @@ UNITS: dict[type, str] = {
     Question: "questions",
     OpenTriples: "sentences",
 }
+
+
+def unwatched(rows: Iterable[Any], label: str) -> Iterable[Any]:
+    """Pass rows through and show nothing."""
+    return rows
 
 
 @dataclass(frozen=True)
@@ -92,7 +103,7 @@ class Loaded:
     notes: list[str] = field(default_factory=list)
     shares: list[Share] = field(default_factory=list)
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Of all training records, in order."""
         return digest([record for name in sorted(self.records) for record in self.records[name]])
@@ -103,6 +114,7 @@ def load_records(
     specs: Mapping[str, DataSpec],
     dev: Sequence[Source] = (),
     seed: int = 0,
+    watch: Watch = unwatched,
 ) -> Loaded:
     """Read sources, drop what the filter refuses, and hold out a development part.
 
@@ -114,16 +126,21 @@ def load_records(
         specs: The recipe's ``data``.
         dev: Development data; without any it is taken from the data.
         seed: Which groups of equal sentences are held out.
+        watch: Shows how far long reading is.
 
     Raises:
         UserError: A source is unusable, an entry has none, or nothing is left to train on.
     """
     notes: list[str] = []
-    read = {source: _read(source, specs, notes) for source in sources}
+    read = {source: _read(source, specs, notes, watch) for source in sources}
     spec = specs.get("train", DataSpec())
     main = [r for s, rows in read.items() if s.data == "train" for r in rows]
-    held = list(_given_dev(dev, spec, main) if dev else _taken_dev(main, spec, seed))
-    kept = {source: _without(rows, held) for source, rows in read.items()}
+    if dev:
+        held = list(_given_dev(dev, spec, main, notes, watch))
+        kept = {source: _without(rows, held) for source, rows in read.items()}
+    else:
+        held = list(_taken_dev(main, spec, seed))
+        kept = {s: _without_taken(s, rows, held) for s, rows in read.items()}
     records = {name: [r for s, rows in kept.items() if s.data == name for r in rows]
                for name in specs}  # fmt: skip
     for name, rows in records.items():
@@ -138,24 +155,57 @@ def load_records(
     return Loaded(records, held, notes, shares)
 
 
-def read_pairs(source: Source, limit: int | None = None) -> list[ParallelPair]:
+def read_pairs(
+    source: Source,
+    limit: int | None = None,
+    notes: Notes | None = None,
+    watch: Watch = unwatched,
+) -> list[ParallelPair]:
     """All pairs of a source, or the ``limit`` whose hash is least.
 
+    Args:
+        source: What to read.
+        limit: How many to take at most.
+        notes: Where the reader reports what it guessed, skipped and left unused; without, it is
+            logged.
+        watch: Shows how far long reading is.
+
     Raises:
-        UserError: The source is unusable.
+        UserError: If the source is unusable, or its sides can't be what they are read as.
     """
-    return limited(
-        list(
-            read_parallel(
-                source.path,
-                lang=source.lang,
-                pivot_lang=source.pivot_lang,
-                columns=source.columns,
-                file_format=source.file_format,
-            )
-        ),
-        limit,
+    found = noted(notes)
+    pairs = read_parallel(
+        source.path,
+        lang=source.lang,
+        pivot_lang=source.pivot_lang,
+        columns=source.columns,
+        file_format=source.file_format,
+        notes=found,
     )
+    return limited(_all(pairs, source, found, watch), limit)
+
+
+def read_records(
+    part: Any, source: Source, notes: Notes | None = None, watch: Watch = unwatched
+) -> list[Any]:
+    """All records of a source, by a reader that takes a language.
+
+    Args:
+        part: The reader's class.
+        source: What to read.
+        notes: As for `read_pairs`.
+        watch: As for `read_pairs`.
+
+    Raises:
+        UserError: If the source is unusable, or its texts can't be what they are read as.
+    """
+    found = noted(notes)
+    rows = read_with_notes(part(), source.path, normalise(source.lang), found)
+    return _all(rows, source, found, watch)
+
+
+def _all(rows: Iterable[R], source: Source, notes: Notes, watch: Watch) -> list[R]:
+    return list(checked(watch(rows, f"reading {name_of(source.path)}"), source.path, notes.add))
 
 
 def limited(records: list[R], limit: int | None) -> list[R]:
@@ -181,31 +231,44 @@ def digest(records: Sequence[Record]) -> str:
     """SHA-256 of records' contents, in order."""
     state = hashlib.sha256()
     for record in records:
-        row = {k: v for k, v in asdict(record).items() if k != "origin"}
-        state.update(json.dumps(row, ensure_ascii=False).encode())
+        kind: Any = type(record)
+        row = {name: getattr(record, name) for name in _contents(kind)}
+        state.update(_JSON.encode(row).encode())
     return state.hexdigest()
 
 
-def _read(source: Source, specs: Mapping[str, DataSpec], notes: list[str]) -> list[Record]:
+@cache
+def _contents(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if field.name != "origin")
+
+
+def _read(
+    source: Source, specs: Mapping[str, DataSpec], notes: list[str], watch: Watch
+) -> list[Record]:
     if source.data not in specs:
         raise UserError(registry.unknown("data", source.data, list(specs)), where="--data")
     spec = specs[source.data]
     if spec.maker:
-        rows = made_of_trees(spec.maker, spec.reader, source.path, source.lang)
-        notes.append(f"{source.lang}: {len(limited(rows, spec.limit))} sentences by {spec.maker}")
-        return limited(rows, spec.limit)
+        found = Notes()
+        rows = made_of_trees(spec.maker, spec.reader, source.path, source.lang, found)
+        rows = limited(rows, spec.limit)
+        notes += [*found.lines, f"{source.lang}: {len(rows)} sentences by {spec.maker}"]
+        return rows
     part = registry.load("readers", spec.reader)
     gives = getattr(part, "gives", None)
     if gives in UNITS and gives is not ParallelPair:
-        rows = limited(list(part().read(source.path, normalise(source.lang))), spec.limit)
-        notes.append(f"{source.lang}: {len(rows)} {UNITS[gives]}")
-        return list(rows)
+        found = Notes()
+        rows = limited(read_records(part, source, found, watch), spec.limit)
+        notes += [*found.lines, f"{source.lang}: {len(rows)} {UNITS[gives]}"]
+        return rows
     if gives is not ParallelPair:
         raise UserError(f"the reader {spec.reader!r} gives nothing this command can train on")
-    return _read_pairs(source, spec, part, notes)
+    return _read_pairs(source, spec, part, notes, watch)
 
 
-def _read_pairs(source: Source, spec: DataSpec, part: Any, notes: list[str]) -> list[Record]:
+def _read_pairs(
+    source: Source, spec: DataSpec, part: Any, notes: list[str], watch: Watch
+) -> list[Record]:
     by_recipe = None if spec.reader == "parallel" else part.format
     asked = Source(
         source.path,
@@ -214,8 +277,11 @@ def _read_pairs(source: Source, spec: DataSpec, part: Any, notes: list[str]) -> 
         source.columns or spec.columns,
         source.file_format or by_recipe,
     )
-    pairs = read_pairs(asked, spec.limit)
-    kept, dropped = filter_pairs(pairs) if spec.filter else (pairs, {})
+    found = Notes()
+    pairs = read_pairs(asked, spec.limit, found, watch)
+    notes += found.lines
+    watched = watch(pairs, f"filtering {name_of(source.path)}")
+    kept, dropped = filter_pairs(watched) if spec.filter else (pairs, {})
     gone = ", ".join(f"{n} {why.replace('_', ' ')}" for why, n in dropped.items() if n)
     notes.append(
         f"{source.lang}: {len(kept)} of {len(pairs)} pairs kept"
@@ -231,7 +297,11 @@ def _read_pairs(source: Source, spec: DataSpec, part: Any, notes: list[str]) -> 
 
 
 def _given_dev(
-    sources: Sequence[Source], spec: DataSpec, main: Sequence[Record]
+    sources: Sequence[Source],
+    spec: DataSpec,
+    main: Sequence[Record],
+    notes: list[str],
+    watch: Watch,
 ) -> Sequence[Record]:
     """Development data as it is; pairs without repetitions."""
     if not main or type(main[0]) not in TEXTS:
@@ -240,18 +310,25 @@ def _given_dev(
             where="--dev",
             todo="Leave it out",
         )
+    found = Notes()
     if spec.maker:
         files = [(spec.maker, spec.reader, s.path, s.lang) for s in sources]
-        return [row for file in files for row in made_of_trees(*file)]
+        rows = [row for file in files for row in made_of_trees(*file, notes=found)]
+        notes += found.lines
+        return rows
     if not isinstance(main[0], ParallelPair):
         part = registry.load("readers", spec.reader)
-        return [r for s in sources for r in part().read(s.path, normalise(s.lang))]
+        rows = [r for s in sources for r in read_records(part, s, found, watch)]
+        notes += found.lines
+        return rows
     held: list[ParallelPair] = []
     for source in sources:
-        some, _ = filter_pairs(read_pairs(source), FilterOptions(max_ratio=0, min_script=0))
+        pairs = read_pairs(source, None, found, watch)
+        some, _ = filter_pairs(pairs, FilterOptions(max_ratio=0, min_script=0))
         if not some:
             raise UserError("no development pair is left", where=source.path)
         held += some
+    notes += found.lines
     return held
 
 
@@ -260,6 +337,17 @@ def _taken_dev(main: Sequence[Record], spec: DataSpec, seed: int) -> Sequence[Re
     if not spec.dev or not main or type(main[0]) not in TEXTS:
         return []
     return split_by_group(main, dev=_share(spec.dev, len(main)), seed=seed)[1]
+
+
+def _without_taken(source: Source, records: list[Record], held: Sequence[Record]) -> list[Record]:
+    """The records that are not held out, where these were taken from the entry ``train``.
+
+    What was held out shares no text with the rest of that entry, so the objects tell.
+    """
+    if source.data != "train":
+        return _without(records, held)
+    taken = {id(record) for record in held}
+    return [record for record in records if id(record) not in taken]
 
 
 def _without(records: list[Record], held: Sequence[Record]) -> list[Record]:

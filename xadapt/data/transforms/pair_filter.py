@@ -8,6 +8,7 @@ tokenizer is needed.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import blake2b
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -57,7 +58,7 @@ def filter_pairs(
     options = options or FilterOptions()
     kept: list[ParallelPair] = []
     dropped = dict.fromkeys(REASONS, 0)
-    seen: set[tuple[str, str, str, str]] = set()
+    seen: set[bytes] = set()
     for pair in pairs:
         reason = _fault(pair, options, seen)
         if reason is None:
@@ -80,11 +81,11 @@ def length_ratio(left: str, right: str) -> float:
     return max(lengths) / min(lengths)
 
 
-def _fault(
-    pair: ParallelPair, options: FilterOptions, seen: set[tuple[str, str, str, str]]
-) -> str | None:
+def _fault(pair: ParallelPair, options: FilterOptions, seen: set[bytes]) -> str | None:
     text, pivot = normal_key(pair.text), normal_key(pair.pivot)
-    key = (pair.lang, pair.pivot_lang, text, pivot)
+    whole = f"{pair.lang}\n{pair.pivot_lang}\n{len(text)}\n{text}{pivot}"
+    # A digest, not the texts, which would be held twice.
+    key = blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=16).digest()
     repeated = key in seen
     seen.add(key)
     longest = max(len(pair.text), len(pair.pivot))
