@@ -40,3 +40,71 @@ def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="can't write"):
         options.save_json(tmp_path / "file" / "a.json", {})
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.en", "a.de", "a", "a,b", "a,b,c.txt", "de.tsv", "sw.tsv", "x.1", "x.2"):
+        Path(name).write_text("")
+    Path("x,y.tsv").write_text("")
+    for folder in ("runs/m,n", "de,sw", "the, module"):
+        Path(folder).mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (["x,y.tsv"], ["x,y.tsv"]),
+        (["a.en,x,y.tsv , z"], ["a.en", "x,y.tsv", "z"]),
+        (["a,b,c.txt"], ["a,b,c.txt"]),  # the longest path that exists
+        (["a,b,c"], ["a,b", "c"]),
+        (["de=runs/m,n,sw=runs/o"], ["de=runs/m,n", "sw=runs/o"]),
+        (["the, module , a.en"], ["the, module", "a.en"]),
+        (["gone,too.tsv"], ["gone", "too.tsv"]),
+        (["x" * 5000 + ",b\0c"], ["x" * 5000, "b\0c"]),
+    ],
+)
+def test_a_path_with_a_comma_is_one_value(files: Path, given: list[str], found: list[str]) -> None:
+    assert options.split(given) == found
+
+
+def test_languages_are_always_separated(files: Path) -> None:
+    assert options.tags(["de,sw"]) == ["de", "sw"]
+
+
+@pytest.mark.parametrize(
+    ("given", "tags", "found"),
+    [
+        (["a.en,a.de"], ["de"], [("train", "a.en,a.de")]),
+        (["a.de,a.en"], ["de"], [("train", "a.de,a.en")]),
+        (["b.en,b.de"], ["de"], [("train", "b.en,b.de")]),  # the reader says what is missing
+        (["c.en,c.{lang}"], ["de", "sw"], [("train", "c.en,c.{lang}")]),
+        (
+            ["a.en,a.de", "a.en,a.sw"],
+            ["de", "sw"],
+            [("train", "a.en,a.de"), ("train", "a.en,a.sw")],
+        ),
+        (["x.1,x.2"], ["de"], [("train", "x.1,x.2")]),
+        (["x.1,x.2"], ["de", "sw"], [("train", "x.1"), ("train", "x.2")]),
+        (["de.tsv,sw.tsv"], ["de", "sw"], [("train", "de.tsv"), ("train", "sw.tsv")]),
+        (["de.tsv,sw.tsv"], ["de"], [("train", "de.tsv"), ("train", "sw.tsv")]),
+        (["x,y.tsv"], ["de"], [("train", "x,y.tsv")]),
+        (["x,y.tsv,de.tsv"], ["de", "sw"], [("train", "x,y.tsv"), ("train", "de.tsv")]),
+        (["train=a.en,a.de,mono=a,b"], ["de"], [("train", "a.en,a.de"), ("mono", "a,b")]),
+        (["mono=x.1,x.2"], ["de"], [("mono", "x.1"), ("mono", "x.2")]),
+        (["other=x,y.tsv"], ["de"], [("train", "other=x,y.tsv")]),
+        (["{lang}.tsv"], ["de", "sw"], [("train", "{lang}.tsv")]),
+        (["cldr", "hf:org/name"], ["de", "sw"], [("train", "cldr"), ("train", "hf:org/name")]),
+    ],
+)
+def test_sources(files: Path, given: list[str], tags: list[str], found: list[object]) -> None:
+    assert options.split_sources(given, tags, "en", {"train": True, "mono": False}) == found
+
+
+def test_a_path_with_the_language_and_a_comma(files: Path) -> None:
+    Path("my,de.tsv").write_text("")
+    assert options.split_sources(["my,{lang}.tsv"], ["sw", "de"], "en", {"train": True}) == [
+        ("train", "my,{lang}.tsv")
+    ]

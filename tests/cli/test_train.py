@@ -14,6 +14,7 @@ import pytest
 from safetensors import safe_open
 from tiny_commands import (
     MAIN,
+    QUICK,
     Place,
     apart,
     command,
@@ -485,3 +486,59 @@ def test_pairs_are_not_dropped_unseen(place: Place, tmp_path: Path) -> None:
     given = ("--base", place.base, "--data", data, "--lang", "de", "--out", tmp_path / "m")
     done = good("train", "translation_ranking", *given, "--set", "module.rank=2")
     assert "de: 30 of 33 pairs kept (2 duplicate, 1 copy dropped)" in done.err
+
+
+def moses(folder: Path, name: str, rows: list[ParallelPair]) -> tuple[Path, Path]:
+    folder.mkdir(exist_ok=True)
+    files = folder / f"{name}.en.txt", folder / f"{name}.de.txt"
+    for file, lines in zip(
+        files, zip(*((p.pivot, p.text) for p in rows), strict=True), strict=True
+    ):
+        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return files
+
+
+def test_two_files_and_paths_with_commas_are_sources(place: Place, tmp_path: Path) -> None:
+    en, de = moses(tmp_path / "a,b", "train", pairs(60))
+    held = write_tsv(tmp_path / "de,v.tsv", pairs(9, seed=5))
+    comma = tmp_path / "the, module"
+    good(*place.train(tmp_path / "plain", "--dev", held))
+    given = ("train", "translation_ranking", "--base", place.base, "--lang", "de", *QUICK)
+    for n, data in enumerate((f"{en},{de}", f"{de},{en}", tmp_path / "a,b" / "train")):
+        out = comma if not n else tmp_path / f"m{n}"
+        done = good(*given, "--data", data, "--dev", held, "--out", out)
+        assert "train.en.txt: this file is read as en, train.de.txt as de" in done.err
+        assert module_bytes(out) == module_bytes(tmp_path / "plain")
+    test = ("--data", f"{en},{de}", "--base", place.base)
+    good("evaluate", "bitext", *test, "--module", comma)
+    good("encode", "--text", de, "--base", place.base, "--lang", "de", "--module", comma,
+         "--out", tmp_path / "v.npy")  # fmt: skip
+    assert np.load(tmp_path / "v.npy").shape[0] == 60
+
+
+def test_what_a_missing_twin_is_advised_works_as_a_command(place: Place, tmp_path: Path) -> None:
+    en, _ = moses(tmp_path, "train", pairs(60))
+    given = ("train", "translation_ranking", "--base", place.base, "--lang", "de", *QUICK)
+    failed = xadapt(*given, "--data", en, "--out", tmp_path / "m")
+    assert failed.code == 2 and len(failed.lines) == 1
+    option, source = failed.err.strip().partition("Name both files: ")[2].split(" ", 1)
+    good(*given, option, source, "--out", tmp_path / "m")
+
+
+def test_what_was_guessed_skipped_and_unused_is_shown(place: Place, tmp_path: Path) -> None:
+    rows = [f"{p.pivot}\t{p.text}\t0.5\n" for p in pairs(60)]
+    (tmp_path / "a.tsv").write_text("".join([*rows, "alone\n"]), encoding="utf-8")
+    given = ("train", "translation_ranking", "--base", place.base, "--lang", "de", *QUICK)
+    done = good(*given, "--data", tmp_path / "a.tsv", "--out", tmp_path / "m")
+    assert done.lines[1:4] == [
+        "a.tsv: column 1 is read as en, column 2 as de",
+        "a.tsv: column 3 is not used",
+        "a.tsv: 1 of 61 rows skipped; the first, a.tsv:61: column 2 is missing: this row has 1",
+    ]
+    ids = "".join(f"{i}\t{row}" for i, row in enumerate(rows))
+    (tmp_path / "a.tsv").write_text(ids, encoding="utf-8")
+    failed = xadapt(*given, "--data", tmp_path / "a.tsv", "--out", tmp_path / "n")
+    assert failed.code == 2 and len(failed.lines) == 1
+    assert "column 1 holds numbers or ids" in failed.err
+    option, columns = failed.err.strip().rpartition("with ")[2].split()
+    good(*given, "--data", tmp_path / "a.tsv", option, columns, "--out", tmp_path / "n")

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+
 from xadapt.core import progress
 from xadapt.core.progress import meter
 
@@ -45,3 +49,22 @@ def test_a_bar_on_a_terminal(capsys, monkeypatch):
 
 def test_clock():
     assert (progress._clock(59.9), progress._clock(125)) == ("59 s", "2 min 05 s")
+
+
+def test_rows_are_shown_only_where_they_take_long(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+
+    def rows(seconds: float) -> Iterator[int]:
+        for number in range(5000):
+            clock[0] += seconds / 5000
+            yield number
+
+    assert list(progress.watched(rows(1.0), "reading a.tsv")) == list(range(5000))
+    assert capsys.readouterr().err == ""
+    assert list(progress.watched(rows(60.0), "reading a.tsv")) == list(range(5000))
+    assert capsys.readouterr().err.splitlines() == ["reading a.tsv 3000", "reading a.tsv 5000"]
+    assert list(progress.watched(rows(60.0), "reading a.tsv", show=False)) == list(range(5000))
+    assert capsys.readouterr().err == ""

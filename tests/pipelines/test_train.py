@@ -31,7 +31,8 @@ def job(place: Place, out: Path, **more: Any) -> run.Job:
 def test_a_run_says_what_it_read_and_leaves_a_module(place: Place, tmp_path: Path) -> None:
     said: list[str] = []
     done = run.train(recipe(), job(place, tmp_path / "m"), bridges.compare_loaders, said.append)
-    assert said[0] == "de: 60 of 60 pairs kept" and "3,072 values to train" in said[2]
+    assert said[0] == "pairs.tsv: column 1 is read as en, column 2 as de"
+    assert said[1] == "de: 60 of 60 pairs kept" and "3,072 values to train" in said[3]
     assert done.seconds > 0 and 0 < done.padding < 1 and not done.reused
     assert done.manifest == read_manifest(tmp_path / "m")
     assert {e.sides for e in done.manifest.evidence} == {"language", "both"}

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from xadapt.core.errors import UserError
 from xadapt.data.records import ParallelPair
+from xadapt.data.transforms.pair_filter import filter_pairs
+from xadapt.data.transforms.split import split_by_group
 from xadapt.evaluation.systems import System
 from xadapt.tasks.bitext import Part
 
@@ -179,3 +182,16 @@ def test_bad_input_is_refused():
         evaluate(pairs_of(3), SYSTEMS, margins=["none"])
     with pytest.raises(UserError, match="k must"):
         evaluate(pairs_of(3), SYSTEMS, k=0)
+
+
+def test_equal_sentences_are_those_of_the_filter_and_the_splits():
+    twins = [
+        ParallelPair("Straße, ﬁn!", "one", "de"),
+        ParallelPair("STRASSE fin", "two", "de"),
+        ParallelPair("Strasse Fin 2", "three", "de"),
+    ]
+    result = evaluate([*pairs_of(3), *twins], SYSTEMS, resamples=10)
+    assert result.kept.tolist() == [0, 1, 2, 3, 5]
+    _, held = split_by_group([*pairs_of(3), *twins], dev=2, seed=0)
+    assert (twins[0] in held) == (twins[1] in held)
+    assert filter_pairs([replace(twins[0], pivot="two"), twins[1]])[1]["duplicate"] == 1

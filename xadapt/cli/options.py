@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +17,11 @@ BaseOption = Annotated[
 ]
 ModuleOption = Annotated[
     list[str] | None,
-    typer.Option("--module", help="A module: FOLDER or NAME=FOLDER; repeat for several."),
+    typer.Option(
+        "--module",
+        help="A module: FOLDER or NAME=FOLDER; several: repeat, or separate by commas (a path with "
+        "a comma that exists is one).",
+    ),
 ]
 JsonOption = Annotated[
     Path | None,
@@ -25,7 +29,10 @@ JsonOption = Annotated[
 ]
 ColumnsOption = Annotated[
     str | None,
-    typer.Option(help="PIVOT,LANGUAGE as numbers from 1 or names. Without: 1,2 (English first)."),
+    typer.Option(
+        help="PIVOT,LANGUAGE as numbers from 1 or names. Without: what a header names, else 1,2 "
+        "(English first)."
+    ),
 ]
 FormatOption = Annotated[
     str | None, typer.Option("--format", help="Name of the file format, if the name hides it.")
@@ -54,8 +61,93 @@ DtypeOption = Annotated[str, typer.Option(help="auto, float32, bfloat16, int8 or
 
 
 def split(values: Sequence[str] | None) -> list[str]:
-    """Flatten repeated and comma-separated values."""
-    return [part.strip() for value in values or () for part in value.split(",") if part.strip()]
+    """Flatten repeated and comma-separated values; a path with a comma that exists is one value.
+
+    A value may have a name in front (``NAME=PATH``).
+    """
+    return [part for value in values or () for part in _paths(value.split(","), _exists)]
+
+
+def split_sources(
+    values: Sequence[str] | None, tags: Sequence[str], pivot: str, pairs: Mapping[str, bool]
+) -> list[tuple[str, str]]:
+    """Flatten repeated and comma-separated sources of data.
+
+    A path (or Moses prefix) with a comma that exists is one source, and so are the two files of a
+    Moses pair: paths whose names tell the pivot and a language, or two files that exist for a
+    single language. Everything else is separated at commas. ``{lang}`` stands for each language.
+
+    Args:
+        values: As given: ``PATH``, ``A,B`` or ``NAME=PATH``.
+        tags: The languages.
+        pivot: Language of the other side.
+        pairs: Entries of the recipe's data by name, and whether they hold parallel text.
+
+    Returns:
+        ``(entry, source)``; a source without a name is of the entry ``train``.
+    """
+    from xadapt.data.readers.moses import is_prefix
+    from xadapt.data.readers.sides import Request
+
+    def exists(path: str) -> bool:
+        spelt = [(path.replace("{lang}", tag), Request(tag, pivot)) for tag in tags]
+        return any(_exists(one) or is_prefix(one, request) for one, request in spelt)
+
+    found: list[tuple[str, str]] = []
+    for value in values or ():
+        for name, parts in _by_entry(value.split(","), pairs):
+            paths = _paths(parts, exists)
+            whole = pairs.get(name, False) and _is_pair(paths, tags, pivot, exists)
+            found += [(name, path) for path in ([",".join(paths)] if whole else paths)]
+    return found
+
+
+def _exists(value: str) -> bool:
+    path = value.partition("=")[2]
+    try:
+        return Path(value).exists() or bool(path and Path(path).exists())
+    except (OSError, ValueError):
+        return False
+
+
+def _paths(parts: Sequence[str], exists: Callable[[str], bool]) -> list[str]:
+    """Join neighbouring parts again wherever that gives a path that exists, the longest first."""
+    found: list[str] = []
+    start = 0
+    while start < len(parts):
+        ends = range(len(parts), start + 1, -1)
+        joined = ((end, ",".join(parts[start:end]).strip()) for end in ends)
+        whole = ((end, path) for end, path in joined if exists(path))
+        start, path = next(whole, (start + 1, parts[start].strip()))
+        found += [path] if path else []
+    return found
+
+
+def _by_entry(parts: Sequence[str], names: Collection[str]) -> list[tuple[str, list[str]]]:
+    """Parts by the entry of data they are for; a name holds for the parts that follow it."""
+    found: list[tuple[str, list[str]]] = []
+    for part in parts:
+        name, equals, path = part.strip().partition("=")
+        if equals and name in names:
+            found.append((name, [path]))
+        elif found:
+            found[-1][1].append(part)
+        else:
+            found.append(("train", [part]))
+    return found
+
+
+def _is_pair(
+    paths: Sequence[str], tags: Sequence[str], pivot: str, exists: Callable[[str], bool]
+) -> bool:
+    """Whether two paths are the two files of a Moses pair."""
+    from xadapt.data.readers.moses import is_pair, may_be_pair
+    from xadapt.data.readers.sides import Request
+
+    for tag in tags:
+        if is_pair([path.replace("{lang}", tag) for path in paths], Request(tag, pivot)):
+            return True
+    return len(tags) == 1 and may_be_pair(paths) and all(map(exists, paths))
 
 
 def tags(values: Sequence[str] | None) -> list[str]:
@@ -64,7 +156,8 @@ def tags(values: Sequence[str] | None) -> list[str]:
     Raises:
         UserError: One is no language tag.
     """
-    return list(dict.fromkeys(languages.normalise(value) for value in split(values)))
+    parts = [part.strip() for value in values or () for part in value.split(",")]
+    return list(dict.fromkeys(languages.normalise(part) for part in parts if part))
 
 
 def require(condition: bool, message: str, todo: str = "") -> None:

@@ -20,13 +20,19 @@ if TYPE_CHECKING:
     from xadapt.pipelines.train import Job, Trained
 
 
+PARALLEL = ("parallel", "moses")
+"""Readers of parallel text that may be in two files."""
+
+
 def train(
     recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe.")],
     data: Annotated[
         list[str],
         typer.Option(
-            help="Parallel text: a file, cldr, or hf:org/name. {lang} stands for the language; "
-            "NAME=PATH fills another entry of the recipe's data."
+            help="Parallel text: a file, a Moses pair (PREFIX or a.en,a.de), cldr, or hf:org/name. "
+            "{lang} stands for the language; NAME=PATH fills another entry of the recipe's data. "
+            "Several: repeat, or separate by commas; a path with a comma that exists, and the two "
+            "files of a Moses pair, are one source."
         ),
     ],
     lang: Annotated[list[str], typer.Option(help="BCP-47 or ISO 639-3; several: one module each.")],
@@ -35,7 +41,8 @@ def train(
         str | None, typer.Option(help="Hub id, folder or package:NAME/SUBDIR of the encoder.")
     ] = None,
     dev: Annotated[
-        list[str] | None, typer.Option(help="Development pairs; else taken from data.")
+        list[str] | None,
+        typer.Option(help="Development data, written as --data is; without, it is taken from it."),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change the recipe: a.b=value.")
@@ -66,8 +73,11 @@ def train(
     options.require(found is not None, "no base is given", "Name one with --base")
     tags = options.tags(lang)
     model = Source("", "", pivot, columns, file_format)
-    sources = _sources(options.split(data), tags, model, list(plan.data), "--data")
-    held = _sources(options.split(dev), tags, model, [], "--dev") if dev else []
+    pairs = {name: spec.reader in PARALLEL for name, spec in plan.data.items()}
+    given = options.split_sources(data, tags, pivot, pairs)
+    sources = _sources(given, tags, model, "--data")
+    given = options.split_sources(dev, tags, pivot, {"train": pairs.get("train", True)})
+    held = _sources(given, tags, model, "--dev") if dev else []
     others = _companions(companion or [])
     from xadapt.pipelines import train as run
 
@@ -139,14 +149,12 @@ def _tell_seeds(done: list[Trained], seeds: int) -> None:
 
 
 def _sources(
-    values: list[str], tags: list[str], model: Source, names: list[str], option: str
+    values: list[tuple[str, str]], tags: list[str], model: Source, option: str
 ) -> list[Source]:
     """One source a language and entry of the recipe's data, in the order of the languages."""
     paths: dict[str, list[str]] = {}
-    for value in values:
-        name, equals, path = value.partition("=")
-        named = bool(equals) and name in names
-        paths.setdefault(name if named else "train", []).append(path if named else value)
+    for name, path in values:
+        paths.setdefault(name, []).append(path)
     found = []
     for name, given in paths.items():
         given = given * len(tags) if len(given) == 1 else given

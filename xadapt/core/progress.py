@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 EVERY = 15.0
+LATE = 2.0
+"""Seconds before rows that are watched are shown: most sources are read by then."""
+WATCHED_ROWS = 1000
+T = TypeVar("T")
 
 
 class Meter:
@@ -78,6 +83,27 @@ def meter(label: str, total: int | None, show: bool = True) -> Iterator[Meter]:
     )
     with Progress(*columns, console=console) as bar:
         yield Meter(label, total, bar)
+
+
+def watched(rows: Iterable[T], label: str, show: bool = True) -> Iterator[T]:
+    """Pass rows through, and show how many there were once it has taken some seconds.
+
+    Args:
+        rows: Any rows.
+        label: What is being done with them.
+        show: Off makes it silent.
+    """
+    began, bar = time.monotonic(), None
+    with ExitStack() as stack:
+        for count, row in enumerate(rows, 1):
+            yield row
+            if count % WATCHED_ROWS:
+                continue
+            if bar is not None:
+                bar.advance(WATCHED_ROWS)
+            elif time.monotonic() - began > LATE:
+                bar = stack.enter_context(meter(label, None, show))
+                bar.advance(count)
 
 
 def _clock(seconds: float) -> str:

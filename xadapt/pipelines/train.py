@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -17,6 +18,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import Recipe
 from xadapt.core.errors import UserError
 from xadapt.core.files import write_text
+from xadapt.core.progress import watched
 from xadapt.data.loading.records import Loaded, Source, digest, load_records
 from xadapt.data.loading.transform_chain import Callables
 from xadapt.data.records import ParallelPair, Record
@@ -192,7 +194,8 @@ def _load(recipe: Recipe, job: Job) -> Loaded:
         recipe.data,
         job.dev,
         recipe.seed,
-        callables=job.callables,
+        partial(watched, show=job.show),
+        job.callables,
     )
     if job.controls and not any(_shufflable(rows) for rows in loaded.records.values()):
         raise UserError(

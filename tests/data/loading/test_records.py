@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from xadapt.config.recipe import DataSpec
 from xadapt.core.errors import UserError
 from xadapt.core.text_key import normal_key
 from xadapt.data.loading.records import Source, digest, limited, load_records, read_pairs, without
-from xadapt.data.records import ParallelPair, PlainText
+from xadapt.data.records import ParallelPair, PlainText, TaggedSentence
 
 SPEC = {"train": DataSpec(dev=6)}
 
@@ -32,6 +34,7 @@ def test_development_pairs_share_no_sentence_with_training(data: Source) -> None
     for side in ("text", "pivot"):
         assert not keys(loaded.records["train"], side) & keys(loaded.dev, side)
     assert loaded.notes == [
+        "pairs.tsv: column 1 is read as en, column 2 as de",
         "de: 60 of 60 pairs kept",
         "54 pairs to train on, 6 held out for development",
     ]
@@ -192,3 +195,77 @@ def test_two_entries_of_data_share_no_text_with_the_development_part(tmp_path: P
     sources = [Source(str(path), "de"), Source(str(path), "de", data="more")]
     loaded = load_records(sources, {"train": entry, "more": entry})
     assert len(loaded.dev) == 2 and len(loaded.records["more"]) == 18
+
+
+def test_what_readers_report_reaches_the_notes(tmp_path: Path) -> None:
+    rows = [f"{p.pivot}\t{p.text}\t0.5\n" for p in pairs(60)]
+    (tmp_path / "a.tsv").write_text("".join([*rows[:9], "alone\n", *rows[9:]]), encoding="utf-8")
+    write_tsv(tmp_path / "dev.tsv", pairs(9, seed=5))
+    sources = [[Source(str(tmp_path / name), "de")] for name in ("a.tsv", "dev.tsv")]
+    loaded = load_records(sources[0], SPEC, sources[1])
+    assert loaded.notes[:3] == [
+        "a.tsv: column 1 is read as en, column 2 as de",
+        "a.tsv: column 3 is not used",
+        "a.tsv: 1 of 61 rows skipped; the first, a.tsv:10: column 2 is missing: this row has 1",
+    ]
+    assert "dev.tsv: column 1 is read as en, column 2 as de" in loaded.notes
+    assert not [line for line in loaded.notes if str(tmp_path) in line]
+
+
+def test_a_readers_old_signature_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Old:
+        gives = PlainText
+
+        def read(self, source: str, lang: str) -> list[PlainText]:
+            return [PlainText(f"ein Satz {i}", lang) for i in range(20)]
+
+    monkeypatch.setattr("xadapt.core.registry.load", lambda room, name: Old)
+    loaded = load_records([Source("anything", "de")], {"train": DataSpec(reader="old")})
+    assert len(loaded.records["train"]) == 20
+
+
+def test_texts_in_another_script_are_refused(tmp_path: Path) -> None:
+    file = write_tsv(tmp_path / "a.tsv", pairs(60))
+    with pytest.raises(UserError, match="most ru texts are in the script Latn"):
+        load_records([Source(str(file), "ru")], {"train": DataSpec(filter=False)})
+    with pytest.raises(UserError, match="most ru texts are in the script Latn"):
+        read_pairs(Source(str(file), "ru"))
+
+
+def test_reading_and_filtering_are_watched(data: Source) -> None:
+    seen: dict[str, int] = {}
+
+    def watch(rows, label):
+        for row in rows:
+            seen[label] = seen.get(label, 0) + 1
+            yield row
+
+    loaded = load_records([data], SPEC, watch=watch)
+    assert seen == {"reading pairs.tsv": 60, "filtering pairs.tsv": 60}
+    assert loaded.records == load_records([data], SPEC).records
+
+
+def test_the_hash_of_pairs_is_what_manifests_hold() -> None:
+    row = ParallelPair("Äpfel", 'say "a"', "de", origin="x")
+    text = '{"text": "Äpfel", "pivot": "say \\"a\\"", "lang": "de", "pivot_lang": "en"}'
+    assert digest([row]) == hashlib.sha256(text.encode()).hexdigest()
+    tagged = TaggedSentence(("a", "b"), ((0, 1, "X"),), "de")
+    text = '{"words": ["a", "b"], "spans": [[0, 1, "X"]], "lang": "de"}'
+    assert digest([tagged]) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_memory_for_a_large_file_is_a_small_multiple_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "a.tsv"
+    lines = (
+        f"{'a house stands there ' * 8}{i}\t{'ein Haus steht dort ' * 8}{i}\n"
+        for i in range(20_000)
+    )
+    file.write_text("".join(lines))
+    tracemalloc.start()
+    try:
+        loaded = load_records([Source(str(file), "de")], SPEC)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(loaded.records["train"]) == 20_000 - 6
+    assert peak < 3.5 * file.stat().st_size

@@ -4,6 +4,8 @@ import pytest
 
 from xadapt.core.errors import UserError
 from xadapt.data.readers.conllu import Conllu
+from xadapt.data.readers.conllu_trees import ConlluTrees
+from xadapt.data.readers.notes import Notes
 from xadapt.data.records import TaggedSentence
 
 TEXT = """# text = Zum Haus
@@ -44,3 +46,42 @@ def test_faults_name_the_line(tmp_path, text, line, said):
     with pytest.raises(UserError, match=said) as caught:
         read(tmp_path / "x.conllu", text)
     assert line is None or str(caught.value.where).endswith(f":{line}")
+
+
+def rows(*sentences):
+    """CoNLL-U of sentences given as lists of words."""
+    return "\n".join(
+        "".join(f"{i}\t{w}\t_\tVERB\t_\t_\t{int(i > 1)}\tdep\t_\t_\n" for i, w in enumerate(s, 1))
+        for s in sentences
+    )
+
+
+@pytest.mark.parametrize("reader", [Conllu, ConlluTrees])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (rows("__", "___", "__"), r"\(column 2\) are '_': the texts are withheld"),
+        (rows(*[["_", "_", "_"]] * 2, ["ein", "Haus"]), "the texts are withheld"),
+        (rows(["11", "12"], ["13", "14", "15"]), "column 2 holds numbers"),
+        (rows(*[["Wort"]] * 5), "every sentence has one word"),
+    ],
+)
+def test_words_that_cannot_be_words_are_refused(tmp_path, reader, text, said):
+    path = tmp_path / "a.conllu"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=said):
+        list(reader().read(str(path), "de"))
+
+
+@pytest.mark.parametrize("reader", [Conllu, ConlluTrees])
+def test_one_faulty_or_withheld_sentence_is_skipped(tmp_path, reader):
+    good = [["ein", "_"], ["das", "Haus", "steht"], ["am", "Fluss"]]
+    bad = rows(["der", "Weg"]).replace("VERB", "_", 1)
+    path = tmp_path / "a.conllu"
+    path.write_text("\n".join([rows(*good), bad, rows("__")]), encoding="utf-8")
+    found = list(reader().read(str(path), "de", notes := Notes()))
+    assert [list(row.words) for row in found] == good
+    assert notes.lines == [
+        "a.conllu: 2 of 5 sentences skipped; the first, a.conllu:11: this word has no part of "
+        "speech (column 4)"
+    ]

@@ -41,7 +41,8 @@ def test_any_other_first_row_is_data(tmp_path):
 
 def test_columns_by_name_and_number(tmp_path):
     assert _read(tmp_path, "x,y\nGut,Good\n", "y", "x")[0].pivot == "Good"
-    assert [p.pivot for p in _read(tmp_path, "en,de\nGut,Good\n", "2", "1")] == ["de", "Good"]
+    assert [p.pivot for p in _read(tmp_path, "en,de\nGut,Good\n", "2", "1")] == ["Good"]
+    assert [p.pivot for p in _read(tmp_path, "On,Auf\nGut,Good\n", "2", "1")] == ["Auf", "Good"]
 
 
 def test_quoted_cells_keep_commas_quotes_and_line_ends(tmp_path):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from xadapt.core.errors import UserError
 from xadapt.data.readers.gettext import Part
+from xadapt.data.readers.notes import Notes
 from xadapt.data.readers.sides import Limits, Request
 
 CATALOGUE = r"""
@@ -109,3 +110,19 @@ def test_what_polib_writes_is_read_back(tmp_path_factory, entries):
         catalogue.append(polib.POEntry(msgid=msgid, msgstr=msgstr))
     pairs = _read(tmp_path_factory.mktemp("po"), str(catalogue))
     assert {p.pivot: p.text for p in pairs} == entries
+
+
+def test_a_catalogue_without_a_translation_says_why(tmp_path):
+    fuzzy = '#, fuzzy\nmsgid "Close{0}"\nmsgstr "Schliessen"\n\n'
+    text = "".join(fuzzy.format(i) for i in range(3)) + 'msgid "Not yet"\nmsgstr ""\n'
+    with pytest.raises(UserError, match=r"no entry is translated \(3 fuzzy, 1 untranslated\)"):
+        _read(tmp_path, text)
+
+
+def test_what_is_passed_over_is_counted(tmp_path):
+    path, notes = tmp_path / "de.po", Notes()
+    path.write_text(CATALOGUE, encoding="utf-8")
+    assert len(list(Part().read(str(path), Request("de"), notes))) == 3
+    assert notes.lines == [
+        "de.po: entries passed over: 1 fuzzy, 1 obsolete, 1 untranslated, 1 with plural forms"
+    ]

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xadapt.core.errors import UserError
+from xadapt.data.readers.notes import Notes
 from xadapt.data.readers.squad import Squad
 from xadapt.data.records import Question
 
@@ -77,11 +79,45 @@ def changed(**changes):
         ([], "'context'"),
     ],
 )
-def test_faults_name_the_line(tmp_path, row, said):
-    text = f"{json.dumps(ROW)}\n{json.dumps(row)}\n"
+def test_a_faulty_question_is_skipped_and_counted_and_alone_refused(tmp_path, row, said):
+    path, notes = tmp_path / "x.jsonl", Notes()
+    path.write_text(f"{json.dumps(ROW)}\n{json.dumps(row)}\n{json.dumps(ROW)}\n")
+    rows = list(Squad().read(str(path), "de", notes))
+    assert len(rows) >= 4 and rows[:2] == WANTED == rows[-2:]
+    (line,) = notes.lines
+    assert line.startswith(f"x.jsonl: 1 of {len(rows) + 1} questions skipped; the first, x.jsonl:2")
+    assert re.search(said, line)
+    row = {**row, "qas": row["qas"][1:]} if isinstance(row, dict) and row["qas"] else row
     with pytest.raises(UserError, match=said) as caught:
-        read(tmp_path / "x.jsonl", text)
-    assert str(caught.value.where).startswith(f"{tmp_path}/x.jsonl:2")
+        read(path, f"\n{json.dumps(row)}\n")
+    assert str(caught.value.where).startswith(f"{path}:2")
+
+
+def test_one_bad_row_of_1395_costs_one_question(tmp_path):
+    rows = [{"context": f"Haus {i}", "qas": [{"question": "Wo?", "answers": [
+        {"text": "Haus", "answer_start": int(i == 700)}]}]} for i in range(1395)]  # fmt: skip
+    path, notes = tmp_path / "a.jsonl", Notes()
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert len(list(Squad().read(str(path), "de", notes))) == 1394
+    assert notes.lines == [
+        "a.jsonl: 1 of 1,395 questions skipped; the first, a.jsonl:701 qas[0]: the answer 'Haus' "
+        "does not stand at character 1 of the passage"
+    ]
+
+
+def test_questions_that_say_they_have_no_answer_are_passed_over(tmp_path):
+    row = {"context": CONTEXT, "qas": [*ROW["qas"], {"is_impossible": True, "answers": []}] * 5}
+    path, notes = tmp_path / "a.jsonl", Notes()
+    path.write_text(json.dumps(row))
+    assert len(list(Squad().read(str(path), "de", notes))) == 10
+    assert notes.lines == ["a.jsonl: 5 questions without an answer are passed over"]
+
+
+def test_a_key_twice_is_refused(tmp_path):
+    for name, text in (("a.jsonl", '{"context": "a", "context": "b", "qas": []}'),
+                       ("a.json", '{"data": [], "data": []}')):  # fmt: skip
+        with pytest.raises(UserError, match=r"has the key '(context|data)' twice"):
+            read(tmp_path / name, text)
 
 
 @pytest.mark.parametrize(

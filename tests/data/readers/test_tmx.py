@@ -7,6 +7,7 @@ import tracemalloc
 import pytest
 
 from xadapt.core.errors import UserError
+from xadapt.data.readers.notes import Notes
 from xadapt.data.readers.parallel import read_parallel
 
 HEAD = '<?xml version="1.0"?>\n<!DOCTYPE tmx SYSTEM "tmx14.dtd">\n<tmx version="1.4"><body>\n'
@@ -72,7 +73,7 @@ def test_the_encoding_is_the_xml_declarations(tmp_path, encoding):
     ],
 )
 def test_faults_name_their_line(tmp_path, text, line, said):
-    if said == "no_error":  # an entity of the DTD, which is not fetched, stands for nothing
+    if said == "no_error":  # an entity of HTML, though the DTD is not fetched
         assert _read(tmp_path, text)[0].text == "x"
         return
     with pytest.raises(UserError, match=said) as caught:
@@ -129,3 +130,49 @@ def test_many_units_stream(tmp_path):
         tracemalloc.stop()
     assert count == 20_000
     assert peak < 3_000_000
+
+
+@pytest.mark.parametrize("doctype", ['<!DOCTYPE tmx SYSTEM "tmx14.dtd">\n', ""])
+def test_an_entity_never_vanishes(tmp_path, doctype):
+    head = HEAD.replace('<!DOCTYPE tmx SYSTEM "tmx14.dtd">\n', doctype)
+    text = head + unit(en="One&nbsp;cup of na&iuml;ve tea", fr="Une tasse de th&eacute;") + TAIL
+    if doctype:
+        (tmp_path / "memory.tmx").write_text(text)
+        (pair,) = read_parallel(tmp_path / "memory.tmx", lang="fr", notes=(notes := Notes()))
+        assert notes.lines == [
+            "memory.tmx: entities of HTML are read as their characters: eacute, iuml and nbsp"
+        ]
+        assert (pair.pivot, pair.text) == (
+            "One\u00a0cup of na\u00efve tea",
+            "Une tasse de th\u00e9",
+        )
+        text = text.replace("&eacute;", "&unheard;")
+    with pytest.raises(UserError, match=r"unheard|undefined entity") as caught:
+        _read(tmp_path, text, lang="fr")
+    assert caught.value.where == f"{tmp_path / 'memory.tmx'}:{4 if doctype else 3}"
+
+
+def test_an_empty_side_costs_one_unit_and_an_empty_variant_none(tmp_path):
+    variants = '<tu><tuv xml:lang="en"><seg>{}</seg></tuv>{}</tu>\n'
+    one = '<tuv xml:lang="es_es"><seg>{}</seg></tuv>'
+    text = HEAD + "".join(
+        variants.format(*row)
+        for row in (
+            ("One two three", one.format("Uno dos tres")),
+            ("Open the file", '<tuv xml:lang="es_es"><seg/></tuv>'),
+            ("Close it", one.format("") + one.format("Cierra") + one.format("Cierre")),
+            ("Nothing", '<tuv xml:lang="fr"><seg>Rien</seg></tuv>'),
+        )
+    )
+    path, notes = tmp_path / "memory.tmx", Notes()
+    path.write_text(text + TAIL)
+    pairs = list(read_parallel(path, lang="es", notes=notes))
+    assert [(p.pivot, p.text) for p in pairs] == [
+        ("One two three", "Uno dos tres"),
+        ("Close it", "Cierra"),
+    ]
+    assert notes.lines == [
+        "memory.tmx: 1 of 3 units skipped; the first, memory.tmx:5: the es side of this row is "
+        "empty",
+        "memory.tmx: 1 units without both en and es are passed over",
+    ]

@@ -7,7 +7,7 @@ import pytest
 from xadapt.core.errors import UserError
 from xadapt.data.readers.parallel import read_parallel
 from xadapt.data.readers.sides import Request
-from xadapt.data.readers.tsv import Part, column_numbers
+from xadapt.data.readers.tsv import Part
 from xadapt.data.records import ParallelPair
 
 
@@ -53,13 +53,6 @@ def test_faults_name_their_line(tmp_path, text, options, line, said):
 def test_a_header_alone_has_no_pair(tmp_path):
     with pytest.raises(UserError, match="no pair"):
         _read(tmp_path, "EN\tDE\n", columns="EN,DE")
-
-
-def test_column_numbers():
-    assert column_numbers(("2", "1")) == (1, 0)
-    assert column_numbers(("2", "de")) is None
-    assert column_numbers(("²", "1")) is None
-    assert column_numbers(("9" * 5000, "1")) is None
 
 
 def test_it_claims_by_name():

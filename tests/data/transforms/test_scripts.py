@@ -9,6 +9,7 @@ import pytest
 
 from xadapt.data.transforms.scripts import (
     expected,
+    main_script,
     script_of,
     script_share,
     weight,
@@ -69,3 +70,25 @@ def test_every_script_in_the_table_has_letters():
 
     found = {script_of(chr(code)) for code in range(sys.maxunicode + 1) if code < 0x20000}
     assert set(scripts._NAMES) <= found, unicodedata.unidata_version
+
+
+TEXTS = [
+    *(f"{chr(code)}a" for code in (*range(1, 0x400), 0x10FF, 0x1100, 0x3042, 0xAC00)),
+    "naïve µm", "e\u0301 Ω", "日本語 text", "Привет you", "",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tag", ["de", "el", "ru", "ja", "sr"])
+def test_the_quick_ways_give_what_each_letter_says(tag):
+    for text in TEXTS:
+        letters = [char for char in text if script_of(char)]
+        total = sum(map(weight, letters))
+        inside = sum(weight(char) for char in letters if script_of(char) in expected(tag))
+        assert script_share(text, tag) == (pytest.approx(inside / total) if total else 1.0), text
+        assert weighted_length(text) == sum(map(weight, unicodedata.normalize("NFC", text))), text
+
+
+def test_the_script_of_most_letters():
+    assert [main_script(t) for t in ("Дом b", "日x", "12!", "", "नदी")] == [
+        *("Cyrl", "Hani", "", "", "Deva"),
+    ]

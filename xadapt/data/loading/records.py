@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 from xadapt.config.recipe import DataSpec
@@ -14,13 +15,16 @@ from xadapt.core.errors import UserError
 from xadapt.core.text_key import normal_key
 from xadapt.data.loading.transform_chain import Callables, Chain, counted
 from xadapt.data.readers.cldr import read_labels
+from xadapt.data.readers.notes import Notes, name_of, noted, read_with_notes
 from xadapt.data.readers.parallel import read_parallel
 from xadapt.data.records import ParallelPair, Record
 from xadapt.data.transforms.pair_filter import PairFilter, filter_pairs
 from xadapt.data.transforms.protocol import Services, Watch, unwatched
+from xadapt.data.transforms.record_check import checked
 from xadapt.data.transforms.split import split_by_group
 from xadapt.languages.tags import normalise
 
+_JSON = json.JSONEncoder(ensure_ascii=False)
 R = TypeVar("R", bound=Record)
 
 
@@ -76,7 +80,7 @@ class Loaded:
     notes: list[str] = field(default_factory=list)
     shares: list[Share] = field(default_factory=list)
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Of all training records, in order."""
         return digest([record for name in sorted(self.records) for record in self.records[name]])
@@ -100,7 +104,7 @@ def load_records(
         specs: The recipe's ``data``.
         dev: Development data; without any it is taken from the data.
         seed: Which groups of equal sentences are held out, and the seed of the transforms.
-        watch: Shows how far long work is.
+        watch: Shows how far long reading and transforming is.
         callables: What transforms may need, by name, see `CALLABLES` of
             `xadapt.data.transforms.protocol`; ``labels`` are the built-in graph's unless others
             are given.
@@ -120,8 +124,9 @@ def load_records(
     spec = specs.get("train", DataSpec())
     main = [r for s, rows in read.items() if s.data == "train" for r in rows]
     held = list(loader.given_dev(dev, main) if dev else _taken_dev(main, spec, seed))
-    kept = {source: loader.augment(source, _without(rows, held), held)
+    left = {source: _without(rows, held) if dev else _without_taken(source, rows, held)
             for source, rows in read.items()}  # fmt: skip
+    kept = {source: loader.augment(source, rows, held) for source, rows in left.items()}
     records = {name: [r for s, rows in kept.items() if s.data == name for r in rows]
                for name in specs}  # fmt: skip
     for name, rows in records.items():
@@ -133,24 +138,57 @@ def load_records(
     return Loaded(records, held, notes, shares)
 
 
-def read_pairs(source: Source, limit: int | None = None) -> list[ParallelPair]:
+def read_pairs(
+    source: Source,
+    limit: int | None = None,
+    notes: Notes | None = None,
+    watch: Watch = unwatched,
+) -> list[ParallelPair]:
     """All pairs of a source, or the ``limit`` whose hash is least.
 
+    Args:
+        source: What to read.
+        limit: How many to take at most.
+        notes: Where the reader reports what it guessed, skipped and left unused; without, it is
+            logged.
+        watch: Shows how far long reading is.
+
     Raises:
-        UserError: The source is unusable.
+        UserError: If the source is unusable, or its sides can't be what they are read as.
     """
-    return limited(
-        list(
-            read_parallel(
-                source.path,
-                lang=source.lang,
-                pivot_lang=source.pivot_lang,
-                columns=source.columns,
-                file_format=source.file_format,
-            )
-        ),
-        limit,
+    found = noted(notes)
+    pairs = read_parallel(
+        source.path,
+        lang=source.lang,
+        pivot_lang=source.pivot_lang,
+        columns=source.columns,
+        file_format=source.file_format,
+        notes=found,
     )
+    return limited(_all(pairs, source, found, watch), limit)
+
+
+def read_records(
+    part: Any, source: Source, notes: Notes | None = None, watch: Watch = unwatched
+) -> list[Any]:
+    """All records of a source, by a reader that takes a language.
+
+    Args:
+        part: The reader's class.
+        source: What to read.
+        notes: As for `read_pairs`.
+        watch: As for `read_pairs`.
+
+    Raises:
+        UserError: If the source is unusable, or its texts can't be what they are read as.
+    """
+    found = noted(notes)
+    rows = read_with_notes(part(), source.path, normalise(source.lang), found)
+    return _all(rows, source, found, watch)
+
+
+def _all(rows: Iterable[R], source: Source, notes: Notes, watch: Watch) -> list[R]:
+    return list(checked(watch(rows, f"reading {name_of(source.path)}"), source.path, notes.add))
 
 
 def limited(records: list[R], limit: int | None) -> list[R]:
@@ -176,9 +214,15 @@ def digest(records: Sequence[Record]) -> str:
     """SHA-256 of records' contents, in order."""
     state = hashlib.sha256()
     for record in records:
-        row = {k: v for k, v in asdict(record).items() if k != "origin"}
-        state.update(json.dumps(row, ensure_ascii=False).encode())
+        kind: Any = type(record)
+        row = {name: getattr(record, name) for name in _contents(kind)}
+        state.update(_JSON.encode(row).encode())
     return state.hexdigest()
+
+
+@cache
+def _contents(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if field.name != "origin")
 
 
 @dataclass(frozen=True)
@@ -194,7 +238,8 @@ class _Loader:
 
     def read(self, source: Source) -> list[Record]:
         """The records of a source, before a development part is held out."""
-        rows, chain = _read(source, self.specs[source.data]), self.chains[source.data]
+        chain = self.chains[source.data]
+        rows = self._read(source, self.specs[source.data])
         if not chain.steps:
             self.notes.append(f"{source.lang}: {counted(rows)}")
         return list(chain.prepare(rows, self._services(source), source.path))
@@ -221,13 +266,20 @@ class _Loader:
         whole = spec.model_copy(update={"limit": None})
         held: list[Record] = []
         for source in sources:
-            rows = chain.on_dev(_read(source, whole), self._quiet(source), source.path)
+            rows = chain.on_dev(self._read(source, whole), self._quiet(source), source.path)
             if isinstance(main[0], ParallelPair):
                 rows, _ = filter_pairs(rows, PairFilter(max_ratio=0, min_script=0))  # type: ignore[arg-type]
                 if not rows:
                     raise UserError("no development pair is left", where=source.path)
             held += rows
         return held
+
+    def _read(self, source: Source, spec: DataSpec) -> list[Record]:
+        """What a reader gives; what it guessed, skipped and left unused goes to the notes."""
+        found = Notes()
+        rows = _read(source, spec, found, self.watch)
+        self.notes.extend(found.lines)
+        return rows
 
     def _services(self, source: Source) -> Services:
         return replace(
@@ -239,18 +291,18 @@ class _Loader:
         return Services(normalise(source.lang), pivot, self.seed, self.callables, watch=self.watch)
 
 
-def _read(source: Source, spec: DataSpec) -> list[Record]:
+def _read(source: Source, spec: DataSpec, notes: Notes, watch: Watch) -> list[Record]:
     """What the reader of a source gives, or the ``limit`` records whose hash is least."""
     part = registry.load("readers", spec.reader)
     if part.gives is not ParallelPair:
-        return limited(list(part().read(source.path, normalise(source.lang))), spec.limit)
+        return limited(read_records(part, source, notes, watch), spec.limit)
     by_recipe = None if spec.reader == "parallel" else part.format
     asked = replace(
         source,
         columns=source.columns or spec.columns,
         file_format=source.file_format or by_recipe,
     )
-    return list(read_pairs(asked, spec.limit))
+    return list(read_pairs(asked, spec.limit, notes, watch))
 
 
 def _graph_labels(lang: str) -> dict[str, str]:
@@ -263,6 +315,17 @@ def _taken_dev(main: Sequence[Record], spec: DataSpec, seed: int) -> Sequence[Re
     if not spec.dev or not main or not main[0].split_texts():
         return []
     return split_by_group(main, dev=_share(spec.dev, len(main)), seed=seed)[1]
+
+
+def _without_taken(source: Source, records: list[Record], held: Sequence[Record]) -> list[Record]:
+    """The records that are not held out, where these were taken from the entry ``train``.
+
+    What was held out shares no text with the rest of that entry, so the objects tell.
+    """
+    if source.data != "train":
+        return _without(records, held)
+    taken = {id(record) for record in held}
+    return [record for record in records if id(record) not in taken]
 
 
 def _without(records: list[Record], held: Sequence[Record]) -> list[Record]:

@@ -2,8 +2,10 @@
 
 A reader is a file with a ``Part``: a class with the attributes ``format`` (its name for
 ``--format``) and ``gives`` (the record class), ``claims(source, request)`` (is this source its
-own?) and ``read(source, request)`` (an iterator of records). `xadapt.data.readers.parallel` picks
-among all that give :class:`xadapt.data.records.ParallelPair`, so a new format is a new file.
+own?) and ``read(source, request)`` (an iterator of records). A reader that guesses or skips also
+takes ``notes``, a `xadapt.data.readers.notes.Notes`, and reports it there.
+`xadapt.data.readers.parallel` picks among all that give `xadapt.data.records.ParallelPair`, so a
+new format is a new file.
 """
 
 from __future__ import annotations
@@ -13,7 +15,11 @@ NOT_PARTS = (
     "cldr_labels",
     "cldr_sample",
     "cldr_split",
+    "columns",
     "lines",
+    "notes",
     "sides",
+    "tables",
     "text_stream",
+    "word_rows",
 )

@@ -1,21 +1,59 @@
 """CoNLL columns: one word a line with its BIO label last, an empty line after each sentence.
 
-The first column is the word, the last its label; tabs or spaces separate. Lines that begin with
-``-DOCSTART-`` and, between sentences, with ``#`` and a space are passed over. Also ``.gz``.
+The first column is the word, the last its label; columns are separated by tabs or, where a line
+has none, by spaces. No other character separates: a no-break space belongs to the word. Lines that
+begin with ``-DOCSTART-`` are passed over, and so are comments: lines that begin with ``#`` and have
+not as many columns as the others, or stand before a sentence's first word and end in no BIO label.
+A first column that counts the words is passed over, and a prefix such as ``en:`` that all words
+have (as in WikiANN) is taken off. Also ``.gz``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import ClassVar
 
 from xadapt.core.errors import UserError
-from xadapt.data.readers.lines import has_suffix, read_lines
+from xadapt.data.readers.lines import has_suffix
+from xadapt.data.readers.notes import Notes, RowError, attempt, joined, noted, without_faulty
+from xadapt.data.readers.sides import find_language
+from xadapt.data.readers.word_rows import (
+    LONG,
+    WITHHELD,
+    WORDS,
+    Line,
+    blocks,
+    require_words,
+    take,
+    tell_long,
+)
 from xadapt.data.records import TaggedSentence
 from xadapt.functional.tag_scheme import OUTSIDE, to_spans
+from xadapt.languages import tags as languages
 
-WORDS = 10_000
-"""The longest sentence that is read, in words."""
+__all__ = ["WORDS", "Conll", "Part"]
+
+_SPACES = re.compile(r"[ \t]+")
+_HEADERS = frozenset({"word", "words", "token", "tokens", "form", "text", "id", "index"})
+_PREFIX = re.compile(r"([a-z]{2,3}(?:-[a-z]{2,8})*):.")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the columns of a file hold.
+
+    Attributes:
+        width: How many there are.
+        word: Which one holds the word, from 0.
+        prefix: What all words begin with, such as ``en:``; empty if nothing.
+    """
+
+    width: int
+    word: int = 0
+    prefix: str = ""
 
 
 class Conll:
@@ -28,52 +66,167 @@ class Conll:
         """Whether the name ends as such a file's does."""
         return has_suffix(source, ".conll", ".bio", ".iob2")
 
-    def read(self, source: str, lang: str) -> Iterator[TaggedSentence]:
+    def read(self, source: str, lang: str, notes: Notes | None = None) -> Iterator[TaggedSentence]:
         """Stream the sentences.
 
+        Args:
+            source: The file.
+            lang: Its language.
+            notes: Where guesses, unused columns and skipped sentences are reported.
+
         Raises:
-            UserError: A line has no label or one that is not BIO, a sentence has no end, or there
+            UserError: If a sentence has no end, the words are withheld, numbers or in another
+                language, half of the sentences are faulty (a line without a BIO label), or there
                 is no sentence.
         """
-        rows: list[tuple[str, str]] = []
-        begins, empty, number = 1, True, 0
-        for number, line in read_lines(source):
-            comment = not rows and line.startswith(("# ", "-DOCSTART-"))
-            if line.strip() and not comment:
-                begins = begins if rows else number
-                rows.append(_word(line, f"{source}:{number}"))
-                if len(rows) > WORDS:
-                    raise UserError(
-                        f"this sentence has more than {WORDS:,} words",
-                        where=f"{source}:{number}",
-                        todo="Put an empty line after each sentence",
-                    )
-            elif rows:
-                empty = False
-                yield _sentence(rows, lang, f"{source}:{begins}")
-                rows = []
-        if rows:
+        found = noted(notes)
+        all_blocks = blocks(source)
+        head = _without_header(take(all_blocks), source, found)
+        layout = _layout(head, source, lang)
+        _tell(layout, head, source, found)
+        lengths: list[tuple[int, int]] = []
+
+        def sentences() -> Iterator[TaggedSentence | RowError]:
+            for block in chain(head, all_blocks):
+                rows = _rows(block, layout.width)
+                if len(rows) > LONG:
+                    lengths.append((rows[0][0], len(rows)))
+                if rows:
+                    yield attempt(_sentence, rows, layout, lang, source)
+
+        empty = True
+        for sentence in without_faulty(sentences(), source, found, "sentence"):
             empty = False
-            yield _sentence(rows, lang, f"{source}:{begins}")
+            yield sentence
         if empty:
             raise UserError("there is no sentence in this file", where=source)
+        tell_long(lengths, source, found)
 
 
-def _word(line: str, where: str) -> tuple[str, str]:
-    cells = [cell for cell in line.split("\t" if "\t" in line else None) if cell]
-    if len(cells) < 2:
-        raise UserError("this line has no label", where=where, todo="A line is: word, tab, label")
-    word, label = cells[0], cells[-1].strip()
-    if label != OUTSIDE and not (label.startswith(("B-", "I-")) and len(label) > 2):
+def _cells(line: str) -> list[str]:
+    if "\t" in line:
+        return [cell for cell in line.split("\t") if cell]
+    return [cell for cell in _SPACES.split(line) if cell]
+
+
+def _is_label(cell: str) -> bool:
+    return cell == OUTSIDE or (cell.startswith(("B-", "I-")) and len(cell) > 2)
+
+
+def _rows(block: Sequence[Line], width: int) -> list[tuple[int, list[str]]]:
+    """The words of a block: its lines without comments."""
+    rows: list[tuple[int, list[str]]] = []
+    for number, line in block:
+        cells = _cells(line)
+        comment = line.startswith("#") and (
+            len(cells) != width or not (rows or _is_label(cells[-1].strip()))
+        )
+        if not comment and (rows or not line.startswith("-DOCSTART-")):
+            rows.append((number, cells))
+    return rows
+
+
+def _without_header(head: list[list[Line]], source: str, notes: Notes) -> list[list[Line]]:
+    """The first sentences without a line that names the columns, such as ``word tag``."""
+    if not head:
+        return head
+    number, line = head[0][0]
+    cells = _cells(line)
+    if len(cells) < 2 or cells[0].casefold() not in _HEADERS or _is_label(cells[-1].strip()):
+        return head
+    notes.add(source, f"line {number} is a header: {', '.join(cells)}")
+    return [head[0][1:], *head[1:]]
+
+
+def _layout(head: Sequence[Sequence[Line]], source: str, lang: str) -> Layout:
+    marks = ("#", "-DOCSTART-")
+    widths = (
+        len(_cells(line)) for block in head for _, line in block if not line.startswith(marks)
+    )
+    width = next(widths, 2)
+    sentences = [rows for rows in ([c for _, c in _rows(block, width)] for block in head) if rows]
+    if not sentences:
+        return Layout(width)
+    word = 1 if width > 2 and _counts(sentences) else 0
+    words = [[row[word] for row in rows if word < len(row)] for rows in sentences]
+    require_words(words, source, word + 1)
+    return Layout(width, word, _prefix([w for row in words for w in row], lang, source))
+
+
+def _counts(sentences: Sequence[Sequence[Sequence[str]]]) -> bool:
+    """Whether the first column counts the words, in each sentence or through the file."""
+    first = [[row[0] for row in rows] for rows in sentences]
+    flat = [cell for cells in first for cell in cells]
+
+    def counted(cells: Sequence[str]) -> bool:
+        return any(list(cells) == [str(i + start) for i in range(len(cells))] for start in (0, 1))
+
+    return len(flat) > len(first) and (counted(flat) or all(map(counted, first)))
+
+
+def _prefix(words: Sequence[str], lang: str, source: str) -> str:
+    """The language prefix of all words, if they have one.
+
+    Raises:
+        UserError: If it is of another language.
+    """
+    match = _PREFIX.match(words[0]) if len(words) > 1 else None
+    if match is None or not all(word.startswith(f"{match[1]}:") for word in words):
+        return ""
+    try:
+        languages.normalise(match[1])
+    except UserError:
+        return ""
+    if lang != "und" and find_language([match[1]], lang) is None:
         raise UserError(
+            f"all words begin with '{match[1]}:', but the language is {lang}",
+            where=source,
+            todo="Check --lang, or remove the prefix",
+        )
+    return f"{match[1]}:"
+
+
+def _tell(layout: Layout, head: Sequence[Sequence[Line]], source: str, notes: Notes) -> None:
+    if layout.word:
+        notes.add(source, "column 1 counts the words: column 2 is read as the word")
+    if layout.prefix:
+        notes.add(source, f"all words begin with {layout.prefix!r}: it is taken off")
+    unused = list(range(layout.word + 1, layout.width - 1))
+    if not unused:
+        return
+    rows = [cells for block in head for _, cells in _rows(block, layout.width)]
+    labels = [i for i in unused if all(i < len(r) and _is_label(r[i].strip()) for r in rows)]
+    are = "columns {} are" if len(unused) > 1 else "column {} is"
+    line = f"{are.format(joined(str(i + 1) for i in unused[:12]))} not used"
+    if labels:
+        line += f"; column {joined(str(i + 1) for i in labels[:12])} holds BIO labels too, and the "
+        line += "last one is read"
+    notes.add(source, line)
+
+
+def _sentence(
+    rows: Sequence[tuple[int, list[str]]], layout: Layout, lang: str, source: str
+) -> TaggedSentence:
+    words, labels = [], []
+    for number, cells in rows:
+        word, label = _word(cells, layout, f"{source}:{number}")
+        words.append(word)
+        labels.append(label)
+    origin = f"{source}:{rows[0][0]}"
+    if len(words) > 1 and set(words) == {WITHHELD}:
+        raise RowError("all words of this sentence are '_': they are withheld", where=origin)
+    return TaggedSentence(tuple(words), to_spans(labels, "bio"), lang, origin=origin)
+
+
+def _word(cells: Sequence[str], layout: Layout, where: str) -> tuple[str, str]:
+    if len(cells) < layout.word + 2:
+        raise RowError("this line has no label", where=where, todo="A line is: word, tab, label")
+    label = cells[-1].strip()
+    if not _is_label(label):
+        raise RowError(
             f"{label[:40]!r} is no BIO label", where=where, todo="Labels are O, B-TYPE and I-TYPE"
         )
-    return word, label
-
-
-def _sentence(rows: list[tuple[str, str]], lang: str, origin: str) -> TaggedSentence:
-    words, labels = zip(*rows, strict=True)
-    return TaggedSentence(words, to_spans(labels, "bio"), lang, origin=origin)
+    return cells[layout.word].removeprefix(layout.prefix) or cells[layout.word], label
 
 
 Part = Conll

@@ -6,11 +6,22 @@ words are the syntactic ones. Also ``.gz``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import ClassVar
 
 from xadapt.core.errors import UserError
-from xadapt.data.readers.lines import has_suffix, read_lines
+from xadapt.data.readers.lines import has_suffix
+from xadapt.data.readers.notes import Notes, RowError, attempt, noted, without_faulty
+from xadapt.data.readers.word_rows import (
+    LONG,
+    WITHHELD,
+    Line,
+    blocks,
+    require_words,
+    take,
+    tell_long,
+)
 from xadapt.data.records import TaggedSentence
 
 FORM, UPOS = 1, 3
@@ -26,51 +37,92 @@ class Conllu:
         """Whether the name ends as a treebank's does."""
         return has_suffix(source, ".conllu")
 
-    def read(self, source: str, lang: str) -> Iterator[TaggedSentence]:
+    def read(self, source: str, lang: str, notes: Notes | None = None) -> Iterator[TaggedSentence]:
         """Stream the sentences.
 
+        Args:
+            source: The file.
+            lang: Its language.
+            notes: Where long and skipped sentences are reported.
+
         Raises:
-            UserError: A row lacks columns or a part of speech, or there is no sentence.
+            UserError: If the words are withheld or numbers, half of the sentences are faulty (a
+                row lacks columns or a part of speech), or there is no sentence.
         """
-        words: list[str] = []
-        tags: list[str] = []
-        begins, found = 1, False
-        for number, line in read_lines(source):
-            if line.strip() and not line.startswith("#"):
-                row = _row(line, f"{source}:{number}")
-                if row:
-                    begins = begins if words else number
-                    words.append(row[0])
-                    tags.append(row[1])
-            elif not line.strip() and words:
-                found = True
-                yield _sentence(words, tags, lang, f"{source}:{begins}")
-                words, tags = [], []
-        if words:
-            found = True
-            yield _sentence(words, tags, lang, f"{source}:{begins}")
-        if not found:
+        found = noted(notes)
+        all_blocks = rows_of(source)
+        head = take(all_blocks)
+        require_words([forms(rows) for rows in head], source, FORM + 1)
+        lengths: list[tuple[int, int]] = []
+
+        def sentences() -> Iterator[TaggedSentence | RowError]:
+            for rows in chain(head, all_blocks):
+                if len(rows) > LONG:
+                    lengths.append((rows[0][0], len(rows)))
+                yield attempt(_sentence, rows, lang, source)
+
+        empty = True
+        for sentence in without_faulty(sentences(), source, found, "sentence"):
+            empty = False
+            yield sentence
+        if empty:
             raise UserError("there is no sentence in this file", where=source)
+        tell_long(lengths, source, found)
 
 
-def _row(line: str, where: str) -> tuple[str, str] | None:
+def rows_of(source: str) -> Iterator[list[Line]]:
+    """Yield the lines of each sentence that are words: no comments, ranges or empty nodes.
+
+    Raises:
+        UserError: As for `xadapt.data.readers.word_rows.blocks`.
+    """
+    for block in blocks(source):
+        rows = [(n, line) for n, line in block if not line.startswith("#") and _is_word(line)]
+        if rows:
+            yield rows
+
+
+def forms(rows: Sequence[Line]) -> list[str]:
+    """The words of a sentence, as far as its rows have them."""
+    cells = [line.split("\t") for _, line in rows]
+    return [row[FORM] for row in cells if len(row) > FORM]
+
+
+def require_forms(words: Sequence[str], where: str) -> None:
+    """Refuse a sentence that is withheld.
+
+    Raises:
+        RowError: If all its words, and more than one, are ``_``.
+    """
+    if len(words) > 1 and set(words) == {WITHHELD}:
+        raise RowError("all words of this sentence are '_': they are withheld", where=where)
+
+
+def _is_word(line: str) -> bool:
+    number, tab, _ = line.partition("\t")
+    return not tab or not ("-" in number or "." in number)
+
+
+def _sentence(rows: Sequence[Line], lang: str, source: str) -> TaggedSentence:
+    pairs = [_row(line, f"{source}:{number}") for number, line in rows]
+    words, tags = zip(*pairs, strict=True)
+    origin = f"{source}:{rows[0][0]}"
+    require_forms(words, origin)
+    spans = tuple((i, i + 1, tag) for i, tag in enumerate(tags))
+    return TaggedSentence(words, spans, lang, origin=origin)
+
+
+def _row(line: str, where: str) -> tuple[str, str]:
     cells = line.split("\t")
     if len(cells) <= UPOS:
-        raise UserError(
+        raise RowError(
             f"a row of CoNLL-U has ten columns, this one {len(cells)}",
             where=where,
             todo="Columns are separated by tabs",
         )
-    if "-" in cells[0] or "." in cells[0]:
-        return None
     if not cells[UPOS].strip() or cells[UPOS] == "_":
-        raise UserError("this word has no part of speech (column 4)", where=where)
+        raise RowError("this word has no part of speech (column 4)", where=where)
     return cells[FORM], cells[UPOS]
-
-
-def _sentence(words: list[str], tags: list[str], lang: str, origin: str) -> TaggedSentence:
-    spans = tuple((i, i + 1, tag) for i, tag in enumerate(tags))
-    return TaggedSentence(tuple(words), spans, lang, origin=origin)
 
 
 Part = Conllu

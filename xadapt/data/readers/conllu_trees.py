@@ -7,10 +7,14 @@ words are the syntactic ones, numbered from 1 in each sentence.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import ClassVar, NamedTuple
 
 from xadapt.core.errors import UserError
-from xadapt.data.readers.lines import has_suffix, read_lines
+from xadapt.data.readers.conllu import forms, require_forms, rows_of
+from xadapt.data.readers.lines import has_suffix
+from xadapt.data.readers.notes import Notes, RowError, attempt, noted, without_faulty
+from xadapt.data.readers.word_rows import Line, require_words, take
 from xadapt.data.records import ParsedSentence
 
 COLUMNS = 10
@@ -37,61 +41,62 @@ class ConlluTrees:
         """Whether the name ends as a treebank's does."""
         return has_suffix(source, ".conllu")
 
-    def read(self, source: str, lang: str) -> Iterator[ParsedSentence]:
+    def read(self, source: str, lang: str, notes: Notes | None = None) -> Iterator[ParsedSentence]:
         """Stream the sentences.
 
+        Args:
+            source: The file.
+            lang: Its language.
+            notes: Where skipped sentences are reported.
+
         Raises:
-            UserError: A row is malformed, or the rows of a sentence are no tree, or there is no
-                sentence.
+            UserError: If the words are withheld or numbers, half of the sentences are faulty (a
+                row is malformed, or they are no trees), or there is no sentence.
         """
-        rows: list[Row] = []
-        found = False
-        for number, line in read_lines(source):
-            if line.strip() and not line.startswith("#"):
-                row = _row(line, len(rows) + 1, f"{source}:{number}")
-                rows += [row] if row else []
-            elif not line.strip() and rows:
-                found = True
-                yield _sentence(rows, lang)
-                rows = []
-        if rows:
-            found = True
-            yield _sentence(rows, lang)
-        if not found:
+        found = noted(notes)
+        all_blocks = rows_of(source)
+        head = take(all_blocks)
+        require_words([forms(rows) for rows in head], source, FORM + 1)
+        sentences = (attempt(_sentence, rows, lang, source) for rows in chain(head, all_blocks))
+        empty = True
+        for sentence in without_faulty(sentences, source, found, "sentence"):
+            empty = False
+            yield sentence
+        if empty:
             raise UserError("there is no sentence in this file", where=source)
 
 
-def _row(line: str, expected: int, where: str) -> Row | None:
+def _row(line: str, expected: int, where: str) -> Row:
     cells = line.split("\t")
     if len(cells) != COLUMNS:
-        raise UserError(
+        raise RowError(
             f"a row of CoNLL-U has ten columns, this one {len(cells)}",
             where=where,
             todo="Columns are separated by tabs",
         )
-    if "-" in cells[ID] or "." in cells[ID]:
-        return None
     if cells[ID] != str(expected):
-        raise UserError(
+        raise RowError(
             f"this is word {expected} of its sentence, and is numbered {cells[ID]!r}",
             where=where,
             todo="A sentence ends with an empty line",
         )
     if not cells[UPOS].strip() or cells[UPOS] == "_":
-        raise UserError("this word has no part of speech (column 4)", where=where)
+        raise RowError("this word has no part of speech (column 4)", where=where)
     if not cells[HEAD].isascii() or not cells[HEAD].isdecimal() or len(cells[HEAD]) > 6:
-        raise UserError(f"this word's head (column 7) is no number: {cells[HEAD]!r}", where=where)
+        raise RowError(f"this word's head (column 7) is no number: {cells[HEAD]!r}", where=where)
     if not cells[DEPREL].strip() or cells[DEPREL] == "_":
-        raise UserError("this word has no relation to its head (column 8)", where=where)
+        raise RowError("this word has no relation to its head (column 8)", where=where)
     return Row(cells[FORM], cells[UPOS], int(cells[HEAD]), cells[DEPREL], where)
 
 
-def _sentence(rows: Sequence[Row], lang: str) -> ParsedSentence:
+def _sentence(lines: Sequence[Line], lang: str, source: str) -> ParsedSentence:
+    rows = [_row(line, i, f"{source}:{number}") for i, (number, line) in enumerate(lines, 1)]
     for row in rows:
         if row.head > len(rows):
-            raise UserError(f"this word's head is word {row.head} of {len(rows)}", where=row.where)
+            raise RowError(f"this word's head is word {row.head} of {len(rows)}", where=row.where)
     _require_tree(rows)
     words, upos, heads, relations, where = zip(*rows, strict=True)
+    require_forms(words, where[0])
     return ParsedSentence(words, upos, heads, relations, lang, origin=where[0])
 
 
@@ -104,7 +109,7 @@ def _require_tree(rows: Sequence[Row]) -> None:
         at = start
         while at not in safe:
             if at in seen:
-                raise UserError("this word hangs in a circle of heads", where=rows[at - 1].where)
+                raise RowError("this word hangs in a circle of heads", where=rows[at - 1].where)
             seen.add(at)
             way.append(at)
             at = rows[at - 1].head

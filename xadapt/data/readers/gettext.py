@@ -7,6 +7,7 @@ untranslated and the header; so are plural forms, whose sides do not correspond 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ import polib
 
 from xadapt.core.errors import UserError
 from xadapt.data.readers.lines import has_suffix, read_lines, too_long
+from xadapt.data.readers.notes import Notes, RowError, attempt, noted, without_faulty
 from xadapt.data.readers.sides import Request, make_pair
 from xadapt.data.records import ParallelPair
 
@@ -30,23 +32,61 @@ class Gettext:
         """Whether the name ends in ``.po``."""
         return has_suffix(source, ".po")
 
-    def read(self, source: str, request: Request) -> Iterator[ParallelPair]:
+    def read(
+        self, source: str, request: Request, notes: Notes | None = None
+    ) -> Iterator[ParallelPair]:
         """Stream the translated entries.
 
+        Args:
+            source: The file.
+            request: What is wanted.
+            notes: Where entries that were passed over or skipped are counted.
+
         Raises:
-            UserError: A line breaks the format, an entry is too long or one-sided, or a line
-                can't be read.
+            UserError: If a line breaks the format, an entry is too long, half of the entries have
+                one side, none is translated, or a line can't be read.
         """
-        for number, lines in _entries(source, request.limits.chars):
-            where = f"{source}:{number}"
-            for entry in _parse(lines, where):
-                if entry.msgid and entry.msgid_plural == "" and entry.translated():
-                    pair = make_pair(request, text=entry.msgstr, pivot=entry.msgid, where=where)
-                    if pair:
+        found = noted(notes)
+        passed: Counter[str] = Counter()
+        translated = 0
+
+        def records() -> Iterator[ParallelPair | RowError]:
+            nonlocal translated
+            for number, lines in _entries(source, request.limits.chars, passed):
+                where = f"{source}:{number}"
+                for entry in _parse(lines, where):
+                    reason = _not_translated(entry)
+                    if reason:
+                        passed[reason] += bool(entry.msgid)
+                        continue
+                    translated += 1
+                    sides = {"text": entry.msgstr, "pivot": entry.msgid}
+                    pair = attempt(make_pair, request, **sides, where=where)
+                    if pair is not None:
                         yield pair
 
+        yield from without_faulty(records(), source, found, "entry")
+        reasons = ", ".join(f"{count:,} {why}" for why, count in sorted(passed.items()) if count)
+        if reasons and not translated:
+            raise UserError(
+                f"no entry is translated ({reasons})",
+                where=source,
+                todo="Review them; msgattrib --clear-fuzzy takes fuzzy ones as they are",
+            )
+        if reasons:
+            found.add(source, f"entries passed over: {reasons}", usual=True)
 
-def _entries(source: str, limit: int) -> Iterator[tuple[int, list[str]]]:
+
+def _not_translated(entry: polib.POEntry) -> str:
+    """Why an entry gives no pair; empty if it does."""
+    if entry.msgid_plural:
+        return "with plural forms"
+    if "fuzzy" in entry.flags:
+        return "fuzzy"
+    return "" if entry.msgid and entry.translated() else "untranslated"
+
+
+def _entries(source: str, limit: int, passed: Counter[str]) -> Iterator[tuple[int, list[str]]]:
     """Cut the file before every line that can't belong to the entry so far."""
     lines: list[str] = []
     first, size, complete = 1, 0, False
@@ -54,6 +94,7 @@ def _entries(source: str, limit: int) -> Iterator[tuple[int, list[str]]]:
         # polib would break lines at every Unicode line separator inside a string.
         line = " ".join(raw.splitlines()).strip()
         if not line or line.startswith("#~"):
+            passed["obsolete"] += line.startswith("#~ msgid ")
             continue
         keyword = _check(line, f"{source}:{number}")
         if complete and keyword is not None and not keyword.startswith("msgstr"):

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from xadapt.core.errors import UserError, missing_extra
-from xadapt.data.readers.sides import Request, row_pair
+from xadapt.data.readers.notes import Notes, noted
+from xadapt.data.readers.sides import Request, row_pairs
 from xadapt.data.records import ParallelPair
 
 _SOURCE = re.compile(r"hf:(?P<path>[^:]+)(?::(?P<split>[\w.-]+))?")
@@ -31,17 +32,21 @@ class HubDataset:
         """Whether the source begins with ``hf:``."""
         return source.startswith("hf:")
 
-    def read(self, source: str, request: Request) -> Iterator[ParallelPair]:
+    def read(
+        self, source: str, request: Request, notes: Notes | None = None
+    ) -> Iterator[ParallelPair]:
         """Stream the pairs; the origin is the source and the row's number from 1.
 
+        Args:
+            source: The data set.
+            request: What is wanted.
+            notes: Where unused columns and skipped rows are reported.
+
         Raises:
-            UserError: The extra is not installed, the data set can't be opened or read, or a row
-                lacks a side.
+            UserError: If the extra is not installed, the data set can't be opened or read, or half
+                of the rows lack a side.
         """
-        for where, row in Streamed(source):
-            pair = row_pair(row, request, where)
-            if pair:
-                yield pair
+        yield from row_pairs(Streamed(source), source, request, noted(notes))
 
 
 class Streamed:

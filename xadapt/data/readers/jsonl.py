@@ -7,12 +7,14 @@ Known shapes are ``{"translation": {"en": .., "de": ..}}``, ``{"en": .., "de": .
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from xadapt.core.errors import UserError
 from xadapt.data.readers.lines import has_suffix, read_lines
-from xadapt.data.readers.sides import Request, row_pair
+from xadapt.data.readers.notes import Notes, noted
+from xadapt.data.readers.sides import Request, row_pairs
 from xadapt.data.records import ParallelPair
 
 
@@ -26,33 +28,37 @@ class Jsonl:
         """Whether the name ends as such a file's does."""
         return has_suffix(source, ".jsonl", ".ndjson")
 
-    def read(self, source: str, request: Request) -> Iterator[ParallelPair]:
+    def read(
+        self, source: str, request: Request, notes: Notes | None = None
+    ) -> Iterator[ParallelPair]:
         """Stream the pairs; empty lines are passed over.
 
+        Args:
+            source: The file.
+            request: What is wanted.
+            notes: Where unused keys and skipped rows are reported.
+
         Raises:
-            UserError: A line is no JSON object, lacks a side, or can't be read.
+            UserError: If a line is no JSON object, has a key twice, or can't be read, or half of
+                the rows lack a side.
         """
-        for number, line in read_lines(source, limit=request.limits.chars):
-            if line.strip():
-                where = f"{source}:{number}"
-                pair = row_pair(parse_object(line, where), request, where)
-                if pair:
-                    yield pair
+        found = noted(notes)
+        lines = read_lines(source, limit=request.limits.chars)
+        objects = (
+            (f"{source}:{number}", parse_object(line, f"{source}:{number}"))
+            for number, line in lines
+            if line.strip()
+        )
+        yield from row_pairs(objects, source, request, found)
 
 
 def parse_object(line: str, where: str) -> dict[str, Any]:
     """The JSON object on a line.
 
     Raises:
-        UserError: There is none.
+        UserError: If there is none, or a key stands in it twice.
     """
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise UserError(
-            f"this line is not JSON ({reason})", where=where, todo="Write one object a line"
-        ) from None
+    value = parse_json(line, where, "this line", "Write one object a line")
     if not isinstance(value, dict):
         raise UserError(
             f"this line holds a JSON {type(value).__name__}, not an object",
@@ -60,6 +66,37 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
             todo='Write one object a line, such as {"en": "...", "de": "..."}',
         )
     return value
+
+
+def parse_json(text: str | bytes, where: str, what: str = "this", todo: str = "") -> Any:
+    """Parse JSON strictly.
+
+    Raises:
+        UserError: If it is no JSON, or an object in it has a key twice.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_each_once)
+    except _TwiceError as error:
+        raise UserError(
+            f"{what} has the key {error.key[:40]!r} twice", where=where, todo="Remove one of them"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise UserError(f"{what} is not JSON ({reason})", where=where, todo=todo) from None
+
+
+class _TwiceError(ValueError):
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def _each_once(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(items)
+    if len(found) < len(items):
+        counts = Counter(key for key, _ in items)
+        raise _TwiceError(next(key for key, count in counts.items() if count > 1))
+    return found
 
 
 Part = Jsonl

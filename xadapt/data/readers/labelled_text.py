@@ -1,16 +1,28 @@
-"""Texts with one class each: tab-separated, the text first, its label second, no header.
+"""Texts with one class each: tab-separated, the text first, its label second.
 
-Also ``.gz``. Empty lines are passed over.
+A first line of usual names of columns (``tweet``, ``label``) is a header, if no other line has that
+label. Also ``.gz``. Empty lines are passed over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import ClassVar
 
 from xadapt.core.errors import UserError
-from xadapt.data.readers.lines import read_lines
+from xadapt.data.readers.columns import FEW, HEAD, is_number_or_id
+from xadapt.data.readers.notes import Notes, RowError, attempt, noted, without_faulty
+from xadapt.data.readers.tables import Row, tab_rows
 from xadapt.data.records import LabelledText
+
+FORM = "Write: text, tab, label"
+LABELS = frozenset(
+    "label labels class classes category categories target sentiment intent topic tag y gold "  # noqa: SIM905
+    "stance emotion".split()
+)
+"""Names of a label's column."""
 
 
 class LabelledTexts:
@@ -23,34 +35,78 @@ class LabelledTexts:
         """No: a table of two columns is parallel text unless a recipe says otherwise."""
         return False
 
-    def read(self, source: str, lang: str) -> Iterator[LabelledText]:
+    def read(self, source: str, lang: str, notes: Notes | None = None) -> Iterator[LabelledText]:
         """Stream the texts.
 
+        Args:
+            source: The file.
+            lang: Its language.
+            notes: Where a header, a class of one text and skipped lines are reported.
+
         Raises:
-            UserError: A line has not two columns, one of them is empty, or there is no line.
+            UserError: If the columns are the other way round or text is a number, half of the
+                lines are faulty (not two columns, or one of them empty), or there is no line.
         """
-        empty = True
-        for number, line in read_lines(source):
-            if not line.strip():
-                continue
-            where = f"{source}:{number}"
-            cells = [cell.strip() for cell in line.split("\t")]
-            if len(cells) != 2:
-                raise UserError(
-                    f"this line has {len(cells)} columns",
-                    where=where,
-                    todo="Write: text, tab, label",
-                )
-            if not all(cells):
-                raise UserError(
-                    f"the {'label' if cells[0] else 'text'} is empty",
-                    where=where,
-                    todo="Write: text, tab, label",
-                )
-            empty = False
-            yield LabelledText(cells[0], cells[1], lang, origin=where)
-        if empty:
+        found = noted(notes)
+        filled = (row for row in tab_rows(source, found) if any(c.strip() for c in row[1]))
+        head = list(islice(filled, HEAD))
+        header = _header(head)
+        if header:
+            found.add(source, f"line {head[0][0]} is a header: {' and '.join(header)}")
+        body = head[1:] if header else head
+        _require_columns([[c.strip() for c in cells] for _, cells in body], source)
+        labels: Counter[str] = Counter()
+        rows = (attempt(_text, row, lang, source) for row in chain(body, filled))
+        for text in without_faulty(rows, source, found, "line"):
+            labels[text.label] += 1
+            yield text
+        if not labels:
             raise UserError("there is no text in this file", where=source)
+        _tell_lonely(body[0], labels, source, found)
+
+
+def _header(head: Sequence[Row]) -> list[str]:
+    """The cells of the first line if they name columns."""
+    names = [cell.strip() for cell in head[0][1]] if head else []
+    if len(names) != 2 or names[1].casefold() not in LABELS or len(names[0].split()) != 1:
+        return []
+    others = {cells[1].strip() for _, cells in head[1:] if len(cells) == 2}
+    return [] if names[1] in others else names
+
+
+def _require_columns(rows: Sequence[Sequence[str]], source: str) -> None:
+    pairs = [cells for cells in rows if len(cells) == 2 and all(cells)]
+    if len(pairs) < FEW:
+        return
+    if 2 * sum(is_number_or_id(cells[0]) for cells in pairs) > len(pairs):
+        raise UserError("column 1 holds numbers or ids, not text", where=source, todo=FORM)
+    texts, labels = ({cells[i] for cells in pairs} for i in (0, 1))
+    if 2 * len(texts) < len(labels) and 2 * len(labels) > len(pairs):
+        raise UserError(
+            f"column 2 has {len(labels)} different values in {len(pairs)} lines, column 1 "
+            f"{len(texts)}: the label seems to stand first",
+            where=source,
+            todo=FORM,
+        )
+
+
+def _tell_lonely(first: Row, labels: Counter[str], source: str, notes: Notes) -> None:
+    """Report a first line that may be a header nobody knows."""
+    number, cells = first
+    label = cells[-1].strip()
+    if labels[label] == 1 and 2 * len(labels) < labels.total():
+        line = f"the class {label[:40]!r} stands on line {number} alone: remove it if it is"
+        notes.add(source, f"{line} a header")
+
+
+def _text(row: Row, lang: str, source: str) -> LabelledText:
+    where = f"{source}:{row[0]}"
+    cells = [cell.strip() for cell in row[1]]
+    if len(cells) != 2:
+        raise RowError(f"this line has {len(cells)} columns", where=where, todo=FORM)
+    if not all(cells):
+        raise RowError(f"the {'label' if cells[0] else 'text'} is empty", where=where, todo=FORM)
+    return LabelledText(cells[0], cells[1], lang, origin=where)
 
 
 Part = LabelledTexts

@@ -1,21 +1,30 @@
 """Moses pairs: two files, one for each language, whose lines correspond.
 
-The source is a prefix (``corpus`` with ``corpus.en`` and ``corpus.de`` beside it, as OPUS gives
-them) or two paths joined by a comma. Two paths are told apart by the languages their names end in,
-else the first is the pivot.
+The source is a prefix (``corpus`` with ``corpus.en`` and ``corpus.de``, or ``corpus.en.txt`` and
+``corpus.de.txt``, in the same folder) or two paths joined by a comma. Two paths are told apart by
+the languages in their names (``.en``, ``.en.txt``, ``_en.txt``, ``en/``); where the names don't
+tell, the first is the pivot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import ClassVar
 
 from xadapt.core.errors import UserError
-from xadapt.data.readers.lines import read_lines
+from xadapt.data.readers.lines import has_suffix, read_lines
+from xadapt.data.readers.notes import Notes, RowError, attempt, name_of, noted, without_faulty
 from xadapt.data.readers.sides import Request, find_language, make_pair
 from xadapt.data.records import ParallelPair
+from xadapt.languages import tags as languages
+
+_BREAKS = re.compile(r"[./\\]"), re.compile(r"[./\\_-]")
+"""Where names are cut to find a language: first into ``en-de.en``'s parts, then into all."""
+
+_TABLES = (".tsv", ".tab", ".csv", ".jsonl", ".ndjson", ".tmx", ".po")
 
 
 class Moses:
@@ -28,36 +37,116 @@ class Moses:
         """Whether the source names two files, or is the prefix of at least one side's file."""
         if Path(source).exists():
             return False
-        return "," in source or bool(set(_twins(source, request)) - {None})
+        return "," in source or is_prefix(source, request)
 
-    def read(self, source: str, request: Request) -> Iterator[ParallelPair]:
+    def read(
+        self, source: str, request: Request, notes: Notes | None = None
+    ) -> Iterator[ParallelPair]:
         """Stream the pairs; lines empty on both sides are passed over.
 
+        Args:
+            source: A prefix, or two paths with a comma between them.
+            request: What is wanted.
+            notes: Where skipped lines are reported, and which file is which if the names of two
+                paths don't tell.
+
         Raises:
-            UserError: A file is missing, one has fewer lines, a side is empty, or a line can't
-                be read.
+            UserError: If a file is missing, one has fewer lines, half of the lines are faulty, or
+                a line can't be read.
         """
-        pivot_path, text_path = _paths(source, request)
-        limit = request.limits.chars
-        rows = zip_longest(read_lines(pivot_path, limit=limit), read_lines(text_path, limit=limit))
-        for pivot, text in rows:
-            if pivot is None or text is None:
-                short, (line, _) = (pivot_path, text) if pivot is None else (text_path, pivot)
-                raise UserError(
-                    f"this file ends after line {line - 1}, but its twin goes on",
-                    where=f"{short}:{line}",
-                    todo="Both files must have the same number of lines",
-                )
-            where = f"{text_path}:{text[0]}"
-            pair = make_pair(request, text=text[1], pivot=pivot[1], where=where)
-            if pair:
-                yield pair
+        found = noted(notes)
+        pivot_path, text_path, by_name = _paths(source, request)
+        sides = f"this file is read as {request.pivot_lang}, {name_of(text_path)} as {request.lang}"
+        found.add(pivot_path, sides + ("" if by_name else " (by order)"), usual=by_name)
+        rows = _rows(pivot_path, text_path, request)
+        yield from without_faulty(rows, text_path, found, "line")
 
 
-def _paths(source: str, request: Request) -> tuple[str, str]:
-    if "," in source:
-        paths = [part.strip() for part in source.split(",")]
-        if len(paths) != 2 or not all(paths):
+def _rows(pivot_path: str, text_path: str, request: Request) -> Iterator[ParallelPair | RowError]:
+    limit = request.limits.chars
+    rows = zip_longest(read_lines(pivot_path, limit=limit), read_lines(text_path, limit=limit))
+    for pivot, text in rows:
+        if pivot is None or text is None:
+            short, (line, _) = (pivot_path, text) if pivot is None else (text_path, pivot)
+            raise UserError(
+                f"this file ends after line {line - 1}, but its twin goes on",
+                where=f"{short}:{line}",
+                todo="Both files must have the same number of lines",
+            )
+        where = f"{text_path}:{text[0]}"
+        pair = attempt(make_pair, request, text=text[1], pivot=pivot[1], where=where)
+        if pair is not None:
+            yield pair
+
+
+def is_prefix(path: str, request: Request) -> bool:
+    """Whether a path is the prefix of at least one side's file."""
+    return bool(set(_twins(path, request)) - {None})
+
+
+def is_pair(paths: Sequence[str], request: Request) -> bool:
+    """Whether two paths name one file of each side, as far as their names tell."""
+    return may_be_pair(paths) and {_side(path, request) for path in paths} == {"pivot", "text"}
+
+
+def may_be_pair(paths: Sequence[str]) -> bool:
+    """Whether paths are two, and neither is named as a table that holds both sides."""
+    return len(paths) == 2 and not any(has_suffix(path, *_TABLES) for path in paths)
+
+
+def other_file(path: str, request: Request) -> str | None:
+    """``PIVOT,LANGUAGE`` as two paths if a file is one side of a pair and the other is there too.
+
+    The other file has the same name but for the language.
+    """
+    name = Path(path).name
+    for breaks in _BREAKS:
+        pieces = re.split(f"({breaks.pattern})", name)
+        for at in reversed(range(0, len(pieces), 2)):
+            side = _side_of(pieces[at], request)
+            for other in _neighbours(path) if side else ():
+                theirs = re.split(f"({breaks.pattern})", other)
+                rest = theirs[:at] + theirs[at + 1 :] == pieces[:at] + pieces[at + 1 :]
+                if rest and {side, _side_of(theirs[at], request)} == {"pivot", "text"}:
+                    both = [path, str(Path(path).with_name(other))]
+                    return ",".join(both if side == "pivot" else both[::-1])
+    return None
+
+
+def _neighbours(path: str) -> list[str]:
+    try:
+        return sorted(p.name for p in Path(path).parent.iterdir() if p.is_file())
+    except (OSError, ValueError):
+        return []
+
+
+def _side_of(piece: str, request: Request) -> str | None:
+    """Which side's language a piece of a name means."""
+    pivot = find_language([piece], request.pivot_lang)
+    text = find_language([piece], request.lang)
+    if pivot and text:  # two regions of one language: the nearer one
+        nearest = find_language([request.pivot_lang, request.lang], languages.normalise(piece))
+        return "pivot" if nearest == request.pivot_lang else "text"
+    return "pivot" if pivot else "text" if text else None
+
+
+def _side(path: str, request: Request) -> str | None:
+    """Which side a path's name means: the last language in it, in the file's name before folders'.
+
+    ``en-de.en`` means ``en``: parts between dots are looked at before those between dashes.
+    """
+    for breaks in _BREAKS:
+        for piece in reversed(breaks.split(path)):
+            side = _side_of(piece, request) if piece else None
+            if side:
+                return side
+    return None
+
+
+def _paths(source: str, request: Request) -> tuple[str, str, bool]:
+    if "," in source and not is_prefix(source, request):
+        paths = _two(source)
+        if paths is None:
             raise UserError(
                 "this does not name two files", where=source, todo="Write PIVOT_FILE,LANGUAGE_FILE"
             )
@@ -65,44 +154,48 @@ def _paths(source: str, request: Request) -> tuple[str, str]:
     pivot, text = _twins(source, request)
     if pivot is None or text is None:
         lang = request.pivot_lang if pivot is None else request.lang
+        both = f"{pivot or 'PIVOT_FILE'},{text or 'LANGUAGE_FILE'}"
         raise UserError(
             f"the {lang} file of this Moses pair is missing",
             where=source,
-            todo=f"Put {Path(source).name}.{lang} beside it, or name both files: PIVOT,LANGUAGE",
+            todo=f"Put its lines into {source}.{lang}, or name both files: --data {both}",
         )
-    return pivot, text
+    return pivot, text, True
 
 
-def _order(paths: list[str], request: Request) -> tuple[str, str]:
-    by_tag = {_ending(path): path for path in paths}
-    pivot = find_language(list(by_tag), request.pivot_lang)
-    text = find_language(list(by_tag), request.lang)
-    if pivot is not None and text is not None and pivot != text:
-        return by_tag[pivot], by_tag[text]
-    return paths[0], paths[1]
+def _two(source: str) -> list[str] | None:
+    """The two paths joined by a comma: files that exist, if a path has a comma of its own."""
+    parts = source.split(",")
+    halves = [(",".join(parts[:i]), ",".join(parts[i:])) for i in range(1, len(parts))]
+    there = [half for half in halves if all(Path(path.strip()).is_file() for path in half)]
+    chosen = there[0] if there else halves[0] if len(halves) == 1 else ("", "")
+    paths = [path.strip() for path in chosen]
+    return paths if all(paths) else None
+
+
+def _order(paths: list[str], request: Request) -> tuple[str, str, bool]:
+    """Pivot's and language's path, and whether the names tell which is which."""
+    sides = [_side(path, request) for path in paths]
+    if sides[0] != "text" and sides[1] != "pivot":
+        return paths[0], paths[1], sides[0] != sides[1]
+    if sides[0] == sides[1]:
+        return paths[0], paths[1], False
+    return paths[1], paths[0], True
 
 
 def _twins(prefix: str, request: Request) -> tuple[str | None, str | None]:
     path = Path(prefix)
     beside: dict[str, str] = {}
-    try:
-        if path.parent.is_dir():
-            # Plain files sort before their .gz twins, and the first one stays.
-            for name in sorted(p.name for p in path.parent.iterdir() if p.is_file()):
-                if name.startswith(f"{path.name}."):
-                    rest = name.removeprefix(f"{path.name}.").removesuffix(".gz")
-                    beside.setdefault(rest, str(path.parent / name))
-    except (OSError, ValueError):
-        return None, None
+    # Plain files sort before their .gz twins, and the first one stays; so does corpus.en.
+    for name in sorted(_neighbours(prefix), key=lambda name: ".txt" in name.lower()):
+        if path.name and name.startswith(f"{path.name}."):
+            rest = name.removeprefix(f"{path.name}.").removesuffix(".gz").removesuffix(".txt")
+            beside.setdefault(rest, str(path.parent / name))
     pivot = find_language(list(beside), request.pivot_lang)
     text = find_language(list(beside), request.lang)
     if pivot == text:
         text = None
     return beside.get(pivot or ""), beside.get(text or "")
-
-
-def _ending(path: str) -> str:
-    return path.removesuffix(".gz").rpartition(".")[2]
 
 
 Part = Moses

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from xadapt.core import registry
 from xadapt.core.errors import UserError
+from xadapt.data.readers.notes import Notes, noted, read_with_notes
 from xadapt.data.readers.sides import Limits, PairReader, Request
 from xadapt.data.records import ParallelPair
 from xadapt.languages import tags as languages
@@ -24,6 +25,7 @@ def read_parallel(
     columns: str | Sequence[str] | None = None,
     file_format: str | None = None,
     limits: Limits | None = None,
+    notes: Notes | None = None,
 ) -> Iterator[ParallelPair]:
     """Stream parallel text from a file, a Moses prefix or a ``datasets`` Hub id.
 
@@ -35,6 +37,8 @@ def read_parallel(
         columns: ``"PIVOT,LANGUAGE"``, numbers from 1 or names, or the two as a sequence.
         file_format: A format's name, for sources whose name does not tell it.
         limits: How much is read.
+        notes: Where readers report what they guessed, skipped and left unused; without, it is
+            logged.
 
     Returns:
         The pairs in the source's order. Arguments are checked at once, rows as they come.
@@ -54,7 +58,8 @@ def read_parallel(
         )
     source = fspath(path)
     reader = pick_reader(source, request, file_format)
-    return islice(_some(reader.read(source, request), source), request.limits.pairs)
+    pairs = read_with_notes(reader, source, request, noted(notes))
+    return islice(_some(pairs, source), request.limits.pairs)
 
 
 def parse_columns(columns: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -102,8 +107,8 @@ def pick_reader(source: str, request: Request, file_format: str | None = None) -
     raise UserError(
         "can't tell the format of this source from its name",
         where=source,
-        todo=f"Name it with --format, one of {', '.join(sorted(known))}; a Moses prefix needs "
-        f"its files {request.pivot_lang} and {request.lang} beside it",
+        todo=f"Name it with --format, one of {', '.join(sorted(known))}; as a Moses "
+        f"prefix it needs the files {source}.{request.pivot_lang} and {source}.{request.lang}",
     )
 
 
@@ -117,13 +122,16 @@ class Parallel:
         """Whether any reader claims the source."""
         return any(reader.claims(source, request) for reader in formats().values())
 
-    def read(self, source: str, request: Request) -> Iterator[ParallelPair]:
+    def read(
+        self, source: str, request: Request, notes: Notes | None = None
+    ) -> Iterator[ParallelPair]:
         """Stream the pairs of the source with the reader that claims it.
 
         Raises:
-            UserError: None does, or as the reader says.
+            UserError: If none does, or as the reader says.
         """
-        return _some(pick_reader(source, request).read(source, request), source)
+        reader = pick_reader(source, request)
+        return _some(read_with_notes(reader, source, request, noted(notes)), source)
 
 
 def _some(pairs: Iterator[ParallelPair], source: str) -> Iterator[ParallelPair]:

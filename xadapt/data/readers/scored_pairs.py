@@ -1,16 +1,20 @@
-"""Pairs of texts with a score: tab-separated, no header: first text, second text, score.
+"""Pairs of texts with a score: tab-separated: first text, second text, score.
 
-A fourth column in front (an index) is passed over. Also ``.gz``; empty lines are passed over.
+A fourth column in front (an index) is passed over, and so is a header whose cells are all usual
+names of columns. Also ``.gz``; empty lines are passed over.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import ClassVar
 
 from xadapt.core.errors import UserError
-from xadapt.data.readers.lines import read_lines
+from xadapt.data.readers.columns import FEW, HEAD, HEADERS, is_number_or_id
+from xadapt.data.readers.notes import Notes, RowError, attempt, noted, without_faulty
+from xadapt.data.readers.tables import Row, tab_rows
 from xadapt.data.records import ScoredPair
 
 FORM = "Write: first text, tab, second text, tab, score; an index may stand in front"
@@ -26,38 +30,58 @@ class ScoredPairs:
         """No: a table of texts is parallel text unless a recipe says otherwise."""
         return False
 
-    def read(self, source: str, lang: str, right_lang: str | None = None) -> Iterator[ScoredPair]:
+    def read(
+        self, source: str, lang: str, right_lang: str | None = None, notes: Notes | None = None
+    ) -> Iterator[ScoredPair]:
         """Stream the pairs.
 
         Args:
             source: The file.
             lang: Language of the first texts.
             right_lang: Language of the second ones; without, the same.
+            notes: Where a header, an unused column and skipped lines are reported.
 
         Raises:
-            UserError: A line has not as many columns as the first, a text is empty, a score is no
-                finite number, or there is no line.
+            UserError: If texts are numbers, half of the lines are faulty (not as many columns as
+                the first, a text is empty, a score is no finite number), or there is no line.
         """
-        columns = 0
-        for number, line in read_lines(source):
-            if not line.strip():
-                continue
-            where = f"{source}:{number}"
-            cells = [cell.strip() for cell in line.split("\t")]
-            if len(cells) not in (3, 4) or (columns and len(cells) != columns):
-                first = f", and those above have {columns}" if columns else ""
-                raise UserError(
-                    f"this line has {len(cells)} columns{first}", where=where, todo=FORM
-                )
-            columns = len(cells)
-            left, right, score = cells[-3:]
-            if not left or not right:
-                raise UserError("a text is empty", where=where, todo=FORM)
-            yield ScoredPair(
-                left, right, _number(score, where), lang, right_lang or lang, origin=where
-            )
-        if not columns:
+        found = noted(notes)
+        filled = (row for row in tab_rows(source, found) if any(c.strip() for c in row[1]))
+        head = list(islice(filled, HEAD))
+        if head and all(cell.strip().casefold() in HEADERS for cell in head[0][1]):
+            names = ", ".join(cell.strip() for cell in head[0][1])
+            found.add(source, f"line {head[0][0]} is a header: {names}")
+            head = head[1:]
+        if not head:
             raise UserError("there is no pair in this file", where=source)
+        columns = len(head[0][1])
+        if columns == 4:
+            found.add(source, "column 1 is not used", usual=True)
+        _require_text([cells for _, cells in head], source)
+        rows = (
+            attempt(_pair, row, columns, (lang, right_lang or lang), source)
+            for row in chain(head, filled)
+        )
+        yield from without_faulty(rows, source, found, "line")
+
+
+def _require_text(rows: Sequence[Sequence[str]], source: str) -> None:
+    for place, name in ((-3, "first"), (-2, "second")):
+        cells = [row[place] for row in rows if len(row) in (3, 4)]
+        if len(cells) >= FEW and 2 * sum(map(is_number_or_id, cells)) > len(cells):
+            raise UserError(f"the {name} texts are numbers or ids", where=source, todo=FORM)
+
+
+def _pair(row: Row, columns: int, langs: tuple[str, str], source: str) -> ScoredPair:
+    where = f"{source}:{row[0]}"
+    cells = [cell.strip() for cell in row[1]]
+    if len(cells) not in (3, 4) or len(cells) != columns:
+        first = f", and those above have {columns}" if len(cells) != columns else ""
+        raise RowError(f"this line has {len(cells)} columns{first}", where=where, todo=FORM)
+    left, right, score = cells[-3:]
+    if not left or not right:
+        raise RowError("a text is empty", where=where, todo=FORM)
+    return ScoredPair(left, right, _number(score, where), *langs, origin=where)
 
 
 def _number(text: str, where: str) -> float:
@@ -66,7 +90,7 @@ def _number(text: str, where: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise UserError(f"the score {text[:40]!r} is no number", where=where, todo=FORM)
+        raise RowError(f"the score {text[:40]!r} is no number", where=where, todo=FORM)
     return value
 
 

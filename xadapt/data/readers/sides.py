@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar, Protocol
 
 from xadapt.core.errors import UserError
 from xadapt.data.readers.lines import LINE_CHARS, too_long
+from xadapt.data.readers.notes import Notes, RowError, attempt, joined, without_faulty
 from xadapt.data.records import ParallelPair
 from xadapt.languages import tags as languages
 from xadapt.languages.match import spelled_out
 
 NAME_COLUMNS = "Name them with --columns PIVOT,LANGUAGE"
-_TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,3}")
+TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,10 @@ class PairReader(Protocol):
         """Whether the source is of this format, judged by its name."""
 
     def read(self, source: str, request: Request) -> Iterator[ParallelPair]:
-        """Stream the pairs of the source."""
+        """Stream the pairs of the source.
+
+        A reader that guesses or skips takes ``notes`` too, see `xadapt.data.readers.notes`.
+        """
 
 
 def find_language(names: Collection[str], tag: str) -> str | None:
@@ -77,7 +81,7 @@ def find_language(names: Collection[str], tag: str) -> str | None:
 def _closeness(name: str, tag: str) -> int:
     if len(name) > 3 and name.casefold() == languages.display_name(tag).casefold():
         return 3
-    if not _TAG.fullmatch(name):
+    if not TAG.fullmatch(name):
         return 0
     try:
         found = languages.normalise(name)
@@ -111,11 +115,11 @@ def find_sides(names: tuple[str, ...], request: Request) -> tuple[str, str] | No
     return ("pivot", "text") if "pivot" in names and "text" in names else None
 
 
-def missing_column(names: Collection[str], request: Request, where: str) -> UserError:
+def missing_column(names: Collection[str], request: Request, where: str) -> RowError:
     """The error for a row or header that lacks one of the two sides."""
     wanted = " and ".join(repr(c) for c in request.columns or (request.pivot_lang, request.lang))
     found = ", ".join(repr(name[:40]) for name in list(names)[:8]) or "none"
-    return UserError(f"no columns for {wanted} (found: {found})", where=where, todo=NAME_COLUMNS)
+    return RowError(f"no columns for {wanted} (found: {found})", where=where, todo=NAME_COLUMNS)
 
 
 def make_pair(request: Request, *, text: str, pivot: str, where: str) -> ParallelPair | None:
@@ -129,7 +133,7 @@ def make_pair(request: Request, *, text: str, pivot: str, where: str) -> Paralle
         return None
     for side, lang in ((pivot, request.pivot_lang), (text, request.lang)):
         if not side:
-            raise UserError(
+            raise RowError(
                 f"the {lang} side of this row is empty",
                 where=where,
                 todo="Fill it in or remove the row; --columns says which columns are meant",
@@ -137,7 +141,7 @@ def make_pair(request: Request, *, text: str, pivot: str, where: str) -> Paralle
         if len(side) > request.limits.chars:
             raise too_long(where, request.limits.chars)
         if not side.isascii() and not is_unicode(side):
-            raise UserError(
+            raise RowError(
                 f"the {lang} side of this row holds half a surrogate pair, which is no character",
                 where=where,
                 todo="Repair the escape sequence or remove the row",
@@ -158,17 +162,60 @@ def row_pair(row: Mapping[str, Any], request: Request, where: str) -> ParallelPa
         raise missing_column([str(key) for key in row], request, where)
     for value in values:
         if value is not None and not isinstance(value, str):
-            raise UserError(
+            raise RowError(
                 f"a column holds {type(value).__name__}, not text", where=where, todo=NAME_COLUMNS
             )
     pivot, text = (value or "" for value in values)
     return make_pair(request, text=text, pivot=pivot, where=where)
 
 
+def row_pairs(
+    rows: Iterable[tuple[str, Mapping[str, Any]]], source: str, request: Request, notes: Notes
+) -> Iterator[ParallelPair]:
+    """Stream the pairs of mappings, with unused keys and faulty rows in the notes.
+
+    Args:
+        rows: Place and mapping, one a row.
+        source: What they are read from.
+        request: What is wanted.
+        notes: Where unused keys (of the first row) and the count of faulty rows go.
+
+    Raises:
+        UserError: If half of the rows are faulty.
+    """
+
+    def made() -> Iterator[ParallelPair | RowError]:
+        for number, (where, row) in enumerate(rows):
+            if not number:
+                _tell_unused(row, source, request, notes)
+            pair = attempt(row_pair, row, request, where)
+            if pair is not None:
+                yield pair
+
+    yield from without_faulty(made(), source, notes)
+
+
+def _tell_unused(row: Mapping[str, Any], source: str, request: Request, notes: Notes) -> None:
+    if request.columns:
+        used = {name.partition(".")[0] for name in request.columns} | set(request.columns)
+    elif isinstance(row.get("translation"), Mapping) and _sides_in(row["translation"], request):
+        used = {"translation"}
+    else:
+        used = set(_sides_in(row, request) or row)
+    unused = [repr(str(key)[:40]) for key in row if str(key) not in used]
+    if unused:
+        are = "keys {} are" if len(unused) > 1 else "key {} is"
+        notes.add(source, f"{are.format(joined(unused[:12]))} not used")
+
+
+def _sides_in(row: Mapping[str, Any], request: Request) -> tuple[str, str] | None:
+    return find_sides(tuple(map(str, row)), request)
+
+
 def _found(row: Mapping[str, Any], request: Request) -> tuple[Any, Any] | None:
     for candidate in (row.get("translation"), row):
         if isinstance(candidate, Mapping):
-            sides = find_sides(tuple(map(str, candidate)), request)
+            sides = _sides_in(candidate, request)
             if sides:
                 return candidate.get(sides[0]), candidate.get(sides[1])
     return None

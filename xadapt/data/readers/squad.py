@@ -7,12 +7,13 @@ its beginning included. Also ``.gz``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from xadapt.core.errors import UserError
+from xadapt.data.readers.jsonl import parse_json
 from xadapt.data.readers.lines import has_suffix, open_bytes, read_lines, take
+from xadapt.data.readers.notes import Notes, RowError, attempt, noted, without_faulty
 from xadapt.data.records import Question
 
 MAX_BYTES = 1 << 29
@@ -29,18 +30,32 @@ class Squad:
         """No: a JSON file is parallel text unless a recipe says otherwise."""
         return False
 
-    def read(self, source: str, lang: str) -> Iterator[Question]:
+    def read(self, source: str, lang: str, notes: Notes | None = None) -> Iterator[Question]:
         """Stream the questions.
 
+        Args:
+            source: The file.
+            lang: Its language.
+            notes: Where skipped questions are reported, and those that have no answer by their
+                own word (``is_impossible``, as in SQuAD 2).
+
         Raises:
-            UserError: The file is no JSON, something in it is missing or of the wrong kind, a
-                question has no answer, or an answer does not stand where it says.
+            UserError: If the file is no JSON or has no passages, or half of the questions are
+                faulty (something is missing or of the wrong kind, there is no answer, or an
+                answer does not stand where it says).
         """
-        empty = True
-        for passage, where in _passages(source):
-            for question in _questions(passage, lang, where):
-                empty = False
-                yield question
+        found = noted(notes)
+        unanswerable, empty = [0], True
+        rows = (
+            question
+            for passage, where in _passages(source)
+            for question in _questions(passage, lang, where, unanswerable)
+        )
+        for question in without_faulty(rows, source, found, "question"):
+            empty = False
+            yield question
+        if unanswerable[0]:
+            found.add(source, f"{unanswerable[0]:,} questions without an answer are passed over")
         if empty:
             raise UserError("there is no question in this file", where=source)
 
@@ -50,42 +65,52 @@ def _passages(source: str) -> Iterator[tuple[Any, str]]:
         for number, line in read_lines(source):
             if line.strip():
                 where = f"{source}:{number}"
-                yield _parsed(line, where), where
+                yield parse_json(line, where), where
         return
     with open_bytes(source) as stream:
         raw = take(stream.read, MAX_BYTES + 1, source)
     if len(raw) > MAX_BYTES:
         raise UserError(f"this file is larger than {MAX_BYTES >> 20} MiB", where=source)
-    articles = _of(_parsed(raw, source), "data", list, source)
+    articles = _of(parse_json(raw, source), "data", list, source)
     for i, article in enumerate(articles):
         inside = f"{source}:data[{i}]"
         for j, passage in enumerate(_of(article, "paragraphs", list, inside)):
             yield passage, f"{inside}.paragraphs[{j}]"
 
 
-def _questions(passage: Any, lang: str, where: str) -> Iterator[Question]:
-    context = _of(passage, "context", str, where)
-    for i, row in enumerate(_of(passage, "qas", list, where)):
-        inside = f"{where} qas[{i}]"
-        text = _of(row, "question", str, inside).strip()
-        if not text:
-            raise UserError("the question is empty", where=inside)
-        answers = tuple(
-            _answer(answer, context, inside) for answer in _of(row, "answers", list, inside)
+def _questions(
+    passage: Any, lang: str, where: str, unanswerable: list[int]
+) -> Iterator[Question | RowError]:
+    context = attempt(_of, passage, "context", str, where)
+    rows = attempt(_of, passage, "qas", list, where)
+    if isinstance(context, RowError) or isinstance(rows, RowError):
+        yield context if isinstance(context, RowError) else rows
+        return
+    for i, row in enumerate(rows):
+        if isinstance(row, dict) and row.get("is_impossible") is True:
+            unanswerable[0] += 1
+        else:
+            yield attempt(_question, row, context, lang, f"{where} qas[{i}]")
+
+
+def _question(row: Any, context: str, lang: str, where: str) -> Question:
+    text = _of(row, "question", str, where).strip()
+    if not text:
+        raise RowError("the question is empty", where=where)
+    answers = tuple(_answer(answer, context, where) for answer in _of(row, "answers", list, where))
+    if not answers:
+        raise RowError(
+            "this question has no answer",
+            where=where,
+            todo="Leave it out: as in SQuAD v1.1, every question has one in its passage",
         )
-        if not answers:
-            raise UserError(
-                "this question has no answer",
-                where=inside,
-                todo="Leave it out: as in SQuAD v1.1, every question has one in its passage",
-            )
-        yield Question(text, context, answers, lang, origin=inside)
+    return Question(text, context, answers, lang, origin=where)
 
 
 def _answer(answer: Any, context: str, where: str) -> tuple[int, str]:
     text, start = _of(answer, "text", str, where), _of(answer, "answer_start", int, where)
     if not text or start < 0 or context[start : start + len(text)] != text:
-        raise UserError(
+        raise RowError(
             f"the answer {text[:40]!r} does not stand at character {start} of the passage",
             where=where,
             todo="answer_start counts characters from 0",
@@ -96,16 +121,8 @@ def _answer(answer: Any, context: str, where: str) -> tuple[int, str]:
 def _of(value: Any, key: str, kind: type, where: str) -> Any:
     found = value.get(key) if isinstance(value, dict) else None
     if not isinstance(found, kind) or isinstance(found, bool):
-        raise UserError(f"there is no {key!r} that is a JSON {kind.__name__}", where=where)
+        raise RowError(f"there is no {key!r} that is a JSON {kind.__name__}", where=where)
     return found
-
-
-def _parsed(text: str | bytes, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise UserError(f"this is not JSON ({reason})", where=where) from None
 
 
 Part = Squad

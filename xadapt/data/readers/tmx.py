@@ -2,13 +2,16 @@
 
 A unit's variants are matched by ``xml:lang``, another region serving where the wanted one is absent
 (``en-US`` for ``en``). Units without both languages are passed over; a memory without any that has
-both is a mistake. Native codes (``bpt ept ph it ut``) are left out of the text, highlighted text
-(``hi``) stays, as the standard defines them.
+both is a mistake. Of several variants in a language the first that is not empty is taken. Entities
+of HTML (``&nbsp;``) are read as their characters; any other that is not defined is a mistake, as in
+a file without a document type. Native codes (``bpt ept ph it ut``) are left out of the text,
+highlighted text (``hi``) stays, as the standard defines them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html.entities import html5
 from typing import ClassVar
 from xml.sax import SAXParseException
 from xml.sax.handler import ContentHandler, feature_external_ges, feature_external_pes
@@ -18,6 +21,7 @@ from defusedxml.expatreader import DefusedExpatParser
 
 from xadapt.core.errors import UserError
 from xadapt.data.readers.lines import has_suffix, open_bytes, take, too_long
+from xadapt.data.readers.notes import Notes, RowError, attempt, joined, noted, without_faulty
 from xadapt.data.readers.sides import Request, find_language, make_pair
 from xadapt.data.records import ParallelPair
 
@@ -36,32 +40,52 @@ class Tmx:
         """Whether the name ends in ``.tmx``."""
         return has_suffix(source, ".tmx")
 
-    def read(self, source: str, request: Request) -> Iterator[ParallelPair]:
+    def read(
+        self, source: str, request: Request, notes: Notes | None = None
+    ) -> Iterator[ParallelPair]:
         """Stream the pairs of the units that have both languages.
 
+        Args:
+            source: The file.
+            request: What is wanted.
+            notes: Where units that were passed over or skipped are reported.
+
         Raises:
-            UserError: The XML is malformed or defines entities, a segment is too long, a side is
-                empty, or no unit has both languages.
+            UserError: If the XML is malformed, defines entities or uses unknown ones, a segment is
+                too long, half of the units have an empty side, or no unit has both languages.
         """
+        found = noted(notes)
         handler = _Units(source, request.limits.chars)
-        taken = 0
-        for line, variants in _units(source, handler):
-            pivot = find_language(list(variants), request.pivot_lang)
-            text = find_language(list(variants), request.lang)
-            if pivot is None or text is None or pivot == text:
-                continue
-            taken += 1
-            where = f"{source}:{line}"
-            pair = make_pair(request, text=variants[text], pivot=variants[pivot], where=where)
-            if pair:
-                yield pair
+        taken = passed = 0
+
+        def records() -> Iterator[ParallelPair | RowError]:
+            nonlocal taken, passed
+            for line, variants in _units(source, handler):
+                pivot = find_language(list(variants), request.pivot_lang)
+                text = find_language(list(variants), request.lang)
+                if pivot is None or text is None or pivot == text:
+                    passed += 1
+                    continue
+                taken += 1
+                sides = {"text": variants[text], "pivot": variants[pivot]}
+                pair = attempt(make_pair, request, **sides, where=f"{source}:{line}")
+                if pair is not None:
+                    yield pair
+
+        yield from without_faulty(records(), source, found, "unit")
+        both = f"both {request.pivot_lang} and {request.lang}"
         if not taken and handler.seen_anything:
             known = ", ".join(sorted(handler.languages)[:12]) or "none"
             raise UserError(
-                f"no unit has both {request.pivot_lang} and {request.lang} (languages: {known})",
+                f"no unit has {both} (languages: {known})",
                 where=source,
-                todo="Check --lang and --pivot-lang",
+                todo="Check --lang and --pivot",
             )
+        if handler.entities:
+            names = joined(sorted(handler.entities)[:12])
+            found.add(source, f"entities of HTML are read as their characters: {names}")
+        if passed:
+            found.add(source, f"{passed:,} units without {both} are passed over", usual=True)
 
 
 class _Units(ContentHandler):
@@ -72,6 +96,7 @@ class _Units(ContentHandler):
         self.source, self.limit = source, limit
         self.done: list[tuple[int, dict[str, str]]] = []
         self.languages: set[str] = set()
+        self.entities: set[str] = set()  # of HTML, so at most some thousands
         self.seen_anything = False
         self.quiet = 0  # bytes fed since the last event: how much expat is holding
         self.line = self.native = self.size = 0
@@ -100,7 +125,8 @@ class _Units(ContentHandler):
         if name == "seg" and self.parts is not None:
             if len(self.languages) < 1000:
                 self.languages.add(self.lang)
-            self.variants.setdefault(self.lang, "".join(self.parts))
+            if not self.variants.get(self.lang, "").strip():
+                self.variants[self.lang] = "".join(self.parts)
             self.parts = None
         elif name == "tu":
             self.done.append((self.line, self.variants))
@@ -115,6 +141,20 @@ class _Units(ContentHandler):
             self.size += len(content)
             if self.size > self.limit:
                 raise too_long(f"{self.source}:{self.parser.getLineNumber()}", self.limit)
+
+    def skippedEntity(self, name: str) -> None:  # noqa: N802
+        """Called for an entity that is not defined in a file whose DTD is not fetched."""
+        self.quiet = 0
+        if self.parts is None or name.startswith("%"):
+            return
+        if f"{name};" not in html5:
+            raise UserError(
+                f"the entity {name[:40]!r} is not defined",
+                where=f"{self.source}:{self.parser.getLineNumber()}",
+                todo="Write the character itself, or &#NUMBER;",
+            )
+        self.entities.add(name)
+        self.characters(html5[f"{name};"])
 
 
 def _units(source: str, handler: _Units) -> Iterator[tuple[int, dict[str, str]]]:

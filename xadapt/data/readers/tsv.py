@@ -1,7 +1,9 @@
-"""Tab-separated parallel text: no header and no quoting; column 1 the pivot, column 2 the language.
+"""Tab-separated parallel text: column 1 the pivot, column 2 the language.
 
-Further columns are ignored. ``--columns 2,1`` takes others by number, ``--columns English,German``
-by the names in a header line.
+A first line that names both sides (the languages, or ``pivot`` and ``text``) is a header and
+decides; one of usual names of columns is passed over. ``--columns 2,1`` takes others by number,
+``--columns English,German`` by the names in a header line. Cells are taken as they stand, unless
+the file can only be quoted as CSV.
 """
 
 from __future__ import annotations
@@ -10,8 +12,12 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from xadapt.core.errors import UserError
-from xadapt.data.readers.lines import has_suffix, read_lines
-from xadapt.data.readers.sides import NAME_COLUMNS, Request, make_pair, missing_column
+from xadapt.data.readers.columns import read_pairs_of_table
+from xadapt.data.readers.lines import has_suffix
+from xadapt.data.readers.moses import other_file
+from xadapt.data.readers.notes import Notes, noted
+from xadapt.data.readers.sides import Request
+from xadapt.data.readers.tables import Row, tab_rows
 from xadapt.data.records import ParallelPair
 
 
@@ -25,62 +31,39 @@ class Tsv:
         """Whether the name ends as such a file's does."""
         return has_suffix(source, ".tsv", ".tab", ".txt")
 
-    def read(self, source: str, request: Request) -> Iterator[ParallelPair]:
+    def read(
+        self, source: str, request: Request, notes: Notes | None = None
+    ) -> Iterator[ParallelPair]:
         """Stream the pairs; lines that hold nothing are passed over.
 
+        Args:
+            source: The file.
+            request: What is wanted.
+            notes: Where the layout, unused columns and skipped rows are reported.
+
         Raises:
-            UserError: A row lacks a column, a side is empty, or a line can't be read.
+            UserError: If a column is missing or holds numbers, a line can't be read, or half of
+                the rows are faulty.
         """
-        indexes = column_numbers(request.columns or ("1", "2"))
-        for number, line in read_lines(source, limit=request.limits.chars):
-            where = f"{source}:{number}"
-            cells = line.split("\t")
-            if indexes is None:
-                indexes = header_indexes(cells, request, where)
-                continue
-            if not line.strip():
-                continue
-            pivot, text = pick(cells, indexes, where)
-            pair = make_pair(request, text=text, pivot=pivot, where=where)
-            if pair:
-                yield pair
-
-
-def column_numbers(columns: tuple[str, ...]) -> tuple[int, int] | None:
-    """Indexes from 0 if both columns are numbers from 1, else ``None`` (they are names)."""
-    if all(column.isascii() and column.isdigit() and len(column) < 6 for column in columns):
-        pivot, text = (int(column) - 1 for column in columns)
-        return pivot, text
-    return None
-
-
-def header_indexes(cells: list[str], request: Request, where: str) -> tuple[int, int]:
-    """Indexes of the named columns in a header.
-
-    Raises:
-        UserError: One of them is not there.
-    """
-    names = [cell.strip() for cell in cells]
-    try:
-        pivot, text = (names.index(column) for column in request.columns)
-    except ValueError:
-        raise missing_column(names, request, where) from None
-    return pivot, text
-
-
-def pick(cells: list[str], indexes: tuple[int, int], where: str) -> tuple[str, str]:
-    """The cells ``(pivot, text)`` of a row.
-
-    Raises:
-        UserError: The row has too few.
-    """
-    if max(indexes) >= len(cells):
-        raise UserError(
-            f"column {max(indexes) + 1} is missing: this row has {len(cells)}",
-            where=where,
-            todo=f"Columns must be separated by tabs (TSV) or commas (CSV). {NAME_COLUMNS}",
+        found = noted(notes)
+        rows = tab_rows(source, found, request.limits.chars)
+        yield from read_pairs_of_table(
+            _no_side_alone(rows, source, request), source, request, found
         )
-    return cells[indexes[0]], cells[indexes[1]]
+
+
+def _no_side_alone(rows: Iterator[Row], source: str, request: Request) -> Iterator[Row]:
+    """Pass rows through; refuse the file of one side where the other side's file is there too."""
+    for number, cells in rows:
+        twin = other_file(source, request) if len(cells) == 1 and cells[0].strip() else None
+        if twin:
+            raise UserError(
+                "this file has one column: it is one side of a Moses pair",
+                where=f"{source}:{number}",
+                todo=f"Name both files: --data {twin}",
+            )
+        yield number, cells
+        yield from rows
 
 
 Part = Tsv

@@ -8,6 +8,7 @@ tokenizer is needed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
@@ -78,7 +79,7 @@ def filter_pairs(
     options = options or PairFilter()
     kept: list[ParallelPair] = []
     dropped = dict.fromkeys(REASONS, 0)
-    seen: set[tuple[str, str, str, str]] = set()
+    seen: set[bytes] = set()
     for pair in pairs:
         reason = _fault(pair, options, seen)
         if reason is None:
@@ -101,11 +102,11 @@ def length_ratio(left: str, right: str) -> float:
     return max(lengths) / min(lengths)
 
 
-def _fault(
-    pair: ParallelPair, options: PairFilter, seen: set[tuple[str, str, str, str]]
-) -> str | None:
+def _fault(pair: ParallelPair, options: PairFilter, seen: set[bytes]) -> str | None:
     text, pivot = normal_key(pair.text), normal_key(pair.pivot)
-    key = (pair.lang, pair.pivot_lang, text, pivot)
+    whole = f"{pair.lang}\n{pair.pivot_lang}\n{len(text)}\n{text}{pivot}"
+    # A digest, not the texts, which would be held twice.
+    key = blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=16).digest()
     repeated = key in seen
     seen.add(key)
     longest = max(len(pair.text), len(pair.pivot))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from functools import lru_cache
 
 from xadapt.languages import tags as languages
@@ -105,11 +105,38 @@ def weight(char: str) -> float:
     return _WEIGHTS.get(script_of(char), 1.0)
 
 
+class _Letters(dict[str, tuple[str, float]]):
+    """Script and weight of each character, looked up once."""
+
+    def __missing__(self, char: str) -> tuple[str, float]:
+        return self.setdefault(char, (script_of(char), weight(char)))
+
+
+_LETTERS = _Letters()
+_AFTER_LATIN, _MICRO = "\u0250", "\u00b5"
+"""All letters below the first are Latin but for the second, which is Greek."""
+_FIRST_HEAVY = "\u1100"
+"""Hangul Jamo, the first character that weighs more than 1."""
+
+
 def weighted_length(text: str) -> float:
     """The length of a text in characters, each by its :func:`weight`."""
     if text.isascii():
         return float(len(text))
-    return sum(map(weight, unicodedata.normalize("NFC", text)))
+    composed = unicodedata.normalize("NFC", text)
+    if max(composed, default="") < _FIRST_HEAVY:
+        return float(len(composed))
+    return sum(_LETTERS[char][1] for char in composed)
+
+
+def main_script(text: str) -> str:
+    """The ISO 15924 code of most of a text's letters; empty if there is none."""
+    counts: dict[str, float] = defaultdict(float)
+    for char, count in Counter(text).items():
+        script, heavy = _LETTERS[char]
+        counts[script] += count * heavy if script else 0
+    script, most = max(counts.items(), key=lambda one: one[1], default=("", 0.0))
+    return script if most else ""
 
 
 @lru_cache(maxsize=1024)
@@ -130,12 +157,14 @@ def script_share(text: str, tag: str) -> float:
     wanted = expected(tag)
     if not wanted:
         return 1.0
+    if "Latn" in wanted and max(text, default="") < _AFTER_LATIN and _MICRO not in text:
+        return 1.0
     inside = total = 0.0
     for char, count in Counter(text).items():
-        script = script_of(char)
+        script, heavy = _LETTERS[char]
         if script:
-            total += count * weight(char)
-            inside += count * weight(char) * (script in wanted)
+            total += count * heavy
+            inside += count * heavy * (script in wanted)
     return inside / total if total else 1.0
 
 

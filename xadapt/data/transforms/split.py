@@ -6,9 +6,13 @@ a sentence's other translation on the other side; a split by groups can't.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from xadapt.core.errors import UserError
 from xadapt.core.text_key import normal_key
@@ -23,7 +27,20 @@ def group_pairs(pairs: Sequence[Record]) -> list[list[int]]:
     Texts are equal by :func:`normal_key`, on whichever side they stand. Groups come in the order
     of their first record, indexes in order.
     """
-    parent = list(range(len(pairs)))
+    return _grouped([normal_key(text) for text in pair.split_texts()] for pair in pairs)
+
+
+def _grouped(keys: Iterable[Sequence[str]]) -> list[list[int]]:
+    """Connected components of the rows that share a key.
+
+    Keys are compared by 64 bits of a digest, so that a million of them take 8 MB. Two that meet by
+    chance (1 in 10 million for a million texts) would only be held together.
+    """
+    codes, counts = array("Q"), array("L")
+    for row in keys:
+        codes.extend(int.from_bytes(_digest(key)[:8], "little") for key in row)
+        counts.append(len(row))
+    parent = list(range(len(counts)))
 
     def root(index: int) -> int:
         while parent[index] != index:
@@ -31,15 +48,21 @@ def group_pairs(pairs: Sequence[Record]) -> list[list[int]]:
             index = parent[index]
         return index
 
-    seen: dict[str, int] = {}
-    for index, pair in enumerate(pairs):
-        for text in pair.split_texts():
-            left, right = root(index), root(seen.setdefault(normal_key(text), index))
-            parent[max(left, right)] = min(left, right)
+    for one, other in _sharing(np.array(codes, dtype=np.uint64), np.array(counts, dtype=np.int64)):
+        left, right = root(one), root(other)
+        parent[max(left, right)] = min(left, right)
     groups: dict[int, list[int]] = {}
-    for index in range(len(pairs)):
+    for index in range(len(parent)):
         groups.setdefault(root(index), []).append(index)
     return list(groups.values())
+
+
+def _sharing(codes: NDArray[np.uint64], counts: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Pairs of rows that connect all rows with an equal code."""
+    rows = np.repeat(np.arange(len(counts)), counts)
+    order = np.argsort(codes, kind="stable")
+    equal = np.flatnonzero(codes[order][1:] == codes[order][:-1])
+    yield from zip(rows[order[equal]].tolist(), rows[order[equal + 1]].tolist(), strict=True)
 
 
 def split_by_group(
@@ -64,7 +87,18 @@ def split_by_group(
             together.
     """
     wanted = _wanted(dev, len(pairs))
-    groups = sorted(group_pairs(pairs), key=lambda group: _hash(pairs, group, seed))
+    own: list[bytes] = []
+
+    def keys() -> Iterator[list[str]]:
+        for pair in pairs:
+            found = [normal_key(text) for text in pair.split_texts()]
+            own.append(_digest(f"{seed}\n{min(found)}"))
+            yield found
+
+    def order(group: Sequence[int]) -> bytes:
+        return own[group[0]] if len(group) == 1 else _hash(pairs, group, seed)
+
+    groups = sorted(_grouped(keys()), key=order)
     taken: list[int] = []
     for group in groups:
         if len(taken) + len(group) <= wanted:

@@ -1,0 +1,104 @@
+"""Sentences of one word a line: blocks of lines, and guards that conll and CoNLL-U share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from xadapt.core.errors import UserError
+from xadapt.data.readers.lines import read_lines
+from xadapt.data.readers.notes import Notes
+
+Line = tuple[int, str]
+WORDS = 10_000
+"""The longest sentence that is read, in lines."""
+HEAD = 200
+"""Sentences that are looked at before the first one is given."""
+FEW = 5
+"""With fewer sentences (or words) nothing is refused for what its words look like."""
+LONG = 200
+"""Sentences of more words are reported: a base may cut them at its maximum length."""
+WITHHELD = "_"
+
+
+def blocks(source: str) -> Iterator[list[Line]]:
+    """Yield the lines between empty ones, each with its number.
+
+    Raises:
+        UserError: If a line can't be read, or a block has more than `WORDS` lines.
+    """
+    block: list[Line] = []
+    for number, line in read_lines(source):
+        if line.strip(" \t"):
+            block.append((number, line))
+            if len(block) > WORDS:
+                raise UserError(
+                    f"this sentence has more than {WORDS:,} words",
+                    where=f"{source}:{number}",
+                    todo="Put an empty line after each sentence",
+                )
+        elif block:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def take(found: Iterator[list[Line]]) -> list[list[Line]]:
+    """The first blocks."""
+    return list(islice(found, HEAD))
+
+
+def require_words(sentences: Sequence[Sequence[str]], source: str, column: int) -> None:
+    """Refuse a file whose words can't be words.
+
+    Args:
+        sentences: The words of its first sentences.
+        source: The file.
+        column: Where the words were taken from, from 1.
+
+    Raises:
+        UserError: If most words are ``_`` or numbers, or every sentence has one word.
+    """
+    words = [word for sentence in sentences for word in sentence]
+    if 2 * words.count(WITHHELD) > len(words):
+        raise UserError(
+            f"the words (column {column}) are '_': the texts are withheld in this release",
+            where=source,
+            todo="Restore them first, with the data set's own merge script",
+        )
+    numbers = [word for word in words if _is_number(word)]
+    if len(words) >= FEW and 2 * len(numbers) > len(words):
+        raise UserError(
+            f"column {column} holds numbers, where the words should be",
+            where=source,
+            todo="A line is: word, tab, label (other columns may stand between them)",
+        )
+    if len(sentences) >= FEW and all(len(sentence) == 1 for sentence in sentences):
+        raise UserError(
+            "every sentence has one word",
+            where=source,
+            todo="Put an empty line after each sentence, not after each word",
+        )
+
+
+def tell_long(lengths: Sequence[tuple[int, int]], source: str, notes: Notes) -> None:
+    """Report sentences so long that a base may cut them.
+
+    Args:
+        lengths: ``(first line, words)`` of the sentences with more than `LONG` words.
+        source: The file.
+        notes: Where it goes.
+    """
+    if lengths:
+        line, most = max(lengths, key=lambda one: one[1])
+        count = f"{len(lengths):,} sentence{'s have' if len(lengths) > 1 else ' has'}"
+        notes.add(
+            source,
+            f"{count} more than {LONG} words (the longest, line {line}: {most:,}); words past "
+            "the base's maximum length are not seen",
+        )
+
+
+def _is_number(word: str) -> bool:
+    return any(char.isdigit() for char in word) and not any(char.isalpha() for char in word)
