@@ -95,6 +95,11 @@ def by_first(make: Callable[[], T]) -> T:
     return make() if crew is None else crew.from_main(make)
 
 
+def is_shared() -> bool:
+    """Whether several processes share the encoding just now."""
+    return _crew.get() is not None
+
+
 def is_first() -> bool:
     """Whether this process is the one that writes."""
     crew = _crew.get()

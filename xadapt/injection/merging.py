@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
+from xadapt.backbones.cache.bare import merged_from
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.injection.batched_lora import Updates
@@ -44,19 +45,22 @@ def merged(encoder: Encoder, updates: Updates, said: Any) -> Iterator[None]:
         )
     if encoder.source.kind == "memory":
         _ = encoder.identity  # is of the weights at hand: told before they change
+    lowest = min((at[0] for at in updates), default=encoder.depth)
     before: dict[nn.Module, nn.Parameter] = {}
     _MERGED[encoder.model] = said
-    try:
-        with torch.no_grad():
-            for linear, weight in _weights(updates).items():
-                before[linear] = linear.get_parameter("weight")
-                linear.weight = nn.Parameter(weight.to(before[linear].dtype), requires_grad=False)
-        with encoder.reuse.touching(min((at[0] for at in updates), default=encoder.depth)):
-            yield
-    finally:
-        for linear, own in before.items():
-            linear.weight = own
-        del _MERGED[encoder.model]
+    with merged_from(encoder.model, lowest):
+        try:
+            with torch.no_grad():
+                for linear, weight in _weights(updates).items():
+                    before[linear] = linear.get_parameter("weight")
+                    new = weight.to(before[linear].dtype)
+                    linear.weight = nn.Parameter(new, requires_grad=False)
+            with encoder.reuse.touching(lowest):
+                yield
+        finally:
+            for linear, own in before.items():
+                linear.weight = own
+            del _MERGED[encoder.model]
 
 
 def _weights(updates: Updates) -> dict[nn.Module, torch.Tensor]:

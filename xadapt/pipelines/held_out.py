@@ -73,6 +73,8 @@ def reused_between(trainer: Trainer) -> AbstractContextManager[None]:
             return nullcontext()
         cache = trainer.run.cache
         trainer.held_out = PrefixStates(trainer.encoder, start, cache, memory=MEMORY_BYTES)
+        if not trainer.progress.finished:
+            trainer.held_out.pin(trainer.pins)
     return trainer.held_out.used()
 
 

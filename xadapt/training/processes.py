@@ -12,6 +12,12 @@ from accelerate import PartialState
 from torch import Tensor, nn
 
 T = TypeVar("T")
+PATIENCE = timedelta(days=14)
+"""How long processes wait for the first one, which may encode for all or judge the run.
+
+One that died is seen at once, as its connections close; only one that hangs is waited for.
+"""
+_waiting: dict[Any, Any] = {}
 
 
 class Processes:
@@ -29,6 +35,7 @@ class Processes:
     def __init__(self, cpu: bool, patience: timedelta | None = None) -> None:
         self.state = PartialState(cpu=cpu, **({"timeout": patience} if patience else {}))
         self.rank, self.world = self.state.process_index, self.state.num_processes
+        self._patient = _patient_group() if self.world > 1 else None
 
     @property
     def main(self) -> bool:
@@ -36,8 +43,9 @@ class Processes:
         return self.rank == 0
 
     def wait(self) -> None:
-        """Wait until every process is here."""
-        self.state.wait_for_everyone()
+        """Wait until every process is here, however long one of them works alone before."""
+        if self.world > 1:
+            dist.barrier(group=self._patient)
 
     def share(self, n: int) -> list[int]:
         """The positions among ``n`` that this process works on."""
@@ -72,10 +80,10 @@ class Processes:
         return bool(self.total(torch.tensor(float(flag), device=self.state.device)))
 
     def from_main(self, make: Callable[[], T]) -> T:
-        """What the main process makes, in every process."""
+        """What the main process makes, in every process, however long it takes."""
         box = [make() if self.main else None]
         if self.world > 1:
-            dist.broadcast_object_list(box, device=self.state.device)
+            dist.broadcast_object_list(box, device=torch.device("cpu"), group=self._patient)
         return cast(T, box[0])
 
     def from_each(self, value: T) -> list[T]:
@@ -115,6 +123,18 @@ class Processes:
                 parameter.grad = torch.zeros_like(parameter)
             dist.all_reduce(parameter.grad)
             parameter.grad /= self.world
+
+
+def _patient_group() -> Any:
+    """A group of all processes that waits for `PATIENCE`, where the usual one gives up earlier.
+
+    It is of gloo on GPUs too: NCCL would take a long wait for a fault.
+    """
+    usual = dist.group.WORLD
+    if usual not in _waiting:
+        _waiting.clear()  # of a group that was destroyed
+        _waiting[usual] = dist.new_group(backend="gloo", timeout=PATIENCE)
+    return _waiting[usual]
 
 
 class _Gather(torch.autograd.Function):

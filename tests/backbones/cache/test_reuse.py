@@ -38,7 +38,7 @@ def test_states_are_begun_at_where_nothing_acts_below(
     blocks = [reuse.touching(layer) for layer in acting]
     for block in blocks:
         block.__enter__()
-    assert reuse.up_to(stop) is None
+    assert reuse.up_to(stop) is None and reuse.lowest(9) == min(acting, default=9)
     with reuse.using(states):
         assert (reuse.up_to(stop) is states) == may
     assert reuse.up_to(stop) is None

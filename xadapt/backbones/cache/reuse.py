@@ -60,6 +60,10 @@ class Reuse:
         finally:
             self.kept = before
 
+    def lowest(self, depth: int) -> int:
+        """The lowest layer that something acts in just now, ``depth`` if nothing does."""
+        return min(self._touched, default=depth)
+
     def up_to(self, stop: int | None) -> Kept | None:
         """The states that a forward up to a layer, ``None`` for all, may begin at just now."""
         kept = self.kept
