@@ -39,16 +39,7 @@ def test_explain_shows_options_with_defaults_and_sources() -> None:
     assert done.code == 2 and "did you mean 'lora'" in done.err
 
 
-def test_explain_shows_what_a_transform_consumes_gives_and_needs() -> None:
-    out = good("explain", "verbalise").out
-    assert "consumes: Triple\n" in out and "needs: labels\n" in out and "per_triple" in out
-    assert "gives: by its options, `ParallelPair`, `TaggedSentence` or `RelationExample`." in out
-    assert "gives: TaggedSentence\n" in good("explain", "conll").out
-    assert "pair_filter, shuffle, verbalise" in good("list", "transforms").out
-    assert "2.5" in good("explain", "pair_filter").out
-
-
-def test_doctor_shows_both_parts_of_the_cache_and_clears_them(
+def test_doctor_shows_the_cache_and_clears_it_and_what_earlier_versions_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "cache"
@@ -56,19 +47,25 @@ def test_doctor_shows_both_parts_of_the_cache_and_clears_them(
     place = Place(tmp_path / "place")
     more = ("--set", "module.layers=[3, 4]", "--set", "train.epochs=2")
     good(*place.train(tmp_path / "m", *more))  # leaves vectors and states
+    good("doctor", "--json", tmp_path / "d.json")
+    assert read_json(tmp_path / "d.json")["cached"].keys() == {"activations"}
+    for old in ("vectors", "prefix"):
+        (cache / old).mkdir()
+        (cache / old / "0f.safetensors").write_bytes(b"abc")
     (cache / "mine").write_text("kept")
     done = good("doctor", "--json", tmp_path / "d.json")
     facts = read_json(tmp_path / "d.json")
     assert "torch" in facts and "loader peft" in facts
-    assert facts["cached"].keys() == {"frozen vectors", "prefix states"}
+    assert len(facts["cached"]) == 3 and "old vectors" in done.out
     total = 0
     for name, part in facts["cached"].items():
-        sizes = [p.stat().st_size for p in Path(part["folder"]).glob("*.safetensors")]
+        sizes = [p.stat().st_size for p in Path(part["folder"]).rglob("*.safetensors")]
         assert (part["files"], part["bytes"]) == (len(sizes), sum(sizes)) and part["files"] > 0
-        assert f"{len(sizes)} files" in facts[f"cache, {name}"] and name in done.out
+        assert f"{len(sizes)} files" in facts[f"cache, {name}"]
         total += sum(sizes)
+    assert facts["cached"]["activations"]["files"] > 1
     assert facts["cache"] == f"{cache}, {total / 1e6:.1f} MB"
     good("doctor", "--clear-cache", "--json", tmp_path / "d.json")
     facts = read_json(tmp_path / "d.json")
-    assert [part["files"] for part in facts["cached"].values()] == [0, 0]
+    assert [(name, part["files"]) for name, part in facts["cached"].items()] == [("activations", 0)]
     assert not list(cache.rglob("*.safetensors")) and (cache / "mine").exists()

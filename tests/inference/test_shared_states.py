@@ -126,4 +126,4 @@ def test_much_text_goes_to_the_cache_folder(
     model = adapted()
     cache = shared_cache(model.with_("top"), model.with_("mid"))
     model.with_("top").encode(MANY, cache=cache)
-    assert list((tmp_path / "prefix").glob("*.safetensors"))
+    assert list((tmp_path / "activations").glob("*/*.safetensors"))

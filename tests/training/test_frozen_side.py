@@ -5,14 +5,18 @@ import torch
 from tiny_models import tiny_encoder
 from tiny_training import digest, module_for, pairs, plain, shaken, tagged, trainer
 
+from xadapt.backbones.cache import rows
+from xadapt.backbones.cache.folder import clear
 from xadapt.objectives.contract import EncodeView, FusedView
 from xadapt.objectives.distillation import Distillation
 from xadapt.objectives.mlm import MaskedLanguageModelling
 from xadapt.objectives.tagging import Tagging
 from xadapt.objectives.translation_ranking import TranslationRanking
+from xadapt.tasks import development
 from xadapt.training.forward import Request
 from xadapt.training.frozen_side import encode_frozen, keep_prefix
 from xadapt.training.loop import Trainer
+from xadapt.training.metrics_log import read_metrics
 from xadapt.training.tasks import Task
 
 
@@ -130,6 +134,61 @@ def test_a_run_is_the_same_with_the_cache_cold_warm_and_resumed(tmp_path, monkey
         trained("cut", None)
     monkeypatch.undo()
     assert trained("cut", None, resume=True) == cold
+
+
+@pytest.mark.parametrize("becomes", ["kept", "cleared", "of other bits"])
+def test_a_resumed_run_meets_the_very_states_it_began_with(tmp_path, monkeypatch, becomes):
+    """What another run puts into the cache may differ in the last bit; here it differs more."""
+    cache = tmp_path / "cache"
+    quick_vectors, quick_states = rows.encode, rows.TokenRows.compute
+    step = Trainer._step
+
+    def run_of(name):
+        encoder = tiny_encoder("bert", mlm=True)
+        run = trainer(
+            tmp_path / name,
+            [Task("a", TranslationRanking(), pairs(24))],
+            encoder=encoder,
+            module=module_for(encoder, **UPPER),
+            run={"cache": cache, "score": lambda: development.dev_scores(run, pairs(8, seed=3))},
+            epochs=2,
+            evaluations=3,
+            checkpoint_seconds=1e-9,
+        )
+        return run
+
+    def trained(name, **more):
+        run = run_of(name)
+        run.train(**more)
+        assert not run.pins.exists()
+        return digest(run.module), read_metrics(tmp_path / name / "metrics.jsonl")[-1]
+
+    def others():
+        monkeypatch.setattr(rows, "encode", lambda *a, **k: quick_vectors(*a, **k) + 0.05)
+        monkeypatch.setattr(rows.TokenRows, "compute", lambda *a: quick_states(*a) + 0.05)
+        clear(cache)
+        made = trained("others")
+        monkeypatch.setattr(rows, "encode", quick_vectors)
+        monkeypatch.setattr(rows.TokenRows, "compute", quick_states)
+        return made
+
+    def cut(self, rates):
+        if self.progress.step == 7:
+            raise KeyboardInterrupt
+        return step(self, rates)
+
+    whole = trained("whole")
+    monkeypatch.setattr(Trainer, "_step", cut)
+    with pytest.raises(KeyboardInterrupt):
+        trained("cut")
+    monkeypatch.setattr(Trainer, "_step", step)
+    assert run_of("cut").pins.exists()
+    if becomes != "kept":
+        clear(cache)
+    if becomes == "of other bits":
+        others()
+    assert trained("cut", resume=True) == whole
+    assert (trained("fresh") == whole) == (becomes != "of other bits")
 
 
 def test_a_head_alone_is_trained_on_the_last_states_which_are_computed_once(tmp_path, monkeypatch):

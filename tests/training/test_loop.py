@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from tiny_models import tiny_encoder
 from tiny_training import digest, hooks_do_nothing, module_for, pairs, plain, trainer
 
-from xadapt.backbones.cache import frozen_vectors as bank
+from xadapt.backbones.cache import rows
 from xadapt.core.errors import UserError
 from xadapt.objectives.distillation import Distillation
 from xadapt.objectives.mlm import MaskedLanguageModelling
@@ -297,8 +297,8 @@ def test_scoring_does_not_touch_the_draws(tmp_path):
 
 def test_frozen_texts_are_encoded_once_in_a_run(tmp_path, monkeypatch):
     seen = []
-    real = bank.encode
-    monkeypatch.setattr(bank, "encode", lambda e, t, **k: (seen.extend(t), real(e, t, **k))[1])
+    real = rows.encode
+    monkeypatch.setattr(rows, "encode", lambda e, t, **k: (seen.extend(t), real(e, t, **k))[1])
     records = pairs(20)
     trainer(tmp_path, [ranking(records), Task("d", Distillation(), records)], epochs=3).train()
     assert sorted(seen) == sorted({r.pivot for r in records})

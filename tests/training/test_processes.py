@@ -10,6 +10,7 @@ import torch
 import two_processes
 from safetensors.torch import load_file
 
+from xadapt.core.files import read_json
 from xadapt.training.metrics_log import read_metrics
 from xadapt.training.processes import Processes
 
@@ -28,11 +29,8 @@ def test_one_process_is_all():
     one.wait()
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """The same runs by one process and by two."""
-    one, two = (tmp_path_factory.mktemp(name) for name in ("one", "two"))
-    two_processes.main(one, 1)
+def launched(script, *given):
+    """Run a script as two processes."""
     env = {
         **os.environ,
         "ACCELERATE_USE_CPU": "true",
@@ -40,10 +38,18 @@ def results(tmp_path_factory):
         "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]),
     }
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command = [sys.executable, *launch, str(TESTS / "two_processes.py"), str(two), "2"]
+    command = [sys.executable, *launch, str(TESTS / script), *map(str, given)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Warning" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """The same runs by one process and by two."""
+    one, two = (tmp_path_factory.mktemp(name) for name in ("one", "two"))
+    two_processes.main(one, 1)
+    launched("two_processes.py", two, 2)
     return one, two
 
 
@@ -65,3 +71,12 @@ def test_two_processes_give_what_one_gives(results, name):
     assert weights[0].keys() == weights[1].keys()
     for key, value in weights[0].items():
         assert torch.allclose(value, weights[1][key], atol=1e-5), key
+
+
+def test_the_others_wait_for_the_first_however_long_it_works_alone(tmp_path):
+    launched("two_patient.py", tmp_path)
+    first, second = (read_json(tmp_path / f"rank{rank}.json") for rank in (0, 1))
+    assert first["slept"] == [0, 0] and second["slept"] == []  # encoding, scoring
+    assert first["weights"] == second["weights"]
+    assert "waited" not in second["usual"]  # what waits as usual does not wait so long
+    assert not (tmp_path / "run" / "activations").exists()

@@ -80,6 +80,11 @@ def by_first(make: Callable[[], T]) -> T:
     return make() if context is None else context.from_main(make)
 
 
+def is_shared() -> bool:
+    """Whether several processes share the encoding just now."""
+    return _context.get() is not None
+
+
 def is_first() -> bool:
     """Whether this process is the one that writes."""
     context = _context.get()

@@ -125,14 +125,14 @@ def _fields(part: Any) -> list[tuple[str, Any]]:
 
 def doctor(
     clear_cache: Annotated[
-        bool, typer.Option("--clear-cache", help="Remove all cached vectors and states.")
+        bool, typer.Option("--clear-cache", help="Remove all cached activations.")
     ] = False,
     json: options.JsonOption = None,
 ) -> None:
-    """Show versions, device, usable loaders and the cache: frozen vectors and prefix states."""
+    """Show versions, device, usable loaders and the cache of activations."""
     import torch
 
-    from xadapt.backbones.cache.frozen_vectors import cache_folder, clear, parts
+    from xadapt.backbones.cache.folder import cache_folder, clear, parts
     from xadapt.backbones.loading import choose_device, choose_dtype
     from xadapt.hub.manifest import software_versions
 

@@ -18,6 +18,12 @@ from accelerate import PartialState
 from torch import Tensor, nn
 
 T = TypeVar("T")
+PATIENCE = timedelta(days=14)
+"""How long processes wait for the first one, which may encode for all or evaluate the run.
+
+One that died is seen at once, as its connections close; only one that hangs is waited for.
+"""
+_waiting: dict[Any, Any] = {}
 
 
 class DistributedContext:
@@ -36,6 +42,7 @@ class DistributedContext:
     def __init__(self, cpu: bool, patience: timedelta | None = None) -> None:
         self.state = PartialState(cpu=cpu, **({"timeout": patience} if patience else {}))
         self.rank, self.world = self.state.process_index, self.state.num_processes
+        self._patient = _patient_group() if self.world > 1 else None
 
     @property
     def main(self) -> bool:
@@ -43,8 +50,9 @@ class DistributedContext:
         return self.rank == 0
 
     def wait(self) -> None:
-        """Wait until every process is here."""
-        self.state.wait_for_everyone()
+        """Wait until every process is here, however long one of them works alone before."""
+        if self.world > 1:
+            dist.barrier(group=self._patient)
 
     def owns(self, position: int) -> bool:
         """Whether this process works on a position: every ``world``-th one is its own."""
@@ -83,10 +91,10 @@ class DistributedContext:
         return bool(self.total(torch.tensor(float(flag), device=self.state.device)))
 
     def from_main(self, make: Callable[[], T]) -> T:
-        """Compute a value in the main process and give it to every process."""
+        """Compute a value in the main process, however long it takes, and give it to every one."""
         box = [make() if self.main else None]
         if self.world > 1:
-            dist.broadcast_object_list(box, device=self.state.device)
+            dist.broadcast_object_list(box, device=torch.device("cpu"), group=self._patient)
         return cast(T, box[0])
 
     def from_each(self, value: T) -> list[T]:
@@ -126,6 +134,18 @@ class DistributedContext:
                 parameter.grad = torch.zeros_like(parameter)
             dist.all_reduce(parameter.grad)
             parameter.grad /= self.world
+
+
+def _patient_group() -> Any:
+    """A group of all processes that waits for `PATIENCE`, where the usual one gives up earlier.
+
+    It is of gloo on GPUs too: NCCL would take a long wait for a fault.
+    """
+    usual = dist.group.WORLD
+    if usual not in _waiting:
+        _waiting.clear()  # of a group that was destroyed
+        _waiting[usual] = dist.new_group(backend="gloo", timeout=PATIENCE)
+    return _waiting[usual]
 
 
 class _Gather(torch.autograd.Function):

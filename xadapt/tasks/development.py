@@ -94,4 +94,6 @@ def evaluation_cache(trainer: Trainer) -> PrefixStates | None:
             return None
         cache = trainer.run.cache
         trainer.held_out = PrefixStates(trainer.encoder, start, cache, memory=MEMORY_BYTES)
+        if not trainer.progress.finished:
+            trainer.held_out.pin(trainer.pins)
     return trainer.held_out

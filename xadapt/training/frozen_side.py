@@ -52,6 +52,7 @@ def keep_prefix(
     start: int,
     cache: Path | None,
     show: bool,
+    pins: Path | None = None,
 ) -> None:
     """Compute what enters the first layer that something acts in, for all rows that don't change.
 
@@ -62,6 +63,7 @@ def keep_prefix(
         start: That layer; below 1 there is nothing to keep.
         cache: Folder of the states; ``None`` keeps them in memory.
         show: Whether progress is shown.
+        pins: Folder of the run in which it keeps the states that it used, to resume with them.
     """
     if start < 1:
         return
@@ -77,6 +79,8 @@ def keep_prefix(
     if not keys:
         return
     prefix = PrefixStates(forward.encoder, start, cache)
+    if pins:
+        prefix.pin(pins)
     with meter(f"encoding up to layer {start}", len(keys), show) as bar:
         if forward.processes.main:
             prefix.add(keys, bar.advance)

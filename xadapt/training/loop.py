@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import get_scheduler
 
+from xadapt.backbones.cache.folder import remove_pins
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.backbones.cache.prefix_states import PrefixStates
 from xadapt.backbones.compiled import compiled
@@ -31,6 +32,7 @@ from xadapt.training.processes import Processes
 from xadapt.training.settings import Companion, Run
 from xadapt.training.tasks import Task, make_heads
 
+PINS = "activations"
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
@@ -48,6 +50,8 @@ class Trainer:
 
     Attributes:
         held_out: Cache of states of the held-out rows, kept from one evaluation to the next.
+        pins: Where the run keeps the cached activations it used, so that it is resumed with the
+            very same; removed when it ends.
 
     Raises:
         UserError: If an objective needs a head that the base lacks, or a companion that is not
@@ -72,6 +76,8 @@ class Trainer:
         self.log = MetricsLog(run.folder / "metrics.jsonl", self.processes.main)
         self.turns = [Acting(encoder, whole) for whole in inside or (module,)]
         self.frozen = FrozenVectors(encoder, run.cache)
+        self.pins = run.folder / PINS
+        self.frozen.pin(self.pins)
         others = {name: Acting(encoder, other.module) for name, other in self.companions.items()}
         self.forward = Forward(
             encoder, self.turns[0], self.frozen, self.processes, run.spec.batch_tokens, others,
@@ -141,7 +147,15 @@ class Trainer:
                 self._sit(self._rates())
         if self.best:
             self.trained.load_state_dict(self.best)
+        self._unpin()
         return self.progress
+
+    def _unpin(self) -> None:
+        for cache in (self.frozen, self.forward.prefix, self.held_out):
+            if cache is not None:
+                cache.unpin()
+        if self.processes.main:
+            remove_pins(self.pins)
 
     def _rates(self) -> Any:
         """The schedule, at the step the run stands at."""
@@ -234,7 +248,8 @@ class Trainer:
         encode_frozen(self.tasks, services, self.frozen, self.processes, show)
         if self.run.spec.epochs > 1:  # a row that is read once is encoded once either way
             start = min(acting.first_layer for acting in self.turns)
-            keep_prefix(self.tasks, services, self.forward, start, self.run.cache, show)
+            cache = self.run.cache
+            keep_prefix(self.tasks, services, self.forward, start, cache, show, self.pins)
         self.prepare_seconds = time.monotonic() - began
 
     def _evaluate(self) -> None:

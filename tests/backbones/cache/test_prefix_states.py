@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import shutil
+import signal
 import time
 
 import numpy as np
@@ -13,7 +14,9 @@ from tiny_models import FAMILIES, TEXTS, tiny_encoder
 from tiny_training import module_for, shaken
 from two_caches import fill
 
+from xadapt.backbones.cache import frozen_vectors as bank
 from xadapt.backbones.cache import prefix_states as room
+from xadapt.backbones.cache import segments as cache_files
 from xadapt.backbones.cache.prefix_states import MEMORY_BYTES, PrefixStates, shared_states
 from xadapt.backbones.encoder.encode import encode
 from xadapt.inference.adapted_encoder import Adapted
@@ -24,6 +27,10 @@ from xadapt.modules.storage import build
 
 def keys(encoder, texts=TEXTS):
     return [(tuple(row), None) for row in encoder.tokenize(list(texts))]
+
+
+def segments(folder):
+    return sorted((folder / "activations").glob("*/*.safetensors"))
 
 
 def whole(encoder, rows, second=None):
@@ -72,7 +79,7 @@ def test_pieces_are_met_again_and_only_by_what_they_depend_on(tmp_path, monkeypa
         cache = PrefixStates(other, start, tmp_path)
         cache.add(own)
         assert cache.reused == 0
-    for path in sorted((tmp_path / "prefix").glob("*.safetensors")):
+    for path in segments(tmp_path):
         path.unlink()  # the open caches have it mapped
         path.write_bytes(b"x")
     mended = PrefixStates(encoder, 1, tmp_path)
@@ -87,7 +94,7 @@ def test_what_would_take_too_much_is_not_kept(tmp_path, caplog):
         small = PrefixStates(encoder, 1, tmp_path, limit=size - 1)
         small.add(own)
     assert not small.has(own[:1]) and "too much" in caplog.text
-    assert not (tmp_path / "prefix").exists()
+    assert not segments(tmp_path)
     fits = PrefixStates(encoder, 1, tmp_path, limit=size)
     fits.add(own)
     assert fits.has(own) and not fits.has([((1, 2, 3), None)])
@@ -124,7 +131,7 @@ def test_forwards_from_cached_states_are_those_from_tokens(family, tmp_path, mon
     for one, other in zip(got, expected, strict=True):
         assert torch.allclose(one, other, atol=1e-5)
     assert counts.taken() == {0: len(TEXTS), 2: 3 * len(texts) - 1}
-    assert not (tmp_path / "prefix").exists()  # it fits into memory
+    assert not segments(tmp_path)  # it fits into memory
     assert torch.equal(three()[1], expected[1]) and 2 not in counts.taken()
 
 
@@ -175,7 +182,8 @@ def test_memory_is_bounded_and_the_rest_lies_on_disk(tmp_path, monkeypatch):
         for key in own:
             cache.entering([key])
         assert cache.bytes == sum(sizes) and cache.has(own)
-        assert len(list((tmp_path / "prefix").glob("*.safetensors"))) == len(own) - 3
+        cache.flush()
+        assert len(segments(tmp_path)) == 1  # written together
     assert cache.reused == len(own) - 3
     expected = PrefixStates(encoder, 1, None).entering(own)[0]
     assert torch.allclose(cache.batch(own)[0], expected, atol=1e-6)
@@ -196,7 +204,7 @@ def test_a_damaged_piece_is_computed_again(tmp_path, damage):
     first = PrefixStates(encoder, 1, tmp_path)
     first.add(own)
     expected = first.batch(own)[0].clone()
-    (path,) = (tmp_path / "prefix").glob("*.safetensors")
+    (path,) = segments(tmp_path)
     raw = path.read_bytes()
     path.unlink()
     if damage != "gone":
@@ -204,18 +212,22 @@ def test_a_damaged_piece_is_computed_again(tmp_path, damage):
     cache = PrefixStates(encoder, 1, tmp_path)
     cache.add(own)
     assert cache.reused == 0 and torch.equal(cache.batch(own)[0], expected)
-    assert path.read_bytes() == raw and torch.equal(first.batch(own)[0], expected)
+    (path,) = segments(tmp_path)
+    assert len(path.read_bytes()) == len(raw) and torch.equal(first.batch(own)[0], expected)
+    again = PrefixStates(encoder, 1, tmp_path)
+    again.add(own)
+    assert again.reused == len(own)
 
 
 def test_a_folder_that_is_cleared_while_a_piece_is_written_stops_nobody(tmp_path, monkeypatch):
     encoder, own = tiny_encoder(), keys(tiny_encoder())
-    save = room.save_file
+    save = cache_files.save_file
 
-    def cleared(states, path):
-        shutil.rmtree(tmp_path / "prefix")
-        save(states, path)
+    def cleared(states, path, **more):
+        shutil.rmtree(tmp_path / "activations")
+        save(states, path, **more)
 
-    monkeypatch.setattr(room, "save_file", cleared)
+    monkeypatch.setattr(cache_files, "save_file", cleared)
     cache = PrefixStates(encoder, 1, tmp_path)
     cache.add(own)
     assert torch.equal(cache.batch(own)[0], PrefixStates(encoder, 1, None).entering(own)[0])
@@ -233,7 +245,7 @@ def test_two_processes_add_the_same_rows_at_once_and_a_killed_one_leaves_nothing
     (tmp_path / "go").touch()
     for process in running:
         process.join()
-    assert [process.exitcode for process in running] == [9, 0, 0]
+    assert [process.exitcode for process in running] == [-signal.SIGKILL, 0, 0]
     encoder, own = tiny_encoder(), keys(tiny_encoder())
     first, second = (torch.load(path) for path in tmp_path.glob("done.*"))
     for one, other, expected in zip(
@@ -241,6 +253,8 @@ def test_two_processes_add_the_same_rows_at_once_and_a_killed_one_leaves_nothing
         strict=True,
     ):  # fmt: skip
         assert torch.equal(one, other) and torch.allclose(one, expected, atol=1e-5)
-    for part in ("prefix", "vectors"):
-        assert len(list((tmp_path / part).glob("*.safetensors"))) == len(TEXTS)
-        assert len(list((tmp_path / part).glob(".*"))) == (part == "vectors")  # what was killed
+    assert 2 * len(TEXTS) <= len(segments(tmp_path)) <= 4 * len(TEXTS)
+    again = bank.FrozenVectors(encoder, tmp_path)
+    again.add(TEXTS)  # sweeps what the killed process was writing
+    assert again.reused == len(TEXTS)
+    assert not list((tmp_path / "activations").glob("*/.*.safetensors.*"))

@@ -1,1 +1,1 @@
-"""States and vectors of the frozen base, computed once for each row."""
+"""Cache of a frozen encoder's activations: rows, segment files, lookup, limits."""

@@ -1,0 +1,135 @@
+"""Rows of a cache: what identifies them, how long they are, and how they are computed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xadapt.backbones.cache.reuse import Kept, Key
+from xadapt.backbones.cache.segments import FORMAT
+from xadapt.backbones.encoder.encode import dimension, encode, token_states
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.frames import Bare
+
+Progress = Callable[[int], None]
+R = TypeVar("R")
+
+
+class Rows(Protocol[R]):
+    """One kind of rows under one encoder.
+
+    Attributes:
+        layer: The layer that their states enter; ``None`` for sentence vectors.
+        width: Features of a state.
+        dtype: Type of the states.
+    """
+
+    layer: int | None
+    width: int
+    dtype: torch.dtype
+
+    def space(self) -> bytes:
+        """Hash of everything that the states depend on besides the row, 16 bytes."""
+
+    def encoded(self, row: R) -> bytes:
+        """The row as bytes; distinct rows have distinct bytes."""
+
+    def lengths(self, rows: Sequence[R]) -> NDArray[np.int64]:
+        """How many states each row has, ``(rows,)``."""
+
+    def compute(self, rows: list[R], progress: Progress | None, below: Kept | None) -> Tensor:
+        """States of rows under the bare base, one row after the other, ``(tokens, width)``.
+
+        Args:
+            rows: Any rows.
+            progress: Called with the number of rows done, each time some are.
+            below: Cached states of a lower layer, which the forwards may begin at.
+        """
+
+
+class TextRows:
+    """Texts, each with one sentence vector in float32.
+
+    Args:
+        encoder: The frozen encoder.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.layer: int | None = None
+        self.width, self.dtype = dimension(encoder), torch.float32
+
+    def space(self) -> bytes:
+        """Hash of base, tokenizer, pooling, arithmetic, maximum length and device type."""
+        e = self.encoder
+        return _space(e, "pooled", e.pooling.to_dict(), e.max_length)
+
+    def encoded(self, row: str) -> bytes:
+        """The text in UTF-8."""
+        return row.encode("utf-8", "surrogatepass")
+
+    def lengths(self, rows: Sequence[str]) -> NDArray[np.int64]:
+        """One vector a text."""
+        return np.ones(len(rows), dtype=np.int64)
+
+    def compute(self, rows: list[str], progress: Progress | None, below: Kept | None) -> Tensor:
+        """Vectors of texts under the bare base, ``(texts, dim)``."""
+        return encode(self.encoder, rows, rows=Bare(below), progress=progress)
+
+
+class TokenRows:
+    """Rows of token ids, each with the states of its tokens that enter a layer.
+
+    Args:
+        encoder: The frozen encoder.
+        layer: The layer, 1 or higher.
+    """
+
+    def __init__(self, encoder: Encoder, layer: int) -> None:
+        self.encoder = encoder
+        self.layer: int | None = layer
+        self.width, self.dtype = encoder.width, encoder.dtype
+
+    def space(self) -> bytes:
+        """Hash of base, tokenizer, layer, arithmetic and device type."""
+        return _space(self.encoder, "layer", self.layer)
+
+    def encoded(self, row: Key) -> bytes:
+        """Where the second segment begins, or -1, and the token ids."""
+        ids, second = row
+        return array("i", [-1 if second is None else second, *ids]).tobytes()
+
+    def lengths(self, rows: Sequence[Key]) -> NDArray[np.int64]:
+        """One state a token."""
+        return np.fromiter((len(ids) for ids, _ in rows), dtype=np.int64, count=len(rows))
+
+    def compute(self, rows: list[Key], progress: Progress | None, below: Kept | None) -> Tensor:
+        """States of rows under the bare base, without padding, ``(tokens, width)``."""
+        found: list[Tensor] = [torch.empty(0)] * len(rows)
+        for both in (True, False):  # rows of one segment and of two are not embedded alike
+            own = [i for i, (_, second) in enumerate(rows) if (second is not None) == both]
+            begins = [rows[i][1] or 0 for i in own] if both else None
+            chosen = [rows[i][0] for i in own]
+            with torch.no_grad():
+                made = token_states(
+                    self.encoder, chosen, second=begins, stop=self.layer, rows=Bare(below)
+                )
+                for chunk, states in made:
+                    for number, state in zip(chunk, states, strict=True):
+                        found[own[number]] = state[: len(chosen[number])].cpu()
+        if progress:
+            progress(len(rows))
+        return torch.cat(found)
+
+
+def _space(encoder: Encoder, *facts: Any) -> bytes:
+    base = [FORMAT, encoder.fingerprint, encoder.arithmetic, encoder.device.type]
+    return hashlib.blake2b(json.dumps([*base, *facts]).encode(), digest_size=16).digest()
