@@ -25,10 +25,12 @@ ROOMS = {
 }  # fmt: skip
 FLOORS = {
     1: "errors files records registry losses matching metrics languages language_match resources "
-    "text_key tag_scheme heads language_families vector_index",
+    "text_key tag_scheme heads language_families vector_index "
+    "process_identity folder_lock output_files sequences",
     3: "attach attach_rows attach_sums attach_merged store recipe recipe_file vector_shards",
-    4: "records_in trees_in",
-    8: "run outcome out_folder held_out inside composing few_shot few_shot_loss quickstart",
+    4: "records_in trees_in source_options",
+    8: "run run_identity outcome "
+    "out_folder held_out inside composing few_shot few_shot_loss quickstart",
     9: "__init__ verbs",
     11: "__main__",
 }
@@ -37,6 +39,9 @@ GROUND = {
     "tag_scheme",
     "errors",
     "files",
+    "process_identity",
+    "output_files",
+    "sequences",
     "records",
     "languages",
     "language_match",

@@ -22,6 +22,8 @@ from xadapt.composition.values import Composition
 from xadapt.config.recipe import Recipe
 from xadapt.config.recipe_file import find_recipe, load_recipe
 from xadapt.core.files import require_empty, write_json
+from xadapt.core.folder_lock import one_writer
+from xadapt.core.sequences import as_paths, as_strings
 from xadapt.data.loading.records import Source
 from xadapt.inference import measured_fallback as measured_stand_in
 from xadapt.inference.adapted_encoder import Adapted
@@ -63,15 +65,15 @@ def load(
         UserError: A folder is no module, or belongs to another base, or it is not clear which
             module is for a language.
     """
-    return Adapted.load(base, *map(str, folders), compose=compose, dtype=dtype, device=device)
+    return Adapted.load(base, *folders, compose=compose, dtype=dtype, device=device)
 
 
 def encode(
-    texts: Sequence[str],
+    texts: str | Sequence[str],
     *,
     base: str,
-    modules: Sequence[str | Path] = (),
-    languages: Sequence[str | None] | None = None,
+    modules: str | Path | Sequence[str | Path] = (),
+    languages: str | Sequence[str | None] | None = None,
     compose: str | Composition = None,
     choose_by: str | Path | None = None,
     dtype: str = "auto",
@@ -79,25 +81,26 @@ def encode(
     """Vectors of texts, each through the module of its language; to encode more, `load` once.
 
     Args:
-        texts: Any number of texts.
+        texts: Any number of texts, or one.
         base: Hub id, folder or ``package:NAME/SUBDIR``.
         modules: Folders of modules trained on this base.
-        languages: A tag for each text; ``None`` for a row means the bare base. Without the
-            list, the one module there is acts on every row.
+        languages: A tag for each text, or one for all; ``None`` for a row means the bare base.
+            Without it, the one module there is acts on every row.
         compose: A composition of the modules, as for `load`.
         choose_by: Text of a language that has no module: what does best on it stands in, see
             `xadapt.inference.measured_fallback`.
         dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
 
     Returns:
-        ``(n, dim)``, fp32.
+        ``(n, dim)``, fp32; ``(dim,)`` for one text that is given as a string.
 
     Raises:
-        UserError: As for `load`, or the two lists differ in length.
+        UserError: As for `load`, or if the two lists differ in length or a text is none.
     """
-    adapted = load(base, *modules, compose=compose, dtype=dtype)
+    adapted = load(base, *as_paths(modules), compose=compose, dtype=dtype)
     if choose_by is not None:
-        measured_stand_in.choose_by(adapted, languages or [], str(choose_by))
+        given = [languages] if isinstance(languages, str) else languages or []
+        measured_stand_in.choose_by(adapted, given, str(choose_by))
     return adapted.encode(texts, languages)
 
 
@@ -106,7 +109,7 @@ def compose(
     *,
     base: str,
     out: str | Path,
-    modules: Sequence[str | Path] = (),
+    modules: str | Path | Sequence[str | Path] = (),
     rank: int | None = None,
     apart: bool = False,
     merged: bool = False,
@@ -141,10 +144,11 @@ def compose(
     Raises:
         UserError: It can't be composed; nothing is left behind.
     """
-    folders = [str(folder) for folder in modules]
+    folders = as_paths(modules)
     found = None
     if examples is not None:
-        require_empty(out)
+        with one_writer(out):  # that it can be written, before the work
+            require_empty(out)
         found = few_shot.few_shot(
             expression, base=base, folders=folders, examples=str(examples), lang=lang, budget=budget
         )
@@ -174,7 +178,7 @@ def train(
     data: str | Path,
     lang: str,
     out: str | Path,
-    settings: Sequence[str] = (),
+    settings: str | Sequence[str] = (),
     dev: str | Path | None = None,
     pivot: str = "en",
     columns: str | None = None,
@@ -196,7 +200,7 @@ def train(
         dev: Development pairs; without any they are taken from the data.
         pivot: The other side's language.
         columns: ``PIVOT,LANGUAGE`` as numbers from 1 or names.
-        controls: Also train the twin on shuffled pairs.
+        controls: Also train the shuffled-pairs control.
         resume: Go on with an interrupted run.
         compose: What to train inside, over folders and ``self``, such as ``"runs/en + self"``;
             several take turns from step to step.
@@ -206,7 +210,11 @@ def train(
     Raises:
         UserError: Something that was given is wrong; nothing is left behind.
     """
-    plan = recipe if isinstance(recipe, Recipe) else load_recipe(find_recipe(recipe), settings)
+    plan = (
+        recipe
+        if isinstance(recipe, Recipe)
+        else load_recipe(find_recipe(recipe), as_strings(settings))
+    )
     tag = languages.normalise(lang)
     job = run.Job(
         base,
@@ -216,6 +224,6 @@ def train(
         resume,
         controls,
         show=show,
-        compose=(compose,) if isinstance(compose, str) else tuple(compose),
+        compose=tuple(as_strings(compose)),
     )
     return run.train(plan, job, bridges.compare_loaders, say)

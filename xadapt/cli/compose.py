@@ -40,23 +40,35 @@ def compose(
         str | None,
         typer.Option(help="A few labelled examples: search the weights of 'mix(a, b, c)' on them."),
     ] = None,
-    budget: Annotated[int, typer.Option(min=1, help="Sets of weights --few-shot may try.")] = 40,
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Sets of weights --few-shot may try; else 40.")
+    ] = None,
     lang: Annotated[
         str | None, typer.Option(help="Language of the examples, if their file must be told.")
     ] = None,
     json: options.JsonOption = None,
 ) -> None:
     """Make one folder of modules that act together: a plain LoRA where that is exact."""
+    for option, given in (("--budget", budget), ("--lang", lang), ("--json", json)):
+        options.require(
+            given is None or few_shot is not None,
+            f"{option} does nothing without --few-shot",
+            "Leave it out",
+        )
+    options.require_named(options.split(module), expression)
     from xadapt import integrations as bridges
     from xadapt.core.files import require_empty, write_json
+    from xadapt.core.folder_lock import one_writer
     from xadapt.pipelines import compose as composing
+    from xadapt.pipelines.weight_search import BUDGET, FILE
 
+    with one_writer(out):  # that it can be written, before the work
+        require_empty(out)
     found = None
     if few_shot is not None:
         options.require(not soup, "--soup has no weights to search", "Leave --few-shot out")
         options.require(not adapters_setup, "adapters has no mixture", "Leave --few-shot out")
-        require_empty(out)
-        found = _search(expression, base, options.split(module), few_shot, lang, budget)
+        found = _search(expression, base, options.split(module), few_shot, lang, budget or BUDGET)
     composing.compose(
         expression if found is None else found.composition,
         base=base,
@@ -71,7 +83,7 @@ def compose(
         say=typer.echo,
     )
     if found is not None:
-        write_json(out / "few_shot.json", found.to_dict())
+        write_json(out / FILE, found.to_dict())
         options.save_json(json, found.to_dict())
 
 

@@ -25,7 +25,7 @@ LangOption = Annotated[
     str | None, typer.Option(help="Language of the texts; known from the module if there is one.")
 ]
 ControlsOption = Annotated[
-    bool, typer.Option(help="Add TF-IDF, and the shuffled-pairs twin if it was trained.")
+    bool, typer.Option(help="Add TF-IDF, and the shuffled-pairs control if it was trained.")
 ]
 ComposeOption = Annotated[
     str | None, typer.Option(help="Modules that act together: 'language + task'.")
@@ -51,7 +51,7 @@ def bitext(
     controls: ControlsOption = False,
     columns: options.ColumnsOption = None,
     file_format: options.FormatOption = None,
-    pivot: options.PivotOption = "en",
+    pivot: options.PivotOption = None,
     dtype: options.DtypeOption = "auto",
     json: options.JsonOption = None,
 ) -> None:
@@ -80,17 +80,21 @@ def entities(
     module: OneModule = None,
     lang: LangOption = None,
     pool: Annotated[
-        str, typer.Option(help="test: among the test entities; all: among all.")
-    ] = "all",
+        str | None,
+        typer.Option(help="For cldr: test, among the test entities, or all (the default)."),
+    ] = None,
     controls: ControlsOption = False,
     columns: options.ColumnsOption = None,
     file_format: options.FormatOption = None,
-    pivot: options.PivotOption = "en",
+    pivot: options.PivotOption = None,
     dtype: options.DtypeOption = "auto",
     json: options.JsonOption = None,
 ) -> None:
     """Entity alignment by name, both ways: Hits@1/10, MRR with fair ties, and CSLS."""
-    options.require(pool in ("test", "all"), f"--pool is test or all, not {pool!r}")
+    options.require(pool in ("test", "all", None), f"--pool is test or all, not {pool!r}")
+    graph = {"--columns": columns, "--format": file_format} if data == "cldr" else {"--pool": pool}
+    for option, given in graph.items():
+        options.require(given is None, f"{option} does nothing with --data {data}", "Leave it out")
     _measure(
         "entities",
         json,
@@ -101,7 +105,7 @@ def entities(
         pivot=pivot,
         columns=columns,
         file_format=file_format,
-        pool=pool,
+        pool=pool or "all",
         controls=controls,
         dtype=dtype,
     )
@@ -126,6 +130,7 @@ def tagging(
     json: options.JsonOption = None,
 ) -> None:
     """Labels of words: F1 of exact spans, or accuracy, with intervals over sentences."""
+    options.require_named(options.split(module), compose, against)
     given = _given(base, data, module, compose, against, head, lang, dtype)
     _measure_head("tagging", json, **given, file_format=file_format, emea=emea, say=_note)
 
@@ -143,6 +148,7 @@ def classification(
     json: options.JsonOption = None,
 ) -> None:
     """Classes of texts: accuracy and the mean F1 of the classes, beside the commonest class."""
+    options.require_named(options.split(module), compose, against)
     given = _given(base, data, module, compose, against, head, lang, dtype)
     _measure_head("classification", json, **given, say=_note)
 
@@ -163,6 +169,7 @@ def sts(
     json: options.JsonOption = None,
 ) -> None:
     """Likeness of pairs, by vectors or by a head: Spearman and Pearson with people's scores."""
+    options.require_named(options.split(module), compose, against)
     given = _given(base, data, module, compose, against, head, lang, dtype)
     _measure_head("sts", json, **given)
 
@@ -182,6 +189,7 @@ def qa(
     json: options.JsonOption = None,
 ) -> None:
     """Answers inside passages: F1 of words and exact match, beside a window of shared words."""
+    options.require_named(options.split(module), compose, against)
     given = _given(base, data, module, compose, against, head, lang, dtype)
     _measure_head("qa", json, **given)
 
@@ -272,9 +280,11 @@ def _measure(task: Literal["bitext", "entities"], json: Path | None, **given: An
     from xadapt.cli import tables
     from xadapt.tasks.assess.retrieval import evaluate, language_of
 
+    given["pivot"] = given["pivot"] or options.PIVOT
+    tag = language_of(given["lang"], given["module"])
+    options.require_columns(given["data"], tag, given["columns"], given["file_format"])
     with launched.sharing():
         result = evaluate(task, say=_note, **given)
-    tag = language_of(given["lang"], given["module"])
     pivot = languages.normalise(given["pivot"])
     _show(result, tables.result_table(result, tag, pivot), json, tag, given)
 

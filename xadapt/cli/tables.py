@@ -19,13 +19,13 @@ SHORT = {
     BASE: "frozen base",
     LANGUAGE: "module",
     BOTH: "module, both",
-    TWIN: "shuffled twin",
+    TWIN: "shuffled pairs",
     TFIDF: "TF-IDF",
 }
 LEGEND = {
     LANGUAGE: "module: on for the language, off for {pivot}",
     BOTH: "both: on for {pivot} too",
-    TWIN: "twin: the same module, trained on shuffled pairs",
+    TWIN: "shuffled pairs: the same module, trained on no translations",
 }
 UNITS = {
     "tagging": "sentences",

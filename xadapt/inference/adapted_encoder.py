@@ -17,11 +17,19 @@ from xadapt.composition.by_language import for_all, opened
 from xadapt.composition.text import parse, show
 from xadapt.composition.values import ARROW, ByLanguage, Composition, names
 from xadapt.core.errors import UserError
+from xadapt.core.sequences import as_paths, as_tags, as_texts
 from xadapt.inference.composed_rows import ComposedRows
 from xadapt.inference.fallback_language import Relatives, relatives_of
 from xadapt.inference.locate import locate
 from xadapt.inference.open_module import open_module
-from xadapt.inference.row_assignment import bare, by_names, choose, with_one, without
+from xadapt.inference.row_assignment import (
+    as_compositions,
+    bare,
+    by_names,
+    choose,
+    with_one,
+    without,
+)
 from xadapt.inference.shared_states import repeated_in
 
 NOBODY = Relatives()
@@ -63,7 +71,7 @@ class Adapted:
     def load(
         cls,
         base: str | Encoder,
-        *folders: str,
+        *folders: str | Path,
         compose: str | Composition = None,
         dtype: str = "auto",
         device: str = "auto",
@@ -85,7 +93,7 @@ class Adapted:
             UserError: A folder is no module, or belongs to another base, or it is not clear
                 which module is for a language.
         """
-        composition, places = locate(folders, compose)
+        composition, places = locate([p for one in folders for p in as_paths(one)], compose)
         adapted = cls.open(base, composition, places, dtype=dtype, device=device)
         if compose is None:
             adapted.relatives = relatives_of(composition, places.values())
@@ -194,43 +202,48 @@ class Adapted:
 
     def encode(
         self,
-        texts: Sequence[str],
-        languages: Sequence[str | None] | None = None,
+        texts: str | Sequence[str],
+        languages: str | Sequence[str | None] | None = None,
         *,
-        compositions: Sequence[Composition] | None = None,
+        compositions: Composition | Sequence[Composition] = None,
         batch_tokens: int = 4096,
         progress: Callable[[int], None] | None = None,
     ) -> NDArray[np.float32]:
         """Vectors of texts, each through what the composition holds for its language.
 
         Args:
-            texts: Any number of texts; for calls that share them see
+            texts: Any number of texts, or one; for calls that share them see
                 `xadapt.inference.shared_states.reused_by`.
-            languages: A tag for each text; ``None`` for a row means the bare base. It may be
-                left out where the composition is the same for all.
-            compositions: Another composition for each text; ``None`` for a row means the base.
+            languages: A tag for each text, or one for all; ``None`` for a row means the bare base.
+                It may be left out where the composition is the same for all.
+            compositions: Another composition for each text, or one for all; ``None`` for a row
+                means the base.
             batch_tokens: Padded tokens in one forward at most.
             progress: Told how many texts were encoded after each forward.
 
         Returns:
-            ``(n, dim)``, fp32, the same as if each composition had been run apart.
+            ``(n, dim)``, fp32, the same as if each composition had been run apart; ``(dim,)`` for
+            one text that is given as a string.
 
         Raises:
-            UserError: The lists differ in length, or languages are needed and not given.
+            UserError: If the lists differ in length, a text is none, or languages are needed and
+                not given.
         """
-        own = self.acting(len(texts), languages, compositions)
-        with own as rows, repeated_in(self, texts, compositions):
+        given = as_texts([texts] if isinstance(texts, str) else texts)
+        chosen = as_compositions(compositions, len(given))
+        own = self.acting(len(given), languages, chosen)
+        with own as rows, repeated_in(self, given, chosen):
             vectors = encode(
-                self.encoder, texts, batch_tokens=batch_tokens, rows=rows, progress=progress
-            )
-        return vectors.numpy()
+                self.encoder, given, batch_tokens=batch_tokens, rows=rows, progress=progress
+            ).numpy()
+        return vectors[0] if isinstance(texts, str) else vectors
 
     @contextmanager
     def acting(
         self,
         n: int,
-        languages: Sequence[str | None] | None = None,
-        compositions: Sequence[Composition] | None = None,
+        languages: str | Sequence[str | None] | None = None,
+        compositions: Composition | Sequence[Composition] = None,
     ) -> Iterator[Rows]:
         """Put what acts on each of ``n`` rows onto the encoder, for as long as the block lasts.
 
@@ -245,15 +258,16 @@ class Adapted:
         Raises:
             UserError: As for `encode`.
         """
-        chosen = choose(self.composition, self.relatives, n, languages, compositions)
+        tags, own = as_tags(languages, n), as_compositions(compositions, n)
+        chosen = choose(self.composition, self.relatives, n, tags, own)
         with self._rows.acting(chosen, self.modules) as rows:
             yield rows
 
-    def bare(self, languages: Sequence[str | None]) -> list[str]:
+    def bare(self, languages: str | Sequence[str | None]) -> list[str]:
         """Those of the tags that some part of the composition has nothing for."""
-        return bare(self.composition, languages)
+        return bare(self.composition, [languages] if isinstance(languages, str) else languages)
 
-    def notices(self, languages: Sequence[str | None]) -> list[str]:
+    def notices(self, languages: str | Sequence[str | None]) -> list[str]:
         """What a person should know of languages no module is for, one line each."""
         return [self.relatives.notice(tag) for tag in self.bare(languages)]
 

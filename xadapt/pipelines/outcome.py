@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 from torch import nn
 
+from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import Recipe
 from xadapt.core.files import atomic_file
@@ -31,6 +33,9 @@ from xadapt.pipelines.training_composition import Inside
 
 VERIFY_TEXTS = ("A short one.", "A sentence of some more words, to fill the batch.", "7")
 ALONE = Inside()
+CONTROL = Path("controls", "shuffled.safetensors")
+"""The shuffled-pairs control in a module's folder."""
+
 Verify = Callable[[str, nn.Module, Sequence[str]], Mapping[str, Callable[[Path], float]]]
 
 
@@ -102,7 +107,7 @@ def publish(
     encoder: Encoder,
     manifest: Manifest,
     verify: Verify,
-    twin: nn.Module | None,
+    control: nn.Module | None,
     head: Head | None = None,
 ) -> Manifest:
     """Write the folder aside, then move its files into place, the manifest last.
@@ -115,11 +120,25 @@ def publish(
     manifest = write_folder(
         ready, module, encoder, manifest, verify=checks, replace=True, head=head
     )
-    if twin is not None:
-        with atomic_file(out / "controls" / "shuffled.safetensors") as temporary:
-            save_module(temporary, twin.to("cpu"))
+    if control is not None:
+        with atomic_file(out / CONTROL) as temporary:
+            save_module(temporary, control.to("cpu"))
     out_folder.settle(out)
     return manifest
+
+
+def forward_seconds(encoder: Encoder, texts: Sequence[str], sample: int = 128) -> float:
+    """The time of one frozen forward over texts, estimated from some of them on this machine.
+
+    Args:
+        encoder: The encoder.
+        texts: All texts.
+        sample: How many are encoded at most.
+    """
+    some = texts[:: -(-len(texts) // sample)]
+    began = time.monotonic()
+    encode(encoder, some)
+    return (time.monotonic() - began) * len(texts) / len(some)
 
 
 def _has_pivot(recipe: Recipe) -> bool:

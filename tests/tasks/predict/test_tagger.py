@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,3 +60,14 @@ def test_words_beyond_the_base_are_outside() -> None:
     own = Head("tagging", ("O", "B-A", "I-A"), encoder.width)
     (found,) = scores(encoder, own, [["katze"] * (encoder.max_length + 5)])
     assert len(found) == encoder.max_length + 5 and found[-1].tolist() == [0, -1e4, -1e4]
+
+
+@pytest.mark.parametrize("wrong", ["Guten Tag", ["Guten", "Tag"], [["Guten"], "Tag"], [[1]]])
+def test_text_that_is_not_cut_into_words_is_refused(
+    made: tuple[Place, Path], head: Path, wrong: Any
+) -> None:
+    tagger = Tagger.load(str(made[0].base), head)
+    with pytest.raises(UserError, match="word"):
+        tagger.tag(wrong)
+    rows = [row.words for row in tagged(3)]
+    assert tagger.tag(rows, "de") == tagger.tag(rows, ["de"] * 3)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors, cache_folder
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
+from xadapt.core.sequences import as_paths
 from xadapt.data.readers.scored_pairs import ScoredPairs
 from xadapt.data.records import ScoredPair
 from xadapt.evaluation import sts
@@ -64,7 +65,7 @@ def evaluate_sts(
     rows = list(ScoredPairs().read(str(data), left or "und", right))
     if len({row.score for row in rows}) < 2:
         raise UserError("a correlation needs pairs with different scores", where=str(data))
-    folders = list(map(str, modules))
+    folders = as_paths(modules)
     encoder = Encoder.from_pretrained(base, dtype=dtype)
     frozen = FrozenVectors(encoder, cache_folder())
     systems = {BASE: _cosines(rows, lambda texts, _: frozen.get(texts).cpu().numpy(), None, None)}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xadapt.core import registry
 from xadapt.core.errors import UserError
+from xadapt.core.sequences import as_paths
 from xadapt.data.records import TaggedSentence
 from xadapt.evaluation import tagging
 from xadapt.functional.tag_scheme import Scheme, to_labels
@@ -77,7 +78,7 @@ def evaluate_tagging(
     words = [row.words for row in rows]
     tags = None if lang is None else [tag] * len(rows)
     if emea:
-        value, _ = locate(list(map(str, modules)), compose, given)
+        value, _ = locate(as_paths(modules), compose, given)
         found = {
             name: labels_by_emea(tagger, words, value, steps=steps)
             for name, steps in ((EQUAL, 0), (GIVEN, emea))

@@ -15,6 +15,7 @@ from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.pairs import Place, tokenize_windows
 from xadapt.composition.values import Composition
+from xadapt.core.sequences import as_pairs
 from xadapt.heads.head import Head, HeadTask
 from xadapt.tasks.predict.predictor import Predictor
 
@@ -44,22 +45,24 @@ class AnswerFinder(Predictor):
     def answer(
         self,
         questions: Sequence[tuple[str, str]],
-        languages: Sequence[str | None] | None = None,
+        languages: str | Sequence[str | None] | None = None,
         *,
-        compositions: Sequence[Composition] | None = None,
+        compositions: Composition | Sequence[Composition] = None,
         most_tokens: int = MOST_TOKENS,
     ) -> list[Answer]:
         """The best answer to each question.
 
         Args:
             questions: Each with its passage.
-            languages: A tag for each question, where the composition chooses by language.
-            compositions: Another composition for each question.
+            languages: A tag for each question, or one for all, where the composition chooses by
+                language.
+            compositions: Another composition for each question, or one for all.
             most_tokens: Length of an answer at most.
 
         Raises:
-            UserError: As for `Adapted.encode`.
+            UserError: As for `Adapted.encode`, or if one of them is no such thing.
         """
+        questions = as_pairs(questions, "question", "(question, passage)")
         with self.adapted.acting(len(questions), languages, compositions) as rows:
             return answers(self.adapted.encoder, self.head, questions, rows, most_tokens)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, overload
 
 from xadapt.backbones.encoder.encode import Rows
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.composition.values import Composition
+from xadapt.core.sequences import as_texts
 from xadapt.heads.head import Head, HeadTask
 from xadapt.tasks.predict.predictor import Predictor, first_scores
 
@@ -17,25 +18,49 @@ class Classifier(Predictor):
 
     task: ClassVar[HeadTask] = "classification"
 
+    @overload
+    def classify(  # type: ignore[overload-overlap]
+        self,
+        texts: str,
+        languages: str | Sequence[str | None] | None = None,
+        *,
+        compositions: Composition | Sequence[Composition] = None,
+    ) -> str: ...
+
+    @overload
     def classify(
         self,
         texts: Sequence[str],
-        languages: Sequence[str | None] | None = None,
+        languages: str | Sequence[str | None] | None = None,
         *,
-        compositions: Sequence[Composition] | None = None,
-    ) -> list[str]:
+        compositions: Composition | Sequence[Composition] = None,
+    ) -> list[str]: ...
+
+    def classify(
+        self,
+        texts: str | Sequence[str],
+        languages: str | Sequence[str | None] | None = None,
+        *,
+        compositions: Composition | Sequence[Composition] = None,
+    ) -> str | list[str]:
         """The class of each text.
 
         Args:
-            texts: Any number of texts.
-            languages: A tag for each text, where the composition chooses by language.
-            compositions: Another composition for each text.
+            texts: Any number of texts, or one.
+            languages: A tag for each text, or one for all, where the composition chooses by
+                language.
+            compositions: Another composition for each text, or one for all.
+
+        Returns:
+            A class for each text; the class alone for one text that is given as a string.
 
         Raises:
             UserError: As for `Adapted.encode`.
         """
-        with self.adapted.acting(len(texts), languages, compositions) as rows:
-            return classes(self.adapted.encoder, self.head, texts, rows)
+        given = as_texts([texts] if isinstance(texts, str) else texts)
+        with self.adapted.acting(len(given), languages, compositions) as rows:
+            found = classes(self.adapted.encoder, self.head, given, rows)
+        return found[0] if isinstance(texts, str) else found
 
 
 def classes(

@@ -7,6 +7,7 @@ modules of one frozen encoder with a head beside them, in compositions of their 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.words import tokenize_words
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
+from xadapt.core.sequences import as_paths, as_sentences, as_tags
 from xadapt.data.records import PREDICATE, ROLES, OpenTriples
 from xadapt.functional.tag_scheme import decode, to_spans
 from xadapt.heads.head import ArgumentHead, Asked, HeadTask, asked
@@ -27,7 +29,7 @@ from xadapt.tasks.predict.predictor import Predictor, chosen_head
 from xadapt.tasks.predict.tagger import Tagger, unseen
 
 Sentences = Sequence[Sequence[str]]
-Languages = Sequence[str | None] | None
+Languages = str | Sequence[str | None] | None
 Place = tuple[int, int]
 Spans = tuple[tuple[int, int, str], ...]
 
@@ -54,6 +56,9 @@ class ArgumentFinder(Predictor):
             UserError: As for `Adapted.encode`.
         """
         assert isinstance(self.head, ArgumentHead)
+        sentences = as_sentences(sentences)
+        if len(predicates) != len(sentences):
+            raise UserError(f"{len(sentences)} sentences and predicates of {len(predicates)}")
         with self.adapted.acting(len(sentences), languages) as rows:
             return argument_spans(self.adapted.encoder, self.head, sentences, predicates, rows)
 
@@ -74,8 +79,8 @@ class Extractor:
         cls,
         base: str | Encoder,
         *,
-        predicates: str | Sequence[str],
-        arguments: str | Sequence[str],
+        predicates: str | Path | Sequence[str | Path],
+        arguments: str | Path | Sequence[str | Path],
         compose_predicates: str | Composition = None,
         compose_arguments: str | Composition = None,
         dtype: str = "auto",
@@ -95,7 +100,7 @@ class Extractor:
         Raises:
             UserError: As for `Predictor.load`, or the first head does not mark predicates.
         """
-        first, second = _folders(predicates), _folders(arguments)
+        first, second = as_paths(predicates), as_paths(arguments)
         chosen_head(locate(second, compose_arguments)[1], ArgumentFinder.task)
         tagger = Tagger.load(base, *first, compose=compose_predicates, dtype=dtype, device=device)
         if f"B-{PREDICATE}" not in tagger.head.labels:
@@ -117,9 +122,11 @@ class Extractor:
         Raises:
             UserError: As for `Adapted.encode`.
         """
+        sentences = as_sentences(sentences)
+        given = as_tags(languages, len(sentences))
         with reused_by(self.tagger.adapted, self.finder.adapted):
-            found = self.finder.find(sentences, self.predicates(sentences, languages), languages)
-        tags = ["und"] * len(sentences) if languages is None else languages
+            found = self.finder.find(sentences, self.predicates(sentences, given), given)
+        tags = given or ["und"] * len(sentences)
         return [
             OpenTriples(tuple(words), tuple(s for s in own if len(s) > 1), tag or "und")
             for words, own, tag in zip(sentences, found, tags, strict=True)
@@ -200,7 +207,3 @@ def _decoded(
         own = [table[word, number[labels[word]]] for word in range(start, stop)]
         best[role] = max(best.get(role, (-np.inf, 0, 0)), (float(np.mean(own)), start, stop))
     return tuple((start, stop, role) for role, (_, start, stop) in sorted(best.items()))
-
-
-def _folders(given: str | Sequence[str]) -> list[str]:
-    return [given] if isinstance(given, str) else list(given)

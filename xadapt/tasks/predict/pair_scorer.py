@@ -12,6 +12,7 @@ from xadapt.backbones.encoder.encode import Rows
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.pairs import tokenize_pairs
 from xadapt.composition.values import Composition
+from xadapt.core.sequences import as_pairs
 from xadapt.heads.head import Head, HeadTask
 from xadapt.tasks.predict.predictor import Predictor, first_scores
 
@@ -24,20 +25,22 @@ class PairScorer(Predictor):
     def score(
         self,
         pairs: Sequence[tuple[str, str]],
-        languages: Sequence[str | None] | None = None,
+        languages: str | Sequence[str | None] | None = None,
         *,
-        compositions: Sequence[Composition] | None = None,
+        compositions: Composition | Sequence[Composition] = None,
     ) -> NDArray[np.float32]:
         """The score of each pair, in the unit of the data the head was trained on: ``(n,)``.
 
         Args:
             pairs: Any number of pairs; both texts go through the encoder in one row.
-            languages: A tag for each pair, where the composition chooses by language.
-            compositions: Another composition for each pair.
+            languages: A tag for each pair, or one for all, where the composition chooses by
+                language.
+            compositions: Another composition for each pair, or one for all.
 
         Raises:
-            UserError: As for `Adapted.encode`.
+            UserError: As for `Adapted.encode`, or if one of them is no such thing.
         """
+        pairs = as_pairs(pairs, "pair", "(left, right)")
         with self.adapted.acting(len(pairs), languages, compositions) as rows:
             return scores(self.adapted.encoder, self.head, pairs, rows)
 

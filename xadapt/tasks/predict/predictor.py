@@ -13,6 +13,7 @@ from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
+from xadapt.core.sequences import as_paths
 from xadapt.heads.head import Head, HeadTask
 from xadapt.hub.manifest import HeadSpec
 from xadapt.hub.opening import open_head, read_manifest
@@ -40,7 +41,7 @@ class Predictor:
     def load(
         cls,
         base: str | Encoder,
-        *folders: str,
+        *folders: str | Path,
         compose: str | Composition = None,
         head: str | None = None,
         given: Sequence[str] = (),
@@ -65,7 +66,8 @@ class Predictor:
         Raises:
             UserError: As for `Adapted.load`, or it is not clear which module's head it is.
         """
-        composition, places = locate(folders, compose, given)
+        paths = [path for one in folders for path in as_paths(one)]
+        composition, places = locate(paths, compose, given)
         if compose is None and len(places) == 1:
             [composition] = places
         where, spec = chosen_head(places, cls.task, head)
@@ -82,7 +84,7 @@ class Predictor:
 def load_each(
     kind: type[P],
     base: str | Encoder,
-    modules: Sequence[str | Path],
+    modules: str | Path | Sequence[str | Path],
     *,
     compose: str | None,
     against: str | None = None,
@@ -105,7 +107,7 @@ def load_each(
     Raises:
         UserError: As for `Predictor.load`, or the two have heads of different labels.
     """
-    folders = list(map(str, modules))
+    folders = as_paths(modules)
     first = kind.load(base, *folders, compose=compose, head=head, given=given, dtype=dtype)
     if against is None:
         return {GIVEN: first}

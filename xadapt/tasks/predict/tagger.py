@@ -14,6 +14,7 @@ from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.words import tokenize_words
 from xadapt.composition.values import Composition
+from xadapt.core.sequences import as_sentences
 from xadapt.functional.tag_scheme import OUTSIDE, decode
 from xadapt.heads.head import Head, HeadTask
 from xadapt.tasks.predict.predictor import Predictor
@@ -27,20 +28,22 @@ class Tagger(Predictor):
     def tag(
         self,
         sentences: Sequence[Sequence[str]],
-        languages: Sequence[str | None] | None = None,
+        languages: str | Sequence[str | None] | None = None,
         *,
-        compositions: Sequence[Composition] | None = None,
+        compositions: Composition | Sequence[Composition] = None,
     ) -> list[list[str]]:
         """One label a word: the best sequence that the head's scheme allows.
 
         Args:
             sentences: Sentences as words.
-            languages: A tag for each sentence, where the composition chooses by language.
-            compositions: Another composition for each sentence.
+            languages: A tag for each sentence, or one for all, where the composition chooses by
+                language.
+            compositions: Another composition for each sentence, or one for all.
 
         Raises:
-            UserError: As for `Adapted.encode`.
+            UserError: As for `Adapted.encode`, or if one of them is no such thing.
         """
+        sentences = as_sentences(sentences)
         with self.adapted.acting(len(sentences), languages, compositions) as rows:
             found = scores(self.adapted.encoder, self.head, sentences, rows)
         return [decode(each, self.head.labels, self.head.scheme) for each in found]
