@@ -92,3 +92,25 @@ def test_options_of_a_task_are_checked(place: Place) -> None:
             xadapt.evaluate(task, base="/no/such", data=place.test, lang="de", **more)
     with pytest.raises(UserError, match="sts needs data"):
         xadapt.evaluate("sts", base="/no/such")
+
+
+def test_one_text_tag_path_or_setting_is_a_list_of_one(place: Place, tmp_path: Path) -> None:
+    base, out = str(place.base), tmp_path / "de"
+    xadapt.train("translation_ranking", base=base, data=place.data, lang="de", out=out,
+                 settings="module.rank=2")  # fmt: skip
+    one = xadapt.encode("Guten Tag", base=base, modules=out, languages="de", dtype="float32")
+    rows = xadapt.encode(
+        ["Guten Tag"], base=base, modules=[str(out)], languages=["de"], dtype="float32"
+    )
+    assert one.ndim == 1 and rows.shape == (1, len(one))
+    np.testing.assert_array_equal(one, rows[0])
+    given = xadapt.load(base, [out], dtype="float32")  # type: ignore[arg-type]
+    np.testing.assert_array_equal(given.encode("Guten Tag", "de"), one)
+    xadapt.compose(f"mix({out}:.5)", base=base, modules=str(out), out=tmp_path / "mixed")
+    assert read_json(tmp_path / "mixed" / "xadapt.json")["composition"]
+    text = tmp_path / "t.txt"
+    text.write_text("Guten Tag\n")
+    shards = xadapt.encode_shards(
+        text, tmp_path / "v", base=base, modules=out, lang="de", dtype="float32"
+    )
+    np.testing.assert_array_equal(shards[0], one)

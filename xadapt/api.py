@@ -24,6 +24,8 @@ from xadapt.composition.values import Composition
 from xadapt.config.recipe import Recipe
 from xadapt.config.recipe_file import find_recipe, load_recipe
 from xadapt.core.files import require_empty, write_json
+from xadapt.core.folder_lock import one_writer
+from xadapt.core.sequences import as_paths, as_strings
 from xadapt.data.loading.records import Source
 from xadapt.data.loading.transform_chain import Callables
 from xadapt.evaluation.comparison import Result
@@ -67,7 +69,7 @@ def load(
     """
     return Adapted.load(
         base,
-        *map(str, folders),
+        *folders,
         compose=compose,
         dtype=dtype,
         device=device,
@@ -76,11 +78,11 @@ def load(
 
 
 def encode(
-    texts: Sequence[str],
+    texts: str | Sequence[str],
     *,
     base: str,
-    modules: Sequence[str | Path] = (),
-    languages: Sequence[str | None] | None = None,
+    modules: str | Path | Sequence[str | Path] = (),
+    languages: str | Sequence[str | None] | None = None,
     compose: str | Composition = None,
     choose_by: str | Path | None = None,
     dtype: str = "auto",
@@ -89,11 +91,11 @@ def encode(
     """Vectors of texts, each through the module of its language; to encode more, `load` once.
 
     Args:
-        texts: Any number of texts.
+        texts: Any number of texts, or one.
         base: Hub id, folder or ``package:NAME/SUBDIR``.
         modules: Folders of modules trained on this base.
-        languages: A tag for each text; ``None`` for a row means the bare base. Without the
-            list, the one module there is acts on every row.
+        languages: A tag for each text, or one for all; ``None`` for a row means the bare base.
+            Without it, the one module there is acts on every row.
         compose: A composition of the modules, as for `load`.
         choose_by: Text of a language that has no module: what does best on it stands in, see
             `xadapt.inference.measured_fallback`.
@@ -101,14 +103,17 @@ def encode(
         allow_modified: As for `load`.
 
     Returns:
-        ``(n, dim)``, fp32.
+        ``(n, dim)``, fp32; ``(dim,)`` for one text that is given as a string.
 
     Raises:
-        UserError: As for `load`, or the two lists differ in length.
+        UserError: As for `load`, or if the two lists differ in length or a text is none.
     """
-    adapted = load(base, *modules, compose=compose, dtype=dtype, allow_modified=allow_modified)
+    adapted = load(
+        base, *as_paths(modules), compose=compose, dtype=dtype, allow_modified=allow_modified
+    )
     if choose_by is not None:
-        measured_stand_in.choose_by(adapted, languages or [], str(choose_by))
+        given = [languages] if isinstance(languages, str) else languages or []
+        measured_stand_in.choose_by(adapted, given, str(choose_by))
     return adapted.encode(texts, languages)
 
 
@@ -117,7 +122,7 @@ def compose(
     *,
     base: str,
     out: str | Path,
-    modules: Sequence[str | Path] = (),
+    modules: str | Path | Sequence[str | Path] = (),
     rank: int | None = None,
     apart: bool = False,
     merged: bool = False,
@@ -152,10 +157,11 @@ def compose(
     Raises:
         UserError: It can't be composed; nothing is left behind.
     """
-    folders = [str(folder) for folder in modules]
+    folders = as_paths(modules)
     found = None
     if examples is not None:
-        require_empty(out)
+        with one_writer(out):  # that it can be written, before the work
+            require_empty(out)
         found = few_shot.few_shot(
             expression, base=base, folders=folders, examples=str(examples), lang=lang, budget=budget
         )
@@ -185,7 +191,7 @@ def train(
     data: str | Path,
     lang: str,
     out: str | Path,
-    settings: Sequence[str] = (),
+    settings: str | Sequence[str] = (),
     dev: str | Path | None = None,
     pivot: str = "en",
     columns: str | None = None,
@@ -223,7 +229,11 @@ def train(
     Raises:
         UserError: Something that was given is wrong; nothing is left behind.
     """
-    plan = recipe if isinstance(recipe, Recipe) else load_recipe(find_recipe(recipe), settings)
+    plan = (
+        recipe
+        if isinstance(recipe, Recipe)
+        else load_recipe(find_recipe(recipe), as_strings(settings))
+    )
     tag = languages.normalise(lang)
     job = run.Job(
         base,
@@ -233,7 +243,7 @@ def train(
         resume,
         controls,
         show=show,
-        compose=(compose,) if isinstance(compose, str) else tuple(compose),
+        compose=tuple(as_strings(compose)),
         callables=callables or {},
         companions={name: str(module) for name, module in (companions or {}).items()},
     )

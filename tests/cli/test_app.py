@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -83,6 +86,39 @@ def test_ctrl_c_says_how_to_go_on_where_one_can(
     stand_in(monkeypatch, KeyboardInterrupt())
     done = xadapt(*words.split())
     assert done.code == 130 and done.err.startswith(said) and len(done.lines) == 1
+
+
+def test_sigterm_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def terminated(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(app, "app", terminated)
+    done = xadapt("encode", "--shards", "d")
+    assert done.code == 143 and done.err.startswith("xadapt: interrupted; whole shards stay")
+    assert len(done.lines) == 1 and signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize("name", ["/proc/nowhere/x", "a" * 300])
+def test_a_path_of_the_user_is_no_fault_of_ours(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    try:
+        Path(name).read_text()
+    except OSError as error:
+        stand_in(monkeypatch, error)
+    done = xadapt("list")
+    assert done.code == 2 and len(done.lines) == 1
+    assert done.err.startswith(f"xadapt: {name}: can't use this path (")
+
+
+@pytest.mark.parametrize("to", [">/dev/full", ">&-", "2>&- >&-", "| head -c 1"])
+def test_the_exit_code_tells_of_the_work(to: str) -> None:
+    line = f'set -o pipefail; "$0" "$@" {to}'
+    done = subprocess.run(
+        ["bash", "-c", line, *command("list")], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0
+    assert done.stderr.count("\n") == ("full" in to) and "Traceback" not in done.stderr
 
 
 def test_square_brackets_of_a_message_are_shown(tmp_path: Path) -> None:

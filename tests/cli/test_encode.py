@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_commands import Place, everything, good, xadapt
+from tiny_commands import Place, command, everything, good, xadapt
 
 from xadapt import open_vectors
 from xadapt.inference.adapted_encoder import Adapted
@@ -42,7 +45,7 @@ def test_vectors_are_those_of_the_python_face(place: Place, module: Path, tmp_pa
     found = np.load(out)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, expected)
-    good("encode", *given, "--lang", "de", "--out", out, *FLOAT)
+    good("encode", *given, "--lang", "de", "--out", out, "--force", *FLOAT)
     assert np.abs(np.load(out)[0] - expected[0]).max() > 1e-5
 
 
@@ -51,7 +54,7 @@ def test_modules_are_composed(place: Place, module: Path, tmp_path: Path) -> Non
     given = ("--base", place.base, "--text", text, "--out", out, *FLOAT)
     good("encode", *given, "--compose", f"mix({module}:.5, none:1)")
     by_path = np.load(out)
-    good("encode", *given, "--module", f"m={module}", "--compose", "mix(m:.5)")
+    good("encode", *given, "--module", f"m={module}", "--compose", "mix(m:.5)", "--force")
     np.testing.assert_array_equal(np.load(out), by_path)
     loaded = Adapted.load(str(place.base), compose=f"{module}", dtype="float32")
     np.testing.assert_array_equal(by_path, loaded.with_(f"mix({module}:.5)").encode(TEXTS))
@@ -170,5 +173,135 @@ def test_a_changed_module_is_loaded_only_if_it_is_allowed(
     done = good("encode", *given, "--module", changed, *FLOAT, "--allow-modified")
     assert done.lines[0].startswith(f"{changed}: this is not what was published")
     found = np.load(tmp_path / "v.npy")
-    good("encode", *given, "--module", module, *FLOAT)
+    good("encode", *given, "--module", module, *FLOAT, "--force")
     np.testing.assert_array_equal(found, np.load(tmp_path / "v.npy"))
+
+
+@pytest.fixture
+def mine(place: Place, tmp_path: Path) -> Path:
+    """A folder of a person's own files, all of which a command reads."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    lines(folder / "t.txt", TEXTS)
+    lines(folder / "l.txt", ["de"] * 4)
+    (folder / "dev.tsv").write_bytes(place.test.read_bytes())
+    shutil.copytree(place.base, folder / "base")
+    os.link(folder / "t.txt", folder / "hard.npy")
+    (folder / "link.npy").symlink_to("t.txt")
+    return folder
+
+
+READ = ("t.txt", "hard.npy", "link.npy", "l.txt", "base/config.json", "base/model.safetensors")
+
+
+@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_nothing_that_is_read_is_written_over(
+    mine: Path, name: str, force: tuple[str, ...]
+) -> None:
+    before = {path: path.read_bytes() for path in mine.rglob("*") if path.is_file()}
+    given = ("--base", mine / "base", "--text", mine / "t.txt", "--languages", mine / "l.txt")
+    done = xadapt("encode", *given, "--out", mine / name, *force)
+    assert done.code == 2 and len(done.lines) == 1
+    assert "this file is read by the same command. Name another one" in done.err
+    assert before == {path: path.read_bytes() for path in mine.rglob("*") if path.is_file()}
+
+
+def test_the_file_chosen_by_and_a_module_are_read_too(
+    place: Place, module: Path, mine: Path
+) -> None:
+    given = ("--base", place.base, "--text", mine / "t.txt", "--force")
+    dev, tensors = mine / "dev.tsv", module / "module.safetensors"
+    for more, out in (
+        (("--module", module, "--lang", "sw", "--choose-by", dev), dev),
+        (("--module", f"m={module}"), tensors),
+        (("--compose", f"mix({module}:.5)"), tensors),
+    ):
+        before = out.read_bytes()
+        done = xadapt("encode", *given, *more, "--out", out)
+        assert done.code == 2 and "this file is read by the same command" in done.err, done.err
+        assert out.read_bytes() == before
+
+
+def test_a_file_that_is_there_is_replaced_by_force_alone(place: Place, mine: Path) -> None:
+    given = ("encode", "--base", place.base, "--text", mine / "t.txt", *FLOAT)
+    (mine / "thesis.npy").write_text("mine")
+    (mine / "to.npy").symlink_to("thesis.npy")
+    for name in ("thesis.npy", "to.npy"):
+        done = xadapt(*given, "--out", mine / name)
+        assert done.code == 2 and "there is such a file already" in done.err
+        assert (mine / "thesis.npy").read_text() == "mine"
+    good(*given, "--out", mine / "to.npy", "--force")
+    assert (mine / "to.npy").is_symlink() and np.load(mine / "thesis.npy").shape == (4, 32)
+
+
+def test_devices_and_pipes_are_written_into(place: Place, mine: Path) -> None:
+    given = ("encode", "--base", place.base, "--text", mine / "t.txt", *FLOAT)
+    null = Path("/dev/null").stat()
+    good(*given, "--out", "/dev/null")
+    assert os.path.samestat(Path("/dev/null").stat(), null)
+    full = xadapt(*given, "--out", "/dev/full")
+    assert full.code == 2 and "/dev/full: can't write (No space" in full.err
+    pipe = mine / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        good(*given, "--out", pipe)
+        assert reader.stdout is not None
+        through = reader.stdout.read()
+    good(*given, "--out", mine / "v.npy")
+    assert (mine / "v.npy").read_bytes() == through and pipe.is_fifo()
+
+
+@pytest.mark.parametrize("option", ["--out", "--shards", "--text", "--languages"])
+@pytest.mark.parametrize("path", ["t.txt/inside", "x" * 300, "/proc/nowhere/v"])
+def test_a_path_that_cannot_be_used_is_one_line_before_the_base_is_loaded(
+    mine: Path, option: str, path: str
+) -> None:
+    before = everything(mine)
+    given = {"--base": "/no/such", "--text": mine / "t.txt", "--out": mine / "v.npy"}
+    given |= {option: mine / path}
+    if option == "--shards":
+        del given["--out"]
+    done = xadapt("encode", *[x for both in given.items() for x in both])
+    assert done.code == 2 and len(done.lines) == 1, done.err
+    assert path[:30] in done.err and "no base" not in done.err
+    assert everything(mine) == before
+
+
+def test_options_that_would_do_nothing(place: Place, module: Path, mine: Path) -> None:
+    base = ("encode", "--base", place.base, "--text", mine / "t.txt")
+    out, shards = ("--out", mine / "v.npy"), ("--shards", mine / "v")
+    before = everything(mine)
+    for arguments, said in (
+        ((*out, "--shard-rows", 5), "need --shards"),
+        ((*out, "--shard-format", "npy"), "need --shards"),
+        ((*out, "--pivot", "fr"), "--pivot does nothing without --choose-by"),
+        ((*shards, "--pivot", "fr"), "--pivot does nothing without --choose-by"),
+        ((*shards, "--force"), "--force is for --out"),
+        ((*out, "--module", f"a={module}", "--compose", f"{module}"), "no composition names 'a'"),
+    ):
+        done = xadapt(*base, *arguments)
+        assert done.code == 2 and len(done.lines) == 1 and said in done.err, (said, done.err)
+    assert everything(mine) == before
+
+
+def test_two_commands_into_one_folder_of_shards(place: Place, mine: Path) -> None:
+    lines(mine / "many.txt", TEXTS * 150)
+    given = ("encode", "--base", place.base, "--text", mine / "many.txt", *FLOAT)
+    given += ("--shards", mine / "v", "--shard-rows", 2)
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command(*given), stderr=subprocess.PIPE, text=True, env=env) as first:
+        limit = time.monotonic() + 300
+        while not (mine / "v" / "part-00001.npy").exists() and time.monotonic() < limit:
+            time.sleep(0.01)
+        for more in ((), ("--resume",), ("--half", "--resume")):
+            done = xadapt(*given, *more)
+            assert done.code == 2 and len(done.lines) == 1
+            assert f"is being written by process {first.pid} on" in done.err
+        first.terminate()
+        _, err = first.communicate(timeout=300)
+    assert first.returncode == 143, err
+    assert err.splitlines()[-1].endswith("with --resume goes on after them")
+    assert not [name for name in everything(mine) if name.startswith("v/.") or "/." in name]
+    good(*given, "--resume")
+    assert len(open_vectors(mine / "v", check=True)) == 600

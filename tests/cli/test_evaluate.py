@@ -54,6 +54,9 @@ def test_entities_of_the_graph_and_of_a_table(place: Place, module: Path, tmp_pa
     given += ("--pool", "test", "--json", tmp_path / "r.json")
     good("evaluate", "entities", *given)
     assert read_json(tmp_path / "r.json")["pool_size"]["to_pivot"] < told["pool_size"]["to_pivot"]
+    wrong = xadapt("evaluate", "entities", *given, "--data", place.test)
+    assert wrong.code == 2 and "--pool does nothing with --data" in wrong.err
+    given = ("--base", place.base, "--module", module, "--json", tmp_path / "r.json")
     good("evaluate", "entities", *given, "--data", place.test)
     assert read_json(tmp_path / "r.json")["queries"]["to_pivot"] == 40
 
@@ -80,6 +83,22 @@ def test_mistakes(place: Place, module: Path, tmp_path: Path) -> None:
             "--pool is test or all",
         ),
         (("entities", "--base", place.base, "--lang", "xh-Cyrl"), "xh-Cyrl"),
+        (
+            ("entities", "--base", place.base, "--lang", "de", "--columns", "2,1"),
+            "--columns does nothing with --data cldr",
+        ),
+        (
+            ("entities", "--base", place.base, "--lang", "de", "--format", "tsv"),
+            "--format does nothing with --data cldr",
+        ),
+        (
+            ("bitext", "--base", "/no", "--data", "a.tmx", "--lang", "de", "--columns", "2,1"),
+            "a.tmx has no columns to choose from",
+        ),
+        (
+            ("tagging", "--base", "/no", "--data", "a", "--module", "a=b", "--compose", "c"),
+            "no composition names 'a'",
+        ),
         (("entities", "--base", place.base, "--module", tmp_path / "none"), "no such module"),
     ):
         done = xadapt("evaluate", *arguments, "--json", tmp_path / "r.json")

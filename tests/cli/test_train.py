@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,11 @@ from tiny_commands import (
 from tiny_models import tiny_folder
 from tiny_training import pairs
 
-from xadapt.core.files import read_json
+from xadapt.core.files import LOCK, read_json
 from xadapt.data.loading.records import digest
 from xadapt.data.records import ParallelPair
 from xadapt.hub.opening import read_manifest
+from xadapt.training.metrics_log import read_metrics
 
 
 def module_bytes(folder: Path) -> bytes:
@@ -204,7 +206,7 @@ POINTS = [
     ("xadapt.pipelines.train", "evidence", 1),
     ("xadapt.pipelines.train", "publish", 1),
     ("xadapt.pipelines.outcome", "write_folder", 1),
-    ("xadapt.pipelines.outcome", "save_module", 1),
+    ("xadapt.hub.folder", "save_module", 2),
     ("pathlib", "Path.replace", -1),
     ("pathlib", "Path.replace", -3),
     ("xadapt.pipelines.run_folder", "clear", 1),
@@ -307,6 +309,167 @@ def test_ctrl_c_leaves_a_run_that_goes_on(place: Place, tmp_path: Path) -> None:
     assert err.splitlines()[-1].endswith("the same command with --resume goes on where it stopped")
     assert "Traceback" not in err
     assert (tmp_path / "m" / "run" / "checkpoint.safetensors").exists()
+
+
+def started(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
+    """A command of its own that runs on."""
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    streams = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, **options}
+    return subprocess.Popen(command(*arguments), text=True, env=env, **streams)
+
+
+def until(there: Callable[[], object]) -> None:
+    limit = time.monotonic() + 300
+    while not there() and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert there()
+
+
+def test_a_second_training_into_a_folder_is_refused_and_changes_nothing(
+    place: Place, tmp_path: Path
+) -> None:
+    out = tmp_path / "m"
+    long = place.train(out, "--set", "train.epochs=40")
+    log = out / "run" / "metrics.jsonl"
+    with started(*long) as first:
+        until(lambda: log.exists() and log.stat().st_size)
+        for more in ((), ("--resume",), ("--resume", "--set", "seed=3")):
+            done = xadapt(*long, *more)
+            assert done.code == 2 and len(done.lines) == 1, done.err
+            said = f"is being written by process {first.pid} on"
+            assert said in done.err or ("unfinished run" in done.err and "--resume" not in more)
+        _, err = first.communicate(timeout=300)
+    assert first.returncode == 0, err
+    steps = [row["step"] for row in read_metrics(log) if "dev" not in row]
+    assert steps == list(range(1, len(steps) + 1))
+    good(*place.train(tmp_path / "alone", "--set", "train.epochs=40"))
+    assert module_bytes(out) == module_bytes(tmp_path / "alone")
+    assert set(everything(out)) == set(everything(tmp_path / "alone"))
+
+
+def test_a_killed_run_is_gone_on_with_and_swept(place: Place, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    long = place.train(out, "--set", "train.epochs=30", "--set", "train.checkpoint_seconds=0.01")
+    good(*place.train(tmp_path / "whole", *long[long.index("train.epochs=30") - 1 :]))
+    with started(*long) as first:
+        until(lambda: (out / "run" / "checkpoint.safetensors").exists())
+        first.kill()
+        first.communicate()
+    owner = json.loads((out / LOCK).read_text())
+    assert owner["pid"] == first.pid
+    left = [out / "run" / f".{name}.{owner['process']}-abcd1234" for name in
+            ("metrics.jsonl", "checkpoint.safetensors", "module")]  # fmt: skip
+    left += [out / f".README.md.{owner['process']}-abcd1234"]
+    left += [tmp_path / f".other.{owner['process']}-abcd1234"]
+    for path in left:
+        path.write_text("half")
+    good(*long, "--resume")
+    assert not [name for name in everything(tmp_path) if "abcd1234" in name or LOCK in name]
+    assert module_bytes(out) == module_bytes(tmp_path / "whole")
+
+
+def test_sigterm_says_how_to_go_on(place: Place, tmp_path: Path) -> None:
+    slow = place.train(tmp_path / "m", "--set", "train.epochs=400")
+    log = tmp_path / "m" / "run" / "metrics.jsonl"
+    with started(*slow) as run:
+        until(lambda: log.exists() and log.stat().st_size)
+        run.terminate()
+        _, err = run.communicate(timeout=300)
+    assert run.returncode == 143 and "Traceback" not in err
+    assert err.splitlines()[-1].endswith("the same command with --resume goes on where it stopped")
+    assert (tmp_path / "m" / "run" / "checkpoint.safetensors").exists()
+    assert not [name for name in everything(tmp_path / "m") if "/." in name or name[0] == "."]
+
+
+def test_output_that_nobody_reads_does_not_end_the_work(place: Place, tmp_path: Path) -> None:
+    arguments = place.train(tmp_path / "m", "--json", tmp_path / "r.json")
+    with started(*arguments, stderr=subprocess.STDOUT) as run:
+        assert run.stdout is not None and run.stdout.readline()
+        run.stdout.close()
+        assert run.wait(timeout=300) == 0
+    assert read_manifest(tmp_path / "m").languages == ["de"]
+    assert read_json(tmp_path / "r.json")["command"] == "train"
+
+
+def test_a_full_standard_output_does_not_end_the_work(place: Place, tmp_path: Path) -> None:
+    with (
+        Path("/dev/full").open("w") as full,
+        started(*place.train(tmp_path / "m"), stdout=full) as run,
+    ):
+        _, err = run.communicate(timeout=300)
+    assert run.returncode == 0 and "Traceback" not in err and "Exception ignored" not in err
+    assert err.count("can't write to standard output (No space left on device)") == 1
+    assert read_manifest(tmp_path / "m").languages == ["de"]
+
+
+def test_a_stdout_that_is_no_utf8_and_no_colour(place: Place, tmp_path: Path) -> None:
+    names = tmp_path / "straße"
+    env = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C", "NO_COLOR": "1"}
+    done = apart(*place.train(names), env=env)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii() and done.stderr.isascii() and "held-out" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr
+    wrong = apart("explain", "straße", env=env)
+    assert wrong.returncode == 2 and len(wrong.stderr.splitlines()) == 1
+    assert r"'stra\udcc3\udc9fe'" in wrong.stderr
+
+
+UNUSABLE = ("file/inside", "x" * 300, "file", "/proc/nowhere/out", "/dev/null")
+
+
+@pytest.mark.parametrize("where", ["--out", "--data", "--dev", "--json"])
+@pytest.mark.parametrize("path", UNUSABLE)
+def test_a_path_that_cannot_be_used_is_one_line_before_the_base_is_loaded(
+    place: Place, tmp_path: Path, where: str, path: str
+) -> None:
+    if (where, path) in (("--json", "/dev/null"),):
+        return  # a device may be written to
+    (tmp_path / "file").write_text("mine")
+    given: dict[str, Any] = {"--base": "/no/such", "--data": place.data, "--lang": "de"}
+    given |= {"--out": tmp_path / "o", where: tmp_path / path}
+    done = xadapt("train", "translation_ranking", *[x for both in given.items() for x in both])
+    assert done.code == 2 and len(done.lines) == 1, done.err
+    assert path[:30] in done.err and "no base" not in done.err and "went wrong" not in done.err
+    assert everything(tmp_path) == ["file"] and (tmp_path / "file").read_text() == "mine"
+
+
+NOTHING = {
+    "--joint": ("translation_ranking", ("--joint",)),
+    "--pivot": ("mlm", ("--pivot", "fr")),
+    "--columns": ("ner", ("--columns", "2,1")),
+    "--format": ("ner", ("--format", "tsv")),
+    "--seeds": ("translation_ranking", ("--seeds", "2", "--set", "seed=1")),
+    "--base-id": ("translation_ranking", ("--base", "org/name", "--base-id", "other/name")),
+}
+
+
+@pytest.mark.parametrize("option", NOTHING)
+def test_an_option_that_would_do_nothing_is_refused(
+    place: Place, tmp_path: Path, option: str
+) -> None:
+    recipe, more = NOTHING[option]
+    given = ("--base", place.base, "--data", place.data, "--lang", "de", "--out", tmp_path / "o")
+    done = xadapt("train", recipe, *given, *more)
+    assert done.code == 2 and len(done.lines) == 1 and option in done.err, done.err
+    assert everything(tmp_path) == []
+
+
+def test_columns_of_a_source_without_columns_are_refused(place: Place, tmp_path: Path) -> None:
+    given = ("--base", place.base, "--data", "cldr", "--lang", "sw", "--out", tmp_path / "o")
+    done = xadapt("train", "translation_ranking", *given, "--columns", "2,1")
+    assert done.code == 2 and "cldr has no columns to choose from" in done.err
+    assert everything(tmp_path) == []
+
+
+def test_a_result_never_replaces_data_or_another_file(place: Place, tmp_path: Path) -> None:
+    data = tmp_path / "d.tsv"
+    data.write_bytes(place.data.read_bytes())
+    for path in (data, place.base / "config.json", place.base / "model.safetensors"):
+        before = path.read_bytes()
+        given = ("--base", place.base, "--data", data, "--lang", "de", "--out", tmp_path / "o")
+        done = xadapt("train", "translation_ranking", *given, "--json", path)
+        assert done.code == 2 and len(done.lines) == 1 and "not written by xadapt" in done.err
+        assert path.read_bytes() == before and everything(tmp_path) == ["d.tsv"]
 
 
 def test_two_processes_train_one_module(place: Place, tmp_path: Path) -> None:

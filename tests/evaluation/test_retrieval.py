@@ -3,12 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from xadapt.data.records import ParallelPair
-from xadapt.evaluation.retrieval import accuracy_of_pairs, first_of_equals, normalised
+from xadapt.evaluation.retrieval import accuracy_of_pairs, first_of_equals
 from xadapt.evaluation.systems import System
-
-
-def test_normalised():
-    assert normalised(" Straße\t ﬁn\u00a0 ") == "strasse fin"
 
 
 def test_later_pairs_that_repeat_a_sentence_are_left_out():

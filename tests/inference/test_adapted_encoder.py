@@ -290,3 +290,32 @@ def test_with_none_is_the_bare_base() -> None:
         assert np.array_equal(own.encode(TEXTS), bare)
         assert np.array_equal(own.encode(TEXTS, ["de"] * len(TEXTS)), bare)
     assert not np.allclose(adapted.encode(TEXTS), bare, atol=1e-3)
+
+
+def test_one_text_is_one_vector_and_one_tag_is_for_all_rows() -> None:
+    both = adapted("bert")
+    texts = ["Guten Tag", "die katze"]
+    rows = both.encode(texts, ["de", "de"])
+    np.testing.assert_array_equal(both.encode(texts, "de"), rows)
+    one = both.encode("Guten Tag", "de")
+    assert one.shape == (rows.shape[1],) and np.abs(one - rows[0]).max() < 1e-5
+    np.testing.assert_array_equal(one, both.encode(["Guten Tag"], ["de"])[0])
+    np.testing.assert_array_equal(one, both.encode("Guten Tag", ["de"]))
+    np.testing.assert_array_equal(both.encode(texts, compositions="de"), rows)
+    np.testing.assert_array_equal(one, both.encode("Guten Tag", compositions="de"))
+    assert both.bare("fr") == ["fr"] and both.notices("fr") == both.notices(["fr"])
+
+
+@pytest.mark.parametrize(
+    ("texts", "languages", "said"),
+    [
+        (["a", None], None, "text 1 is nothing"),
+        (["a", b"b"], ["de", "de"], "text 1 is bytes"),
+        (["a", float("nan")], "de", "text 1 is float"),
+        (["a", "b"], ["de", 3], "language 1 is int"),
+        ("a", ["de", "sw"], "1 texts and 2 languages"),
+    ],
+)
+def test_what_is_no_list_of_texts_is_one_line(texts, languages, said) -> None:
+    with pytest.raises(UserError, match=said):
+        adapted("bert").encode(texts, languages)

@@ -66,6 +66,25 @@ def test_other_settings_are_not_mixed_up_with_what_is_there(
     assert done.code == 2 and "another recipe" in done.err and len(done.lines) == 1
 
 
+def test_another_base_is_not_mixed_up_with_what_is_there(
+    base: Path, ran: tuple[Path, Any], tmp_path: Path
+) -> None:
+    out, _ = ran
+    other = tiny_folder(tmp_path / "other", seed=5)
+    done = xadapt("quickstart", "--base", other, "--lang", "sw", "--out", out, *SMALL)
+    assert done.code == 2 and "another base" in done.err and len(done.lines) == 1
+
+
+@pytest.mark.parametrize("name", [quickstart.PAGE, quickstart.PICTURE])
+def test_a_page_of_another_is_not_replaced(base: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("<title>my thesis</title>")
+    done = xadapt("quickstart", "--base", base, "--lang", "sw", "--out", tmp_path, *SMALL)
+    assert done.code == 2 and len(done.lines) == 1
+    assert "Quickstart did not write it" in done.err
+    assert everything(tmp_path) == [name]
+    assert (tmp_path / name).read_text() == "<title>my thesis</title>"
+
+
 def test_the_printed_lines_run_as_they_stand(ran: tuple[Path, Any]) -> None:
     pytest.importorskip("adapters")
     _, done = ran

@@ -87,7 +87,7 @@ def test_everything_given_stands_on_the_page():
         "Hits@1 on entities never seen. Each is looked up among 200 candidates",
         "63 %",
         "57 to 70",
-        "shuffled-pairs twin",
+        "shuffled-pairs control",
         "Ujerumani",
         "for 0 of these 2 items before, 2 after",
         "✗",

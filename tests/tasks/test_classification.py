@@ -70,3 +70,14 @@ def test_each_text_has_its_own_composition(tmp_path: Path) -> None:
     assert classifier.classify(texts, compositions=rows) == mixed
     bare = classes(classifier.adapted.encoder, classifier.head, texts)
     assert classifier.classify(texts, compositions=[None] * 24) == bare != mixed
+
+
+def test_one_text_has_one_class(tmp_path: Path) -> None:
+    base = str(tiny_folder(tmp_path / "base"))
+    published(tmp_path / "m", Encoder.from_pretrained(base, dtype="float32"), "classification", 2)
+    classifier = Classifier.load(base, tmp_path / "m", dtype="float32")
+    texts = ["die katze sitzt", "ein hund"]
+    assert classifier.classify(texts[0]) == classifier.classify([texts[0]])[0]
+    assert classifier.classify(texts, "de") == classifier.classify(texts, ["de", "de"])
+    with pytest.raises(UserError, match="text 0 is int"):
+        classifier.classify([3])  # type: ignore[list-item]

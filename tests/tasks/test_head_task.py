@@ -13,7 +13,7 @@ from tiny_heads import published
 from tiny_models import tiny_encoder, tiny_folder
 from tiny_training import labelled, questions, scored
 
-from xadapt import evaluation as evaluate
+from xadapt import evaluate
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.files import read_json
 from xadapt.data.readers.squad import Squad
@@ -100,7 +100,7 @@ def test_another_composition_beside_it(there: Path) -> None:
     gain = result["module"].gains["accuracy"].mean
     scores = [result[name].scores["accuracy"].mean for name in ("module", "baseline")]
     assert gain == pytest.approx(scores[0] - scores[1])
-    both = ("--module", ",".join(given), "--compose", "classes + other")
+    both = ("--module", ",".join(given[1:]), "--compose", "classes + other")
     refused = command_line(there, "classification", "test.tsv", *both)
     assert refused.code == 2 and "head=" in refused.err and len(refused.lines) == 1
     done = command_line(there, "classification", "test.tsv", *both, "--head", "other")

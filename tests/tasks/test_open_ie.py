@@ -322,3 +322,19 @@ def test_mistakes_are_one_line(taggers: tuple[Place, Path], tmp_path: Path) -> N
     ):
         done = command(*command_line(place, folder, *more))
         assert done.code == 2 and said in done.err and len(done.lines) == 1, done.err
+
+
+def test_text_that_is_not_cut_into_words_is_no_sentence(taggers: tuple[Place, Path]) -> None:
+    place, folder = taggers
+    extractor = Extractor.load(
+        str(place.base), predicates=folder / "p", arguments=[folder / "a"], dtype="float32"
+    )
+    words = ["katze", "sitzt", "matte"]
+    for wrong in ("katze sitzt", words):
+        with pytest.raises(UserError, match="list of words"):
+            extractor.extract(wrong)  # type: ignore[arg-type]
+        with pytest.raises(UserError, match="list of words"):
+            extractor.finder.find(wrong, [[(1, 2)]])  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="1 sentences and predicates of 2"):
+        extractor.finder.find([words], [[(1, 2)], []])
+    assert extractor.extract([words, words], "de") == extractor.extract([words, words], ["de"] * 2)

@@ -99,7 +99,7 @@ def test_two_compositions_share_a_base(there: tuple[Encoder, Path]) -> None:
     assert list(found) == ["baseline", "module"]
     assert found["baseline"].adapted.encoder is found["module"].adapted.encoder is encoder
     with pytest.raises(UserError, match="none of these modules has a"):
-        load_each(Classifier, encoder, paths, compose="one", against="lang")
+        load_each(Classifier, encoder, paths, compose="one", baseline="lang")
 
 
 HUGE = {

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -166,3 +167,12 @@ def test_each_question_has_its_own_composition(tmp_path: Path) -> None:
     np.testing.assert_allclose([a.score for a in mixed], [a.score for a in apart], atol=1e-4)
     other = finder.answer(asked, ["sw"] * 10)
     assert all(abs(a.score - b.score) > 1e-3 for a, b in zip(other[::2], mixed[::2], strict=True))
+
+
+@pytest.mark.parametrize("wrong", ["was?", ("was?", "die katze"), ["ab"], [("a", 3)]])
+def test_text_is_no_question_with_its_passage(tmp_path: Path, wrong: Any) -> None:
+    base = str(tiny_folder(tmp_path / "base"))
+    published(tmp_path / "m", Encoder.from_pretrained(base, dtype="float32"), "span_extraction", 2)
+    finder = AnswerFinder.load(base, tmp_path / "m", dtype="float32")
+    with pytest.raises(UserError, match=r"question"):
+        finder.answer(wrong)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,7 @@ from tiny_heads import published
 from tiny_models import tiny_encoder, tiny_folder
 from tiny_training import forward, pairs, scored
 
-from xadapt import evaluation as evaluate
-from xadapt import load
+from xadapt import evaluate, load
 from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.pairs import tokenize_pairs
@@ -217,3 +217,13 @@ def test_each_pair_has_its_own_composition(tmp_path: Path) -> None:
     other = scorer.score(PAIRS, ["sw"] * 20)
     assert np.allclose(other[1::2], mixed[1::2], atol=1e-5)
     assert np.abs(other[::2] - mixed[::2]).min() > 1e-3
+
+
+@pytest.mark.parametrize("wrong", ["ab", ("die katze", "the cat"), ["ab", "cd"], [("a",)]])
+def test_text_is_no_pair(tmp_path: Path, wrong: Any) -> None:
+    base = str(tiny_folder(tmp_path / "base"))
+    published(tmp_path / "m", Encoder.from_pretrained(base, dtype="float32"), "pair_scoring", 2)
+    scorer = PairScorer.load(base, tmp_path / "m", dtype="float32")
+    with pytest.raises(UserError, match=r"\(left, right\)"):
+        scorer.score(wrong)
+    assert np.array_equal(scorer.score(PAIRS, "de"), scorer.score(PAIRS, ["de"] * 20))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,8 +145,8 @@ def test_labels_the_head_lacks_are_told(
         (("--format", "conllu"), "ten columns"),
         (("--compose", "{folder}/de"), "none of these modules has a task head"),
         (("--compose", "nowhere"), "no such module folder"),
-        (("--emea", "2", "--baseline", "x"), "--baseline: EMEA"),
-        (("--emea", "2", "--against", "x"), "--baseline: EMEA"),
+        (("--emea", "2", "--baseline", "{head}"), "--baseline: EMEA"),
+        (("--emea", "2", "--against", "{head}"), "--baseline: EMEA"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -155,7 +156,7 @@ def test_mistakes_are_one_line(
     said: str,
 ) -> None:
     place, folder = made
-    given = [part.format(folder=folder) for part in more]
+    given = [part.format(folder=folder, head=head) for part in more]
     data = folder / "test.conll"
     own = [] if "--compose" in given else ["--module", head]
     done = xadapt(*command_line(place, data, *own, *given))
@@ -172,3 +173,14 @@ def test_data_of_another_scheme_is_refused(
     file.write_text("1\tdie\t_\tDET\t_\t_\t_\t_\t_\t_\n", encoding="utf-8")
     done = xadapt(*command_line(place, file, "--module", head, "--format", "conllu"))
     assert done.code == 2 and "knows none" in done.err
+
+
+@pytest.mark.parametrize("wrong", ["Guten Tag", ["Guten", "Tag"], [["Guten"], "Tag"], [[1]]])
+def test_text_that_is_not_cut_into_words_is_refused(
+    made: tuple[Place, Path], head: Path, wrong: Any
+) -> None:
+    tagger = Tagger.load(str(made[0].base), head)
+    with pytest.raises(UserError, match="word"):
+        tagger.tag(wrong)
+    rows = [row.words for row in tagged(3)]
+    assert tagger.tag(rows, "de") == tagger.tag(rows, ["de"] * 3)

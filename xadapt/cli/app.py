@@ -6,15 +6,28 @@ import logging
 import os
 import sys
 import warnings
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import typer
 from rich.console import Console
 
-from xadapt.cli import about, compose, encode, evaluate, launched, quickstart, train, usage
+from xadapt.cli import (
+    about,
+    compose,
+    encode,
+    evaluate,
+    launched,
+    quickstart,
+    streams,
+    train,
+    usage,
+)
 from xadapt.core.errors import Notice, UserError
+from xadapt.training.interrupts import Terminated, sigterm_raises
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 GOES_ON = {
     "train": "the same command with --resume goes on where it stopped",
     "quickstart": "the same command goes on where it stopped",
@@ -39,26 +52,55 @@ app.command("doctor")(about.doctor)
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done, 2 the user's mistake, 1 ours, 130 interrupted."""
+    """Run the command line.
+
+    Exit codes: 0 done, 2 the user's mistake, 1 ours, 130 after Ctrl-C, 143 after SIGTERM. A closed
+    or full standard output changes none of them.
+    """
     _quiet()
     arguments = sys.argv[1:] or ["--help"]
-    if not launched.is_first():
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    with streams.tolerant(), _own_output():
+        sys.exit(_run(arguments))
+
+
+@contextmanager
+def _own_output() -> Iterator[None]:
+    """Let one process of several print to standard output, and act on SIGTERM."""
+    if launched.is_first():
+        with sigterm_raises():
+            yield
+        return
+    before = sys.stdout
+    with open(os.devnull, "w") as sys.stdout:  # noqa: PTH123
+        try:
+            yield
+        finally:
+            sys.stdout = before
+
+
+def _run(arguments: list[str]) -> int:
+    """Run a command and tell what went wrong; its exit code."""
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, standalone_mode=False) or 0
+        return _interrupted(arguments, code) if code == INTERRUPTED else code
     except UserError as error:
-        _fail(str(error), 2)
+        return _fail(str(error), 2)
     except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
-    except BrokenPipeError:  # whoever read our output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        return _interrupted(arguments, INTERRUPTED)
+    except Terminated:
+        return _interrupted(arguments, TERMINATED)
+    except OSError as error:
+        if error.filename is None:
+            return _other(error)
+        what = f"can't use this path ({error.strerror})"
+        return _fail(str(UserError(what, where=os.fsdecode(error.filename))), 2)
     except Exception as error:
-        _other(error)
-    if code == INTERRUPTED:
-        said = GOES_ON.get(_command(arguments))
-        _fail(f"interrupted; {said}" if said else "interrupted", INTERRUPTED)
-    sys.exit(code or 0)
+        return _other(error)
+
+
+def _interrupted(arguments: list[str], code: int) -> int:
+    said = GOES_ON.get(_command(arguments))
+    return _fail(f"interrupted; {said}" if said else "interrupted", code)
 
 
 def _command(arguments: list[str]) -> str:
@@ -67,29 +109,30 @@ def _command(arguments: list[str]) -> str:
     return f"{arguments[0]} --shards" if sharded else arguments[0]
 
 
-def _other(error: Any) -> NoReturn:
+def _other(error: Any) -> int:
     """A wrong use of options, which typer tells by its own exceptions, or a fault of ours."""
     if hasattr(error, "format_message"):
         context = getattr(error, "ctx", None)
         todo = f"See {context.command_path} --help" if context else ""
-        _fail(str(UserError(error.format_message().strip().rstrip("."), todo=todo)), 2)
+        return _fail(str(UserError(error.format_message().strip().rstrip("."), todo=todo)), 2)
     if os.environ.get("XADAPT_DEBUG"):
         raise error
-    _fail(
+    return _fail(
         f"something went wrong inside xadapt ({type(error).__name__}: {error}). "
         "Set XADAPT_DEBUG=1 to see where, and please report it",
         1,
     )
 
 
-def _fail(message: str, code: int) -> NoReturn:
+def _fail(message: str, code: int) -> int:
+    """Say in one line what went wrong; the exit code."""
     line = " ".join(message.split())
     if not launched.is_first():
-        if code == INTERRUPTED:  # as all are
-            sys.exit(code)
+        if code in (INTERRUPTED, TERMINATED):  # as all are
+            return code
         line = launched.give_way() + line
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"xadapt: {line}", markup=False)
-    sys.exit(code)
+    return code
 
 
 def _notice(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -50,10 +50,21 @@ def compose(
     allow_modified: options.AllowModifiedOption = False,
 ) -> None:
     """Make one folder of modules that act together: a plain LoRA where that is exact."""
+    for option, given in (("--budget", budget), ("--lang", lang), ("--json", json)):
+        options.require(
+            given is None or few_shot is not None,
+            f"{option} does nothing without --few-shot",
+            "Leave it out",
+        )
+    options.require_named(options.split(module), expression)
     from xadapt import integrations as bridges
     from xadapt.core.files import require_empty, write_json
+    from xadapt.core.folder_lock import one_writer
     from xadapt.pipelines import compose as composing
+    from xadapt.pipelines.weight_search import BUDGET, FILE
 
+    with one_writer(out):  # that it can be written, before the work
+        require_empty(out)
     found = None
     if few_shot is None:
         for option, value in (("--json", json), ("--budget", budget), ("--lang", lang)):
@@ -61,8 +72,7 @@ def compose(
     else:
         options.require(not soup, "--soup has no weights to search", "Leave --few-shot out")
         options.require(not adapters_setup, "adapters has no mixture", "Leave --few-shot out")
-        require_empty(out)
-        found = _search(expression, base, options.split(module), few_shot, lang, budget or 40)
+        found = _search(expression, base, options.split(module), few_shot, lang, budget or BUDGET)
     composing.compose(
         expression if found is None else found.composition,
         base=base,
@@ -77,7 +87,7 @@ def compose(
         say=typer.echo,
     )
     if found is not None:
-        write_json(out / "few_shot.json", found.to_dict())
+        write_json(out / FILE, found.to_dict())
         options.save_json(json, found.to_dict())
 
 

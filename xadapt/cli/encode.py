@@ -10,8 +10,11 @@ from typing import Annotated
 import typer
 
 from xadapt.cli import options
+from xadapt.composition.text import parse
+from xadapt.composition.values import names
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_file
+from xadapt.core.output_files import require_output
 from xadapt.data.readers.lines import read_lines
 from xadapt.languages.tags import normalise
 
@@ -45,30 +48,45 @@ def encode(
         str | None,
         typer.Option(help="Text of a language without a module: what does best on it stands in."),
     ] = None,
-    pivot: options.PivotOption = "en",
+    pivot: options.PivotOption = None,
     dtype: options.DtypeOption = "auto",
-    shard_rows: Annotated[int, typer.Option(min=1, help="Rows of a shard.")] = 100_000,
-    shard_format: Annotated[str, typer.Option(help="npy or parquet.")] = "npy",
+    shard_rows: Annotated[
+        int | None, typer.Option(min=1, help="Rows of a shard; else 100000.")
+    ] = None,
+    shard_format: Annotated[str | None, typer.Option(help="npy (the default) or parquet.")] = None,
     half: Annotated[bool, typer.Option("--half", help="Shards of float16.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on at the first shard that is missing.")
     ] = False,
     column: Annotated[str | None, typer.Option(help="The texts' column; else text.")] = None,
     lang_column: Annotated[str | None, typer.Option(help="Column of language tags.")] = None,
+    force: options.ForceOption = False,
     allow_modified: options.AllowModifiedOption = False,
 ) -> None:
     """Turn texts into vectors, each through its language's module."""
     options.require((out is None) != (shards is None), "give --out FILE.npy or --shards DIR")
+    options.require(
+        pivot is None or choose_by is not None,
+        "--pivot does nothing without --choose-by",
+        "Leave it out",
+    )
+    options.require_named(options.split(module), compose)
     if shards is None:
-        alone = not (half or resume or column or lang_column)
+        given = (half, resume, column, lang_column, shard_format, shard_rows)
         options.require(
-            alone and shard_format == "npy",
-            "--half, --resume, --column, --lang-column and --shard-format need --shards",
+            not any(given),
+            "--half, --resume, --column, --lang-column, --shard-format and --shard-rows need "
+            "--shards",
         )
         assert out is not None
+        reads = (text, languages, choose_by, base, *options.split(module), *_folders(compose))
+        require_output(out, reads=reads, force=force)
+        pivot = pivot or options.PIVOT
         _to_file(base, text, out, module, languages, lang, compose, choose_by, pivot, dtype)
         return
+    options.require(not force, "--force is for --out", "Leave it out")
     from xadapt.inference.bulk.encoding import encode_shards
+    from xadapt.inference.bulk.plan import SHARD_ROWS
 
     vectors = encode_shards(
         text,
@@ -81,9 +99,9 @@ def encode(
         languages=languages,
         lang_column=lang_column,
         choose_by=choose_by,
-        pivot=pivot,
-        shard_rows=shard_rows,
-        shard_format=shard_format,  # type: ignore[arg-type]
+        pivot=pivot or options.PIVOT,
+        shard_rows=shard_rows or SHARD_ROWS,
+        shard_format=shard_format or "npy",  # type: ignore[arg-type]
         half=half,
         resume=resume,
         dtype=dtype,
@@ -126,6 +144,11 @@ def _to_file(
         vectors = adapted.encode(texts, tags, progress=bar.advance)
     with atomic_file(out) as temporary, temporary.open("wb") as stream:
         np.save(stream, vectors)
+
+
+def _folders(compose: str | None) -> list[str]:
+    """The folders a composition may name."""
+    return [] if compose is None else names(parse(compose))
 
 
 def read_texts(path: str) -> list[str]:

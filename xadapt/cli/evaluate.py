@@ -157,6 +157,7 @@ def _run(task: Task, given: dict[str, Any], old: dict[str, str]) -> None:
     json = given.pop("json")
     given.pop("allow_modified")  # its callback has seen to it
     given = {n: options.split(v) if isinstance(v, list) else v for n, v in given.items()}
+    options.require_named(given.get("module") or [], given.get("compose"), given.get("baseline"))
     with launched.sharing():
         result = evaluate(task, report=_note, **given)
     if launched.is_first():

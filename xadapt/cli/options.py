@@ -8,8 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from xadapt.cli.launched import is_first
+from xadapt.composition.text import parse
+from xadapt.composition.values import names
 from xadapt.core.errors import UserError
-from xadapt.core.files import write_json
+from xadapt.core.output_files import require_json, write_json
 from xadapt.languages import tags as languages
 
 BaseOption = Annotated[
@@ -23,9 +26,26 @@ ModuleOption = Annotated[
         "a comma that exists is one).",
     ),
 ]
+
+
+def _checked_json(path: Path | None) -> Path | None:
+    """Refuse a file for results that can't be written, before any work begins."""
+    if path is not None and is_first():
+        require_json(path)
+    return path
+
+
 JsonOption = Annotated[
     Path | None,
-    typer.Option("--json", dir_okay=False, help="Also write the result here, for machines."),
+    typer.Option(
+        "--json",
+        dir_okay=False,
+        callback=_checked_json,
+        help="Also write the result here, for machines.",
+    ),
+]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Replace the file if it is there already.")
 ]
 ColumnsOption = Annotated[
     str | None,
@@ -37,7 +57,10 @@ ColumnsOption = Annotated[
 FormatOption = Annotated[
     str | None, typer.Option("--format", help="Name of the file format, if the name hides it.")
 ]
-PivotOption = Annotated[str, typer.Option("--pivot", help="Language of the other side.")]
+PivotOption = Annotated[
+    str | None, typer.Option("--pivot", help="Language of the other side; else en.")
+]
+PIVOT = "en"
 
 
 def _allow_modified(context: typer.Context, value: bool) -> bool:
@@ -170,7 +193,34 @@ def require(condition: bool, message: str, todo: str = "") -> None:
         raise UserError(message, todo=todo)
 
 
+def require_named(modules: Sequence[str], *expressions: str | None) -> None:
+    """Refuse modules that compositions are given without.
+
+    Args:
+        modules: ``FOLDER`` or ``NAME=FOLDER``.
+        expressions: The compositions of a command; if none is given, every module is used.
+
+    Raises:
+        UserError: If a module is named in none of them.
+    """
+    given = [text for text in expressions if text is not None]
+    used = {name for text in given for name in names(parse(text))}
+    if not given or any(name.startswith("lang:") for name in used):
+        return
+    for module in modules:
+        name = module if Path(module).is_dir() else module.partition("=")[0]
+        require(
+            name in used,
+            f"--module {module}: no composition names {name!r}, so it would do nothing",
+            "Leave it out, or name it in the composition",
+        )
+
+
 def save_json(path: Path | None, result: Mapping[str, Any]) -> None:
-    """Write the result for machines, if it is asked for."""
+    """Write the result for machines, if it is asked for.
+
+    Raises:
+        UserError: If there is a file that xadapt did not write, or it can't be written.
+    """
     if path is not None:
-        write_json(path, dict(result))
+        write_json(path, result)

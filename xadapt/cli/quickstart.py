@@ -31,11 +31,19 @@ def quickstart(
     began = time.monotonic()
     recipe = load_recipe(find_recipe("quickstart"), set_ or [])
     tags = options.tags(lang) or ["sw", "ru", "hi"]
-    from xadapt.pipelines.quickstart import page, require_languages, run_language
+    from xadapt.pipelines.quickstart import (
+        PAGE,
+        PICTURE,
+        page,
+        require_languages,
+        require_own_page,
+        run_language,
+    )
     from xadapt.report import save_figure, write_report
     from xadapt.tasks.protocol import find
 
     require_languages(tags)
+    require_own_page(out)
     note = Console(stderr=True, highlight=False, soft_wrap=True)
     shown = Console(highlight=False)
     outcomes: list[Outcome] = []
@@ -46,8 +54,8 @@ def quickstart(
         shown.print(find("entities").table(outcome.result))
         outcomes.append(outcome)
     report = page(outcomes, base, _command())
-    write_report(out / "report.html", report)
-    save_figure(out / "scores.png", report)
+    write_report(out / PAGE, report)
+    save_figure(out / PICTURE, report)
     _tell(outcomes, base, out, time.monotonic() - began)
     options.save_json(
         json,

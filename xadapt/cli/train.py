@@ -61,7 +61,7 @@ def train(
     joint: Annotated[bool, typer.Option(help="One module for all languages.")] = False,
     columns: options.ColumnsOption = None,
     file_format: options.FormatOption = None,
-    pivot: options.PivotOption = "en",
+    pivot: options.PivotOption = None,
     base_id: Annotated[str | None, typer.Option(help="Hub id of a base given otherwise.")] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX id of the module's licence.")] = None,
     json: options.JsonOption = None,
@@ -72,11 +72,14 @@ def train(
     found = base or plan.base
     options.require(found is not None, "no base is given", "Name one with --base")
     tags = options.tags(lang)
-    model = Source("", "", pivot, columns, file_format)
+    _require_effect(plan, str(found), tags, pivot, joint, seeds, set_ or [], base_id)
+    model = Source("", "", pivot or options.PIVOT, columns, file_format)
     pairs = {name: spec.reader in PARALLEL for name, spec in plan.data.items()}
-    given = options.split_sources(data, tags, pivot, pairs)
+    given = options.split_sources(data, tags, pivot or options.PIVOT, pairs)
     sources = _sources(given, tags, model, "--data")
-    given = options.split_sources(dev, tags, pivot, {"train": pairs.get("train", True)})
+    given = options.split_sources(
+        dev, tags, pivot or options.PIVOT, {"train": pairs.get("train", True)}
+    )
     held = _sources(given, tags, model, "--dev") if dev else []
     others = _companions(companion or [])
     from xadapt.pipelines import train as run
@@ -106,6 +109,40 @@ def train(
     if seeds > 1:
         _tell_seeds(done, seeds)
     options.save_json(json, {"command": "train", "modules": [_row(t, out) for t in done]})
+
+
+def _require_effect(
+    recipe: Recipe,
+    base: str,
+    tags: list[str],
+    pivot: str | None,
+    joint: bool,
+    seeds: int,
+    changes: list[str],
+    base_id: str | None,
+) -> None:
+    """Refuse options that would do nothing here."""
+    from xadapt.backbones.bases import resolve
+    from xadapt.data.loading.source_options import gives_pairs
+
+    options.require(
+        not joint or len(tags) > 1, "--joint does nothing for one language", "Leave it out"
+    )
+    options.require(
+        pivot is None or any(gives_pairs(spec) for spec in recipe.data.values()),
+        "--pivot does nothing for a recipe without parallel text",
+        "Leave it out",
+    )
+    options.require(
+        seeds == 1 or not any(change.partition("=")[0].strip() == "seed" for change in changes),
+        "--seeds and --set seed=.. are both given",
+        "Leave one of them out",
+    )
+    options.require(
+        base_id is None or resolve(base).kind != "hub",
+        f"--base-id does nothing for a base that is named by its id, {base}",
+        "Leave it out",
+    )
 
 
 def _one(recipe: Recipe, job: Job) -> Trained:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from xadapt.cli import options
 from xadapt.cli.encode import read_tags, read_texts
+from xadapt.core.output_files import require_output
 
 
 def usage(
@@ -28,17 +29,22 @@ def usage(
     ] = None,
     dtype: options.DtypeOption = "auto",
     json: options.JsonOption = None,
+    force: options.ForceOption = False,
     allow_modified: options.AllowModifiedOption = False,
 ) -> None:
     """Draw which experts a routed mixture uses: by layer, site and language."""
-    texts = read_texts(text)
-    tags = read_tags(languages, lang, len(texts))
     from xadapt.core.progress import meter
     from xadapt.inference.adapted_encoder import Adapted
     from xadapt.inference.usage import measure_usage
     from xadapt.report.usage import check_format, save_usage
 
     check_format(out)
+    apart = json is None or json.resolve() != out.resolve()
+    options.require(apart, "--json and --out are one file")
+    options.require_named(options.split(module), compose)
+    require_output(out, reads=(text, languages, base, *options.split(module)), force=force)
+    texts = read_texts(text)
+    tags = read_tags(languages, lang, len(texts))
     adapted = Adapted.load(base, *options.split(module), compose=compose, dtype=dtype)
     with meter("encoding", len(texts)) as bar:
         found = measure_usage(adapted, texts, tags, bar.advance)

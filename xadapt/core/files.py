@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,27 +20,43 @@ from typing import Any
 from safetensors import SafetensorError
 
 from xadapt.core.errors import UserError
+from xadapt.core.process_identity import ProcessIdentity
 from xadapt.core.strict_parsing import parse_json, read_bytes
+
+LOCK = ".xadapt.lock"
+"""The file of `xadapt.core.folder_lock`, which is no content of a folder."""
+
+NAME_BYTES = 100
+OLD, KEPT = "old", "was"
+TEMPORARY = re.compile(r"\.([0-9a-f]{8}-\d+-\d+)-[a-z0-9_]+$")
 
 
 @contextmanager
 def atomic_file(path: Path | str) -> Iterator[Path]:
     """Give a temporary path beside ``path``; on success it takes its place, else it goes.
 
+    A link is followed: the file it leads to is replaced. What is written to a device or a pipe,
+    such as ``/dev/null`` or ``/dev/stdout``, is copied into it.
+
     Raises:
-        UserError: The disk is full or the folder can't be written.
+        UserError: If the disk is full, the folder can't be written, or ``path`` is a folder or
+            another thing that can't be written.
     """
     path = Path(path)
-    with _io_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        temporary = Path(name)
+    with write_errors(path):
+        if is_stream(path):
+            with _into_stream(path) as temporary:
+                yield temporary
+            return
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sweep(target)
+        temporary = temporary_file(target)
         try:
             yield temporary
-            temporary.chmod(0o644)
+            temporary.chmod(_mode(target))
             _sync(temporary)
-            temporary.replace(path)
+            temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -51,20 +70,21 @@ def atomic_folder(path: Path | str, *, replace: bool = False) -> Iterator[Path]:
         replace: Put the new folder in the place of one that is there.
 
     Raises:
-        UserError: The folder holds something, the disk is full, or it can't be written.
+        UserError: If the folder holds something, the disk is full, or it can't be written.
     """
     path = Path(path)
     if not replace:
         require_empty(path)
-    with _io_errors(path):
+    with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        sweep(path)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path)))
         try:
             yield temporary
             temporary.chmod(0o755)
             if path.exists():
-                old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
-                path.replace(old / "was")
+                old = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path, OLD)))
+                path.replace(old / KEPT)
                 temporary.replace(path)
                 shutil.rmtree(old)
             else:
@@ -73,14 +93,31 @@ def atomic_folder(path: Path | str, *, replace: bool = False) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def empty_folders_removed(folder: Path) -> Iterator[None]:
+    """At the end, remove the folder and its parents if the block made them and they are empty."""
+    with write_errors(folder):
+        made = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        yield
+    finally:
+        for one in made:  # the innermost first; one that holds something stays
+            with contextlib.suppress(OSError):
+                one.rmdir()
+
+
 def require_empty(path: Path | str) -> None:
-    """Refuse an output folder that holds something.
+    """Refuse an output folder that holds something other than a writer's lock.
 
     Raises:
-        UserError: It does, or it is a file.
+        UserError: If it does, or is a file, or can't be looked at.
     """
     path = Path(path)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    with write_errors(path):
+        used = path.exists() and (
+            not path.is_dir() or any(one.name != LOCK for one in path.iterdir())
+        )
+    if used:
         raise UserError(
             "the output folder is not empty", where=str(path), todo="Name another one, or remove it"
         )
@@ -98,23 +135,35 @@ def append_line(path: Path | str, line: str) -> None:
     Raises:
         UserError: The disk is full or the file can't be written.
     """
-    with _io_errors(Path(path)), Path(path).open("a", encoding="utf-8") as stream:
+    with write_errors(Path(path)), Path(path).open("a", encoding="utf-8") as stream:
         stream.write(line + "\n")
 
 
 def sweep(path: Path | str, older: float = 0.0) -> None:
     """Remove what writers of ``path`` left beside it when they were killed.
 
+    Only what `atomic_file` and `atomic_folder` made is touched, and only if the process that made
+    it was of this machine and no longer runs. In a folder of xadapt's own, such as a cache,
+    ``older`` also removes what another machine or an older version left.
+
     Args:
-        path: The file or folder that `atomic_file` or `atomic_folder` was to make; its name may
-            be a glob pattern.
-        older: Leave what was touched less than this many seconds ago.
+        path: The file or folder that was to be made; its name may be a glob pattern.
+        older: Leave what was touched less than this many seconds ago; above 0 only where every
+            such name is xadapt's.
     """
     path = Path(path)
-    for left in path.parent.glob(f".{path.name}.*"):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime >= older:
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+    name = path.name if glob.has_magic(path.name) else _short(path.name)
+    with contextlib.suppress(OSError):
+        for left in path.parent.glob(f".{name}.*"):
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime >= older and _is_dead(left, older > 0):
+                    _remove(left, path)
+
+
+def sweep_all(*folders: Path) -> None:
+    """Remove what killed writers of any file or folder in these folders left."""
+    for folder in folders:
+        sweep(folder / "*")
 
 
 def write_json(path: Path | str, value: Any) -> None:
@@ -138,7 +187,12 @@ def sha256_file(path: Path | str) -> str:
 
 
 @contextmanager
-def _io_errors(path: Path) -> Iterator[None]:
+def write_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the system inside the block into one line about ``path``.
+
+    Raises:
+        UserError: If there is one.
+    """
     try:
         yield
     except (OSError, SafetensorError) as error:
@@ -146,6 +200,83 @@ def _io_errors(path: Path) -> Iterator[None]:
         raise UserError(
             f"can't write ({reason})", where=str(path), todo="Free space or name another folder"
         ) from None
+
+
+def temporary_file(target: Path) -> Path:
+    """Make an empty file beside ``target`` whose name says which process works on it."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=_prefix(target))
+    os.close(handle)
+    return Path(name)
+
+
+def is_stream(path: Path) -> bool:
+    """Whether bytes are to be copied into ``path``, which is a character device or a pipe.
+
+    Raises:
+        UserError: If it is something that is neither that nor a regular file.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISREG(mode):
+        return False
+    if stat.S_ISCHR(mode) or stat.S_ISFIFO(mode):
+        return True
+    what = "a folder" if stat.S_ISDIR(mode) else "no file"
+    raise UserError(f"this is {what}", where=str(path), todo="Name a file")
+
+
+@contextmanager
+def _into_stream(path: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="xadapt-") as folder:
+        temporary = Path(folder) / "bytes"
+        temporary.touch()
+        yield temporary
+        with (
+            contextlib.suppress(BrokenPipeError),  # who reads a pipe may have seen enough
+            temporary.open("rb") as source,
+            path.open("wb") as stream,
+        ):
+            shutil.copyfileobj(source, stream)
+
+
+def _mode(target: Path) -> int:
+    """The rights of the file that is replaced, or those of a new one."""
+    return stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
+
+
+def _short(name: str) -> str:
+    """The name, or a hash where it is too long to have anything added."""
+    raw = os.fsencode(name)
+    return name if len(raw) <= NAME_BYTES else hashlib.sha256(raw).hexdigest()[:16]
+
+
+def _prefix(path: Path, *more: str) -> str:
+    """What the name of a temporary of this process begins with."""
+    return ".".join(("", _short(path.name), *more, f"{ProcessIdentity.current().token}-"))
+
+
+def _is_dead(path: Path, unknown: bool) -> bool:
+    """Whether the process that made a temporary is gone; ``unknown`` where that can't be known."""
+    found = TEMPORARY.search(path.name)
+    process = ProcessIdentity.parse(found[1]) if found else None
+    if process is None or not process.here:
+        return unknown
+    return not process.alive
+
+
+def _remove(left: Path, path: Path) -> None:
+    """Remove a temporary; a folder that was moved aside and not yet replaced comes back."""
+    kept = left / KEPT
+    if f".{OLD}." in left.name and kept.exists() and not path.exists():
+        if not glob.has_magic(path.name):
+            kept.replace(path)
+            left.rmdir()
+    elif left.is_dir() and not left.is_symlink():
+        shutil.rmtree(left)
+    else:
+        left.unlink()
 
 
 def _sync(path: Path) -> None:

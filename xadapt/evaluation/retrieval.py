@@ -1,18 +1,18 @@
 """Retrieval of translations by position: which pair's other side is each text's nearest?
 
 Two pairs that share a sentence on a side have each other's translation as a right answer, which
-accuracy by position would count as wrong. So a later pair that shares one (compared after NFKC,
-case folding and joining of spaces) with an earlier pair can be left out.
+accuracy by position would count as wrong. So a later pair that shares one (by
+`xadapt.core.text_key.normal_key`) with an earlier pair can be left out.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xadapt.core.text_key import normal_key
 from xadapt.data.records import ParallelPair
 from xadapt.evaluation.systems import DIRECTIONS, Direction, Encoded, System, similarities
 from xadapt.functional import metrics
@@ -20,11 +20,6 @@ from xadapt.vectors import matching
 from xadapt.vectors.matching import Margin
 
 Found = dict[Direction, dict[Margin, NDArray[np.int64]]]
-
-
-def normalised(text: str) -> str:
-    """A sentence as duplicates are compared: NFKC, case folded, spaces joined."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def first_of_equals(pairs: Sequence[ParallelPair]) -> tuple[NDArray[np.int64], int]:
@@ -37,7 +32,7 @@ def first_of_equals(pairs: Sequence[ParallelPair]) -> tuple[NDArray[np.int64], i
     kept: list[int] = []
     repeated: set[int] = set()
     for position, pair in enumerate(pairs):
-        keys = ((False, normalised(pair.text)), (True, normalised(pair.pivot)))
+        keys = ((False, normal_key(pair.text)), (True, normal_key(pair.pivot)))
         earlier = {owner[key] for key in keys if key in owner}
         if earlier:
             repeated.add(min(earlier))

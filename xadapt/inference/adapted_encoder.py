@@ -18,12 +18,20 @@ from xadapt.composition.by_language import for_all, opened
 from xadapt.composition.text import parse, show
 from xadapt.composition.values import ARROW, ByLanguage, Composition, names
 from xadapt.core.errors import UserError
+from xadapt.core.sequences import as_paths, as_tags, as_texts
 from xadapt.hub.integrity import allowing_modified
 from xadapt.inference.composed_rows import ComposedRows, RowActivations
 from xadapt.inference.fallback_language import Relatives, relatives_of
 from xadapt.inference.locate import locate
 from xadapt.inference.open_module import open_module
-from xadapt.inference.row_assignment import bare, by_names, choose, with_one, without
+from xadapt.inference.row_assignment import (
+    as_compositions,
+    bare,
+    by_names,
+    choose,
+    with_one,
+    without,
+)
 from xadapt.inference.shared_states import cache_within
 
 NOBODY = Relatives()
@@ -66,7 +74,7 @@ class Adapted:
     def load(
         cls,
         base: str | Encoder,
-        *folders: str,
+        *folders: str | Path,
         compose: str | Composition = None,
         dtype: str = "auto",
         device: str = "auto",
@@ -91,7 +99,7 @@ class Adapted:
                 base, or it is not clear which module is for a language.
         """
         with allowing_modified(allow_modified):
-            composition, places = locate(folders, compose)
+            composition, places = locate([p for one in folders for p in as_paths(one)], compose)
             adapted = cls.open(base, composition, places, dtype=dtype, device=device)
         if compose is None:
             adapted.relatives = relatives_of(composition, places.values())
@@ -207,10 +215,10 @@ class Adapted:
 
     def encode(
         self,
-        texts: Sequence[str],
-        languages: Sequence[str | None] | None = None,
+        texts: str | Sequence[str],
+        languages: str | Sequence[str | None] | None = None,
         *,
-        compositions: Sequence[Composition] | None = None,
+        compositions: Composition | Sequence[Composition] = None,
         batch_tokens: int = 4096,
         progress: Callable[[int], None] | None = None,
         cache: Kept | None = None,
@@ -218,36 +226,40 @@ class Adapted:
         """Vectors of texts, each through what the composition holds for its language.
 
         Args:
-            texts: Any number of texts.
-            languages: A tag for each text; ``None`` for a row means the bare base. It may be
-                left out where the composition is the same for all.
-            compositions: Another composition for each text; ``None`` for a row means the base.
+            texts: Any number of texts, or one.
+            languages: A tag for each text, or one for all; ``None`` for a row means the bare base.
+                It may be left out where the composition is the same for all.
+            compositions: Another composition for each text, or one for all; ``None`` for a row
+                means the base.
             batch_tokens: Padded tokens in one forward at most.
             progress: Told how many texts were encoded after each forward.
             cache: States below the first module, shared by calls that read the same texts; made by
                 `xadapt.inference.shared_states.shared_cache`.
 
         Returns:
-            ``(n, dim)``, fp32, the same as if each composition had been run apart.
+            ``(n, dim)``, fp32, the same as if each composition had been run apart; ``(dim,)`` for
+            one text that is given as a string.
 
         Raises:
-            UserError: The lists differ in length, languages are needed and not given, or a vector
-                is not finite; the composition that made it is named.
+            UserError: If the lists differ in length, a text is none, languages are needed and not
+                given, or a vector is not finite; the composition that made it is named.
         """
+        given = as_texts([texts] if isinstance(texts, str) else texts)
+        chosen = as_compositions(compositions, len(given))
         if cache is None:
-            cache = cache_within(self, texts, compositions)
-        rows = self.acting(len(texts), languages, compositions, cache)
+            cache = cache_within(self, given, chosen)
+        rows = self.acting(len(given), languages, chosen, cache)
         with rows.named():
             vectors = encode(
-                self.encoder, texts, batch_tokens=batch_tokens, rows=rows, progress=progress
-            )
-        return vectors.numpy()
+                self.encoder, given, batch_tokens=batch_tokens, rows=rows, progress=progress
+            ).numpy()
+        return vectors[0] if isinstance(texts, str) else vectors
 
     def acting(
         self,
         n: int,
-        languages: Sequence[str | None] | None = None,
-        compositions: Sequence[Composition] | None = None,
+        languages: str | Sequence[str | None] | None = None,
+        compositions: Composition | Sequence[Composition] = None,
         cache: Kept | None = None,
     ) -> RowActivations:
         """What acts on each of ``n`` rows, for the functions of `xadapt.backbones.encoder.encode`.
@@ -264,14 +276,15 @@ class Adapted:
         Raises:
             UserError: As for `encode`.
         """
-        chosen = choose(self.composition, self.relatives, n, languages, compositions)
+        tags, own = as_tags(languages, n), as_compositions(compositions, n)
+        chosen = choose(self.composition, self.relatives, n, tags, own)
         return self._rows.acting(chosen, self.modules, cache)
 
-    def bare(self, languages: Sequence[str | None]) -> list[str]:
+    def bare(self, languages: str | Sequence[str | None]) -> list[str]:
         """Those of the tags that some part of the composition has nothing for."""
-        return bare(self.composition, languages)
+        return bare(self.composition, [languages] if isinstance(languages, str) else languages)
 
-    def notices(self, languages: Sequence[str | None]) -> list[str]:
+    def notices(self, languages: str | Sequence[str | None]) -> list[str]:
         """What a person should know of languages no module is for, one line each."""
         return [self.relatives.notice(tag) for tag in self.bare(languages)]
 

@@ -53,6 +53,23 @@ def choose(
     return [found[pair] for pair in pairs]
 
 
+def as_compositions(
+    compositions: Composition | Sequence[Composition], n: int
+) -> list[Composition] | None:
+    """A composition for each of ``n`` rows; one given alone is for all of them.
+
+    Raises:
+        UserError: If there are more or fewer than rows.
+    """
+    if compositions is None:
+        return None
+    several = isinstance(compositions, Sequence) and not isinstance(compositions, str)
+    found = list(compositions) if several else [compositions] * n  # type: ignore[arg-type]
+    if len(found) != n:
+        raise UserError(f"{n} texts and {len(found)} compositions: give one for each text")
+    return found  # type: ignore[return-value]
+
+
 def bare(composition: Composition, languages: Sequence[str | None]) -> list[str]:
     """Those of the tags that some part of a composition has nothing for."""
     named = [tag for tag in dict.fromkeys(languages) if tag is not None]

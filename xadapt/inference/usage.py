@@ -16,6 +16,7 @@ from xadapt.composition.composed import Composed
 from xadapt.composition.text import show
 from xadapt.composition.values import Composition, replaced
 from xadapt.core.errors import UserError
+from xadapt.core.sequences import as_texts
 from xadapt.inference.adapted_encoder import Adapted
 from xadapt.inference.locate import short_names
 from xadapt.injection.activation import Activation, ActiveAdapter
@@ -62,6 +63,8 @@ def measure_usage(
     Raises:
         UserError: There is no routed mixture, or no text.
     """
+    texts = as_texts([texts] if isinstance(texts, str) else texts)
+    languages = [languages] * len(texts) if isinstance(languages, str) else languages
     if not texts or (languages is not None and len(languages) != len(texts)):
         raise UserError("give some texts, and a language for each or for none")
     tags = list(dict.fromkeys(languages)) if languages is not None else [ALL]

@@ -16,6 +16,7 @@ from xadapt.composition.text import show
 from xadapt.composition.values import ByLanguage, Composition, Led, names, parts_of, replaced
 from xadapt.core.errors import UserError
 from xadapt.core.files import require_empty
+from xadapt.core.sequences import as_paths
 from xadapt.hub.adapters_setup import Member, arranged, write_adapters_setup
 from xadapt.hub.composition_file import own_names, write_composition
 from xadapt.hub.folder import write_folder
@@ -34,7 +35,7 @@ def compose(
     expression: str | Composition,
     *,
     base: str,
-    folders: Sequence[str],
+    folders: str | Sequence[str],
     out: Path,
     verify: Verify,
     rank: int | None = None,
@@ -67,7 +68,7 @@ def compose(
         UserError: It can't be composed, or not as one LoRA of that rank; nothing is left behind.
     """
     require_empty(out)
-    composition, places = locate(list(folders), expression)
+    composition, places = locate(as_paths(folders), expression)
     if not places:
         raise UserError("the composition names no module", where=show(composition))
     manifests = {name: read_manifest(folder) for name, folder in places.items()}

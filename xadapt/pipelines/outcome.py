@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 from torch import nn
 
+from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import Recipe
 from xadapt.data.loading.records import Share, Source
@@ -30,6 +32,9 @@ from xadapt.pipelines.training_composition import Inside
 
 VERIFY_TEXTS = ("A short one.", "A sentence of some more words, to fill the batch.", "7")
 ALONE = Inside()
+CONTROL = Path("controls", "shuffled.safetensors")
+"""The shuffled-pairs control in a module's folder."""
+
 Verify = Callable[[str, nn.Module, Sequence[str]], Mapping[str, Callable[[Path], float]]]
 
 
@@ -112,7 +117,7 @@ def publish(
     encoder: Encoder,
     manifest: Manifest,
     verify: Verify,
-    twin: nn.Module | None,
+    control: nn.Module | None,
     head: Head | None = None,
 ) -> Manifest:
     """Write the folder aside, then move its files into place, the manifest last.
@@ -130,10 +135,24 @@ def publish(
         verify=checks,
         replace=True,
         head=head,
-        controls={} if twin is None else {SHUFFLED: twin.to("cpu")},
+        controls={} if control is None else {SHUFFLED: control.to("cpu")},
     )
     out_folder.settle(out)
     return manifest
+
+
+def forward_seconds(encoder: Encoder, texts: Sequence[str], sample: int = 128) -> float:
+    """The time of one frozen forward over texts, estimated from some of them on this machine.
+
+    Args:
+        encoder: The encoder.
+        texts: All texts.
+        sample: How many are encoded at most.
+    """
+    some = texts[:: -(-len(texts) // sample)]
+    began = time.monotonic()
+    encode(encoder, some)
+    return (time.monotonic() - began) * len(texts) / len(some)
 
 
 def _has_pivot(recipe: Recipe) -> bool:

@@ -16,6 +16,7 @@ from xadapt.backbones.bases import resolve as resolve_base
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import Recipe
 from xadapt.core.errors import UserError
+from xadapt.core.output_files import require_output
 from xadapt.data.loading.records import Source
 from xadapt.data.readers.cldr_graph import resolve
 from xadapt.evaluation.comparison import Result
@@ -35,6 +36,8 @@ from xadapt.tasks.entities import EntityRetrieval, graph_labels, measure_name
 from xadapt.training.metrics_log import read_metrics
 
 Say = Callable[[str], None]
+PAGE, PICTURE, TITLE = "report.html", "scores.png", "xadapt quickstart"
+OWN, OWN_BYTES = f"<title>{TITLE}</title>".encode(), 100_000
 HEAT = 16
 EXAMPLES = 8
 LONGER = ("t5", "mt5", "m2m_100")  # encoder-decoders: adapters runs both halves
@@ -75,6 +78,19 @@ def require_languages(tags: Sequence[str]) -> None:
         resolve(tag)
 
 
+def require_own_page(out: Path) -> None:
+    """Refuse a folder whose page or picture another than quickstart made, or that can't be written.
+
+    Raises:
+        UserError: If so; nothing has been made then.
+    """
+    page, picture = out / PAGE, out / PICTURE
+    own = page.is_file() and OWN in page.read_bytes()[:OWN_BYTES]
+    for path in (page, picture):
+        todo = "Quickstart did not write it: name another folder with --out"
+        require_output(path, own=lambda _: own, todo=todo)
+
+
 def run_language(
     recipe: Recipe, base: str, lang: str, out: Path, verify: Verify, say: Say
 ) -> Outcome:
@@ -112,7 +128,7 @@ def page(outcomes: Sequence[Outcome], base: str, command: str) -> Report:
                 curves.setdefault(key.removeprefix("loss/"), []).append((row["step"], value))
     dev = [(row["step"], row["dev"]["score"]) for row in rows if "dev" in row]
     return Report(
-        title="xadapt quickstart",
+        title=TITLE,
         facts=_facts(outcomes, base),
         languages=[outcome.shown for outcome in outcomes],
         curves=curves,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from xadapt.core.errors import UserError
-from xadapt.core.files import require_empty
+from xadapt.core.files import require_empty, write_errors
 
 STATE = "run"
 MANIFEST = "xadapt.json"
@@ -28,9 +28,11 @@ def require_usable(out: Path, resume: bool) -> bool:
         Whether it holds a finished module already, which ``resume`` allows.
 
     Raises:
-        UserError: It holds something that is not to be touched.
+        UserError: If it holds something that is not to be touched, or can't be looked at.
     """
-    if (out / MANIFEST).exists():
+    with write_errors(out):
+        finished = (out / MANIFEST).exists()
+    if finished:
         if resume:
             return True
         raise UserError(

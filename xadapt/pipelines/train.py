@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import yaml
 from torch import nn
 
 from xadapt.backbones.cache.frozen_vectors import cache_folder
-from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import Recipe
 from xadapt.core.errors import UserError
 from xadapt.core.files import write_text
+from xadapt.core.folder_lock import is_main, one_writer
 from xadapt.core.progress import watched
-from xadapt.data.loading.records import Loaded, Source, digest, load_records
+from xadapt.data.loading.records import Loaded, Source, load_records
+from xadapt.data.loading.source_options import require_used
 from xadapt.data.loading.transform_chain import Callables
-from xadapt.data.records import ParallelPair, Record
-from xadapt.data.transforms.shuffle import shuffle_pairs
+from xadapt.data.records import ParallelPair
+from xadapt.data.transforms.shuffle import of_pairs, shuffle_pairs
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import read_manifest
 from xadapt.injection.attachment import geometry
 from xadapt.modules.storage import build, parameter_count
 from xadapt.pipelines import run_folder as out_folder
 from xadapt.pipelines.companions import find_companions
-from xadapt.pipelines.outcome import ALONE, Verify, manifest_of, publish, same_recipe, tags
+from xadapt.pipelines.outcome import ALONE, CONTROL, Verify, forward_seconds, manifest_of, publish
+from xadapt.pipelines.run_identity import (
+    as_yaml,
+    identity,
+    identity_differences,
+    manifest_differences,
+    quick_differences,
+    require_same,
+    save_identity,
+)
 from xadapt.pipelines.training_composition import Inside, inside
 from xadapt.tasks.development import dev_scores, evaluation_cache, evidence, head_of, task_of
 from xadapt.tasks.head_task import with_card
@@ -50,7 +58,7 @@ class Job:
         out: Folder of the module.
         dev: Development pairs, if they are not to be taken from the data.
         resume: Go on with an interrupted run; a finished one is left as it is.
-        controls: Also train the control on shuffled pairs.
+        controls: Also train the shuffled-pairs control.
         base_id: Hub id of a base that was given as a folder or a package.
         licence: SPDX id of the module's licence.
         show: Whether progress is shown.
@@ -110,12 +118,15 @@ def check(recipe: Recipe, jobs: Sequence[Job]) -> None:
     """Read the data of several jobs, so that a fault of the last is told before the first runs.
 
     Raises:
-        UserError: A folder or a source is unusable.
+        UserError: If a folder or a source is unusable, or a folder holds another module.
     """
     for job in jobs:
-        if not out_folder.require_usable(job.out, job.resume):
-            find_companions(recipe.companions, job.companions)
-            _load(recipe, job)
+        if out_folder.require_usable(job.out, job.resume):
+            require_same(job.out, _quick_differences(recipe, job, read_manifest(job.out)))
+        else:
+            with one_writer(job.out, main=is_main()):
+                find_companions(recipe.companions, job.companions)
+                _load(recipe, job)
 
 
 def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -> Trained:
@@ -123,7 +134,8 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
 
     The run keeps its state in ``out/run``; the module's files stand beside it once it is done,
     the manifest last, so a folder with a manifest is a whole one. All that can be wrong with
-    what was given is told before anything is written or said.
+    what was given is told before anything is written or said. A finished module is taken as it is
+    if all that it depends on is the same.
 
     Args:
         recipe: What to do.
@@ -132,11 +144,18 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
         say: Told what happens, a line at a time.
 
     Raises:
-        UserError: Something the user gave is wrong.
-        KeyboardInterrupt: After Ctrl-C, with the run resumable.
+        UserError: If something the user gave is wrong, or another process writes to the folder.
+        KeyboardInterrupt: After Ctrl-C, with the run resumable; `Terminated` after SIGTERM.
     """
-    if out_folder.require_usable(job.out, job.resume):
-        return _finished(recipe, job)
+    if not out_folder.require_usable(job.out, job.resume):
+        with one_writer(job.out, main=is_main()):
+            # another process may have finished it in between
+            if not out_folder.require_usable(job.out, job.resume):
+                return _train(recipe, job, verify, say)
+    return _finished(recipe, job)
+
+
+def _train(recipe: Recipe, job: Job, verify: Verify, say: Say) -> Trained:
     within, others = inside(job.compose), find_companions(recipe.companions, job.companions)
     loaded = _load(recipe, job)
     if within.by_language and any(isinstance(row, ParallelPair) for row in loaded.dev):
@@ -166,7 +185,7 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
     trainer.processes.wait()  # no process may write before all have looked at the folder
     with out_folder.nothing_left(job.out, main):
         progress = trainer.train(resume=resume)
-        twin = _twin(recipe, job, loaded, encoder, within, say) if job.controls else None
+        control = _control(recipe, job, loaded, encoder, within, say) if job.controls else None
         if main:
             head = head_of(trainer)
             if head is not None:
@@ -174,21 +193,23 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
             cache = evaluation_cache(trainer)
             found = evidence(encoder, trainer.acting.module, loaded.dev, head, cache)
             manifest = manifest.model_copy(update={"evidence": found})
-            write_text(job.out / out_folder.STATE / "recipe.yaml", _as_yaml(recipe))
-            publish(job.out, job.base, module, encoder, manifest, verify, twin, head)
+            write_text(job.out / out_folder.STATE / "recipe.yaml", as_yaml(recipe))
+            save_identity(job.out / out_folder.STATE, trainer.run.identity)
+            publish(job.out, job.base, module, encoder, manifest, verify, control, head)
         trainer.processes.wait()
     return Trained(
         job.out,
         read_manifest(job.out),
         progress.seconds,
         trainer.prepare_seconds,
-        _forward_seconds(encoder, trainer.tasks[0].longest(trainer.forward.tokenized.tokenize)),
+        forward_seconds(encoder, trainer.tasks[0].longest(trainer.forward.tokenized.tokenize)),
         1 - trainer.forward.tokens / trainer.forward.padded if trainer.forward.padded else 0.0,
         loaded.notes,
     )
 
 
 def _load(recipe: Recipe, job: Job) -> Loaded:
+    require_used((*job.sources, *job.dev), recipe.data)
     loaded = load_records(
         job.sources,
         recipe.data,
@@ -197,7 +218,7 @@ def _load(recipe: Recipe, job: Job) -> Loaded:
         partial(watched, show=job.show),
         job.callables,
     )
-    if job.controls and not any(_shufflable(rows) for rows in loaded.records.values()):
+    if job.controls and not any(of_pairs(rows) for rows in loaded.records.values()):
         raise UserError(
             "the shuffled-pairs control needs parallel text",
             where="--controls",
@@ -209,16 +230,39 @@ def _load(recipe: Recipe, job: Job) -> Loaded:
 def _finished(recipe: Recipe, job: Job) -> Trained:
     """The module an earlier run left, if it is what this one would make."""
     manifest = read_manifest(job.out)
-    same = same_recipe(manifest, recipe) and manifest.languages == tags(job.sources)
-    if not same or manifest.trained_inside != inside(job.compose).texts:
-        raise UserError(
-            "the output folder holds a finished module of another recipe or language",
-            where=str(job.out),
-            todo="Name another one, or remove it",
-        )
+    require_same(job.out, _quick_differences(recipe, job, manifest))
+    within, loaded = inside(job.compose), _load(recipe, job)
+    others = find_companions(recipe.companions, job.companions)
+    encoder = Encoder.from_pretrained(job.base, dtype=recipe.dtype)
+    wanted = manifest_of(
+        recipe,
+        encoder,
+        _module(recipe, encoder),
+        loaded.shares,
+        base_id=job.base_id,
+        licence=job.licence,
+        within=within,
+        companions=others.parents,
+    )
+    state = job.out / out_folder.STATE
+    parts = identity(recipe, encoder, loaded, within, others)
+    differs = manifest_differences(manifest, wanted) + identity_differences(state, parts)
+    require_same(job.out, differs)
     out_folder.clear(job.out)
     note = f"{job.out} holds the finished module already"
     return Trained(job.out, manifest, notes=[note], reused=True)
+
+
+def _quick_differences(recipe: Recipe, job: Job, manifest: Manifest) -> list[str]:
+    """What differs between a finished module and a job, as far as no data and no base is needed."""
+    if job.controls and not (job.out / CONTROL).is_file():
+        raise UserError(
+            "the output folder holds a finished module without the shuffled-pairs control",
+            where=str(job.out),
+            todo="Leave --controls out, or name another folder",
+        )
+    asked = {"base id": job.base_id, "licence": job.licence}
+    return quick_differences(manifest, recipe, job.sources, inside(job.compose), asked)
 
 
 def _has_checkpoint(job: Job, *inside: str) -> bool:
@@ -252,15 +296,8 @@ def _trainer(
         )
         for spec in recipe.objectives
     ]
-    identity = {
-        "recipe": hashlib.sha256(_as_yaml(recipe).encode()).hexdigest(),
-        "base": encoder.fingerprint,
-        "data": loaded.sha256,
-        "development pairs": digest(loaded.dev),
-        **within.identity(),
-        **others.identity(),
-    }
-    run = Run(recipe.train, state, recipe.seed, identity, None, cache_folder(), job.show)
+    parts = identity(recipe, encoder, loaded, within, others)
+    run = Run(recipe.train, state, recipe.seed, parts, None, cache_folder(), job.show)
     trainer = Trainer(
         encoder, module, tasks, run, others.open(encoder), within.build(encoder, module)
     )
@@ -269,36 +306,21 @@ def _trainer(
     return trainer
 
 
-def _forward_seconds(encoder: Encoder, texts: Sequence[str], sample: int = 128) -> float:
-    some = texts[:: -(-len(texts) // sample)]
-    began = time.monotonic()
-    encode(encoder, some)
-    return (time.monotonic() - began) * len(texts) / len(some)
-
-
-def _twin(
+def _control(
     recipe: Recipe, job: Job, loaded: Loaded, encoder: Encoder, within: Inside, say: Say
 ) -> nn.Module:
-    """The control: the same module trained on pairs that are no translations."""
-    say("training the control on shuffled pairs")
-    shuffled = replace(
-        loaded, records={n: _shuffled(r, recipe.seed) for n, r in loaded.records.items()}, dev=[]
-    )
+    """The shuffled-pairs control: the same module trained on pairs that are no translations.
+
+    It is treated as the module is: the same true development pairs choose its weights and its end.
+    """
+    say("training the shuffled-pairs control")
+    records: dict[str, list[Any]] = {
+        name: list(shuffle_pairs(rows, seed=recipe.seed)) if of_pairs(rows) else rows
+        for name, rows in loaded.records.items()
+    }
     module = _module(recipe, encoder)
     state = job.out / out_folder.STATE / "shuffled"
+    shuffled = replace(loaded, records=records)
     trainer = _trainer(recipe, job, shuffled, encoder, module, state, within)
     trainer.train(resume=_has_checkpoint(job, "shuffled"))
     return module
-
-
-def _shufflable(records: Sequence[Record]) -> bool:
-    return isinstance(records[0], ParallelPair)
-
-
-def _shuffled(records: list[Record], seed: int) -> list[Record]:
-    pairs = [record for record in records if isinstance(record, ParallelPair)]
-    return list(shuffle_pairs(pairs, seed=seed)) if pairs else records
-
-
-def _as_yaml(recipe: Recipe) -> str:
-    return yaml.safe_dump(recipe.model_dump(mode="json"), allow_unicode=True, sort_keys=False)

@@ -14,6 +14,7 @@ from xadapt.composition.by_language import choices
 from xadapt.composition.text import show
 from xadapt.composition.values import Composition, Mix, all_parts, rebuilt, replaced
 from xadapt.core.errors import UserError
+from xadapt.core.sequences import as_paths
 from xadapt.data.loading.records import digest
 from xadapt.inference.locate import locate, short_names
 from xadapt.languages.tags import normalise
@@ -74,7 +75,7 @@ def few_shot(
     expression: str | Composition,
     *,
     base: str,
-    folders: Sequence[str],
+    folders: str | Sequence[str],
     examples: str,
     lang: str | None = None,
     budget: int = BUDGET,
@@ -108,7 +109,7 @@ def few_shot(
         UserError: The expression has no such mixture, the examples don't fit, or the budget is
             too small for its parts.
     """
-    composition, places = locate(list(folders), expression)
+    composition, places = locate(as_paths(folders), expression)
     mixture = _mixture(composition)
     tag = MANY if lang is None else normalise(lang)
     told = short_names(places)

@@ -11,7 +11,7 @@ from xadapt.languages.tags import display_name
 
 BASE = "frozen base"
 TFIDF = "TF-IDF"
-SHUFFLED = "shuffled-pairs twin"
+SHUFFLED = "shuffled-pairs control"
 LANGUAGE_SIDE = "module, language side only"
 BOTH_SIDES = "module, both sides"
 MODULE = (LANGUAGE_SIDE, BOTH_SIDES)

@@ -23,7 +23,11 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.finite import naming
 from xadapt.composition.by_language import for_language
 from xadapt.composition.composed import Composed
+from xadapt.config.recipe import DataSpec
 from xadapt.core.errors import UserError
+from xadapt.data.loading.records import Source, read_pairs
+from xadapt.data.loading.source_options import require_used
+from xadapt.data.records import ParallelPair
 from xadapt.evaluation.comparison import Result
 from xadapt.evaluation.systems import DIRECTIONS, Direction, Side, System
 from xadapt.evaluation.tfidf import NAME as TFIDF
@@ -293,6 +297,16 @@ def language_of(lang: str | None, modules: Sequence[str | Path] = ()) -> str:
             todo="Choose one with --lang",
         )
     return known[0]
+
+
+def read_named(source: Source) -> list[ParallelPair]:
+    """Read the parallel text that a user names, and refuse options it has no use for.
+
+    Raises:
+        UserError: If columns are named and there are none, or the file is unusable.
+    """
+    require_used([source], {source.data: DataSpec()})
+    return read_pairs(source)
 
 
 def require_module(request: Request) -> None:

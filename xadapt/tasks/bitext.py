@@ -6,8 +6,8 @@ xsim, the error in percent, by each margin. Every system is compared with the fr
 TF-IDF control, with paired bootstrap intervals over the pairs.
 
 Two pairs that share a sentence on a side have each other's translation as a right answer, which
-accuracy by position would count as wrong. So a later pair that shares one (compared after NFKC,
-case folding and joining of spaces) with an earlier pair is dropped, and the result says how many.
+accuracy by position would count as wrong. So a later pair that shares one (by
+`xadapt.core.text_key.normal_key`) with an earlier pair is dropped, and the result says how many.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
-from xadapt.data.loading.records import Source, read_pairs
+from xadapt.data.loading.records import Source
 from xadapt.data.records import ParallelPair
 from xadapt.evaluation.comparison import Result, compare, mean
 from xadapt.evaluation.retrieval import Found, correct, first_of_equals, nearest_by_margin
@@ -49,6 +49,7 @@ from xadapt.tasks.alignment import (
     AlignmentTask,
     in_words,
     language_of,
+    read_named,
 )
 from xadapt.tasks.protocol import RESAMPLES, Option, Request
 from xadapt.tasks.table import interval_cell, mark, new_table
@@ -163,7 +164,7 @@ class SentenceRetrieval(AlignmentTask):
         """Measure a base, and modules on it, on parallel text."""
         tag = language_of(request.lang, request.modules)
         source = Source(request.data, tag, languages.normalise(pivot), columns, file_format)
-        return self.measure_rows(request, tag, read_pairs(source))
+        return self.measure_rows(request, tag, read_named(source))
 
     def scores(
         self, trainer: Trainer, dev: Sequence[ParallelPair], cache: Kept | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from xadapt.backbones.encoder.encode import Rows
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
+from xadapt.core.sequences import as_texts
 from xadapt.data.records import LabelledText
 from xadapt.evaluation.comparison import Result, compare
 from xadapt.heads.head import Head
@@ -29,28 +30,54 @@ class Classifier(Predictor):
 
     task: ClassVar[str] = "classification"
 
+    @overload
+    def classify(  # type: ignore[overload-overlap]
+        self,
+        texts: str,
+        languages: str | Sequence[str | None] | None = None,
+        *,
+        compositions: Composition | Sequence[Composition] = None,
+        cache: Kept | None = None,
+    ) -> str: ...
+
+    @overload
     def classify(
         self,
         texts: Sequence[str],
-        languages: Sequence[str | None] | None = None,
+        languages: str | Sequence[str | None] | None = None,
         *,
-        compositions: Sequence[Composition] | None = None,
+        compositions: Composition | Sequence[Composition] = None,
         cache: Kept | None = None,
-    ) -> list[str]:
+    ) -> list[str]: ...
+
+    def classify(
+        self,
+        texts: str | Sequence[str],
+        languages: str | Sequence[str | None] | None = None,
+        *,
+        compositions: Composition | Sequence[Composition] = None,
+        cache: Kept | None = None,
+    ) -> str | list[str]:
         """Predict the class of each text.
 
         Args:
-            texts: Any number of texts.
-            languages: A tag for each text, where the composition chooses by language.
-            compositions: Another composition for each text.
+            texts: Any number of texts, or one.
+            languages: A tag for each text, or one for all, where the composition chooses by
+                language.
+            compositions: Another composition for each text, or one for all.
             cache: States below the first module, shared by calls that read the same texts.
+
+        Returns:
+            A class for each text; the class alone for one text that is given as a string.
 
         Raises:
             UserError: As for `Adapted.encode`.
         """
-        rows = self.adapted.acting(len(texts), languages, compositions, cache)
+        given = as_texts([texts] if isinstance(texts, str) else texts)
+        rows = self.adapted.acting(len(given), languages, compositions, cache)
         with rows.named():
-            return classes(self.adapted.encoder, self.head, texts, rows)
+            found = classes(self.adapted.encoder, self.head, given, rows)
+        return found[0] if isinstance(texts, str) else found
 
 
 def classes(

@@ -17,6 +17,7 @@ from xadapt.composition.by_language import choices
 from xadapt.composition.composed import Composed
 from xadapt.composition.values import Composition, Route, all_parts
 from xadapt.core.errors import UserError
+from xadapt.core.sequences import as_sentences
 from xadapt.functional.tag_scheme import decode
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.modules.ensemble import Ensemble
@@ -54,6 +55,7 @@ def emea(
     Raises:
         UserError: The composition has no such route, or more than one, or can't run.
     """
+    sentences = as_sentences(sentences)
     encoder = tagger.adapted.encoder
     ensemble = Ensemble(len(_route(composition).parts), encoder.depth).to(encoder.device)
     whole = Composed.checked(composition, {**tagger.adapted.modules, NAME: ensemble})

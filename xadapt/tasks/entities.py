@@ -21,7 +21,7 @@ from torch import nn
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
-from xadapt.data.loading.records import Source, read_pairs
+from xadapt.data.loading.records import Source
 from xadapt.data.readers.cldr_graph import build, resolve
 from xadapt.data.records import ParallelPair, Record
 from xadapt.evaluation.comparison import Result, Row, compare, mean
@@ -38,6 +38,7 @@ from xadapt.tasks.alignment import (
     AlignmentTask,
     in_words,
     language_of,
+    read_named,
 )
 from xadapt.tasks.protocol import RESAMPLES, Option, Request
 from xadapt.tasks.table import interval_cell, mark, new_table
@@ -152,9 +153,12 @@ class EntityRetrieval(AlignmentTask):
         request: Request,
         *,
         pool: Annotated[
-            str,
-            Option("test: among the test entities; all: among all.", choices=("test", "all")),
-        ] = "all",
+            str | None,
+            Option(
+                "For cldr: test, among the test entities, or all (the default).",
+                choices=("test", "all"),
+            ),
+        ] = None,
         columns: Annotated[
             str | None,
             Option("PIVOT,LANGUAGE as numbers from 1 or names. Without: 1,2 (English first)."),
@@ -165,11 +169,17 @@ class EntityRetrieval(AlignmentTask):
         pivot: Annotated[str, Option("Language of the other side.")] = "en",
     ) -> Result:
         """Measure a base, and modules on it, on names of entities."""
+        own = {"--pool": pool}
+        of_files = {"--columns": columns, "--format": file_format}
+        for option, given in (of_files if request.data == GRAPH else own).items():
+            if given is not None:
+                message = f"{option} does nothing with --data {request.data}"
+                raise UserError(message, todo="Leave it out")
         tag, pivot = language_of(request.lang, request.modules), languages.normalise(pivot)
         if request.data == GRAPH:
-            rows, others = graph_labels(tag, pivot, pool)
+            rows, others = graph_labels(tag, pivot, pool or "all")
         else:
-            pairs = read_pairs(Source(request.data, tag, pivot, columns, file_format))
+            pairs = read_named(Source(request.data, tag, pivot, columns, file_format))
             rows, others = [_label(str(i), pair) for i, pair in enumerate(pairs)], []
         return self.measure_rows(request, tag, rows, others=others)
 

@@ -28,6 +28,7 @@ from xadapt.backbones.encoder.words import tokenize_words
 from xadapt.backbones.finite import require_finite
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
+from xadapt.core.sequences import as_paths, as_sentences, as_tags
 from xadapt.data.records import PREDICATE, ROLES, OpenTriples
 from xadapt.data.transforms.open_ie import open_triples
 from xadapt.evaluation.comparison import Result, compare, ratio_of_sums
@@ -50,7 +51,6 @@ from xadapt.tasks.tagging import Tagger
 Sentences = Sequence[Sequence[str]]
 Place = tuple[int, int]
 Spans = tuple[tuple[int, int, str], ...]
-Folders = str | Path | Sequence[str | Path]
 GIVEN = "arguments given predicates"
 LEFT_RIGHT = "left and right"
 
@@ -114,6 +114,9 @@ class ArgumentFinder(Predictor):
             UserError: As for `Adapted.encode`.
         """
         assert isinstance(self.head, ArgumentHead)
+        sentences = as_sentences(sentences)
+        if len(predicates) != len(sentences):
+            raise UserError(f"{len(sentences)} sentences and predicates of {len(predicates)}")
         rows = self.adapted.acting(len(sentences), languages, cache=cache)
         with rows.named():
             return argument_spans(self.adapted.encoder, self.head, sentences, predicates, rows)
@@ -156,7 +159,7 @@ class Extractor:
         Raises:
             UserError: As for `Predictor.load`, or the first head does not mark predicates.
         """
-        first, second = folders(predicates), folders(arguments)
+        first, second = as_paths(predicates), as_paths(arguments)
         chosen_head(locate(second, compose_arguments)[1], ArgumentFinder.task)
         tagger = Tagger.load(base, *first, compose=compose_predicates, dtype=dtype, device=device)
         if f"B-{PREDICATE}" not in tagger.head.labels:
@@ -178,10 +181,12 @@ class Extractor:
         Raises:
             UserError: As for `Adapted.encode`.
         """
+        sentences = as_sentences(sentences)
+        given = as_tags(languages, len(sentences))
         cache = shared_cache(self.tagger.adapted, self.finder.adapted)
-        predicates = self.predicates(sentences, languages, cache)
-        found = self.finder.find(sentences, predicates, languages, cache=cache)
-        tags = ["und"] * len(sentences) if languages is None else languages
+        predicates = self.predicates(sentences, given, cache)
+        found = self.finder.find(sentences, predicates, given, cache=cache)
+        tags = given or ["und"] * len(sentences)
         return [
             OpenTriples(tuple(words), tuple(s for s in own if len(s) > 1), tag or "und")
             for words, own, tag in zip(sentences, found, tags, strict=True)
@@ -337,8 +342,8 @@ class OpenInformationExtraction(HeadTask):
         the same for both.
         """
         own: dict[str, Any] = {
-            "predicates": folders(predicates),
-            "arguments": folders(arguments),
+            "predicates": as_paths(predicates),
+            "arguments": as_paths(arguments),
             "compose_predicates": compose_predicates,
             "compose_arguments": compose_arguments,
             "dtype": request.dtype,
@@ -351,7 +356,7 @@ class OpenInformationExtraction(HeadTask):
         if any(other.values()):
             for name, folder in other.items():
                 if folder is not None:
-                    own |= {name: folders(folder), f"compose_{name}": None}
+                    own |= {name: as_paths(folder), f"compose_{name}": None}
             baseline = Extractor.load(extractor.tagger.adapted.encoder, **own)
             several = {BASELINE: baseline, **several}
         parts = [part.adapted for one in several.values() for part in (one.tagger, one.finder)]
@@ -381,11 +386,6 @@ def extracted(
     found = extractor.finder.find(words, predicates, languages, cache=cache)
     given = extractor.finder.find(words, _places(rows), languages, cache=cache)
     return [Extracted(*both) for both in zip(found, given, strict=True)]
-
-
-def folders(given: Folders) -> list[str]:
-    """One folder or several, as a list."""
-    return [str(given)] if isinstance(given, (str, Path)) else [str(folder) for folder in given]
 
 
 def left_and_right(

@@ -16,6 +16,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.finite import require_finite
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
+from xadapt.core.sequences import as_paths
 from xadapt.functional.tag_scheme import OUTSIDE
 from xadapt.heads.head import Head
 from xadapt.hub.manifest import HeadSpec
@@ -24,7 +25,7 @@ from xadapt.inference.adapted_encoder import Adapted
 from xadapt.inference.locate import locate
 
 MODULE, BASELINE = "module", "baseline"
-Languages = Sequence[str | None] | None
+Languages = str | Sequence[str | None] | None
 P = TypeVar("P", bound="Predictor")
 
 
@@ -48,7 +49,7 @@ class Predictor:
     def load(
         cls,
         base: str | Encoder,
-        *folders: str,
+        *folders: str | Path,
         compose: str | Composition = None,
         head: str | None = None,
         given: Sequence[str] = (),
@@ -73,7 +74,8 @@ class Predictor:
         Raises:
             UserError: As for `Adapted.load`, or it is not clear which module's head it is.
         """
-        composition, places = locate(folders, compose, given)
+        paths = [path for one in folders for path in as_paths(one)]
+        composition, places = locate(paths, compose, given)
         if compose is None and len(places) == 1:
             [composition] = places
         where, spec = chosen_head(places, cls.task, head)
@@ -90,7 +92,7 @@ class Predictor:
 def load_each(
     kind: type[P],
     base: str | Encoder,
-    modules: Sequence[str | Path],
+    modules: str | Path | Sequence[str | Path],
     *,
     compose: str | None,
     baseline: str | None = None,
@@ -116,7 +118,7 @@ def load_each(
     Raises:
         UserError: As for `Predictor.load`, or the two have heads of different labels.
     """
-    folders = list(map(str, modules))
+    folders = as_paths(modules)
     first = kind.load(base, *folders, compose=compose, head=head, given=given, dtype=dtype)
     if baseline is None:
         return {MODULE: first}

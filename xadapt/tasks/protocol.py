@@ -398,5 +398,5 @@ def _require_known(task: Task, request: Request, options: Mapping[str, Any]) -> 
         if name not in known:
             raise UserError(registry.unknown("option", name, [*known, *task.shared]))
         _, _, about = known[name]
-        if about.choices and value not in about.choices:
+        if about.choices and value is not None and value not in about.choices:
             raise UserError(f"--{name} is {' or '.join(about.choices)}, not {value!r}")

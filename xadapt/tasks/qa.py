@@ -28,6 +28,7 @@ from xadapt.backbones.finite import by_owner, require_finite
 from xadapt.backbones.frames import ActsInForward
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
+from xadapt.core.sequences import as_pairs
 from xadapt.data.records import Question
 from xadapt.evaluation.comparison import Result, compare, mean
 from xadapt.heads.head import Head
@@ -72,9 +73,9 @@ class AnswerFinder(Predictor):
     def answer(
         self,
         questions: Sequence[tuple[str, str]],
-        languages: Sequence[str | None] | None = None,
+        languages: str | Sequence[str | None] | None = None,
         *,
-        compositions: Sequence[Composition] | None = None,
+        compositions: Composition | Sequence[Composition] = None,
         most_tokens: int = MOST_TOKENS,
         cache: Kept | None = None,
     ) -> list[Answer]:
@@ -82,14 +83,16 @@ class AnswerFinder(Predictor):
 
         Args:
             questions: Each with its passage.
-            languages: A tag for each question, where the composition chooses by language.
-            compositions: Another composition for each question.
+            languages: A tag for each question, or one for all, where the composition chooses by
+                language.
+            compositions: Another composition for each question, or one for all.
             most_tokens: Length of an answer at most.
             cache: States below the first module, shared by calls that read the same texts.
 
         Raises:
-            UserError: As for `Adapted.encode`.
+            UserError: As for `Adapted.encode`, or if one of them is no such thing.
         """
+        questions = as_pairs(questions, "question", "(question, passage)")
         rows = self.adapted.acting(len(questions), languages, compositions, cache)
         with rows.named():
             return answers(self.adapted.encoder, self.head, questions, rows, most_tokens)

@@ -20,6 +20,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.pairs import tokenize_pairs
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
+from xadapt.core.sequences import as_pairs
 from xadapt.data.records import ScoredPair
 from xadapt.evaluation import tfidf
 from xadapt.evaluation.comparison import Result, compare
@@ -51,22 +52,24 @@ class PairScorer(Predictor):
     def score(
         self,
         pairs: Sequence[tuple[str, str]],
-        languages: Sequence[str | None] | None = None,
+        languages: str | Sequence[str | None] | None = None,
         *,
-        compositions: Sequence[Composition] | None = None,
+        compositions: Composition | Sequence[Composition] = None,
         cache: Kept | None = None,
     ) -> NDArray[np.float32]:
         """Predict the score of each pair, in the unit of the head's data: ``(n,)``.
 
         Args:
             pairs: Any number of pairs; both texts go through the encoder in one row.
-            languages: A tag for each pair, where the composition chooses by language.
-            compositions: Another composition for each pair.
+            languages: A tag for each pair, or one for all, where the composition chooses by
+                language.
+            compositions: Another composition for each pair, or one for all.
             cache: States below the first module, shared by calls that read the same texts.
 
         Raises:
-            UserError: As for `Adapted.encode`.
+            UserError: As for `Adapted.encode`, or if one of them is no such thing.
         """
+        pairs = as_pairs(pairs, "pair", "(left, right)")
         rows = self.adapted.acting(len(pairs), languages, compositions, cache)
         with rows.named():
             return scores(self.adapted.encoder, self.head, pairs, rows)

@@ -20,6 +20,7 @@ from xadapt.backbones.finite import require_finite
 from xadapt.composition.values import Composition
 from xadapt.core import registry
 from xadapt.core.errors import UserError
+from xadapt.core.sequences import as_sentences
 from xadapt.data.records import TaggedSentence
 from xadapt.evaluation.comparison import Result, compare, ratio_of_sums
 from xadapt.functional.tag_scheme import OUTSIDE, Scheme, decode, to_labels, to_spans
@@ -51,22 +52,24 @@ class Tagger(Predictor):
     def tag(
         self,
         sentences: Sequence[Sequence[str]],
-        languages: Sequence[str | None] | None = None,
+        languages: str | Sequence[str | None] | None = None,
         *,
-        compositions: Sequence[Composition] | None = None,
+        compositions: Composition | Sequence[Composition] = None,
         cache: Kept | None = None,
     ) -> list[list[str]]:
         """Predict one label a word: the best sequence that the head's scheme allows.
 
         Args:
             sentences: Sentences as words.
-            languages: A tag for each sentence, where the composition chooses by language.
-            compositions: Another composition for each sentence.
+            languages: A tag for each sentence, or one for all, where the composition chooses by
+                language.
+            compositions: Another composition for each sentence, or one for all.
             cache: States below the first module, shared by calls that read the same texts.
 
         Raises:
-            UserError: As for `Adapted.encode`.
+            UserError: As for `Adapted.encode`, or if one of them is no such thing.
         """
+        sentences = as_sentences(sentences)
         rows = self.adapted.acting(len(sentences), languages, compositions, cache)
         with rows.named():
             found = scores(self.adapted.encoder, self.head, sentences, rows)

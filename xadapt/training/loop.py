@@ -26,7 +26,7 @@ from xadapt.training.acting import Acting
 from xadapt.training.batches import BatchPlan
 from xadapt.training.forward import Forward
 from xadapt.training.frozen_side import encode_frozen, keep_prefix
-from xadapt.training.interrupts import interrupts
+from xadapt.training.interrupts import interruption, interrupts
 from xadapt.training.metrics_log import MetricsLog
 from xadapt.training.processes import Processes
 from xadapt.training.settings import Companion, Run
@@ -133,7 +133,8 @@ class Trainer:
 
         Raises:
             UserError: The loss or the gradient is not finite, or the checkpoint doesn't fit.
-            KeyboardInterrupt: After Ctrl-C, with a checkpoint of the last whole step written.
+            KeyboardInterrupt: After Ctrl-C, with a checkpoint of the last whole step written;
+                `Terminated` after SIGTERM.
         """
         self.run.folder.mkdir(parents=True, exist_ok=True)
         if resume:
@@ -189,7 +190,7 @@ class Trainer:
                     self._save()
                     saved = time.monotonic()
                 if stopped:
-                    raise KeyboardInterrupt
+                    raise interruption(stop)
         progress.finished = True
         self._save()
 

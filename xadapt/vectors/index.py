@@ -56,6 +56,7 @@ class Made(_Strict):
         shard_rows: Rows of each shard but the last.
         file_format: ``npy`` or ``parquet``.
         dtype: Of the vectors.
+        max_length: Most tokens of a text; ``None`` in a folder of an older version.
     """
 
     base: str | None
@@ -73,6 +74,7 @@ class Made(_Strict):
     shard_rows: int = Field(ge=1)
     file_format: FileFormat
     dtype: Number
+    max_length: int | None = None
 
     def file(self, folder: Path, number: int) -> Path:
         """Where a shard is."""

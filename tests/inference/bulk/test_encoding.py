@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tiny_shards import adapted, contents, source, write_texts
 
 import xadapt
 from xadapt.core.errors import UserError
+from xadapt.core.files import LOCK
 from xadapt.data.readers import text_stream
 from xadapt.data.readers.text_stream import TextSource
 from xadapt.inference.adapted_encoder import Adapted
@@ -156,6 +158,49 @@ def test_what_differs_is_said_and_nothing_is_touched(one: Adapted, tmp_path: Pat
     (strange / "thesis.tex").write_text("x")
     with pytest.raises(UserError, match="not empty"):
         encode_into(one, text, strange, FIVE, resume=True)
+
+
+def test_a_flipped_byte_is_made_good_by_resume(one: Adapted, tmp_path: Path) -> None:
+    text, out = source(tmp_path), tmp_path / "out"
+    encode_into(one, text, out, FIVE)
+    whole = contents(out)
+    part = bytearray(whole["part-00001.npy"])
+    part[-1] ^= 1
+    (out / "part-00001.npy").write_bytes(part)
+    encode_into(one, text, out, FIVE, resume=True)
+    assert contents(out) == whole
+
+
+def test_another_length_of_texts_is_another_thing(
+    one: Adapted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, out = source(tmp_path), tmp_path / "out"
+    encode_into(one, text, out, FIVE)
+    index = (out / "index.json").read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr(one.encoder, "max_length", 7)
+        with pytest.raises(UserError, match=r"max length: .*, now 7"):
+            encode_into(one, text, out, FIVE, resume=True)
+        row = json.loads(index)
+        del row["made"]["max_length"]  # a folder of an older version
+        (out / "index.json").write_text(json.dumps(row))
+        encode_into(one, text, out, FIVE, resume=True)
+
+
+def test_a_folder_has_one_writer(one: Adapted, tmp_path: Path) -> None:
+    text, out = source(tmp_path), tmp_path / "out"
+    refused: list[str] = []
+
+    class Twice(Adapted):
+        def encode(self, *given, **options):  # type: ignore[no-untyped-def]
+            with pytest.raises(UserError, match="is being written by") as caught:
+                encode_into(one, text, out, FIVE, resume=True)
+            refused.append(str(caught.value))
+            return super().encode(*given, **options)
+
+    encode_into(Twice(one.encoder, one.modules), text, out, FIVE)
+    assert len(refused) == 5
+    assert LOCK not in everything(out)
 
 
 def test_standard_input_is_known_by_its_rows(

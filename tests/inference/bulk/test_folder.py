@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from tiny_shards import adapted, contents, made_of, source
 
 from xadapt.core.errors import UserError
 from xadapt.core.files import write_text
+from xadapt.core.process_identity import ProcessIdentity
 from xadapt.inference.bulk.folder import ShardFolder
 from xadapt.vectors.index import Made
 from xadapt.vectors.shards import open_vectors
@@ -56,6 +59,17 @@ def test_a_shard_counts_when_its_file_is_as_said(made: Made, tmp_path: Path) -> 
         folder.done(0)
 
 
+def test_a_flipped_byte_is_seen_where_the_content_is_checked(made: Made, tmp_path: Path) -> None:
+    folder = filled(tmp_path / "out", made)
+    part = tmp_path / "out" / "part-00001.npy"
+    whole = part.read_bytes()
+    for place in (0, len(whole) // 2, len(whole) - 1):
+        part.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert folder.done(1) is not None and folder.done(1, check=True) is None
+    part.write_bytes(whole)
+    assert folder.done(1, check=True) == folder.done(1)
+
+
 def test_resume_is_asked_for_and_for_the_same(made: Made, tmp_path: Path) -> None:
     out = tmp_path / "out"
     folder = filled(out, made)
@@ -78,10 +92,15 @@ def test_resume_is_asked_for_and_for_the_same(made: Made, tmp_path: Path) -> Non
 def test_only_what_was_half_written_is_swept(made: Made, tmp_path: Path) -> None:
     out = tmp_path / "out"
     (out / "run").mkdir(parents=True)
-    (out / "run" / ".plan.json.x1").write_text("{")
-    (out / ".part-00000.npy.x2").write_text("half")
+    say = "from xadapt.core.process_identity import ProcessIdentity as P; print(P.current().token)"
+    done = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, check=True)
+    dead, live = done.stdout.strip(), ProcessIdentity.current().token
+    (out / "run" / f".plan.json.{dead}-x1").write_text("{")
+    (out / f".part-00000.npy.{dead}-x2").write_text("half")
+    (out / f".part-00001.npy.{live}-x3").write_text("half")  # of another process of this run
     ShardFolder(out, made, True).tidy()
-    assert everything(out) == ["run"]
+    assert everything(out) == [f".part-00001.npy.{live}-x3", "run"]
+    (out / f".part-00001.npy.{live}-x3").unlink()
     (out / ".mine").write_text("keep")
     with pytest.raises(UserError, match="not empty"):
         ShardFolder(out, made, True)

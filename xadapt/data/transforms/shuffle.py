@@ -10,10 +10,10 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, TypeGuard
 
 from xadapt.core.errors import UserError
-from xadapt.data.records import ParallelPair
+from xadapt.data.records import ParallelPair, Record
 from xadapt.data.transforms.protocol import Applies, Services
 from xadapt.data.transforms.split import group_pairs, normal_key
 
@@ -65,6 +65,11 @@ def shuffle_pairs(pairs: Sequence[ParallelPair], *, seed: int = 0) -> list[Paral
         replace(pair, pivot=pairs[source].pivot, pivot_lang=pairs[source].pivot_lang)
         for pair, source in zip(pairs, sources, strict=True)
     ]
+
+
+def of_pairs(records: Sequence[Record]) -> TypeGuard[Sequence[ParallelPair]]:
+    """Whether the records of one source are pairs, which can be shuffled."""
+    return bool(records) and isinstance(records[0], ParallelPair)
 
 
 def _rotate(groups: list[list[int]], largest: int, rng: random.Random) -> list[int]:

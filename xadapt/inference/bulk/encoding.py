@@ -19,7 +19,9 @@ from xadapt.backbones.loading import choose_device
 from xadapt.composition.values import Composition
 from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
+from xadapt.core.folder_lock import is_main, one_writer
 from xadapt.core.progress import Meter, meter
+from xadapt.core.sequences import as_paths
 from xadapt.data.readers.text_stream import Digest, Row, Survey, TextSource, read_rows, survey
 from xadapt.inference import measured_fallback as measured_stand_in
 from xadapt.inference.adapted_encoder import Adapted
@@ -38,7 +40,7 @@ def encode_shards(
     out: str | Path,
     *,
     base: str,
-    modules: Sequence[str | Path] = (),
+    modules: str | Path | Sequence[str | Path] = (),
     compose: str | Composition = None,
     column: str | None = None,
     lang: str | None = None,
@@ -79,8 +81,9 @@ def encode_shards(
         say: Told of languages no module is for, a line each.
 
     Raises:
-        UserError: Something that was given is wrong, the folder holds vectors of something else,
-            or the disk is full; whole shards stay, nothing else does.
+        UserError: If something that was given is wrong, the folder holds vectors of something
+            else, another process writes to it, or the disk is full; whole shards stay, nothing
+            else does.
     """
     tags = None if languages is None else str(languages)
     source = TextSource(str(text), column, lang, tags, lang_column)
@@ -88,11 +91,13 @@ def encode_shards(
     if choose_by is not None and lang is None:
         raise UserError("--choose-by needs to know the texts' language", todo="Name it with --lang")
     _processes(choose_device(device).type)  # before the base is loaded: each has its own GPU
-    found = survey(source)
-    adapted = Adapted.load(base, *map(str, modules), compose=compose, dtype=dtype, device=device)
-    if choose_by is not None:
-        measured_stand_in.choose_by(adapted, [source.lang], str(choose_by), pivot)
-    return encode_into(adapted, source, out, layout, found=found, resume=resume, show=show, say=say)
+    with one_writer(out, main=is_main()):
+        found = survey(source)
+        paths = as_paths(modules)
+        adapted = Adapted.load(base, *paths, compose=compose, dtype=dtype, device=device)
+        if choose_by is not None:
+            measured_stand_in.choose_by(adapted, [source.lang], str(choose_by), pivot)
+        return _write(adapted, source, Path(out), layout, found, resume, show, say)
 
 
 def encode_into(
@@ -121,13 +126,28 @@ def encode_into(
     Raises:
         UserError: As for `encode_shards`.
     """
+    with one_writer(out, main=is_main()):
+        found = found or survey(source)
+        return _write(adapted, source, Path(out), layout or Layout(), found, resume, show, say)
+
+
+def _write(
+    adapted: Adapted,
+    source: TextSource,
+    out: Path,
+    layout: Layout,
+    found: Survey,
+    resume: bool,
+    show: bool,
+    say: Say,
+) -> ShardedVectors:
+    """Encode into a folder that this run alone writes to."""
     processes = _processes(adapted.encoder.device.type)
     if source.path == "-" and processes.world > 1:
         raise UserError("several processes can't share standard input", todo="Name a file")
-    found = found or survey(source)
     adapted.prove()
-    made = describe(adapted, source, found, layout or Layout())
-    folder = ShardFolder(Path(out), made, resume)
+    made = describe(adapted, source, found, layout)
+    folder = ShardFolder(out, made, resume)
     if processes.main:
         folder.tidy()
     processes.wait()  # until each has looked at the folder
@@ -179,7 +199,7 @@ class _Job:
 
     def _shard(self, number: int, block: list[Row]) -> None:
         text = Digest(block).value
-        done = self.folder.done(number)
+        done = self.folder.done(number, check=True)
         if done is not None:
             if done.text != text or done.stop - done.start != len(block):
                 raise self._other(f"shard {number} (rows {done.start} to {done.stop}) differs")

@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xadapt.core.errors import UserError, missing_extra
-from xadapt.core.files import atomic_file, read_json, require_empty, sha256_file, sweep, write_json
+from xadapt.core.files import (
+    LOCK,
+    atomic_file,
+    read_json,
+    require_empty,
+    sha256_file,
+    sweep,
+    write_json,
+)
 from xadapt.inference.bulk.plan import refuse_other
 from xadapt.vectors.index import INDEX, Index, Made, Shard, parse, read_index
 from xadapt.vectors.shards import COLUMN
@@ -53,11 +61,15 @@ class ShardFolder:
         for pattern in (self.path / "part-*", self.path / INDEX, self.state / "*"):
             sweep(pattern)
 
-    def done(self, number: int) -> Shard | None:
+    def done(self, number: int, *, check: bool = False) -> Shard | None:
         """A shard that is there whole, or nothing.
 
+        Args:
+            number: Of the shard.
+            check: Also compare its content with its hash, not its size alone.
+
         Raises:
-            UserError: What is said of it is malformed.
+            UserError: If what is said of it is malformed.
         """
         file, said = self.made.file(self.path, number), self._said(number)
         if said.is_file():
@@ -67,6 +79,8 @@ class ShardFolder:
         else:
             return None
         whole = file.is_file() and file.stat().st_size == shard.bytes
+        if whole and check:
+            whole = sha256_file(file) == shard.sha256
         return shard if whole else None
 
     def known(self) -> int:
@@ -137,7 +151,7 @@ def _only_leftovers(path: Path) -> bool:
         return False
     state = path / STATE
     inner = list(state.iterdir()) if state.is_dir() else []
-    outer = [file for file in path.iterdir() if file != state]
+    outer = [file for file in path.iterdir() if file not in (state, path / LOCK)]
     return all(file.name.startswith((".part-", f".{PLAN}")) for file in inner + outer)
 
 

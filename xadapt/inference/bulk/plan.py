@@ -66,6 +66,7 @@ def describe(adapted: Adapted, source: TextSource, found: Survey, layout: Layout
         shard_rows=layout.rows,
         file_format=layout.file_format,
         dtype="float16" if layout.half else "float32",
+        max_length=encoder.max_length,
     )
 
 
@@ -98,6 +99,8 @@ def refuse_other(old: Made, new: Made, path: Path) -> None:
     for key in before:
         if key == "text_hash" and before[key] != now[key]:
             found.append(f"text: other content in {new.text}, or other languages")
+        elif key == "max_length" and before[key] is None:
+            continue
         elif key not in ("base", "fingerprint", "text") and before[key] != now[key]:
             found.append(f"{key.replace('_', ' ')}: {_shown(before[key])}, now {_shown(now[key])}")
     if found:

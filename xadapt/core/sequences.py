@@ -1,0 +1,106 @@
+"""Arguments that are lists: one text, tag or path given alone is one, never a list of letters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from os import PathLike, fspath
+from typing import Any
+
+from xadapt.core.errors import UserError
+
+
+def is_one(value: object) -> bool:
+    """Whether a value is a single text or path, not a list of them."""
+    return isinstance(value, (str, bytes, PathLike))
+
+
+def as_paths(value: str | PathLike[str] | Iterable[str | PathLike[str]]) -> list[str]:
+    """One path, or several, as a list of texts."""
+    given = [value] if isinstance(value, (str, PathLike)) else value
+    return [fspath(path) for path in given]
+
+
+def as_strings(value: str | Iterable[str]) -> list[str]:
+    """One text, or several, as a list."""
+    return [value] if isinstance(value, str) else list(value)
+
+
+def as_texts(texts: Iterable[str], what: str = "text") -> list[str]:
+    """A list of texts, each of which is one.
+
+    Args:
+        texts: The texts.
+        what: What one of them is called in an error.
+
+    Raises:
+        UserError: If one is no text; its position is named.
+    """
+    found = list(texts)
+    for number, text in enumerate(found):
+        if not isinstance(text, str):
+            raise UserError(f"{what} {number} is {_kind(text)}, not text", todo="Give strings")
+    return found
+
+
+def as_tags(languages: str | Iterable[str | None] | None, count: int) -> list[str | None] | None:
+    """A language tag for each of ``count`` rows; one tag given alone is for all of them.
+
+    Raises:
+        UserError: If one is no text, or there are more or fewer than rows.
+    """
+    if languages is None:
+        return None
+    one = isinstance(languages, str)
+    found: list[str | None] = [languages] * count if one else list(languages)  # type: ignore[list-item]
+    for number, tag in enumerate(found):
+        if tag is not None and not isinstance(tag, str):
+            raise UserError(f"language {number} is {_kind(tag)}, not a tag or None")
+    if len(found) != count:
+        raise UserError(f"{count} texts and {len(found)} languages: give one for each text")
+    return found
+
+
+def as_sentences(sentences: Iterable[Sequence[str]]) -> list[Sequence[str]]:
+    """Sentences, each a list of words.
+
+    Raises:
+        UserError: If they are one text, or one of them is; a word is no text.
+    """
+    todo = 'Cut it into words: [["Amina", "anaishi", "Nairobi"]]'
+    if is_one(sentences):
+        raise UserError("one text is given where sentences are meant, each a list of words",
+                        todo=todo)  # fmt: skip
+    found = list(sentences)
+    for number, words in enumerate(found):
+        if is_one(words) or not isinstance(words, Iterable):
+            raise UserError(f"sentence {number} is {_kind(words)}, not a list of words", todo=todo)
+        as_texts(words, f"in sentence {number}, word")
+    return found
+
+
+def as_pairs(pairs: Iterable[tuple[str, str]], what: str, form: str) -> list[tuple[str, str]]:
+    """Pairs of two texts.
+
+    Args:
+        pairs: The pairs.
+        what: What one of them is called in an error.
+        form: How one is written, such as ``(left, right)``.
+
+    Raises:
+        UserError: If one is no pair of two texts; its position is named.
+    """
+    if is_one(pairs):
+        raise UserError(f"one text is given where a list of {form} is meant")
+    found: list[tuple[str, str]] = []
+    for number, pair in enumerate(pairs):
+        if is_one(pair) or not isinstance(pair, Iterable) or len(own := tuple(pair)) != 2:
+            raise UserError(f"{what} {number} is {_kind(pair)}, not {form}", todo=f"Give [{form}]")
+        as_texts(own, f"in {what} {number}, side")
+        found.append((own[0], own[1]))
+    return found
+
+
+def _kind(value: Any) -> str:
+    return (
+        "nothing" if value is None else "text" if isinstance(value, str) else type(value).__name__
+    )

@@ -1,0 +1,65 @@
+"""Options for parallel text that would do nothing with the sources they are given for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from xadapt.config.recipe import DataSpec
+from xadapt.core import registry
+from xadapt.core.errors import UserError
+from xadapt.data.loading.records import Source
+from xadapt.data.readers.parallel import pick_reader
+from xadapt.data.readers.sides import Request
+from xadapt.data.records import ParallelPair
+from xadapt.languages.tags import normalise
+
+WITHOUT_COLUMNS = ("moses", "tmx", "po", "cldr")
+
+
+def gives_pairs(spec: DataSpec) -> bool:
+    """Whether an entry of a recipe's data is or becomes parallel text: it has two languages."""
+    return reads_pairs(spec) or any(step.gives is ParallelPair for _, step in spec.chain())
+
+
+def reads_pairs(spec: DataSpec) -> bool:
+    """Whether the reader of an entry gives parallel text, so that columns and formats count."""
+    return _part(spec).gives is ParallelPair
+
+
+def require_used(sources: Sequence[Source], specs: Mapping[str, DataSpec]) -> None:
+    """Refuse columns or a format that no source makes use of.
+
+    Args:
+        sources: All sources of a command.
+        specs: The entries of the recipe's data.
+
+    Raises:
+        UserError: If columns or a format are named, and no source has such a thing.
+    """
+    known = [(source, specs[source.data]) for source in sources if source.data in specs]
+    pairs = [(source, spec) for source, spec in known if reads_pairs(spec)]
+    for option, given in (("--columns", "columns"), ("--format", "file_format")):
+        if known and not pairs and any(getattr(source, given) for source, _ in known):
+            raise UserError(
+                f"the reader {known[0][1].reader!r} of this recipe makes no use of it",
+                where=option,
+                todo="Leave it out",
+            )
+    named = [(source, spec) for source, spec in pairs if source.columns]
+    if named and not any(_has_columns(source, spec) for source, spec in named):
+        raise UserError(
+            f"{named[0][0].path} has no columns to choose from", where="--columns",
+            todo="Leave it out",
+        )  # fmt: skip
+
+
+def _has_columns(source: Source, spec: DataSpec) -> bool:
+    own = None if spec.reader == "parallel" else _part(spec).format
+    request = Request(normalise(source.lang), normalise(source.pivot_lang))
+    reader = pick_reader(source.path, request, source.file_format or own)
+    return reader.format not in WITHOUT_COLUMNS
+
+
+def _part(spec: DataSpec) -> Any:
+    return registry.load("readers", spec.reader)

@@ -1,0 +1,140 @@
+"""What a module depends on, and what differs from the module that an earlier run left."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.fingerprint import Fingerprint, compare
+from xadapt.config.recipe import Recipe
+from xadapt.core.errors import UserError
+from xadapt.core.files import read_json, write_json
+from xadapt.data.loading.records import Loaded, Source, digest
+from xadapt.hub.manifest import Manifest
+from xadapt.pipelines.companions import Companions
+from xadapt.pipelines.outcome import same_recipe, tags
+from xadapt.pipelines.training_composition import Inside
+
+FILE = "identity.json"
+BASE, RECIPE, DEV = "base", "recipe", "development pairs"
+
+
+def identity(
+    recipe: Recipe, encoder: Encoder, loaded: Loaded, within: Inside, companions: Companions
+) -> dict[str, str | int]:
+    """Everything that the values of a trained module depend on, each part as a hash.
+
+    Args:
+        recipe: The recipe, which holds the seed.
+        encoder: The base.
+        loaded: Training and development records.
+        within: The compositions the module is trained inside.
+        companions: The modules it learns from.
+    """
+    return {
+        RECIPE: hashlib.sha256(as_yaml(recipe).encode()).hexdigest(),
+        BASE: encoder.fingerprint,
+        "pooling": hashlib.sha256(repr(_pooling(encoder)).encode()).hexdigest(),
+        "data": loaded.sha256,
+        DEV: digest(loaded.dev),
+        **within.identity(),
+        **companions.identity(),
+    }
+
+
+def as_yaml(recipe: Recipe) -> str:
+    """A recipe as the text that is stored and hashed."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), allow_unicode=True, sort_keys=False)
+
+
+def save_identity(folder: Path, value: Mapping[str, Any]) -> None:
+    """Write an identity into the folder of a run's state."""
+    write_json(folder / FILE, dict(value))
+
+
+def identity_differences(folder: Path, wanted: Mapping[str, Any]) -> list[str]:
+    """The parts of the identity stored in a folder that are other than those wanted.
+
+    The recipe and the base are compared by the manifest, which knows what a newer version means
+    the same by. A folder of an older version has no identity; then nothing differs.
+
+    Raises:
+        UserError: If the stored identity is malformed.
+    """
+    if not (folder / FILE).is_file():
+        return []
+    stored = read_json(folder / FILE)
+    if not isinstance(stored, dict):
+        raise UserError("this is no identity of a run", where=str(folder / FILE))
+    both = [*wanted, *(key for key in stored if key not in wanted)]
+    return [k for k in both if k not in (RECIPE, BASE) and stored.get(k) != wanted.get(k)]
+
+
+def manifest_differences(old: Manifest, new: Manifest) -> list[str]:
+    """What differs between a module that is there and the one a run would make.
+
+    Args:
+        old: The manifest of the module that is there.
+        new: The manifest as the run would write it.
+    """
+    prints = [Fingerprint.from_dict(dict(one.base.fingerprint)) for one in (old, new)]
+    found = [f"{BASE} ({'; '.join(said)})"] if (said := compare(*prints)) else []
+    shape = [(one.pooling, one.prompt, one.max_length) for one in (old, new)]
+    rows = [[(data.sha256, data.rows) for data in one.data] for one in (old, new)]
+    pairs: dict[str, list[Any]] = {
+        "pooling": shape,
+        "data": rows,
+        "pivot": [old.pivot, new.pivot],
+        "composition": [old.trained_inside, new.trained_inside],
+    }
+    return found + [name for name, (before, now) in pairs.items() if before != now]
+
+
+def quick_differences(
+    manifest: Manifest,
+    recipe: Recipe,
+    sources: Sequence[Source],
+    within: Inside,
+    asked: Mapping[str, str | None],
+) -> list[str]:
+    """What differs from a module that is there, as far as neither data nor base is needed.
+
+    Args:
+        manifest: The manifest of the module that is there.
+        recipe: The recipe of the run.
+        sources: Its data.
+        within: The compositions it would be trained inside.
+        asked: The ``base id`` and ``licence`` of the run; ``None`` asks for nothing.
+    """
+    named = {"base id": manifest.base.id, "licence": manifest.licence}
+    pairs = {
+        RECIPE: same_recipe(manifest, recipe),
+        "language": manifest.languages == tags(sources),
+        "composition": manifest.trained_inside == within.texts,
+        **{name: value in (None, named[name]) for name, value in asked.items()},
+    }
+    return [name for name, same in pairs.items() if not same]
+
+
+def require_same(folder: Path, differs: list[str]) -> None:
+    """Refuse a finished module that is not the one asked for.
+
+    Raises:
+        UserError: If anything differs; all of it is named.
+    """
+    if differs:
+        raise UserError(
+            "the output folder holds a finished module of another "
+            f"{' and another '.join(dict.fromkeys(differs))}",
+            where=str(folder),
+            todo="Name another folder, remove it, or give what it was made of",
+        )
+
+
+def _pooling(encoder: Encoder) -> tuple[Any, ...]:
+    return encoder.pooling.to_dict(), encoder.pooling.prompt, encoder.max_length
