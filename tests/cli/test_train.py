@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -275,7 +276,7 @@ def test_several_languages_go_on_where_they_stopped(
     arguments = ("train", "translation_ranking", *given, "--set", "module.rank=2")
     arguments += ("--set", "data.train.filter=false")
     with monkeypatch.context() as patch:
-        cut_at(patch, sys.modules["xadapt.pipelines.train"], "publish", 2)
+        cut_at(patch, importlib.import_module("xadapt.pipelines.train"), "publish", 2)
         assert xadapt_or_cut(arguments) != 0
     first = module_bytes(tmp_path / "m" / "de")
     good(*arguments, "--resume")
