@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -177,7 +178,8 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
 
 
 def _load(recipe: Recipe, job: Job) -> Loaded:
-    watch = partial(watched, show=job.show)
+    first = os.environ.get("RANK", "0") == "0"  # under torchrun one process shows it
+    watch = partial(watched, show=job.show and first)
     loaded = load_records(job.sources, recipe.data, job.dev, recipe.seed, watch)
     if job.controls and not any(_shufflable(rows) for rows in loaded.records.values()):
         raise UserError(
