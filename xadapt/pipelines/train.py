@@ -215,7 +215,7 @@ def _load(recipe: Recipe, job: Job) -> Loaded:
         recipe.data,
         job.dev,
         recipe.seed,
-        partial(watched, show=job.show),
+        partial(watched, show=job.show and is_main()),
         job.callables,
     )
     if job.controls and not any(of_pairs(rows) for rows in loaded.records.values()):
