@@ -114,7 +114,7 @@ def test_any_composition_is_saved_and_gives_the_same_vectors_in_a_fresh_process(
     fresh = apart("encode", *given, "--module", out, "--out", tmp_path / "b.npy")
     assert fresh.returncode == 0, fresh.stderr
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
-    assert json.loads((out / "composition.json").read_text())["schema_version"] == 1
+    assert json.loads((out / "composition.json").read_text())["schema_version"] == 2
     # and as a part of another composition
     good("encode", *given, "--compose", f"mix({out}:1)", "--out", tmp_path / "c.npy")
     np.testing.assert_allclose(np.load(tmp_path / "c.npy"), np.load(tmp_path / "a.npy"), atol=1e-5)
