@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 from tiny_models import padded, tiny_encoder
@@ -7,6 +9,7 @@ from tiny_training import forward, hooks_do_nothing, module_for, shaken
 from torch import nn
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.composition.composed import Composed
 from xadapt.composition.values import Mix, Route, Stack
 from xadapt.core.errors import UserError
 from xadapt.inference import composed_rows
@@ -93,6 +96,30 @@ def test_the_oldest_are_let_go_and_a_module_is_forgotten(encoder, monkeypatch) -
     rows.make(Stack("a", "b"), own)
     rows.forget(own["a"])
     assert list(rows._kept) == ["n"]
+
+
+def test_a_module_let_go_while_it_is_made_ready_in_another_thread_is_not_kept(
+    encoder, monkeypatch
+) -> None:
+    rows, own, checked = ComposedRows(encoder), modules(encoder), Composed.checked
+    inside, go = threading.Event(), threading.Event()
+
+    def slow(*given):
+        inside.set()
+        assert go.wait(30)
+        return checked(*given)
+
+    monkeypatch.setattr(composed_rows.Composed, "checked", slow)
+    making = threading.Thread(target=rows.make, args=("a", own))
+    forgetting = threading.Thread(target=rows.forget, args=(own["a"],))
+    making.start()
+    assert inside.wait(30)
+    forgetting.start()
+    forgetting.join(0.2)
+    go.set()
+    making.join(30)
+    forgetting.join(30)
+    assert not rows._kept
 
 
 def test_a_call_beside_another_changes_neither(encoder) -> None:

@@ -134,18 +134,47 @@ def test_a_bare_forward_inside_another_threads_module_is_bare_and_the_other_way_
         assert torch.equal(encode(encoder, TEXTS), bare)
         done.set()
         assert torch.equal(running.result(30), wanted)
-    held = threading.Event()
-    hook = encoder.sites(2, "v")[0].module.register_forward_hook(
-        lambda *_: held.wait(30) and None if threading.current_thread().name == "slow" else None
-    )
-    out: list[Tensor] = []
-    slow = threading.Thread(target=lambda: out.append(encode(encoder, TEXTS)), name="slow")
-    slow.start()
-    assert torch.equal(encode(encoder, TEXTS, rows=waiting), wanted)
-    held.set()
-    slow.join(30)
+    assert (wanted - bare).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("second", [None, 2.0])
+def test_of_two_forwards_that_overlap_each_has_its_own_to_the_end(second: float | None) -> None:
+    """The first begins before the second and ends in the middle of it."""
+    encoder = tiny_encoder()
+    entered, began, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def first_waits() -> None:
+        entered.set()
+        assert began.wait(30)
+
+    def adapter(act: Any, size: float) -> Activation:
+        return Activation.of(ActiveAdapter(encoder, Meeting(act, size)))
+
+    own = None if second is None else adapter(nothing, second)
+    wanted = [encode(encoder, TEXTS, rows=acts) for acts in (adapter(nothing, 1.0), own)]
+
+    def second_waits(*_: object) -> None:
+        if threading.current_thread().name == "second":
+            began.set()
+            assert ended.wait(30)
+
+    hook = encoder.sites(0, "q")[0].module.register_forward_hook(second_waits)
+    found: dict[str, Tensor] = {}
+
+    def run(name: str, acts: Activation | None) -> None:
+        found[name] = encode(encoder, TEXTS, rows=acts)
+
+    one = threading.Thread(target=run, args=("first", adapter(first_waits, 1.0)), name="first")
+    two = threading.Thread(target=run, args=("second", own), name="second")
+    one.start()
+    assert entered.wait(30)
+    two.start()
+    one.join(30)
+    ended.set()
+    two.join(30)
     hook.remove()
-    assert torch.equal(out[0], bare) and (wanted - bare).abs().max() > 1e-2
+    assert torch.equal(found["first"], wanted[0]) and torch.equal(found["second"], wanted[1])
+    assert (wanted[0] - wanted[1]).abs().max() > 1e-2
 
 
 def test_a_thread_that_raises_leaves_the_others_right() -> None:
@@ -179,17 +208,18 @@ def test_an_encode_inside_another_is_right_and_so_is_the_other() -> None:
     def inside(*_: object) -> None:
         within.append(model.encode(MANY, tags))
         within.append(model.encode(MANY, [None] * len(MANY)))
+        within.append(encode(encoder, MANY).numpy())
 
     found = model.encode(MANY, tags, batch_tokens=30, progress=inside)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
-    assert len(within) > 2
+    assert len(within) > 3
     in_callbacks = list(within)
     constant = Activation.of(ActiveAdapter(encoder, Meeting(nothing)))
     within.clear()
     nested = encode(encoder, MANY, rows=Activation.of(ActiveAdapter(encoder, Meeting(inside))))
-    assert torch.equal(nested, encode(encoder, MANY, rows=constant)) and len(within) == 2
+    assert torch.equal(nested, encode(encoder, MANY, rows=constant)) and len(within) == 3
     for number, got in enumerate([*in_callbacks, *within]):
-        np.testing.assert_array_equal(got, bare if number % 2 else wanted)
+        np.testing.assert_array_equal(got, bare if number % 3 else wanted)
 
 
 def gradients(encoder: Encoder, module: nn.Module, recomputed: bool = False) -> list[Tensor]:
