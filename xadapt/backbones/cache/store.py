@@ -127,7 +127,7 @@ class SegmentStore:
             self.writable = False
             return None
         self._use([segment])
-        self._trim(states.numel() * states.element_size())
+        self._trim(path)
         return segment
 
     def _opened(self) -> list[Segment]:
@@ -238,9 +238,10 @@ class SegmentStore:
             except OSError:  # another disk, or the file was removed; it is mapped still
                 self._rewrite(segment, target)
 
-    def _trim(self, written: int) -> None:
+    def _trim(self, written: Path) -> None:
         """Count all files only when what was written since the last count may be too much."""
-        self._left = None if self._left is None else self._left - written
+        with contextlib.suppress(OSError):  # it may be removed already
+            self._left = None if self._left is None else self._left - written.stat().st_size
         if self._left is None or self._left < 0:
             self._left = self.limit - trim(self.root, self.limit)
 
