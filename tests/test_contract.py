@@ -299,7 +299,7 @@ def test_task_is_documented_and_tried(name):
     assert issubclass(task.record, Record) and inspect.getdoc(type(task))
     assert set(task.shared) <= {"module", "compose", "baseline", "head", "controls"}
     assert all(about.help for *_, about in options_of(task).values())
-    assert registry.load("tasks", name) is task
+    assert find(name) is task
     if registry.is_shipped("tasks", name):
         assert (TESTS / "tasks" / f"test_{name}.py").is_file()
 

@@ -40,9 +40,10 @@ def test_bitext_with_every_control(place: Place, module: Path, tmp_path: Path) -
 
 
 def test_the_base_alone(place: Place, tmp_path: Path) -> None:
-    given = ("--base", place.base, "--data", place.test, "--lang", "de")
+    given = ("--base", place.base, "--data", place.test, "--lang", "deu")
     good("evaluate", "bitext", *given, "--json", tmp_path / "r.json")
-    assert [row["system"] for row in read_json(tmp_path / "r.json")["rows"]] == EVERY[:1]
+    told = read_json(tmp_path / "r.json")
+    assert [row["system"] for row in told["rows"]] == EVERY[:1] and told["lang"] == "de"
 
 
 def test_entities_of_the_graph_and_of_a_table(place: Place, module: Path, tmp_path: Path) -> None:

@@ -125,4 +125,4 @@ class Polarity(HeadTask):
         return [*LOAD_HEAD, f"good = (states[:, 0] @ {LINEAR})[:, 0] > 0"]
 
 
-Part = Polarity()
+Part = Polarity

@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import json
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_models import tiny_encoder
+from tiny_training import module_for, pairs, shaken, trainer
 
 from xadapt.core.errors import UserError
 from xadapt.evaluation.systems import System
+from xadapt.objectives.translation_ranking import TranslationRanking
 from xadapt.tasks.entities import LabelPair, Part, graph_labels, measure_name
+from xadapt.training.tasks import Task
 
 evaluate = Part.evaluate
 
@@ -193,3 +198,19 @@ def test_graph_labels_split_by_entity() -> None:
     assert graph_labels("sw", "en", "test") == (test, [])
     with pytest.raises(UserError):
         graph_labels("xh-Cyrl", "en", "all")
+
+
+def test_a_run_on_names_is_scored_as_it_is_claimed(tmp_path: Path) -> None:
+    encoder = tiny_encoder("bert")
+    module = shaken(module_for(encoder))
+    tasks = [Task("t", TranslationRanking(), pairs(8))]
+    made = trainer(tmp_path, tasks, encoder=encoder, module=module)
+    rows = [LabelPair(str(i), p.text, p.pivot, "de") for i, p in enumerate(pairs(20, seed=2))]
+    scores = Part.scores(made, rows)
+    claims = Part.evidence(encoder, module, rows)
+    found = {(one.sides, one.metric): one.value for one in claims}
+    for mode in ("language", "both"):
+        for way in ("to_pivot", "from_pivot"):
+            assert scores[f"{mode}/{way}"] == found[mode, measure_name("hits@1", way)]
+    assert scores["score"] == pytest.approx(np.mean([scores[k] for k in scores if "/" in k]))
+    assert {one.controls.keys() == {"tf-idf"} for one in claims} == {True}

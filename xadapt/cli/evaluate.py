@@ -162,7 +162,7 @@ def _run(task: Task, given: dict[str, Any], old: dict[str, str]) -> None:
         result = evaluate(task, report=_note, **given)
     if launched.is_first():
         Console(highlight=False).print(task.table(result))
-        lang = given["lang"] if given["lang"] is not None else result.facts.get("lang")
+        lang = result.facts.get("lang", given["lang"])
         named = {"base": given["base"], "lang": lang, "data": Path(given["data"]).name}
         options.save_json(json, {**result.to_dict(), **named})
 

@@ -62,7 +62,7 @@ LEGEND = {
     SHUFFLED: "shuffled pairs: the same module, trained on pairs that are no translations",
 }
 BETTER = "*: gain over the frozen base above 0 by paired 95 % bootstrap"
-BETTER_THAN_BASELINE = "*: gain over the baseline (base: over itself) above 0, paired bootstrap"
+BETTER_THAN_BASELINE = "*: gain above 0 (95 %): module over baseline, others over base"
 
 
 class AlignmentEvaluator:

@@ -12,6 +12,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
@@ -113,6 +114,8 @@ class Task(ABC):
         lang_help: What ``--lang`` means, for the command's help.
         short: Shorter names of systems and measures for tables.
         details_title: What the details of a system are, such as ``F1 by class``.
+        evidence_metrics: The measures that a run claims, with their names in the manifest; all
+            measures where it is empty.
     """
 
     name: ClassVar[str]
@@ -127,6 +130,7 @@ class Task(ABC):
     lang_help: ClassVar[str] = "Language of the texts, where the composition chooses by it."
     short: ClassVar[Mapping[str, str]] = {}
     details_title: ClassVar[str] = ""
+    evidence_metrics: ClassVar[Mapping[str, str]] = {}
 
     @property
     def unit(self) -> str:
@@ -249,9 +253,6 @@ class Task(ABC):
             if not self.evidence_metrics or measure in self.evidence_metrics
         ]
 
-    evidence_metrics: ClassVar[Mapping[str, str]] = {}
-    """The measures that are claimed, with their names in the manifest; all where it is empty."""
-
 
 def find(name: str) -> Task:
     """The task of that name.
@@ -260,8 +261,13 @@ def find(name: str) -> Task:
         UserError: If there is none; the nearest name is suggested.
     """
     part = registry.load("tasks", name)
-    found: Task = part() if isinstance(part, type) else part
+    found: Task = _instance(part) if isinstance(part, type) else part
     return found
+
+
+@cache
+def _instance(part: type[Task]) -> Task:
+    return part()
 
 
 def of_record(record: type, head: str | None = None) -> Task | None:
