@@ -41,8 +41,8 @@ OUTSIDE = frozenset({
 """Libraries that only ``integrations`` imports."""
 
 LONG = 400
-REASON = "in one file because"
-"""What the docstring of a longer file says."""
+REASON = "the file is long because"
+"""What the docstring of a longer file says, before its reason."""
 
 VAGUE = frozenset({"utils", "helpers", "common", "misc"})
 MACHINE_PATH = re.compile(r"(?<![\w.])/(work|opt|home|root)/")
@@ -230,7 +230,7 @@ def _untidy(file: Path, tree: ast.Module) -> Iterator[str]:
     if file.stem in VAGUE:
         yield "a name that says nothing"
     if lines > LONG and REASON not in " ".join(docstring.lower().split()):
-        yield f"{lines} lines, and the docstring doesn't say that they are {REASON} ..."
+        yield f"{lines} lines, and the docstring doesn't say: {REASON} ..."
 
 
 def all_faults(house: House) -> list[str]:

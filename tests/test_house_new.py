@@ -216,7 +216,7 @@ def test_an_untidy_file_is_seen(build, file, text, fault) -> None:
         "def blueprint():\n    return 1",
         "log.print('x')",
         '"""As long as may be."""\n' + "x = 1\n" * (LONG - 1),
-        f'"""Long.\n\nIt is {REASON}\nall of it is one table."""\n' + "x = 1\n" * LONG,
+        f'"""Long.\n\n{REASON.capitalize()}\nit is one table."""\n' + "x = 1\n" * LONG,
         "x = 'https://example.org/work/x'",
     ],
 )

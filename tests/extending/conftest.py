@@ -15,7 +15,7 @@ from xadapt.core import registry
 
 
 @pytest.fixture(scope="package", autouse=True)
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def installed_examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Install a package ``stranger`` that holds every example, and take it away at the end."""
     site = tmp_path_factory.mktemp("site")
     package, info = site / "stranger", site / "stranger-1.0.dist-info"
