@@ -36,7 +36,7 @@ from xadapt.languages import tags as languages
 from xadapt.pipelines import compose as composing
 from xadapt.pipelines import train as run
 from xadapt.pipelines import weight_search as few_shot
-from xadapt.tasks.protocol import evaluate
+from xadapt.tasks.run_task import evaluate
 from xadapt.vectors.shards import open_vectors
 
 __all__ = ["compose", "encode", "encode_shards", "evaluate", "load", "open_vectors", "train"]

@@ -33,7 +33,8 @@ from xadapt.hub.integrity import IntegrityNotice
 from xadapt.hub.manifest import Manifest, build_manifest
 from xadapt.hub.opening import open_control, open_head, read_manifest
 from xadapt.inference.adapted_encoder import Adapted
-from xadapt.injection.attachment import Attachment, geometry
+from xadapt.injection.activation import Activation, ActiveAdapter
+from xadapt.injection.attachment import geometry
 from xadapt.modules.storage import build, options_of
 
 TEXTS = ["A short one.", "A sentence of some more words, to fill the batch."]
@@ -90,7 +91,7 @@ def judged(folder: Path, encoder: Encoder, whole: list[Tensor]) -> str:
 
 
 def computed(folder: Path, encoder: Encoder) -> list[Tensor]:
-    """All that a folder computes of two texts: vectors, scores of its head, vectors of its twin."""
+    """What a folder computes of two texts: vectors, scores of its head, and its control's vectors."""
     adapted = Adapted.load(encoder, str(folder), compose=f'"{folder}"')
     found = [torch.from_numpy(adapted.encode(TEXTS))]
     if open_composition(folder) is not None:
@@ -99,19 +100,17 @@ def computed(folder: Path, encoder: Encoder) -> list[Tensor]:
     if spec is not None:
         with torch.no_grad():
             found.append(open_head(folder, spec, encoder.width)(found[0]))
-    twin = open_control(folder, SHUFFLED, geometry(encoder))
-    if twin is not None:
-        attachment = Attachment(encoder, twin)
-        with attachment.on():
-            found.append(encode(encoder, TEXTS))
-        attachment.remove()
+    control = open_control(folder, SHUFFLED, geometry(encoder))
+    if control is not None:
+        rows = Activation.of(ActiveAdapter(encoder, control))
+        found.append(encode(encoder, TEXTS, rows=rows))
     return found
 
 
 def written(work: Path, encoder: Encoder) -> dict[str, Path]:
     """The folders, by name."""
     for name, (kind, options) in MODULES.items():
-        module, twin = (shaken(build(kind, options, geometry(encoder)), seed) for seed in (1, 2))
+        module, control = (shaken(build(kind, options, geometry(encoder)), seed) for seed in (1, 2))
         first = name == "lora"
         torch.manual_seed(0)
         head = Head("tagging", ["O", "B-name", "I-name"], encoder.width) if first else None
@@ -122,7 +121,7 @@ def written(work: Path, encoder: Encoder) -> dict[str, Path]:
             manifest(name, module, encoder),
             verify={},
             head=head,
-            controls={SHUFFLED: twin} if first else {},
+            controls={SHUFFLED: control} if first else {},
         )
     write_composition(
         work / "composition",

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from xadapt.data.records import Record
 from xadapt.evaluation.comparison import compare, mean
 from xadapt.heads.head import Head
-from xadapt.objectives.contract import Loss, View
+from xadapt.objectives.contract import EncodeView, Loss
 from xadapt.tasks.head_task import LINEAR, LOAD_HEAD, HeadTask
 from xadapt.tasks.predictor import Predictor, first_scores
 
@@ -65,7 +65,8 @@ class PolarityLoss:
 
     def views(self, records):
         """The texts, and what is right."""
-        view = View([r.text for r in records], output="states", langs=[r.lang for r in records])
+        langs = [record.lang for record in records]
+        view = EncodeView([record.text for record in records], output="states", langs=langs)
         return {"text": view, "good": [float(record.good) for record in records]}
 
     def loss(self, text, good, heads):

@@ -24,7 +24,8 @@ from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.tasks import alignment
 from xadapt.tasks.alignment import language_of
 from xadapt.tasks.entities import LabelPair
-from xadapt.tasks.protocol import Request, evaluate, find
+from xadapt.tasks.protocol import Request, find
+from xadapt.tasks.run_task import evaluate
 
 
 def test_the_sides_are_the_base_and_the_module() -> None:

@@ -146,7 +146,7 @@ def _given(default: Any) -> list[Any]:
 
 def _run(task: Task, given: dict[str, Any], old: dict[str, str]) -> None:
     """Measure, show the table, and write the result for machines."""
-    from xadapt.tasks.protocol import evaluate
+    from xadapt.tasks.run_task import evaluate
 
     for former, name in {"against": "baseline", **old}.items():
         value = given.pop(former, None)

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xadapt.tasks.classification import Classifier
     from xadapt.tasks.open_ie import Extractor
-    from xadapt.tasks.protocol import Task, evaluate
+    from xadapt.tasks.protocol import Task
     from xadapt.tasks.qa import AnswerFinder
+    from xadapt.tasks.run_task import evaluate
     from xadapt.tasks.sts import PairScorer
     from xadapt.tasks.tagging import Tagger
 
@@ -32,6 +33,7 @@ NOT_PARTS = (
     "head_task",
     "predictor",
     "protocol",
+    "run_task",
     "table",
 )
 
@@ -42,7 +44,7 @@ _PUBLIC = {
     "PairScorer": "sts",
     "Tagger": "tagging",
     "Task": "protocol",
-    "evaluate": "protocol",
+    "evaluate": "run_task",
 }
 __all__ = ["AnswerFinder", "Classifier", "Extractor", "PairScorer", "Tagger", "Task", "evaluate"]
 

@@ -8,12 +8,10 @@ Python, training and the module's card take all of it from there.
 from __future__ import annotations
 
 import inspect
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
 from rich.table import Table
@@ -22,11 +20,9 @@ from torch import nn
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core import registry
-from xadapt.core.errors import UserError
 from xadapt.data.records import Record
 from xadapt.evaluation.comparison import Result
 from xadapt.heads.head import Head
-from xadapt.hub.integrity import allowing_modified
 from xadapt.hub.manifest import Evidence
 from xadapt.languages.tags import normalise
 from xadapt.tasks.predictor import MODULE
@@ -36,7 +32,6 @@ if TYPE_CHECKING:
     from xadapt.training.loop import Trainer
 
 Report = Callable[[str], None]
-OLD_NAMES = {"against": "baseline", "say": "report"}
 RESAMPLES = 1000
 
 
@@ -303,106 +298,5 @@ def options_of(task: Task) -> dict[str, tuple[Any, Any, Option]]:
     }
 
 
-def evaluate(
-    task: str | Task,
-    *,
-    base: str,
-    data: str | Path | None = None,
-    modules: str | Path | Sequence[str | Path] = (),
-    module: str | Path | Sequence[str | Path] | None = None,
-    lang: str | None = None,
-    compose: str | None = None,
-    baseline: str | None = None,
-    head: str | None = None,
-    dtype: str = "auto",
-    controls: bool = False,
-    report: Report = lambda _: None,
-    allow_modified: bool = False,
-    **options: Any,
-) -> Result:
-    """Measure a base, or modules on it, by a task.
-
-    Args:
-        task: Name of a task, such as ``bitext`` or ``tagging``; ``xadapt list tasks`` shows all.
-        base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
-        data: Records that no module was trained on, in the format that the task reads.
-        modules: Folders of modules; ``NAME=FOLDER`` gives one a name.
-        module: The same, for a single one.
-        lang: Language of the texts.
-        compose: Which modules act, such as ``"language + task"``; without, the one module.
-        baseline: Another composition of the same modules; the paired difference to it is part of
-            the result.
-        head: The module whose head is read, where several have one.
-        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
-        controls: Whether a task that has costly controls adds them.
-        report: Is given what a person should know, a line at a time.
-        allow_modified: Load folders that are not what was published, with a notice.
-        options: What the task has beyond these; see ``xadapt evaluate TASK --help``.
-
-    Raises:
-        UserError: If something that was given is wrong, or the task has no such option.
-    """
-    found = find(task) if isinstance(task, str) else task
-    renamed = _renamed(found, options)
-    shared = {"baseline": baseline, "report": report} | {
-        name: renamed.pop(name) for name in ("baseline", "report") if name in renamed
-    }
-    path = data if data is not None else found.default_data
-    if path is None:
-        raise UserError(f"{found.name} needs data", todo="Name it with --data")
-    request = Request(
-        base,
-        str(path),
-        (*_several(modules), *_several(module)),
-        lang,
-        compose,
-        head=head,
-        dtype=dtype,
-        controls=controls,
-        **shared,
-    )
-    _require_known(found, request, renamed)
-    with allowing_modified(allow_modified):
-        return found.measure(request, **renamed)
-
-
 def _is_option(value: object) -> bool:
     return isinstance(value, Option)
-
-
-def _several(given: str | Path | Sequence[str | Path] | None) -> tuple[str, ...]:
-    if given is None:
-        return ()
-    return (str(given),) if isinstance(given, (str, Path)) else tuple(map(str, given))
-
-
-def _renamed(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options under the names they have now."""
-    old = OLD_NAMES | {about.old: name for name, (*_, about) in options_of(task).items()}
-    for name in old.keys() & options.keys():
-        warnings.warn(f"{name}= is called {old[name]}= now", DeprecationWarning, stacklevel=3)
-    return {old.get(name, name): value for name, value in options.items()}
-
-
-def _require_known(task: Task, request: Request, options: Mapping[str, Any]) -> None:
-    """Refuse options that the task does not have, and values that are not allowed."""
-    known = options_of(task)
-    given = {
-        "module": bool(request.modules),
-        "compose": request.compose is not None,
-        "baseline": request.baseline is not None,
-        "head": request.head is not None,
-        "controls": request.controls,
-    }
-    for name, there in given.items():
-        if there and name not in task.shared:
-            raise UserError(f"{task.name} has no option --{name}")
-    for name, (_, default, _) in known.items():
-        if default is inspect.Parameter.empty and not options.get(name):
-            raise UserError(f"{task.name} needs {name}", todo=f"Name it with --{name}")
-    for name, value in options.items():
-        if name not in known:
-            raise UserError(registry.unknown("option", name, [*known, *task.shared]))
-        _, _, about = known[name]
-        if about.choices and value is not None and value not in about.choices:
-            raise UserError(f"--{name} is {' or '.join(about.choices)}, not {value!r}")

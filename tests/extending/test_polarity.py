@@ -26,7 +26,7 @@ polarity = polarity
 [xadapt.objectives]
 polarity = polarity:PolarityLoss
 
-[xadapt.data.readers]
+[xadapt.readers]
 reviews = polarity:Reviews
 """
 
