@@ -91,7 +91,7 @@ def judged(folder: Path, encoder: Encoder, whole: list[Tensor]) -> str:
 
 
 def computed(folder: Path, encoder: Encoder) -> list[Tensor]:
-    """What a folder computes of two texts: vectors, scores of its head, and its control's vectors."""
+    """What a folder computes of two texts: vectors, scores of its head, vectors of its control."""
     adapted = Adapted.load(encoder, str(folder), compose=f'"{folder}"')
     found = [torch.from_numpy(adapted.encode(TEXTS))]
     if open_composition(folder) is not None:
