@@ -7,7 +7,7 @@ from pathlib import Path
 from xadapt.core import registry
 
 HERE = Path(__file__).parent
-KINDS = ("objective", "reader", "transform", "task")
+KINDS = ("objective", "reader", "transform", "metric")
 
 
 def examples() -> dict[str, Path]:

@@ -43,12 +43,12 @@ def train(place: Place, recipe: Any, data: Path, out: Path, *more: Any) -> Any:
 
 
 def test_an_example_is_one_small_file_one_test_and_one_recipe() -> None:
-    assert len(examples()) >= 3
+    assert {file.parent.name for file in examples().values()} == set(KINDS)
     for place, file in examples().items():
         assert (file.parent / f"test_{file.name}").is_file(), place
         lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
         assert len(lines) <= LONGEST, place
-        if file.parent.name != "task":
+        if file.parent.name != "metric":  # which is named on the command line
             assert len(list(file.parent.glob("*.yaml"))) == 1, place
 
 
@@ -112,6 +112,24 @@ def test_a_transform_of_a_stranger_changes_what_is_trained_on(place: Place, word
     done = xadapt("train", recipe, *wrong, "--data", place.data, "--lang", "de",
                   "--base", place.base, "--out", words / "n")  # fmt: skip
     assert done.code == 2 and "finds no dictionary" in done.err and len(done.lines) == 1
+
+
+def test_a_metric_of_a_stranger_is_a_row_of_the_table(place: Place, tmp_path: Path) -> None:
+    lines = [f"{row.text}\t{row.label}\n" for row in labelled(60)]
+    (tmp_path / "d.tsv").write_text("".join(lines), encoding="utf-8")
+    train(place, "classification", tmp_path / "d.tsv", tmp_path / "m")
+    given = ("--base", place.base, "--data", tmp_path / "d.tsv", "--module", tmp_path / "m")
+    shown = ("--metric", "worst_class", "--metric", "matthews", "--json", tmp_path / "r.json")
+    done = good("evaluate", "classification", *given, "--dtype", "float32", *shown)
+    assert "worst_class" in done.out and "matthews" in done.out
+    result = read_json(tmp_path / "r.json")
+    assert result["measures"] == ["accuracy", "macro f1", "worst_class", "matthews"]
+    scores = {row["system"]: row["scores"] for row in result["rows"]}
+    assert scores["most frequent class"]["worst_class"]["mean"] == 0
+    assert scores["most frequent class"]["matthews"]["mean"] == 0
+    assert scores["module"]["worst_class"]["low"] <= scores["module"]["worst_class"]["mean"]
+    done = xadapt("evaluate", "classification", *given, "--metric", "worst_clas")
+    assert done.code == 2 and "did you mean 'worst_class'" in done.err and len(done.lines) == 1
 
 
 def test_a_part_dropped_into_its_room_needs_no_entry_point(place: Place, words: Path) -> None:

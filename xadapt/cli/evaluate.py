@@ -43,6 +43,12 @@ SHARED: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "metric": (
+        Annotated[
+            list[str] | None, typer.Option(help="A further metric by name; may be given again.")
+        ],
+        None,
+    ),
     "controls": (
         Annotated[
             bool,
@@ -108,8 +114,9 @@ def _first(task: Task) -> Iterator[inspect.Parameter]:
         if name in task.shared:
             yield _parameter(name, *SHARED[name])
     yield _parameter("lang", Annotated[str | None, typer.Option(help=task.lang_help)], None)
-    if "controls" in task.shared:
-        yield _parameter("controls", *SHARED["controls"])
+    for name in ("metric", "controls"):
+        if name in task.shared:
+            yield _parameter(name, *SHARED[name])
 
 
 def _of_task(own: dict[str, tuple[Any, Any, Option]]) -> Iterator[inspect.Parameter]:

@@ -24,6 +24,7 @@ ROOMS: dict[str, str] = {
     "readers": "xadapt.data.readers",
     "transforms": "xadapt.data.transforms",
     "tasks": "xadapt.tasks",
+    "metrics": "xadapt.evaluation.metrics",
 }
 """The package that holds the files of each room."""
 

@@ -168,7 +168,7 @@ class TextClassification(HeadTask):
             seed=seed,
         )
 
-    def baselines(self, rows: Sequence[LabelledText]) -> dict[str, list[str]]:
+    def baselines(self, rows: Sequence[LabelledText], **settings: Any) -> dict[str, list[str]]:
         """The most frequent class of these very texts for each of them."""
         [(label, _)] = Counter(row.label for row in rows).most_common(1)
         return {MAJORITY: [label] * len(rows)}

@@ -13,6 +13,8 @@ from xadapt.backbones.encoder.encode import Rows
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core import registry
 from xadapt.evaluation.comparison import Result
+from xadapt.evaluation.metrics.protocol import find as find_metric
+from xadapt.evaluation.metrics.protocol import with_metrics
 from xadapt.heads.head import Head, HeadCard
 from xadapt.hub.manifest import Evidence
 from xadapt.inference.shared_states import shared_cache
@@ -53,6 +55,7 @@ class HeadTask(Task):
             it the head reads texts.
     """
 
+    shared: ClassVar[tuple[str, ...]] = (*Task.shared, "metric")
     predictor: ClassVar[type[Predictor]]
     reader: ClassVar[str]
     read_as: ClassVar[str] = "und"
@@ -144,7 +147,29 @@ class HeadTask(Task):
         self.check(rows, head, request.report)
         found = self.predict_each(each, rows, languages)
         base = BASELINE if BASELINE in each else None
-        return self.evaluate(rows, found, base=base, **self.settings(head))
+        return self.score(request, rows, found, base, **self.settings(head))
+
+    def score(
+        self,
+        request: Request,
+        rows: Sequence[Any],
+        systems: Mapping[str, Any],
+        base: str | None = None,
+        **settings: Any,
+    ) -> Result:
+        """Evaluate systems by the task's scores and by the metrics that a request names.
+
+        Args:
+            request: What the user asks for.
+            rows: Records.
+            systems: Predictions by name.
+            base: The system the others are compared with.
+            settings: As `settings` gives them.
+        """
+        result = self.evaluate(rows, systems, base=base, **settings)
+        metrics = [find_metric(name, self.name) for name in request.metrics]
+        every = {**self.baselines(rows, **settings), **systems} if metrics else {}
+        return with_metrics(result, metrics, rows, every)
 
     def predict_each(
         self, predictors: Mapping[str, Predictor], rows: Sequence[Any], languages: Languages = None

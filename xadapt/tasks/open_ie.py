@@ -293,7 +293,7 @@ class OpenInformationExtraction(HeadTask):
             made.append(replace(row, more={"gain": gains or None, "by_role": row.details}))
         return replace(result, rows=tuple(made))
 
-    def baselines(self, rows: Sequence[OpenTriples]) -> dict[str, list[Extracted]]:
+    def baselines(self, rows: Sequence[OpenTriples], **settings: Any) -> dict[str, list[Extracted]]:
         """The words left and right of each right predicate."""
         return {LEFT_RIGHT: left_and_right_of(rows, self.oracle(rows))}
 

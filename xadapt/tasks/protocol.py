@@ -68,6 +68,7 @@ class Request:
         head: The module whose head is read, where several have one.
         dtype: Of the base's weights.
         controls: Whether controls are added that cost time.
+        metrics: Names of further metrics; tasks with a task head take them.
         report: Is given what a person should know, a line at a time.
     """
 
@@ -80,6 +81,7 @@ class Request:
     head: str | None = None
     dtype: str = "auto"
     controls: bool = False
+    metrics: tuple[str, ...] = ()
     report: Report = lambda _: None
 
     @property
@@ -102,8 +104,8 @@ class Task(ABC):
         metrics: Names of its scores; the first one is what is selected on.
         task_type: The Hub's name for such tasks.
         head: The kind of task head that answers it; none where vectors do.
-        shared: Which of the options ``module``, ``compose``, ``baseline``, ``head`` and
-            ``controls`` it takes.
+        shared: Which of the options ``module``, ``compose``, ``baseline``, ``head``,
+            ``controls`` and ``metric`` it takes.
         data_help: What ``--data`` holds, for the command's help.
         default_data: What is read without ``--data``; none makes the option required.
         lang_help: What ``--lang`` means, for the command's help.
@@ -163,7 +165,7 @@ class Task(ABC):
     def chance(self, rows: Sequence[Any], seed: int = 0) -> Any:
         """Predictions at random: of the right kind, and independent of the records."""
 
-    def baselines(self, rows: Sequence[Any]) -> dict[str, Any]:
+    def baselines(self, rows: Sequence[Any], **settings: Any) -> dict[str, Any]:
         """Predictions of systems that have learnt nothing, by name."""
         return {}
 

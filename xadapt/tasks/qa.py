@@ -242,7 +242,7 @@ class QuestionAnswering(HeadTask):
             self.name, self.unit, columns, means, base=base, resamples=resamples, seed=seed
         )
 
-    def baselines(self, rows: Sequence[Question]) -> dict[str, list[str]]:
+    def baselines(self, rows: Sequence[Question], **settings: Any) -> dict[str, list[str]]:
         """The window of each passage that shares most words with the question."""
         return {OVERLAP: [overlapping(row) for row in rows]}
 

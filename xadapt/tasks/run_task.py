@@ -11,6 +11,7 @@ from typing import Any
 from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.evaluation.comparison import Result
+from xadapt.evaluation.metrics.protocol import find as find_metric
 from xadapt.hub.integrity import allowing_modified
 from xadapt.tasks.protocol import Report, Request, Task, find, options_of
 
@@ -30,6 +31,7 @@ def evaluate(
     head: str | None = None,
     dtype: str = "auto",
     controls: bool = False,
+    metric: str | Sequence[str] = (),
     report: Report = lambda _: None,
     allow_modified: bool = False,
     **options: Any,
@@ -49,6 +51,7 @@ def evaluate(
         head: The module whose head is read, where several have one.
         dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         controls: Whether a task that has costly controls adds them.
+        metric: One further metric or several, by name; tasks with a task head take them.
         report: Is given what a person should know, a line at a time.
         allow_modified: Load folders that are not what was published, with a notice.
         options: What the task has beyond these; see ``xadapt evaluate TASK --help``.
@@ -73,6 +76,7 @@ def evaluate(
         head=head,
         dtype=dtype,
         controls=controls,
+        metrics=_several(metric),
         **shared,
     )
     _require_known(found, request, renamed)
@@ -103,10 +107,13 @@ def _require_known(task: Task, request: Request, options: Mapping[str, Any]) -> 
         "baseline": request.baseline is not None,
         "head": request.head is not None,
         "controls": request.controls,
+        "metric": bool(request.metrics),
     }
     for name, there in given.items():
         if there and name not in task.shared:
             raise UserError(f"{task.name} has no option --{name}")
+    for name in request.metrics:
+        find_metric(name, task.name)
     for name, (_, default, _) in known.items():
         if default is inspect.Parameter.empty and not options.get(name):
             raise UserError(f"{task.name} needs {name}", todo=f"Name it with --{name}")

@@ -187,7 +187,9 @@ class Similarity(HeadTask):
             seed=seed,
         )
 
-    def baselines(self, rows: Sequence[ScoredPair]) -> dict[str, NDArray[np.float32]]:
+    def baselines(
+        self, rows: Sequence[ScoredPair], **settings: Any
+    ) -> dict[str, NDArray[np.float32]]:
         """The TF-IDF cosine of each pair's texts, ``(n,)``."""
         found = tfidf.similarity([row.left for row in rows], [row.right for row in rows])
         cosine = found.queries.multiply(found.pool).sum(axis=1)
@@ -213,14 +215,14 @@ class Similarity(HeadTask):
         encoder = Encoder.from_pretrained(request.base, dtype=request.dtype)
         systems = self.references(encoder, rows)
         if alone:
-            return self.evaluate(rows, systems)
+            return self.score(request, rows, systems)
         _, places = locate(request.modules, request.compose)
         if request.head is not None or heads_of(places, self.predictor.task):
             found = self._by_head(request, encoder, rows, left)
         else:
             found = _by_vectors(request, encoder, rows, left, right)
         base = BASE if request.baseline is None else BASELINE
-        return self.evaluate(rows, {**systems, **found}, base=base)
+        return self.score(request, rows, {**systems, **found}, base)
 
     def _by_head(
         self, request: Request, encoder: Encoder, rows: Sequence[ScoredPair], left: str | None

@@ -190,7 +190,7 @@ class Tagging(HeadTask):
         return replace(result, rows=tuple(made))
 
     def baselines(
-        self, rows: Sequence[TaggedSentence], scheme: Scheme = "bio"
+        self, rows: Sequence[TaggedSentence], scheme: Scheme = "bio", **settings: Any
     ) -> dict[str, list[list[str]]]:
         """The most frequent label of these very sentences for each word."""
         gold = self.oracle(rows, scheme)
@@ -277,10 +277,10 @@ class Tagging(HeadTask):
                 name: labels_by_emea(tagger, words, value, steps=steps)
                 for name, steps in ((EQUAL, 0), (MODULE, emea))
             }
-            return self.evaluate(rows, found, base=EQUAL, **settings)
+            return self.score(request, rows, found, EQUAL, **settings)
         tags = None if request.tag is None else [request.tag] * len(rows)
         base = BASELINE if BASELINE in each else None
-        return self.evaluate(rows, self.predict_each(each, rows, tags), base=base, **settings)
+        return self.score(request, rows, self.predict_each(each, rows, tags), base, **settings)
 
     def code(self, head: Head) -> list[str]:
         """Lines of code from states to ``labels``, one a word."""
