@@ -53,7 +53,7 @@ def main() -> None:
             out=out,
             settings=[] if given.quick else ["train.epochs=4"],
             controls=True,
-            say=print,
+            report=print,
         )
         result = xadapt.evaluate(
             "bitext",

@@ -13,7 +13,7 @@ from tiny_shards import adapted, contents, quiet, source
 
 from xadapt.core.errors import UserError
 from xadapt.data.readers.text_stream import TextSource
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.encoding import encode_into
 from xadapt.inference.bulk.plan import Layout
 
@@ -57,7 +57,7 @@ def killed(step: int, action: Callable[[], object]) -> Callable[[], None]:
     return run
 
 
-def cut_everywhere(one: Adapted, text: TextSource, folder: Path) -> int:
+def cut_everywhere(one: AdaptedEncoder, text: TextSource, folder: Path) -> int:
     """Cut a run at every step, go on, and compare; how many cuts there were."""
     whole = folder / "whole"
     encode_into(one, text, whole, LAYOUT)
@@ -76,7 +76,7 @@ def cut_everywhere(one: Adapted, text: TextSource, folder: Path) -> int:
         step += 1
 
 
-def full_disk(one: Adapted, text: TextSource, out: Path) -> None:
+def full_disk(one: AdaptedEncoder, text: TextSource, out: Path) -> None:
     """Write a shard that is larger than a file may be, after smaller files."""
 
     def run() -> None:

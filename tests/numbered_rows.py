@@ -37,7 +37,9 @@ class Numbered:
         """One token where sentence vectors are meant."""
         return np.array([1 if self.layer is None else 1 + row % 3 for row in rows], dtype=int)
 
-    def compute(self, rows: list[int], progress: Callable[[int], None] | None) -> Tensor:
+    def compute(
+        self, rows: list[int], progress: Callable[[int], None] | None, below: object = None
+    ) -> Tensor:
         """States that tell the row and the shift."""
         self.computed.append(list(rows))
         if progress:

@@ -23,7 +23,7 @@ def test_train_load_encode_evaluate(place: Place, tmp_path: Path) -> None:
         lang="deu",
         out=tmp_path / "de",
         settings=QUICK[1::2],
-        say=said.append,
+        report=said.append,
     )
     assert trained.manifest.languages == ["de"] and said
     adapted = xadapt.load(str(place.base), tmp_path / "de", dtype="float32")

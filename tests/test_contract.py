@@ -51,8 +51,8 @@ from xadapt.data.records import (
 )
 from xadapt.data.transforms.protocol import CALLABLES, Transform
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.injection.attachment import geometry
-from xadapt.modules.effects import Effect, ModuleOptions
+from xadapt.injection.attachment import model_shape
+from xadapt.modules.hooks import AdapterHook, ModuleOptions
 from xadapt.modules.storage import build
 from xadapt.objectives.contract import Bank, States, View, bank_rows, call, heads_of
 from xadapt.tasks.entities import LabelPair
@@ -213,10 +213,10 @@ def test_module_kind_is_documented_and_tried(name):
 def test_module_has_no_effect_at_birth_and_then_some(name, family):
     encoder = tiny_encoder(family)
     kind = registry.load("modules", name)
-    one, same = (kind(kind.Options(), geometry(encoder), seed=1) for _ in range(2))
-    assert digest(one) == digest(same) != digest(kind(kind.Options(), geometry(encoder), seed=2))
+    one, same = (kind(kind.Options(), model_shape(encoder), seed=1) for _ in range(2))
+    assert digest(one) == digest(same) != digest(kind(kind.Options(), model_shape(encoder), seed=2))
     assert all(p.dtype == torch.float32 for p in one.parameters())
-    assert one.effects() and all(isinstance(e, Effect) for e in one.effects())
+    assert one.hooks() and all(isinstance(e, AdapterHook) for e in one.hooks())
     tokens, mask = padded(encoder)
     base = forward(encoder, tokens, mask)
     acts = Activation.of(ActiveAdapter(encoder, one))
@@ -230,10 +230,10 @@ def test_module_has_no_effect_at_birth_and_then_some(name, family):
 def test_a_leader_acts_through_others_alone(name, family):
     encoder = tiny_encoder(family)
     kind = registry.load("modules", name)
-    leader = kind(kind.Options(experts=2, sites=["ffn_out"]), geometry(encoder), seed=1)
-    assert leader.effects() == [] and all(p.dtype == torch.float32 for p in leader.parameters())
+    leader = kind(kind.Options(experts=2, sites=["ffn_out"]), model_shape(encoder), seed=1)
+    assert leader.hooks() == [] and all(p.dtype == torch.float32 for p in leader.parameters())
     led = {"route": Route, "fuse": Fuse}[kind.leads]("leader", ["a", None])
-    made = build("lora", {"sites": ["ffn_out"]}, geometry(encoder), seed=3)
+    made = build("lora", {"sites": ["ffn_out"]}, model_shape(encoder), seed=3)
     whole = Composed(led, {"leader": leader, "a": made})
     tokens, mask = padded(encoder)
     base = forward(encoder, tokens, mask)
@@ -297,7 +297,7 @@ def test_task_is_documented_and_tried(name):
     task = find(name)
     assert task.name == name and len(task.title) > 20 and task.metrics and task.unit
     assert issubclass(task.record, Record) and inspect.getdoc(type(task))
-    assert set(task.shared) <= {"module", "compose", "baseline", "head", "controls"}
+    assert set(task.shared) <= {"module", "compose", "baseline", "head", "controls", "metric"}
     assert all(about.help for *_, about in options_of(task).values())
     assert find(name) is task
     if registry.is_shipped("tasks", name):

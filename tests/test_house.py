@@ -245,25 +245,3 @@ def test_what_an_example_takes_from_us_is_there(file: Path) -> None:
             for alias in node.names:
                 if not hasattr(room, alias.name):
                     import_module(f"{node.module}.{alias.name}")
-
-
-FILES = sorted(SOURCE.rglob("*.py"))
-
-
-@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(SOURCE)))
-def test_every_file_has_its_test(file):
-    if file.stem == "__init__":
-        return
-    test = ROOT / "tests" / file.relative_to(SOURCE).with_name(f"test_{file.name}")
-    assert test.is_file(), f"write {test.relative_to(ROOT)}"
-
-
-def test_every_test_has_its_file():
-    own = {"test_init.py", "test_house.py", "test_contract.py", "test_contract_sketches.py"}
-    own |= {"test_matrix.py"}  # every kind and composition at once
-    own |= {"test_extending.py"}
-    for test in (ROOT / "tests").rglob("test_*.py"):
-        source = test.relative_to(ROOT / "tests").with_name(test.name[5:])
-        there = (SOURCE / source).is_file() or (ROOT / source).is_file()  # or one of examples/
-        there = there or test.with_name(test.name[5:]).is_file()  # a part of another package
-        assert there or test.name in own, f"{test.name} tests nothing in xadapt"

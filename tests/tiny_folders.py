@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.hub.manifest import Manifest, build_manifest
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build, options_of
 
 TEXTS = ("the cat sat on the mat", "ein hund", "paka ameketi kwenye mkeka wa katze the dog")
@@ -24,7 +24,7 @@ BASE_ID = "someone/tiny-base"
 
 def random_module(encoder: Encoder, kind: str, *, seed: int = 0, **options: Any) -> nn.Module:
     """A module whose every value is random, so that nothing in it may be lost unseen."""
-    module = build(kind, options, geometry(encoder))
+    module = build(kind, options, model_shape(encoder))
     generator = torch.Generator().manual_seed(seed + 7)
     with torch.no_grad():
         for value in module.parameters():

@@ -11,19 +11,19 @@ from tiny_models import tiny_folder
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.data.readers.text_stream import TextSource
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.plan import Layout, describe
 from xadapt.vectors.index import Made
 
 WORDS = ("the", "cat", "sat", "on", "mat", "ein", "hund", "im", "park", "katze", "a", "b", "c")
 
 
-def adapted(folder: Path, *, seed: int = 0) -> Adapted:
+def adapted(folder: Path, *, seed: int = 0) -> AdaptedEncoder:
     """A tiny base in a folder, made if it is not there, and a LoRA for German."""
     if not (folder / "config.json").is_file():
         tiny_folder(folder)
     encoder = Encoder.from_pretrained(str(folder), dtype="float32", device="cpu")
-    return Adapted(encoder, {"de": random_module(encoder, "lora", seed=seed, rank=2)})
+    return AdaptedEncoder(encoder, {"de": random_module(encoder, "lora", seed=seed, rank=2)})
 
 
 def write_texts(path: Path, rows: int = 23) -> Path:
@@ -39,7 +39,7 @@ def source(folder: Path, **options: Any) -> TextSource:
     return TextSource(str(path if path.is_file() else write_texts(path)), lang="de", **options)
 
 
-def made_of(one: Adapted, text: TextSource, **layout: Any) -> Made:
+def made_of(one: AdaptedEncoder, text: TextSource, **layout: Any) -> Made:
     """What vectors of these are made of."""
     from xadapt.data.readers.text_stream import survey
 

@@ -25,7 +25,7 @@ from xadapt.data.records import (
     TaggedSentence,
 )
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build
 from xadapt.training.loop import Trainer
 from xadapt.training.settings import Run
@@ -119,7 +119,7 @@ def stated(n: int, seed: int = 0) -> list[OpenTriples]:
 
 def module_for(encoder: Encoder, kind: str = "lora", seed: int = 0, **options: Any) -> nn.Module:
     """A new module with zero effect."""
-    return build(kind, options or {"rank": 2}, geometry(encoder), seed=seed)
+    return build(kind, options or {"rank": 2}, model_shape(encoder), seed=seed)
 
 
 def shaken(module: nn.Module, seed: int = 0, scale: float = 0.3) -> nn.Module:

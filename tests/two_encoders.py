@@ -8,16 +8,16 @@ from pathlib import Path
 
 from tiny_shards import adapted, quiet, source
 
+from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
 from xadapt.data.readers.text_stream import TextSource
 from xadapt.inference.bulk.encoding import encode_into
 from xadapt.inference.bulk.plan import Layout
-from xadapt.training.processes import Processes
 
 
 def main(folder: Path, world: int) -> None:
     """Encode afresh; again where some shards are missing; and what must be refused."""
-    processes = Processes(cpu=True)
+    processes = DistributedContext(cpu=True)
     assert processes.world == world, f"{processes.world} processes, not {world}"
     one, text = adapted(folder / "base"), source(folder)
     for layout, name in ((Layout(rows=5), "fresh"), (Layout(rows=100, half=True), "one-shard")):

@@ -18,9 +18,9 @@ from xadapt.backbones.encoder.encode import encode, token_states
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.shared_forwards import sharing
 from xadapt.cli import launched
+from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
 from xadapt.core.files import write_json
-from xadapt.training.processes import Processes
 
 COMMANDS = {
     "bitext": ("pairs.tsv", "de", "--controls"),
@@ -48,7 +48,7 @@ def commands(folder: Path, out: Path) -> dict[str, Any]:
     return said
 
 
-def vectors(folder: Path, out: Path, processes: Processes) -> dict[str, Any]:
+def vectors(folder: Path, out: Path, processes: DistributedContext) -> dict[str, Any]:
     """Few tokens a forward, so that there are many; how many this process computed."""
     encoder = Encoder.from_pretrained(str(folder / "base"), dtype="float32", device="cpu")
     counted, true = [0], encoder.run
@@ -78,7 +78,7 @@ def vectors(folder: Path, out: Path, processes: Processes) -> dict[str, Any]:
     return {"forwards": counted[0], "pieces": len(list(own.rglob("*.safetensors")))}
 
 
-def different(folder: Path, processes: Processes) -> str:
+def different(folder: Path, processes: DistributedContext) -> str:
     """What is said where processes don't have the same texts."""
     encoder = Encoder.from_pretrained(str(folder / "base"), dtype="float32", device="cpu")
     with sharing(processes):
@@ -92,7 +92,7 @@ def different(folder: Path, processes: Processes) -> str:
 def main(folder: Path, out: Path, world: int) -> None:
     """All of it, by this process."""
     launched.WAITS = 0.0
-    processes = Processes(cpu=True)
+    processes = DistributedContext(cpu=True)
     assert processes.world == world, f"{processes.world} processes, not {world}"
     out.mkdir(exist_ok=True)
     said = {

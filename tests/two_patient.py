@@ -16,9 +16,9 @@ import torch.distributed as dist
 from tiny_training import digest, module_for, pairs, tiny_encoder, trainer
 
 from xadapt.backbones.cache import rows
+from xadapt.core.distributed import DistributedContext
 from xadapt.core.files import write_json
 from xadapt.objectives.translation_ranking import TranslationRanking
-from xadapt.training.processes import Processes
 from xadapt.training.tasks import Task
 
 USUAL = timedelta(seconds=3)
@@ -30,7 +30,7 @@ def main(folder: Path, rank: str) -> None:
     (folder / f"ready{rank}").touch()
     while not all((folder / f"ready{other}").exists() for other in "01"):
         time.sleep(0.01)
-    processes = Processes(cpu=True, patience=USUAL)
+    processes = DistributedContext(cpu=True, patience=USUAL)
     slept = []
 
     def alone() -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xadapt import integrations as bridges
+from xadapt import integrations
 from xadapt.composition.values import Composition
 from xadapt.config.recipe import Recipe
 from xadapt.config.recipe_file import find_recipe, load_recipe
@@ -29,10 +29,10 @@ from xadapt.core.sequences import as_paths, as_strings
 from xadapt.data.loading.records import Source
 from xadapt.data.loading.transform_chain import Callables
 from xadapt.evaluation.comparison import Result
-from xadapt.inference import measured_fallback as measured_stand_in
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference import measured_fallback
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.encoding import encode_shards
-from xadapt.languages import tags as languages
+from xadapt.languages.tags import normalise
 from xadapt.pipelines import compose as composing
 from xadapt.pipelines import train as run
 from xadapt.pipelines import weight_search as few_shot
@@ -49,7 +49,7 @@ def load(
     dtype: str = "auto",
     device: str = "auto",
     allow_modified: bool = False,
-) -> Adapted:
+) -> AdaptedEncoder:
     """A base with any number of modules, ready to encode.
 
     Args:
@@ -67,7 +67,7 @@ def load(
         UserError: A folder is no module, or not what was published, or belongs to another base,
             or it is not clear which module is for a language.
     """
-    return Adapted.load(
+    return AdaptedEncoder.load(
         base,
         *folders,
         compose=compose,
@@ -84,7 +84,7 @@ def encode(
     modules: str | Path | Sequence[str | Path] = (),
     languages: str | Sequence[str | None] | None = None,
     compose: str | Composition = None,
-    choose_by: str | Path | None = None,
+    select_on: str | Path | None = None,
     dtype: str = "auto",
     allow_modified: bool = False,
 ) -> NDArray[np.float32]:
@@ -97,7 +97,7 @@ def encode(
         languages: A tag for each text, or one for all; ``None`` for a row means the bare base.
             Without it, the one module there is acts on every row.
         compose: A composition of the modules, as for `load`.
-        choose_by: Text of a language that has no module: what does best on it stands in, see
+        select_on: Text of a language that has no module: what does best on it stands in, see
             `xadapt.inference.measured_fallback`.
         dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         allow_modified: As for `load`.
@@ -111,9 +111,9 @@ def encode(
     adapted = load(
         base, *as_paths(modules), compose=compose, dtype=dtype, allow_modified=allow_modified
     )
-    if choose_by is not None:
+    if select_on is not None:
         given = [languages] if isinstance(languages, str) else languages or []
-        measured_stand_in.choose_by(adapted, given, str(choose_by))
+        measured_fallback.select_on(adapted, given, str(select_on))
     return adapted.encode(texts, languages)
 
 
@@ -124,14 +124,14 @@ def compose(
     out: str | Path,
     modules: str | Path | Sequence[str | Path] = (),
     rank: int | None = None,
-    apart: bool = False,
+    no_merge: bool = False,
     merged: bool = False,
     averaged: bool = False,
     setup: bool = False,
     examples: str | Path | None = None,
     lang: str | None = None,
     budget: int = few_shot.BUDGET,
-    say: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> few_shot.Found | None:
     """Make one folder of modules that act together: a plain LoRA where that is exact.
 
@@ -141,7 +141,7 @@ def compose(
         out: Folder to make.
         modules: Folders of modules; text ``NAME=FOLDER`` gives one a name.
         rank: Cut the one LoRA to this rank.
-        apart: Keep LoRAs apart that could be one.
+        no_merge: Do not merge LoRAs that could be one.
         merged: Write the whole base with the LoRA in its weights.
         averaged: Average the parameters instead, which gives one module of any kind.
         setup: Write an adapter setup, which adapters loads whole.
@@ -149,7 +149,7 @@ def compose(
             expression are searched; see `xadapt.pipelines.weight_search`.
         lang: Language of the examples.
         budget: Sets of weights that are tried.
-        say: Told what is written.
+        report: Told what is written.
 
     Returns:
         What the search found, if there was one.
@@ -171,13 +171,13 @@ def compose(
         base=base,
         folders=folders,
         out=Path(out),
-        verify=bridges.compare_loaders,
+        verify=integrations.compare_loaders,
         rank=rank,
-        apart=apart,
+        no_merge=no_merge,
         merged=merged,
         averaged=averaged,
         setup=setup,
-        say=say,
+        report=report,
     )
     if found is not None:
         write_json(Path(out) / few_shot.FILE, found.to_dict())
@@ -200,9 +200,9 @@ def train(
     compose: str | Sequence[str] = (),
     callables: Callables | None = None,
     companions: Mapping[str, str | Path] | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
     show: bool = False,
-) -> run.Trained:
+) -> run.TrainingResult:
     """Train one module and write its folder, with evidence and card.
 
     Args:
@@ -223,7 +223,7 @@ def train(
             ``{"translate": function}``; see `xadapt.data.transforms.protocol.CALLABLES`.
         companions: Modules of the recipe's companions by name, such as
             ``{"teacher": "runs/teacher"}``: folders, compositions of folders, or ``hf:org/name``.
-        say: Told what happens, a line at a time.
+        report: Told what happens, a line at a time.
         show: Whether to show progress on stderr.
 
     Raises:
@@ -234,8 +234,8 @@ def train(
         if isinstance(recipe, Recipe)
         else load_recipe(find_recipe(recipe), as_strings(settings))
     )
-    tag = languages.normalise(lang)
-    job = run.Job(
+    tag = normalise(lang)
+    job = run.TrainingJob(
         base,
         (Source(str(data), tag, pivot, columns),),
         Path(out),
@@ -247,7 +247,7 @@ def train(
         callables=callables or {},
         companions={name: str(module) for name, module in (companions or {}).items()},
     )
-    return run.train(plan, job, bridges.compare_loaders, say)
+    return run.train(plan, job, integrations.compare_loaders, report)
 
 
 def evaluate_tagging(**given: Any) -> Result:

@@ -32,9 +32,9 @@ from xadapt.hub.folder import SHUFFLED, write_folder
 from xadapt.hub.integrity import IntegrityNotice
 from xadapt.hub.manifest import Manifest, build_manifest
 from xadapt.hub.opening import open_control, open_head, read_manifest
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build, options_of
 
 TEXTS = ["A short one.", "A sentence of some more words, to fill the batch."]
@@ -92,7 +92,7 @@ def judged(folder: Path, encoder: Encoder, whole: list[Tensor]) -> str:
 
 def computed(folder: Path, encoder: Encoder) -> list[Tensor]:
     """What a folder computes of two texts: vectors, scores of its head, vectors of its control."""
-    adapted = Adapted.load(encoder, str(folder), compose=f'"{folder}"')
+    adapted = AdaptedEncoder.load(encoder, str(folder), compose=f'"{folder}"')
     found = [torch.from_numpy(adapted.encode(TEXTS))]
     if open_composition(folder) is not None:
         return found
@@ -100,7 +100,7 @@ def computed(folder: Path, encoder: Encoder) -> list[Tensor]:
     if spec is not None:
         with torch.no_grad():
             found.append(open_head(folder, spec, encoder.width)(found[0]))
-    control = open_control(folder, SHUFFLED, geometry(encoder))
+    control = open_control(folder, SHUFFLED, model_shape(encoder))
     if control is not None:
         rows = Activation.of(ActiveAdapter(encoder, control))
         found.append(encode(encoder, TEXTS, rows=rows))
@@ -110,7 +110,9 @@ def computed(folder: Path, encoder: Encoder) -> list[Tensor]:
 def written(work: Path, encoder: Encoder) -> dict[str, Path]:
     """The folders, by name."""
     for name, (kind, options) in MODULES.items():
-        module, control = (shaken(build(kind, options, geometry(encoder)), seed) for seed in (1, 2))
+        module, control = (
+            shaken(build(kind, options, model_shape(encoder)), seed) for seed in (1, 2)
+        )
         first = name == "lora"
         torch.manual_seed(0)
         head = Head("tagging", ["O", "B-name", "I-name"], encoder.width) if first else None

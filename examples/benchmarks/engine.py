@@ -27,7 +27,7 @@ from torch.profiler import ProfilerActivity, profile
 from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import TrainSpec
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build
 from xadapt.objectives.translation_ranking import Part as TranslationRanking
 from xadapt.training.loop import Trainer
@@ -75,7 +75,7 @@ def run(
 ) -> dict:
     """One pass; seconds, accuracy, and the share of the machine's rate."""
     encoder = Encoder.from_pretrained(MINILM)
-    module = build("lora", {"layers": layers}, geometry(encoder))
+    module = build("lora", {"layers": layers}, model_shape(encoder))
     keep = LOOP.keep_prefix
     if not cached:
         LOOP.keep_prefix = lambda *_: None

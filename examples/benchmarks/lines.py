@@ -21,14 +21,14 @@ from bench import MINILM, parser, save, tagged_pairs
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.distributed import DistributedContext
 from xadapt.data.records import ParallelPair
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build
 from xadapt.objectives.contract import EncodeView
-from xadapt.training.acting import Acting
+from xadapt.training.active_module import ActiveModule
 from xadapt.training.batches import epoch_batches
 from xadapt.training.forward import Forward, Request
-from xadapt.training.processes import Processes
 
 OFF, ON = "a line for each row", "shared lines"
 BATCH, HELD = 16, 4
@@ -70,10 +70,10 @@ class Step:
     """A training step, with and without lines that are shared."""
 
     def __init__(self, encoder: Encoder) -> None:
-        self.module = build("lora", {}, geometry(encoder))
-        acting = Acting(encoder, self.module)
+        self.module = build("lora", {}, model_shape(encoder))
+        acting = ActiveModule(encoder, self.module)
         self.forward = Forward(
-            encoder, acting, FrozenVectors(encoder, None), Processes(cpu=True), 4096
+            encoder, acting, FrozenVectors(encoder, None), DistributedContext(cpu=True), 4096
         )
         self.ways: dict[str, Callable] = {OFF: lambda rows: None, ON: self.forward._packs}
 

@@ -26,13 +26,13 @@ from transformers import XLMRobertaConfig, XLMRobertaModel
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.distributed import DistributedContext
 from xadapt.functional.losses import info_nce
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build
 from xadapt.objectives.contract import EncodeView
-from xadapt.training.acting import Acting
+from xadapt.training.active_module import ActiveModule
 from xadapt.training.forward import Forward, Request
-from xadapt.training.processes import Processes
 
 SITES = ["q", "k", "v", "ffn_in", "ffn_out"]
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
@@ -82,11 +82,16 @@ def measure(plan: str, layers: int) -> dict:
     batch, negatives, both, cached = PLANS[plan]
     torch.manual_seed(0)
     encoder = large(layers)
-    module = build("lora", {"sites": SITES, "rank": 16}, geometry(encoder))
+    module = build("lora", {"sites": SITES, "rank": 16}, model_shape(encoder))
     with tempfile.TemporaryDirectory() as folder:
         frozen = FrozenVectors(encoder, Path(folder))
         run = Forward(
-            encoder, Acting(encoder, module), frozen, Processes(cpu=True), 1024, grad_cache=cached
+            encoder,
+            ActiveModule(encoder, module),
+            frozen,
+            DistributedContext(cpu=True),
+            1024,
+            grad_cache=cached,
         )
         bank = torch.randn(negatives, encoder.width, dtype=torch.bfloat16)
         weights = sum(p.numel() * p.element_size() for p in encoder.model.parameters())

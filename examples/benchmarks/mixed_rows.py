@@ -27,8 +27,8 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.composition.text import parse
 from xadapt.hub.folder import write_folder
 from xadapt.hub.manifest import Manifest, build_manifest
-from xadapt.inference.adapted_encoder import Adapted
-from xadapt.injection.attachment import geometry
+from xadapt.inference.adapted_encoder import AdaptedEncoder
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build, options_of
 
 TEXTS = ["Habari za asubuhi, dunia.", "Guten Morgen.", "Das ist ein Haus am See.", "Ndiyo."]
@@ -86,7 +86,7 @@ def publish(folder: Path, encoder: Encoder, kind: str, options: dict) -> dict[st
     plans = {"a": (kind, options, 1), "b": (kind, options, 2), "new": (kind, options, None),
              "t": ("bottleneck", {"width": 8, "after": "ffn"}, 3)}  # fmt: skip
     for name, (own, chosen, seed) in plans.items():
-        module = build(own, chosen, geometry(encoder))
+        module = build(own, chosen, model_shape(encoder))
         if seed is not None:
             generator = torch.Generator().manual_seed(seed)
             with torch.no_grad():
@@ -108,7 +108,9 @@ def said(encoder: Encoder, module: torch.nn.Module, name: str) -> Manifest:
 
 def ours(encoder: Encoder, places: dict[str, Path]) -> dict[str, Run]:
     folders = {**places, "copy": places["a"]}
-    adapted = Adapted.open("mini", "a", {n: str(p) for n, p in folders.items()}, dtype="float32")
+    adapted = AdaptedEncoder.open(
+        "mini", "a", {n: str(p) for n, p in folders.items()}, dtype="float32"
+    )
     ids = encoder.tokenize(TEXTS)
 
     def states(*texts: str) -> torch.Tensor:

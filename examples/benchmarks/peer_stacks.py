@@ -15,7 +15,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import TrainSpec
 from xadapt.data.records import ParallelPair
 from xadapt.functional.losses import info_nce
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build
 from xadapt.objectives.translation_ranking import Part as TranslationRanking
 from xadapt.training.batches import epoch_batches
@@ -52,7 +52,7 @@ def lora():
 def ours(train: Pairs, clock_of: Callable, batch: int, work: Path) -> Clock:
     """xadapt, its bank computed first (the clock runs)."""
     encoder = Encoder.from_pretrained(MINILM)
-    module = build("lora", {}, geometry(encoder))
+    module = build("lora", {}, model_shape(encoder))
     work.mkdir(parents=True, exist_ok=True)
     clock = clock_of()
     spec = TrainSpec(batch_size=batch, evaluations=POINTS, checkpoint_seconds=1e9)

@@ -31,8 +31,8 @@ from transformers import XLMRobertaConfig, XLMRobertaModel
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.hub.folder import write_folder
 from xadapt.hub.manifest import build_manifest
-from xadapt.inference.adapted_encoder import Adapted
-from xadapt.injection.attachment import geometry
+from xadapt.inference.adapted_encoder import AdaptedEncoder
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.lora import LoRA, LoRAOptions
 
 ROWS, TOKENS, LORAS, LOADED, VOCABULARY = 32, 64, 16, 500, 2000
@@ -94,16 +94,16 @@ def base(layers: int, dtype: torch.dtype) -> XLMRobertaModel:
 
 def module(encoder: Encoder, seed: int) -> LoRA:
     """A LoRA with an effect."""
-    made = LoRA(LoRAOptions(sites=("q", "v"), rank=8, alpha=16.0), geometry(encoder), seed)
+    made = LoRA(LoRAOptions(sites=("q", "v"), rank=8, alpha=16.0), model_shape(encoder), seed)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for effect in made.effects():
-            effect.fn.B.copy_(0.01 * torch.randn(effect.fn.B.shape, generator=generator))
+        for hook in made.hooks():
+            hook.fn.B.copy_(0.01 * torch.randn(hook.fn.B.shape, generator=generator))
     return made
 
 
 def ours(model, encoder, loras, owners, tokens):
-    adapted = Adapted(encoder, loras)
+    adapted = AdaptedEncoder(encoder, loras)
     mask = torch.ones_like(tokens)
     everything = list(range(ROWS))
 
@@ -114,7 +114,7 @@ def ours(model, encoder, loras, owners, tokens):
         return states(acts=adapted.acting(ROWS, None, chosen)(everything))
 
     held = Encoder.wrap(copy.deepcopy(model), Words())
-    block = Adapted(held, {NAMES[0]: loras[NAMES[0]]}).merged(NAMES[0])
+    block = AdaptedEncoder(held, {NAMES[0]: loras[NAMES[0]]}).merged(NAMES[0])
     one = block.__enter__()  # a server merges once
 
     def merged(_=block) -> torch.Tensor:  # the block lasts as long as this function
@@ -176,9 +176,9 @@ def in_adapters(model, encoder, loras, owners, tokens):
 def fill(model, lora: LoRA, down: str, up: str) -> None:
     """Give a library's LoRA our values."""
     found = dict(model.named_parameters())
-    for effect in lora.effects():
-        part = f"layer.{effect.layer}.attention.self.{ {'q': 'query', 'v': 'value'}[effect.site] }."
-        for ending, value in ((down, effect.fn.A), (up, effect.fn.B)):
+    for hook in lora.hooks():
+        part = f"layer.{hook.layer}.attention.self.{ {'q': 'query', 'v': 'value'}[hook.site] }."
+        for ending, value in ((down, hook.fn.A), (up, hook.fn.B)):
             (name,) = [n for n in found if part in n and n.endswith(ending)]
             with torch.no_grad():
                 found[name].copy_(value)
@@ -223,7 +223,7 @@ def timed(ways: dict[str, Way], repeats: int) -> list[dict]:
 
 def switching(encoder: Encoder) -> dict[str, float]:
     """Milliseconds, medians of 20, on an object with 500 LoRAs."""
-    loaded = Adapted(encoder, {f"m{n}": module(encoder, n) for n in range(LOADED)}, "m0")
+    loaded = AdaptedEncoder(encoder, {f"m{n}": module(encoder, n) for n in range(LOADED)}, "m0")
     new = [module(encoder, number) for number in range(20)]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "new"

@@ -27,7 +27,7 @@ from transformers import XLMRobertaConfig, XLMRobertaModel
 from xadapt.backbones.compiled import compiled
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build
 
 ROWS, TOKENS = 64, 64
@@ -106,7 +106,7 @@ def ours(layers: int, tokens: torch.Tensor, dtype: torch.dtype, compile: bool = 
     """As xadapt trains: bf16 on a CPU without the fused attention, whose backward is slow there."""
     model = base(layers, dtype, "eager" if dtype == torch.bfloat16 else "sdpa")
     encoder = Encoder.wrap(model, Encoder.from_pretrained(MINILM).tokenizer)
-    module = build("lora", {}, geometry(encoder))
+    module = build("lora", {}, model_shape(encoder))
     acts, rows = Activation.of(ActiveAdapter(encoder, module)), tokens.tolist()
     STAY.enter_context(compiled(encoder, compile))
 

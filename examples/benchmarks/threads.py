@@ -26,8 +26,8 @@ from torch import nn
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.composition.text import parse
-from xadapt.inference.adapted_encoder import Adapted
-from xadapt.injection.attachment import geometry
+from xadapt.inference.adapted_encoder import AdaptedEncoder
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build
 
 KINDS = {
@@ -57,7 +57,7 @@ def main() -> None:
     torch.set_num_threads(1)
     encoder = Encoder.from_pretrained(given.base, dtype="float32", device="cpu")
     modules = {name: module(encoder, *own, seed) for seed, (name, own) in enumerate(KINDS.items())}
-    adapted = Adapted(encoder, modules, parse(COMPOSED))
+    adapted = AdaptedEncoder(encoder, modules, parse(COMPOSED))
     asked = requests(given.requests)
 
     def one(asked: list[Request] = asked) -> list[np.ndarray]:
@@ -97,7 +97,7 @@ def main() -> None:
 
 def module(encoder: Encoder, kind: str, options: dict, seed: int) -> nn.Module:
     """A module with an effect."""
-    made = build(kind, options, geometry(encoder), seed=seed)
+    made = build(kind, options, model_shape(encoder), seed=seed)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in made.parameters():

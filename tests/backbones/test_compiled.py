@@ -14,7 +14,7 @@ from tiny_training import forward, shaken
 from xadapt.backbones.compiled import compiled
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build
 
 ROWS = [[2, 5, 6, 7, 3], [2, 8, 3]]
@@ -31,7 +31,7 @@ def step(encoder: Encoder, adapter: ActiveAdapter) -> list[torch.Tensor]:
 @needs_compiler
 def test_values_and_gradients_are_those_of_the_plain_layers() -> None:
     encoder = tiny_encoder("bert", num_hidden_layers=1)
-    module = build("lora", {"sites": ["q", "ffn_in"]}, geometry(encoder))
+    module = build("lora", {"sites": ["q", "ffn_in"]}, model_shape(encoder))
     torch.manual_seed(0)
     with torch.no_grad():
         for value in module.parameters():
@@ -51,7 +51,7 @@ def test_compiled_layers_go_by_the_activation_of_each_forward_also_in_threads() 
     encoder = tiny_encoder("bert", num_hidden_layers=1)
     tokens, mask = encoder.batch(ROWS)
     one, other = (
-        ActiveAdapter(encoder, shaken(build("lora", {"sites": ["q"]}, geometry(encoder)), seed))
+        ActiveAdapter(encoder, shaken(build("lora", {"sites": ["q"]}, model_shape(encoder)), seed))
         for seed in (1, 2)
     )
     turns = [None, Activation.of(one), Activation.of(other), Activation.by_row([None, one])] * 2

@@ -15,7 +15,7 @@ from xadapt.backbones.finite import (
 )
 from xadapt.composition.values import Mix, Stack
 from xadapt.core.errors import UserError
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 
 BAD = (float("nan"), float("inf"), -float("inf"))
 
@@ -48,17 +48,19 @@ def test_the_innermost_name_stays_and_windows_become_their_owners() -> None:
 
 
 @pytest.fixture(scope="module")
-def adapted() -> Adapted:
+def adapted() -> AdaptedEncoder:
     encoder = tiny_encoder()
     huge = random_module(encoder, "lora", rank=2)
     with torch.no_grad():
         for value in huge.parameters():
             value.mul_(1e30)
     plain = random_module(encoder, "lora", rank=2, seed=3)
-    return Adapted(encoder, {"de": huge, "sw": plain})
+    return AdaptedEncoder(encoder, {"de": huge, "sw": plain})
 
 
-def test_vectors_that_are_not_finite_are_an_error_that_names_the_module(adapted: Adapted) -> None:
+def test_vectors_that_are_not_finite_are_an_error_that_names_the_module(
+    adapted: AdaptedEncoder,
+) -> None:
     texts = MANY[:4]
     adapted.encode(texts, ["sw", None, "sw", None])
     with pytest.raises(UserError, match=r"^de: the vectors of row 2 and 1 more are not finite"):
@@ -68,7 +70,7 @@ def test_vectors_that_are_not_finite_are_an_error_that_names_the_module(adapted:
 
 
 @pytest.mark.parametrize("weight", [1e38, 1e308, -1e308])
-def test_weights_that_are_too_large_are_named(adapted: Adapted, weight: float) -> None:
+def test_weights_that_are_too_large_are_named(adapted: AdaptedEncoder, weight: float) -> None:
     heavy = adapted.with_(Mix({"sw": weight}))
     with pytest.raises(UserError, match=r"^mix\(sw:-?1e\+3.*\): the vectors of row "):
         heavy.encode(MANY)
@@ -76,15 +78,15 @@ def test_weights_that_are_too_large_are_named(adapted: Adapted, weight: float) -
         merged.encode(MANY)
 
 
-def test_states_given_to_heads_are_checked(adapted: Adapted) -> None:
+def test_states_given_to_heads_are_checked(adapted: AdaptedEncoder) -> None:
     encoder = adapted.encoder
     ids = encoder.tokenize(MANY)
     assert sum(len(chunk) for chunk, _ in token_states(encoder, ids)) == len(MANY)
     acting = adapted.acting(len(ids), ["de"] * len(ids))
-    with pytest.raises(UserError, match=r"^de: the states"), acting as rows, torch.no_grad():
-        list(token_states(encoder, ids, rows=rows))
+    with pytest.raises(UserError, match=r"^de: the states"), acting.named(), torch.no_grad():
+        list(token_states(encoder, ids, rows=acting))
 
 
-def test_the_bare_base_is_bitwise_what_it_was(adapted: Adapted) -> None:
+def test_the_bare_base_is_bitwise_what_it_was(adapted: AdaptedEncoder) -> None:
     bare = encode(adapted.encoder, MANY)
     assert bare.isfinite().all() and torch.equal(bare, encode(adapted.encoder, MANY))

@@ -7,7 +7,7 @@ from tiny_models import FAMILIES, tiny_encoder
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.protocol import Backbone
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 
 METHODS = [name for name, own in vars(Backbone).items() if inspect.isfunction(own)]
 
@@ -18,7 +18,7 @@ def test_an_encoder_is_a_backbone(family: str) -> None:
     for name in [*Backbone.__annotations__, "dtype", "device", "fingerprint"]:
         assert getattr(encoder, name) is not None
     backbone: Backbone = encoder
-    assert geometry(backbone).depth == backbone.depth and backbone.sites(0, "q")
+    assert model_shape(backbone).depth == backbone.depth and backbone.sites(0, "q")
 
 
 def test_an_encoder_takes_what_the_protocol_says() -> None:

@@ -20,7 +20,7 @@ from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.hub.folder import write_folder
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.injection.activation import Activation, ActiveAdapter
 
 bitsandbytes = pytest.importorskip("bitsandbytes")
@@ -170,7 +170,7 @@ def test_a_module_goes_from_one_precision_to_another(folder, name, tmp_path):
     assert f"the base in {name}." in (tmp_path / "sw" / "README.md").read_text()
     vectors = {}
     for dtype in ("float32", *quantized.NAMES):
-        adapted = Adapted.load(folder, f"m={tmp_path / 'sw'}", compose="m", dtype=dtype)
+        adapted = AdaptedEncoder.load(folder, f"m={tmp_path / 'sw'}", compose="m", dtype=dtype)
         assert digest(adapted.modules["m"]) == digest(module)
         vectors[dtype] = torch.from_numpy(adapted.encode(TEXTS))
     for dtype in quantized.NAMES:
@@ -182,7 +182,7 @@ def test_merging_is_refused_and_leaves_the_base(folder):
     encoder = opened(folder, "int8")
     tokens, mask = padded(encoder)
     plain, before = forward(encoder, tokens, mask), digest(encoder.model)
-    adapted = Adapted(encoder, {"a": shaken(module_for(encoder, "lora", rank=2))}, "a")
+    adapted = AdaptedEncoder(encoder, {"a": shaken(module_for(encoder, "lora", rank=2))}, "a")
     said = pytest.raises(UserError, match=r"quantised weights.*float32 or bfloat16")
     with said as caught, adapted.merged():
         pass

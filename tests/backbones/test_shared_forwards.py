@@ -19,8 +19,8 @@ from tiny_training import labelled, pairs, questions, scored, tagged
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.shared_forwards import by_first, forwards, is_first, sharing
+from xadapt.core.distributed import DistributedContext
 from xadapt.core.files import read_json
-from xadapt.training.processes import Processes
 
 TESTS = Path(two_evaluators.__file__).parent
 LAUNCH = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
@@ -127,7 +127,7 @@ def test_other_texts_in_another_process_are_refused_by_all(folder: Path) -> None
 
 
 def test_alone_nothing_is_shared() -> None:
-    processes = Processes(cpu=True)
+    processes = DistributedContext(cpu=True)
     with sharing(processes):
         assert is_first() and by_first(lambda: "x") == "x"
         made = forwards([[1], [2]], [[1], [0]], lambda chunk: torch.ones(1), torch.device("cpu"))

@@ -14,7 +14,7 @@ import pytest
 from tiny_commands import Place, command, everything, good, xadapt
 
 from xadapt import open_vectors
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 
 TEXTS = ["the cat sat", "die katze sitzt", "", "ein hund\u2028im park"]
 FLOAT = ("--dtype", "float32")
@@ -39,7 +39,7 @@ def test_vectors_are_those_of_the_python_face(place: Place, module: Path, tmp_pa
     given = ("--base", place.base, "--module", module, "--text", text)
     done = good("encode", *given, "--languages", tags, "--out", out, *FLOAT)
     assert "no module is for en" in done.err
-    expected = Adapted.load(str(place.base), str(module), dtype="float32").encode(
+    expected = AdaptedEncoder.load(str(place.base), str(module), dtype="float32").encode(
         TEXTS, [None, "de", None, "de"]
     )
     found = np.load(out)
@@ -56,7 +56,7 @@ def test_modules_are_composed(place: Place, module: Path, tmp_path: Path) -> Non
     by_path = np.load(out)
     good("encode", *given, "--module", f"m={module}", "--compose", "mix(m:.5)", "--force")
     np.testing.assert_array_equal(np.load(out), by_path)
-    loaded = Adapted.load(str(place.base), compose=f"{module}", dtype="float32")
+    loaded = AdaptedEncoder.load(str(place.base), compose=f"{module}", dtype="float32")
     np.testing.assert_array_equal(by_path, loaded.with_(f"mix({module}:.5)").encode(TEXTS))
     assert np.abs(by_path - loaded.encode(TEXTS)).max() > 1e-5
     out.unlink()
@@ -117,7 +117,7 @@ def test_shards_from_the_command_line(place: Place, module: Path, tmp_path: Path
     assert done.out == f"4 vectors of 32 in 2 shards: {out}\n"
     assert "no module is for en" in done.err
     found = open_vectors(out)
-    adapted = Adapted.load(str(place.base), str(module), dtype="float32")
+    adapted = AdaptedEncoder.load(str(place.base), str(module), dtype="float32")
     np.testing.assert_array_equal(found[:3], adapted.encode(TEXTS[:3], [None, "de", None]))
     np.testing.assert_array_equal(found[3:], adapted.encode(TEXTS[3:], ["de"]))
     done = xadapt("encode", *given)
@@ -213,7 +213,7 @@ def test_the_file_chosen_by_and_a_module_are_read_too(
     given = ("--base", place.base, "--text", mine / "t.txt", "--force")
     dev, tensors = mine / "dev.tsv", module / "module.safetensors"
     for more, out in (
-        (("--module", module, "--lang", "sw", "--choose-by", dev), dev),
+        (("--module", module, "--lang", "sw", "--select-on", dev), dev),
         (("--module", f"m={module}"), tensors),
         (("--compose", f"mix({module}:.5)"), tensors),
     ):
@@ -275,8 +275,8 @@ def test_options_that_would_do_nothing(place: Place, module: Path, mine: Path) -
     for arguments, said in (
         ((*out, "--shard-rows", 5), "need --shards"),
         ((*out, "--shard-format", "npy"), "need --shards"),
-        ((*out, "--pivot", "fr"), "--pivot does nothing without --choose-by"),
-        ((*shards, "--pivot", "fr"), "--pivot does nothing without --choose-by"),
+        ((*out, "--pivot", "fr"), "--pivot does nothing without --select-on"),
+        ((*shards, "--pivot", "fr"), "--pivot does nothing without --select-on"),
         ((*shards, "--force"), "--force is for --out"),
         ((*out, "--module", f"a={module}", "--compose", f"{module}"), "no composition names 'a'"),
     ):

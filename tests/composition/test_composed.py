@@ -10,8 +10,8 @@ from xadapt.composition.composed import Composed
 from xadapt.composition.values import ByLanguage, Mix, Route, Stack
 from xadapt.core.errors import UserError
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.injection.attachment import geometry
-from xadapt.modules.effects import BELOW, EMBEDDINGS, Effect
+from xadapt.injection.attachment import model_shape
+from xadapt.modules.hooks import BELOW, EMBEDDINGS, AdapterHook
 from xadapt.modules.router import Router, RouterOptions
 
 SCALE = 0.1  # stronger modules make rounding errors grow over the layers
@@ -93,8 +93,8 @@ def test_a_mixture_of_loras_is_one_lora_of_their_ranks_together(base):
         encoder, "lora", rank=4, alpha=4.0, sites=list(modules["lora"].options.sites)
     )
     weights = {"lora": 0.7, "lora2": -0.4}
-    for places in zip(joined.effects(), *(modules[n].effects() for n in weights), strict=True):
-        own, *parts = (effect.fn for effect in places)
+    for places in zip(joined.hooks(), *(modules[n].hooks() for n in weights), strict=True):
+        own, *parts = (hook.fn for hook in places)
         with torch.no_grad():
             own.A.copy_(torch.cat([part.A for part in parts]))
             scaled = [w * p.scale * p.B for w, p in zip(weights.values(), parts, strict=True)]
@@ -106,9 +106,9 @@ def test_a_mixture_of_loras_is_one_lora_of_their_ranks_together(base):
 def test_mixed_adapters_read_the_same_states(base):
     """What each adds is weighed apart: the hand-made sum at one site of one layer."""
     encoder, modules, tokens, mask = base
-    hand = Hand([modules["sequential"].effects()[0].fn, modules["sequential2"].effects()[0].fn])
+    hand = Hand([modules["sequential"].hooks()[0].fn, modules["sequential2"].hooks()[0].fn])
     first = {n: First(modules[n]) for n in ("sequential", "sequential2")}
-    adapter = ActiveAdapter(encoder, hand.at(modules["sequential"].effects()[0]))
+    adapter = ActiveAdapter(encoder, hand.at(modules["sequential"].hooks()[0]))
     expected = forward(encoder, tokens, mask, Activation.of(adapter))
     mixed = Mix({"sequential": 0.5, "sequential2": -2.0})
     assert close(run((encoder, first, tokens, mask), mixed), expected)
@@ -121,8 +121,8 @@ class First(nn.Module):
         super().__init__()
         self.module = module
 
-    def effects(self):
-        return self.module.effects()[:1]
+    def hooks(self):
+        return self.module.hooks()[:1]
 
 
 class Hand(nn.Module):
@@ -132,12 +132,12 @@ class Hand(nn.Module):
         super().__init__()
         self.fns = nn.ModuleList(fns)
 
-    def at(self, effect):
-        self.effect = Effect(effect.layer, effect.site, effect.point, effect.reads, self)
+    def at(self, hook):
+        self.hook = AdapterHook(hook.layer, hook.site, hook.point, hook.reads, self)
         return self
 
-    def effects(self):
-        return [self.effect]
+    def hooks(self):
+        return [self.hook]
 
     def forward(self, x):
         return 0.5 * self.fns[0](x) - 2.0 * self.fns[1](x)
@@ -180,17 +180,17 @@ class Without(nn.Module):
 
     def __init__(self, sites, module):
         super().__init__()
-        self.inner = nn.ModuleList(e.fn for e in module.effects() if e.site not in sites)
-        self.kept = [e for e in module.effects() if e.site not in sites]
+        self.inner = nn.ModuleList(e.fn for e in module.hooks() if e.site not in sites)
+        self.kept = [e for e in module.hooks() if e.site not in sites]
 
-    def effects(self):
+    def hooks(self):
         return self.kept
 
 
 @pytest.mark.parametrize("base", ["deberta-v3", "deberta-v2-conv"], indirect=True)
 def test_experts_where_positions_pass_are_refused(base):
     encoder, modules, _, _ = base
-    router = Router(RouterOptions(experts=1), geometry(encoder))
+    router = Router(RouterOptions(experts=1), model_shape(encoder))
     for composition in (Route("r", ["lora"]), Mix({Route("r", ["lora"]): 0.5})):
         routed = Composed(composition, {**modules, "r": router})
         with pytest.raises(UserError, match="positions through q and k"):
@@ -212,7 +212,7 @@ def with_router(base, options, **more):
     if projects_positions(encoder):
         modules = {**modules, **{n: Without("qk", modules[n]) for n in ("lora", "lora2")}}
     options = {"experts": 3, "temperature": 0.2, **options, **more}
-    router = shaken(Router(RouterOptions(**options), geometry(encoder)), 9, SCALE)
+    router = shaken(Router(RouterOptions(**options), model_shape(encoder)), 9, SCALE)
     return encoder, {**modules, "router": router}, tokens, mask
 
 
@@ -264,7 +264,7 @@ def test_a_router_learns_from_trained_experts_and_experts_from_it(base):
 def test_experts_without_a_weight_are_not_run(base):
     base = with_router(base, {"scope": "layer", "features": "cls", "top_k": 1})
     modules, rows = base[1], []
-    first = modules["lora2"].effects()[0].fn
+    first = modules["lora2"].hooks()[0].fn
     hook = first.register_forward_hook(lambda module, given, out: rows.append(len(out)))
     choose(modules["router"], 0, base)
     run(base, Route("router", ["lora", "lora2", None]))
@@ -280,7 +280,7 @@ def test_what_cannot_be_composed_is_said(base):
     _, modules, _, _ = base
     with pytest.raises(ValueError, match="no module 'x'"):
         Composed(Stack("lora", "x"), modules)
-    routed = {**modules, "r": Router(RouterOptions(experts=2), geometry(base[0]))}
+    routed = {**modules, "r": Router(RouterOptions(experts=2), model_shape(base[0]))}
     with pytest.raises(ValueError, match="'lora' is no router"):
         Composed(Route("lora", ["lora2"]), modules)
     with pytest.raises(ValueError, match="made for 2 modules, not 3"):
@@ -289,8 +289,8 @@ def test_what_cannot_be_composed_is_said(base):
         Composed(ByLanguage({"de": "lora"}), modules)
 
     class Tokens(nn.Module):
-        def effects(self):
-            return [Effect(BELOW, EMBEDDINGS, 0, "ids", nn.Identity())]
+        def hooks(self):
+            return [AdapterHook(BELOW, EMBEDDINGS, 0, "ids", nn.Identity())]
 
     with pytest.raises(ValueError, match="new tokens"):
         Composed(Mix({"lora": 1.0, "tokens": 1.0}), {**modules, "tokens": Tokens()})

@@ -10,7 +10,7 @@ from xadapt.composition.export import merge_loras
 from xadapt.composition.text import parse
 from xadapt.core.errors import UserError
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 
 EXPRESSIONS = [
     "a",
@@ -43,7 +43,7 @@ def states(encoder, module):
 def test_the_one_lora_does_what_the_composition_does(family, text):
     encoder = tiny_encoder(family)
     modules = loras(encoder)
-    made = merge_loras(parse(text), modules, geometry(encoder))
+    made = merge_loras(parse(text), modules, model_shape(encoder))
     assert made.error == 0 and made.module.kind == "lora"
     assert made.module.options.alpha == made.module.options.rank
     expected = states(encoder, Composed(parse(text), modules))
@@ -54,19 +54,19 @@ def test_the_one_lora_does_what_the_composition_does(family, text):
 def test_a_lower_rank_is_the_best_one_and_its_error_is_told():
     encoder = tiny_encoder()
     modules = loras(encoder)
-    exact = merge_loras(parse("a + b"), modules, geometry(encoder)).module
-    cut = merge_loras(parse("a + b"), modules, geometry(encoder), rank=3)
+    exact = merge_loras(parse("a + b"), modules, model_shape(encoder)).module
+    cut = merge_loras(parse("a + b"), modules, model_shape(encoder), rank=3)
     assert cut.module.options.rank == 3
     worst = 0.0
-    for whole, part in zip(exact.effects(), cut.module.effects(), strict=True):
+    for whole, part in zip(exact.hooks(), cut.module.hooks(), strict=True):
         full, low = whole.fn.B @ whole.fn.A, part.fn.B @ part.fn.A
         sizes = torch.linalg.svdvals(full)
         lost = (full - low).norm()
         assert torch.allclose(lost, sizes[3:].norm(), atol=1e-4)
         worst = max(worst, float(lost / full.norm()))
     assert cut.error == pytest.approx(worst, abs=1e-4) and 0 < cut.error < 1
-    assert merge_loras(parse("a + b"), modules, geometry(encoder), rank=5).error == 0
-    assert merge_loras(parse("mix(a:0)"), modules, geometry(encoder), rank=1).error == 0
+    assert merge_loras(parse("a + b"), modules, model_shape(encoder), rank=5).error == 0
+    assert merge_loras(parse("mix(a:0)"), modules, model_shape(encoder), rank=1).error == 0
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_what_has_no_sum_is_refused(text, said):
     encoder = tiny_encoder()
     modules = {**loras(encoder), "n": module_for(encoder, "bottleneck", width=4)}
     with pytest.raises(UserError, match=said):
-        merge_loras(parse(text), modules, geometry(encoder))
+        merge_loras(parse(text), modules, model_shape(encoder))

@@ -30,7 +30,7 @@ def test_parts_are_found_by_their_files():
     assert {"lora", "bottleneck"} <= set(registry.names("modules"))
     assert {"translation_ranking", "distillation", "mlm"} <= set(registry.names("objectives"))
     assert "contract" not in registry.names("objectives")
-    assert "effects" not in registry.names("modules")
+    assert "hooks" not in registry.names("modules")
     assert registry.load("modules", "lora") is LoRA
 
 

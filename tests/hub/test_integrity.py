@@ -23,8 +23,8 @@ from xadapt.hub.folder import write_folder
 from xadapt.hub.hashes import file_hash
 from xadapt.hub.integrity import IntegrityNotice, allowing_modified, manifest_hash
 from xadapt.hub.opening import open_control, open_folder, open_head, read_manifest
-from xadapt.inference.adapted_encoder import Adapted
-from xadapt.injection.attachment import geometry
+from xadapt.inference.adapted_encoder import AdaptedEncoder
+from xadapt.injection.attachment import model_shape
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def everything(folder: Path, encoder: Encoder) -> None:
     spec = read_manifest(folder).head
     assert spec is not None
     open_head(folder, spec, encoder.width)
-    open_control(folder, "shuffled", geometry(encoder))
+    open_control(folder, "shuffled", model_shape(encoder))
 
 
 def test_every_file_and_tensor_has_its_hash(made: Path, encoder: Encoder) -> None:
@@ -182,7 +182,7 @@ def test_a_dtype_is_no_other_even_where_there_are_no_hashes(copy: Path, encoder:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with pytest.raises(UserError, match=r"'layers\.0\.v\.0\.B' is torch\.int32 in the file"):
-            Adapted(encoder, {}).add("sw", copy)
+            AdaptedEncoder(encoder, {}).add("sw", copy)
 
 
 @pytest.mark.parametrize(
@@ -266,9 +266,9 @@ def test_a_file_that_was_put_in_is_not_read(copy: Path, encoder: Encoder) -> Non
     (copy / "pytorch_model.bin").write_bytes(b"anything")
     everything(copy, encoder)
     shutil.copyfile(copy / "controls/shuffled.safetensors", copy / "controls/other.safetensors")
-    assert open_control(copy, "absent", geometry(encoder)) is None
+    assert open_control(copy, "absent", model_shape(encoder)) is None
     with pytest.raises(UserError, match=r"controls/other\.safetensors \(not among its files\)"):
-        open_control(copy, "other", geometry(encoder))
+        open_control(copy, "other", model_shape(encoder))
 
 
 def test_a_link_of_a_control_or_its_folder_is_not_followed(
@@ -277,16 +277,16 @@ def test_a_link_of_a_control_or_its_folder_is_not_followed(
     (copy / "controls").rename(tmp_path / "elsewhere")
     (copy / "controls").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="link that leaves the folder"):
-        open_control(copy, "shuffled", geometry(encoder))
+        open_control(copy, "shuffled", model_shape(encoder))
     with pytest.raises(UserError, match=r"not what was published .*controls/shuffled"):
         open_folder(copy)
 
 
 def test_a_folder_without_hashes_loads_with_one_notice(copy: Path, encoder: Encoder) -> None:
-    before = Adapted(encoder, {})
+    before = AdaptedEncoder(encoder, {})
     before.add("sw", copy)
     without_hashes(copy)
-    adapted = Adapted(encoder, {})
+    adapted = AdaptedEncoder(encoder, {})
     with pytest.warns(IntegrityNotice, match="before xadapt kept hashes") as caught:
         adapted.add("sw", copy)
     assert len([w for w in caught if w.category is IntegrityNotice]) == 1
@@ -296,16 +296,16 @@ def test_a_folder_without_hashes_loads_with_one_notice(copy: Path, encoder: Enco
 
 def test_a_changed_folder_is_allowed_by_those_who_say_so(copy: Path, encoder: Encoder) -> None:
     change_tensors(copy, negated)
-    adapted = Adapted(encoder, {})
+    adapted = AdaptedEncoder(encoder, {})
     with pytest.raises(UserError, match="allow_modified=True"):
         adapted.add("sw", copy)
     with pytest.warns(IntegrityNotice, match=r"tensor 'layers\.0\.v\.0\.B'"):
         adapted.add("sw", copy, allow_modified=True)
     with pytest.warns(IntegrityNotice):
-        loaded = Adapted.load(encoder, str(copy), allow_modified=True)
+        loaded = AdaptedEncoder.load(encoder, str(copy), allow_modified=True)
     assert (loaded.encode(["a"], ["sw"]) == adapted.encode(["a"], ["sw"])).all()
     with pytest.raises(UserError):
-        Adapted.load(encoder, str(copy))
+        AdaptedEncoder.load(encoder, str(copy))
 
 
 def test_nothing_that_is_not_finite_is_written(encoder: Encoder, tmp_path: Path) -> None:
@@ -353,5 +353,5 @@ def test_a_flipped_byte_is_noticed_or_changes_no_vector(
 
 def vectors(folder: Path, encoder: Encoder) -> torch.Tensor:
     """What a folder makes of two texts, loaded anew."""
-    one = Adapted.load(encoder, str(folder), compose=f'"{folder}"')
+    one = AdaptedEncoder.load(encoder, str(folder), compose=f'"{folder}"')
     return torch.from_numpy(one.encode(MANY[:2]))

@@ -127,7 +127,7 @@ def test_who_can_hold_what(family, options, adapters, peft):
 
 
 def test_an_unknown_kind_is_held_by_nobody():
-    from xadapt.modules.effects import ModuleOptions
+    from xadapt.modules.hooks import ModuleOptions
 
     reasons = layouts.holders("fusion", ModuleOptions(), "bert", [])
     assert all("fusion" in str(reason) for reason in reasons.values())

@@ -14,7 +14,7 @@ from tiny_training import hooks_do_nothing, module_for, pairs, shaken
 from xadapt.backbones.encoder.encode import encode
 from xadapt.composition.values import ByLanguage, Mix, Stack
 from xadapt.core.errors import UserError
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +27,11 @@ def two(place: Place, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, 
     return place, folder / "de", folder / "sw"
 
 
-def adapted(family: str) -> Adapted:
+def adapted(family: str) -> AdaptedEncoder:
     encoder = tiny_encoder(family)
     de = shaken(module_for(encoder), 1)
     sw = shaken(module_for(encoder, "bottleneck", width=4), 2)
-    return Adapted(encoder, {"de": de, "sw": sw})
+    return AdaptedEncoder(encoder, {"de": de, "sw": sw})
 
 
 @pytest.mark.parametrize("family", ["bert", "deberta-v3", "modernbert", "t5", "m2m100"])
@@ -73,7 +73,7 @@ def test_tags_are_brought_to_one_form() -> None:
 def test_without_languages_the_only_module_acts_and_two_are_asked_about() -> None:
     encoder = tiny_encoder("bert")
     one = shaken(module_for(encoder), 1)
-    joint = Adapted(encoder, {"de": one, "nl": one})
+    joint = AdaptedEncoder(encoder, {"de": one, "nl": one})
     np.testing.assert_array_equal(joint.encode(MANY), joint.encode(MANY, ["nl"] * len(MANY)))
     with pytest.raises(UserError, match=r"Give a language for each text \(de, sw\)"):
         adapted("bert").encode(MANY)
@@ -86,7 +86,7 @@ def test_lists_of_different_length_are_refused() -> None:
 
 def test_no_texts_give_no_rows() -> None:
     encoder = tiny_encoder("bert")
-    one = Adapted(encoder, {"de": module_for(encoder)})
+    one = AdaptedEncoder(encoder, {"de": module_for(encoder)})
     assert one.encode([]).shape == one.encode([], []).shape == (0, 32)
 
 
@@ -98,8 +98,8 @@ def test_progress_counts_every_text() -> None:
 
 def test_folders_load_for_the_languages_of_their_manifests(two: tuple[Place, Path, Path]) -> None:
     place, de, sw = two
-    both = Adapted.load(str(place.base), str(de), str(sw), dtype="float32")
-    alone = Adapted.load(str(place.base), str(sw), dtype="float32")
+    both = AdaptedEncoder.load(str(place.base), str(de), str(sw), dtype="float32")
+    alone = AdaptedEncoder.load(str(place.base), str(sw), dtype="float32")
     mixed = both.encode(["cat", "paka", "dog"], ["de", "sw", None])
     np.testing.assert_allclose(mixed[1], alone.encode(["paka"], ["sw"])[0], atol=1e-5)
     assert both.composition == ByLanguage({"de": str(de), "sw": str(sw)})
@@ -114,7 +114,7 @@ def test_another_base_is_refused_and_what_differs_is_named(
     ):
         other = tiny_folder(tmp_path / str(number), **changes)  # type: ignore[arg-type]
         with pytest.raises(UserError, match=f"another base: .*{said}") as error:
-            Adapted.load(str(other), str(de))
+            AdaptedEncoder.load(str(other), str(de))
         assert error.value.where == str(de)
 
 
@@ -124,16 +124,16 @@ def test_two_modules_for_a_language_are_refused_before_the_base_is_loaded(
     _, de, _ = two
     other = shutil.copytree(de, tmp_path / "a=b")
     with pytest.raises(UserError, match="two modules are for language 'de'"):
-        Adapted.load("no/such-base", str(de), str(other))
+        AdaptedEncoder.load("no/such-base", str(de), str(other))
     with pytest.raises(UserError, match="two modules are named"):
-        Adapted.load("no/such-base", str(de), str(de))
+        AdaptedEncoder.load("no/such-base", str(de), str(de))
 
 
 def test_what_is_no_module_is_told_before_the_base_is_loaded(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such module folder"):
-        Adapted.load("no/such-base", str(tmp_path / "none"))
+        AdaptedEncoder.load("no/such-base", str(tmp_path / "none"))
     with pytest.raises(UserError, match=r"has no file xadapt\.json"):
-        Adapted.load("no/such-base", str(tmp_path))
+        AdaptedEncoder.load("no/such-base", str(tmp_path))
 
 
 MIXED = [
@@ -182,7 +182,9 @@ def test_between_calls_the_encoder_is_bare() -> None:
 
 def test_names_of_a_composition_are_folders_or_given(two: tuple[Place, Path, Path]) -> None:
     place, de, sw = two
-    load = lambda *f, compose: Adapted.load(str(place.base), *f, compose=compose, dtype="float32")  # noqa: E731
+    load = lambda *f, compose: AdaptedEncoder.load(  # noqa: E731
+        str(place.base), *f, compose=compose, dtype="float32"
+    )
     by_path = load(compose=f'mix("{de}":.5, "{sw}":.5)')
     by_name = load(f"a={de}", f"b={sw}", compose="mix(a:.5, b:.5)")
     by_tag = load(str(de), str(sw), compose="mix(lang:deu:.5, lang:swh:.5)")
@@ -196,14 +198,14 @@ def test_names_of_a_composition_are_folders_or_given(two: tuple[Place, Path, Pat
         ((), "a +", "name is missing"),
     ):
         with pytest.raises(UserError, match=said):
-            Adapted.load("no/such-base", *folders, compose=compose)
+            AdaptedEncoder.load("no/such-base", *folders, compose=compose)
     with pytest.raises(UserError, match="the composition names 'x'"):
         by_name.with_("a + x")
 
 
 def test_a_module_added_is_one_loaded_at_once(two: tuple[Place, Path, Path]) -> None:
     place, de, sw = two
-    load = lambda *f: Adapted.load(str(place.base), *f, dtype="float32")  # noqa: E731
+    load = lambda *f: AdaptedEncoder.load(str(place.base), *f, dtype="float32")  # noqa: E731
     at_once, grown, empty = load(f"a={de}", f"b={sw}"), load(f"a={de}"), load()
     grown.add("b", sw)
     empty.add("a", str(de))
@@ -245,7 +247,7 @@ def test_names_that_clash_or_are_needed_are_refused(two: tuple[Place, Path, Path
         with pytest.raises(UserError, match=said):
             both.add(name, module_for(both.encoder))
     with pytest.raises(UserError, match="another base"):
-        Adapted(tiny_encoder("bert", seed=1), {}).add("x", two[1])
+        AdaptedEncoder(tiny_encoder("bert", seed=1), {}).add("x", two[1])
     with pytest.raises(UserError, match="no module named 'x'"):
         both.remove("x")
     task = both.with_("by_language(sw = sw) + de")
@@ -283,8 +285,8 @@ def test_merged_is_unmerged_and_runs_alone() -> None:
 
 def test_with_none_is_the_bare_base() -> None:
     encoder = tiny_encoder()
-    adapted = Adapted(encoder, {"de": shaken(module_for(encoder), 1, 0.2)})
-    bare = Adapted(encoder, {}).encode(TEXTS)
+    adapted = AdaptedEncoder(encoder, {"de": shaken(module_for(encoder), 1, 0.2)})
+    bare = AdaptedEncoder(encoder, {}).encode(TEXTS)
     for nothing in ("none", None):
         own = adapted.with_(nothing)
         assert np.array_equal(own.encode(TEXTS), bare)

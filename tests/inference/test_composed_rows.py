@@ -125,11 +125,11 @@ def test_a_module_let_go_while_it_is_made_ready_in_another_thread_is_not_kept(
 def test_a_call_beside_another_changes_neither(encoder) -> None:
     rows, own = ComposedRows(encoder), modules(encoder)
     apart = states(rows, ["n", "a", "n", None], own)
-    with rows.acting(["n", "a", "n", None], own) as outer:
-        assert torch.equal(states(rows, ["n", "a", "n", None], own), apart)
-        tokens, mask = padded(encoder)
-        with torch.no_grad():
-            found = forward(encoder, tokens[2:], mask[2:], outer([2, 3]))
+    outer = rows.acting(["n", "a", "n", None], own)
+    assert torch.equal(states(rows, ["n", "a", "n", None], own), apart)
+    tokens, mask = padded(encoder)
+    with torch.no_grad():
+        found = forward(encoder, tokens[2:], mask[2:], outer([2, 3]))
     assert torch.allclose(found, apart[2:], atol=1e-5) and hooks_do_nothing(encoder)
 
 

@@ -7,11 +7,11 @@ from torch import nn
 
 from xadapt.composition.values import ByLanguage, Stack
 from xadapt.core.errors import UserError
-from xadapt.inference.fallback_language import Relatives, StandsIn
+from xadapt.inference.fallback_language import FallbackLanguages, FallbackLanguageWarning
 from xadapt.inference.row_assignment import bare, by_names, choose, with_one, without
 
 TWO = ByLanguage({"de": "a", "sw": Stack("b", "t")})
-NONE = Relatives()
+NONE = FallbackLanguages()
 
 
 def test_rows_have_what_is_for_their_language() -> None:
@@ -28,8 +28,8 @@ def test_rows_have_what_is_for_their_language() -> None:
 
 
 def test_a_relative_stands_in_with_a_notice() -> None:
-    near = Relatives(("de", "sw"), ("en",))
-    with pytest.warns(StandsIn, match="no module is for nl: that for de"):
+    near = FallbackLanguages(("de", "sw"), ("en",))
+    with pytest.warns(FallbackLanguageWarning, match="no module is for nl: that for de"):
         assert choose(TWO, near, 2, ["nl", "de"], None) == ["a", "a"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -48,8 +48,8 @@ def test_a_choice_grows_and_shrinks() -> None:
     )
     with pytest.raises(UserError, match="two modules are for language 'nl', mine and de"):
         with_one(choice, "mine", ["nl"])
-    left, near = without(more, Relatives(("de", "sw", "ru", "uk"), ("en",)), "slavic")
-    assert left == choice and near == Relatives(("de", "sw"), ("en",))
+    left, near = without(more, FallbackLanguages(("de", "sw", "ru", "uk"), ("en",)), "slavic")
+    assert left == choice and near == FallbackLanguages(("de", "sw"), ("en",))
     assert without(ByLanguage({"de": "a"}), NONE, "a") == (None, NONE)
     with pytest.raises(UserError, match="the composition names 'b'"):
         without(TWO, NONE, "b")

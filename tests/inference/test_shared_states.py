@@ -11,7 +11,7 @@ from tiny_training import module_for, shaken
 
 from xadapt.backbones.cache.frozen_vectors import cache_folder
 from xadapt.composition.text import parse
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.shared_states import cache_within, first_layer, repeated_cache, shared_cache
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -24,13 +24,13 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def adapted(family: str = "bert") -> Adapted:
+def adapted(family: str = "bert") -> AdaptedEncoder:
     encoder = tiny_encoder(family)
     modules = {
         name: shaken(module_for(encoder, **options), seed)
         for seed, (name, options) in enumerate(KINDS.items())
     }
-    return Adapted(encoder, modules, None)
+    return AdaptedEncoder(encoder, modules, None)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +123,7 @@ def test_much_text_goes_to_the_cache_folder(
 ) -> None:
     monkeypatch.setenv("XADAPT_CACHE", str(tmp_path))
     monkeypatch.setattr("xadapt.backbones.cache.prefix_states.MEMORY_BYTES", 0)
+    monkeypatch.setattr("xadapt.backbones.cache.prefix_states.PIECE", 2)
     model = adapted()
     cache = shared_cache(model.with_("top"), model.with_("mid"))
     model.with_("top").encode(MANY, cache=cache)

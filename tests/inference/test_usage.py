@@ -7,12 +7,12 @@ from tiny_models import tiny_encoder
 from tiny_training import hooks_do_nothing, module_for, pairs, shaken
 
 from xadapt.core.errors import UserError
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.usage import measure_usage
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.arrow import Arrow, ArrowOptions
-from xadapt.modules.effects import Here
 from xadapt.modules.fusion import Fusion, FusionOptions
+from xadapt.modules.hooks import SiteInputs
 from xadapt.modules.router import Router, RouterOptions
 
 ENCODER = tiny_encoder()
@@ -20,12 +20,12 @@ TEXTS = [pair.text for pair in pairs(9)]
 TAGS = ["de", "sw", None] * 3
 
 
-def adapted(text: str) -> Adapted:
+def adapted(text: str) -> AdaptedEncoder:
     modules = {n: shaken(module_for(ENCODER), i, 0.2) for i, n in enumerate(("x/de", "sw"))}
     options = {"experts": 3, "top_k": 1, "features": "token", "sites": ["v", "ffn_in"], "rank": 2}
     modules["mol"] = shaken(module_for(ENCODER, "mixture_of_loras", **options), 5, 0.3)
-    fixed = Router(RouterOptions(experts=2, scope="model", temperature=1.0), geometry(ENCODER))
-    return Adapted(ENCODER, {**modules, "r": fixed}, None).with_(text)
+    fixed = Router(RouterOptions(experts=2, scope="model", temperature=1.0), model_shape(ENCODER))
+    return AdaptedEncoder(ENCODER, {**modules, "r": fixed}, None).with_(text)
 
 
 def test_a_router_that_weighs_alike_is_told_so() -> None:
@@ -45,7 +45,7 @@ def test_arrow_by_hand_in_the_first_layer_over_real_tokens_alone() -> None:
     for text in TEXTS:  # one by one: no padding
         ids, mask = ENCODER.batch(ENCODER.tokenize([text]))
         states = ENCODER.embed(ids, mask)
-        gates.append(arrow.gates((0, "v", 0), Here(0, states, states))[0])
+        gates.append(arrow.gates((0, "v", 0), SiteInputs(0, states, states))[0])
     by_hand = torch.cat(gates).mean(0)
     (cell,) = [c for c in found.cells if (c.layer, c.site) == (1, "v")]
     np.testing.assert_allclose(cell.mean, by_hand, atol=1e-6)
@@ -54,10 +54,10 @@ def test_arrow_by_hand_in_the_first_layer_over_real_tokens_alone() -> None:
 
 def test_a_fusion_weighs_alike_at_birth_and_else_as_its_attention_says() -> None:
     model = adapted("route(r; x/de, sw)")
-    fusion = Fusion(FusionOptions(experts=2, sites=("v", "ffn_in")), geometry(ENCODER))
+    fusion = Fusion(FusionOptions(experts=2, sites=("v", "ffn_in")), model_shape(ENCODER))
     loras = {n: shaken(module_for(ENCODER, rank=2, sites=["v", "ffn_in"]), i, 0.2)
              for i, n in enumerate("ab")}  # fmt: skip
-    model = Adapted(ENCODER, {**loras, "f": fusion}, None).with_("mix(fuse(f; a, b):1)")
+    model = AdaptedEncoder(ENCODER, {**loras, "f": fusion}, None).with_("mix(fuse(f; a, b):1)")
     (found,) = measure_usage(model, TEXTS)
     assert (found.router, found.experts) == ("f", ("a", "b"))
     for cell in found.cells:

@@ -21,9 +21,9 @@ from xadapt.backbones.encoder.encode import encode, pooled
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.composition.text import parse
 from xadapt.inference import composed_rows
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.modules.effects import Effect
+from xadapt.modules.hooks import AdapterHook
 
 THREADS, REQUESTS = 32, 160
 KINDS: dict[str, dict[str, Any]] = {
@@ -49,13 +49,13 @@ def often() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
-def adapted(family: str = "bert") -> Adapted:
+def adapted(family: str = "bert") -> AdaptedEncoder:
     encoder = tiny_encoder(family)
     modules = {
         name: shaken(module_for(encoder, **options), seed, 0.2)
         for seed, (name, options) in enumerate(KINDS.items())
     }
-    return Adapted(encoder, modules, parse(COMPOSED))
+    return AdaptedEncoder(encoder, modules, parse(COMPOSED))
 
 
 def requests(count: int) -> list[tuple[list[str], list[str | None]]]:
@@ -91,7 +91,7 @@ def test_threads_with_objects_of_their_own_around_one_model() -> None:
 
     def alone(request: tuple) -> np.ndarray:
         encoder = Encoder.wrap(one.encoder.model, one.encoder.tokenizer)
-        return Adapted(encoder, one.modules, parse(COMPOSED)).encode(*request)
+        return AdaptedEncoder(encoder, one.modules, parse(COMPOSED)).encode(*request)
 
     with ThreadPoolExecutor(8) as pool:
         for got, whole in zip(pool.map(alone, asked), wanted, strict=True):
@@ -105,8 +105,8 @@ class Meeting(nn.Module):
         super().__init__()
         self.act, self.size = act, size
 
-    def effects(self) -> list[Effect]:
-        return [Effect(1, "v", 0, "input", self)]
+    def hooks(self) -> list[AdapterHook]:
+        return [AdapterHook(1, "v", 0, "input", self)]
 
     def forward(self, x: Tensor) -> Tensor:
         self.act()

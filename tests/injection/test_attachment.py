@@ -12,7 +12,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.injection.attachment import embedding_table
-from xadapt.modules.effects import BELOW, EMBEDDINGS, Effect
+from xadapt.modules.hooks import BELOW, EMBEDDINGS, AdapterHook
 
 KINDS = {
     "lora": {"rank": 2, "sites": ["q", "k", "v", "attn_out", "ffn_in", "ffn_out"]},
@@ -113,7 +113,7 @@ def test_a_later_bottleneck_reads_what_the_earlier_one_wrote():
     site.register_forward_hook(lambda m, i, o: seen.append((m.forward(i[0]), o)))
     forward(encoder, tokens, mask, Activation.several([(first, None), (second, None)]))
     y, out = seen[0]
-    f, g = (m.effects()[0].fn for m in (one, two))
+    f, g = (m.hooks()[0].fn for m in (one, two))
     assert torch.allclose(out, y + f(y) + g(y + f(y)), atol=1e-5)
     assert not torch.allclose(out, y + f(y) + g(y), atol=1e-3)
 
@@ -194,8 +194,8 @@ class Embedded(nn.Module):
         super().__init__()
         self.fn, self.reads = fn, reads
 
-    def effects(self):
-        return [Effect(BELOW, EMBEDDINGS, 0, self.reads, self.fn)]
+    def hooks(self):
+        return [AdapterHook(BELOW, EMBEDDINGS, 0, self.reads, self.fn)]
 
 
 class Extra(nn.Module):

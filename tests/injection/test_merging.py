@@ -21,7 +21,7 @@ from xadapt.injection.merging import merged, merged_in
 
 
 def updates(encoder, whole):
-    return updates_of([(effect, place(encoder, effect)) for effect in whole.effects()])
+    return updates_of([(hook, place(encoder, hook)) for hook in whole.hooks()])
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -16,9 +16,9 @@ from xadapt.composition.text import parse, show
 from xadapt.composition.values import names, replaced
 from xadapt.core.errors import UserError
 from xadapt.hub.folder import write_folder
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.modules.arrow import Arrow, ArrowOptions, options_in
-from xadapt.modules.effects import Here
+from xadapt.modules.hooks import SiteInputs
 from xadapt.modules.lora import LowRank
 
 ENCODER = tiny_encoder()
@@ -31,13 +31,13 @@ def loras(*ranks: int, scale: float = 0.4, **options: object) -> list[torch.nn.M
 
 
 def low(module: torch.nn.Module, place: tuple[int, str, int] = PLACE) -> LowRank:
-    (found,) = [e.fn for e in module.effects() if e.place == place]
+    (found,) = [e.fn for e in module.hooks() if e.place == place]
     return found
 
 
-def adapted(count: int = 3) -> Adapted:
+def adapted(count: int = 3) -> AdaptedEncoder:
     modules = dict(zip("abc", loras(2, 3, 2, scale=0.1), strict=True))
-    return Adapted(ENCODER, {n: modules[n] for n in "abc"[:count]}, "a")
+    return AdaptedEncoder(ENCODER, {n: modules[n] for n in "abc"[:count]}, "a")
 
 
 def states(seed: int = 0) -> torch.Tensor:
@@ -49,7 +49,7 @@ def test_prototypes_are_the_first_right_vectors_of_the_update(rank: int) -> None
     """Also where the rank is more than the update can have."""
     parts = loras(rank, 2)
     arrow = Arrow(parts)
-    for place in {e.place for e in parts[0].effects()}:
+    for place in {e.place for e in parts[0].hooks()}:
         for part, vector in zip(parts, arrow.prototypes(place), strict=True):
             update = (low(part, place).B @ low(part, place).A).detach().double().numpy()
             right = np.linalg.svd(update)[2][0]
@@ -64,25 +64,25 @@ def test_gates_by_hand() -> None:
             low(part).A[0, axis] = 5.0
     x = torch.zeros(1, 2, ENCODER.width)
     x[0, 0, 3], x[0, 0, 7] = -2.0, 1.0  # |x v| = 2 and 1; the second token 0 and 0
-    gates = Arrow(parts, ArrowOptions(temperature=0.5)).gates(PLACE, Here(1, x, x))
+    gates = Arrow(parts, ArrowOptions(temperature=0.5)).gates(PLACE, SiteInputs(1, x, x))
     first = 1 / (1 + np.exp(-(2 - 1) / 0.5))
     np.testing.assert_allclose(gates[0], [[first, 1 - first], [0.5, 0.5]], atol=1e-6)
 
 
 def test_top_k_gives_exact_zeros_and_the_rest_sums_to_one() -> None:
     x = states()
-    gates = Arrow(loras(2, 2, 2, 2, 2), ArrowOptions(2)).gates(PLACE, Here(1, x, x))
+    gates = Arrow(loras(2, 2, 2, 2, 2), ArrowOptions(2)).gates(PLACE, SiteInputs(1, x, x))
     assert (gates == 0).sum(-1).eq(3).all()
     torch.testing.assert_close(gates.sum(-1), torch.ones(2, 5))
     assert Arrow(loras(2, 2, 2, 2, 2)).top_k == 4 and Arrow(loras(2, 2)).top_k == 2
-    one = Arrow(loras(2, 2), ArrowOptions(1)).gates(PLACE, Here(1, x, x))
+    one = Arrow(loras(2, 2), ArrowOptions(1)).gates(PLACE, SiteInputs(1, x, x))
     assert set(one.unique().tolist()) == {0.0, 1.0}
 
 
 def test_only_those_that_act_at_a_site_are_weighed_there() -> None:
     (everywhere,), (elsewhere,) = loras(2), loras(2, sites=["v"])
     x = states()
-    gates = Arrow([elsewhere, everywhere]).gates(PLACE, Here(1, x, x))
+    gates = Arrow([elsewhere, everywhere]).gates(PLACE, SiteInputs(1, x, x))
     assert torch.equal(gates[..., 0], torch.zeros(2, 5)) and gates[..., 1].eq(1).all()
     with torch.no_grad():
         low(everywhere).B.zero_()
@@ -136,7 +136,7 @@ def test_what_is_no_single_lora_is_refused(text: str, said: str) -> None:
     modules = {**adapted().modules, "new": module_for(ENCODER)}
     modules["bn"] = shaken(module_for(ENCODER, "bottleneck", width=4))
     with pytest.raises(UserError, match=said):
-        Adapted(ENCODER, modules, "a").with_(text).encode(TEXTS)
+        AdaptedEncoder(ENCODER, modules, "a").with_(text).encode(TEXTS)
 
 
 def test_peft_computes_the_same(tmp_path: Path) -> None:
@@ -152,9 +152,9 @@ def test_peft_computes_the_same(tmp_path: Path) -> None:
     modules = {name: shaken(module_for(encoder, "lora", **options), n, 0.1)
                for n, name in enumerate("abc")}  # fmt: skip
     for module in modules.values():
-        for effect in module.effects():
+        for hook in module.hooks():
             with torch.no_grad():
-                effect.fn.A[0] *= 6
+                hook.fn.A[0] *= 6
     for name, module in modules.items():
         write_folder(tmp_path / name, module, encoder, manifest_of(encoder, module), verify={})
     plain = AutoModel.from_pretrained(base, dtype=torch.float32, add_pooling_layer=False)
@@ -187,7 +187,7 @@ def test_it_works_wherever_a_composition_does(
     done = good("compose", route, "--base", place.base, "--out", tmp_path / "c")
     assert "route(arrow; de, sw)" in done.out
     np.testing.assert_array_equal(
-        *(Adapted.load(str(place.base), *given, compose=text, dtype="float32").encode(TEXTS)
+        *(AdaptedEncoder.load(str(place.base), *given, compose=text, dtype="float32").encode(TEXTS)
           for given, text in (((), route), ((str(tmp_path / "c"),), None)))
     )  # fmt: skip
     for text in (f"route(arrow; {folder}/de, self)", f"route(arrow@9; {folder}/de) + self"):
@@ -206,6 +206,6 @@ def test_a_module_of_that_name_is_refused_and_a_folder_of_it_renamed(
     assert done.code == 2 and "another name" in done.err
     (folder / "arrow").symlink_to(folder / "de")
     good("compose", f"route(arrow; {folder}/arrow)", *given)
-    assert Adapted.load(str(place.base), str(tmp_path / "c")).modules.keys() <= {
+    assert AdaptedEncoder.load(str(place.base), str(tmp_path / "c")).modules.keys() <= {
         f"{tmp_path}/c/modules/de"
     }

@@ -51,7 +51,7 @@ def test_the_formula_by_hand(activation, value):
         scaling=2,
         layers=[0, 1],
     )
-    fn = module.effects()[0].fn
+    fn = module.hooks()[0].fn
     fn.down.weight.data.fill_(0.0625)  # 32 ones give 2
     fn.down.bias.data.fill_(1.0)
     fn.up.weight.data.fill_(5.0)
@@ -62,18 +62,18 @@ def test_the_formula_by_hand(activation, value):
 
 @pytest.mark.parametrize("options", FORMS)
 def test_what_each_form_reads(options):
-    effects = module_for(tiny_encoder("mt5"), "bottleneck", width=4, **options).effects()
+    hooks = module_for(tiny_encoder("mt5"), "bottleneck", width=4, **options).hooks()
     beside = {"ffn": {"ffn_in"}, "attention": {"attn_in"}, "both": {"attn_in", "ffn_in"}}
     expected = beside[options["after"]] if options.get("form") == "parallel" else {"output"}
     sites = {"ffn": {"ffn_out"}, "attention": {"attn_out"}, "both": {"attn_out", "ffn_out"}}
-    assert {e.reads for e in effects} == expected
-    assert {e.site for e in effects} == sites[options["after"]]
+    assert {e.reads for e in hooks} == expected
+    assert {e.site for e in hooks} == sites[options["after"]]
 
 
 def test_sequential_stands_before_residual_and_norm():
     encoder = tiny_encoder("bert")
     module = shaken(module_for(encoder, "bottleneck", width=4, after="ffn", layers=[3, 4]))
-    fn, layer = module.effects()[0].fn, encoder.model.encoder.layer[3]
+    fn, layer = module.hooks()[0].fn, encoder.model.encoder.layer[3]
     tokens, mask = padded(encoder)
     before = encoder.run(encoder.embed(tokens, mask), mask, 0, 3)
     seen = {}
@@ -89,7 +89,7 @@ def test_sequential_stands_before_residual_and_norm():
 def test_parallel_reads_the_input_of_the_ffn():
     encoder = tiny_encoder("bert")
     module = module_for(encoder, "bottleneck", width=4, after="ffn", form="parallel", layers=[3, 4])
-    fn, layer = shaken(module).effects()[0].fn, encoder.model.encoder.layer[3]
+    fn, layer = shaken(module).hooks()[0].fn, encoder.model.encoder.layer[3]
     tokens, mask = padded(encoder)
     before = encoder.run(encoder.embed(tokens, mask), mask, 0, 3)
     seen = {}
@@ -113,7 +113,7 @@ def test_parallel_reads_the_input_of_the_attention(family):
     seen, [value], [out] = {}, encoder.sites(1, "v"), encoder.sites(1, "attn_out")
     hooks = [value.module.register_forward_pre_hook(lambda _, i: seen.update(x=i[0]))]
     encoder.run(before, mask, 1, 2)
-    extra = module.effects()[0].fn(seen["x"])
+    extra = module.hooks()[0].fn(seen["x"])
     hooks.append(out.module.register_forward_hook(lambda _, i, y: y + extra))
     expected = encoder.run(before, mask, 1, 2)
     for hook in hooks:

@@ -42,5 +42,5 @@ def test_each_row_and_layer_has_weights_of_its_own():
     assert torch.allclose(routed[1], states("b", MODULES)[1], atol=1e-5)
     assert (routed[2] - states("a", MODULES)[2]).abs().max() > 1e-3
     assert (routed[2] - states("b", MODULES)[2]).abs().max() > 1e-3
-    assert ensemble.scores.requires_grad and ensemble.effects() == []
+    assert ensemble.scores.requires_grad and ensemble.hooks() == []
     assert ensemble.wants((0, "q", 0)) == ()

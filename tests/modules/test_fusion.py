@@ -8,7 +8,7 @@ from tiny_training import digest, forward, module_for, pairs, shaken, tagged, tr
 from xadapt.composition.composed import Composed
 from xadapt.composition.values import Fuse, Mix, Stack
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.fusion import Fusion, FusionOptions
 from xadapt.objectives.tagging import Tagging
 from xadapt.objectives.translation_ranking import TranslationRanking
@@ -45,7 +45,7 @@ def test_a_new_fusion_is_the_mean_of_its_modules(family):
 
 
 def test_what_is_added_is_attention_over_the_modules():
-    fusion = shaken(Fusion(FusionOptions(experts=3, temperature=0.5), geometry(ENCODER)), 6)
+    fusion = shaken(Fusion(FusionOptions(experts=3, temperature=0.5), model_shape(ENCODER)), 6)
     place = (1, "ffn_out", 0)
     generator = torch.Generator().manual_seed(1)
     state = torch.randn(2, 3, 32, generator=generator)
@@ -65,7 +65,7 @@ def test_what_is_added_is_attention_over_the_modules():
 
 
 def test_a_state_inside_the_keys_would_change_nothing():
-    fusion = shaken(Fusion(FusionOptions(value=False), geometry(ENCODER)), 6)
+    fusion = shaken(Fusion(FusionOptions(value=False), model_shape(ENCODER)), 6)
     place = (0, "ffn_out", 0)
     state, deltas = torch.randn(2, 5, 32), torch.randn(2, 5, 2, 32)
     query, key = fusion.query["0-ffn_out-0"], fusion.key["0-ffn_out-0"]
@@ -96,12 +96,14 @@ def test_mixed_rows_are_separate_runs_and_padding_changes_nothing(family):
 
 def test_the_penalty_is_the_distance_to_the_identity():
     options = FusionOptions(penalty=0.5, layers=(0, 1))
-    fusion = Fusion(options, geometry(ENCODER))
+    fusion = Fusion(options, model_shape(ENCODER))
     assert float(fusion.penalties()["values"]) == 0
     with torch.no_grad():
         fusion.value["0-ffn_out-0"][0, 1] = 3.0
     assert float(fusion.penalties()["values"]) == pytest.approx(4.5)
-    assert Fusion(options.model_copy(update={"value": False}), geometry(ENCODER)).penalties() == {}
+    assert (
+        Fusion(options.model_copy(update={"value": False}), model_shape(ENCODER)).penalties() == {}
+    )
 
 
 def test_only_the_fusion_learns(tmp_path):
@@ -159,7 +161,7 @@ def test_it_finds_the_module_that_helps(tmp_path):
 
 def test_what_does_not_fit_is_said():
     with pytest.raises(ValueError, match="no site 'x'"):
-        Fusion(FusionOptions(sites=("x",)), geometry(ENCODER))
+        Fusion(FusionOptions(sites=("x",)), model_shape(ENCODER))
     own = modules(sites=["attn_out"])
     with pytest.raises(ValueError, match="no weights for ffn_out of layer 1; it was made for attn"):
         states(FUSE, own)

@@ -8,7 +8,7 @@ from tiny_training import digest, forward, module_for, shaken
 
 from xadapt.core.errors import UserError
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.lora import LoRA, LoRAOptions
 
 
@@ -19,12 +19,12 @@ def test_names_shapes_and_zero_at_birth():
     assert len(shapes) == 2 * 2 * 2 and not any(n.startswith("layers.0") for n in shapes)
     assert all(p.dtype == torch.float32 for p in module.parameters())
     x = torch.randn(2, 5, 32)
-    assert all(torch.equal(e.fn(x), torch.zeros(2, 5, e.fn.B.shape[0])) for e in module.effects())
+    assert all(torch.equal(e.fn(x), torch.zeros(2, 5, e.fn.B.shape[0])) for e in module.hooks())
 
 
 def test_the_formula_by_hand():
     module = shaken(module_for(tiny_encoder(), rank=2, alpha=5, sites=["v"], layers=[0, 1]))
-    fn = module.effects()[0].fn
+    fn = module.hooks()[0].fn
     fn.A.data, fn.B.data = torch.ones(2, 32), torch.eye(32, 2)
     x = torch.full((1, 1, 32), 0.5)
     expected = torch.zeros(32)
@@ -41,7 +41,7 @@ def test_patterns_change_rank_and_scale():
         rank_pattern={"v": 4},
         alpha_pattern={"v": 2},
     )
-    scales = {e.site: (e.fn.A.shape[0], e.fn.scale) for e in module.effects()}
+    scales = {e.site: (e.fn.A.shape[0], e.fn.scale) for e in module.hooks()}
     assert scales == {"q": (2, 4.0), "v": (4, 0.5)}
 
 
@@ -84,9 +84,9 @@ def test_attached_is_the_merged_weight(family):
     encoder, twin = tiny_encoder(family), tiny_encoder(family)
     sites = ["q", "v", "attn_out", "ffn_in", "ffn_out"]
     module = shaken(module_for(encoder, sites=sites, rank=2, alpha=3), scale=0.1)
-    for effect in module.effects():
-        site = twin.sites(effect.layer, effect.site)[effect.point]
-        update = effect.fn.scale * effect.fn.B @ effect.fn.A
+    for hook in module.hooks():
+        site = twin.sites(hook.layer, hook.site)[hook.point]
+        update = hook.fn.scale * hook.fn.B @ hook.fn.A
         site.module.weight.data[site.start : site.stop] += update
     tokens, mask = padded(encoder)
     with torch.no_grad():
@@ -98,13 +98,13 @@ def test_attached_is_the_merged_weight(family):
 
 def test_a_gated_ffn_has_two_inner_linears():
     module = module_for(tiny_encoder("mt5"), sites=["ffn_in"], layers=[0, 1])
-    assert [(e.site, e.point) for e in module.effects()] == [("ffn_in", 0), ("ffn_in", 1)]
+    assert [(e.site, e.point) for e in module.hooks()] == [("ffn_in", 0), ("ffn_in", 1)]
 
 
 def test_it_computes_in_the_dtype_of_the_states():
-    module = shaken(LoRA(LoRAOptions(rank=2), geometry(tiny_encoder())))
+    module = shaken(LoRA(LoRAOptions(rank=2), model_shape(tiny_encoder())))
     x = torch.randn(1, 3, 32, dtype=torch.bfloat16)
-    effect = next(e for e in module.effects() if e.site == "q")
-    out = effect.fn(x)
+    hook = next(e for e in module.hooks() if e.site == "q")
+    out = hook.fn(x)
     assert out.dtype == torch.bfloat16
-    assert torch.allclose(out.float(), effect.fn(x.float()), rtol=0.05, atol=0.2)
+    assert torch.allclose(out.float(), hook.fn(x.float()), rtol=0.05, atol=0.2)

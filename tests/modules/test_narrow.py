@@ -32,7 +32,7 @@ def grown(activation, form, dtype=torch.float32, width=8):
     """A shaken adapter, with inputs that need gradients: ``x`` is ``y`` where it is sequential."""
     options = {"width": width, "form": form, "activation": activation, "scaling": 0.5}
     module = shaken(module_for(tiny_encoder(), "bottleneck", **options, after="ffn"))
-    fn = module.effects()[0].fn
+    fn = module.hooks()[0].fn
     torch.manual_seed(1)
     y = torch.randn(3, 7, WIDTH).to(dtype).requires_grad_()
     x = y if form == "sequential" else torch.randn(3, 7, WIDTH).to(dtype).requires_grad_()
@@ -90,7 +90,7 @@ def test_a_gradient_nobody_wants_is_not_computed(monkeypatch):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_it_is_the_plain_forward_and_its_gradients(activation, form):
     fn, x, y = grown(activation, form)
-    lean, whole = fn.onto(x, y), y + fn(x)
+    lean, whole = fn.forward_add(x, y), y + fn(x)
     assert torch.equal(lean, whole)
     for one, other in zip(gradients(fn, x, y, lean), gradients(fn, x, y, whole), strict=True):
         assert one.abs().max() > 0 and (one - other).abs().max() <= 1e-6 * other.abs().max()
@@ -101,7 +101,7 @@ def test_it_is_the_plain_forward_and_its_gradients(activation, form):
 def test_in_bfloat16_it_is_as_near_to_exact_as_the_plain_one(activation, form):
     """Within 2 % of the largest value of what fp64 gives from the same numbers."""
     fn, x, y = grown(activation, form, torch.bfloat16)
-    lean = fn.onto(x, y)
+    lean = fn.forward_add(x, y)
     assert lean.dtype == torch.bfloat16 and torch.equal(lean, y + fn(x))
     found = [lean, *gradients(fn, x, y, lean)]
     wide = y.detach().double().requires_grad_()
@@ -114,7 +114,7 @@ def test_in_bfloat16_it_is_as_near_to_exact_as_the_plain_one(activation, form):
 
 def test_an_output_wider_than_the_input_takes_the_plain_way():
     fn, x, y = grown("gelu", "parallel", torch.bfloat16)
-    out = fn.onto(x, y.float())
+    out = fn.forward_add(x, y.float())
     assert out.dtype == torch.float32 and torch.equal(out, y.float() + fn(x).float())
 
 
@@ -137,7 +137,7 @@ def kept_bytes(make):
 def test_it_keeps_less(form, dtype):
     """What the plain forward keeps and this does not: the middle after the non-linearity."""
     fn, x, y = grown("gelu", form, dtype, width=16)
-    lean, whole = kept_bytes(lambda: fn.onto(x, y)), kept_bytes(lambda: y + fn(x))
+    lean, whole = kept_bytes(lambda: fn.forward_add(x, y)), kept_bytes(lambda: y + fn(x))
     assert lean <= whole - 3 * 7 * 16 * dtype.itemsize
 
 

@@ -12,7 +12,7 @@ from xadapt.training.tasks import Task
 def test_it_changes_nothing_and_the_head_still_learns(tmp_path):
     encoder = tiny_encoder("bert", mlm=True)
     module = module_for(encoder, "none", layers="all")
-    assert not list(module.parameters()) and module.effects() == []
+    assert not list(module.parameters()) and module.hooks() == []
     tokens, mask = padded(encoder)
     base = forward(encoder, tokens, mask)
     acts = Activation.of(ActiveAdapter(encoder, module))

@@ -6,15 +6,15 @@ from pydantic import ValidationError
 from tiny_models import tiny_encoder
 from tiny_training import shaken
 
-from xadapt.injection.attachment import geometry
-from xadapt.modules.effects import Here
+from xadapt.injection.attachment import model_shape
+from xadapt.modules.hooks import SiteInputs
 from xadapt.modules.router import Router, RouterOptions
 
 PLACE = (1, "q", 0)
 
 
 def born(**options):
-    return Router(RouterOptions(**options), geometry(tiny_encoder()))
+    return Router(RouterOptions(**options), model_shape(tiny_encoder()))
 
 
 def made(**options):
@@ -26,7 +26,7 @@ def here(rows=2, tokens=5, seed=0):
     x, first, own = (torch.randn(rows, tokens, 32, generator=rng) for _ in range(3))
     mask = torch.ones(rows, tokens, dtype=torch.long)
     mask[0, 3:] = 0
-    return Here(1, x, x, {(0, "attn_in"): first, (1, "attn_in"): own}, mask)
+    return SiteInputs(1, x, x, {(0, "attn_in"): first, (1, "attn_in"): own}, mask)
 
 
 @pytest.mark.parametrize("scope", ["site", "layer", "model"])
@@ -72,7 +72,7 @@ def test_top_k_keeps_k_and_sums_to_one():
 
 def test_padding_does_not_move_the_gates():
     long = here()
-    short = Here(1, *(t[:, :3] for t in (long.input, long.output)), {}, long.mask[:, :3])
+    short = SiteInputs(1, *(t[:, :3] for t in (long.input, long.output)), {}, long.mask[:, :3])
     for features in ("cls", "mean"):
         router = made(scope="site", features=features)
         first = router.gates(PLACE, long)[0]

@@ -17,7 +17,7 @@ from torch import nn
 
 from xadapt.core.errors import UserError
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules import storage as store
 
 
@@ -33,7 +33,7 @@ def test_saved_is_loaded(tmp_path, kind, options):
     encoder = tiny_encoder()
     module = shaken(module_for(encoder, kind, **options))
     store.save_module(tmp_path / "m.safetensors", module)
-    loaded = store.load_module(tmp_path / "m.safetensors", geometry(encoder))
+    loaded = store.load_module(tmp_path / "m.safetensors", model_shape(encoder))
     assert digest(loaded) == digest(module) and loaded.options == module.options
     assert store.parameter_count(loaded) == sum(p.numel() for p in module.parameters()) > 0
     tokens, mask = padded(encoder)
@@ -51,9 +51,9 @@ def test_a_module_of_another_base_is_refused(tmp_path):
     with pytest.raises(
         UserError, match=r"does not fit this base: tensor .* is \(2, 32\) in the file"
     ):
-        store.load_module(path, geometry(wide))
+        store.load_module(path, model_shape(wide))
     with pytest.raises(UserError, match="does not fit this base"):
-        store.load_module(path, geometry(tiny_encoder(num_hidden_layers=2)))
+        store.load_module(path, model_shape(tiny_encoder(num_hidden_layers=2)))
 
 
 def test_values_that_are_not_finite_are_refused(tmp_path):
@@ -61,11 +61,11 @@ def test_values_that_are_not_finite_are_refused(tmp_path):
     next(iter(module.parameters())).data[0, 0] = float("nan")
     store.save_module(tmp_path / "m.safetensors", module)
     with pytest.raises(UserError, match="not finite"):
-        store.load_module(tmp_path / "m.safetensors", geometry(tiny_encoder()))
+        store.load_module(tmp_path / "m.safetensors", model_shape(tiny_encoder()))
 
 
 def test_what_is_no_module_is_refused(tmp_path):
-    shapes = geometry(tiny_encoder())
+    shapes = model_shape(tiny_encoder())
     path = tmp_path / "m.safetensors"
     for metadata in (
         None,
@@ -97,7 +97,7 @@ def test_damaged_files_give_a_user_error_or_a_module(tmp_path, data):
     raw[at % len(raw)] ^= data.draw(st.integers(1, 255))
     path.write_bytes(raw[:cut])
     try:
-        store.load_module(path, geometry(encoder))
+        store.load_module(path, model_shape(encoder))
     except UserError:
         return
 
@@ -135,7 +135,7 @@ def test_sizes_that_a_file_does_not_hold_are_refused_at_once(
     tmp_path: Path, kind: str, options: dict
 ) -> None:
     path = hostile(tmp_path / "m.safetensors", kind, options)
-    shapes = geometry(tiny_encoder())
+    shapes = model_shape(tiny_encoder())
     began, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(UserError) as caught:
         store.load_module(path, shapes)
@@ -149,7 +149,7 @@ def test_as_many_experts_as_a_false_shape_has_rows_are_refused(tmp_path: Path) -
     options = {"experts": 400_000, "rank": 1, "sites": ["q"], "layers": [0, 1]}
     path = hostile(tmp_path / "m", "mixture_of_loras", options, a=torch.zeros(400_000, 1))
     with pytest.raises(UserError, match="more here than the 1 tensors"):
-        store.load_module(path, geometry(tiny_encoder()))
+        store.load_module(path, model_shape(tiny_encoder()))
 
 
 def test_the_number_of_tensors_in_a_file_is_bounded(tmp_path: Path) -> None:
@@ -159,10 +159,10 @@ def test_the_number_of_tensors_in_a_file_is_bounded(tmp_path: Path) -> None:
     raw = json.dumps(header | {"__metadata__": {"options": "{}"}}).encode()
     (tmp_path / "m").write_bytes(struct.pack("<Q", len(raw)) + raw)
     with pytest.raises(UserError, match="30000 tensors, and 20000 are allowed"):
-        store.load_module(tmp_path / "m", geometry(tiny_encoder()))
+        store.load_module(tmp_path / "m", model_shape(tiny_encoder()))
     (tmp_path / "m").write_bytes(struct.pack("<Q", 5 * 2**20) + b" " * 5 * 2**20)
     with pytest.raises(UserError, match="sizes don't add up"):
-        store.load_module(tmp_path / "m", geometry(tiny_encoder()))
+        store.load_module(tmp_path / "m", model_shape(tiny_encoder()))
 
 
 def test_a_second_key_of_the_header_is_refused(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_second_key_of_the_header_is_refused(tmp_path: Path) -> None:
     ):
         path.write_bytes(struct.pack("<Q", len(twice)) + twice + raw[8 + length :])
         with pytest.raises(UserError, match="stands twice"):
-            store.load_module(path, geometry(tiny_encoder()))
+            store.load_module(path, model_shape(tiny_encoder()))
 
 
 @pytest.mark.parametrize("kind", ["lora", "bottleneck", "router", "fusion", "mixture_of_loras"])
@@ -188,7 +188,7 @@ def test_what_is_loaded_has_memory_of_its_own_and_leaves_random_numbers_alone(
     encoder = tiny_encoder()
     module = shaken(module_for(encoder, kind, **options))
     store.save_module(tmp_path / "m", module)
-    shapes = geometry(encoder)
+    shapes = model_shape(encoder)
     torch.manual_seed(5)
     loaded = store.load_module(tmp_path / "m", shapes)
     assert torch.initial_seed() == 5 and torch.equal(
@@ -213,7 +213,7 @@ def test_what_is_computed_when_a_module_is_built_is_computed() -> None:
 
 
 def test_build_words_the_fault():
-    shapes = geometry(tiny_encoder())
+    shapes = model_shape(tiny_encoder())
     with pytest.raises(UserError, match=r"r\.yaml: module option rank: "):
         store.build("lora", {"rank": 0}, shapes, where="r.yaml")
     with pytest.raises(UserError, match="did you mean 'lora'"):

@@ -6,7 +6,7 @@ from tiny_training import module_for, shaken
 
 from xadapt.composition.composed import Composed
 from xadapt.composition.values import Mix, Route, Stack
-from xadapt.modules.effects import effects_of
+from xadapt.modules.hooks import hooks_of
 from xadapt.modules.lora import LowRank
 from xadapt.modules.sums import joined, terms_of
 
@@ -27,9 +27,9 @@ def low(rank: int, scale: float, seed: int) -> LowRank:
 
 def test_terms_have_the_weights_of_nested_sums() -> None:
     value = Stack("a", Mix({"b": 0.5, Mix({"a": 0.25}): -2.0}))
-    terms = terms_of(Composed(value, MODULES).effects())
+    terms = terms_of(Composed(value, MODULES).hooks())
     assert terms is not None
-    fn = {name: {e.place: e.fn for e in effects_of(MODULES[name])} for name in "ab"}
+    fn = {name: {e.place: e.fn for e in hooks_of(MODULES[name])} for name in "ab"}
     assert terms[0, "q", 0] == [(1.0, fn["a"][0, "q", 0]), (-0.5, fn["a"][0, "q", 0])]
     assert terms[3, "v", 0] == [(1.0, fn["a"][3, "v", 0]), (0.5, fn["b"][3, "v", 0]),
                                 (-0.5, fn["a"][3, "v", 0])]  # fmt: skip
@@ -39,7 +39,7 @@ def test_terms_have_the_weights_of_nested_sums() -> None:
 
 def test_what_is_no_sum_of_loras_has_no_terms() -> None:
     for value in ("c", Stack("a", "c"), Mix({"a": 1.0, "c": 0.0}), Route("arrow", ["a", "b"])):
-        assert terms_of(Composed(value, MODULES).effects()) is None
+        assert terms_of(Composed(value, MODULES).hooks()) is None
 
 
 def test_joined_is_the_sum_by_hand() -> None:

@@ -13,7 +13,7 @@ from tiny_models import VOCAB, tiny_encoder
 from tiny_training import WORDS, WORTE, digest, module_for, shaken, trainer
 
 from xadapt.data.records import TaggedSentence, WordPair
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import load_module, save_module
 from xadapt.training.metrics_log import read_metrics
 from xadapt.training.settings import Companion
@@ -89,7 +89,7 @@ def test_align_mlm(tmp_path):
     part = sketch("align_mlm")
     encoder = tiny_encoder()
     rows = [WordPair(w, e, "de") for w, e in zip(WORTE, WORDS, strict=True)][:8]
-    module = part.EmbeddingMap(part.Options(), geometry(encoder))
+    module = part.EmbeddingMap(part.Options(), model_shape(encoder))
     run, changed = two_steps(tmp_path, part.AlignMLM(), rows, module, encoder)
     assert changed == [False, True, False]  # no heads
     assert run.acting.first_layer == -1
@@ -101,7 +101,7 @@ def test_clism(tmp_path):
     part = sketch("clism")
     encoder = tiny_encoder()
     rows = [part.AlignedSpans(WORDS[i : i + 5], WORTE[i : i + 5], (1, 3), (1, 3)) for i in range(8)]
-    module = part.Question(part.ModuleOptions(), geometry(encoder))
+    module = part.Question(part.ModuleOptions(), model_shape(encoder))
     objective = part.Clism()
     made = objective.views(rows[:1], None, encoder.tokenizer, VOCAB)
     row, (first, last) = made["joint"].rows[0], made["gold"][0]
@@ -185,7 +185,7 @@ def test_a_teacher_acts_and_gets_no_gradient(tmp_path):
 @pytest.mark.parametrize("kind", ["clism", "align_mlm"])
 def test_sketch_modules_are_saved_as_any_other(tmp_path, kind, monkeypatch):
     part = sketch(kind)
-    shapes = geometry(tiny_encoder())
+    shapes = model_shape(tiny_encoder())
     cls, options = (
         (part.Question, part.ModuleOptions())
         if kind == "clism"

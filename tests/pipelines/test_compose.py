@@ -12,7 +12,7 @@ from tiny_models import TEXTS
 from tiny_training import pairs
 
 from xadapt.hub.manifest import parse_manifest
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def three(place: Place, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place
 
 
 def vectors(base: Path, *folders: str, compose: str | None = None) -> np.ndarray:
-    return Adapted.load(str(base), *folders, compose=compose, dtype="float32").encode(TEXTS)
+    return AdaptedEncoder.load(str(base), *folders, compose=compose, dtype="float32").encode(TEXTS)
 
 
 def test_a_mixture_of_loras_becomes_one_that_every_library_loads(
@@ -123,7 +123,9 @@ def test_any_composition_is_saved_and_gives_the_same_vectors_in_a_fresh_process(
 def test_loras_can_be_kept_apart(three: tuple[Place, dict[str, Path]], tmp_path: Path) -> None:
     place, modules = three
     text = f"{modules['de']} + {modules['sw']}"
-    good("compose", text, "--base", place.base, "--out", tmp_path / "c", "--apart")
+    good("compose", text, "--base", place.base, "--out", tmp_path / "c", "--no-merge")
+    good("compose", text, "--base", place.base, "--out", tmp_path / "old", "--apart")
+    assert (tmp_path / "old" / "composition.json").exists()  # the option's former name
     assert (tmp_path / "c" / "composition.json").exists()
     found = vectors(place.base, str(tmp_path / "c"))
     np.testing.assert_array_equal(found, vectors(place.base, compose=text))

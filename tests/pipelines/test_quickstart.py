@@ -104,12 +104,12 @@ def test_the_printed_vectors_are_those_of_xadapt(base: Path, ran: tuple[Path, An
     pytest.importorskip("adapters")
     import numpy as np
 
-    from xadapt.inference.adapted_encoder import Adapted
+    from xadapt.inference.adapted_encoder import AdaptedEncoder
 
     out, done = ran
     names: dict[str, Any] = {}
     exec(snippet(done.out), names)
-    ours = Adapted.load(str(base), str(out / "sw"), dtype="float32")
+    ours = AdaptedEncoder.load(str(base), str(out / "sw"), dtype="float32")
     texts = ["A sentence.", "Another, longer one."]
     np.testing.assert_allclose(names["vectors"].detach().numpy(), ours.encode(texts), atol=1e-5)
 

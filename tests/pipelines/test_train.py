@@ -30,8 +30,10 @@ def nothing(*_: Any) -> Mapping[str, Any]:
     return {}
 
 
-def job(place: Place, out: Path, **more: Any) -> run.Job:
-    return run.Job(str(place.base), (Source(str(place.data), "de"),), out, show=False, **more)
+def job(place: Place, out: Path, **more: Any) -> run.TrainingJob:
+    return run.TrainingJob(
+        str(place.base), (Source(str(place.data), "de"),), out, show=False, **more
+    )
 
 
 def test_a_run_says_what_it_read_and_leaves_a_module(place: Place, tmp_path: Path) -> None:
@@ -48,7 +50,9 @@ def test_a_finished_run_is_taken_as_it_is(place: Place, tmp_path: Path) -> None:
     first = run.train(recipe(), job(place, tmp_path / "m"), nothing)
     again = run.train(recipe(), job(place, tmp_path / "m", resume=True), nothing)
     assert again.reused and again.manifest == first.manifest and again.padding == 0
-    other = run.Job(str(place.base), (Source(str(place.data), "sw"),), tmp_path / "m", resume=True)
+    other = run.TrainingJob(
+        str(place.base), (Source(str(place.data), "sw"),), tmp_path / "m", resume=True
+    )
     with pytest.raises(UserError, match="another language"):
         run.train(recipe(), other, nothing)
 
@@ -198,7 +202,9 @@ def test_nothing_is_said_or_written_before_all_is_known_to_be_right(
 
 
 def test_check_reads_every_job(place: Place, tmp_path: Path) -> None:
-    bad = run.Job(str(place.base), (Source(str(tmp_path / "none.tsv"), "de"),), tmp_path / "b")
+    bad = run.TrainingJob(
+        str(place.base), (Source(str(tmp_path / "none.tsv"), "de"),), tmp_path / "b"
+    )
     run.check(recipe(), [job(place, tmp_path / "a")])
     with pytest.raises(UserError, match="no such file"):
         run.check(recipe(), [job(place, tmp_path / "a"), bad])

@@ -127,9 +127,9 @@ def test_the_evidence_is_what_the_composition_gives_again(
     (told,) = read_manifest(tmp_path / "m").evidence
     both = ["--module", f"m={tmp_path}/m", "--compose", f"{folder}/de + m"]
     good("evaluate", "tagging", "--base", place.base, "--data", folder / "test.conll", *both,
-         "--dtype", "float32", "--against", "m", "--json", tmp_path / "r.json")  # fmt: skip
+         "--dtype", "float32", "--baseline", "m", "--json", tmp_path / "r.json")  # fmt: skip
     rows = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["rows"]
-    assert [row["system"] for row in rows] == ["against", "module", "most frequent label"]
+    assert [row["system"] for row in rows] == ["baseline", "module", "most frequent label"]
     assert abs(rows[1]["score"]["mean"] - told.value) < 1e-6
     assert rows[1]["gain"]["mean"] == pytest.approx(
         rows[1]["score"]["mean"] - rows[0]["score"]["mean"]

@@ -13,7 +13,7 @@ import xadapt as face
 from xadapt.composition.text import parse
 from xadapt.composition.values import Mix
 from xadapt.core.errors import UserError
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.pipelines import weight_search as room
 
 
@@ -93,8 +93,8 @@ def test_weight_goes_to_the_module_that_helps(helping: tuple[Place, Path], tmp_p
     assert str(tmp_path) not in json.dumps(told) and str(folder) not in json.dumps(told)
     assert f"found {told['composition']}" in done.out and "one LoRA" in done.out
     value = Mix({f"{folder}/noise": noise, f"{folder}/good": useful})
-    expected = Adapted.load(str(place.base), compose=value, dtype="float32")
-    saved = Adapted.load(str(place.base), str(tmp_path / "m"), dtype="float32")
+    expected = AdaptedEncoder.load(str(place.base), compose=value, dtype="float32")
+    saved = AdaptedEncoder.load(str(place.base), str(tmp_path / "m"), dtype="float32")
     texts = [pair.text for pair in pairs(3)]
     np.testing.assert_allclose(
         saved.encode(texts), expected.encode(texts), atol=1e-5

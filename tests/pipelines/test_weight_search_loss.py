@@ -16,15 +16,17 @@ from xadapt.core.errors import UserError
 from xadapt.data.records import ParallelPair, TaggedSentence
 from xadapt.functional.tag_scheme import to_labels
 from xadapt.heads.head import Head
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.pipelines import weight_search_loss as room
 from xadapt.tasks.tagging import Tagger
 
 ENCODER = tiny_encoder()
 
 
-def adapted() -> Adapted:
-    return Adapted(ENCODER, {n: shaken(module_for(ENCODER), i, 0.1) for i, n in enumerate("ab")})
+def adapted() -> AdaptedEncoder:
+    return AdaptedEncoder(
+        ENCODER, {n: shaken(module_for(ENCODER), i, 0.1) for i, n in enumerate("ab")}
+    )
 
 
 def test_ranking_is_info_nce_both_ways_against_the_bare_pivots() -> None:
@@ -97,7 +99,7 @@ def test_trials_share_what_lies_below_the_mixture(
     upper = {
         n: shaken(module_for(ENCODER, rank=2, layers=[2, 4]), i, 0.1) for i, n in enumerate("ab")
     }
-    model, rows = Adapted(ENCODER, upper, parse("mix(a: .5, b: .5)")), pairs(6, seed=7)
+    model, rows = AdaptedEncoder(ENCODER, upper, parse("mix(a: .5, b: .5)")), pairs(6, seed=7)
     torch.manual_seed(0)
     head = Head("tagging", ("O", "B-ANIMAL", "I-ANIMAL"), ENCODER.width)
     measured = [parse("mix(a: .5, b: .5)"), parse("mix(a: 1.5, b: -1)"), parse("b")]

@@ -15,7 +15,7 @@ from xadapt.composition.text import parse
 from xadapt.core.errors import UserError
 from xadapt.functional.tag_scheme import decode
 from xadapt.heads.head import Head
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.tasks import emea as room
 from xadapt.tasks.tagging import Tagger, scores
 
@@ -31,7 +31,7 @@ def tagger() -> Tagger:
     head = Head("tagging", ("O", "B-X", "I-X"), ENCODER.width)
     with torch.no_grad():
         head.linear.weight.mul_(4)
-    return Tagger(Adapted(ENCODER, modules, "c"), head)
+    return Tagger(AdaptedEncoder(ENCODER, modules, "c"), head)
 
 
 def entropy(tagger: Tagger, steps: int, rows: list[tuple[str, ...]], monkeypatch) -> list[float]:

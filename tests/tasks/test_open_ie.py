@@ -18,7 +18,7 @@ from xadapt.data.records import ROLES, OpenTriples
 from xadapt.functional.tag_scheme import labels_of
 from xadapt.heads.head import ArgumentHead, Head, asked
 from xadapt.hub.opening import read_manifest
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.tasks import Extractor
 from xadapt.tasks.open_ie import (
     GIVEN,
@@ -251,7 +251,7 @@ def test_both_taggers_share_what_lies_below_their_modules(
         shaken(module_for(encoder, rank=2, layers=layers), seed)
         for seed, layers in enumerate(([3, 4], [2, 4]))
     ]
-    first, second = (Adapted(encoder, {"m": module}, "m") for module in modules)
+    first, second = (AdaptedEncoder(encoder, {"m": module}, "m") for module in modules)
     extractor = Extractor(Tagger(first, heads[0]), ArgumentFinder(second, heads[1]))
     sentences = list(dict.fromkeys(row.words for row in tagged(9)))
     apart = extractor.finder.find(sentences, extractor.predicates(sentences))

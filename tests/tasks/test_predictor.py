@@ -12,7 +12,7 @@ from tiny_training import forward
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.heads.head import Head
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.tasks.classification import Classifier
 from xadapt.tasks.predictor import chosen_head, first_scores, heads_of, load_each
 from xadapt.tasks.qa import AnswerFinder
@@ -124,7 +124,9 @@ def test_scores_and_states_that_are_not_finite_are_an_error_that_names_the_modul
     head = Head(task, labels, encoder.width, scale=(0.0, 1.0) if task == "pair_scoring" else None)
     module = random_module(encoder, "lora", rank=2)
     given = {"tagging": ["a", "cat"], "classification": "a cat"}.get(task, ("a cat", "sat on"))
-    predictor = kind(Adapted(encoder, {"de": module, "sw": random_module(encoder, "lora")}), head)
+    predictor = kind(
+        AdaptedEncoder(encoder, {"de": module, "sw": random_module(encoder, "lora")}), head
+    )
     ask = getattr(predictor, method)
     assert len(ask([given] * 3, ["sw", "de", "sw"])) == 3
     with torch.no_grad():

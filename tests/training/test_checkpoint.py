@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -66,8 +70,21 @@ def test_another_module_is_refused(tmp_path):
         checkpoint.load(tmp_path, wide, its_optimizer, {})
 
 
+KILLED = """
+import os, signal, sys
+from xadapt.core import files
+with files.atomic_file(sys.argv[1]) as half:
+    half.write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path):
-    (tmp_path / f".{NAME}.x").write_bytes(b"half")
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, tmp_path / NAME], capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert [p.name.startswith(f".{NAME}.") for p in tmp_path.iterdir()] == [True]
     trained, optimizer = parts()
     checkpoint.save(tmp_path, Progress(), trained, optimizer, {})
     assert [p.name for p in tmp_path.iterdir()] == [NAME]

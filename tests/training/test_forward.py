@@ -9,19 +9,19 @@ from tiny_training import module_for, shaken
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.backbones.encoder.encode import pooled
-from xadapt.injection.attachment import geometry
-from xadapt.modules.effects import penalties, watch
+from xadapt.core.distributed import DistributedContext
+from xadapt.injection.attachment import model_shape
+from xadapt.modules.hooks import penalties, watch
 from xadapt.modules.storage import build
 from xadapt.objectives.contract import EncodeView, FusedView, TeacherView
-from xadapt.training.acting import Acting
+from xadapt.training.active_module import ActiveModule
 from xadapt.training.forward import Forward, Request
-from xadapt.training.processes import Processes
 
 
 def make(encoder, budget=4096, seed=0, **more):
-    acting = Acting(encoder, shaken(module_for(encoder), seed, scale=0.1))
+    acting = ActiveModule(encoder, shaken(module_for(encoder), seed, scale=0.1))
     frozen = FrozenVectors(encoder, None)
-    return Forward(encoder, acting, frozen, Processes(cpu=True), budget, **more)
+    return Forward(encoder, acting, frozen, DistributedContext(cpu=True), budget, **more)
 
 
 def one(forward, view):
@@ -155,7 +155,7 @@ def test_fused_is_the_joined_row_in_the_fused_layers(family):
 
 
 def test_a_companion_acts_alone_and_without_gradient(encoder):
-    teacher = Acting(encoder, shaken(module_for(encoder), seed=9, scale=0.1))
+    teacher = ActiveModule(encoder, shaken(module_for(encoder), seed=9, scale=0.1))
     forward = make(encoder, companions={"teacher": teacher})
     taught = one(forward, TeacherView(TEXTS, "teacher"))
     expected = pooled(encoder, encoder.tokenize(TEXTS), teacher.activation())
@@ -201,9 +201,11 @@ def test_a_gradient_cache_gives_the_gradients_of_the_whole_and_keeps_one_forward
     found = []
     for budget, cached in ((4096, False), (40, False), (40, True)):
         module = shaken(module_for(encoder, kind, **({"layers": "all"} | options)), 1, 0.1)
-        acting = Acting(encoder, module)
+        acting = ActiveModule(encoder, module)
         frozen = FrozenVectors(encoder, None)
-        run = Forward(encoder, acting, frozen, Processes(cpu=True), budget, grad_cache=cached)
+        run = Forward(
+            encoder, acting, frozen, DistributedContext(cpu=True), budget, grad_cache=cached
+        )
         views = [
             EncodeView(TEXTS),
             EncodeView(TEXTS[::-1], output="states"),
@@ -247,9 +249,11 @@ def test_rows_that_share_lines_learn_as_alone(family, padded):
 
 def test_rows_under_a_router_keep_a_line_each():
     encoder = tiny_encoder()
-    routed = build("mixture_of_loras", {"experts": 2}, geometry(encoder))
+    routed = build("mixture_of_loras", {"experts": 2}, model_shape(encoder))
     frozen = FrozenVectors(encoder, None)
-    forward = Forward(encoder, Acting(encoder, routed), frozen, Processes(cpu=True), 4096)
+    forward = Forward(
+        encoder, ActiveModule(encoder, routed), frozen, DistributedContext(cpu=True), 4096
+    )
     assert not forward.acting.by_token and make(encoder).acting.by_token
     one(forward, EncodeView([[2, 5, 6, 7, 3], [2, 3], [2, 3, 3]]))
     assert forward.padded == 15

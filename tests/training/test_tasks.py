@@ -11,16 +11,16 @@ from tiny_training import pairs, plain
 from torch import nn
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
+from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
 from xadapt.data.records import ParallelPair
 from xadapt.objectives.contract import Loss
 from xadapt.objectives.distillation import Distillation
 from xadapt.objectives.mlm import MaskedLanguageModelling
 from xadapt.objectives.translation_ranking import TranslationRanking
-from xadapt.training.processes import Processes
 from xadapt.training.tasks import Task, make_heads
 
-ONE = Processes(cpu=True)
+ONE = DistributedContext(cpu=True)
 
 
 @dataclass
@@ -99,6 +99,13 @@ def test_the_longest_text_in_tokens_of_each_record():
     records = [ParallelPair("a b c", "one_long_word", "de"), ParallelPair("b", "two words", "de")]
     task = Task("x", Distillation(), records)
     assert task.longest(lambda texts: [text.split() for text in texts]) == ["a b c", "two words"]
+
+
+def test_names_that_belong_to_a_type_are_no_texts_of_its_records():
+    """What a type says of itself, such as its unit, once decided how pairs were batched."""
+    records = [ParallelPair("a", "b", "de"), ParallelPair("", "", "")]
+    longest = Task("x", Distillation(), records).longest(lambda texts: [list(t) for t in texts])
+    assert longest == ["de", "en"]  # the tags, as for records of any type
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from xadapt import integrations as bridges
+from xadapt import integrations
 from xadapt.cli import options
 from xadapt.config.recipe_file import find_recipe, load_recipe, recipe_names
 from xadapt.core import registry
@@ -151,7 +151,7 @@ def doctor(
             f"cache, {p.name}": f"{p.files} files, {p.bytes / 1e6:.1f} MB, {p.folder.name}/"
             for p in cached
         },
-        **{f"loader {n}": reason or "usable" for n, reason in bridges.usable().items()},
+        **{f"loader {n}": reason or "usable" for n, reason in integrations.usable().items()},
     }
     table = Table("what", "found")
     for key, value in facts.items():

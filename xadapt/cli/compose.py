@@ -24,9 +24,10 @@ def compose(
     rank: Annotated[
         int | None, typer.Option(min=1, help="Cut the one LoRA to this rank; says what is lost.")
     ] = None,
-    apart: Annotated[
-        bool, typer.Option("--apart", help="Keep LoRAs apart that could be one.")
+    no_merge: Annotated[
+        bool, typer.Option("--no-merge", help="Do not merge LoRAs that could be one.")
     ] = False,
+    apart: Annotated[bool, typer.Option("--apart", hidden=True)] = False,
     merged: Annotated[
         bool, typer.Option("--merged", help="Write the whole base with the LoRA in its weights.")
     ] = False,
@@ -57,7 +58,7 @@ def compose(
             "Leave it out",
         )
     options.require_named(options.split(module), expression)
-    from xadapt import integrations as bridges
+    from xadapt import integrations
     from xadapt.core.files import require_empty, write_json
     from xadapt.core.folder_lock import one_writer
     from xadapt.pipelines import compose as composing
@@ -78,13 +79,13 @@ def compose(
         base=base,
         folders=options.split(module),
         out=out,
-        verify=bridges.compare_loaders,
+        verify=integrations.compare_loaders,
         rank=rank,
-        apart=apart,
+        no_merge=no_merge or apart,
         merged=merged,
         averaged=soup,
         setup=adapters_setup,
-        say=typer.echo,
+        report=typer.echo,
     )
     if found is not None:
         write_json(out / FILE, found.to_dict())

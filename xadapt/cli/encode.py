@@ -44,10 +44,11 @@ def encode(
         str | None,
         typer.Option(help="Modules that act together: 'mix(a:.7, b:.3) + ner', names or folders."),
     ] = None,
-    choose_by: Annotated[
+    select_on: Annotated[
         str | None,
         typer.Option(help="Text of a language without a module: what does best on it stands in."),
     ] = None,
+    choose_by: options.FormerOption = None,
     pivot: options.PivotOption = None,
     dtype: options.DtypeOption = "auto",
     shard_rows: Annotated[
@@ -65,9 +66,10 @@ def encode(
 ) -> None:
     """Turn texts into vectors, each through its language's module."""
     options.require((out is None) != (shards is None), "give --out FILE.npy or --shards DIR")
+    select_on = options.renamed(select_on, choose_by, "--select-on", "--choose-by")
     options.require(
-        pivot is None or choose_by is not None,
-        "--pivot does nothing without --choose-by",
+        pivot is None or select_on is not None,
+        "--pivot does nothing without --select-on",
         "Leave it out",
     )
     options.require_named(options.split(module), compose)
@@ -79,10 +81,10 @@ def encode(
             "--shards",
         )
         assert out is not None
-        reads = (text, languages, choose_by, base, *options.split(module), *_folders(compose))
+        reads = (text, languages, select_on, base, *options.split(module), *_folders(compose))
         require_output(out, reads=reads, force=force)
         pivot = pivot or options.PIVOT
-        _to_file(base, text, out, module, languages, lang, compose, choose_by, pivot, dtype)
+        _to_file(base, text, out, module, languages, lang, compose, select_on, pivot, dtype)
         return
     options.require(not force, "--force is for --out", "Leave it out")
     from xadapt.inference.bulk.encoding import encode_shards
@@ -98,7 +100,7 @@ def encode(
         lang=lang,
         languages=languages,
         lang_column=lang_column,
-        choose_by=choose_by,
+        select_on=select_on,
         pivot=pivot or options.PIVOT,
         shard_rows=shard_rows or SHARD_ROWS,
         shard_format=shard_format or "npy",  # type: ignore[arg-type]
@@ -106,7 +108,7 @@ def encode(
         resume=resume,
         dtype=dtype,
         show=True,
-        say=lambda line: typer.echo(line, err=True),
+        report=lambda line: typer.echo(line, err=True),
     )
     rows, dim = vectors.shape
     typer.echo(f"{rows} vectors of {dim} in {len(vectors.index.shards)} shards: {shards}")
@@ -120,7 +122,7 @@ def _to_file(
     languages: Path | None,
     lang: str | None,
     compose: str | None,
-    choose_by: str | None,
+    select_on: str | None,
     pivot: str,
     dtype: str,
 ) -> None:
@@ -129,18 +131,18 @@ def _to_file(
     import numpy as np
 
     from xadapt.core.progress import meter
-    from xadapt.inference.adapted_encoder import Adapted
-    from xadapt.inference.fallback_language import StandsIn
+    from xadapt.inference.adapted_encoder import AdaptedEncoder
+    from xadapt.inference.fallback_language import FallbackLanguageWarning
 
-    adapted = Adapted.load(base, *options.split(module), compose=compose, dtype=dtype)
-    if choose_by is not None:
-        from xadapt.inference.measured_fallback import choose_by as measure
+    adapted = AdaptedEncoder.load(base, *options.split(module), compose=compose, dtype=dtype)
+    if select_on is not None:
+        from xadapt.inference.measured_fallback import select_on as measure
 
-        measure(adapted, tags or [], choose_by, pivot)
+        measure(adapted, tags or [], select_on, pivot)
     for line in adapted.notices(tags or []):
         typer.echo(line, err=True)
     with meter("encoding", len(texts)) as bar, warnings.catch_warnings():
-        warnings.simplefilter("ignore", StandsIn)
+        warnings.simplefilter("ignore", FallbackLanguageWarning)
         vectors = adapted.encode(texts, tags, progress=bar.advance)
     with atomic_file(out) as temporary, temporary.open("wb") as stream:
         np.save(stream, vectors)

@@ -13,7 +13,7 @@ from xadapt.composition.text import parse
 from xadapt.composition.values import names
 from xadapt.core.errors import UserError
 from xadapt.core.output_files import require_json, write_json
-from xadapt.languages import tags as languages
+from xadapt.languages.tags import normalise
 
 BaseOption = Annotated[
     str, typer.Option("--base", help="The encoder: Hub id, folder, package:NAME/SUBDIR or mini.")
@@ -61,6 +61,21 @@ PivotOption = Annotated[
     str | None, typer.Option("--pivot", help="Language of the other side; else en.")
 ]
 PIVOT = "en"
+
+
+FormerOption = Annotated[str | None, typer.Option(hidden=True)]
+"""The former name of an option, still accepted, which no help shows."""
+
+
+def renamed(value: str | None, former: str | None, name: str, old: str) -> str | None:
+    """The value of an option that may be given by its former name.
+
+    Raises:
+        UserError: If both are given.
+    """
+    both = value is not None and former is not None
+    require(not both, f"{old} is the former name of {name}", "Give one of them")
+    return former if value is None else value
 
 
 def _allow_modified(context: typer.Context, value: bool) -> bool:
@@ -180,7 +195,7 @@ def tags(values: Sequence[str] | None) -> list[str]:
         UserError: One is no language tag.
     """
     parts = [part.strip() for value in values or () for part in value.split(",")]
-    return list(dict.fromkeys(languages.normalise(part) for part in parts if part))
+    return list(dict.fromkeys(normalise(part) for part in parts if part))
 
 
 def require(condition: bool, message: str, todo: str = "") -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from xadapt import integrations as bridges
+from xadapt import integrations
 from xadapt.cli import options
 from xadapt.config.recipe_file import find_recipe, load_recipe
 
@@ -49,7 +49,7 @@ def quickstart(
     outcomes: list[Outcome] = []
     for tag in tags:
         outcome = run_language(
-            recipe, base, tag, out, bridges.compare_loaders, lambda line: note.print(line)
+            recipe, base, tag, out, integrations.compare_loaders, lambda line: note.print(line)
         )
         shown.print(find("entities").table(outcome.result))
         outcomes.append(outcome)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from xadapt import integrations as bridges
+from xadapt import integrations
 from xadapt.cli import launched, options
 from xadapt.config.recipe_file import find_recipe, load_recipe
 from xadapt.core.errors import UserError
@@ -17,7 +17,7 @@ from xadapt.data.loading.records import Source
 
 if TYPE_CHECKING:
     from xadapt.config.recipe import Recipe
-    from xadapt.pipelines.train import Job, Trained
+    from xadapt.pipelines.train import TrainingJob, TrainingResult
 
 
 PARALLEL = ("parallel", "moses")
@@ -88,7 +88,7 @@ def train(
     for some, folder in _folders(tags, out, joint):
         own = tuple(s for s in sources if s.lang in some)
         devs = tuple(s for s in held if s.lang in some)
-        job = run.Job(
+        job = run.TrainingJob(
             str(found),
             own,
             folder,
@@ -145,7 +145,7 @@ def _require_effect(
     )
 
 
-def _one(recipe: Recipe, job: Job) -> Trained:
+def _one(recipe: Recipe, job: TrainingJob) -> TrainingResult:
     from xadapt.cli.tables import evidence_table
     from xadapt.pipelines import train as run
 
@@ -153,13 +153,13 @@ def _one(recipe: Recipe, job: Job) -> Trained:
     console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
     said: list[str] = []
 
-    def say(line: str) -> None:
+    def report(line: str) -> None:
         if not said:
             console.print(f"[bold]{', '.join(s.lang for s in job.sources)}[/bold] -> {job.out}")
         said.append(line)
         console.print(line, markup=False)
 
-    trained = run.train(recipe, job, bridges.compare_loaders, say)
+    trained = run.train(recipe, job, integrations.compare_loaders, report)
     if trained.reused:
         console.print(trained.notes[0], markup=False)
     if trained.manifest.evidence:
@@ -176,7 +176,7 @@ def _one(recipe: Recipe, job: Job) -> Trained:
     return trained
 
 
-def _tell_seeds(done: list[Trained], seeds: int) -> None:
+def _tell_seeds(done: list[TrainingResult], seeds: int) -> None:
     from xadapt.cli.tables import seeds_table
 
     for start in range(0, len(done), seeds):
@@ -235,7 +235,7 @@ def _seeded(recipe: Recipe, seed: int) -> Recipe:
     return recipe.model_copy(update={"seed": seed})
 
 
-def _row(trained: Trained, out: Path) -> dict[str, object]:
+def _row(trained: TrainingResult, out: Path) -> dict[str, object]:
     return {
         "folder": trained.folder.name if trained.folder == out else str(_inside(trained, out)),
         "seconds": trained.seconds,
@@ -249,5 +249,5 @@ def _row(trained: Trained, out: Path) -> dict[str, object]:
     }
 
 
-def _inside(trained: Trained, out: Path) -> Path:
+def _inside(trained: TrainingResult, out: Path) -> Path:
     return Path(out.name) / trained.folder.relative_to(out)

@@ -34,7 +34,7 @@ def usage(
 ) -> None:
     """Draw which experts a routed mixture uses: by layer, site and language."""
     from xadapt.core.progress import meter
-    from xadapt.inference.adapted_encoder import Adapted
+    from xadapt.inference.adapted_encoder import AdaptedEncoder
     from xadapt.inference.usage import measure_usage
     from xadapt.report.usage import check_format, save_usage
 
@@ -45,7 +45,7 @@ def usage(
     require_output(out, reads=(text, languages, base, *options.split(module)), force=force)
     texts = read_texts(text)
     tags = read_tags(languages, lang, len(texts))
-    adapted = Adapted.load(base, *options.split(module), compose=compose, dtype=dtype)
+    adapted = AdaptedEncoder.load(base, *options.split(module), compose=compose, dtype=dtype)
     with meter("encoding", len(texts)) as bar:
         found = measure_usage(adapted, texts, tags, bar.advance)
     save_usage(out, found)

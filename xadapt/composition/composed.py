@@ -9,12 +9,21 @@ from typing import TypeVar
 from torch import Tensor, nn
 
 from xadapt.composition.by_language import for_language, opened
-from xadapt.composition.values import Composition, Fuse, Led, Mix, Route, Stack, is_arrow, names
+from xadapt.composition.values import (
+    Composition,
+    Fuse,
+    Mix,
+    Route,
+    RoutedParts,
+    Stack,
+    is_arrow,
+    names,
+)
 from xadapt.core.errors import UserError
 from xadapt.modules.arrow import Arrow, options_in
-from xadapt.modules.effects import Effect, effects_of
 from xadapt.modules.ensemble import Ensemble
 from xadapt.modules.fusion import Fusion
+from xadapt.modules.hooks import AdapterHook, hooks_of
 from xadapt.modules.mixing import Gates, blended, fused, routed
 from xadapt.modules.router import Router
 
@@ -47,8 +56,8 @@ class Composed(nn.Module):
             raise ValueError(f"there is no module {missing[0]!r}; there are {', '.join(modules)}")
         self.named = {name: modules[name] for name in names(composition)}
         self.parts = nn.ModuleList(dict.fromkeys(self.named.values()))
-        self.led: dict[nn.Module, Led] = {}
-        self._effects = self._of(composition)
+        self.led: dict[nn.Module, RoutedParts] = {}
+        self._hooks = self._of(composition)
         self.before_vocabulary = self._undo(composition)
 
     @classmethod
@@ -63,9 +72,9 @@ class Composed(nn.Module):
         except ValueError as error:
             raise UserError(str(error), where="composition") from None
 
-    def effects(self) -> list[Effect]:
+    def hooks(self) -> list[AdapterHook]:
         """Effects of all parts; where parts are mixed, one a site."""
-        return self._effects
+        return self._hooks
 
     def _undo(self, composition: Composition) -> Callable[[Tensor], Tensor] | None:
         """The inverses of a stack's invertible adapters, the last one first."""
@@ -92,13 +101,13 @@ class Composed(nn.Module):
             raise ValueError(f"{fuse.leader!r} is no fusion")
         return _fitting(fusion, fuse)
 
-    def _of(self, composition: Composition) -> list[Effect]:
+    def _of(self, composition: Composition) -> list[AdapterHook]:
         if composition is None:
             return []
         if isinstance(composition, str):
-            return effects_of(self.named[composition])
+            return hooks_of(self.named[composition])
         if isinstance(composition, Stack):
-            return [effect for part in composition.parts for effect in self._of(part)]
+            return [hook for part in composition.parts for hook in self._of(part)]
         if isinstance(composition, Mix):
             parts = [self._of(part) for part, _ in composition.parts]
             return blended(parts, [weight for _, weight in composition.parts])
@@ -113,7 +122,7 @@ class Composed(nn.Module):
         raise ValueError(f"{composition!r} can't act on a row as it is")
 
 
-def _fitting(leader: Leader, led: Led) -> Leader:
+def _fitting(leader: Leader, led: RoutedParts) -> Leader:
     if leader.experts != len(led.parts):
         raise ValueError(
             f"{led.leader!r} was made for {leader.experts} modules, not {len(led.parts)}; a new "

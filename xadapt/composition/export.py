@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from xadapt.composition.text import show
 from xadapt.composition.values import Composition, Mix, Stack
 from xadapt.core.errors import UserError
-from xadapt.modules.effects import Geometry, Place
+from xadapt.modules.hooks import ModelShape, Place
 from xadapt.modules.lora import LoRA, LoRAOptions, LowRank
 from xadapt.modules.low_rank import singular
 from xadapt.modules.sums import Terms, joined
@@ -33,7 +33,7 @@ class Exported:
 def merge_loras(
     composition: Composition,
     modules: Mapping[str, nn.Module],
-    geometry: Geometry,
+    model_shape: ModelShape,
     rank: int | None = None,
 ) -> Exported:
     """One LoRA that does what a stack or weighted mixture of LoRAs does.
@@ -45,7 +45,7 @@ def merge_loras(
     Args:
         composition: Names, stacks and mixtures, nested at will.
         modules: The LoRAs by name.
-        geometry: Shapes of the encoder.
+        model_shape: Shapes of the encoder.
         rank: Cut each update to this rank, keeping its largest singular values; ``None`` keeps it
             exact.
 
@@ -61,15 +61,15 @@ def merge_loras(
                 where=show(composition),
                 todo="Only LoRAs have a sum that is one plain module",
             )
-        for effect in module.effects():
-            assert isinstance(effect.fn, LowRank)
-            terms.setdefault(effect.place, []).append((weight, effect.fn))
+        for hook in module.hooks():
+            assert isinstance(hook.fn, LowRank)
+            terms.setdefault(hook.place, []).append((weight, hook.fn))
     if not terms:
         raise UserError("there is nothing to merge", where=show(composition))
     with torch.no_grad():
         updates = {place: joined(own) for place, own in terms.items()}
     cut = {place: _cut(*update, rank) for place, update in updates.items()}
-    module = _built({place: (A, B) for place, (A, B, _) in cut.items()}, geometry)
+    module = _built({place: (A, B) for place, (A, B, _) in cut.items()}, model_shape)
     return Exported(module, max(lost for _, _, lost in cut.values()))
 
 
@@ -104,23 +104,23 @@ def _cut(down: Tensor, up: Tensor, rank: int | None) -> tuple[Tensor, Tensor, fl
     return down.float(), up.float(), lost
 
 
-def _built(updates: dict[Place, tuple[Tensor, Tensor]], geometry: Geometry) -> LoRA:
+def _built(updates: dict[Place, tuple[Tensor, Tensor]], model_shape: ModelShape) -> LoRA:
     layers = sorted({layer for layer, _, _ in updates})
     sites = tuple(dict.fromkeys(site for _, site, _ in updates))
     rank = max(len(down) for down, _ in updates.values())
     span = (layers[0], layers[-1] + 1)
-    whole = span == (0, geometry.depth)
+    whole = span == (0, model_shape.depth)
     options = LoRAOptions(
         sites=sites, rank=rank, alpha=float(rank), layers="all" if whole else span
     )
-    module = LoRA(options, geometry)
+    module = LoRA(options, model_shape)
     with torch.no_grad():
-        for effect in module.effects():
-            low = effect.fn
+        for hook in module.hooks():
+            low = hook.fn
             assert isinstance(low, LowRank)
             low.A.zero_()
-            if effect.place in updates:
-                down, up = updates[effect.place]
+            if hook.place in updates:
+                down, up = updates[hook.place]
                 low.A[: len(down)] = down
                 low.B[:, : len(down)] = up
     return module

@@ -67,7 +67,7 @@ class Mix:
 
 
 @dataclass(frozen=True, init=False)
-class Led:
+class RoutedParts:
     """Parts under a trained module that says how much each counts.
 
     Attributes:
@@ -89,11 +89,11 @@ class Led:
         return f"{type(self).__name__}({self.leader!r}, {list(self.parts)!r})"
 
 
-class Route(Led):
+class Route(RoutedParts):
     """A mixture whose weights a router gives for each row or token: a trained one, or ``arrow``."""
 
 
-class Fuse(Led):
+class Fuse(RoutedParts):
     """Attention over what each part makes of the states, by a trained fusion."""
 
 
@@ -125,7 +125,7 @@ def names(composition: Composition) -> list[str]:
     for part in all_parts(composition):
         if isinstance(part, str):
             found.append(part)
-        elif isinstance(part, Led) and not is_arrow(part):
+        elif isinstance(part, RoutedParts) and not is_arrow(part):
             found.append(part.leader)
     return list(dict.fromkeys(found))
 
@@ -136,7 +136,7 @@ def is_arrow(part: Composition) -> bool:
 
 
 def _checked(part: Composition) -> Composition:
-    known = (str, Stack, Mix, Led, ByLanguage)
+    known = (str, Stack, Mix, RoutedParts, ByLanguage)
     if part is not None and not isinstance(part, known):
         raise TypeError(f"{part!r} is no composition")
     _require(part != "", "a module's name is not empty")
@@ -204,7 +204,7 @@ def rebuilt(composition: Composition, change: Callable[[Composition], Compositio
         return Mix(weights)
     if isinstance(composition, ByLanguage):
         return ByLanguage({tag: change(part) for tag, part in composition.parts})
-    if isinstance(composition, Led):
+    if isinstance(composition, RoutedParts):
         return type(composition)(composition.leader, map(change, composition.parts))
     return composition
 
@@ -222,6 +222,6 @@ def replaced(composition: Composition, by: Mapping[str, Composition]) -> Composi
     if isinstance(composition, str):
         return by.get(composition, composition)
     new = rebuilt(composition, lambda part: replaced(part, by))
-    if isinstance(new, Led) and not is_arrow(new):
+    if isinstance(new, RoutedParts) and not is_arrow(new):
         return type(new)(by.get(new.leader, new.leader), new.parts)  # type: ignore[arg-type]
     return new

@@ -121,7 +121,7 @@ class DataSpec(_Strict):
     a transform) here; they are read as the transforms they mean.
 
     Attributes:
-        reader: A file of ``xadapt/readers``.
+        reader: A file of ``xadapt/data/readers``.
         transforms: What is made of the records that the reader gives, in this order. Without the
             list, pairs go through ``pair_filter`` and other records stay as they are.
         columns: Which columns or keys hold pivot and text, as the reader reads it.

@@ -1,4 +1,4 @@
-"""Records: one typed row of data each, the only thing readers, makers and objectives share.
+"""Records: one typed row of data each, the only thing readers, transforms and objectives share.
 
 ``origin`` says where a row came from (``file:line``) and takes no part in comparison.
 Language tags are BCP-47. Offsets are half-open and count characters or tokens as stated.

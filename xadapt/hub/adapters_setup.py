@@ -19,7 +19,7 @@ from xadapt.hub import layouts
 from xadapt.hub.configs import ADAPTERS_VERSION
 from xadapt.hub.folder import TOLERANCE, write_folder
 from xadapt.hub.manifest import Manifest
-from xadapt.modules.effects import effects_of
+from xadapt.modules.hooks import hooks_of
 from xadapt.modules.storage import options_of
 
 FILE = "adapter_setup.json"
@@ -155,8 +155,8 @@ def _check_stack(composition: Composition, own: Mapping[str, Member], parts: lis
         if getattr(own[name].module.options, "form", "") == "parallel":
             _refuse(composition, f"a parallel bottleneck in a Stack is wrong there ({name!r})", "")
     for place in loras:
-        inside = {effect.place for effect in effects_of(own[parts[place]].module)}
-        before = [e.place for name in parts[:place] for e in effects_of(own[name].module)]
+        inside = {hook.place for hook in hooks_of(own[parts[place]].module)}
+        before = [e.place for name in parts[:place] for e in hooks_of(own[name].module)]
         if inside & set(before):
             _refuse(composition, "a LoRA acts before every bottleneck there, and here behind one",
                     "Put the LoRA first")  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 from xadapt.hub.layouts import Place, any_layer, peft_pattern, peft_ranks
 from xadapt.modules import bottleneck, lora
-from xadapt.modules.effects import ModuleOptions
+from xadapt.modules.hooks import ModuleOptions
 
 # adapters keeps the arithmetic of modules it saved with a version below 1.1.0 alive by rewriting
 # alpha; naming the version whose arithmetic this is keeps alpha / rank as it stands.

@@ -18,7 +18,7 @@ from torch import Tensor
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.families import SitePoint
 from xadapt.modules import bottleneck, lora
-from xadapt.modules.effects import ModuleOptions
+from xadapt.modules.hooks import ModuleOptions
 
 PEFT_PREFIX = "base_model.model."
 ADAPTERS_TYPES = ("bert", "roberta", "xlm-roberta", "distilbert", "deberta-v2", "t5", "mt5")

@@ -13,7 +13,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.loading import load_config, load_model
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_text
-from xadapt.modules.effects import effects_of
+from xadapt.modules.hooks import hooks_of
 from xadapt.modules.lora import LowRank
 
 SENTENCE_FILES = ("modules.json", "config_sentence_transformers.json", "sentence_bert_config.json")
@@ -32,7 +32,7 @@ def write_merged(path: Path | str, encoder: Encoder, module: nn.Module, said: st
         UserError: The module is no LoRA, the base is only in memory, or the folder is not empty
             or can't be written.
     """
-    if any(not isinstance(effect.fn, LowRank) for effect in effects_of(module)):
+    if any(not isinstance(hook.fn, LowRank) for hook in hooks_of(module)):
         raise UserError("only LoRAs can be added into a base's weights")
     if encoder.source.kind == "memory":
         raise UserError("a base that is only in memory can't be written")
@@ -51,10 +51,10 @@ def write_merged(path: Path | str, encoder: Encoder, module: nn.Module, said: st
 
 def _add(encoder: Encoder, inner: nn.Module, module: nn.Module) -> None:
     """Add every update to the rows of the linear it acts on."""
-    for effect in effects_of(module):
-        site = encoder.sites(effect.layer, effect.site)[effect.point]
+    for hook in hooks_of(module):
+        site = encoder.sites(hook.layer, hook.site)[hook.point]
         weight = inner.get_submodule(site.path).get_parameter("weight")
-        low = effect.fn
+        low = hook.fn
         assert isinstance(low, LowRank)
         with torch.no_grad():
             weight[site.start : site.stop] += low.scale * (low.B @ low.A).cpu()

@@ -16,7 +16,7 @@ from xadapt.hub.head_files import FILE as HEAD
 from xadapt.hub.integrity import check_file, check_folder
 from xadapt.hub.manifest import FILE, MAX_BYTES, HeadSpec, Manifest, parse_with_content
 from xadapt.hub.safe_paths import file_inside, has_file, is_folder
-from xadapt.modules.effects import Geometry
+from xadapt.modules.hooks import ModelShape
 from xadapt.modules.storage import fit, fitted, module_in, read_tensors
 
 
@@ -84,13 +84,13 @@ def open_head(path: Path | str, spec: HeadSpec, width: int) -> Head:
     return head.eval()
 
 
-def open_control(path: Path | str, name: str, geometry: Geometry) -> nn.Module | None:
+def open_control(path: Path | str, name: str, model_shape: ModelShape) -> nn.Module | None:
     """The module that was trained as a control beside a module; ``None`` where there is none.
 
     Args:
         path: The module's folder.
         name: The control's name, such as ``shuffled``.
-        geometry: Shapes of the encoder.
+        model_shape: Shapes of the encoder.
 
     Raises:
         UserError: It is malformed, leads elsewhere, does not fit the encoder, or differs from what
@@ -103,7 +103,7 @@ def open_control(path: Path | str, name: str, geometry: Geometry) -> nn.Module |
     where = file_inside(folder, inner)
     file = read_tensors(where, "options")
     check_file(folder, read_manifest(folder).integrity, inner, file.raw)
-    return fitted(*module_in(file), geometry, str(where))
+    return fitted(*module_in(file), model_shape, str(where))
 
 
 def read_manifest(folder: Path | str) -> Manifest:

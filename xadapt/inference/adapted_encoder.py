@@ -21,7 +21,7 @@ from xadapt.core.errors import UserError
 from xadapt.core.sequences import as_paths, as_tags, as_texts
 from xadapt.hub.integrity import allowing_modified
 from xadapt.inference.composed_rows import ComposedRows, RowActivations
-from xadapt.inference.fallback_language import Relatives, relatives_of
+from xadapt.inference.fallback_language import FallbackLanguages, fallback_languages
 from xadapt.inference.locate import locate
 from xadapt.inference.open_module import open_module
 from xadapt.inference.row_assignment import (
@@ -34,10 +34,10 @@ from xadapt.inference.row_assignment import (
 )
 from xadapt.inference.shared_states import cache_within
 
-NOBODY = Relatives()
+NO_FALLBACKS = FallbackLanguages()
 
 
-class Adapted:
+class AdaptedEncoder:
     """A frozen encoder, modules by name, and a composition that says which act on a row.
 
     What acts on a row is handed to each forward and never stored on the encoder. Any number of
@@ -49,7 +49,7 @@ class Adapted:
         composition: Over these names; without one each module is for the language it is named
             after, and rows of other languages are rows of the bare base.
         relatives: What stands in for a language that the composition has nothing for; a
-            `StandsIn` warning says so.
+            `FallbackLanguageWarning` warning says so.
 
     Raises:
         UserError: The composition names a module that is not there.
@@ -60,7 +60,7 @@ class Adapted:
         encoder: Encoder,
         modules: Mapping[str, nn.Module],
         composition: Composition = None,
-        relatives: Relatives = NOBODY,
+        relatives: FallbackLanguages = NO_FALLBACKS,
     ) -> None:
         self.relatives = relatives
         self.encoder = encoder
@@ -79,7 +79,7 @@ class Adapted:
         dtype: str = "auto",
         device: str = "auto",
         allow_modified: bool = False,
-    ) -> Adapted:
+    ) -> AdaptedEncoder:
         """Load a base and published modules, each for the languages its manifest names.
 
         Without ``compose``, a language of no module goes through the module of a near one, of the
@@ -102,7 +102,7 @@ class Adapted:
             composition, places = locate([p for one in folders for p in as_paths(one)], compose)
             adapted = cls.open(base, composition, places, dtype=dtype, device=device)
         if compose is None:
-            adapted.relatives = relatives_of(composition, places.values())
+            adapted.relatives = fallback_languages(composition, places.values())
             adapted._follows = composition is None or isinstance(composition, ByLanguage)
         return adapted
 
@@ -115,7 +115,7 @@ class Adapted:
         *,
         dtype: str = "auto",
         device: str = "auto",
-    ) -> Adapted:
+    ) -> AdaptedEncoder:
         """Load a base, if it is not there yet, and a composition's modules by name.
 
         Raises:
@@ -126,7 +126,7 @@ class Adapted:
         modules = {where: open_module(where, base)[0] for where in dict.fromkeys(places.values())}
         return cls(base, {name: modules[where] for name, where in places.items()}, composition)
 
-    def with_(self, composition: str | Composition) -> Adapted:
+    def with_(self, composition: str | Composition) -> AdaptedEncoder:
         """The same encoder and modules under another composition.
 
         Raises:
@@ -134,7 +134,7 @@ class Adapted:
         """
         value = parse(composition) if isinstance(composition, str) else composition
         other = copy(self)
-        other.relatives, other._follows, other.modules = NOBODY, False, dict(self.modules)
+        other.relatives, other._follows, other.modules = NO_FALLBACKS, False, dict(self.modules)
         other.composition = other._known(value)
         return other
 
@@ -192,7 +192,7 @@ class Adapted:
         self._rows.forget(self.modules.pop(name))
 
     @contextmanager
-    def merged(self, composition: str | Composition = None) -> Iterator[Adapted]:
+    def merged(self, composition: str | Composition = None) -> Iterator[AdaptedEncoder]:
         """Add LoRAs into the base's weights for as long as the block lasts: rows cost the base's.
 
         Untouched weights are shared; afterwards the base is bitwise what it was. In the block

@@ -20,7 +20,7 @@ from xadapt.core.errors import UserError
 from xadapt.injection.activation import Activation, ActiveAdapter, updates_of
 from xadapt.injection.attachment import place
 from xadapt.injection.merging import Merged, merged, merged_in
-from xadapt.modules.effects import effects_of
+from xadapt.modules.hooks import hooks_of
 
 KEPT = 256
 Mark = tuple[tuple[int, int, int], ...]
@@ -156,7 +156,7 @@ class ComposedRows:
             UserError: If it is something else, or something is merged already.
         """
         whole = Composed.checked(composition, modules)
-        updates = updates_of([(e, place(self.encoder, e)) for e in effects_of(whole)])
+        updates = updates_of([(e, place(self.encoder, e)) for e in hooks_of(whole)])
         if updates is None:
             raise UserError(
                 "only LoRAs, stacks and fixed mixtures of them can be added into a base's weights",

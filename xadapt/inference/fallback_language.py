@@ -12,12 +12,12 @@ from xadapt.languages.families import stand_in
 from xadapt.languages.match import find_same
 
 
-class StandsIn(UserWarning):
+class FallbackLanguageWarning(UserWarning):
     """Something else acts on rows of a language that no module is for."""
 
 
 @dataclass(frozen=True)
-class Relatives:
+class FallbackLanguages:
     """Languages whose modules may stand in for others of the same script and branch.
 
     Attributes:
@@ -32,10 +32,12 @@ class Relatives:
         """The language whose module stands in for another, or ``None``."""
         return None if find_same(tag, self.pivots) else stand_in(tag, self.languages)
 
-    def and_(self, manifest: Manifest) -> Relatives:
+    def and_(self, manifest: Manifest) -> FallbackLanguages:
         """With the languages of one more module."""
         pivots = (*self.pivots, *([manifest.pivot] if manifest.pivot else []))
-        return Relatives((*self.languages, *manifest.languages), tuple(dict.fromkeys(pivots)))
+        return FallbackLanguages(
+            (*self.languages, *manifest.languages), tuple(dict.fromkeys(pivots))
+        )
 
     def notice(self, tag: str) -> str:
         """One line for a person, of a language that no module is for."""
@@ -44,7 +46,7 @@ class Relatives:
         return f"no module is for {tag}: {said}"
 
 
-def relatives_of(composition: Composition, folders: Iterable[str]) -> Relatives:
+def fallback_languages(composition: Composition, folders: Iterable[str]) -> FallbackLanguages:
     """The relatives among modules that are each for their manifest's languages.
 
     Args:
@@ -52,7 +54,7 @@ def relatives_of(composition: Composition, folders: Iterable[str]) -> Relatives:
         folders: The modules' folders.
     """
     if not isinstance(composition, ByLanguage):
-        return Relatives()
+        return FallbackLanguages()
     pivots = {read_manifest(folder).pivot for folder in folders}
     languages = tuple(tag for tag, _ in composition.parts if tag != ANY)
-    return Relatives(languages, tuple(pivot for pivot in pivots if pivot))
+    return FallbackLanguages(languages, tuple(pivot for pivot in pivots if pivot))

@@ -21,8 +21,8 @@ def locate(
     """A composition and the folders of the modules it names, before any base is loaded.
 
     Args:
-        folders: As for `Adapted.load`; a folder may also hold a composition that was saved.
-        compose: As for `Adapted.load`.
+        folders: As for `AdaptedEncoder.load`; a folder may also hold a composition that was saved.
+        compose: As for `AdaptedEncoder.load`.
         given: Names in it that stand for no folder.
 
     Raises:

@@ -26,8 +26,8 @@ from xadapt.data.records import ParallelPair
 from xadapt.evaluation.retrieval import accuracy_of_pairs
 from xadapt.evaluation.statistics import Difference, difference, ratio_difference
 from xadapt.evaluation.systems import Side, System
-from xadapt.inference.adapted_encoder import Adapted
-from xadapt.inference.fallback_language import Relatives
+from xadapt.inference.adapted_encoder import AdaptedEncoder
+from xadapt.inference.fallback_language import FallbackLanguages
 from xadapt.inference.shared_states import first_layer
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.languages.match import find_same
@@ -40,7 +40,7 @@ ACCURACY, LOSS = "retrieval accuracy", "masked-token loss"
 
 
 @dataclass(frozen=True)
-class Tried:
+class FallbackScore:
     """One candidate's score, and what it gains over the base.
 
     Attributes:
@@ -55,7 +55,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Measured(Relatives):
+class MeasuredFallback(FallbackLanguages):
     """Relatives of which one was chosen by measurement.
 
     Attributes:
@@ -68,7 +68,7 @@ class Measured(Relatives):
     tag: str = ""
     chosen: str | None = None
     measure: str = ""
-    tried: tuple[Tried, ...] = ()
+    tried: tuple[FallbackScore, ...] = ()
 
     def of(self, tag: str) -> str | None:
         """What was chosen for the measured language, else what a relative is."""
@@ -89,9 +89,9 @@ class Measured(Relatives):
         ]
 
 
-def choose_by(
-    adapted: Adapted, languages: Sequence[str | None], path: str, pivot: str = "en"
-) -> Measured:
+def select_on(
+    adapted: AdaptedEncoder, languages: Sequence[str | None], path: str, pivot: str = "en"
+) -> MeasuredFallback:
     """Measure every language's part of a composition on text of another, and let the best act.
 
     Each candidate and the base are measured on the same rows; the one with the highest gain is
@@ -130,7 +130,7 @@ def choose_by(
     able = [one for one in tried if one.gain is not None and one.gain.low > 0]
     best = max(able, key=lambda one: one.gain.mean if one.gain else 0.0, default=None)
     old = adapted.relatives
-    adapted.relatives = Measured(
+    adapted.relatives = MeasuredFallback(
         old.languages,
         old.pivots,
         tag=tag,
@@ -141,26 +141,26 @@ def choose_by(
     return adapted.relatives
 
 
-def _wanting(adapted: Adapted, languages: Sequence[str | None]) -> str:
+def _wanting(adapted: AdaptedEncoder, languages: Sequence[str | None]) -> str:
     """The one language that the composition has nothing for."""
     found = [normalise(tag) for tag in adapted.bare(languages)]
     todo = "Give texts of one language that by_language(..) has nothing for, not even by *"
     if len(found) != 1:
         what = f"{', '.join(found)} have no module" if found else "every text has its module"
-        raise UserError(f"{what}, so there is nothing to choose", where="--choose-by", todo=todo)
+        raise UserError(f"{what}, so there is nothing to choose", where="--select-on", todo=todo)
     if find_same(found[0], adapted.relatives.pivots):
         raise UserError(
-            f"modules are aligned to {found[0]}, which stays the base's", where="--choose-by"
+            f"modules are aligned to {found[0]}, which stays the base's", where="--select-on"
         )
     return found[0]
 
 
 def _by_retrieval(
-    adapted: Adapted,
+    adapted: AdaptedEncoder,
     pairs: Sequence[ParallelPair],
     parts: Mapping[str, Composition],
     cache: Kept | None,
-) -> tuple[list[Tried], int]:
+) -> tuple[list[FallbackScore], int]:
     def side(part: Composition) -> Side:
         return lambda texts: adapted.encode(texts, compositions=[part] * len(texts), cache=cache)
 
@@ -172,21 +172,23 @@ def _by_retrieval(
     systems = {name: System(side(part), bare) for name, part in parts.items()}
     values = accuracy_of_pairs(pairs, systems)
     return [
-        Tried(name, float(own.mean()), None if name == BASE else difference(own, values[BASE]))
+        FallbackScore(
+            name, float(own.mean()), None if name == BASE else difference(own, values[BASE])
+        )
         for name, own in values.items()
     ], len(values[BASE])
 
 
 def _by_loss(
-    adapted: Adapted,
+    adapted: AdaptedEncoder,
     texts: Sequence[str],
     parts: Mapping[str, Composition],
     cache: Kept | None,
-) -> list[Tried]:
+) -> list[FallbackScore]:
     sums = {name: masked_losses(adapted, texts, part, cache) for name, part in parts.items()}
     base, count = sums[BASE]
     return [
-        Tried(
+        FallbackScore(
             name,
             float(own.sum() / count.sum()),
             None if name == BASE else ratio_difference(base, count, own, count),
@@ -196,7 +198,7 @@ def _by_loss(
 
 
 def masked_losses(
-    adapted: Adapted,
+    adapted: AdaptedEncoder,
     texts: Sequence[str],
     composition: Composition,
     cache: Kept | None = None,

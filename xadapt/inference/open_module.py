@@ -9,7 +9,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import open_folder
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import fitted
 
 
@@ -30,4 +30,4 @@ def open_module(folder: str, encoder: Encoder) -> tuple[nn.Module, Manifest]:
         )
     kind, options = manifest.module.kind, manifest.module.options
     where = f"{folder}/module.safetensors"
-    return fitted(tensors, kind, options, geometry(encoder), where), manifest
+    return fitted(tensors, kind, options, model_shape(encoder), where), manifest

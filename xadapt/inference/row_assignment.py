@@ -12,14 +12,14 @@ from xadapt.composition.by_language import for_all, for_language, lacks
 from xadapt.composition.text import show
 from xadapt.composition.values import ByLanguage, Composition, names
 from xadapt.core.errors import UserError
-from xadapt.inference.fallback_language import Relatives, StandsIn
+from xadapt.inference.fallback_language import FallbackLanguages, FallbackLanguageWarning
 
 CALLER = 4  # frames from a warning here up to who called Adapted.encode
 
 
 def choose(
     composition: Composition,
-    relatives: Relatives,
+    relatives: FallbackLanguages,
     n: int,
     languages: Sequence[str | None] | None,
     compositions: Sequence[Composition] | None,
@@ -30,11 +30,11 @@ def choose(
         composition: What all rows have where ``compositions`` is not given.
         relatives: What stands in for languages that it has nothing for.
         n: Number of rows.
-        languages: As for `Adapted.encode`.
-        compositions: As for `Adapted.encode`.
+        languages: As for `AdaptedEncoder.encode`.
+        compositions: As for `AdaptedEncoder.encode`.
 
     Raises:
-        UserError: As for `Adapted.encode`.
+        UserError: As for `AdaptedEncoder.encode`.
     """
     given = [composition] * n if compositions is None else list(compositions)
     for rows, what in ((given, "compositions"), (languages, "languages")):
@@ -46,7 +46,7 @@ def choose(
     if compositions is None:
         near = {tag: relatives.of(tag) for tag in bare(composition, languages)}
         for tag in near:
-            warnings.warn(relatives.notice(tag), StandsIn, stacklevel=CALLER)
+            warnings.warn(relatives.notice(tag), FallbackLanguageWarning, stacklevel=CALLER)
         languages = [near.get(tag) or tag for tag in languages]  # type: ignore[arg-type]
     pairs = list(zip(given, languages, strict=True))
     found = {(own, tag): None if tag is None else for_language(own, tag) for own, tag in set(pairs)}
@@ -100,8 +100,8 @@ def with_one(composition: Composition, name: str, tags: Sequence[str]) -> Compos
 
 
 def without(
-    composition: Composition, relatives: Relatives, name: str
-) -> tuple[Composition, Relatives]:
+    composition: Composition, relatives: FallbackLanguages, name: str
+) -> tuple[Composition, FallbackLanguages]:
     """A choice by language, and what stands in for others, with a module less.
 
     Raises:

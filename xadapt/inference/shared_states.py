@@ -21,7 +21,7 @@ from xadapt.injection.attachment import lowest
 
 
 class System(Protocol):
-    """What reads texts, such as `xadapt.inference.adapted_encoder.Adapted`."""
+    """What reads texts, such as `xadapt.inference.adapted_encoder.AdaptedEncoder`."""
 
     encoder: Encoder
     modules: dict[str, nn.Module]
@@ -43,7 +43,7 @@ def first_layer(
     """
     parts = {part for own in set(compositions) for part in all_parts(own) if part is not None}
     wholes = [Composed.checked(part, modules) for part in parts if not choices(part)]
-    return min((lowest(one.effects(), encoder.depth) for one in wholes), default=encoder.depth)
+    return min((lowest(one.hooks(), encoder.depth) for one in wholes), default=encoder.depth)
 
 
 def shared_cache(*systems: System) -> PrefixStates | None:

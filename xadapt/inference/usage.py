@@ -17,10 +17,10 @@ from xadapt.composition.text import show
 from xadapt.composition.values import Composition, replaced
 from xadapt.core.errors import UserError
 from xadapt.core.sequences import as_texts
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.locate import short_names
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.modules.effects import Here, Place
+from xadapt.modules.hooks import Place, SiteInputs
 from xadapt.modules.mixing import Fused, Routed, routes
 from xadapt.report.usage import ALL, Cell, Usage
 
@@ -33,7 +33,7 @@ class _Sum:
     used: Tensor
     count: int = 0
 
-    def add(self, gates: Tensor, here: Here) -> None:
+    def add(self, gates: Tensor, here: SiteInputs) -> None:
         """Count real tokens, or rows where a row has one weight."""
         real = gates.flatten(0, 1)
         if gates.shape[1] > 1 and here.mask is not None:
@@ -45,7 +45,7 @@ class _Sum:
 
 
 def measure_usage(
-    adapted: Adapted,
+    adapted: AdaptedEncoder,
     texts: Sequence[str],
     languages: Sequence[str | None] | None = None,
     progress: Callable[[int], None] = lambda _: None,
@@ -86,7 +86,7 @@ def measure_usage(
 
 
 def _watched(
-    adapted: Adapted,
+    adapted: AdaptedEncoder,
     composition: Composition,
     texts: Sequence[str],
     lang: str,
@@ -97,7 +97,7 @@ def _watched(
     encoder = adapted.encoder
     sums: dict[int, dict[Place, _Sum]] = {}
     names: dict[int, tuple[str, tuple[str, ...]]] = {}
-    for route in routes(whole.effects()):
+    for route in routes(whole.hooks()):
         size = route.router.experts
         own = sums.setdefault(id(route.router), {}).setdefault(
             route.place, _Sum(torch.zeros(size).double(), torch.zeros(size).double())

@@ -27,7 +27,7 @@ from xadapt.injection.attachment import lowest, place, projects_positions
 from xadapt.injection.batched_lora import RowSums, Updates
 from xadapt.injection.hooks import embedded_apart, install
 from xadapt.injection.row_groups import ALL, Rows
-from xadapt.modules.effects import Effect, Place, effects_of
+from xadapt.modules.hooks import AdapterHook, Place, hooks_of
 from xadapt.modules.sums import terms_of
 
 
@@ -59,20 +59,20 @@ class ActiveAdapter:
 
     def __init__(self, encoder: Backbone, module: nn.Module, batched: bool = False) -> None:
         self.module, self.encoder, self.guard = module, encoder, encoder.guard
-        effects = effects_of(module)
-        acts = [(effect, place(encoder, effect)) for effect in effects]
-        self.first_layer = lowest(effects, encoder.depth)
+        hooks = hooks_of(module)
+        acts = [(hook, place(encoder, hook)) for hook in hooks]
+        self.first_layer = lowest(hooks, encoder.depth)
         # What is added to positions that all rows share is not a matter of single rows.
         self.updates = None if projects_positions(encoder) or not batched else updates_of(acts)
-        self.at: dict[str, tuple[tuple[Effect, SitePoint], ...]] = {}
-        for effect, site in acts if self.updates is None else ():
+        self.at: dict[str, tuple[tuple[AdapterHook, SitePoint], ...]] = {}
+        for hook, site in acts if self.updates is None else ():
             if site is not None:
-                self.at[site.path] = (*self.at.get(site.path, ()), (effect, site))
-        below = [effect for effect, site in acts if site is None]
+                self.at[site.path] = (*self.at.get(site.path, ()), (hook, site))
+        below = [hook for hook, site in acts if site is None]
         self.table = tuple(e for e in below if not embedded_apart(encoder, e))
         self.embedded = tuple(e for e in below if embedded_apart(encoder, e))
-        self.reads_ids = any(effect.reads == "ids" for effect in self.table)
-        self.captures = frozenset(at for effect in effects for at in effect.remembered)
+        self.reads_ids = any(hook.reads == "ids" for hook in self.table)
+        self.captures = frozenset(at for hook in hooks for at in hook.remembered)
         self.splits = frozenset(_splits(encoder, acts))
         sites = [site for _, site in acts if site is not None]
         install(encoder, sites, list(self.captures), list(self.splits), below)
@@ -233,20 +233,20 @@ class Activation:
         return self._made(own, [], None, None)
 
 
-def updates_of(acts: Sequence[tuple[Effect, SitePoint | None]]) -> Updates | None:
+def updates_of(acts: Sequence[tuple[AdapterHook, SitePoint | None]]) -> Updates | None:
     """The low-rank updates of a sum of LoRAs with their linears; ``None`` of anything else.
 
     Args:
         acts: Effects, each with the linear that it acts on.
     """
-    terms = terms_of([effect for effect, _ in acts])
+    terms = terms_of([hook for hook, _ in acts])
     if terms is None:
         return None
     sites: dict[Place, SitePoint] = {e.place: site for e, site in acts if site is not None}
     return {at: (sites[at], own) for at, own in terms.items()}
 
 
-def _splits(encoder: Backbone, acts: Sequence[tuple[Effect, SitePoint | None]]) -> list[str]:
+def _splits(encoder: Backbone, acts: Sequence[tuple[AdapterHook, SitePoint | None]]) -> list[str]:
     if not projects_positions(encoder):
         return []
     return [s.path.rpartition(".")[0] for e, s in acts if s is not None and e.site in ("q", "k")]

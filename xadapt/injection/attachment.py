@@ -10,10 +10,10 @@ from torch import nn
 from xadapt.backbones.families import SITES, SitePoint
 from xadapt.backbones.protocol import Backbone
 from xadapt.core.errors import UserError
-from xadapt.modules.effects import BELOW, Effect, Geometry
+from xadapt.modules.hooks import BELOW, AdapterHook, ModelShape
 
 
-def geometry(encoder: Backbone) -> Geometry:
+def model_shape(encoder: Backbone) -> ModelShape:
     """The shapes of an encoder's sites."""
     sizes = {
         (layer, name, point): (int(site.module.in_features), site.stop - site.start)  # type: ignore[arg-type]
@@ -21,7 +21,7 @@ def geometry(encoder: Backbone) -> Geometry:
         for name in SITES
         for point, site in enumerate(encoder.sites(layer, name))
     }
-    return Geometry(encoder.depth, encoder.width, sizes, embedding_table(encoder).num_embeddings)
+    return ModelShape(encoder.depth, encoder.width, sizes, embedding_table(encoder).num_embeddings)
 
 
 def embedding_table(encoder: Backbone) -> nn.Embedding:
@@ -33,39 +33,39 @@ def embedding_table(encoder: Backbone) -> nn.Embedding:
     return table
 
 
-def lowest(effects: Sequence[Effect], depth: int) -> int:
+def lowest(hooks: Sequence[AdapterHook], depth: int) -> int:
     """The lowest layer that effects act in or read, -1 for the embeddings.
 
     Args:
-        effects: What acts.
+        hooks: What acts.
         depth: Of the encoder; told where nothing acts.
     """
-    layers = [at for e in effects for at in (e.layer, *(at for at, _ in e.remembered))]
+    layers = [at for e in hooks for at in (e.layer, *(at for at, _ in e.remembered))]
     return min(layers, default=depth)
 
 
-def place(encoder: Backbone, effect: Effect) -> SitePoint | None:
+def place(encoder: Backbone, hook: AdapterHook) -> SitePoint | None:
     """Where an effect acts; ``None`` stands for the embeddings.
 
     Raises:
         UserError: The encoder has no such place.
     """
-    if effect.layer == BELOW:
+    if hook.layer == BELOW:
         return None
-    points = encoder.sites(effect.layer, effect.site) if effect.layer < encoder.depth else []
-    if effect.point >= len(points):
+    points = encoder.sites(hook.layer, hook.site) if hook.layer < encoder.depth else []
+    if hook.point >= len(points):
         raise UserError(
-            f"the module acts on {effect.site} {effect.point + 1} of layer {effect.layer + 1}, "
+            f"the module acts on {hook.site} {hook.point + 1} of layer {hook.layer + 1}, "
             f"which this base of {encoder.depth} layers lacks",
             todo="Load it on the base it was trained on",
         )
-    if effect.by_row and effect.site in ("q", "k") and projects_positions(encoder):
+    if hook.by_row and hook.site in ("q", "k") and projects_positions(encoder):
         raise UserError(
             "this base projects its positions through q and k, once for all rows, so "
             "experts there can't be weighed by row",
             todo="Route experts that act on other sites",
         )
-    return points[effect.point]
+    return points[hook.point]
 
 
 def projects_positions(encoder: Backbone) -> bool:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from xadapt.backbones.families import SitePoint
-from xadapt.modules.effects import Place
+from xadapt.modules.hooks import Place
 from xadapt.modules.low_rank import AddLowRank
 from xadapt.modules.sums import Terms, joined
 

@@ -21,7 +21,7 @@ from xadapt.backbones.frames import Frame, WeightsGuard, current
 from xadapt.backbones.protocol import Backbone
 from xadapt.injection.attachment import embedding_table, projects_positions
 from xadapt.injection.row_groups import ALL, Rows, split_by_rows
-from xadapt.modules.effects import BELOW, EMBEDDED, Effect, Here, Remembered
+from xadapt.modules.hooks import BELOW, EMBEDDED, AdapterHook, CapturedInput, SiteInputs
 
 _INSTALLED: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
 _LOCK = threading.Lock()
@@ -30,9 +30,9 @@ _LOCK = threading.Lock()
 def install(
     encoder: Backbone,
     sites: Sequence[SitePoint],
-    captures: Sequence[Remembered],
+    captures: Sequence[CapturedInput],
     splits: Sequence[str],
-    embeddings: Sequence[Effect],
+    embeddings: Sequence[AdapterHook],
 ) -> None:
     """Make sure that an encoder has the hooks that an adapter needs.
 
@@ -53,13 +53,13 @@ def install(
         for path in splits:
             attention = encoder.model.get_submodule(path)
             _once(attention, "splits", partial(split_by_rows, guard=guard, path=path))
-        for effect in embeddings:
-            _install_embeddings(encoder, effect)
+        for hook in embeddings:
+            _install_embeddings(encoder, hook)
 
 
-def embedded_apart(encoder: Backbone, effect: Effect) -> bool:
+def embedded_apart(encoder: Backbone, hook: AdapterHook) -> bool:
     """Whether an effect acts on a block around the table of word embeddings."""
-    return effect.site == EMBEDDED and bool(encoder.family.embeddings)
+    return hook.site == EMBEDDED and bool(encoder.family.embeddings)
 
 
 def _once(module: nn.Module, name: str, hook: Callable[[nn.Module], None]) -> None:
@@ -69,7 +69,7 @@ def _once(module: nn.Module, name: str, hook: Callable[[nn.Module], None]) -> No
         hook(module)
 
 
-def _readers(encoder: Backbone, at: Remembered) -> set[nn.Module]:
+def _readers(encoder: Backbone, at: CapturedInput) -> set[nn.Module]:
     """The modules that get the input of a layer's attention or FFN first."""
     layer, reads = at
     if reads == "attn_in" and projects_positions(encoder):
@@ -87,7 +87,7 @@ def _hook_linear(module: nn.Module, guard: WeightsGuard, path: str) -> None:
     module.register_forward_hook(add)
 
 
-def _hook_input(module: nn.Module, guard: WeightsGuard, at: Remembered) -> None:
+def _hook_input(module: nn.Module, guard: WeightsGuard, at: CapturedInput) -> None:
     def keep(_: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
         frame = current(guard)
         if frame is not None and at in frame.activation.captures:
@@ -96,14 +96,14 @@ def _hook_input(module: nn.Module, guard: WeightsGuard, at: Remembered) -> None:
     module.register_forward_pre_hook(keep, with_kwargs=True)
 
 
-def _install_embeddings(encoder: Backbone, effect: Effect) -> None:
+def _install_embeddings(encoder: Backbone, hook: AdapterHook) -> None:
     guard, table = encoder.guard, embedding_table(encoder)
-    if embedded_apart(encoder, effect):
+    if embedded_apart(encoder, hook):
         block = encoder.model.get_submodule(encoder.family.embeddings)
         _once(block, "acts", partial(_hook_block, guard=guard))
         return
     size = table.num_embeddings
-    if effect.reads == "ids":  # only such a module has vectors for ids beyond the table
+    if hook.reads == "ids":  # only such a module has vectors for ids beyond the table
         _once(table, "ids", partial(_hook_ids, guard=guard, size=size))
     _once(table, "acts", partial(_hook_table, guard=guard, size=size))
 
@@ -114,8 +114,8 @@ def _hook_block(module: nn.Module, guard: WeightsGuard) -> None:
         if frame is None:
             return None
         for adapter, rows in frame.activation.groups:
-            for effect in adapter.embedded:
-                output = _changed(frame, effect, rows, output)
+            for hook in adapter.embedded:
+                output = _changed(frame, hook, rows, output)
         return output
 
     module.register_forward_hook(change)
@@ -146,22 +146,22 @@ def _hook_table(module: nn.Module, guard: WeightsGuard, size: int) -> None:
         if ids is not None:
             output = output.where((ids < size).unsqueeze(-1), output.new_zeros(()))
         for adapter, rows in frame.activation.groups:
-            for effect in adapter.table:
-                if effect.reads == "ids":
+            for hook in adapter.table:
+                if hook.reads == "ids":
                     assert ids is not None
-                    output = _added(output, rows, effect.fn(ids[rows]).to(output.dtype))
+                    output = _added(output, rows, hook.fn(ids[rows]).to(output.dtype))
                 else:
-                    output = _changed(frame, effect, rows, output)
+                    output = _changed(frame, hook, rows, output)
         return output
 
     module.register_forward_hook(add)
 
 
-def _changed(frame: Frame, effect: Effect, rows: Rows, output: Tensor) -> Tensor:
+def _changed(frame: Frame, hook: AdapterHook, rows: Rows, output: Tensor) -> Tensor:
     """The embeddings with what an effect adds to them."""
-    source = _given(effect, Here(BELOW, output, output), rows)
-    delta = effect.fn(source).to(output.dtype)
-    if effect.site == EMBEDDED:
+    source = _given(hook, SiteInputs(BELOW, output, output), rows)
+    delta = hook.fn(source).to(output.dtype)
+    if hook.site == EMBEDDED:
         # DeBERTa's convolution reads padding, which the base keeps at zero.
         delta = delta * frame.mask[rows].unsqueeze(-1).to(delta.dtype)
     return _added(output, rows, delta)
@@ -170,38 +170,38 @@ def _changed(frame: Frame, effect: Effect, rows: Rows, output: Tensor) -> Tensor
 def _at_linear(frame: Frame, path: str, x: Tensor, y: Tensor) -> Tensor:
     """The output of a linear with what all adapters of the forward add to it."""
     for adapter, rows in frame.activation.groups:
-        for effect, site in adapter.at.get(path, ()):
-            y = _with_effect(frame, effect, site, rows, x, y)
+        for hook, site in adapter.at.get(path, ()):
+            y = _with_effect(frame, hook, site, rows, x, y)
     sums = frame.activation.sums
     return y if sums is None else sums.added(path, x, y)
 
 
 def _with_effect(
-    frame: Frame, effect: Effect, site: SitePoint, rows: Rows, x: Tensor, y: Tensor
+    frame: Frame, hook: AdapterHook, site: SitePoint, rows: Rows, x: Tensor, y: Tensor
 ) -> Tensor:
     whole = site.stop - site.start == y.shape[-1]
-    here = Here(effect.layer, x, y if whole else y[..., site.start : site.stop])
-    if effect.reads == "here" or effect.remembered:
-        here = _with_inputs(frame, effect, here)
-    onto = getattr(effect.fn, "onto", None)
-    if onto and rows is ALL and whole:
-        added: Tensor = onto(here.read(effect.reads), y)
+    here = SiteInputs(hook.layer, x, y if whole else y[..., site.start : site.stop])
+    if hook.reads == "here" or hook.remembered:
+        here = _with_inputs(frame, hook, here)
+    forward_add = getattr(hook.fn, "forward_add", None)
+    if forward_add and rows is ALL and whole:
+        added: Tensor = forward_add(here.read(hook.reads), y)
         return added
-    delta = effect.fn(_given(effect, here, rows)).to(y.dtype)
+    delta = hook.fn(_given(hook, here, rows)).to(y.dtype)
     if delta.shape[-1] != y.shape[-1]:
         delta = F.pad(delta, (site.start, y.shape[-1] - site.stop))
     return _added(y, rows, delta)
 
 
-def _with_inputs(frame: Frame, effect: Effect, here: Here) -> Here:
+def _with_inputs(frame: Frame, hook: AdapterHook, here: SiteInputs) -> SiteInputs:
     """With what the effect reads besides; of the group where attention sees rows apart."""
     seen = slice(None) if frame.group is None else frame.group
-    inputs = {at: frame.inputs[at][seen] for at in effect.remembered}
+    inputs = {at: frame.inputs[at][seen] for at in hook.remembered}
     return replace(here, inputs=inputs, mask=frame.mask[seen])
 
 
-def _given(effect: Effect, here: Here, rows: Rows) -> Any:
-    return here.of(rows) if effect.reads == "here" else here.read(effect.reads)[rows]
+def _given(hook: AdapterHook, here: SiteInputs, rows: Rows) -> Any:
+    return here.of(rows) if hook.reads == "here" else here.read(hook.reads)[rows]
 
 
 def _added(y: Tensor, rows: Rows, delta: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 NOT_PARTS = (
     "arrow",
-    "effects",
+    "hooks",
     "ensemble",
     "invertible",
     "low_rank",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from xadapt.modules.effects import Effect, Here, Place, Remembered
+from xadapt.modules.hooks import AdapterHook, CapturedInput, Place, SiteInputs
 from xadapt.modules.lora import LoRA, LowRank
 from xadapt.modules.low_rank import singular
 
@@ -89,11 +89,11 @@ class Arrow(nn.Module):
             self._acts[place] = list(vectors)
             self._prototypes[place] = torch.stack(list(vectors.values()))
 
-    def effects(self) -> list[Effect]:
+    def hooks(self) -> list[AdapterHook]:
         """None: it acts through its experts."""
         return []
 
-    def wants(self, place: Place) -> tuple[Remembered, ...]:
+    def wants(self, place: Place) -> tuple[CapturedInput, ...]:
         """Nothing but the site's own input."""
         return ()
 
@@ -104,7 +104,7 @@ class Arrow(nn.Module):
         """
         return self._prototypes[place]
 
-    def gates(self, place: Place, here: Here) -> Tensor:
+    def gates(self, place: Place, here: SiteInputs) -> Tensor:
         """The weights of the LoRAs at a site, ``(batch, tokens, experts)``; each sums to one."""
         acts = self._acts[place]
         states = here.input.float()
@@ -123,11 +123,11 @@ def _prototypes(part: nn.Module | None, number: int) -> dict[Place, Tensor]:
         raise ValueError(f"arrow routes single LoRAs, and part {number} of the route is none")
     found = {}
     with torch.no_grad():
-        for effect in part.effects():
-            low = effect.fn
+        for hook in part.hooks():
+            low = hook.fn
             assert isinstance(low, LowRank)
             _, sizes, right = singular(low.B.cpu(), low.A.cpu())
-            found[effect.place] = (right[0] if sizes[0] > 0 else right[0] * 0).float()
+            found[hook.place] = (right[0] if sizes[0] > 0 else right[0] * 0).float()
     if not any(vector.any() for vector in found.values()):
         raise ValueError(f"arrow reads trained LoRAs, and part {number} of the route adds nothing")
     return found

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from xadapt.modules.effects import BELOW, EMBEDDED, Effect, Geometry, ModuleOptions, Reads
+from xadapt.modules.hooks import BELOW, EMBEDDED, AdapterHook, ModelShape, ModuleOptions, Reads
 from xadapt.modules.invertible import Coupling
 from xadapt.modules.narrow import ACTIVATIONS, AddNarrow
 
@@ -71,7 +71,7 @@ class Narrow(nn.Module):
             ACTIVATIONS[self.activation].value(narrow), up.to(x.dtype), bias.to(x.dtype)
         )
 
-    def onto(self, x: Tensor, y: Tensor) -> Tensor:
+    def forward_add(self, x: Tensor, y: Tensor) -> Tensor:
         """``y + forward(x)``, cheaper; ``x`` may be ``y``."""
         if x.dtype != y.dtype:  # T5 keeps the last linear of its FFN in fp32
             return y + self(x).to(y.dtype)
@@ -102,22 +102,22 @@ class Bottleneck(nn.Module):
     kind: ClassVar[str] = "bottleneck"
     Options: ClassVar[type[BottleneckOptions]] = BottleneckOptions
 
-    def __init__(self, options: BottleneckOptions, geometry: Geometry, seed: int = 0) -> None:
+    def __init__(self, options: BottleneckOptions, model_shape: ModelShape, seed: int = 0) -> None:
         super().__init__()
         self.options = options
         generator = torch.Generator().manual_seed(seed)
         self.layers = nn.ModuleDict()
-        for layer in options.span(geometry.depth):
+        for layer in options.span(model_shape.depth):
             places = nn.ModuleDict()
             for site in SITES[options.after]:
-                out = geometry.sizes[layer, site, 0][1]
-                read = geometry.width if options.form == "parallel" else out
+                out = model_shape.sizes[layer, site, 0][1]
+                read = model_shape.width if options.form == "parallel" else out
                 places[site] = Narrow((read, out), options, generator)
             self.layers[str(layer)] = places
         self.invertible: Coupling | None = None
         if options.invertible:
             self.invertible = Coupling(
-                geometry.width,
+                model_shape.width,
                 options.invertible,
                 options.invertible_width,
                 ACTIVATIONS[options.activation].value,
@@ -129,15 +129,15 @@ class Bottleneck(nn.Module):
         """What states go through before the language-model head, if the map is there."""
         return self.invertible.inverse if self.invertible else None
 
-    def effects(self) -> list[Effect]:
+    def hooks(self) -> list[AdapterHook]:
         """One effect behind or beside each chosen sub-layer, and one at the embeddings."""
         first = []
         if self.invertible:
-            first = [Effect(BELOW, EMBEDDED, 0, "output", self.invertible)]
+            first = [AdapterHook(BELOW, EMBEDDED, 0, "output", self.invertible)]
         beside: dict[str, Reads] = {"attn_out": "attn_in", "ffn_out": "ffn_in"}
         parallel = self.options.form == "parallel"
         return first + [
-            Effect(int(layer), site, 0, beside[site] if parallel else "output", narrow)
+            AdapterHook(int(layer), site, 0, beside[site] if parallel else "output", narrow)
             for layer, places in self.layers.items()
             for site, narrow in places.items()  # type: ignore[operator]
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from xadapt.modules.effects import Effect, Here, Place, Remembered
+from xadapt.modules.hooks import AdapterHook, CapturedInput, Place, SiteInputs
 
 
 class Ensemble(nn.Module):
@@ -33,14 +33,14 @@ class Ensemble(nn.Module):
         self.scores = torch.zeros(shape, device=device, requires_grad=True)
         return self.scores
 
-    def effects(self) -> list[Effect]:
+    def hooks(self) -> list[AdapterHook]:
         """None: it acts through its experts."""
         return []
 
-    def wants(self, place: Place) -> tuple[Remembered, ...]:
+    def wants(self, place: Place) -> tuple[CapturedInput, ...]:
         """Nothing."""
         return ()
 
-    def gates(self, place: Place, here: Here) -> Tensor:
+    def gates(self, place: Place, here: SiteInputs) -> Tensor:
         """The weights of the experts in the layer of a site, ``(batch, 1, experts)``."""
         return self.scores.softmax(-1)[:, place[0] + 1, None]

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from xadapt.modules.effects import Effect, Geometry, ModuleOptions, Place, uniform
+from xadapt.modules.hooks import AdapterHook, ModelShape, ModuleOptions, Place, uniform
 
 
 class FusionOptions(ModuleOptions):
@@ -61,12 +61,12 @@ class Fusion(nn.Module):
     leads: ClassVar[str] = "fuse"
     Options: ClassVar[type[FusionOptions]] = FusionOptions
 
-    def __init__(self, options: FusionOptions, geometry: Geometry, seed: int = 0) -> None:
+    def __init__(self, options: FusionOptions, model_shape: ModelShape, seed: int = 0) -> None:
         super().__init__()
         self.options = options
         generator = torch.Generator().manual_seed(seed)
         query, key, value = {}, {}, {}
-        for name, size in _sizes(options, geometry).items():
+        for name, size in _sizes(options, model_shape).items():
             inner = options.width or size
             query[name] = nn.Parameter(torch.zeros(inner, size))
             key[name] = uniform((inner, size), size**-0.5, generator)
@@ -80,7 +80,7 @@ class Fusion(nn.Module):
         """How many modules it attends to."""
         return self.options.experts
 
-    def effects(self) -> list[Effect]:
+    def hooks(self) -> list[AdapterHook]:
         """None: a fusion acts through the modules it attends to."""
         return []
 
@@ -130,18 +130,18 @@ def _name(place: Place) -> str:
     return "-".join(map(str, place))
 
 
-def _sizes(options: FusionOptions, geometry: Geometry) -> dict[str, int]:
+def _sizes(options: FusionOptions, model_shape: ModelShape) -> dict[str, int]:
     """Features of each site's output by its name."""
-    span = options.span(geometry.depth)
-    known = {site for _, site, _ in geometry.sizes}
+    span = options.span(model_shape.depth)
+    known = {site for _, site, _ in model_shape.sizes}
     for site in options.sites:
         if site not in known:
             raise ValueError(f"the encoder has no site {site!r}; it has {', '.join(sorted(known))}")
     return {
-        _name((layer, site, point)): geometry.sizes[layer, site, point][1]
+        _name((layer, site, point)): model_shape.sizes[layer, site, point][1]
         for layer in span
         for site in options.sites
-        for point in geometry.points(layer, site)
+        for point in model_shape.points(layer, site)
     }
 
 

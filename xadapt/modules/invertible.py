@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from xadapt.modules.effects import uniform
+from xadapt.modules.hooks import uniform
 
 CLAMP = 5.0
 

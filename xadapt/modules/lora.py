@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from xadapt.modules.effects import Effect, Geometry, ModuleOptions, uniform
+from xadapt.modules.hooks import AdapterHook, ModelShape, ModuleOptions, uniform
 from xadapt.modules.low_rank import AddLowRank
 
 
@@ -70,7 +70,7 @@ class LowRank(nn.Module):
         """Map ``(batch, tokens, in)`` to ``(batch, tokens, out)`` in the dtype of ``x``."""
         return F.linear(F.linear(x, self.A.to(x.dtype)), (self.B * self.scale).to(x.dtype))
 
-    def onto(self, x: Tensor, y: Tensor) -> Tensor:
+    def forward_add(self, x: Tensor, y: Tensor) -> Tensor:
         """``y + forward(x)``, cheaper."""
         added: Tensor = AddLowRank.apply(x, y, self.A, self.B, self.scale)
         return added
@@ -94,20 +94,23 @@ class LoRA(nn.Module):
     kind: ClassVar[str] = "lora"
     Options: ClassVar[type[LoRAOptions]] = LoRAOptions
 
-    def __init__(self, options: LoRAOptions, geometry: Geometry, seed: int = 0) -> None:
+    def __init__(self, options: LoRAOptions, model_shape: ModelShape, seed: int = 0) -> None:
         super().__init__()
         self.options = options
         generator = torch.Generator().manual_seed(seed)
         self.layers = nn.ModuleDict()
-        for layer in options.span(geometry.depth):
+        for layer in options.span(model_shape.depth):
             self.layers[str(layer)] = nn.ModuleDict(
-                {site: _points(options, geometry, layer, site, generator) for site in options.sites}
+                {
+                    site: _points(options, model_shape, layer, site, generator)
+                    for site in options.sites
+                }
             )
 
-    def effects(self) -> list[Effect]:
+    def hooks(self) -> list[AdapterHook]:
         """One effect for each linear of each site, reading the linear's input."""
         return [
-            Effect(int(layer), site, int(point), "input", update)
+            AdapterHook(int(layer), site, int(point), "input", update)
             for layer, sites in self.layers.items()
             for site, points in sites.items()  # type: ignore[operator]
             for point, update in points.items()
@@ -115,16 +118,16 @@ class LoRA(nn.Module):
 
 
 def _points(
-    options: LoRAOptions, geometry: Geometry, layer: int, site: str, generator: torch.Generator
+    options: LoRAOptions, model_shape: ModelShape, layer: int, site: str, generator: torch.Generator
 ) -> nn.ModuleDict:
-    points = geometry.points(layer, site)
+    points = model_shape.points(layer, site)
     if not points:
-        known = sorted({name for (_, name, _) in geometry.sizes})
+        known = sorted({name for (_, name, _) in model_shape.sizes})
         raise ValueError(f"the encoder has no site {site!r}; it has {', '.join(known)}")
     rank = options.rank_of(site)
     scale = options.alpha_of(site) / rank
     return nn.ModuleDict(
-        {str(p): LowRank(geometry.sizes[layer, site, p], rank, scale, generator) for p in points}
+        {str(p): LowRank(model_shape.sizes[layer, site, p], rank, scale, generator) for p in points}
     )
 
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from xadapt.modules.arrow import Arrow
-from xadapt.modules.effects import Effect, Here, Place, Remembered
 from xadapt.modules.ensemble import Ensemble
 from xadapt.modules.fusion import Fusion
+from xadapt.modules.hooks import AdapterHook, CapturedInput, Place, SiteInputs
 from xadapt.modules.router import Router
 
 Gates = Router | Ensemble | Arrow
@@ -24,15 +24,15 @@ class Blend(nn.Module):
         weights: One a part.
     """
 
-    def __init__(self, parts: Sequence[Sequence[Effect]], weights: Sequence[float]) -> None:
+    def __init__(self, parts: Sequence[Sequence[AdapterHook]], weights: Sequence[float]) -> None:
         super().__init__()
         self.parts, self.weights = parts, weights
 
-    def forward(self, here: Here) -> Tensor:
+    def forward(self, here: SiteInputs) -> Tensor:
         """What is added to the site's output, ``(batch, tokens, features)``."""
         added = [
-            weight * _added(effects, here)
-            for effects, weight in zip(self.parts, self.weights, strict=True)
+            weight * _added(hooks, here)
+            for hooks, weight in zip(self.parts, self.weights, strict=True)
         ]
         return sum(added[1:], added[0])
 
@@ -52,24 +52,26 @@ class Routed(nn.Module):
             read; ``None``: nobody is.
     """
 
-    def __init__(self, router: Gates, place: Place, parts: Mapping[int, Sequence[Effect]]) -> None:
+    def __init__(
+        self, router: Gates, place: Place, parts: Mapping[int, Sequence[AdapterHook]]
+    ) -> None:
         super().__init__()
         self.router, self.place, self.parts = router, place, parts
-        self.watch: Callable[[Tensor, Here], None] | None = None
+        self.watch: Callable[[Tensor, SiteInputs], None] | None = None
 
-    def forward(self, here: Here) -> Tensor:
+    def forward(self, here: SiteInputs) -> Tensor:
         """What is added to the site's output, ``(batch, tokens, features)``."""
         gates = self.router.gates(self.place, here).to(here.output.dtype)
         if self.watch is not None:
             self.watch(gates, here)
         added = torch.zeros_like(here.output)
-        for number, effects in self.parts.items():
+        for number, hooks in self.parts.items():
             gate = gates[..., number : number + 1]
             rows = gate.detach().flatten(1).any(1).nonzero().flatten()
             if len(rows) == len(gate):
-                added = added + gate * _added(effects, here)
+                added = added + gate * _added(hooks, here)
             elif len(rows):
-                added = added.index_add(0, rows, gate[rows] * _added(effects, here.of(rows)))
+                added = added.index_add(0, rows, gate[rows] * _added(hooks, here.of(rows)))
         return added
 
 
@@ -85,17 +87,19 @@ class Fused(nn.Module):
         watch: As for `Routed`.
     """
 
-    def __init__(self, fusion: Fusion, place: Place, parts: Mapping[int, Sequence[Effect]]) -> None:
+    def __init__(
+        self, fusion: Fusion, place: Place, parts: Mapping[int, Sequence[AdapterHook]]
+    ) -> None:
         super().__init__()
         self.fusion, self.place, self.parts = fusion, place, parts
-        self.watch: Callable[[Tensor, Here], None] | None = None
+        self.watch: Callable[[Tensor, SiteInputs], None] | None = None
 
     @property
     def router(self) -> Fusion:
         """The fusion, which weighs as a router does."""
         return self.fusion
 
-    def forward(self, here: Here) -> Tensor:
+    def forward(self, here: SiteInputs) -> Tensor:
         """What is added to the site's output, ``(batch, tokens, features)``."""
         nothing = torch.zeros_like(here.output)
         deltas = [
@@ -109,7 +113,7 @@ class Fused(nn.Module):
         return added.to(here.output.dtype)
 
 
-def blended(parts: Sequence[Sequence[Effect]], weights: Sequence[float]) -> list[Effect]:
+def blended(parts: Sequence[Sequence[AdapterHook]], weights: Sequence[float]) -> list[AdapterHook]:
     """One effect a site for a weighted sum of parts.
 
     Raises:
@@ -121,7 +125,7 @@ def blended(parts: Sequence[Sequence[Effect]], weights: Sequence[float]) -> list
     ]
 
 
-def routed(parts: Sequence[Sequence[Effect]], router: Gates) -> list[Effect]:
+def routed(parts: Sequence[Sequence[AdapterHook]], router: Gates) -> list[AdapterHook]:
     """One effect a site for experts that a router weighs.
 
     Raises:
@@ -133,7 +137,7 @@ def routed(parts: Sequence[Sequence[Effect]], router: Gates) -> list[Effect]:
     ]
 
 
-def fused(parts: Sequence[Sequence[Effect]], fusion: Fusion) -> list[Effect]:
+def fused(parts: Sequence[Sequence[AdapterHook]], fusion: Fusion) -> list[AdapterHook]:
     """One effect a site for modules that a fusion attends to.
 
     Raises:
@@ -145,45 +149,45 @@ def fused(parts: Sequence[Sequence[Effect]], fusion: Fusion) -> list[Effect]:
     ]
 
 
-def routes(effects: Sequence[Effect]) -> Iterator[Routed | Fused]:
+def routes(hooks: Sequence[AdapterHook]) -> Iterator[Routed | Fused]:
     """Every place where a router or fusion weighs, also inside other mixtures."""
-    for effect in effects:
-        if isinstance(effect.fn, (Routed, Fused)):
-            yield effect.fn
-        if isinstance(effect.fn, (Blend, Routed, Fused)):
-            parts = effect.fn.parts
+    for hook in hooks:
+        if isinstance(hook.fn, (Routed, Fused)):
+            yield hook.fn
+        if isinstance(hook.fn, (Blend, Routed, Fused)):
+            parts = hook.fn.parts
             for own in parts.values() if isinstance(parts, Mapping) else parts:
                 yield from routes(own)
 
 
-def _by_place(parts: Sequence[Sequence[Effect]]) -> dict[Place, dict[int, list[Effect]]]:
+def _by_place(parts: Sequence[Sequence[AdapterHook]]) -> dict[Place, dict[int, list[AdapterHook]]]:
     """Effects by site and by the number of the part they are of."""
-    places: dict[Place, dict[int, list[Effect]]] = {}
-    for number, effects in enumerate(parts):
-        for effect in effects:
-            if effect.reads == "ids":
+    places: dict[Place, dict[int, list[AdapterHook]]] = {}
+    for number, hooks in enumerate(parts):
+        for hook in hooks:
+            if hook.reads == "ids":
                 raise ValueError("a module with vectors for new tokens can't be part of a mixture")
-            places.setdefault(effect.place, {}).setdefault(number, []).append(effect)
+            places.setdefault(hook.place, {}).setdefault(number, []).append(hook)
     return places
 
 
 def _effect(
     place: Place,
     fn: nn.Module,
-    parts: Mapping[int, Sequence[Effect]],
-    more: tuple[Remembered, ...] = (),
+    parts: Mapping[int, Sequence[AdapterHook]],
+    more: tuple[CapturedInput, ...] = (),
     by_row: bool = False,
-) -> Effect:
-    inner = [effect for effects in parts.values() for effect in effects]
-    wants = dict.fromkeys([*(at for effect in inner for at in effect.remembered), *more])
-    by_row = by_row or any(effect.by_row for effect in inner)
-    return Effect(*place, "here", fn, tuple(wants), by_row)
+) -> AdapterHook:
+    inner = [hook for hooks in parts.values() for hook in hooks]
+    wants = dict.fromkeys([*(at for hook in inner for at in hook.remembered), *more])
+    by_row = by_row or any(hook.by_row for hook in inner)
+    return AdapterHook(*place, "here", fn, tuple(wants), by_row)
 
 
-def _added(effects: Sequence[Effect], here: Here) -> Tensor:
-    first = effects[0].fn(here.read(effects[0].reads))
+def _added(hooks: Sequence[AdapterHook], here: SiteInputs) -> Tensor:
+    first = hooks[0].fn(here.read(hooks[0].reads))
     added: Tensor = first.to(here.output.dtype)
-    for effect in effects[1:]:
+    for hook in hooks[1:]:
         now = here.after(added)
-        added = added + effect.fn(now.read(effect.reads)).to(added.dtype)
+        added = added + hook.fn(now.read(hook.reads)).to(added.dtype)
     return added

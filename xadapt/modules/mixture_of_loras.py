@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from xadapt.modules.effects import Effect, Geometry, ModuleOptions
+from xadapt.modules.hooks import AdapterHook, ModelShape, ModuleOptions
 from xadapt.modules.lora import LoRA, LoRAOptions
 from xadapt.modules.mixing import routed
 from xadapt.modules.router import Router, RouterOptions
@@ -80,18 +80,19 @@ class MixtureOfLoRAs(nn.Module):
     kind: ClassVar[str] = "mixture_of_loras"
     Options: ClassVar[type[MixtureOptions]] = MixtureOptions
 
-    def __init__(self, options: MixtureOptions, geometry: Geometry, seed: int = 0) -> None:
+    def __init__(self, options: MixtureOptions, model_shape: ModelShape, seed: int = 0) -> None:
         super().__init__()
         self.options = options
         count = options.experts
         self.experts = nn.ModuleList(
-            LoRA(options.expert(), geometry, seed=seed * count + number) for number in range(count)
+            LoRA(options.expert(), model_shape, seed=seed * count + number)
+            for number in range(count)
         )
-        self.router = Router(options.router(), geometry)
+        self.router = Router(options.router(), model_shape)
 
-    def effects(self) -> list[Effect]:
+    def hooks(self) -> list[AdapterHook]:
         """One effect a site: the experts' weighted sum."""
-        return routed([expert.effects() for expert in self.experts], self.router)  # type: ignore[operator]
+        return routed([expert.hooks() for expert in self.experts], self.router)  # type: ignore[operator]
 
     def watch(self) -> None:
         """Keep the router's weights of all forwards until `penalties` is asked for."""

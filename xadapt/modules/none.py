@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from xadapt.modules.effects import Effect, Geometry, ModuleOptions
+from xadapt.modules.hooks import AdapterHook, ModelShape, ModuleOptions
 
 
 class NothingOptions(ModuleOptions):
@@ -28,11 +28,11 @@ class Nothing(nn.Module):
     kind: ClassVar[str] = "none"
     Options: ClassVar[type[NothingOptions]] = NothingOptions
 
-    def __init__(self, options: NothingOptions, geometry: Geometry, seed: int = 0) -> None:
+    def __init__(self, options: NothingOptions, model_shape: ModelShape, seed: int = 0) -> None:
         super().__init__()
         self.options = options
 
-    def effects(self) -> list[Effect]:
+    def hooks(self) -> list[AdapterHook]:
         """None."""
         return []
 

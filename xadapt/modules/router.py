@@ -9,7 +9,14 @@ import torch.nn.functional as F
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from xadapt.modules.effects import Effect, Geometry, Here, ModuleOptions, Place, Remembered
+from xadapt.modules.hooks import (
+    AdapterHook,
+    CapturedInput,
+    ModelShape,
+    ModuleOptions,
+    Place,
+    SiteInputs,
+)
 
 
 class RouterOptions(ModuleOptions):
@@ -72,10 +79,10 @@ class Router(nn.Module):
     leads: ClassVar[str] = "route"
     Options: ClassVar[type[RouterOptions]] = RouterOptions
 
-    def __init__(self, options: RouterOptions, geometry: Geometry, seed: int = 0) -> None:
+    def __init__(self, options: RouterOptions, model_shape: ModelShape, seed: int = 0) -> None:
         super().__init__()
         self.options = options
-        sizes = _sizes(options, geometry)
+        sizes = _sizes(options, model_shape)
         self.scores = nn.ParameterDict(
             {key: nn.Parameter(torch.zeros(options.experts, size)) for key, size in sizes.items()}
         )
@@ -86,17 +93,17 @@ class Router(nn.Module):
         """How many it weighs."""
         return self.options.experts
 
-    def effects(self) -> list[Effect]:
+    def hooks(self) -> list[AdapterHook]:
         """None: a router acts through its experts."""
         return []
 
-    def wants(self, place: Place) -> tuple[Remembered, ...]:
+    def wants(self, place: Place) -> tuple[CapturedInput, ...]:
         """The inputs of attentions it reads for the experts at a site."""
         if self.options.scope == "site":
             return ()
         return ((place[0] if self.options.scope == "layer" else 0, "attn_in"),)
 
-    def gates(self, place: Place, here: Here) -> Tensor:
+    def gates(self, place: Place, here: SiteInputs) -> Tensor:
         """The weights of the experts at a site.
 
         Args:
@@ -160,22 +167,22 @@ class Router(nn.Module):
         return (states * keep).sum(1, keepdim=True) / keep.sum(1, keepdim=True).clamp(min=1)
 
 
-def _sizes(options: RouterOptions, geometry: Geometry) -> dict[str, int]:
+def _sizes(options: RouterOptions, model_shape: ModelShape) -> dict[str, int]:
     """Features of each linear by its key."""
-    span = options.span(geometry.depth)
+    span = options.span(model_shape.depth)
     if options.scope == "model":
-        return {"all": geometry.width}
+        return {"all": model_shape.width}
     if options.scope == "layer":
-        return {str(layer): geometry.width for layer in span}
-    known = {site for _, site, _ in geometry.sizes}
+        return {str(layer): model_shape.width for layer in span}
+    known = {site for _, site, _ in model_shape.sizes}
     for site in options.sites:
         if site not in known:
             raise ValueError(f"the encoder has no site {site!r}; it has {', '.join(sorted(known))}")
     return {
-        f"{layer}-{site}-{point}": geometry.sizes[layer, site, point][0]
+        f"{layer}-{site}-{point}": model_shape.sizes[layer, site, point][0]
         for layer in span
         for site in options.sites
-        for point in geometry.points(layer, site)
+        for point in model_shape.points(layer, site)
     }
 
 

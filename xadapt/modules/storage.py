@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.core.strict_parsing import parse_json
-from xadapt.modules.effects import Geometry, ModuleOptions
+from xadapt.modules.hooks import ModelShape, ModuleOptions
 
 MAX_FILE = 8 * 2**30
 MAX_HEADER = 4 * 2**20
@@ -37,24 +37,24 @@ def save_module(path: Path | str, module: nn.Module) -> None:
     save_file(tensors, str(path), metadata={"options": json.dumps(said)})
 
 
-def load_module(path: Path | str, geometry: Geometry) -> nn.Module:
+def load_module(path: Path | str, model_shape: ModelShape) -> nn.Module:
     """Rebuild a module from its file for an encoder of the given shapes.
 
     Raises:
         UserError: The file is unreadable, of an unknown kind, or does not fit the encoder.
     """
-    return fitted(*module_in(read_tensors(path, "options")), geometry, str(path))
+    return fitted(*module_in(read_tensors(path, "options")), model_shape, str(path))
 
 
 def fitted(
-    tensors: dict[str, Tensor], kind: str, options: dict, geometry: Geometry, where: str = ""
+    tensors: dict[str, Tensor], kind: str, options: dict, model_shape: ModelShape, where: str = ""
 ) -> nn.Module:
     """A module of what a file holds, for an encoder of the given shapes.
 
     Raises:
         UserError: The kind is unknown, or it does not fit the encoder.
     """
-    return fit(lambda: build(kind, options, geometry, where=where), tensors, where)
+    return fit(lambda: build(kind, options, model_shape, where=where), tensors, where)
 
 
 def fit(make: Callable[[], nn.Module], tensors: dict[str, Tensor], where: str = "") -> nn.Module:
@@ -146,7 +146,7 @@ def module_in(file: TensorFile) -> tuple[dict[str, Tensor], str, dict[str, Any]]
 
 
 def build(
-    kind: str, options: dict, geometry: Geometry, *, seed: int = 0, where: str = ""
+    kind: str, options: dict, model_shape: ModelShape, *, seed: int = 0, where: str = ""
 ) -> nn.Module:
     """A new module of a kind.
 
@@ -155,7 +155,7 @@ def build(
     """
     part = registry.load("modules", kind)
     try:
-        return part(part.Options.model_validate(options), geometry, seed)
+        return part(part.Options.model_validate(options), model_shape, seed)
     except ValidationError as error:
         first = error.errors()[0]
         at = ".".join(map(str, first["loc"]))

@@ -7,25 +7,25 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from xadapt.modules.effects import Effect, Place
+from xadapt.modules.hooks import AdapterHook, Place
 from xadapt.modules.lora import LowRank
 from xadapt.modules.mixing import Blend
 
 Terms = list[tuple[float, LowRank]]
 
 
-def terms_of(effects: Sequence[Effect]) -> dict[Place, Terms] | None:
+def terms_of(hooks: Sequence[AdapterHook]) -> dict[Place, Terms] | None:
     """The weighted updates at each site, if the effects are such sums alone; else ``None``.
 
     LoRAs, stacks of them and fixed mixtures of both are. All read the linear's input and none what
     another added, so their order does not count.
     """
     found: dict[Place, Terms] = {}
-    for effect in effects:
-        own = list(_terms(effect, 1.0))
+    for hook in hooks:
+        own = list(_terms(hook, 1.0))
         if None in own:
             return None
-        found.setdefault(effect.place, []).extend(term for term in own if term is not None)
+        found.setdefault(hook.place, []).extend(term for term in own if term is not None)
     return found
 
 
@@ -41,12 +41,12 @@ def joined(terms: Terms) -> tuple[Tensor, Tensor]:
     return torch.cat([low.A for _, low in terms]), torch.cat(ups, 1)
 
 
-def _terms(effect: Effect, weight: float) -> Iterator[tuple[float, LowRank] | None]:
+def _terms(hook: AdapterHook, weight: float) -> Iterator[tuple[float, LowRank] | None]:
     """Updates with their weights; ``None`` for anything else."""
-    if type(effect.fn) is LowRank and effect.reads == "input":
-        yield weight, effect.fn
-    elif type(effect.fn) is Blend:
-        for part, own in zip(effect.fn.parts, effect.fn.weights, strict=True):
+    if type(hook.fn) is LowRank and hook.reads == "input":
+        yield weight, hook.fn
+    elif type(hook.fn) is Blend:
+        for part, own in zip(hook.fn.parts, hook.fn.weights, strict=True):
             for inner in part:
                 yield from _terms(inner, weight * own)
     else:

@@ -13,7 +13,14 @@ from xadapt.composition.composed import Composed
 from xadapt.composition.export import merge_loras
 from xadapt.composition.soup import soup
 from xadapt.composition.text import show
-from xadapt.composition.values import ByLanguage, Composition, Led, names, parts_of, replaced
+from xadapt.composition.values import (
+    ByLanguage,
+    Composition,
+    RoutedParts,
+    names,
+    parts_of,
+    replaced,
+)
 from xadapt.core.errors import UserError
 from xadapt.core.files import require_empty
 from xadapt.core.sequences import as_paths
@@ -23,9 +30,9 @@ from xadapt.hub.folder import write_folder
 from xadapt.hub.manifest import Manifest, ModuleSpec, build_manifest
 from xadapt.hub.merged import write_merged
 from xadapt.hub.opening import open_head, read_manifest
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.locate import locate
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import options_of
 from xadapt.pipelines.outcome import VERIFY_TEXTS, Verify
 from xadapt.tasks.head_task import with_card
@@ -39,30 +46,30 @@ def compose(
     out: Path,
     verify: Verify,
     rank: int | None = None,
-    apart: bool = False,
+    no_merge: bool = False,
     merged: bool = False,
     averaged: bool = False,
     setup: bool = False,
-    say: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Write a composition as a folder that loads as one.
 
     Stacks and fixed mixtures of LoRAs become one plain LoRA, which other libraries load too; all
-    else, and everything if ``apart``, is written as the composition with copies of its modules.
+    else, and everything if ``no_merge``, is written as the composition with copies of its modules.
 
     Args:
         expression: The composition or its text.
         base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
-        folders: Folders of modules, as for `Adapted.load`.
+        folders: Folders of modules, as for `AdaptedEncoder.load`.
         out: Folder to make.
         verify: How other libraries are asked what they make of a plain LoRA.
         rank: Cut the plain LoRA to this rank.
-        apart: Keep the parts apart.
+        no_merge: Do not merge the parts.
         merged: Write the whole base with the LoRA in its weights, for people without any module
             library.
         averaged: Write one module with the weighted mean of the parts' parameters instead.
         setup: Write an adapter setup for adapters instead, see `xadapt.hub.adapters_setup`.
-        say: Told what is written, a line at a time.
+        report: Told what is written, a line at a time.
 
     Raises:
         UserError: It can't be composed, or not as one LoRA of that rank; nothing is left behind.
@@ -73,52 +80,52 @@ def compose(
         raise UserError("the composition names no module", where=show(composition))
     manifests = {name: read_manifest(folder) for name, folder in places.items()}
     one = (
-        not apart
+        not no_merge
         and _is_sum(composition)
         and {m.module.kind for m in manifests.values()} == {"lora"}
     )
-    if averaged and (merged or apart or rank is not None):
+    if averaged and (merged or no_merge or rank is not None):
         raise UserError("a mean of parameters is one module as it is", where="--soup")
     for option, wanted in (("--rank", rank is not None), ("--merged", merged)):
         if wanted and not one:
             raise UserError("this needs a stack or fixed mixture of LoRAs", where=option)
-    if setup and (averaged or merged or apart or rank is not None):
+    if setup and (averaged or merged or no_merge or rank is not None):
         raise UserError("an adapter setup holds the modules as they are", where="--adapters-setup")
-    adapted = Adapted.open(base, composition, places, dtype="float32", device="cpu")
+    adapted = AdaptedEncoder.open(base, composition, places, dtype="float32", device="cpu")
     adapted.prove()
     if setup:
-        _write_setup(out, adapted, places, manifests, base, verify, say)
+        _write_setup(out, adapted, places, manifests, base, verify, report)
         return
     if averaged:
         mean = soup(composition, adapted.modules)
         told = _manifest(out.name, composition, manifests, adapted, mean, "soup of ")
         write_folder(out, mean, adapted.encoder, told, verify=verify(base, mean, VERIFY_TEXTS))
-        say(f"wrote {out}: one module with the mean of the parameters")
+        report(f"wrote {out}: one module with the mean of the parameters")
         return
     if not one:
         written = write_composition(out, composition, {n: Path(f) for n, f in places.items()})
-        say(f"wrote {out}: {show(written)}")
+        report(f"wrote {out}: {show(written)}")
         return
-    made = merge_loras(composition, adapted.modules, geometry(adapted.encoder), rank)
+    made = merge_loras(composition, adapted.modules, model_shape(adapted.encoder), rank)
     manifest = _manifest(out.name, composition, manifests, adapted, made.module)
     lost = f"{made.error:.1%} of the norm of an update cut away at most" if made.error else "exact"
     if merged:
         write_merged(out, adapted.encoder, made.module, _said(manifest))
-        say(f"wrote {out}: the base with a LoRA in its weights, {lost}")
+        report(f"wrote {out}: the base with a LoRA in its weights, {lost}")
         return
     checks = verify(base, made.module, VERIFY_TEXTS)
     write_folder(out, made.module, adapted.encoder, manifest, verify=checks)
-    say(f"wrote {out}: one LoRA of rank {made.module.options.rank}, {lost}")
+    report(f"wrote {out}: one LoRA of rank {made.module.options.rank}, {lost}")
 
 
 def _write_setup(
     out: Path,
-    adapted: Adapted,
+    adapted: AdaptedEncoder,
     places: Mapping[str, str],
     manifests: Mapping[str, Manifest],
     base: str,
     verify: Verify,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> None:
     """Write an adapter setup, and let adapters load it where it is installed."""
     own = own_names(adapted.composition, {name: Path(folder) for name, folder in places.items()})
@@ -138,7 +145,7 @@ def _write_setup(
     tried = verify(base, whole, VERIFY_TEXTS).get("adapters")
     order = write_adapters_setup(out, adapted.composition, members, adapted.encoder, tried)
     held = "adapters computes the same" if tried else "adapters is not installed: not tried"
-    say(f"wrote {out}: an adapter setup, Stack({', '.join(order)}); {held}")
+    report(f"wrote {out}: an adapter setup, Stack({', '.join(order)}); {held}")
 
 
 def _said(manifest: Manifest) -> str:
@@ -154,7 +161,7 @@ def _said(manifest: Manifest) -> str:
 
 def _is_sum(composition: Composition) -> bool:
     """Whether the composition is the same sum for every row."""
-    if isinstance(composition, (ByLanguage, Led)):
+    if isinstance(composition, (ByLanguage, RoutedParts)):
         return False
     return all(_is_sum(part) for part in parts_of(composition))
 
@@ -163,7 +170,7 @@ def _manifest(
     name: str,
     composition: Composition,
     parents: Mapping[str, Manifest],
-    adapted: Adapted,
+    adapted: AdaptedEncoder,
     module: nn.Module,
     how: str = "",
 ) -> Manifest:

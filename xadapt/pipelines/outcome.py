@@ -25,13 +25,13 @@ from xadapt.hub.manifest import (
     build_manifest,
     without_local_paths,
 )
-from xadapt.languages import tags as languages
+from xadapt.languages.tags import normalise
 from xadapt.modules.storage import options_of
 from xadapt.pipelines import run_folder as out_folder
-from xadapt.pipelines.training_composition import Inside
+from xadapt.pipelines.training_composition import TrainingComposition
 
 VERIFY_TEXTS = ("A short one.", "A sentence of some more words, to fill the batch.", "7")
-ALONE = Inside()
+ALONE = TrainingComposition()
 CONTROL = Path("controls", "shuffled.safetensors")
 """The shuffled-pairs control in a module's folder."""
 
@@ -46,7 +46,7 @@ def manifest_of(
     *,
     base_id: str | None,
     licence: str | None,
-    within: Inside = ALONE,
+    within: TrainingComposition = ALONE,
     companions: Sequence[str] = (),
 ) -> Manifest:
     """All that is known of a module before it is trained; the evidence is still to come.
@@ -80,7 +80,7 @@ def manifest_of(
         objectives=[spec.name for spec in recipe.objectives],
         recipe=recipe.model_dump(mode="json"),
         languages=tags(sources),
-        pivot=languages.normalise(sources[0].pivot_lang) if _has_pivot(recipe) else None,
+        pivot=normalise(sources[0].pivot_lang) if _has_pivot(recipe) else None,
         parents=list(dict.fromkeys([*(Path(f).name for f in within.folders), *companions])),
         trained_inside=within.texts,
         data=[Data(name=_name(s.source), sha256=s.sha256, rows=s.rows) for s in shares],
@@ -95,7 +95,7 @@ def manifest_of(
 
 def tags(sources: Sequence[Source]) -> list[str]:
     """The languages of sources as BCP-47, each once."""
-    return list(dict.fromkeys(languages.normalise(source.lang) for source in sources))
+    return list(dict.fromkeys(normalise(source.lang) for source in sources))
 
 
 def same_recipe(manifest: Manifest, recipe: Recipe) -> bool:

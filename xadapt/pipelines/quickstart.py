@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from xadapt import report
+from xadapt import report as reports
 from xadapt.backbones.bases import resolve as resolve_base
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import Recipe
@@ -25,17 +25,17 @@ from xadapt.evaluation.tfidf import NAME as TFIDF
 from xadapt.hub.manifest import Manifest, without_local_paths
 from xadapt.hub.snippets import FOLDER, pooling_code, snippets
 from xadapt.inference.open_module import open_module
-from xadapt.languages import tags as languages
+from xadapt.languages.tags import display_name
 from xadapt.pipelines import run_folder as out_folder
 from xadapt.pipelines.outcome import Verify
-from xadapt.pipelines.train import Job
+from xadapt.pipelines.train import TrainingJob
 from xadapt.pipelines.train import train as run_one
 from xadapt.report import Example, Heat, LanguageResult, Report, Score
 from xadapt.tasks.alignment import BASE, BOTH, LANGUAGE, AlignmentEvaluator
 from xadapt.tasks.entities import EntityRetrieval, graph_labels, measure_name
 from xadapt.training.metrics_log import read_metrics
 
-Say = Callable[[str], None]
+Reporter = Callable[[str], None]
 PAGE, PICTURE, TITLE = "report.html", "scores.png", "xadapt quickstart"
 OWN, OWN_BYTES = f"<title>{TITLE}</title>".encode(), 100_000
 HEAT = 16
@@ -92,7 +92,7 @@ def require_own_page(out: Path) -> None:
 
 
 def run_language(
-    recipe: Recipe, base: str, lang: str, out: Path, verify: Verify, say: Say
+    recipe: Recipe, base: str, lang: str, out: Path, verify: Verify, report: Reporter
 ) -> Outcome:
     """Train one language's module, or take the one that is there, and judge it.
 
@@ -102,10 +102,12 @@ def run_language(
     began = time.monotonic()
     folder = out / lang
     if out_folder.has_checkpoint(folder / out_folder.STATE):
-        say(f"{lang}: going on with the interrupted run in {folder}")
-    trained = run_one(recipe, Job(base, (Source("cldr", lang),), folder, resume=True), verify, say)
+        report(f"{lang}: going on with the interrupted run in {folder}")
+    trained = run_one(
+        recipe, TrainingJob(base, (Source("cldr", lang),), folder, resume=True), verify, report
+    )
     if trained.reused:
-        say(f"{lang}: reusing the module in {folder} (remove it to train again)")
+        report(f"{lang}: reusing the module in {folder} (remove it to train again)")
     encoder = Encoder.from_pretrained(base, dtype=recipe.dtype)
     module, manifest = open_module(str(folder), encoder)
     result, shown = _judge(encoder, module, lang)
@@ -197,7 +199,7 @@ def _judge(encoder: Encoder, module: nn.Module, lang: str) -> tuple[Result, Lang
     right = evaluator.bare([pivots[i] for i in drawn])
     shown = LanguageResult(
         lang=lang,
-        name=languages.display_name(lang),
+        name=display_name(lang),
         measure="hits@1",
         pool=result.facts["pool_size"]["to_pivot"],
         scores=_scores(result),
@@ -223,8 +225,8 @@ def _spread(count: int, size: int) -> list[int]:
 
 
 def _scores(result: Result) -> list[Score]:
-    names = {BASE: report.BASE, TFIDF: report.TFIDF, LANGUAGE: report.LANGUAGE_SIDE}
-    names[BOTH] = report.BOTH_SIDES
+    names = {BASE: reports.BASE, TFIDF: reports.TFIDF, LANGUAGE: reports.LANGUAGE_SIDE}
+    names[BOTH] = reports.BOTH_SIDES
     return [
         Score(shown, way, hit.mean, hit.low, hit.high)
         for name, shown in names.items()
@@ -261,5 +263,5 @@ def _notes(outcome: Outcome) -> list[str]:
         "Names that are the same in both languages are left out of the test: they need no module.",
         "Intervals are bootstrap intervals over the names, from one training seed.",
         "A module trained on names says little about sentences: train on parallel text for those.",
-        f"The curves are those of {languages.display_name(outcome.lang)}.",
+        f"The curves are those of {display_name(outcome.lang)}.",
     ]

@@ -18,14 +18,18 @@ from xadapt.data.loading.records import Loaded, Source, digest
 from xadapt.hub.manifest import Manifest
 from xadapt.pipelines.companions import Companions
 from xadapt.pipelines.outcome import same_recipe, tags
-from xadapt.pipelines.training_composition import Inside
+from xadapt.pipelines.training_composition import TrainingComposition
 
 FILE = "identity.json"
 BASE, RECIPE, DEV = "base", "recipe", "development pairs"
 
 
 def identity(
-    recipe: Recipe, encoder: Encoder, loaded: Loaded, within: Inside, companions: Companions
+    recipe: Recipe,
+    encoder: Encoder,
+    loaded: Loaded,
+    within: TrainingComposition,
+    companions: Companions,
 ) -> dict[str, str | int]:
     """Everything that the values of a trained module depend on, each part as a hash.
 
@@ -99,7 +103,7 @@ def quick_differences(
     manifest: Manifest,
     recipe: Recipe,
     sources: Sequence[Source],
-    within: Inside,
+    within: TrainingComposition,
     asked: Mapping[str, str | None],
 ) -> list[str]:
     """What differs from a module that is there, as far as neither data nor base is needed.

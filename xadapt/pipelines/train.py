@@ -24,7 +24,7 @@ from xadapt.data.records import ParallelPair
 from xadapt.data.transforms.shuffle import of_pairs, shuffle_pairs
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import read_manifest
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build, parameter_count
 from xadapt.pipelines import run_folder as out_folder
 from xadapt.pipelines.companions import find_companions
@@ -38,18 +38,18 @@ from xadapt.pipelines.run_identity import (
     require_same,
     save_identity,
 )
-from xadapt.pipelines.training_composition import Inside, inside
+from xadapt.pipelines.training_composition import TrainingComposition, inside
 from xadapt.tasks.development import dev_scores, evaluation_cache, evidence, head_of, task_of
 from xadapt.tasks.head_task import with_card
 from xadapt.training.loop import Trainer
 from xadapt.training.settings import Run
 from xadapt.training.tasks import Task
 
-Say = Callable[[str], None]
+Reporter = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """What the user asks for beside the recipe.
 
     Attributes:
@@ -84,7 +84,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What a run left.
 
     Attributes:
@@ -114,7 +114,7 @@ class Trained:
         return self.seconds / self.forward_seconds if self.forward_seconds else 0.0
 
 
-def check(recipe: Recipe, jobs: Sequence[Job]) -> None:
+def check(recipe: Recipe, jobs: Sequence[TrainingJob]) -> None:
     """Read the data of several jobs, so that a fault of the last is told before the first runs.
 
     Raises:
@@ -129,7 +129,9 @@ def check(recipe: Recipe, jobs: Sequence[Job]) -> None:
                 _load(recipe, job)
 
 
-def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -> Trained:
+def train(
+    recipe: Recipe, job: TrainingJob, verify: Verify, report: Reporter = lambda _: None
+) -> TrainingResult:
     """Train one module and write its folder.
 
     The run keeps its state in ``out/run``; the module's files stand beside it once it is done,
@@ -141,7 +143,7 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
         recipe: What to do.
         job: On what.
         verify: Given base, module and texts, one comparison for each importable library.
-        say: Told what happens, a line at a time.
+        report: Told what happens, a line at a time.
 
     Raises:
         UserError: If something the user gave is wrong, or another process writes to the folder.
@@ -151,11 +153,11 @@ def train(recipe: Recipe, job: Job, verify: Verify, say: Say = lambda _: None) -
         with one_writer(job.out, main=is_main()):
             # another process may have finished it in between
             if not out_folder.require_usable(job.out, job.resume):
-                return _train(recipe, job, verify, say)
+                return _train(recipe, job, verify, report)
     return _finished(recipe, job)
 
 
-def _train(recipe: Recipe, job: Job, verify: Verify, say: Say) -> Trained:
+def _train(recipe: Recipe, job: TrainingJob, verify: Verify, report: Reporter) -> TrainingResult:
     within, others = inside(job.compose), find_companions(recipe.companions, job.companions)
     loaded = _load(recipe, job)
     if within.by_language and any(isinstance(row, ParallelPair) for row in loaded.dev):
@@ -179,13 +181,13 @@ def _train(recipe: Recipe, job: Job, verify: Verify, say: Say) -> Trained:
         companions=others.parents,
     )
     for note in loaded.notes:
-        say(note)
-    say(f"{parameter_count(module):,} values to train on the {manifest.dtype} base {job.base}")
+        report(note)
+    report(f"{parameter_count(module):,} values to train on the {manifest.dtype} base {job.base}")
     main, resume = trainer.processes.main, _has_checkpoint(job)
     trainer.processes.wait()  # no process may write before all have looked at the folder
     with out_folder.nothing_left(job.out, main):
         progress = trainer.train(resume=resume)
-        control = _control(recipe, job, loaded, encoder, within, say) if job.controls else None
+        control = _control(recipe, job, loaded, encoder, within, report) if job.controls else None
         if main:
             head = head_of(trainer)
             if head is not None:
@@ -197,7 +199,7 @@ def _train(recipe: Recipe, job: Job, verify: Verify, say: Say) -> Trained:
             save_identity(job.out / out_folder.STATE, trainer.run.identity)
             publish(job.out, job.base, module, encoder, manifest, verify, control, head)
         trainer.processes.wait()
-    return Trained(
+    return TrainingResult(
         job.out,
         read_manifest(job.out),
         progress.seconds,
@@ -208,7 +210,7 @@ def _train(recipe: Recipe, job: Job, verify: Verify, say: Say) -> Trained:
     )
 
 
-def _load(recipe: Recipe, job: Job) -> Loaded:
+def _load(recipe: Recipe, job: TrainingJob) -> Loaded:
     require_used((*job.sources, *job.dev), recipe.data)
     loaded = load_records(
         job.sources,
@@ -227,7 +229,7 @@ def _load(recipe: Recipe, job: Job) -> Loaded:
     return loaded
 
 
-def _finished(recipe: Recipe, job: Job) -> Trained:
+def _finished(recipe: Recipe, job: TrainingJob) -> TrainingResult:
     """The module an earlier run left, if it is what this one would make."""
     manifest = read_manifest(job.out)
     require_same(job.out, _quick_differences(recipe, job, manifest))
@@ -250,10 +252,10 @@ def _finished(recipe: Recipe, job: Job) -> Trained:
     require_same(job.out, differs)
     out_folder.clear(job.out)
     note = f"{job.out} holds the finished module already"
-    return Trained(job.out, manifest, notes=[note], reused=True)
+    return TrainingResult(job.out, manifest, notes=[note], reused=True)
 
 
-def _quick_differences(recipe: Recipe, job: Job, manifest: Manifest) -> list[str]:
+def _quick_differences(recipe: Recipe, job: TrainingJob, manifest: Manifest) -> list[str]:
     """What differs between a finished module and a job, as far as no data and no base is needed."""
     if job.controls and not (job.out / CONTROL).is_file():
         raise UserError(
@@ -265,24 +267,26 @@ def _quick_differences(recipe: Recipe, job: Job, manifest: Manifest) -> list[str
     return quick_differences(manifest, recipe, job.sources, inside(job.compose), asked)
 
 
-def _has_checkpoint(job: Job, *inside: str) -> bool:
+def _has_checkpoint(job: TrainingJob, *inside: str) -> bool:
     folder = job.out.joinpath(out_folder.STATE, *inside)
     return job.resume and (folder / out_folder.CHECKPOINT).exists()
 
 
 def _module(recipe: Recipe, encoder: Encoder) -> nn.Module:
     spec = recipe.module
-    return build(spec.kind, spec.options(), geometry(encoder), seed=recipe.seed, where=recipe.name)
+    return build(
+        spec.kind, spec.options(), model_shape(encoder), seed=recipe.seed, where=recipe.name
+    )
 
 
 def _trainer(
     recipe: Recipe,
-    job: Job,
+    job: TrainingJob,
     loaded: Loaded,
     encoder: Encoder,
     module: nn.Module,
     state: Path,
-    within: Inside = ALONE,
+    within: TrainingComposition = ALONE,
 ) -> Trainer:
     others = find_companions(recipe.companions, job.companions)
     tasks = [
@@ -307,13 +311,18 @@ def _trainer(
 
 
 def _control(
-    recipe: Recipe, job: Job, loaded: Loaded, encoder: Encoder, within: Inside, say: Say
+    recipe: Recipe,
+    job: TrainingJob,
+    loaded: Loaded,
+    encoder: Encoder,
+    within: TrainingComposition,
+    report: Reporter,
 ) -> nn.Module:
     """The shuffled-pairs control: the same module trained on pairs that are no translations.
 
     It is treated as the module is: the same true development pairs choose its weights and its end.
     """
-    say("training the shuffled-pairs control")
+    report("training the shuffled-pairs control")
     records: dict[str, list[Any]] = {
         name: list(shuffle_pairs(rows, seed=recipe.seed)) if of_pairs(rows) else rows
         for name, rows in loaded.records.items()

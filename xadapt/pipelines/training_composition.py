@@ -13,7 +13,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.composition.by_language import choices
 from xadapt.composition.composed import Chosen, Composed
 from xadapt.composition.text import parse, show
-from xadapt.composition.values import Composition, Led, all_parts, names, replaced
+from xadapt.composition.values import Composition, RoutedParts, all_parts, names, replaced
 from xadapt.core.errors import UserError
 from xadapt.hub.folder import MODULE
 from xadapt.inference.locate import locate
@@ -23,7 +23,7 @@ SELF = "self"
 
 
 @dataclass(frozen=True)
-class Inside:
+class TrainingComposition:
     """Compositions that a module is trained inside, one after the other from step to step.
 
     Attributes:
@@ -64,7 +64,7 @@ class Inside:
         """
         word = getattr(module, "leads", None)
         led = [part for value in self.compositions for part in all_parts(value)]
-        if word and not any(isinstance(part, Led) and part.leader == SELF for part in led):
+        if word and not any(isinstance(part, RoutedParts) and part.leader == SELF for part in led):
             raise UserError(
                 f"a module of kind {module.kind} acts through others, and none is given",
                 where="--compose",
@@ -89,7 +89,7 @@ class Inside:
             raise UserError(str(error), where="--compose") from None
 
 
-def inside(expressions: Sequence[str]) -> Inside:
+def inside(expressions: Sequence[str]) -> TrainingComposition:
     """Read the compositions of a run, before any base is loaded.
 
     Raises:
@@ -105,4 +105,4 @@ def inside(expressions: Sequence[str]) -> Inside:
             )
         value, _ = locate((), text, given=(SELF,))
         values.append(value)
-    return Inside(tuple(values))
+    return TrainingComposition(tuple(values))

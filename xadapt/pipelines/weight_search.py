@@ -97,7 +97,7 @@ def few_shot(
     Args:
         expression: A composition with one mixture in it, or its text: ``mix(a, b, c) + d``.
         base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
-        folders: Folders of modules, as for `Adapted.load`.
+        folders: Folders of modules, as for `AdaptedEncoder.load`.
         examples: Tagged sentences (``.conll`` or ``.conllu``), or else parallel text; of more
             than 512 those whose hash is least.
         lang: Language of the examples, where their file does not need to say.

@@ -17,7 +17,7 @@ from xadapt.core.registry import load
 from xadapt.data.loading.records import Source, limited, read_pairs
 from xadapt.data.records import ParallelPair, Record, TaggedSentence
 from xadapt.functional.tag_scheme import to_labels
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.shared_states import repeated_cache
 from xadapt.objectives.translation_ranking import TranslationRanking
 from xadapt.tasks.tagging import READERS, Tagger, scores
@@ -40,10 +40,10 @@ def open_examples(
         path: Tagged sentences (``.conll`` or ``.conllu``), or else parallel text; of more than
             512 those whose hash is least are taken.
         tag: Language of the examples.
-        base: As for `Adapted.load`.
+        base: As for `AdaptedEncoder.load`.
         composition: Any over the modules; for tagged sentences one of them has a head.
         places: The modules' folders by name.
-        dtype: As for `Adapted.load`.
+        dtype: As for `AdaptedEncoder.load`.
 
     Raises:
         UserError: The file is unusable, or does not fit the head.
@@ -58,11 +58,11 @@ def open_examples(
     pairs = limited(read_pairs(Source(path, tag)), EXAMPLES)
     if len(pairs) < 2:
         raise UserError("one pair alone ranks nothing", where=path, todo="Give two or more")
-    adapted = Adapted.open(base, composition, places, dtype=dtype)
+    adapted = AdaptedEncoder.open(base, composition, places, dtype=dtype)
     return list(pairs), ranking(adapted, pairs)
 
 
-def ranking(adapted: Adapted, pairs: Sequence[ParallelPair]) -> Loss:
+def ranking(adapted: AdaptedEncoder, pairs: Sequence[ParallelPair]) -> Loss:
     """Translation ranking within the examples, both ways; the pivot side is the bare base's."""
     objective = TranslationRanking(negatives="batch", directions="both")
     memory = objective.prepare(pairs)

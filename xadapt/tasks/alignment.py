@@ -37,8 +37,8 @@ from xadapt.hub.opening import require_module as manifest_of
 from xadapt.inference.locate import locate
 from xadapt.inference.open_module import open_module
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.injection.attachment import geometry
-from xadapt.languages import tags as languages
+from xadapt.injection.attachment import model_shape
+from xadapt.languages.tags import normalise
 from xadapt.tasks.protocol import RESAMPLES, Request, Task
 
 BASE = "frozen base"
@@ -284,7 +284,7 @@ def language_of(lang: str | None, modules: Sequence[str | Path] = ()) -> str:
         UserError: If it is not named, and there is not one module for one language.
     """
     if lang is not None:
-        return languages.normalise(lang)
+        return normalise(lang)
     todo = "Name it with --lang"
     if not modules:
         raise UserError("the language of the texts is not known", todo=todo)
@@ -336,7 +336,7 @@ def open_module_and_control(
     module, _ = open_module(folder, encoder)
     if not request.controls:
         return module, None
-    control = open_control(folder, SHUFFLED_FILE, geometry(encoder))
+    control = open_control(folder, SHUFFLED_FILE, model_shape(encoder))
     if control is None:
         request.report(
             "this module has no shuffled-pairs control; train it with --controls to make one"

@@ -40,7 +40,7 @@ from xadapt.evaluation.systems import (
 from xadapt.functional import metrics
 from xadapt.heads.head import Head
 from xadapt.hub.manifest import Evidence
-from xadapt.languages import tags as languages
+from xadapt.languages.tags import normalise
 from xadapt.tasks.alignment import (
     BASE,
     BOTH,
@@ -163,7 +163,7 @@ class SentenceRetrieval(AlignmentTask):
     ) -> Result:
         """Measure a base, and modules on it, on parallel text."""
         tag = language_of(request.lang, request.modules)
-        source = Source(request.data, tag, languages.normalise(pivot), columns, file_format)
+        source = Source(request.data, tag, normalise(pivot), columns, file_format)
         return self.measure_rows(request, tag, read_named(source))
 
     def scores(

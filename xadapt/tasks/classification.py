@@ -71,7 +71,7 @@ class Classifier(Predictor):
             A class for each text; the class alone for one text that is given as a string.
 
         Raises:
-            UserError: As for `Adapted.encode`.
+            UserError: As for `AdaptedEncoder.encode`.
         """
         given = as_texts([texts] if isinstance(texts, str) else texts)
         rows = self.adapted.acting(len(given), languages, compositions, cache)

@@ -29,7 +29,7 @@ from xadapt.evaluation.systems import DIRECTIONS, Direction, Encoded, System, si
 from xadapt.functional import metrics
 from xadapt.heads.head import Head
 from xadapt.hub.manifest import Evidence
-from xadapt.languages import tags as languages
+from xadapt.languages.tags import normalise
 from xadapt.tasks.alignment import (
     BASE,
     BOTH,
@@ -175,7 +175,7 @@ class EntityRetrieval(AlignmentTask):
             if given is not None:
                 message = f"{option} does nothing with --data {request.data}"
                 raise UserError(message, todo="Leave it out")
-        tag, pivot = language_of(request.lang, request.modules), languages.normalise(pivot)
+        tag, pivot = language_of(request.lang, request.modules), normalise(pivot)
         if request.data == GRAPH:
             rows, others = graph_labels(tag, pivot, pool or "all")
         else:

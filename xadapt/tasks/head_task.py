@@ -27,7 +27,7 @@ from xadapt.tasks.predictor import (
     load_each,
 )
 from xadapt.tasks.protocol import RESAMPLES, Report, Request, Task, find, read_rows
-from xadapt.training.acting import Acting
+from xadapt.training.active_module import ActiveModule
 
 if TYPE_CHECKING:
     from xadapt.training.loop import Trainer
@@ -202,12 +202,12 @@ class HeadTask(Task):
     ) -> list[Evidence]:
         """Measure the head on records that were held out, with an interval and the baselines."""
         assert head is not None
-        return self._claims(encoder, Acting(encoder, module), head, dev, RESAMPLES, cache)
+        return self._claims(encoder, ActiveModule(encoder, module), head, dev, RESAMPLES, cache)
 
     def _claims(
         self,
         encoder: Encoder,
-        acting: Acting,
+        acting: ActiveModule,
         head: Head,
         dev: Sequence[Any],
         resamples: int,
@@ -230,8 +230,9 @@ def with_card(head: Head) -> Head:
 
 
 def of_head(kind: str) -> HeadTask | None:
-    """The task that a kind of head answers, if one is installed."""
-    for name in registry.names("tasks"):
+    """The task that a kind of head answers, if one is installed; first those of xadapt itself."""
+    names = registry.names("tasks")
+    for name in sorted(names, key=lambda name: not registry.is_shipped("tasks", name)):
         task = find(name)
         if isinstance(task, HeadTask) and task.head == kind:
             return task

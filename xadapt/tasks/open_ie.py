@@ -111,7 +111,7 @@ class ArgumentFinder(Predictor):
             cache: States below the first module, shared by calls that read the same texts.
 
         Raises:
-            UserError: As for `Adapted.encode`.
+            UserError: As for `AdaptedEncoder.encode`.
         """
         assert isinstance(self.head, ArgumentHead)
         sentences = as_sentences(sentences)
@@ -153,8 +153,8 @@ class Extractor:
             arguments: The same of the argument tagger.
             compose_predicates: Which modules act when predicates are looked for.
             compose_arguments: The same for arguments.
-            dtype: As for `Adapted.load`.
-            device: As for `Adapted.load`.
+            dtype: As for `AdaptedEncoder.load`.
+            device: As for `AdaptedEncoder.load`.
 
         Raises:
             UserError: As for `Predictor.load`, or the first head does not mark predicates.
@@ -179,7 +179,7 @@ class Extractor:
             languages: A tag for each sentence, where a composition chooses by language.
 
         Raises:
-            UserError: As for `Adapted.encode`.
+            UserError: As for `AdaptedEncoder.encode`.
         """
         sentences = as_sentences(sentences)
         given = as_tags(languages, len(sentences))

@@ -21,7 +21,7 @@ from xadapt.functional.tag_scheme import OUTSIDE
 from xadapt.heads.head import Head
 from xadapt.hub.manifest import HeadSpec
 from xadapt.hub.opening import open_head, read_manifest
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.locate import locate
 
 MODULE, BASELINE = "module", "baseline"
@@ -42,7 +42,7 @@ class Predictor:
 
     task: ClassVar[str]
 
-    def __init__(self, adapted: Adapted, head: Head) -> None:
+    def __init__(self, adapted: AdaptedEncoder, head: Head) -> None:
         self.adapted, self.head = adapted, head.to(adapted.encoder.device)
 
     @classmethod
@@ -62,24 +62,24 @@ class Predictor:
         the others is taken.
 
         Args:
-            base: As for `Adapted.load`, or one that is loaded.
-            folders: As for `Adapted.load`.
+            base: As for `AdaptedEncoder.load`, or one that is loaded.
+            folders: As for `AdaptedEncoder.load`.
             compose: Which modules act on a row; without it, and with one module, that module
                 acts on every row, whatever its language.
             head: Name of the module whose head it is, as the composition has it, or its folder.
             given: Names in the composition that stand for no folder, such as ``emea``.
-            dtype: As for `Adapted.load`.
-            device: As for `Adapted.load`.
+            dtype: As for `AdaptedEncoder.load`.
+            device: As for `AdaptedEncoder.load`.
 
         Raises:
-            UserError: As for `Adapted.load`, or it is not clear which module's head it is.
+            UserError: As for `AdaptedEncoder.load`, or it is not clear which module's head it is.
         """
         paths = [path for one in folders for path in as_paths(one)]
         composition, places = locate(paths, compose, given)
         if compose is None and len(places) == 1:
             [composition] = places
         where, spec = chosen_head(places, cls.task, head)
-        adapted = Adapted.open(
+        adapted = AdaptedEncoder.open(
             base,
             next(iter(places), None) if given else composition,
             places,

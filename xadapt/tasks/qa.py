@@ -90,7 +90,7 @@ class AnswerFinder(Predictor):
             cache: States below the first module, shared by calls that read the same texts.
 
         Raises:
-            UserError: As for `Adapted.encode`, or if one of them is no such thing.
+            UserError: As for `AdaptedEncoder.encode`, or if one of them is no such thing.
         """
         questions = as_pairs(questions, "question", "(question, passage)")
         rows = self.adapted.acting(len(questions), languages, compositions, cache)

@@ -25,7 +25,7 @@ from xadapt.data.records import ScoredPair
 from xadapt.evaluation import tfidf
 from xadapt.evaluation.comparison import Result, compare
 from xadapt.heads.head import Head
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.locate import locate
 from xadapt.inference.shared_states import shared_cache
 from xadapt.languages.tags import normalise
@@ -67,7 +67,7 @@ class PairScorer(Predictor):
             cache: States below the first module, shared by calls that read the same texts.
 
         Raises:
-            UserError: As for `Adapted.encode`, or if one of them is no such thing.
+            UserError: As for `AdaptedEncoder.encode`, or if one of them is no such thing.
         """
         pairs = as_pairs(pairs, "pair", "(left, right)")
         rows = self.adapted.acting(len(pairs), languages, compositions, cache)
@@ -287,14 +287,14 @@ def _by_vectors(
 
 def _adapted(
     encoder: Encoder, folders: Sequence[str], compose: str | None, by_language: bool
-) -> Adapted:
+) -> AdaptedEncoder:
     """The modules; without languages and a composition the one module acts on every text."""
     if compose is None and not by_language:
         composition, places = locate(folders)
         if len(places) == 1:
             [composition] = places
-        return Adapted.open(encoder, composition, places)
-    return Adapted.load(encoder, *folders, compose=compose)
+        return AdaptedEncoder.open(encoder, composition, places)
+    return AdaptedEncoder.load(encoder, *folders, compose=compose)
 
 
 def _cosines(

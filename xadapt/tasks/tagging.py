@@ -67,7 +67,7 @@ class Tagger(Predictor):
             cache: States below the first module, shared by calls that read the same texts.
 
         Raises:
-            UserError: As for `Adapted.encode`, or if one of them is no such thing.
+            UserError: As for `AdaptedEncoder.encode`, or if one of them is no such thing.
         """
         sentences = as_sentences(sentences)
         rows = self.adapted.acting(len(sentences), languages, compositions, cache)

@@ -16,11 +16,11 @@ from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.backbones.cache.prefix_states import PrefixStates
 from xadapt.backbones.encoder.encode import chunks, dimension
 from xadapt.backbones.encoder.encoder import Encoder
-from xadapt.backbones.encoder.packing import Packs
+from xadapt.backbones.encoder.packing import PackedSequences
+from xadapt.core.distributed import DistributedContext
 from xadapt.injection.activation import Activation
 from xadapt.objectives.contract import FusedView, States, TeacherView, View
-from xadapt.training.acting import Acting
-from xadapt.training.processes import Processes
+from xadapt.training.active_module import ActiveModule
 from xadapt.training.tokenized import Row, Tokenized
 
 Owned = tuple[Row, str | None]
@@ -57,11 +57,11 @@ class Forward:
     def __init__(
         self,
         encoder: Encoder,
-        acting: Acting,
+        acting: ActiveModule,
         frozen: FrozenVectors,
-        processes: Processes,
+        processes: DistributedContext,
         batch_tokens: int,
-        companions: Mapping[str, Acting] | None = None,
+        companions: Mapping[str, ActiveModule] | None = None,
         grad_cache: bool = False,
     ) -> None:
         self.encoder, self.acting, self.frozen = encoder, acting, frozen
@@ -133,15 +133,15 @@ class Forward:
             parts.append(self._again(partial(self._vectors, own, acts, self._packs(own))))
         return torch.cat(parts)[self._back(rows)] if parts else self._none()
 
-    def _packs(self, rows: list[Row]) -> Packs | None:
+    def _packs(self, rows: list[Row]) -> PackedSequences | None:
         """How rows share lines, where the base and the module allow it and something is saved."""
         if not (self.encoder.family.packs and self.acting.by_token):
             return None
-        packs = Packs([len(row) for row in rows])
+        packs = PackedSequences([len(row) for row in rows])
         self.padded -= packs.saved
         return packs if packs.saved else None
 
-    def _vectors(self, rows: list[Row], acts: Activation, packs: Packs | None) -> Tensor:
+    def _vectors(self, rows: list[Row], acts: Activation, packs: PackedSequences | None) -> Tensor:
         hidden, mask, start = self._enter(rows, acts, None, None)
         if packs is None:
             return self.encoder.pool(self._run(hidden, mask, start, None, acts), mask)

@@ -8,9 +8,9 @@ from typing import Any
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.backbones.cache.prefix_states import PrefixStates
+from xadapt.core.distributed import DistributedContext
 from xadapt.core.progress import meter
 from xadapt.training.forward import Forward
-from xadapt.training.processes import Processes
 from xadapt.training.tasks import Task
 
 
@@ -18,7 +18,7 @@ def encode_frozen(
     tasks: Sequence[Task],
     services: Sequence[Mapping[str, Any]],
     frozen: FrozenVectors,
-    processes: Processes,
+    processes: DistributedContext,
     show: bool,
 ) -> None:
     """Encode every row that never meets the module, and build the banks.

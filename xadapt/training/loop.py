@@ -16,19 +16,19 @@ from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.backbones.cache.prefix_states import PrefixStates
 from xadapt.backbones.compiled import compiled
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
 from xadapt.core.progress import meter
 from xadapt.injection.attachment import embedding_table
-from xadapt.modules.effects import penalties, watch
+from xadapt.modules.hooks import penalties, watch
 from xadapt.objectives.contract import asks_for
 from xadapt.training import checkpoint
-from xadapt.training.acting import Acting
+from xadapt.training.active_module import ActiveModule
 from xadapt.training.batches import BatchPlan
 from xadapt.training.forward import Forward
 from xadapt.training.frozen_side import encode_frozen, keep_prefix
 from xadapt.training.interrupts import interruption, interrupts
 from xadapt.training.metrics_log import MetricsLog
-from xadapt.training.processes import Processes
 from xadapt.training.settings import Companion, Run
 from xadapt.training.tasks import Task, make_heads
 
@@ -72,13 +72,15 @@ class Trainer:
         for task in tasks:
             if asks_for(task.objective, "lm_head"):
                 encoder.mlm_head()
-        self.processes = Processes(cpu=encoder.device.type == "cpu")
+        self.processes = DistributedContext(cpu=encoder.device.type == "cpu")
         self.log = MetricsLog(run.folder / "metrics.jsonl", self.processes.main)
-        self.turns = [Acting(encoder, whole) for whole in inside or (module,)]
+        self.turns = [ActiveModule(encoder, whole) for whole in inside or (module,)]
         self.frozen = FrozenVectors(encoder, run.cache)
         self.pins = run.folder / PINS
         self.frozen.pin(self.pins)
-        others = {name: Acting(encoder, other.module) for name, other in self.companions.items()}
+        others = {
+            name: ActiveModule(encoder, other.module) for name, other in self.companions.items()
+        }
         self.forward = Forward(
             encoder, self.turns[0], self.frozen, self.processes, run.spec.batch_tokens, others,
             run.spec.grad_cache,
@@ -124,7 +126,7 @@ class Trainer:
             raise UserError(f"no objective learns from the companion {idle[0]!r}", todo="Remove it")
 
     @property
-    def acting(self) -> Acting:
+    def acting(self) -> ActiveModule:
         """The module on the encoder, inside the first composition if there are some."""
         return self.turns[0]
 

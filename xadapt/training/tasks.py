@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
+from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
 from xadapt.data.records import Record
 from xadapt.objectives.contract import (
@@ -24,7 +25,6 @@ from xadapt.objectives.contract import (
     heads_of,
 )
 from xadapt.training.forward import Request
-from xadapt.training.processes import Processes
 
 
 @dataclass
@@ -146,7 +146,7 @@ class Task:
         batch: Sequence[int],
         rng: random.Random,
         services: Mapping[str, Any],
-        processes: Processes,
+        processes: DistributedContext,
     ) -> Views:
         """The views of one step's batch: all of it where records are coupled, else a share."""
         chosen = sorted(rng.sample(batch, max(1, round(self.share * len(batch)))))
@@ -165,7 +165,7 @@ class Task:
         views: Views,
         encoded: Sequence[Any],
         services: Mapping[str, Any],
-        processes: Processes,
+        processes: DistributedContext,
     ) -> tuple[Tensor, dict[str, float]]:
         """The loss to differentiate here, and the numbers to show.
 
@@ -205,7 +205,7 @@ def make_heads(tasks: Sequence[Task], width: int, seed: int) -> nn.ModuleDict:
     return nn.ModuleDict({name: head for name, head in made.items() if head is not None})
 
 
-def _across(loss: Loss, processes: Processes) -> tuple[Tensor, float]:
+def _across(loss: Loss, processes: DistributedContext) -> tuple[Tensor, float]:
     weights = torch.ones_like(loss.values) if loss.weights is None else loss.weights
     total_weight = processes.total(weights.sum()).clamp(min=1e-12)
     mean = (loss.values * weights).sum() * processes.world / total_weight
@@ -215,7 +215,7 @@ def _across(loss: Loss, processes: Processes) -> tuple[Tensor, float]:
 
 def _texts(record: Record) -> list[str]:
     """The texts of a record: its strings, and its words as one."""
-    values = [getattr(record, name) for name in record.__dataclass_fields__ if name != "origin"]
+    values = [getattr(record, f.name) for f in fields(record) if f.name != "origin"]
     words = [
         " ".join(v) for v in values if isinstance(v, tuple) and all(isinstance(w, str) for w in v)
     ]

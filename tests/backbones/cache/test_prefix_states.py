@@ -19,9 +19,9 @@ from xadapt.backbones.cache import prefix_states as room
 from xadapt.backbones.cache import segments as cache_files
 from xadapt.backbones.cache.prefix_states import MEMORY_BYTES, PrefixStates, shared_states
 from xadapt.backbones.encoder.encode import encode
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.injection.attachment import geometry
+from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build
 
 
@@ -149,7 +149,7 @@ def test_below_a_module_at_the_bottom_nothing_is_kept(kind, monkeypatch):
     encoder = tiny_encoder()
     in_embeddings = {"width": 4, "layers": [3, 4], "invertible": "nice"}
     options = {"lora": {"rank": 2}, "none": {"layers": "all"}, "bottleneck": in_embeddings}[kind]
-    adapter = ActiveAdapter(encoder, shaken(build(kind, options, geometry(encoder))))
+    adapter = ActiveAdapter(encoder, shaken(build(kind, options, model_shape(encoder))))
     counts = Counts(monkeypatch)
     cache = shared_states(encoder, adapter.first_layer)
     assert (cache is None) == (kind != "none")
@@ -165,7 +165,9 @@ def test_below_a_module_at_the_bottom_nothing_is_kept(kind, monkeypatch):
 def test_what_is_merged_below_is_not_passed_over():
     encoder = tiny_encoder()
     de = shaken(module_for(encoder, rank=2), 1)
-    both = Adapted(encoder, {"de": de, "up": shaken(module_for(encoder, rank=2, layers=[2, 4]))})
+    both = AdaptedEncoder(
+        encoder, {"de": de, "up": shaken(module_for(encoder, rank=2, layers=[2, 4]))}
+    )
     with both.merged("de") as one:
         expected = one.encode(TEXTS)
     cache = shared_states(encoder, 2)

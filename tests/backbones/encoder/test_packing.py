@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tiny_models import FAMILIES, tiny_encoder
 
 from xadapt.backbones.encoder.encode import pooled
-from xadapt.backbones.encoder.packing import Packs, together
+from xadapt.backbones.encoder.packing import PackedSequences, together
 
 ROWS = [[2, 5, 6, 7, 8, 9, 3], [2, 8, 9, 3], [2, 10, 3], [2, 11, 12, 13, 14, 3], [2, 3]]
 BOUND = {torch.float32: 1e-5, torch.bfloat16: 0.05}
@@ -16,7 +16,7 @@ BOUND = {torch.float32: 1e-5, torch.bfloat16: 0.05}
 def test_lines_by_hand() -> None:
     """220 tokens: 3 lines of 80 cost less than 2 of 120, 4 of 70, or 5 of 70."""
     lengths = [70, 40, 30, 60, 20]
-    packs = Packs(lengths)
+    packs = PackedSequences(lengths)
     assert (packs.lines, packs.tokens, packs.saved) == (3, 80, 5 * 70 - 3 * 80)
     lines, owner = packs.pack(torch.arange(350.0).view(5, 70, 1))
     assert owner.tolist() == [
@@ -35,14 +35,14 @@ def test_a_token_attends_to_its_own_row() -> None:
 
 
 def test_lines_are_no_longer_than_they_may_be() -> None:
-    assert (Packs([90] * 6).lines, Packs([90] * 6).tokens) == (6, 90)
-    long = Packs([200, 90, 80, 120, 90])
+    assert (PackedSequences([90] * 6).lines, PackedSequences([90] * 6).tokens) == (6, 90)
+    long = PackedSequences([200, 90, 80, 120, 90])
     assert (long.lines, long.tokens, long.saved) == (3, 200, 400)
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=20))
 def test_every_token_comes_back(lengths: list[int]) -> None:
-    packs = Packs(lengths)
+    packs = PackedSequences(lengths)
     assert sum(lengths) <= packs.lines * packs.tokens <= len(lengths) * max(lengths)
     hidden = torch.randn(len(lengths), max(lengths), 2)
     lines, owner = packs.pack(hidden)
@@ -59,7 +59,7 @@ def test_packed_is_row_by_row(family: str, dtype: torch.dtype) -> None:
     encoder = tiny_encoder(family)
     encoder.model.to(dtype)
     tokens, mask = encoder.batch(ROWS)
-    packs = Packs([len(row) for row in ROWS])
+    packs = PackedSequences([len(row) for row in ROWS])
     for start in (0, 1):
         hidden = encoder.embed(tokens, mask)
         lower = encoder.run(hidden, mask, 0, start)

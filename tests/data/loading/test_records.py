@@ -241,7 +241,7 @@ def test_reading_and_filtering_are_watched(data: Source) -> None:
             yield row
 
     loaded = load_records([data], SPEC, watch=watch)
-    assert seen == {"reading pairs.tsv": 60, "filtering pairs.tsv": 60}
+    assert seen == {"reading pairs.tsv": 60, "filtering pairs": 60}
     assert loaded.records == load_records([data], SPEC).records
 
 

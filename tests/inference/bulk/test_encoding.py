@@ -22,7 +22,7 @@ from xadapt.core.errors import UserError
 from xadapt.core.files import LOCK
 from xadapt.data.readers import text_stream
 from xadapt.data.readers.text_stream import TextSource
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk import encoding
 from xadapt.inference.bulk.encoding import encode_into
 from xadapt.inference.bulk.plan import Layout
@@ -32,7 +32,7 @@ FIVE = Layout(rows=5)
 
 
 @pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Adapted:
+def one(tmp_path_factory: pytest.TempPathFactory) -> AdaptedEncoder:
     return adapted(tmp_path_factory.mktemp("base"))
 
 
@@ -50,7 +50,7 @@ def fresh(*arguments: str) -> str:
     return done.stdout
 
 
-def test_shards_hold_what_each_block_of_texts_is_alone(one: Adapted, tmp_path: Path) -> None:
+def test_shards_hold_what_each_block_of_texts_is_alone(one: AdaptedEncoder, tmp_path: Path) -> None:
     text = source(tmp_path)
     rows = (tmp_path / "t.txt").read_text().splitlines()
     vectors = encode_into(one, text, tmp_path / "out", FIVE)
@@ -66,7 +66,7 @@ def test_shards_hold_what_each_block_of_texts_is_alone(one: Adapted, tmp_path: P
         assert (tmp_path / "out" / name).read_bytes() == plain.getvalue()
 
 
-def test_two_processes_write_the_bytes_of_one(one: Adapted, tmp_path: Path) -> None:
+def test_two_processes_write_the_bytes_of_one(one: AdaptedEncoder, tmp_path: Path) -> None:
     adapted(tmp_path / "base")
     text = source(tmp_path)
     again = adapted(tmp_path / "base")
@@ -85,7 +85,7 @@ def test_a_run_killed_anywhere_and_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_only_a_shard_of_texts_is_read_ahead(
-    one: Adapted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    one: AdaptedEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text, read, seen = source(tmp_path), [0], []
 
@@ -94,7 +94,7 @@ def test_only_a_shard_of_texts_is_read_ahead(
             read[0] += 1
             yield row
 
-    class Spy(Adapted):
+    class Spy(AdaptedEncoder):
         def encode(self, texts, *more, **options):  # type: ignore[no-untyped-def]
             seen.append((read[0], len(texts)))
             return super().encode(texts, *more, **options)
@@ -104,11 +104,11 @@ def test_only_a_shard_of_texts_is_read_ahead(
     assert seen == [(5, 5), (10, 5), (15, 5), (20, 5), (23, 3)]
 
 
-def test_ctrl_c_leaves_whole_shards(one: Adapted, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_whole_shards(one: AdaptedEncoder, tmp_path: Path) -> None:
     text, out = source(tmp_path), tmp_path / "out"
     encode_into(one, text, tmp_path / "whole", FIVE)
 
-    class Tired(Adapted):
+    class Tired(AdaptedEncoder):
         calls = 0
 
         def encode(self, *given, **options):  # type: ignore[no-untyped-def]
@@ -130,11 +130,13 @@ def test_ctrl_c_leaves_whole_shards(one: Adapted, tmp_path: Path) -> None:
     assert contents(out) == contents(tmp_path / "whole")
 
 
-def test_what_differs_is_said_and_nothing_is_touched(one: Adapted, tmp_path: Path) -> None:
+def test_what_differs_is_said_and_nothing_is_touched(one: AdaptedEncoder, tmp_path: Path) -> None:
     text, out = source(tmp_path), tmp_path / "out"
     encode_into(one, text, out, FIVE)
     before = contents(out)
-    other_module = Adapted(one.encoder, {"de": random_module(one.encoder, "lora", seed=1, rank=2)})
+    other_module = AdaptedEncoder(
+        one.encoder, {"de": random_module(one.encoder, "lora", seed=1, rank=2)}
+    )
     other_base = adapted(tmp_path / "base2")
     embeddings = other_base.encoder.model.get_input_embeddings().weight  # type: ignore[operator]
     embeddings.data += 1.0
@@ -160,7 +162,7 @@ def test_what_differs_is_said_and_nothing_is_touched(one: Adapted, tmp_path: Pat
         encode_into(one, text, strange, FIVE, resume=True)
 
 
-def test_a_flipped_byte_is_made_good_by_resume(one: Adapted, tmp_path: Path) -> None:
+def test_a_flipped_byte_is_made_good_by_resume(one: AdaptedEncoder, tmp_path: Path) -> None:
     text, out = source(tmp_path), tmp_path / "out"
     encode_into(one, text, out, FIVE)
     whole = contents(out)
@@ -172,7 +174,7 @@ def test_a_flipped_byte_is_made_good_by_resume(one: Adapted, tmp_path: Path) -> 
 
 
 def test_another_length_of_texts_is_another_thing(
-    one: Adapted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    one: AdaptedEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text, out = source(tmp_path), tmp_path / "out"
     encode_into(one, text, out, FIVE)
@@ -187,11 +189,11 @@ def test_another_length_of_texts_is_another_thing(
         encode_into(one, text, out, FIVE, resume=True)
 
 
-def test_a_folder_has_one_writer(one: Adapted, tmp_path: Path) -> None:
+def test_a_folder_has_one_writer(one: AdaptedEncoder, tmp_path: Path) -> None:
     text, out = source(tmp_path), tmp_path / "out"
     refused: list[str] = []
 
-    class Twice(Adapted):
+    class Twice(AdaptedEncoder):
         def encode(self, *given, **options):  # type: ignore[no-untyped-def]
             with pytest.raises(UserError, match="is being written by") as caught:
                 encode_into(one, text, out, FIVE, resume=True)
@@ -204,7 +206,7 @@ def test_a_folder_has_one_writer(one: Adapted, tmp_path: Path) -> None:
 
 
 def test_standard_input_is_known_by_its_rows(
-    one: Adapted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    one: AdaptedEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = (tmp_path / "t.txt", write_texts(tmp_path / "t.txt").read_bytes())[1]
 
@@ -230,14 +232,14 @@ def test_standard_input_is_known_by_its_rows(
     np.testing.assert_array_equal(np.asarray(named), np.asarray(xadapt.open_vectors(out)))
 
 
-def test_packed_text_is_the_same_text(one: Adapted, tmp_path: Path) -> None:
+def test_packed_text_is_the_same_text(one: AdaptedEncoder, tmp_path: Path) -> None:
     packed = tmp_path / "t.txt.gz"
     packed.write_bytes(gzip.compress(write_texts(tmp_path / "t.txt").read_bytes()))
     encode_into(one, source(tmp_path), tmp_path / "out", FIVE)
     encode_into(one, TextSource(str(packed), lang="de"), tmp_path / "out", FIVE, resume=True)
 
 
-def test_the_verb_is_the_same(one: Adapted, tmp_path: Path) -> None:
+def test_the_verb_is_the_same(one: AdaptedEncoder, tmp_path: Path) -> None:
     tags = tmp_path / "tags.txt"
     tags.write_text("de\n-\n" * 11 + "fr\n")
     base = one.encoder.base
@@ -252,28 +254,28 @@ def test_the_verb_is_the_same(one: Adapted, tmp_path: Path) -> None:
         half=True,
         dtype="float32",
         device="cpu",
-        say=said.append,
+        report=said.append,
     )
     text = TextSource(str(tmp_path / "t.txt"), languages=str(tags))
-    bare = Adapted(one.encoder, {})
+    bare = AdaptedEncoder(one.encoder, {})
     twin = encode_into(bare, text, tmp_path / "twin", Layout(rows=9))
     assert found.dtype == np.float16 and everything(tmp_path / "out")[1] == "part-00000.parquet"
     np.testing.assert_array_equal(np.asarray(found), np.asarray(twin).astype(np.float16))
     with pytest.raises(UserError, match="needs to know the texts' language"):
-        xadapt.encode_shards(tmp_path / "t.txt", tmp_path / "x", base=base, choose_by="own.tsv")
+        xadapt.encode_shards(tmp_path / "t.txt", tmp_path / "x", base=base, select_on="own.tsv")
 
 
-def test_languages_without_a_module_are_told_once(one: Adapted, tmp_path: Path) -> None:
+def test_languages_without_a_module_are_told_once(one: AdaptedEncoder, tmp_path: Path) -> None:
     tags = tmp_path / "tags.txt"
     tags.write_text("fr\n" * 22 + "de\n")
     text = TextSource(str(write_texts(tmp_path / "t.txt")), languages=str(tags))
     said: list[str] = []
-    encode_into(one, text, tmp_path / "out", FIVE, say=said.append)
+    encode_into(one, text, tmp_path / "out", FIVE, report=said.append)
     assert len(said) == 1 and "no module is for fr" in said[0]
 
 
 def test_a_fault_in_the_last_row_is_told_before_the_first_is_encoded(
-    one: Adapted, tmp_path: Path
+    one: AdaptedEncoder, tmp_path: Path
 ) -> None:
     path = write_texts(tmp_path / "t.txt")
     with path.open("ab") as stream:

@@ -92,8 +92,12 @@ def test_resume_is_asked_for_and_for_the_same(made: Made, tmp_path: Path) -> Non
 def test_only_what_was_half_written_is_swept(made: Made, tmp_path: Path) -> None:
     out = tmp_path / "out"
     (out / "run").mkdir(parents=True)
-    say = "from xadapt.core.process_identity import ProcessIdentity as P; print(P.current().token)"
-    done = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, check=True)
+    report = (
+        "from xadapt.core.process_identity import ProcessIdentity as P; print(P.current().token)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", report], capture_output=True, text=True, check=True
+    )
     dead, live = done.stdout.strip(), ProcessIdentity.current().token
     (out / "run" / f".plan.json.{dead}-x1").write_text("{")
     (out / f".part-00000.npy.{dead}-x2").write_text("half")

@@ -10,18 +10,18 @@ from tiny_folders import random_module
 from tiny_shards import adapted, made_of, source
 
 from xadapt.core.errors import UserError
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.plan import Layout, module_hash, refuse_other
-from xadapt.inference.fallback_language import Relatives
-from xadapt.inference.measured_fallback import Measured
+from xadapt.inference.fallback_language import FallbackLanguages
+from xadapt.inference.measured_fallback import MeasuredFallback
 
 
 @pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Adapted:
+def one(tmp_path_factory: pytest.TempPathFactory) -> AdaptedEncoder:
     return adapted(tmp_path_factory.mktemp("base"))
 
 
-def test_equal_modules_have_one_hash_and_others_another(one: Adapted) -> None:
+def test_equal_modules_have_one_hash_and_others_another(one: AdaptedEncoder) -> None:
     def lora(**options: int) -> torch.nn.Module:
         return random_module(one.encoder, "lora", **{"rank": 2, **options})
 
@@ -34,26 +34,26 @@ def test_equal_modules_have_one_hash_and_others_another(one: Adapted) -> None:
     assert module_hash(first) != module_hash(lora())
 
 
-def test_it_names_no_local_folder(one: Adapted, tmp_path: Path) -> None:
+def test_it_names_no_local_folder(one: AdaptedEncoder, tmp_path: Path) -> None:
     where = str(tmp_path / "runs" / "de")
-    placed = Adapted(one.encoder, {where: one.modules["de"]}, where)
+    placed = AdaptedEncoder(one.encoder, {where: one.modules["de"]}, where)
     made = made_of(placed, source(tmp_path))
     assert made.composition == "de" and list(made.modules) == ["de"]
     assert str(tmp_path) not in json.dumps(made.model_dump())
 
 
-def test_only_modules_that_act_count(one: Adapted, tmp_path: Path) -> None:
+def test_only_modules_that_act_count(one: AdaptedEncoder, tmp_path: Path) -> None:
     spare = random_module(one.encoder, "lora", seed=3, rank=2)
-    more = Adapted(one.encoder, {**one.modules, "spare": spare}, one.composition)
+    more = AdaptedEncoder(one.encoder, {**one.modules, "spare": spare}, one.composition)
     assert made_of(more, source(tmp_path)) == made_of(one, source(tmp_path))
 
 
-def test_what_stands_in_counts(one: Adapted, tmp_path: Path) -> None:
+def test_what_stands_in_counts(one: AdaptedEncoder, tmp_path: Path) -> None:
     made = made_of(one, source(tmp_path))
-    known = Relatives(("de",), ("en",))
-    chosen = Measured(("de",), ("en",), tag="nl", chosen="de")
+    known = FallbackLanguages(("de",), ("en",))
+    chosen = MeasuredFallback(("de",), ("en",), tag="nl", chosen="de")
     others = [
-        made_of(Adapted(one.encoder, one.modules, one.composition, own), source(tmp_path))
+        made_of(AdaptedEncoder(one.encoder, one.modules, one.composition, own), source(tmp_path))
         for own in (known, chosen, replace(chosen, chosen=None))
     ]
     refuse_other(made, made_of(one, source(tmp_path)), tmp_path)
@@ -62,7 +62,7 @@ def test_what_stands_in_counts(one: Adapted, tmp_path: Path) -> None:
             refuse_other(before, now, tmp_path)
 
 
-def test_a_new_name_of_the_text_is_no_difference(one: Adapted, tmp_path: Path) -> None:
+def test_a_new_name_of_the_text_is_no_difference(one: AdaptedEncoder, tmp_path: Path) -> None:
     made = made_of(one, source(tmp_path))
     refuse_other(made, made.model_copy(update={"text": "moved.txt", "base": "org/name"}), tmp_path)
     broken = made.model_copy(update={"fingerprint": {"weights_exact": 3}})

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from xadapt.data.records import WordPair
 from xadapt.functional.losses import cosine_distance
-from xadapt.modules.effects import BELOW, EMBEDDINGS, Effect, Geometry, ModuleOptions
+from xadapt.modules.hooks import BELOW, EMBEDDINGS, AdapterHook, ModelShape, ModuleOptions
 from xadapt.objectives.contract import EncodeView, Loss, States
 
 
@@ -40,15 +40,15 @@ class EmbeddingMap(nn.Module):
     kind: ClassVar[str] = "embedding_map"
     Options: ClassVar[type[Options]] = Options
 
-    def __init__(self, options: Options, geometry: Geometry, seed: int = 0) -> None:
+    def __init__(self, options: Options, model_shape: ModelShape, seed: int = 0) -> None:
         super().__init__()
         self.options = options
         generator = torch.Generator().manual_seed(seed)
-        self.map = Residual(geometry.width, options.rank, generator)
+        self.map = Residual(model_shape.width, options.rank, generator)
 
-    def effects(self) -> list[Effect]:
+    def hooks(self) -> list[AdapterHook]:
         """One, on the output of the table."""
-        return [Effect(BELOW, EMBEDDINGS, 0, "output", self.map)]
+        return [AdapterHook(BELOW, EMBEDDINGS, 0, "output", self.map)]
 
 
 @dataclass(frozen=True)

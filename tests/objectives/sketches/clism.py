@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xadapt.data.records import Record
-from xadapt.modules.effects import BELOW, EMBEDDINGS, Effect, Geometry, ModuleOptions
+from xadapt.modules.hooks import BELOW, EMBEDDINGS, AdapterHook, ModelShape, ModuleOptions
 from xadapt.objectives.contract import EncodeView, Loss, States
 
 
@@ -44,13 +44,13 @@ class Question(nn.Module):
     kind: ClassVar[str] = "question_row"
     Options: ClassVar[type[ModuleOptions]] = ModuleOptions
 
-    def __init__(self, options: ModuleOptions, geometry: Geometry, seed: int = 0) -> None:
+    def __init__(self, options: ModuleOptions, model_shape: ModelShape, seed: int = 0) -> None:
         super().__init__()
-        self.options, self.que = options, NewRow(geometry.vocabulary, geometry.width)
+        self.options, self.que = options, NewRow(model_shape.vocabulary, model_shape.width)
 
-    def effects(self) -> list[Effect]:
+    def hooks(self) -> list[AdapterHook]:
         """One, at the word embeddings, which knows tokens by their ids."""
-        return [Effect(BELOW, EMBEDDINGS, 0, "ids", self.que)]
+        return [AdapterHook(BELOW, EMBEDDINGS, 0, "ids", self.que)]
 
 
 @dataclass(frozen=True)

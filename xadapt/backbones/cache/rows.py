@@ -45,7 +45,9 @@ class Rows(Protocol[R]):
     def lengths(self, rows: Sequence[R]) -> NDArray[np.int64]:
         """How many states each row has, ``(rows,)``."""
 
-    def compute(self, rows: list[R], progress: Progress | None, below: Kept | None) -> Tensor:
+    def compute(
+        self, rows: list[R], progress: Progress | None = None, below: Kept | None = None
+    ) -> Tensor:
         """States of rows under the bare base, one row after the other, ``(tokens, width)``.
 
         Args:
@@ -80,7 +82,9 @@ class TextRows:
         """One vector a text."""
         return np.ones(len(rows), dtype=np.int64)
 
-    def compute(self, rows: list[str], progress: Progress | None, below: Kept | None) -> Tensor:
+    def compute(
+        self, rows: list[str], progress: Progress | None = None, below: Kept | None = None
+    ) -> Tensor:
         """Vectors of texts under the bare base, ``(texts, dim)``."""
         return encode(self.encoder, rows, rows=Bare(below), progress=progress)
 
@@ -111,7 +115,9 @@ class TokenRows:
         """One state a token."""
         return np.fromiter((len(ids) for ids, _ in rows), dtype=np.int64, count=len(rows))
 
-    def compute(self, rows: list[Key], progress: Progress | None, below: Kept | None) -> Tensor:
+    def compute(
+        self, rows: list[Key], progress: Progress | None = None, below: Kept | None = None
+    ) -> Tensor:
         """States of rows under the bare base, without padding, ``(tokens, width)``."""
         found: list[Tensor] = [torch.empty(0)] * len(rows)
         for both in (True, False):  # rows of one segment and of two are not embedded alike

@@ -239,7 +239,7 @@ class Encoder:
             stop: One past the last; None is the depth. At the depth the final norm is applied
                 too, where the family has one.
             owner: The number of the row each token is of, ``(batch, tokens)``, where several
-                lie on a line (`Packs`): tokens attend to those of their own row alone.
+                lie on a line (`PackedSequences`): tokens attend to those of their own row alone.
             activation: What acts on the rows; without, the bare base.
 
         Returns:

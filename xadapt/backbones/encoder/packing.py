@@ -15,7 +15,7 @@ TRIES = 32  # numbers of lines that are tried, at most twice as many
 ATTENTION = 2000  # tokens of a line whose attention costs as much as all else in a layer of MiniLM
 
 
-class Packs:
+class PackedSequences:
     """Rows of a padded batch on lines, several to a line.
 
     Each row goes to the line with the fewest tokens, the longest first (Graham 1969, "Bounds on

@@ -18,7 +18,7 @@ from xadapt.data.readers.sides import (
     make_pair,
     missing_column,
 )
-from xadapt.languages import tags as languages
+from xadapt.languages.tags import normalise
 
 if TYPE_CHECKING:
     from xadapt.data.readers.tables import Row
@@ -153,7 +153,7 @@ def _refuse_other_languages(names: tuple[str, ...], request: Request, where: str
 
 def _is_language(name: str) -> bool:
     try:
-        return name.islower() and bool(languages.normalise(name))
+        return name.islower() and bool(normalise(name))
     except UserError:
         return False
 

@@ -32,7 +32,7 @@ from xadapt.data.readers.word_rows import (
 )
 from xadapt.data.records import TaggedSentence
 from xadapt.functional.tag_scheme import OUTSIDE, to_spans
-from xadapt.languages import tags as languages
+from xadapt.languages.tags import normalise
 
 __all__ = ["WORDS", "Conll", "Part"]
 
@@ -174,7 +174,7 @@ def _prefix(words: Sequence[str], lang: str, source: str) -> str:
     if match is None or not all(word.startswith(f"{match[1]}:") for word in words):
         return ""
     try:
-        languages.normalise(match[1])
+        normalise(match[1])
     except UserError:
         return ""
     if lang != "und" and find_language([match[1]], lang) is None:

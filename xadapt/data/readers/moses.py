@@ -19,7 +19,7 @@ from xadapt.data.readers.lines import has_suffix, read_lines
 from xadapt.data.readers.notes import Notes, RowError, attempt, name_of, noted, without_faulty
 from xadapt.data.readers.sides import Request, find_language, make_pair
 from xadapt.data.records import ParallelPair
-from xadapt.languages import tags as languages
+from xadapt.languages.tags import normalise
 
 _BREAKS = re.compile(r"[./\\]"), re.compile(r"[./\\_-]")
 """Where names are cut to find a language: first into ``en-de.en``'s parts, then into all."""
@@ -125,7 +125,7 @@ def _side_of(piece: str, request: Request) -> str | None:
     pivot = find_language([piece], request.pivot_lang)
     text = find_language([piece], request.lang)
     if pivot and text:  # two regions of one language: the nearer one
-        nearest = find_language([request.pivot_lang, request.lang], languages.normalise(piece))
+        nearest = find_language([request.pivot_lang, request.lang], normalise(piece))
         return "pivot" if nearest == request.pivot_lang else "text"
     return "pivot" if pivot else "text" if text else None
 

@@ -14,7 +14,7 @@ from xadapt.core.errors import UserError
 from xadapt.data.readers.notes import Notes, noted, read_with_notes
 from xadapt.data.readers.sides import Limits, PairReader, Request
 from xadapt.data.records import ParallelPair
-from xadapt.languages import tags as languages
+from xadapt.languages.tags import normalise
 
 
 def read_parallel(
@@ -47,8 +47,8 @@ def read_parallel(
         UserError: What was given is unusable, with the file and line.
     """
     request = Request(
-        languages.normalise(lang),
-        languages.normalise(pivot_lang),
+        normalise(lang),
+        normalise(pivot_lang),
         parse_columns(columns),
         limits or Limits(),
     )

@@ -12,8 +12,8 @@ from xadapt.core.errors import UserError
 from xadapt.data.readers.lines import LINE_CHARS, too_long
 from xadapt.data.readers.notes import Notes, RowError, attempt, joined, without_faulty
 from xadapt.data.records import ParallelPair
-from xadapt.languages import tags as languages
 from xadapt.languages.match import spelled_out
+from xadapt.languages.tags import display_name, normalise
 
 NAME_COLUMNS = "Name them with --columns PIVOT,LANGUAGE"
 TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,3}")
@@ -79,12 +79,12 @@ def find_language(names: Collection[str], tag: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _closeness(name: str, tag: str) -> int:
-    if len(name) > 3 and name.casefold() == languages.display_name(tag).casefold():
+    if len(name) > 3 and name.casefold() == display_name(tag).casefold():
         return 3
     if not TAG.fullmatch(name):
         return 0
     try:
-        found = languages.normalise(name)
+        found = normalise(name)
     except UserError:
         return 0
     if found == tag:

@@ -6,7 +6,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from functools import lru_cache
 
-from xadapt.languages import tags as languages
+from xadapt.languages.tags import script
 
 # ISO 15924 code: how the Unicode names of the script's letters begin.
 _NAMES = {
@@ -142,7 +142,7 @@ def main_script(text: str) -> str:
 @lru_cache(maxsize=1024)
 def expected(tag: str) -> frozenset[str]:
     """The scripts a language is written in; empty if letters of its script can't be told."""
-    code = languages.script(tag)
+    code = script(tag)
     also = _ALSO.get(tag.split("-")[0], set()) if not _names_script(tag) else set()
     codes = _MIXED.get(code, {code}) | also
     return frozenset(codes) if codes <= set(_NAMES) else frozenset()

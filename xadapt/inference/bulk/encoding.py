@@ -23,16 +23,16 @@ from xadapt.core.folder_lock import is_main, one_writer
 from xadapt.core.progress import Meter, meter
 from xadapt.core.sequences import as_paths
 from xadapt.data.readers.text_stream import Digest, Row, Survey, TextSource, read_rows, survey
-from xadapt.inference import measured_fallback as measured_stand_in
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference import measured_fallback
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.folder import ShardFolder
 from xadapt.inference.bulk.plan import SHARD_ROWS, Layout, describe
-from xadapt.inference.fallback_language import StandsIn
+from xadapt.inference.fallback_language import FallbackLanguageWarning
 from xadapt.vectors.index import FileFormat
 from xadapt.vectors.shards import ShardedVectors, open_vectors
 
 PATIENCE = timedelta(days=30)
-Say = Callable[[str], None]
+Reporter = Callable[[str], None]
 
 
 def encode_shards(
@@ -46,7 +46,7 @@ def encode_shards(
     lang: str | None = None,
     languages: str | Path | None = None,
     lang_column: str | None = None,
-    choose_by: str | Path | None = None,
+    select_on: str | Path | None = None,
     pivot: str = "en",
     shard_rows: int = SHARD_ROWS,
     shard_format: FileFormat = "npy",
@@ -55,7 +55,7 @@ def encode_shards(
     dtype: str = "auto",
     device: str = "auto",
     show: bool = False,
-    say: Say = lambda _: None,
+    report: Reporter = lambda _: None,
 ) -> ShardedVectors:
     """Vectors of any number of texts, written as shards; the same under ``torchrun``.
 
@@ -69,8 +69,8 @@ def encode_shards(
         lang: One language tag for all texts.
         languages: File with one tag a line, for each text.
         lang_column: Column of the tags.
-        choose_by: Text of ``lang``, which has no module: what does best on it stands in.
-        pivot: The other side's language, where ``choose_by`` is parallel.
+        select_on: Text of ``lang``, which has no module: what does best on it stands in.
+        pivot: The other side's language, where ``select_on`` is parallel.
         shard_rows: Rows of each shard; one is held in memory at a time.
         shard_format: ``npy`` or ``parquet``.
         half: Write float16.
@@ -78,7 +78,7 @@ def encode_shards(
         dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         show: Show progress.
-        say: Told of languages no module is for, a line each.
+        report: Told of languages no module is for, a line each.
 
     Raises:
         UserError: If something that was given is wrong, the folder holds vectors of something
@@ -88,20 +88,20 @@ def encode_shards(
     tags = None if languages is None else str(languages)
     source = TextSource(str(text), column, lang, tags, lang_column)
     layout = Layout(shard_rows, shard_format, half)
-    if choose_by is not None and lang is None:
-        raise UserError("--choose-by needs to know the texts' language", todo="Name it with --lang")
+    if select_on is not None and lang is None:
+        raise UserError("--select-on needs to know the texts' language", todo="Name it with --lang")
     _processes(choose_device(device).type)  # before the base is loaded: each has its own GPU
     with one_writer(out, main=is_main()):
         found = survey(source)
         paths = as_paths(modules)
-        adapted = Adapted.load(base, *paths, compose=compose, dtype=dtype, device=device)
-        if choose_by is not None:
-            measured_stand_in.choose_by(adapted, [source.lang], str(choose_by), pivot)
-        return _write(adapted, source, Path(out), layout, found, resume, show, say)
+        adapted = AdaptedEncoder.load(base, *paths, compose=compose, dtype=dtype, device=device)
+        if select_on is not None:
+            measured_fallback.select_on(adapted, [source.lang], str(select_on), pivot)
+        return _write(adapted, source, Path(out), layout, found, resume, show, report)
 
 
 def encode_into(
-    adapted: Adapted,
+    adapted: AdaptedEncoder,
     source: TextSource,
     out: str | Path,
     layout: Layout | None = None,
@@ -109,7 +109,7 @@ def encode_into(
     found: Survey | None = None,
     resume: bool = False,
     show: bool = False,
-    say: Say = lambda _: None,
+    report: Reporter = lambda _: None,
 ) -> ShardedVectors:
     """The same with what is loaded already.
 
@@ -121,25 +121,25 @@ def encode_into(
         found: What `survey` said of the source, if it was asked.
         resume: As for `encode_shards`.
         show: As for `encode_shards`.
-        say: As for `encode_shards`.
+        report: As for `encode_shards`.
 
     Raises:
         UserError: As for `encode_shards`.
     """
     with one_writer(out, main=is_main()):
         found = found or survey(source)
-        return _write(adapted, source, Path(out), layout or Layout(), found, resume, show, say)
+        return _write(adapted, source, Path(out), layout or Layout(), found, resume, show, report)
 
 
 def _write(
-    adapted: Adapted,
+    adapted: AdaptedEncoder,
     source: TextSource,
     out: Path,
     layout: Layout,
     found: Survey,
     resume: bool,
     show: bool,
-    say: Say,
+    report: Reporter,
 ) -> ShardedVectors:
     """Encode into a folder that this run alone writes to."""
     processes = _processes(adapted.encoder.device.type)
@@ -154,7 +154,7 @@ def _write(
     whose = f", process 1 of {processes.world}" if processes.world > 1 else ""
     own = None if found.rows is None else _own_rows(found.rows, made.shard_rows, processes)
     with meter(f"encoding{whose}", own, show and processes.main) as bar:
-        job = _Job(adapted, source, folder, processes, bar, say)
+        job = _Job(adapted, source, folder, processes, bar, report)
         count, rows = job.run()
     processes.wait()
     if processes.main:
@@ -167,12 +167,12 @@ def _write(
 class _Job:
     """One process's share of the shards."""
 
-    adapted: Adapted
+    adapted: AdaptedEncoder
     source: TextSource
     folder: ShardFolder
     processes: DistributedContext
     bar: Meter
-    say: Say
+    report: Reporter
 
     def run(self) -> tuple[int, int]:
         """Go through all shards and write those that are ours; how many shards and rows there are.
@@ -188,7 +188,7 @@ class _Job:
                 fresh = {tag for _, tag in block} - told
                 told |= fresh
                 for line in self.adapted.notices(sorted(tag for tag in fresh if tag)):
-                    self.say(line)
+                    self.report(line)
             if self.processes.owns(number):
                 self._shard(number, block)
         if not rows:
@@ -207,7 +207,7 @@ class _Job:
             return
         texts, tags = [text for text, _ in block], [tag for _, tag in block]
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", StandsIn)
+            warnings.simplefilter("ignore", FallbackLanguageWarning)
             vectors = self.adapted.encode(
                 texts, tags if self.source.speaks else None, progress=self._advance
             )

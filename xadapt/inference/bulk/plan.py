@@ -15,9 +15,9 @@ from xadapt.composition.text import show
 from xadapt.composition.values import names, replaced
 from xadapt.core.errors import UserError
 from xadapt.data.readers.text_stream import Survey, TextSource
-from xadapt.inference.adapted_encoder import Adapted
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.locate import short_names
-from xadapt.inference.measured_fallback import Measured
+from xadapt.inference.measured_fallback import MeasuredFallback
 from xadapt.modules.storage import options_of
 from xadapt.vectors.index import FileFormat, Made
 
@@ -45,7 +45,7 @@ class Layout:
             raise UserError(f"unknown shard format {self.file_format!r}", todo="Use npy or parquet")
 
 
-def describe(adapted: Adapted, source: TextSource, found: Survey, layout: Layout) -> Made:
+def describe(adapted: AdaptedEncoder, source: TextSource, found: Survey, layout: Layout) -> Made:
     """What vectors are made of; equal descriptions give equal files."""
     encoder = adapted.encoder
     used = names(adapted.composition)
@@ -115,11 +115,11 @@ def _shown(value: Any) -> str:
     return "none" if value in (None, "", {}) else str(value)[:100]
 
 
-def _relatives(adapted: Adapted) -> dict[str, Any]:
+def _relatives(adapted: AdaptedEncoder) -> dict[str, Any]:
     said: dict[str, Any] = {
         "languages": sorted(adapted.relatives.languages),
         "pivots": sorted(adapted.relatives.pivots),
     }
-    if isinstance(adapted.relatives, Measured):
+    if isinstance(adapted.relatives, MeasuredFallback):
         said["measured"] = {adapted.relatives.tag: adapted.relatives.chosen}
     return said if any(said.values()) else {}

@@ -13,12 +13,12 @@ from xadapt.backbones.protocol import Backbone
 from xadapt.composition.composed import Chosen
 from xadapt.core.errors import UserError
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.modules.effects import BELOW, effects_of
+from xadapt.modules.hooks import BELOW, hooks_of
 
 Langs = Sequence[str] | None
 
 
-class Acting:
+class ActiveModule:
     """A module or a composition made ready for the forwards of a run.
 
     Args:
@@ -84,9 +84,9 @@ class Acting:
     @cached_property
     def by_token(self) -> bool:
         """Whether what acts in the layers looks at each token by itself, alike in all rows."""
-        effects = [e for own in self._ready.values() for e in effects_of(own.module)]
+        hooks = [e for own in self._ready.values() for e in hooks_of(own.module)]
         return not self.by_language and all(
-            e.reads != "here" and not e.by_row for e in effects if e.layer != BELOW
+            e.reads != "here" and not e.by_row for e in hooks if e.layer != BELOW
         )
 
     @property

@@ -11,11 +11,11 @@ from tiny_training import module_for, shaken
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.composition.composed import Chosen, Composed
 from xadapt.composition.values import ByLanguage, Stack
+from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
 from xadapt.objectives.contract import EncodeView, FusedView
-from xadapt.training.acting import Acting
+from xadapt.training.active_module import ActiveModule
 from xadapt.training.forward import Forward, Request
-from xadapt.training.processes import Processes
 
 CHOICE = ByLanguage({"de": Stack("de", "self"), "sw": Stack("sw", "self"), "*": "self"})
 TURNS = ["de", "sw", "deu", "fr", "sw"]
@@ -39,7 +39,9 @@ def modules(encoder):
 
 
 def forward(encoder, acting, budget=120):
-    return Forward(encoder, acting, FrozenVectors(encoder, None), Processes(cpu=True), budget)
+    return Forward(
+        encoder, acting, FrozenVectors(encoder, None), DistributedContext(cpu=True), budget
+    )
 
 
 def leaf(value):
@@ -57,13 +59,13 @@ def test_rows_of_several_languages_equal_separate_runs(family, kind, gathered):
     encoder = tiny_encoder(family)
     encoder.family = replace(encoder.family, packs=False)  # a batch by language has none
     own = modules(encoder)
-    acting = Acting(encoder, Chosen(CHOICE, own))
+    acting = ActiveModule(encoder, Chosen(CHOICE, own))
     mixed = forward(encoder, acting)([Request(VIEWS[kind](langs=LANGS), gathered)])[0]
     leaf(mixed).square().sum().backward()
     got = [grad(p).clone() for p in own["self"].parameters()]
     own["self"].zero_grad()
     for tag in set(LANGS):
-        alone = Acting(encoder, Composed(ACTS[tag], own))
+        alone = ActiveModule(encoder, Composed(ACTS[tag], own))
         apart = forward(encoder, alone)([Request(VIEWS[kind](), gathered)])[0]
         rows = torch.tensor([i for i, own in enumerate(LANGS) if own == tag])
         assert torch.allclose(leaf(mixed)[rows], leaf(apart)[rows], atol=1e-5), tag
@@ -74,7 +76,7 @@ def test_rows_of_several_languages_equal_separate_runs(family, kind, gathered):
 
 def test_equal_rows_of_two_languages_are_two_rows():
     encoder = tiny_encoder()
-    acting = Acting(encoder, Chosen(CHOICE, modules(encoder)))
+    acting = ActiveModule(encoder, Chosen(CHOICE, modules(encoder)))
     view = EncodeView([TEXTS[0]] * 3, langs=["de", "sw", "de"])
     run = forward(encoder, acting)
     first, second, third = run([Request(view, False)])[0]
@@ -85,13 +87,13 @@ def test_equal_rows_of_two_languages_are_two_rows():
 def test_languages_are_needed_where_it_chooses_by_them_and_ignored_elsewhere():
     encoder = tiny_encoder()
     own = modules(encoder)
-    acting = Acting(encoder, Chosen(CHOICE, own))
+    acting = ActiveModule(encoder, Chosen(CHOICE, own))
     with pytest.raises(UserError, match="does not tell the languages"):
         forward(encoder, acting)([Request(EncodeView(TEXTS), False)])
     with pytest.raises(UserError, match="invertible maps of several"):
         assert acting.before_vocabulary
     assert acting.first_layer == -1
-    plain = Acting(encoder, own["self"])
+    plain = ActiveModule(encoder, own["self"])
     run = forward(encoder, plain)
     one, other = (
         run([Request(EncodeView(TEXTS, langs=langs), False)])[0] for langs in (LANGS, None)
@@ -102,10 +104,10 @@ def test_languages_are_needed_where_it_chooses_by_them_and_ignored_elsewhere():
 def test_a_language_without_a_module_is_the_bare_base():
     encoder = tiny_encoder()
     own = modules(encoder)
-    acting = Acting(encoder, Chosen(ByLanguage({"de": "self"}), own))
+    acting = ActiveModule(encoder, Chosen(ByLanguage({"de": "self"}), own))
     view = EncodeView(TEXTS[:2], langs=["de", "fr"])
     with torch.no_grad():
         through, bare = forward(encoder, acting)([Request(view, False)])[0]
-        base = Acting(encoder, Composed(None, {}))
+        base = ActiveModule(encoder, Composed(None, {}))
         same, as_base = forward(encoder, base)([Request(EncodeView(TEXTS[:2]), False)])[0]
     assert torch.allclose(bare, as_base, atol=1e-6) and (through - same).abs().max() > 1e-3

@@ -16,11 +16,11 @@ BELOW = -1
 
 
 Place = tuple[int, str, int]
-Remembered = tuple[int, Literal["attn_in", "ffn_in"]]
+CapturedInput = tuple[int, Literal["attn_in", "ffn_in"]]
 
 
 @dataclass(frozen=True)
-class Here:
+class SiteInputs:
     """What a module may read at a site, ``(batch, tokens, features)`` each.
 
     Attributes:
@@ -34,7 +34,7 @@ class Here:
     layer: int
     input: Tensor
     output: Tensor
-    inputs: Mapping[Remembered, Tensor] = field(default_factory=dict)
+    inputs: Mapping[CapturedInput, Tensor] = field(default_factory=dict)
     mask: Tensor | None = None
 
     def read(self, reads: Reads) -> Any:
@@ -43,19 +43,19 @@ class Here:
             return self.inputs[self.layer, reads]
         return self if reads == "here" else getattr(self, reads)
 
-    def of(self, rows: slice | Tensor) -> Here:
+    def of(self, rows: slice | Tensor) -> SiteInputs:
         """The same of some rows."""
         inputs = {key: states[rows] for key, states in self.inputs.items()}
         mask = None if self.mask is None else self.mask[rows]
-        return Here(self.layer, self.input[rows], self.output[rows], inputs, mask)
+        return SiteInputs(self.layer, self.input[rows], self.output[rows], inputs, mask)
 
-    def after(self, added: Tensor) -> Here:
+    def after(self, added: Tensor) -> SiteInputs:
         """The same once something was added to the output."""
         return replace(self, output=self.output + added)
 
 
 @dataclass(frozen=True)
-class Effect:
+class AdapterHook:
     """One small network whose output is added to the output of one site.
 
     A site is a linear of a layer; or the table of word embeddings (layer `BELOW`, site
@@ -68,7 +68,7 @@ class Effect:
         point: Which linear of the site, where it has several (a gated FFN has two ``ffn_in``).
         reads: What ``fn`` is given: the linear's ``input``, its ``output``, or the input of
             the layer's attention (``attn_in``) or FFN (``ffn_in``), all ``(batch, tokens,
-            features)``; or all of them (``here``, a `Here`). At the embeddings ``output``, or
+            features)``; or all of them (``here``, a `SiteInputs`). At the embeddings ``output``, or
             ``ids``: token ids ``(batch, tokens)``, among which ids from the vocabulary's size on,
             whose vector is what ``fn`` gives alone.
         fn: The network; returns ``(batch, tokens, features of the site)``. It may have a method
@@ -84,7 +84,7 @@ class Effect:
     point: int
     reads: Reads
     fn: nn.Module
-    wants: tuple[Remembered, ...] = ()
+    wants: tuple[CapturedInput, ...] = ()
     by_row: bool = False
 
     @property
@@ -93,7 +93,7 @@ class Effect:
         return self.layer, self.site, self.point
 
     @property
-    def remembered(self) -> tuple[Remembered, ...]:
+    def remembered(self) -> tuple[CapturedInput, ...]:
         """The inputs of attentions and FFNs that must be at hand."""
         if self.reads == "attn_in" or self.reads == "ffn_in":
             return ((self.layer, self.reads),)
@@ -101,7 +101,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Geometry:
+class ModelShape:
     """The shapes of an encoder that a module must fit.
 
     Attributes:
@@ -156,9 +156,9 @@ class ModuleOptions(BaseModel):
         return range(start, stop)
 
 
-def effects_of(module: nn.Module) -> list[Effect]:
+def hooks_of(module: nn.Module) -> list[AdapterHook]:
     """All places where a module acts."""
-    return module.effects()  # type: ignore[operator, no-any-return]
+    return module.hooks()  # type: ignore[operator, no-any-return]
 
 
 def watch(module: nn.Module) -> None:

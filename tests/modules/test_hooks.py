@@ -5,8 +5,8 @@ import torch
 from pydantic import ValidationError
 from tiny_models import DEPTH, FAMILIES, FFN, VOCAB, WIDTH, tiny_encoder
 
-from xadapt.injection.attachment import geometry
-from xadapt.modules.effects import ModuleOptions, uniform
+from xadapt.injection.attachment import model_shape
+from xadapt.modules.hooks import ModuleOptions, uniform
 
 
 def test_span_of_layers():
@@ -28,7 +28,7 @@ def test_wrong_spans_are_refused(layers):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_geometry_of_every_family(family):
-    shapes = geometry(tiny_encoder(family))
+    shapes = model_shape(tiny_encoder(family))
     assert (shapes.depth, shapes.width, shapes.vocabulary) == (DEPTH, WIDTH, VOCAB)
     for layer in range(DEPTH):
         for site in ("q", "k", "v", "attn_out"):

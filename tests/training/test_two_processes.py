@@ -10,15 +10,15 @@ import torch
 import two_processes
 from safetensors.torch import load_file
 
+from xadapt.core.distributed import DistributedContext
 from xadapt.core.files import read_json
 from xadapt.training.metrics_log import read_metrics
-from xadapt.training.processes import Processes
 
 TESTS = Path(two_processes.__file__).parent
 
 
 def test_one_process_is_all():
-    one = Processes(cpu=True)
+    one = DistributedContext(cpu=True)
     assert (one.rank, one.world, one.main) == (0, 1, True) and one.share(3) == [0, 1, 2]
     rows = torch.randn(3, 2)
     assert one.gather_rows(rows, 3) is rows and one.total(torch.tensor(2.0)) == 2
