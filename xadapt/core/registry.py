@@ -1,10 +1,10 @@
 """Finding objectives, modules, readers, transforms, tasks and metrics by the name of their file.
 
-A part is a file of one room (``xadapt/objectives/mine.py``) or an entry point of the same
-room in another package (group ``xadapt.objectives``), which names such a file or the class
-itself. Its name is the file's name; the class to use (of a task, an instance or the class) is what the
-file calls ``Part`` by assignment (``Part = Mine``), so no list is kept. An entry point can't take
-the place of a file.
+A part is a file of one room (``xadapt/objectives/mine.py``) or an entry point of the same room in
+another package (group ``xadapt.objectives``), which names such a file or the class itself. Its name
+is the file's name. What is used is what the file calls ``Part`` by assignment (``Part = Mine``): a
+class, or for a task also an instance. So no list is kept. An entry point can't take the place of a
+file.
 """
 
 from __future__ import annotations
