@@ -2,10 +2,10 @@
 
 You run a help desk whose articles are in English, and people ask in Swahili. You have a file of
 sentences with their translations, one pair a line: English, a tab, Swahili. An encoder you like
-finds articles well when asked in English, and badly in Swahili. This trains a small module beside
-the encoder, which itself stays as it is, keeps some pairs back, and asks with them: how often is
-a sentence's translation the nearest of all? TF-IDF, which only compares letters, stands beside it,
-and so does the module trained on shuffled pairs: a gain that survives shuffling is none.
+finds articles well when asked in English, and badly in Swahili. This trains a small module for the
+encoder, whose own weights stay as they are, keeps some pairs back, and asks with them: how often is
+a sentence's translation the nearest of all? TF-IDF, which only compares letters, is a control, and
+so is the module trained on shuffled pairs: a gain that survives shuffling is none.
 
     python examples/train_on_your_pairs.py --data pairs.tsv --lang sw --out my-module
 
@@ -62,9 +62,9 @@ def main() -> None:
             module=out,
             controls=True,
         )
-        print(f"\ntrained in {trained.seconds:.0f} s; {result.pool} pairs it has not seen:")
+        print(f"\ntrained in {trained.seconds:.0f} s; {result.count} pairs it has not seen:")
         for row in result.rows:
-            there, back = (row.accuracy[way].mean for way in ("to_pivot", "from_pivot"))
+            there, back = (row.scores[name].mean for name in result.measures)
             print(f"  {row.system:34} to English {there:.3f}   from English {back:.3f}")
         if given.out:
             print(f"\nthe module is in {out}; its README.md says how to load it")
