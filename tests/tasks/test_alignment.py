@@ -28,7 +28,10 @@ from xadapt.tasks.protocol import Request, find
 from xadapt.tasks.run_task import evaluate
 
 
-def test_the_sides_are_the_base_and_the_module() -> None:
+def test_the_sides_are_the_base_and_the_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XADAPT_CACHE", str(tmp_path))  # no vectors of another test's batches
     encoder = tiny_encoder("bert")
     module = shaken(module_for(encoder))
     bench = alignment.AlignmentEvaluator(encoder)
