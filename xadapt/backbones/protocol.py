@@ -51,7 +51,10 @@ class Backbone(Protocol):
         second: Sequence[int] | None = None,
         activation: ActsInForward | None = None,
     ) -> Tensor:
-        """Embed tokens ``(batch, tokens)`` as states ``(batch, tokens, width)`` that enter layer 0."""
+        """Embed tokens ``(batch, tokens)``.
+
+        The result is the states ``(batch, tokens, width)`` that enter layer 0.
+        """
 
     def run(
         self,
