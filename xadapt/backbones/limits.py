@@ -1,4 +1,4 @@
-"""How long a text may be, and what fills up shorter ones."""
+"""The maximum length of a text, and the padding token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DEFAULT_LENGTH, _SANE_LENGTH = 512, 1_000_000
 
 
 def padding_id(config: Any, tokenizer: Any) -> int:
-    """The token id of padding: the tokenizer's, else the configuration's, else 0."""
+    """Return the token id of padding: the tokenizer's, else the configuration's, else 0."""
     for value in (tokenizer.pad_token_id, getattr(config, "pad_token_id", None)):
         if value is not None:
             return int(value)
@@ -20,7 +20,11 @@ def padding_id(config: Any, tokenizer: Any) -> int:
 
 
 def max_length(config: Any, tokenizer: Any, family: Family, pooling: Pooling) -> int:
-    """The shortest of what the base's files, its tokenizer and its position table allow."""
+    """Return the maximum number of tokens of a text.
+
+    The limit is the smallest of those of the base's files, its tokenizer and its position table. If
+    none of them has a limit, the result is 512.
+    """
     limits = [pooling.max_length, int(min(tokenizer.model_max_length, _SANE_LENGTH))]
     table = getattr(config, "max_position_embeddings", None)
     if table and not family.unbounded:

@@ -1,7 +1,8 @@
-"""Loading a base's plain encoder and tokenizer, safely and without anything random in it.
+"""Safe loading of a base's plain encoder and tokenizer, without random weights.
 
-Safetensors only, no remote code. The encoder is loaded without a pooler, and a base that lacks
-weights the encoder needs is refused, since transformers would fill them with random numbers.
+Only safetensors are read, and no remote code runs. The encoder is loaded without a pooler. A base
+that lacks weights of its encoder is refused, since transformers would fill them with random
+numbers.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ _FAULTS = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorErr
 
 
 def choose_device(device: str) -> torch.device:
-    """The device of that name; ``auto`` is cuda, else mps, else the CPU.
+    """Return the device of that name; ``auto`` is cuda, else mps, else the CPU.
 
     Raises:
-        UserError: There is no such device.
+        UserError: If there is no such device.
     """
     if device == "auto":
         if torch.cuda.is_available():
@@ -53,12 +54,13 @@ def choose_device(device: str) -> torch.device:
 
 
 def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
-    """The dtype of that name; ``auto`` is bfloat16 where the device is fast at it.
+    """Return the dtype of that name; ``auto`` is bfloat16 where the device is fast at it.
 
-    For ``int8`` and ``nf4`` it is that of what is not quantised, the same as of ``auto``.
+    For ``int8`` and ``nf4``, the result is the dtype of the weights that are not quantised, as for
+    ``auto``.
 
     Raises:
-        UserError: It is another name.
+        UserError: If the name is not known.
     """
     if dtype == "auto" or dtype in quantized.NAMES:
         fast = _fast_bfloat16(device)
@@ -69,16 +71,16 @@ def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
 
 
 def load_config(base: Base) -> Any:
-    """The transformers configuration of a base.
+    """Load the transformers configuration of a base.
 
     Raises:
-        UserError: There is no such base, or it can't be reached.
+        UserError: If there is no such base, or it can't be reached.
     """
     try:
         config = transformers.AutoConfig.from_pretrained(base.location, **base.options)
     except _FAULTS as error:
         raise _refused(base, error, "its config.json can't be read") from None
-    # What a file switches on here would change what a forward returns or how it is computed.
+    # These options of a file would change the outputs of a forward or their computation.
     config.output_hidden_states = config.output_attentions = False
     if hasattr(config, "chunk_size_feed_forward"):
         config.chunk_size_feed_forward = 0
@@ -90,16 +92,16 @@ def load_config(base: Base) -> Any:
 def load_encoder(
     base: Base, dtype: torch.dtype | Literal["auto"], **bits: Any
 ) -> tuple[nn.Module, Family]:
-    """The plain encoder of a base and its family.
+    """Load the plain encoder of a base, and return it with its family.
 
     Args:
-        base: Where from.
-        dtype: What to load as; ``auto`` is the dtype as stored.
-        **bits: What `xadapt.backbones.quantized.options` gives; without, it comes unquantised and
-            on the CPU.
+        base: The base.
+        dtype: The dtype of the weights; ``auto`` is the dtype as stored.
+        **bits: The options from `xadapt.backbones.quantized.options`. Without them, the encoder is
+            not quantised and is on the CPU.
 
     Raises:
-        UserError: The family is not supported, or the weights are absent or incomplete.
+        UserError: If the family is not supported, or the weights are absent or incomplete.
     """
     config = load_config(base)
     family = family_of(str(config.model_type), base.spec)
@@ -119,17 +121,17 @@ def load_model(
     """Load one transformers class from a base, frozen and in eval mode.
 
     Args:
-        base: Where from.
+        base: The base.
         loader: Name of the class in transformers.
         config: The configuration to load with.
-        dtype: What to load as; ``auto`` is the dtype as stored.
-        **options: What else the class takes.
+        dtype: The dtype of the weights; ``auto`` is the dtype as stored.
+        **options: Further arguments of the class's ``from_pretrained``.
 
     Returns:
         The model, and the names of the weights that the base does not have.
 
     Raises:
-        UserError: There are no safetensors, or they don't fit the configuration.
+        UserError: If there are no safetensors, or they don't fit the configuration.
     """
     _require_safetensors(base)
     cls = getattr(transformers, loader)
@@ -152,10 +154,10 @@ def load_model(
 
 
 def load_tokenizer(base: Base) -> Any:
-    """The tokenizer of a base, the fast one where there is one.
+    """Load the tokenizer of a base, the fast one where there is one.
 
     Raises:
-        UserError: It has none, or it can't be read.
+        UserError: If the base has no tokenizer, or it can't be read.
     """
     try:
         return transformers.AutoTokenizer.from_pretrained(base.location, **base.options)
@@ -165,7 +167,7 @@ def load_tokenizer(base: Base) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' tables of weights it did not need: what matters, we check and say."""
+    """Silence transformers' tables of unused weights; xadapt checks and reports missing ones."""
     level, bar = noise.get_verbosity(), noise.is_progress_bar_enabled()
     noise.set_verbosity_error()
     noise.disable_progress_bar()
@@ -178,9 +180,11 @@ def _quiet() -> Iterator[None]:
 
 
 def _attention(cls: Any, config: Any, dtype: torch.dtype | str) -> str:
-    """``sdpa`` where the class has it. Named always: left open, a file could name another.
+    """Choose the attention implementation: ``sdpa`` if the class supports it, else ``eager``.
 
-    On a CPU in bfloat16 the fused kernel's backward is several times slower than plain products.
+    The implementation is always named, because otherwise a file could name another. In bfloat16 on
+    a CPU, ``eager`` is chosen: the backward of the fused kernel is several times slower there than
+    plain products.
     """
     mapping = getattr(cls, "_model_mapping", None)
     real = mapping[type(config)] if mapping is not None else cls
@@ -204,7 +208,7 @@ def _require_safetensors(base: Base) -> None:
 
 
 def _refused(base: Base, error: Exception, what: str) -> UserError:
-    """One line of what transformers or the Hub said over many."""
+    """Build an error of one line from a long message of transformers or the Hub."""
     text = str(error)
     if base.kind == "hub":
         if "couldn't connect" in text or "offline" in text.lower() or "local cache" in text:

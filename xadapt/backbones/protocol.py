@@ -1,4 +1,4 @@
-"""What training, injection and caches ask of a frozen base, of whichever kind it is."""
+"""The interface of a frozen base of any kind, for training, injection and caches."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from xadapt.backbones.frames import ActsInForward, WeightsGuard
 
 
 class Backbone(Protocol):
-    """A frozen base: states through any span of its layers, and the sites in them.
+    """A frozen base: runs states through any span of its layers, and lists the sites in them.
 
-    It is in eval mode and deterministic. Nothing on it changes during a forward, so that any
-    number of threads may use it at once.
+    The base is in eval mode and deterministic. A forward does not change the base, so any number of
+    threads may use the base at once.
 
     Attributes:
         model: The transformers model.
@@ -38,7 +38,7 @@ class Backbone(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
 
     @property
     def fingerprint(self) -> str:
@@ -51,7 +51,10 @@ class Backbone(Protocol):
         second: Sequence[int] | None = None,
         activation: ActsInForward | None = None,
     ) -> Tensor:
-        """What enters layer 0: ``(batch, tokens)`` to ``(batch, tokens, width)``."""
+        """Embed tokens ``(batch, tokens)``.
+
+        The result is the states ``(batch, tokens, width)`` that enter layer 0.
+        """
 
     def run(
         self,
@@ -62,7 +65,7 @@ class Backbone(Protocol):
         owner: Tensor | None = None,
         activation: ActsInForward | None = None,
     ) -> Tensor:
-        """States ``(batch, tokens, width)`` through the layers ``start`` to ``stop - 1``."""
+        """Run states ``(batch, tokens, width)`` through the layers ``start`` to ``stop - 1``."""
 
     def sites(self, layer: int, name: str) -> list[SitePoint]:
-        """The linears of one site of one layer."""
+        """Return the linears of one site of one layer."""

@@ -1,9 +1,9 @@
-"""Bases in 8 or 4 bits: the linears' weights through bitsandbytes, all else in a float dtype.
+"""Bases in 8 or 4 bits: bitsandbytes quantises the linears' weights; the rest is in a float dtype.
 
-``int8`` is one scale a row (Dettmers et al. 2022, "LLM.int8()", https://arxiv.org/abs/2208.07339,
-section 2.1), ``nf4`` one a block of 64 values (Dettmers et al. 2023, "QLoRA",
-https://arxiv.org/abs/2305.14314, section 3). Nothing is cut out of a batch as an outlier: a row's
-vector must not hang on the rows beside it.
+``int8`` has one scale per row (Dettmers et al. 2022, "LLM.int8()",
+https://arxiv.org/abs/2208.07339, section 2.1). ``nf4`` has one scale per block of 64 values
+(Dettmers et al. 2023, "QLoRA", https://arxiv.org/abs/2305.14314, section 3). Outliers of a batch
+are not treated separately: a row's vector must not depend on the other rows of the batch.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _PLAIN = "Load the base with dtype float32 or bfloat16"
 
 
 def options(name: str, dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
-    """What a transformers class is given to load its linears in 8 or 4 bits.
+    """Build the options with which a transformers class loads its linears in 8 or 4 bits.
 
     Args:
         name: ``int8`` or ``nf4``.
-        dtype: Of all other weights, of the states and of what 4 bits are multiplied in.
-        device: Where the model is to be; it can't be moved afterwards.
+        dtype: The dtype of all other weights, of the states, and of the products of 4-bit weights.
+        device: The device of the model, which can't be moved afterwards.
 
     Raises:
-        UserError: bitsandbytes is not installed, or can't run there.
+        UserError: If bitsandbytes is not installed, or can't run on the device.
     """
     _prove(name, device)
     from transformers import BitsAndBytesConfig
@@ -47,16 +47,17 @@ def options(name: str, dtype: torch.dtype, device: torch.device) -> dict[str, An
 
 
 def settle(model: nn.Module) -> str | None:
-    """Make quantised linears do the same with and without gradients.
+    """Make quantised linears compute the same with and without gradients.
 
-    On a CPU, those of a model in eval mode otherwise round the states to 8 bits too, or repack
-    their 4 bits at the first forward without gradients so that no later one can have any.
+    Without this change, the linears of a model in eval mode differ on a CPU. 8-bit linears also
+    round the states to 8 bits. 4-bit linears repack their weights at the first forward without
+    gradients, after which no forward can have gradients.
 
     Args:
-        model: A model in eval mode, with quantised linears or without.
+        model: A model in eval mode, with or without quantised linears.
 
     Returns:
-        What its linears are held in, ``int8`` or ``nf4``; ``None`` for a plain model.
+        The format of the linears, ``int8`` or ``nf4``; ``None`` for a plain model.
     """
     found = None
     for linear in filter(_quantized, model.modules()):
@@ -66,7 +67,7 @@ def settle(model: nn.Module) -> str | None:
         else:
             linear.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
     if found:
-        # A slice of a model is a shallow copy; these hooks would run the whole in its place.
+        # A slice of a model is a shallow copy; these hooks would run the whole model instead.
         remove_hook_from_submodules(model)
     return found
 
@@ -78,7 +79,7 @@ def _quantized(module: nn.Module) -> bool:
 
 @cache
 def _prove(name: str, device: torch.device) -> None:
-    """Run one small linear forward and backward: what can't be done is told before loading."""
+    """Run a small linear forward and backward, so that an error comes before a model is loaded."""
     if importlib.util.find_spec("bitsandbytes") is None:
         raise missing_extra("bitsandbytes", "quantized")
     try:
@@ -93,7 +94,7 @@ def _prove(name: str, device: torch.device) -> None:
             x = torch.ones(2, 64, device=device, requires_grad=wanted)
             out = linear(x)
         [grad] = torch.autograd.grad(out.sum(), x)
-    except Exception as error:  # whatever its kernels raise on a device they are not made for
+    except Exception as error:  # its kernels raise many errors on unsupported devices
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise UserError(
             f"bitsandbytes can't run {name} on {device} ({reason})", todo=_PLAIN

@@ -1,8 +1,8 @@
-"""Several processes encode as one: each computes some of the forwards, and all get every result.
+"""Shared encoding by several processes: each computes some forwards, and all get every result.
 
-A forward is computed whole, by one process, from the rows it would have anyway. So on equal
-hardware, with as many threads in each process, results are bitwise those of one process, whatever
-is made of them. Only inside `sharing`: there every process must ask for the same, in one order.
+One process computes a whole forward, from the same rows as without sharing. On equal hardware, with
+as many threads in each process, results are therefore bitwise those of one process. Forwards are
+shared only inside `sharing`: there every process must request the same forwards in the same order.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _context: ContextVar[DistributedContext | None] = ContextVar("context", default=
 
 @contextmanager
 def sharing(context: DistributedContext) -> Iterator[None]:
-    """Share the encoding inside the block, which every process must go through alike.
+    """Share the encoding inside the block between processes; every process must run the block.
 
     Args:
-        context: The processes; one alone changes nothing.
+        context: The processes; a single process changes nothing.
     """
     token = _context.set(context if context.world > 1 else None)
     try:
@@ -51,13 +51,13 @@ def forwards(
         ids: Token sequences.
         chunks: Positions of the sequences of each forward.
         compute: The forward of one chunk.
-        device: Where results are given back.
+        device: The device of the results.
 
     Yields:
         Each chunk and its result.
 
     Raises:
-        UserError: The processes have different texts, as from files that differ.
+        UserError: If the processes have different texts, for example from different files.
     """
     context = _context.get()
     if context is None:
@@ -75,13 +75,13 @@ def forwards(
 
 
 def by_first(make: Callable[[], T]) -> T:
-    """Compute a value in the first process for all, such as what it finds on its disk."""
+    """Compute a value in the first process for all processes, such as data read from its disk."""
     context = _context.get()
     return make() if context is None else context.from_main(make)
 
 
 def is_shared() -> bool:
-    """Whether several processes share the encoding just now."""
+    """Whether several processes currently share the encoding."""
     return _context.get() is not None
 
 

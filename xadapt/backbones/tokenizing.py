@@ -11,18 +11,19 @@ _MAKING = threading.Lock()
 
 
 def call_tokenizer(tokenizer: Any, *args: Any, **options: Any) -> Any:
-    """Call a tokenizer while no other thread does.
+    """Call a tokenizer while no other thread calls it.
 
-    A fast tokenizer keeps truncation and padding as state of its own, and a call with other options
-    changes it. Two such calls at once end with "Already borrowed", or with rows of a wrong length.
+    A fast tokenizer stores truncation and padding as its own state, and a call with other options
+    changes this state. Two such calls at once fail with "Already borrowed", or give rows of a wrong
+    length.
 
     Args:
         tokenizer: A tokenizer of transformers.
-        *args: Passed on to it.
-        **options: Passed on to it.
+        *args: Arguments of the tokenizer.
+        **options: Options of the tokenizer.
 
     Returns:
-        What the tokenizer returns.
+        The result of the tokenizer.
     """
     with _MAKING:
         lock = _LOCKS.setdefault(tokenizer, threading.Lock())

@@ -1,1 +1,1 @@
-"""What every room stands on: errors, files, the registry of parts, resources, progress."""
+"""Foundations of all rooms: errors, files, the registry of parts, resources, progress."""

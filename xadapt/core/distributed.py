@@ -1,9 +1,8 @@
-"""One way to split work over processes, for training, encoding and shards alike.
+"""Splitting of work over processes, for training, encoding and shards alike.
 
-The processes are those that torchrun or accelerate started. Training splits the rows of a batch and
-gathers them with their gradients; encoding splits the forwards (see
-`xadapt.backbones.shared_forwards`); a run over shards gives every n-th shard to each process (see
-`xadapt.inference.bulk`).
+torchrun or accelerate starts the processes. Training splits the rows of a batch, and gathers them
+with their gradients. Encoding splits the forwards (see `xadapt.backbones.shared_forwards`). A run
+over shards gives every n-th shard to each process (see `xadapt.inference.bulk`).
 """
 
 from __future__ import annotations
@@ -19,19 +18,22 @@ from torch import Tensor, nn
 
 T = TypeVar("T")
 PATIENCE = timedelta(days=14)
-"""How long processes wait for the first one, which may encode for all or evaluate the run.
+"""Time that processes wait for the first process, which may encode for all or evaluate the run.
 
-One that died is seen at once, as its connections close; only one that hangs is waited for.
+If a process dies, its connections close and the others notice at once. The limit is reached only if
+a process hangs.
 """
 _waiting: dict[Any, Any] = {}
 
 
 class DistributedContext:
-    """The processes of one run, as started by torchrun or accelerate; one alone is a group of one.
+    """The processes of one run, as started by torchrun or accelerate.
+
+    A single process is a group of one.
 
     Args:
-        cpu: Whether they compute on the CPU.
-        patience: How long a process waits for the others, where half an hour is not enough.
+        cpu: Whether the processes compute on the CPU.
+        patience: Time that a process waits for the others, if half an hour is not enough.
 
     Attributes:
         rank: Number of this process, from 0.
@@ -50,64 +52,68 @@ class DistributedContext:
         return self.rank == 0
 
     def wait(self) -> None:
-        """Wait until every process is here, however long one of them works alone before."""
+        """Wait until every process is here, even if one of them works alone for a long time."""
         if self.world > 1:
             dist.barrier(group=self._patient)
 
     def owns(self, position: int) -> bool:
-        """Whether this process works on a position: every ``world``-th one is its own."""
+        """Whether this process works on a position; every ``world``-th position is its own."""
         return position % self.world == self.rank
 
     def share(self, n: int) -> list[int]:
-        """The positions among ``n`` that this process works on."""
+        """Return the positions among ``n`` that this process works on."""
         return list(range(self.rank, n, self.world))
 
     def gather_rows(self, rows: Tensor, n: int) -> Tensor:
-        """All ``(n, dim)`` rows from each process's own share, in order, with gradient.
+        """Gather all ``(n, dim)`` rows from the shares of the processes, in order, with gradient.
 
-        Each process goes on to compute the same loss, so the gradient of a row comes back
-        ``world`` times; `average_gradients` divides by it.
+        Each process computes the same loss afterwards. The gradient of a row is therefore summed
+        ``world`` times; `average_gradients` divides by ``world``.
         """
         if self.world == 1:
             return rows
         most = -(-n // self.world)
         padded = torch.cat([rows, rows.new_zeros(most - len(rows), rows.shape[1])])
         if torch.is_grad_enabled() and not padded.requires_grad:
-            padded.requires_grad_()  # every process must come to the gathering's backward
+            padded.requires_grad_()  # every process must reach the backward of the gathering
         stacked: Tensor = _Gather.apply(padded.contiguous())
         return stacked.reshape(-1, rows.shape[1])[:n]
 
     def total(self, value: Tensor) -> Tensor:
-        """The sum of a number over all processes, without gradient."""
+        """Sum a number over all processes, without gradient."""
         value = value.detach().clone()
         if self.world > 1:
             dist.all_reduce(value)
         return value
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is up in any process."""
+        """Whether the flag is true in any process."""
         if self.world == 1:
             return flag
         return bool(self.total(torch.tensor(float(flag), device=self.state.device)))
 
     def from_main(self, make: Callable[[], T]) -> T:
-        """Compute a value in the main process, however long it takes, and give it to every one."""
+        """Compute a value in the main process, and give it to every process.
+
+        The computation may take a long time.
+        """
         box = [make() if self.main else None]
         if self.world > 1:
             dist.broadcast_object_list(box, device=torch.device("cpu"), group=self._patient)
         return cast(T, box[0])
 
     def from_each(self, value: T) -> list[T]:
-        """Give the values of all processes to every process, by rank."""
+        """Collect the values of all processes in every process, by rank."""
         found = [value] * self.world
         if self.world > 1:
             dist.all_gather_object(found, value)
         return found
 
     def exchange(self, own: Tensor | None) -> list[Tensor | None]:
-        """Give a tensor of each process, or none, to every process, by rank; without gradient.
+        """Collect one tensor or ``None`` of each process in every process, by rank.
 
-        Each may have its own shape and type. The results lie where the processes compute.
+        The tensors have no gradient. Each may have its own shape and type. The results are on the
+        device of the process.
         """
         facts = self.from_each(None if own is None else (own.shape, own.dtype))
         found: list[Tensor | None] = []
@@ -137,9 +143,9 @@ class DistributedContext:
 
 
 def _patient_group() -> Any:
-    """A group of all processes that waits for `PATIENCE`, where the usual one gives up earlier.
+    """Return a group of all processes that waits for `PATIENCE`; the usual group gives up earlier.
 
-    It is of gloo on GPUs too: NCCL would take a long wait for a fault.
+    Its backend is gloo on GPUs too, because NCCL treats a long wait as a fault.
     """
     usual = dist.group.WORLD
     if usual not in _waiting:
@@ -149,7 +155,10 @@ def _patient_group() -> Any:
 
 
 class _Gather(torch.autograd.Function):
-    """``(most, dim)`` of each process to ``(most, processes, dim)``; gradients are summed."""
+    """Gathering of ``(most, dim)`` per process to ``(most, processes, dim)``.
+
+    The gradients are summed.
+    """
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor) -> Tensor:

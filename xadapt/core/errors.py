@@ -1,15 +1,15 @@
-"""The one error a user can cause, and how it is worded."""
+"""The error that a user can cause, and its message."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """A mistake in what the user gave: printed as one line, never as a traceback.
+    """A mistake in the user's input, printed as one line and never as a traceback.
 
     Args:
-        what: What was wrong, in one sentence.
-        where: File, or ``file:line``, or the option it was found in.
-        todo: What to do about it.
+        what: The mistake, in one sentence.
+        where: The file, ``file:line`` or option with the mistake.
+        todo: The way to correct the mistake.
     """
 
     def __init__(self, what: str, *, where: str = "", todo: str = "") -> None:
@@ -22,11 +22,11 @@ class UserError(Exception):
 
 
 class Notice(UserWarning):
-    """A warning that the command line shows as one line, unlike those of other libraries."""
+    """A warning that the command line shows as one line, unlike warnings of other libraries."""
 
 
 def missing_extra(package: str, extra: str) -> UserError:
-    """The error for a package that only an extra brings."""
+    """Build the error for a missing package that only an extra installs."""
     return UserError(
         f"this needs the package {package!r}, which is not installed",
         todo=f"pip install 'xadapt[{extra}]'",

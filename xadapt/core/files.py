@@ -1,4 +1,4 @@
-"""Atomic writes: a file or folder is there whole or not at all, also when the disk is full."""
+"""Atomic writes: a file or folder exists whole or not at all, even if the disk is full."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from xadapt.core.process_identity import ProcessIdentity
 from xadapt.core.strict_parsing import parse_json, read_bytes
 
 LOCK = ".xadapt.lock"
-"""The file of `xadapt.core.folder_lock`, which is no content of a folder."""
+"""The lock file of `xadapt.core.folder_lock`, which does not count as content of a folder."""
 
 NAME_BYTES = 100
 OLD, KEPT = "old", "was"
@@ -33,10 +33,11 @@ TEMPORARY = re.compile(r"\.([0-9a-f]{8}-\d+-\d+)-[a-z0-9_]+$")
 
 @contextmanager
 def atomic_file(path: Path | str) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; on success it takes its place, else it goes.
+    """Yield a temporary path in the folder of ``path``.
 
-    A link is followed: the file it leads to is replaced. What is written to a device or a pipe,
-    such as ``/dev/null`` or ``/dev/stdout``, is copied into it.
+    If the block succeeds, the temporary file replaces ``path``; otherwise it is removed. A link is
+    followed, and its target is replaced. If ``path`` is a device or a pipe, such as ``/dev/null``
+    or ``/dev/stdout``, the written bytes are copied into it.
 
     Raises:
         UserError: If the disk is full, the folder can't be written, or ``path`` is a folder or
@@ -63,14 +64,17 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path | str, *, replace: bool = False) -> Iterator[Path]:
-    """Give a temporary folder beside ``path``; on success it takes its place, else it goes.
+    """Yield a temporary folder in the parent folder of ``path``.
+
+    If the block succeeds, the temporary folder takes the place of ``path``; otherwise it is
+    removed.
 
     Args:
-        path: The folder to make. It must be absent or empty unless ``replace``.
-        replace: Put the new folder in the place of one that is there.
+        path: The folder to make. Unless ``replace`` is true, it must be absent or empty.
+        replace: Whether to replace an existing folder.
 
     Raises:
-        UserError: If the folder holds something, the disk is full, or it can't be written.
+        UserError: If the folder is not empty, the disk is full, or the folder can't be written.
     """
     path = Path(path)
     if not replace:
@@ -95,7 +99,7 @@ def atomic_folder(path: Path | str, *, replace: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def empty_folders_removed(folder: Path) -> Iterator[None]:
-    """At the end, remove the folder and its parents if the block made them and they are empty."""
+    """Remove the folder and its parents after the block, if it made them and they are empty."""
     with write_errors(folder):
         made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
@@ -107,10 +111,10 @@ def empty_folders_removed(folder: Path) -> Iterator[None]:
 
 
 def require_empty(path: Path | str) -> None:
-    """Refuse an output folder that holds something other than a writer's lock.
+    """Refuse an output folder that contains anything other than a writer's lock.
 
     Raises:
-        UserError: If it does, or is a file, or can't be looked at.
+        UserError: If the folder has other content, if ``path`` is a file, or if it can't be read.
     """
     path = Path(path)
     with write_errors(path):
@@ -130,26 +134,26 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def append_line(path: Path | str, line: str) -> None:
-    """Add one line to a text file, as UTF-8.
+    """Append one line to a text file, as UTF-8.
 
     Raises:
-        UserError: The disk is full or the file can't be written.
+        UserError: If the disk is full or the file can't be written.
     """
     with write_errors(Path(path)), Path(path).open("a", encoding="utf-8") as stream:
         stream.write(line + "\n")
 
 
 def sweep(path: Path | str, older: float = 0.0) -> None:
-    """Remove what writers of ``path`` left beside it when they were killed.
+    """Remove temporary files and folders that killed writers of ``path`` left.
 
-    Only what `atomic_file` and `atomic_folder` made is touched, and only if the process that made
-    it was of this machine and no longer runs. In a folder of xadapt's own, such as a cache,
-    ``older`` also removes what another machine or an older version left.
+    Only temporaries of `atomic_file` and `atomic_folder` are removed, and only if their process
+    ran on this machine and has ended. In a folder of xadapt's own, such as a cache, ``older`` also
+    removes temporaries of another machine or an older version.
 
     Args:
-        path: The file or folder that was to be made; its name may be a glob pattern.
-        older: Leave what was touched less than this many seconds ago; above 0 only where every
-            such name is xadapt's.
+        path: The file or folder that the writers made; its name may be a glob pattern.
+        older: Keep temporaries that were changed less than this many seconds ago. Use a value
+            above 0 only where every such name is xadapt's.
     """
     path = Path(path)
     name = path.name if glob.has_magic(path.name) else _short(path.name)
@@ -161,7 +165,7 @@ def sweep(path: Path | str, older: float = 0.0) -> None:
 
 
 def sweep_all(*folders: Path) -> None:
-    """Remove what killed writers of any file or folder in these folders left."""
+    """Remove the temporaries that killed writers left in these folders."""
     for folder in folders:
         sweep(folder / "*")
 
@@ -172,26 +176,26 @@ def write_json(path: Path | str, value: Any) -> None:
 
 
 def read_json(path: Path | str) -> Any:
-    """Read a JSON file, strictly: see `xadapt.core.strict_parsing`.
+    """Read a JSON file strictly: see `xadapt.core.strict_parsing`.
 
     Raises:
-        UserError: If it is absent, not JSON, or has a key twice in one object.
+        UserError: If the file is absent, is not JSON, or has a key twice in one object.
     """
     return parse_json(read_bytes(path), where=str(path))
 
 
 def sha256_file(path: Path | str) -> str:
-    """The SHA-256 of a file's bytes, as hexadecimal."""
+    """Compute the SHA-256 of a file's bytes, as hexadecimal."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager
 def write_errors(path: Path) -> Iterator[None]:
-    """Turn an error of the system inside the block into one line about ``path``.
+    """Turn a system error inside the block into one line about ``path``.
 
     Raises:
-        UserError: If there is one.
+        UserError: If the block raises an error of the system or of safetensors.
     """
     try:
         yield
@@ -203,17 +207,17 @@ def write_errors(path: Path) -> Iterator[None]:
 
 
 def temporary_file(target: Path) -> Path:
-    """Make an empty file beside ``target`` whose name says which process works on it."""
+    """Make an empty file in the folder of ``target``; its name contains the process identity."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=_prefix(target))
     os.close(handle)
     return Path(name)
 
 
 def is_stream(path: Path) -> bool:
-    """Whether bytes are to be copied into ``path``, which is a character device or a pipe.
+    """Whether ``path`` is a character device or a pipe, into which bytes are copied.
 
     Raises:
-        UserError: If it is something that is neither that nor a regular file.
+        UserError: If ``path`` exists and is neither a device or pipe nor a regular file.
     """
     try:
         mode = path.stat().st_mode
@@ -234,7 +238,7 @@ def _into_stream(path: Path) -> Iterator[Path]:
         temporary.touch()
         yield temporary
         with (
-            contextlib.suppress(BrokenPipeError),  # who reads a pipe may have seen enough
+            contextlib.suppress(BrokenPipeError),  # the reader of a pipe may have closed it
             temporary.open("rb") as source,
             path.open("wb") as stream,
         ):
@@ -242,23 +246,23 @@ def _into_stream(path: Path) -> Iterator[Path]:
 
 
 def _mode(target: Path) -> int:
-    """The rights of the file that is replaced, or those of a new one."""
+    """Return the permissions of the file that is replaced, or those of a new file."""
     return stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
 
 
 def _short(name: str) -> str:
-    """The name, or a hash where it is too long to have anything added."""
+    """Return the name, or its hash if the name is too long for an addition."""
     raw = os.fsencode(name)
     return name if len(raw) <= NAME_BYTES else hashlib.sha256(raw).hexdigest()[:16]
 
 
 def _prefix(path: Path, *more: str) -> str:
-    """What the name of a temporary of this process begins with."""
+    """Return the prefix of the names of this process's temporaries."""
     return ".".join(("", _short(path.name), *more, f"{ProcessIdentity.current().token}-"))
 
 
 def _is_dead(path: Path, unknown: bool) -> bool:
-    """Whether the process that made a temporary is gone; ``unknown`` where that can't be known."""
+    """Whether the process of a temporary has ended; ``unknown`` if that can't be determined."""
     found = TEMPORARY.search(path.name)
     process = ProcessIdentity.parse(found[1]) if found else None
     if process is None or not process.here:
@@ -267,7 +271,7 @@ def _is_dead(path: Path, unknown: bool) -> bool:
 
 
 def _remove(left: Path, path: Path) -> None:
-    """Remove a temporary; a folder that was moved aside and not yet replaced comes back."""
+    """Remove a temporary; restore a folder that was moved aside and not yet replaced."""
     kept = left / KEPT
     if f".{OLD}." in left.name and kept.exists() and not path.exists():
         if not glob.has_magic(path.name):

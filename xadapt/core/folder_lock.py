@@ -1,4 +1,4 @@
-"""One writer a folder: a small lock file that names the process which writes there."""
+"""One writer per folder: a small lock file names the process that writes there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COMMAND_CHARS, MANY = 200, 100
 
 @dataclass(frozen=True)
 class _Owner:
-    """What a lock file says."""
+    """The content of a lock file."""
 
     process: ProcessIdentity
     host: str
@@ -39,7 +39,7 @@ class _Owner:
 
     @classmethod
     def parse(cls, text: str) -> _Owner | None:
-        """The owner, or ``None`` where the file was cut or is malformed."""
+        """Parse the owner; ``None`` if the file was cut or is malformed."""
         try:
             row = json.loads(text)
             process = ProcessIdentity.parse(row["process"])
@@ -61,19 +61,19 @@ class _Owner:
 
 @contextmanager
 def one_writer(folder: Path | str, *, main: bool = True) -> Iterator[None]:
-    """Hold a folder as its only writer for as long as the block lasts.
+    """Lock a folder for this process as the only writer, while the block runs.
 
-    The folder is made if it is absent; if it is empty at the end, what was made goes again. So
-    this also proves, before any work, that the folder can be written. The lock of a process that
-    no longer runs is taken over.
+    The folder is made if it is absent. If it is empty at the end, the folders made here are
+    removed. The lock thus also proves, before any work, that the folder can be written. The lock of
+    a process that has ended is taken over.
 
     Args:
         folder: The folder.
-        main: Whether this process is the one that writes, of several that work together; for
-            another one nothing happens.
+        main: Whether this process is the one of several that writes. For another process, nothing
+            happens.
 
     Raises:
-        UserError: If another process writes there, or the folder can't be made or written.
+        UserError: If another process writes to the folder, or the folder can't be made or written.
     """
     folder = Path(folder)
     if not main:
@@ -90,7 +90,7 @@ def one_writer(folder: Path | str, *, main: bool = True) -> Iterator[None]:
 
 
 def is_main() -> bool:
-    """Whether this is the first process of a launcher such as ``torchrun``, or the only one."""
+    """Whether this process is the first of a launcher such as ``torchrun``, or the only one."""
     return os.environ.get("RANK", "0") == "0"
 
 
@@ -128,7 +128,7 @@ def _release(file: Path) -> None:
 
 @contextmanager
 def _alone(file: Path) -> Iterator[TextIO]:
-    """The lock file, opened while no other process is between reading and writing it."""
+    """Open the lock file while no other process reads and writes it."""
     while True:
         with file.open("a+", encoding="utf-8", errors="replace") as stream:
             _flock(stream)
@@ -143,7 +143,7 @@ def _alone(file: Path) -> Iterator[TextIO]:
 
 
 def _flock(stream: TextIO) -> None:
-    # A system or a file system without flock has the file's content alone.
+    # Without flock in the system or file system, only the file's content protects the folder.
     with contextlib.suppress(ImportError, OSError):
         import fcntl
 

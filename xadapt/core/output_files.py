@@ -1,4 +1,4 @@
-"""Files that commands write: never over what they read, nor over a file that is not xadapt's."""
+"""Output files of commands. They never replace an input, nor a file that is not xadapt's."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def require_output(
     own: Callable[[Path], bool] = lambda _: False,
     todo: str = "Name another one, or add --force to replace it",
 ) -> None:
-    """Refuse an output file that would replace something, or that can't be written.
+    """Refuse an output file that would replace another file, or that can't be written.
 
-    Nothing is left behind: this is asked before the work begins.
+    The check leaves no files behind. It runs before the work begins.
 
     Args:
-        path: The file to write. A link stands for what it leads to.
-        reads: What the same command reads: files, folders of bases and modules, also as
-            ``NAME=FOLDER``; what is no path on this machine counts for nothing.
-        force: Replace a file that is there, unless the command reads it.
-        own: Whether a file that is there may be replaced without ``force``.
-        todo: What a person can do about a file that is there.
+        path: The file to write. For a link, its target counts.
+        reads: The inputs of the same command: files, and folders of bases and modules, also as
+            ``NAME=FOLDER``. Values that are not paths on this machine are ignored.
+        force: Whether to replace an existing file, unless the command reads it.
+        own: A predicate: whether an existing file may be replaced without ``force``.
+        todo: Advice to the user if the file exists.
 
     Raises:
-        UserError: If the command reads it, it is there and is not to be replaced, or it can't be
-            written.
+        UserError: If the command reads the file, if the file exists and must not be replaced, or
+            if the file can't be written.
     """
     with write_errors(path):
         stream, there = is_stream(path), path.exists()
@@ -66,27 +66,27 @@ def require_output(
 
 
 def require_json(path: Path, reads: Iterable[str | Path | None] = ()) -> None:
-    """Refuse a JSON file for results that xadapt did not write or that can't be written.
+    """Refuse a JSON file for results that exists and is not xadapt's, or that can't be written.
 
     Raises:
-        UserError: If so.
+        UserError: If the file is refused.
     """
     todo = "It was not written by xadapt: name another one, or remove it"
     require_output(path, reads=reads, own=is_own_json, todo=todo)
 
 
 def write_json(path: Path, result: Mapping[str, Any]) -> None:
-    """Write results for machines, with a last entry that says who wrote them.
+    """Write machine-readable results, with a last entry that names the writer.
 
     Raises:
-        UserError: As for `require_json`.
+        UserError: If `require_json` refuses the file, or the file can't be written.
     """
     require_json(path)
     write(path, {**result, WRITTEN_BY: f"xadapt {_version()}"})
 
 
 def is_own_json(path: Path) -> bool:
-    """Whether a file is a whole one that `write_json` wrote."""
+    """Whether a file is complete and was written by `write_json`."""
     try:
         with path.open("rb") as stream:
             first = stream.read(1)
@@ -98,7 +98,7 @@ def is_own_json(path: Path) -> bool:
 
 
 def _files(reads: Iterable[str | Path | None]) -> Iterator[Path]:
-    """The files that are read; of a folder those in it and in the folders there."""
+    """Yield the files that are read; for a folder, the files in it and in its subfolders."""
     for given in reads:
         if given is None:
             continue

@@ -1,4 +1,4 @@
-"""The identity of a process: tells later whether it still runs, though pids are used again."""
+"""The identity of a process: shows later whether the process still runs, though pids are reused."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class ProcessIdentity:
 
     Attributes:
         machine: Hash of host name, boot and process namespace, eight hexadecimal digits. A
-            container has its own.
-        pid: Its number there.
-        started: When it began, in the machine's own units; 0 if that is not known.
+            container has its own hash.
+        pid: The process id on that machine.
+        started: The start time, in the machine's own units; 0 if not known.
     """
 
     machine: str
@@ -30,28 +30,28 @@ class ProcessIdentity:
 
     @classmethod
     def current(cls) -> ProcessIdentity:
-        """This process."""
+        """Return the identity of this process."""
         return cls(_machine(), os.getpid(), _started(os.getpid()) or 0)
 
     @classmethod
     def parse(cls, token: str) -> ProcessIdentity | None:
-        """The inverse of `token`; ``None`` if the text is none."""
+        """Parse the text of `token`; ``None`` if the text is not a token."""
         found = _TOKEN.fullmatch(token)
         return cls(found[1], int(found[2]), int(found[3])) if found else None
 
     @property
     def token(self) -> str:
-        """The identity as text that may stand in the name of a file."""
+        """The identity as text that is valid in a file name."""
         return f"{self.machine}-{self.pid}-{self.started}"
 
     @property
     def here(self) -> bool:
-        """Whether it belongs to this machine, so that `alive` can be known."""
+        """Whether the process belongs to this machine, so that `alive` can be determined."""
         return self.machine == _machine()
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs. A process of another machine counts as alive."""
+        """Whether the process still runs. A process of another machine counts as alive."""
         if not self.here:
             return True
         began = _started(self.pid)
@@ -60,14 +60,18 @@ class ProcessIdentity:
 
 def _machine() -> str:
     parts = [socket.gethostname()]
-    with contextlib.suppress(OSError):  # where there is no Linux, the host's name alone
+    with contextlib.suppress(OSError):  # without Linux, only the host name
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text())
         parts.append(str(Path("/proc/self/ns/pid").readlink()))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
 def _started(pid: int) -> int | None:
-    """When a process began, 0 if that is hidden, ``None`` if there is none; a zombie is none."""
+    """Return the start time of a process.
+
+    The result is 0 if the start time is hidden, and ``None`` if there is no such process. A zombie
+    does not count as a process.
+    """
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""Live progress on stderr: a bar with time left on a terminal, a line now and then elsewhere."""
+"""Live progress on stderr: a bar with the time left on a terminal, else occasional lines."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 EVERY = 15.0
 LATE = 2.0
-"""Seconds before rows that are watched are shown: most sources are read by then."""
+"""Seconds before `watched` shows its count; most sources are read by then."""
 WATCHED_ROWS = 1000
 T = TypeVar("T")
 
 
 class Meter:
-    """Counts towards a total.
+    """A counter of work done towards a total.
 
     Args:
-        label: What is being done.
-        total: How many units it takes; ``None`` if that is not known.
+        label: The name of the work.
+        total: The number of units; ``None`` if not known.
         bar: The bar to move; ``None`` prints lines.
     """
 
@@ -43,14 +43,14 @@ class Meter:
             self._line(note)
 
     def skip(self, count: int) -> None:
-        """Count units that an earlier sitting did."""
+        """Count units that were done in an earlier session."""
         self.done += count
         self._skipped += count
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, advance=count)
 
     def rate(self) -> float:
-        """Units a second, of this sitting."""
+        """Compute the units per second in this session."""
         return (self.done - self._skipped) / max(1e-9, time.monotonic() - self._start)
 
     def _line(self, note: str) -> None:
@@ -66,7 +66,7 @@ class Meter:
 
 @contextmanager
 def meter(label: str, total: int | None, show: bool = True) -> Iterator[Meter]:
-    """Show progress inside the block; ``show`` off makes it silent."""
+    """Show progress inside the block; nothing is shown if ``show`` is false."""
     console = Console(stderr=True)
     if not show or not console.is_terminal:
         quiet = Meter(label, total, None)
@@ -86,12 +86,12 @@ def meter(label: str, total: int | None, show: bool = True) -> Iterator[Meter]:
 
 
 def watched(rows: Iterable[T], label: str, show: bool = True) -> Iterator[T]:
-    """Pass rows through, and show how many there were once it has taken some seconds.
+    """Yield rows unchanged, and show their count after the first seconds.
 
     Args:
         rows: Any rows.
-        label: What is being done with them.
-        show: Off makes it silent.
+        label: The name of the work on the rows.
+        show: Whether to show the count.
     """
     began, bar = time.monotonic(), None
     with ExitStack() as stack:

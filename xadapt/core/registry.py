@@ -1,10 +1,10 @@
 """Finding objectives, modules, readers, transforms, tasks and metrics by the name of their file.
 
-A part is a file of one room (``xadapt/objectives/mine.py``) or an entry point of the same room in
-another package (group ``xadapt.objectives``), which names such a file or the class itself. Its name
-is the file's name. What is used is what the file calls ``Part`` by assignment (``Part = Mine``): a
-class, or for a task also an instance. So no list is kept. An entry point can't take the place of a
-file.
+A part is a file of one room (``xadapt/objectives/mine.py``), or an entry point of the same room in
+another package (group ``xadapt.objectives``). The entry point names such a file or the class
+itself. The name of a part is the file's name. The file assigns the part to ``Part``
+(``Part = Mine``): a class, or for a task also an instance. No list of parts is kept. An entry point
+can't replace a file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROOMS: dict[str, str] = {
 
 @cache
 def names(room: str) -> tuple[str, ...]:
-    """The names of all parts of a room, sorted; strangers' entry points among them."""
+    """Return the names of all parts of a room, sorted, with entry points of other packages."""
     return tuple(sorted(_own(room) | {e.name for e in entry_points(group=f"xadapt.{room}")}))
 
 
@@ -43,15 +43,15 @@ def _own(room: str) -> frozenset[str]:
 
 
 def is_shipped(room: str, name: str) -> bool:
-    """Whether a part is a file of this package, and no entry point of another one."""
+    """Whether a part is a file of this package, not an entry point of another package."""
     return name in _own(room)
 
 
 def load(room: str, name: str) -> Any:
-    """The part of that name.
+    """Load the part of that name.
 
     Raises:
-        UserError: There is none; the nearest name is suggested.
+        UserError: If there is no such part. The message suggests the nearest name.
     """
     if name not in names(room):
         raise UserError(unknown(room[:-1], name, names(room)))
@@ -62,7 +62,7 @@ def load(room: str, name: str) -> Any:
 
 
 def unknown(kind: str, name: str, known: tuple[str, ...] | list[str]) -> str:
-    """One sentence that refuses a name and suggests the nearest known one."""
+    """Return a sentence that refuses a name and suggests the nearest known name."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
     return f"unknown {kind} {name!r}; {hint}"

@@ -1,7 +1,7 @@
-"""Finding the data folders that travel with the package: ``kg_data`` and ``adapter_configs``.
+"""Finding the data folders that ship with the package: ``kg_data`` and ``adapter_configs``.
 
-Both stand at the top of a checkout, where people read and edit them, and inside the package in
-a wheel, where ``setup.py`` copies them. An editable install uses the checkout's own.
+In a checkout, both are at the top, where people read and edit them. In a wheel, both are inside the
+package, where ``setup.py`` copies them. An editable install uses the folders of the checkout.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ Folder = Literal["kg_data", "adapter_configs"]
 
 
 def resource(folder: Folder, *parts: str) -> Path:
-    """The path of a shipped file or folder, such as ``resource("kg_data", "cldr", "frames.yaml")``.
+    """Return the path of a shipped file or folder.
+
+    For example, ``resource("kg_data", "cldr", "frames.yaml")``.
 
     Args:
-        folder: Which of the data folders.
-        parts: Names below it, one a level; without any, the folder itself.
+        folder: The data folder.
+        parts: Names below the folder, one per level. Without names, the result is the folder.
 
     Raises:
-        UserError: There is no such file, or a part leads out of the folder.
+        UserError: If there is no such file, or a part leads out of the folder.
     """
     top = _top(folder)
     wanted = top.joinpath(*parts)
@@ -45,7 +47,7 @@ def _top(folder: Folder) -> Path:
     inside, beside = package / folder, package.parent / folder
     if inside.is_dir():
         return inside
-    # beside is only ours in a checkout; in site-packages the same name could be anyone's
+    # the folder beside the package is ours only in a checkout; in site-packages it may be another's
     if (package.parent / "pyproject.toml").is_file() and beside.is_dir():
         return beside
     raise UserError(f"the data folder {folder!r} is missing", todo="Reinstall xadapt")

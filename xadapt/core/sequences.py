@@ -1,4 +1,4 @@
-"""Arguments that are lists: one text, tag or path given alone is one, never a list of letters."""
+"""List arguments: a single text, tag or path counts as one item, never as a list of letters."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ def is_one(value: object) -> bool:
 
 
 def as_paths(value: str | PathLike[str] | Iterable[str | PathLike[str]]) -> list[str]:
-    """One path, or several, as a list of texts."""
+    """Convert one or several paths to a list of strings."""
     given = [value] if isinstance(value, (str, PathLike)) else value
     return [fspath(path) for path in given]
 
 
 def as_strings(value: str | Iterable[str]) -> list[str]:
-    """One text, or several, as a list."""
+    """Convert one or several texts to a list."""
     return [value] if isinstance(value, str) else list(value)
 
 
 def as_texts(texts: Iterable[str], what: str = "text") -> list[str]:
-    """A list of texts, each of which is one.
+    """Convert texts to a list, and check that each item is a string.
 
     Args:
         texts: The texts.
-        what: What one of them is called in an error.
+        what: The name of an item in an error.
 
     Raises:
-        UserError: If one is no text; its position is named.
+        UserError: If an item is not a string. The message names its position.
     """
     found = list(texts)
     for number, text in enumerate(found):
@@ -43,10 +43,10 @@ def as_texts(texts: Iterable[str], what: str = "text") -> list[str]:
 
 
 def as_tags(languages: str | Iterable[str | None] | None, count: int) -> list[str | None] | None:
-    """A language tag for each of ``count`` rows; one tag given alone is for all of them.
+    """Return a language tag for each of ``count`` rows; a single tag counts for all rows.
 
     Raises:
-        UserError: If one is no text, or there are more or fewer than rows.
+        UserError: If a tag is neither a string nor None, or the number of tags is not ``count``.
     """
     if languages is None:
         return None
@@ -61,10 +61,11 @@ def as_tags(languages: str | Iterable[str | None] | None, count: int) -> list[st
 
 
 def as_sentences(sentences: Iterable[Sequence[str]]) -> list[Sequence[str]]:
-    """Sentences, each a list of words.
+    """Convert sentences to a list, and check that each is a list of words.
 
     Raises:
-        UserError: If they are one text, or one of them is; a word is no text.
+        UserError: If the argument or a sentence is a single text, if a sentence is not a list, or
+            if a word is not a string.
     """
     todo = 'Cut it into words: [["Amina", "anaishi", "Nairobi"]]'
     if is_one(sentences):
@@ -79,15 +80,15 @@ def as_sentences(sentences: Iterable[Sequence[str]]) -> list[Sequence[str]]:
 
 
 def as_pairs(pairs: Iterable[tuple[str, str]], what: str, form: str) -> list[tuple[str, str]]:
-    """Pairs of two texts.
+    """Convert pairs to a list, and check that each has two texts.
 
     Args:
         pairs: The pairs.
-        what: What one of them is called in an error.
-        form: How one is written, such as ``(left, right)``.
+        what: The name of a pair in an error.
+        form: The form of a pair, such as ``(left, right)``.
 
     Raises:
-        UserError: If one is no pair of two texts; its position is named.
+        UserError: If an item is not a pair of two texts. The message names its position.
     """
     if is_one(pairs):
         raise UserError(f"one text is given where a list of {form} is meant")

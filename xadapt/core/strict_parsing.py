@@ -1,4 +1,4 @@
-"""JSON and YAML read strictly: each key once, finite numbers, no aliases, up to a size."""
+"""Strict reading of JSON and YAML: unique keys, finite numbers, no aliases, a size limit."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import yaml
 from xadapt.core.errors import UserError
 
 MAX_BYTES = 64 * 2**20
-"""Size of a JSON file at most, where a caller names no other."""
+"""Maximum size of a JSON file, if a caller gives no other limit."""
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]')
 
 
 class _TwiceError(ValueError):
-    """An object has a key twice."""
+    """Error for an object that has a key twice."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"the key {key!r} stands twice in one object")
@@ -28,10 +28,13 @@ class _TwiceError(ValueError):
 
 
 def read_bytes(path: Path | str, most: int = MAX_BYTES) -> bytes:
-    """Read a whole file that is not too large; no more than that is ever read.
+    """Read a whole file of at most ``most`` bytes.
+
+    The rest of a larger file is never read.
 
     Raises:
-        UserError: If it is absent, no regular file, unreadable, or larger than ``most`` bytes.
+        UserError: If the file is absent, is not a regular file, is unreadable, or is larger than
+            ``most`` bytes.
     """
     path = Path(path)
     try:
@@ -53,11 +56,12 @@ def parse_json(raw: bytes | str, *, where: str = "") -> Any:
     """Read JSON in which no object has a key twice and every number is finite.
 
     Args:
-        raw: The text, UTF-8 if in bytes.
-        where: The file's name, for faults.
+        raw: The text; bytes are read as UTF-8.
+        where: The file's name, for error messages.
 
     Raises:
-        UserError: If it is no such JSON; a key that stands twice is named with its line.
+        UserError: If the text is not such JSON. For a repeated key, the message names the key and
+            its line.
     """
     text = ""
     try:
@@ -78,14 +82,14 @@ def parse_yaml(text: str, *, where: str = "", kind: str = "a file") -> tuple[Any
 
     Args:
         text: The text.
-        where: The file's name, for faults.
-        kind: What the text is, for faults.
+        where: The file's name, for error messages.
+        kind: The kind of text, for error messages.
 
     Returns:
-        The value, and the node it was made of, which has the lines.
+        The value, and its YAML node, which has the line numbers.
 
     Raises:
-        UserError: If it is no such YAML; the line is named.
+        UserError: If the text is not such YAML. The message names the line, if it is known.
     """
     try:
         loader = _Loader(text)
@@ -106,7 +110,7 @@ def parse_yaml(text: str, *, where: str = "", kind: str = "a file") -> tuple[Any
 
 
 class _WrongError(Exception):
-    """YAML that is well formed and still refused."""
+    """Error for YAML that is well formed but refused."""
 
     def __init__(self, what: str, mark: Any, todo: str) -> None:
         super().__init__(what)
@@ -114,7 +118,7 @@ class _WrongError(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader without aliases and without second values of a key."""
+    """PyYAML's safe loader without aliases and without repeated keys."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):  # a few of them can stand for gigabytes
@@ -155,7 +159,7 @@ def _finite(text: str) -> float:
 
 
 def _line_of_second(text: str, key: str) -> int | None:
-    """The line where an object has this key again; the first such object's."""
+    """Return the first line where an object repeats this key."""
     for name, at, again in _keys(text):
         if again and name == key:
             return text.count("\n", 0, at) + 1
@@ -163,7 +167,10 @@ def _line_of_second(text: str, key: str) -> int | None:
 
 
 def _keys(text: str) -> Iterator[tuple[str, int, bool]]:
-    """Each key of well-formed JSON, where it begins, and whether its object had it before."""
+    """Yield each key of well-formed JSON, its position, and whether its object repeats the key.
+
+    The position is that of the key's first character.
+    """
     inside: list[set[str]] = []
     last: re.Match[str] | None = None
     for token in _TOKEN.finditer(text):

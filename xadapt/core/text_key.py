@@ -1,4 +1,4 @@
-"""When two texts count as the same."""
+"""The definition of equal texts: two texts are equal if their normal keys are equal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ _ASCII_DROPPED = bytes(code for code in range(128) if not chr(code).isalnum())
 
 
 class _Kept(dict[int, int | None]):
-    """For ``str.translate``: keeps letters, numbers and marks, learning each character once."""
+    """A table for ``str.translate`` that keeps letters, numbers and marks.
+
+    Each character is looked up once and then stored.
+    """
 
     def __missing__(self, code: int) -> int | None:
         kept = unicodedata.category(chr(code))[0] in "LNM" and not 0xFE00 <= code <= 0xFE0F
@@ -21,11 +24,12 @@ _KEPT = _Kept()
 
 @lru_cache(maxsize=1 << 12)
 def normal_key(text: str) -> str:
-    """What two texts have in common when they count as equal.
+    """Return the normal key of a text; texts with the same key count as equal.
 
-    NFKC, case folded, letters and numbers only; the stripped text when that leaves nothing. Marks
-    stay with their letters: in Indic scripts they are vowels, and words differ in nothing else.
-    This is the one definition in the library: filter, splits, objectives and evaluations use it.
+    The key is the text in NFKC, case folded, with letters, numbers and marks only. If nothing is
+    left, the key is the stripped text. Marks stay with their letters: in Indic scripts marks are
+    vowels, and words may differ in nothing else. This is the only definition in the library: the
+    filter, splits, objectives and evaluations use it.
     """
     return _folded(text) or text.strip()
 
@@ -34,5 +38,5 @@ def _folded(text: str) -> str:
     if text.isascii():
         return text.lower().encode().translate(None, _ASCII_DROPPED).decode()
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    folded = "".join(folded.split())  # white space is most of what goes
+    folded = "".join(folded.split())  # most of the removed characters are white space
     return folded if folded.isalnum() else folded.translate(_KEPT)

@@ -15,25 +15,27 @@ def info_nce(
     hidden: tuple[Tensor, Tensor] | None = None,
     unit_keys: bool = False,
 ) -> Tensor:
-    """Cross-entropy of each query's own key among all keys, by cosine over temperature.
+    """Compute the InfoNCE loss: cross-entropy of each query's own key among all keys.
 
-    Source: van den Oord et al. 2018, https://arxiv.org/abs/1807.03748, equation 4. The scores
-    are divided by the temperature, so .05 is the "scale 20" of sentence-transformers.
+    The score of a pair is its cosine similarity divided by the temperature.
+
+    Source: van den Oord et al. 2018, https://arxiv.org/abs/1807.03748, equation 4. A
+    temperature of .05 is the "scale 20" of sentence-transformers.
 
     Args:
         queries: ``(n, dim)``.
-        keys: ``(m, dim)``; in bf16 the product is done in bf16 and the rest in fp32.
-        targets: ``(n,)``, the row of the right key.
+        keys: ``(m, dim)``. If they are bf16, the product is done in bf16 and the rest in fp32.
+        targets: ``(n,)``, the row of the right key of each query.
         temperature: Unitless, positive.
-        hidden: ``(rows, columns)`` of scores to leave out: known positives that are not the
+        hidden: ``(rows, columns)`` of the scores to leave out: known positives other than the
             target. A target is never left out.
-        unit_keys: The keys are of unit length already.
+        unit_keys: Whether the keys already have unit length.
 
     Returns:
         ``(n,)`` losses, each at least 0.
     """
     keys = keys if unit_keys else F.normalize(keys, dim=-1)
-    # Dividing the queries instead of the scores spares two passes over (n, m).
+    # Dividing the queries instead of the scores saves two passes over (n, m).
     sharp = F.normalize(queries.float(), dim=-1) / temperature
     scores = (sharp.to(keys.dtype) @ keys.T).float()
     if hidden is not None:
@@ -45,29 +47,32 @@ def info_nce(
 
 
 def cosine_distance(left: Tensor, right: Tensor) -> Tensor:
-    """``1 - cosine`` of each pair of rows of two ``(n, dim)``: ``(n,)``, 0 to 2 up to rounding."""
+    """Compute ``1 - cosine`` of each pair of rows of two ``(n, dim)`` tensors.
+
+    The result is ``(n,)``, from 0 to 2 up to rounding.
+    """
     return 1 - F.cosine_similarity(left.float(), right.float(), dim=-1)
 
 
 def squared_distance(left: Tensor, right: Tensor) -> Tensor:
-    """Mean over features of the squared difference of two ``(n, dim)``: ``(n,)``."""
+    """Compute the mean squared difference over features of two ``(n, dim)`` tensors: ``(n,)``."""
     return (left.float() - right.float()).square().mean(-1)
 
 
 def token_cross_entropy(
     logits: Tensor, labels: Tensor, owner: Tensor, n: int
 ) -> tuple[Tensor, Tensor]:
-    """Mean cross-entropy over each record's own tokens, with the number of its tokens.
+    """Compute the mean cross-entropy over each record's tokens, and the number of its tokens.
 
     Args:
         logits: ``(tokens, vocab)``, the scored positions of all records.
         labels: ``(tokens,)``.
-        owner: ``(tokens,)``, the record each position belongs to.
+        owner: ``(tokens,)``, the record that each position belongs to.
         n: Number of records.
 
     Returns:
-        ``(values, counts)``, both ``(n,)``; a record without a position has value 0, count 0.
-        Averaging the values by the counts gives the mean over tokens.
+        ``(values, counts)``, both ``(n,)``. A record without a position has value 0 and count 0.
+        The mean of the values weighted by the counts is the mean over all tokens.
     """
     each = F.cross_entropy(logits.float(), labels, reduction="none")
     counts = torch.zeros(n, device=each.device).index_add(0, owner, torch.ones_like(each))

@@ -1,4 +1,7 @@
-"""Scores of retrieval, one value a query so that they can be resampled, averaged by the caller."""
+"""Metrics of retrieval, one value per query.
+
+The caller averages the values, and can resample them.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +18,22 @@ BLOCK_ELEMENTS = 2**23
 
 
 class Rows(Protocol):
-    """A matrix of scores (queries, pool), higher is better, handed out by rows."""
+    """A matrix of scores ``(queries, pool)``, read row by row; a higher score is better."""
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of queries and size of the pool."""
+        """The number of queries and the size of the pool."""
 
     def rows(self, start: int, stop: int) -> Tensor:
-        """Scores ``(stop - start, pool)``."""
+        """Return the scores ``(stop - start, pool)`` of the rows ``start`` to ``stop - 1``."""
 
 
 def correct(found: ArrayLike, gold: ArrayLike | None = None) -> NDArray[np.float64]:
-    """1 where a query found its answer, else 0: the mean is retrieval accuracy.
+    """Return 1 for each query that found its answer, else 0; the mean is the retrieval accuracy.
 
     Args:
         found: ``(n,)`` or ``(n, 1)`` positions in the pool.
-        gold: ``(n,)`` right positions; by default query i belongs to position i.
+        gold: ``(n,)`` right positions; by default the right position of query i is i.
     """
     positions = np.asarray(found).reshape(-1)
     right = np.arange(len(positions)) if gold is None else np.asarray(gold).reshape(-1)
@@ -38,7 +41,10 @@ def correct(found: ArrayLike, gold: ArrayLike | None = None) -> NDArray[np.float
 
 
 def error_rate(found: ArrayLike, gold: ArrayLike | None = None) -> float:
-    """Percentage of queries with a wrong answer, 100 x err / n: LASER's xsim over its matches."""
+    """Compute the percentage of queries with a wrong answer, 100 x err / n.
+
+    Over the matches of LASER's xsim, this is the xsim error rate.
+    """
     hits_ = correct(found, gold)
     return float(100 * (len(hits_) - hits_.sum()) / len(hits_))
 
@@ -51,23 +57,24 @@ def ranks(
     tie: float = 1e-6,
     block: int | None = None,
 ) -> NDArray[np.float64]:
-    """Realistic rank of each query's best right answer, from 1.
+    """Compute the realistic rank of each query's best right answer, from 1.
 
-    The mean of the optimistic rank (before all equals) and the pessimistic one (after them), so
-    that a scorer that gives one score to everything gets the rank of chance, (m + 1) / 2
-    (Berrendorf et al. 2020, arXiv 2002.06914). Further right answers of a query are left out of
-    its ranking, as in the filtered setting of link prediction.
+    The realistic rank is the mean of the optimistic rank (before all equal scores) and the
+    pessimistic rank (after them). A scorer that gives every pair the same score thus gets the
+    rank of chance, (m + 1) / 2 (Berrendorf et al. 2020, arXiv 2002.06914). The other right
+    answers of a query are left out of its ranking, as in the filtered setting of link prediction.
 
     Args:
         similarity: Scores ``(n or more, m)``; the first ``n`` rows are ranked.
-        queries: ``(n,)`` integer ids, of the entity asked for.
-        pool: ``(m,)`` integer ids; equal ids make a right answer.
-        tie: Scores no further apart are equal; one vector at two positions gives cosines that
-            differ by rounding.
-        block: Queries at a time; by default so many that a block holds 2**23 scores.
+        queries: ``(n,)`` integer ids of the entities to find.
+        pool: ``(m,)`` integer ids. An entry is a right answer if its id equals the query's id.
+        tie: Two scores count as equal if they differ by no more than this. Cosines of the same
+            vector at two positions can differ by rounding.
+        block: Number of queries at a time; by default a block holds at most 2**23 scores, and at
+            least one query.
 
     Raises:
-        UserError: A query has no right answer in the pool, or the ids do not fit the scores.
+        UserError: If a query has no right answer in the pool, or the ids do not fit the scores.
     """
     entities, held = np.asarray(queries), np.asarray(pool)
     count = len(entities)
@@ -86,19 +93,22 @@ def ranks(
 
 
 def hits(rank: ArrayLike, k: int) -> NDArray[np.float64]:
-    """1 where the rank is at most ``k``, else 0: the mean is Hits@k."""
+    """Return 1 for each rank of at most ``k``, else 0; the mean is Hits@k."""
     return (np.asarray(rank, dtype=np.float64) <= k).astype(np.float64)
 
 
 def reciprocal(rank: ArrayLike) -> NDArray[np.float64]:
-    """One over each rank: the mean is MRR (with realistic ranks, 2 / (m + 1) for a constant)."""
+    """Return one over each rank; the mean is MRR.
+
+    With realistic ranks, a scorer that gives a constant has an MRR of 2 / (m + 1).
+    """
     return 1 / np.asarray(rank, dtype=np.float64)
 
 
 def _answers(
     queries: NDArray[np.int64], pool: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Every (query, right position of the pool), by query."""
+    """Return every pair of a query and a right position in the pool, sorted by query."""
     order = np.argsort(pool, kind="stable")
     first = np.searchsorted(pool, queries, side="left", sorter=order)
     amount = np.searchsorted(pool, queries, side="right", sorter=order) - first
@@ -112,7 +122,7 @@ def _answers(
 
 
 def _block_ranks(scores: Tensor, row: Tensor, column: Tensor, tie: float) -> Tensor:
-    """Ranks ``(b,)`` from ``scores (b, m)`` and the positions of the right answers in them."""
+    """Compute ranks ``(b,)`` from ``scores (b, m)`` and the positions of their right answers."""
     row, column = row.to(scores.device), column.to(scores.device)
     right = scores[row, column]
     lowest = scores.new_full((len(scores),), -torch.inf)

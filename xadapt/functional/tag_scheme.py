@@ -1,7 +1,8 @@
-"""Labels of words: spans to one label a word and back, and the best allowed sequence of labels.
+"""Labels of words: spans to labels and back, and decoding of the best allowed label sequence.
 
-Two schemes. ``bio``: the first word of a span of type T is ``B-T``, its others ``I-T``, words
-outside of all spans ``O``. ``word``: each word is a span of its own, such as a part of speech.
+There are two schemes. In ``bio``, the first word of a span of type T is ``B-T``, its other words
+are ``I-T``, and words outside of all spans are ``O``. In ``word``, each word is a span of its own,
+such as a part of speech.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ OUTSIDE = "O"
 
 
 def labels_of(types: Iterable[str], scheme: Scheme) -> tuple[str, ...]:
-    """All labels of a scheme over span types, in a fixed order.
+    """Return all labels of a scheme over span types, in a fixed order.
 
     Args:
         types: Types of spans, in any order.
@@ -31,7 +32,7 @@ def labels_of(types: Iterable[str], scheme: Scheme) -> tuple[str, ...]:
 
 
 def to_labels(length: int, spans: Sequence[Span], scheme: Scheme) -> list[str]:
-    """One label a word.
+    """Convert spans to one label per word.
 
     Args:
         length: Number of words.
@@ -39,7 +40,7 @@ def to_labels(length: int, spans: Sequence[Span], scheme: Scheme) -> list[str]:
         scheme: ``bio`` or ``word``.
 
     Raises:
-        ValueError: Spans overlap or leave the sentence; or, for ``word``, a word has no span of
+        ValueError: If spans overlap or leave the sentence. For ``word``, if a word has no span of
             its own.
     """
     found: list[str | None] = [None] * length
@@ -56,9 +57,9 @@ def to_labels(length: int, spans: Sequence[Span], scheme: Scheme) -> list[str]:
 
 
 def to_spans(labels: Sequence[str], scheme: Scheme) -> tuple[Span, ...]:
-    """The spans of a sequence of labels.
+    """Convert a sequence of labels to spans.
 
-    An ``I-T`` that continues no span of type T begins one, as in the CoNLL-2000 script.
+    An ``I-T`` that does not continue a span of type T begins one, as in the CoNLL-2000 script.
     """
     if scheme == "word":
         return tuple((i, i + 1, label) for i, label in enumerate(labels))
@@ -73,9 +74,10 @@ def to_spans(labels: Sequence[str], scheme: Scheme) -> tuple[Span, ...]:
 
 
 def moves(labels: Sequence[str], scheme: Scheme) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which labels may begin a sentence ``(labels,)``, and which may follow which.
+    """Return the labels that may begin a sentence, and the allowed transitions between labels.
 
-    The second is ``(labels, labels)``, from the row's label to the column's.
+    The first array is ``(labels,)``. The second is ``(labels, labels)``: from the row's label to
+    the column's label.
     """
     n = len(labels)
     if scheme == "word":
@@ -89,7 +91,7 @@ def moves(labels: Sequence[str], scheme: Scheme) -> tuple[NDArray[np.bool_], NDA
 
 
 def decode(scores: NDArray[np.floating], labels: Sequence[str], scheme: Scheme) -> list[str]:
-    """The sequence of labels with the greatest sum of scores among those the scheme allows.
+    """Return the label sequence with the greatest sum of scores that the scheme allows.
 
     Source: Viterbi 1967, https://doi.org/10.1109/TIT.1967.1054010.
 

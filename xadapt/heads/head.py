@@ -1,4 +1,4 @@
-"""Task heads: one linear map from token states, or from a text's vector, to scores of labels."""
+"""Task heads: small maps from token states, or from a text's vector, to scores of labels."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from xadapt.functional.tag_scheme import Scheme
 Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^`\x00-\x1f\x7f]*$")]
 
 SCHEMED = ("tagging", "arguments")
-"""The kinds of heads whose labels are of words and make spans by a scheme."""
+"""The kinds of heads that label words; a scheme joins the labels to spans."""
 
 
 class HeadCard(BaseModel):
-    """What the card of a module's folder says of its head; the task of the head gives it.
+    """The facts about a head in the model card of a module's folder; the head's task gives them.
 
     Attributes:
         evaluate: Name of the task, for ``xadapt evaluate``.
         options: The options of that command that name the module's folder.
-        task_type: The Hub's name for such tasks.
-        does: What the head does, a verb phrase.
-        example: A line of code that names an input, and the arguments of the tokenizer; without
-            it the head reads texts.
+        task_type: The Hub's name for tasks of this kind.
+        does: A verb phrase that says what the head does.
+        example: A line of code that names an input, and the arguments of the tokenizer. If it is
+            absent, the head reads texts.
         code: Lines of code from ``states`` to predictions; ``{labels}`` stands for the labels.
     """
 
@@ -44,17 +44,17 @@ class HeadCard(BaseModel):
 
 
 class Head(nn.Module):
-    """Scores of labels.
+    """A linear head that scores labels.
 
     Args:
-        task: The kind of head: ``tagging`` reads the state of each word's first token,
-            ``classification`` and ``pair_scoring`` that of the row's first token,
-            ``span_extraction`` those of all tokens; for ``arguments`` see `ArgumentHead`. A task
-            of another package may name a kind of its own.
-        labels: The labels of its scores, in order.
-        width: Features it reads.
-        scheme: How a word's labels make spans.
-        scale: What the scores 0 and 1 stand for, where the one label is a number.
+        task: The kind of head. ``tagging`` reads the state of each word's first token.
+            ``classification`` and ``pair_scoring`` read the state of the row's first token.
+            ``span_extraction`` reads the states of all tokens. For ``arguments`` see
+            `ArgumentHead`. A task of another package may name a kind of its own.
+        labels: The labels of the scores, in order.
+        width: Number of input features.
+        scheme: The scheme that joins labels of words to spans.
+        scale: The values that the scores 0 and 1 stand for, if the one label is a number.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class Head(nn.Module):
     ) -> None:
         super().__init__()
         self.task, self.labels, self.scheme, self.scale = task, tuple(labels), scheme, scale
-        self.sizes: dict[str, int] = {}  # what else it is built with
-        self.card: HeadCard | None = None  # what is written of it, once its task is known
+        self.sizes: dict[str, int] = {}  # further sizes it is built with
+        self.card: HeadCard | None = None  # set once the task of the head is known
         self.linear = nn.Linear(width, len(self.labels))
 
     def forward(self, states: Tensor) -> Tensor:
@@ -79,15 +79,15 @@ class Head(nn.Module):
 
 @dataclass(frozen=True)
 class Asked:
-    """A predicate of one encoded sentence, and the words that are asked what they are to it.
+    """One predicate of an encoded sentence, and the words whose roles are to be scored.
 
     Attributes:
-        row: Of the states.
-        words: Words of the sentence that have a token.
+        row: Row of the states.
+        words: Positions of the words in the sentence that have a token.
         at: The positions of their first tokens.
         predicate: The positions of the first tokens of the predicate's words.
-        distances: How many words each word stands after the predicate's last (positive) or before
-            its first (negative); 0 inside.
+        distances: Signed distance of each word to the predicate, in words: positive after its last
+            word, negative before its first word, 0 inside.
     """
 
     row: int
@@ -98,13 +98,13 @@ class Asked:
 
 
 def asked(row: int, first: Sequence[int | None], start: int, stop: int) -> Asked | None:
-    """What to ask of one predicate; nothing where it was cut off.
+    """Build the query of one predicate; ``None`` if the predicate was cut off.
 
     Args:
-        row: Of the states.
-        first: The position of each word's first token, if it has one.
+        row: Row of the states.
+        first: The position of each word's first token; ``None`` for a word without a token.
         start: The predicate's first word.
-        stop: The word after its last.
+        stop: One past the predicate's last word.
     """
     known = [(word, at) for word, at in enumerate(first) if at is not None]
     predicate = [at for word, at in known if start <= word < stop]
@@ -116,16 +116,18 @@ def asked(row: int, first: Sequence[int | None], start: int, stop: int) -> Asked
 
 
 class ArgumentHead(Head):
-    """Scores of each word's label for one predicate of its sentence.
+    """A head that scores the label of each word for one predicate of the sentence.
 
-    It reads ``[h_i ; mean of the predicate's h ; embedding of the clipped signed distance]``, all
-    of first tokens, through one hidden layer. Multi²OIE (Ro et al. 2020,
-    https://arxiv.org/abs/2009.08128, section 3.3) reads the same but with an embedding that only
-    tells the predicate's words from others, and sends it through four layers of attention to the
-    predicate's words; here no word but the predicate's is seen beside a word's own state.
+    The input is ``[h_i ; mean of the predicate's h ; embedding of the clipped signed distance]``,
+    where the states are of first tokens. It goes through one hidden layer.
+
+    Multi²OIE (Ro et al. 2020, https://arxiv.org/abs/2009.08128, section 3.3) has the same input,
+    but its embedding only separates the predicate's words from other words. It then applies four
+    layers of attention to the predicate's words. This head reads, for each word, only its own state
+    and the states of the predicate's words.
 
     Args:
-        labels: The labels of its scores, in order.
+        labels: The labels of the scores, in order.
         width: Features of a state.
         hidden: Features of the hidden layer.
         distance: Features of an embedded distance.
@@ -152,11 +154,11 @@ class ArgumentHead(Head):
         return scores
 
     def scores(self, states: Tensor, queries: Sequence[Asked]) -> Tensor:
-        """Scores ``(words of all queries, labels)``, one query after the other.
+        """Compute scores ``(words of all queries, labels)``, one query after the other.
 
         Args:
             states: ``(rows, tokens, width)``.
-            queries: At least one.
+            queries: The predicates, at least one.
         """
         device, clip = states.device, self.sizes["clip"]
         lengths = torch.tensor([len(query.at) for query in queries], device=device)
@@ -176,7 +178,7 @@ def build_head(
     sizes: Mapping[str, int] | None = None,
     scale: tuple[float, float] | None = None,
 ) -> Head:
-    """A new head for a task, of the kind and the sizes it was trained with."""
+    """Build a new head for a task, of a given kind and given sizes."""
     if task == "arguments":
         return ArgumentHead(labels, width, **(sizes or {}))
     return Head(task, labels, width, scheme, scale)

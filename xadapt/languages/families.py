@@ -1,4 +1,4 @@
-"""Which languages are near enough to stand in for one another: one script, one branch."""
+"""Fallback languages: the nearest language of the same script and the same branch."""
 
 from __future__ import annotations
 
@@ -13,24 +13,27 @@ from xadapt.languages.tags import normalise, script
 
 TABLE = Path(__file__).with_suffix(".tsv")
 BRANCH = 2
-"""Groups two languages must share: a family's name alone joins English and Hindi."""
+"""Number of groups that two languages must share.
+
+The family alone is not enough: English and Hindi share one.
+"""
 
 
 def stand_in(tag: str, known: Iterable[str]) -> str | None:
-    """The tag of the nearest language of the same script and branch, or ``None``.
+    """Return the fallback language: the nearest of the same script and branch, or ``None``.
 
-    The more groups two languages share the nearer they are; of equally near ones the first counts.
-    Families that the table does not divide need no branch. CLDR's matching distance is no guide
-    here: it sends Zulu and Urdu to English.
+    Two languages are nearer the more groups they share. Of equally near languages, the first is
+    taken. In families that the table does not divide, the family is enough. CLDR's matching
+    distance is not used, because it maps Zulu and Urdu to English.
 
-    Source: ISO 639-5 groups, assigned by hand in ``language_families.tsv``; CLDR's likely scripts.
+    Source: ISO 639-5 groups, assigned by hand in ``families.tsv``; CLDR's likely scripts.
 
     Args:
-        tag: A language none of the known ones is.
-        known: Tags there is something for.
+        tag: A language that is not among the known ones.
+        known: The tags of the available languages.
 
     Raises:
-        UserError: ``tag`` is no language tag.
+        UserError: If ``tag`` is not a language tag.
     """
     own, best, found = groups(tag), 0, None
     wanted = min(BRANCH, len(own))
@@ -42,10 +45,12 @@ def stand_in(tag: str, known: Iterable[str]) -> str | None:
 
 
 def groups(tag: str) -> tuple[str, ...]:
-    """The groups of a language from the widest to the narrowest; none if the table lacks it.
+    """Return the groups of a language, from the widest to the narrowest.
+
+    The result is empty if the table lacks the language.
 
     Raises:
-        UserError: It is no language tag.
+        UserError: If ``tag`` is not a language tag.
     """
     table = families()
     language = normalise(tag)
@@ -56,7 +61,7 @@ def groups(tag: str) -> tuple[str, ...]:
 
 @cache
 def families() -> Mapping[str, tuple[str, ...]]:
-    """The whole table: the groups of each language."""
+    """Read the whole table: the groups of each language."""
     rows = TABLE.read_text(encoding="utf-8").splitlines()
     found: dict[str, tuple[str, ...]] = {}
     for row in rows:

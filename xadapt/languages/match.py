@@ -1,4 +1,4 @@
-"""Whether two language tags mean the same, though written differently."""
+"""Matching of language tags that are written differently and mean the same language."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from xadapt.languages.tags import normalise
 
 
 def find_same(tag: str, known: Iterable[str]) -> str | None:
-    """The tag among ``known`` that means the same language, script and region, or None.
+    """Find the tag among ``known`` with the same language, script and region, or None.
 
     ``swh`` finds ``sw``, ``zh-Hans`` finds ``zh``, ``pt-BR`` finds ``pt``, ``nb`` finds ``no``;
-    ``pt-PT`` finds nothing in ``["pt"]``. An equal tag goes before one that means the same.
+    ``pt-PT`` finds nothing in ``["pt"]``. An equal tag is preferred to one with the same meaning.
 
     Raises:
-        UserError: ``tag`` is no language tag.
+        UserError: If ``tag`` is not a language tag.
     """
     tags = list(known)
     wanted = normalise(tag)
@@ -28,7 +28,9 @@ def find_same(tag: str, known: Iterable[str]) -> str | None:
 
 @cache
 def spelled_out(tag: str) -> str:
-    """The tag with its likely script and region, a macrolanguage for its usual member.
+    """Return the tag with its likely script and region.
+
+    The usual member of a macrolanguage becomes the macrolanguage.
 
     Source: CLDR's likely subtags, as in the library langcodes.
     """

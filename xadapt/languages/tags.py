@@ -1,4 +1,4 @@
-"""Language tags: BCP-47, with ISO 639-3 accepted and brought to its shortest form."""
+"""Language tags of BCP-47. ISO 639-3 codes are accepted and shortened to BCP-47."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from xadapt.core.errors import UserError
 
 @cache
 def normalise(tag: str) -> str:
-    """Bring a tag to canonical BCP-47: ``deu`` to ``de``, ``zh_hant`` to ``zh-Hant``.
+    """Convert a tag to canonical BCP-47: ``deu`` to ``de``, ``zh_hant`` to ``zh-Hant``.
 
     Raises:
-        UserError: It is no language tag of BCP-47 or ISO 639-3.
+        UserError: If ``tag`` is not a language tag of BCP-47 or ISO 639-3.
     """
     try:
         language = langcodes.Language.get(tag.strip(), normalize=True)
@@ -30,11 +30,11 @@ def normalise(tag: str) -> str:
 
 @cache
 def display_name(tag: str) -> str:
-    """The English name of a language, such as ``Swahili``."""
+    """Return the English name of a language, such as ``Swahili``."""
     return str(langcodes.Language.get(tag).display_name("en"))
 
 
 @cache
 def script(tag: str) -> str:
-    """The ISO 15924 code of the script the language is most likely written in, such as ``Cyrl``."""
+    """Return the ISO 15924 code of the most likely script of a language, such as ``Cyrl``."""
     return str(langcodes.Language.get(tag).maximize().script or "Zyyy")

@@ -1,4 +1,4 @@
-"""The activation cache: states of a frozen encoder after a layer, computed once for each row."""
+"""The activation cache: states of a frozen encoder after a layer, computed once per row."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ _ROW = (1 << _BITS) - 1
 
 
 class ActivationCache(Generic[R]):
-    """States of a frozen encoder by row: in memory up to a size, beyond that mapped from disk.
+    """A cache of a frozen encoder's states by row: in memory up to a size, then mapped from disk.
 
-    Rows are independent of each other: a row is found again whatever rows were added with it. What
-    is read from disk is compared with its hash; a damaged row is computed again.
+    Rows are independent of each other: a row is found again whichever rows were added with it. Rows
+    read from disk are compared with their hashes, and a damaged row is computed again.
 
-    Only rows that are missing are computed, in pieces, so equal runs with equal caches compute the
-    same batches. A row that another run computed in another batch may differ in the last bit;
-    `pin` lets a run meet its own rows again.
+    Only missing rows are computed, in pieces, so equal runs with equal caches compute the same
+    batches. A row that another run computed in another batch may differ in the last bit. With
+    `pin`, a run finds its own rows again.
 
     Args:
         encoder: The frozen encoder.
-        rows: The kind of rows; `for_texts` and `for_layer` choose it.
+        rows: The kind of rows; `for_texts` and `for_layer` choose the kind.
         folder: Folder of the cache; ``None`` keeps all rows in memory.
         memory: Bytes held in memory before rows go to the folder.
         limit: Bytes that the folder may take.
 
     Attributes:
         reused: Rows that were found on disk.
-        bytes: Bytes of all rows that are there.
+        bytes: Bytes of all cached rows.
     """
 
     def __init__(
@@ -88,15 +88,15 @@ class ActivationCache(Generic[R]):
         return len(self._number)
 
     def number(self, row: R) -> int | None:
-        """Position of a row in the order of adding; ``None`` if it is not there."""
+        """Return the position of a row in the order of adding; ``None`` if it is not cached."""
         return self._number.get(row)
 
     def missing(self, rows: Sequence[R]) -> list[R]:
-        """Distinct rows that are not there yet, in order."""
+        """Return the distinct rows that are not cached yet, in order."""
         return [row for row in dict.fromkeys(rows) if row not in self._number]
 
     def size(self, rows: Sequence[R]) -> int:
-        """Bytes that rows take or would take."""
+        """Compute the number of bytes that rows take or would take."""
         return int(self.rows.lengths(rows).sum()) * self._unit
 
     def add(
@@ -107,13 +107,14 @@ class ActivationCache(Generic[R]):
         flush: bool = True,
         below: Kept | None = None,
     ) -> None:
-        """Make sure that rows are there: found on disk, else computed.
+        """Add rows to the cache: rows that are not on disk are computed.
 
         Args:
             rows: Any rows.
-            progress: Called with the number of rows done, each time some are.
-            flush: Whether rows that fill no piece are written at once; else `flush` does.
-            below: Cached states of a lower layer, which the forwards may begin at.
+            progress: A function that is called with the number of newly done rows.
+            flush: Whether rows that fill no piece are written at once. If not, a later `flush`
+                writes them.
+            below: Cached states of a lower layer, at which the forwards may begin.
 
         Raises:
             UserError: If rows must be computed while a module is merged into the base.
@@ -137,7 +138,7 @@ class ActivationCache(Generic[R]):
     def compute(
         self, rows: list[R], progress: Progress | None = None, below: Kept | None = None
     ) -> Tensor:
-        """Compute states of rows and keep none.
+        """Compute the states of rows, without adding them to the cache.
 
         Returns:
             States, one row after the other, ``(tokens, width)``, on the CPU.
@@ -148,12 +149,12 @@ class ActivationCache(Generic[R]):
         return self.rows.compute(rows, progress, below)
 
     def row(self, row: R) -> Tensor:
-        """States ``(tokens, width)`` of a row that is there, on the CPU, not to be changed."""
+        """Return the states ``(tokens, width)`` of a cached row, on the CPU; don't change them."""
         states, offsets, at = self._at(row)
         return states[offsets[at] : offsets[at + 1]]
 
     def gather(self, rows: Sequence[R]) -> Tensor:
-        """States of rows that are there, one row after the other, ``(tokens, width)``."""
+        """Return the states of cached rows, one row after the other, ``(tokens, width)``."""
         with self._lock:
             if self.rows.layer is not None:
                 return torch.cat([self.row(row) for row in rows])
@@ -168,7 +169,7 @@ class ActivationCache(Generic[R]):
             return found
 
     def flush(self) -> None:
-        """Write the rows that only memory holds so far, as one segment, and map it."""
+        """Write the rows that are so far only in memory as one segment, and map the segment."""
         with self._lock:
             rows, self._unwritten = self._unwritten, []
             blocks, self._unwritten_blocks = self._unwritten_blocks, []
@@ -184,13 +185,13 @@ class ActivationCache(Generic[R]):
             self._settle(rows, self._new_block(segment.states, segment.offsets), range(len(rows)))
 
     def pin(self, folder: Path) -> None:
-        """Keep what a run uses in its own folder, until `unpin`: hard links, or copies.
+        """Keep the segments that a run uses in its own folder, as hard links or copies.
 
-        Rows that lie there already are read first, so a resumed run meets the very bits that it
-        was begun with, whatever became of the cache.
+        This lasts until `unpin`. Rows that are already in the folder are read first. A resumed run
+        thus reads bitwise the rows of its start, even if the cache has changed.
 
         Args:
-            folder: A folder of the run's own; it may not be there yet.
+            folder: A folder of the run; it need not exist yet.
         """
         with self._lock:
             self._pins = folder
@@ -198,7 +199,7 @@ class ActivationCache(Generic[R]):
                 self._own_store.pin(folder)
 
     def unpin(self) -> None:
-        """Keep nothing more in a run's own folder; `folder.remove_pins` removes what is there."""
+        """Stop keeping segments in a run's folder; `folder.remove_pins` removes the kept ones."""
         with self._lock:
             self._pins = None
             if self._own_store:
@@ -206,7 +207,7 @@ class ActivationCache(Generic[R]):
 
     @property
     def _store(self) -> SegmentStore:
-        """The segments on disk; made when first needed, as it takes the base's fingerprint."""
+        """The segments on disk, opened at first use, because the base's fingerprint is needed."""
         if self._own_store is None:
             assert self.folder is not None
             self._own_store = SegmentStore(self.folder, self.rows, self.limit)
@@ -222,7 +223,7 @@ class ActivationCache(Generic[R]):
         return keys_of(self._store.space, map(self.rows.encoded, rows))
 
     def _into_memory(self, new: list[R], progress: Progress | None, below: Kept | None) -> list[R]:
-        """Compute the first pieces, as far as memory holds them; return the other rows."""
+        """Compute the first pieces, as far as they fit into memory; return the other rows."""
         done = 0
         for piece in self._pieces(new) if self.memory else ():
             if self.bytes + self.size(piece) > self.memory:
@@ -232,7 +233,7 @@ class ActivationCache(Generic[R]):
         return new[done:]
 
     def _from_disk(self, new: list[R], progress: Progress | None) -> list[R]:
-        """Take in rows that are on disk; return the others. Only the first process reads."""
+        """Add the rows that are on disk; return the other rows. Only the first process reads."""
         there = by_first(lambda: self._adopted(new))
         if is_shared():
             for piece in self._pieces([new[i] for i in np.flatnonzero(there)]):
@@ -246,7 +247,7 @@ class ActivationCache(Generic[R]):
         return [new[i] for i in np.flatnonzero(~there)]
 
     def _adopted(self, new: list[R]) -> NDArray[np.bool_]:
-        """Take in the rows that are on this process's disk, and say which they are."""
+        """Add the rows that are on this process's disk; return a mask of them, ``(rows,)``."""
         there = np.zeros(len(new), dtype=bool)
         for segment, positions, inside in self._store.take(self._keys(new)):
             block = self._new_block(segment.states, segment.offsets)
@@ -257,14 +258,14 @@ class ActivationCache(Generic[R]):
         return there
 
     def _hold(self, rows: list[R], states: Tensor) -> int:
-        """Take rows into memory, as a new block."""
+        """Add rows to memory, as a new block, and return its number."""
         block = self._new_block(states, offsets_of(self.rows.lengths(rows)))
         self._settle(rows, block, range(len(rows)))
         self.bytes += states.numel() * states.element_size()
         return block
 
     def _settle(self, rows: Sequence[R], block: int, inside: Sequence[int]) -> None:
-        """Note in which block rows are now, and where in it."""
+        """Record the block of each row, and the row's position in the block."""
         for row, at in zip(rows, inside, strict=True):
             number = self._number.setdefault(row, len(self._place))
             if number == len(self._place):
@@ -288,13 +289,13 @@ class ActivationCache(Generic[R]):
 
     @property
     def _is_full(self) -> bool:
-        """Whether what memory alone holds so far is as much as a piece."""
+        """Whether the rows that are only in memory fill a piece."""
         states = [self._block(block)[0] for block in self._unwritten_blocks]
         size = sum(map(len, states)) * self._unit
         return len(self._unwritten) >= self.piece_rows or size >= PIECE_BYTES
 
     def _pieces(self, rows: list[R]) -> Iterator[list[R]]:
-        """Rows in order, as many at once as are computed and written together."""
+        """Yield rows in order, in pieces that are computed and written together."""
         ends = self.rows.lengths(rows).cumsum() * self._unit
         start = 0
         while start < len(rows):

@@ -1,4 +1,4 @@
-"""The folder of the cache: where it is, what it holds, and how it stays within its limit."""
+"""The folder of the cache: its location, its parts, and its size limit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PARTS = {
     "old vectors": ("vectors", f"*{SUFFIX}"),
     "old prefix states": ("prefix", f"*{SUFFIX}"),
 }
-"""What the cache may hold: folder and files of each part; the old ones are of earlier versions."""
+"""The folder and the file pattern of each part of the cache; old parts are of earlier versions."""
 _IN_USE = ".in-use"
 
 
@@ -42,8 +42,8 @@ class Part:
     """One part of the cache.
 
     Attributes:
-        name: What it holds.
-        folder: Where its files are.
+        name: The kind of content.
+        folder: The folder of its files.
         files: Number of files.
         bytes: Size of all files.
     """
@@ -55,7 +55,7 @@ class Part:
 
 
 def parts(cache: Path) -> list[Part]:
-    """List the parts of a cache folder; those of earlier versions only if they hold files."""
+    """List the parts of a cache folder; parts of earlier versions only if they have files."""
     found = []
     for name, (inside, pattern) in PARTS.items():
         sizes = [size for _, size, _ in _files(cache / inside, pattern)]
@@ -67,8 +67,8 @@ def parts(cache: Path) -> list[Part]:
 def clear(cache: Path) -> None:
     """Remove all cached files, also those of earlier versions.
 
-    Running processes go on with the files they have mapped. A file that a running process is
-    writing just now is left to it.
+    Running processes keep the files that they have mapped. A file that a running process is
+    currently writing stays.
 
     Raises:
         UserError: If a file can't be removed.
@@ -85,16 +85,16 @@ def clear(cache: Path) -> None:
 
 
 def trim(root: Path, limit: int) -> int:
-    """Remove the segments used longest ago until all together are within a limit.
+    """Remove the least recently used segments until the total size is within a limit.
 
-    Segments that a running process uses stay, so the folder may be larger for that long.
+    Segments in use by a running process stay, so the folder may exceed the limit meanwhile.
 
     Args:
         root: Folder of the folders of segments.
         limit: Bytes.
 
     Returns:
-        Bytes of the segments that are left.
+        Bytes of the remaining segments.
     """
     sweep_temporary(root)
     files = sorted(_files(root, f"*/*{SUFFIX}"))
@@ -110,12 +110,12 @@ def trim(root: Path, limit: int) -> int:
 
 
 def remove_pins(folder: Path) -> None:
-    """Remove the folder in which a run has kept the segments that it used."""
+    """Remove the folder in which a run has kept its segments."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep_temporary(folder: Path) -> None:
-    """Remove temporary files of writers that were killed, in a folder and those inside it."""
+    """Remove temporary files of killed writers, in a folder and in its subfolders."""
     for pattern in (".*.*", "*/.*.*"):
         for left in matching(folder, pattern):
             with contextlib.suppress(OSError):
@@ -125,7 +125,7 @@ def sweep_temporary(folder: Path) -> None:
 
 
 def matching(folder: Path, pattern: str) -> list[Path]:
-    """List paths in a folder by name; none where it can't be read or is removed just now."""
+    """List paths in a folder, sorted; the list is empty if the folder can't be read."""
     try:
         return sorted(folder.glob(pattern))
     except OSError:
@@ -133,7 +133,7 @@ def matching(folder: Path, pattern: str) -> list[Path]:
 
 
 class InUse:
-    """Marks segments as used by this process until the object is gone or the process ends.
+    """Marks on segments in use by this process, until the object or the process ends.
 
     Args:
         root: As for `trim`.
@@ -144,7 +144,10 @@ class InUse:
         weakref.finalize(self, _unmark, self._file, os.getpid())
 
     def add(self, names: Iterable[str]) -> None:
-        """Mark segments by name; where nothing can be written, nothing can be removed either."""
+        """Mark segments by name.
+
+        If the mark can't be written, it is not needed: segments can't be removed there either.
+        """
         with contextlib.suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with self._file.open("a", encoding="utf-8") as stream:
@@ -158,7 +161,7 @@ def _unmark(file: Path, process: int) -> None:
 
 
 def _names_in_use(root: Path) -> set[str]:
-    """Names that running processes have marked; marks of others are removed."""
+    """Return the names that running processes have marked; remove marks of ended processes."""
     found: set[str] = set()
     for file in matching(root / _IN_USE, "*"):
         with contextlib.suppress(OSError):
@@ -170,7 +173,7 @@ def _names_in_use(root: Path) -> set[str]:
 
 
 def _files(folder: Path, pattern: str) -> Iterator[tuple[float, int, Path]]:
-    """Time of last use, bytes and path of each file; another process may remove some."""
+    """Yield the time of last use, bytes and path of each file that still exists."""
     for file in matching(folder, pattern):
         with contextlib.suppress(OSError):
             state = file.stat()

@@ -1,4 +1,4 @@
-"""Frozen vectors: a text without an active module is encoded once, then looked up."""
+"""Frozen vectors: a text is encoded once by the bare encoder, then looked up."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ PIECE = 4096
 
 
 class FrozenVectors:
-    """Sentence vectors of texts under the bare encoder: a view of `ActivationCache`.
+    """A cache of sentence vectors under the bare encoder: a view of `ActivationCache`.
 
     Args:
         encoder: The frozen encoder.
-        folder: Folder of the cache; ``None`` keeps the vectors in memory alone.
+        folder: Folder of the cache; ``None`` keeps the vectors only in memory.
     """
 
     def __init__(self, encoder: Encoder, folder: Path | None) -> None:
@@ -32,7 +32,7 @@ class FrozenVectors:
 
     @property
     def reused(self) -> int:
-        """How many texts were found on disk."""
+        """Number of texts that were found on disk."""
         return self._cache.reused
 
     def add(
@@ -41,45 +41,45 @@ class FrozenVectors:
         progress: Progress | None = None,
         cache: Kept | None = None,
     ) -> None:
-        """Make sure the vectors of these texts are there.
+        """Add the vectors of texts to the cache.
 
         Args:
             texts: Any number of texts.
-            progress: Called with the number of texts done, each time some are.
-            cache: States that the forwards may begin at, and leave there.
+            progress: A function that is called with the number of newly done texts.
+            cache: A cache of states at which the forwards may begin, and to which they may add.
 
         Raises:
-            UserError: If some must be computed while a module is merged into the encoder.
+            UserError: If vectors must be computed while a module is merged into the encoder.
         """
         self._cache.piece_rows = PIECE
         self._cache.add(list(texts), progress, below=cache)
 
     def missing(self, texts: Iterable[str]) -> int:
-        """How many distinct texts have no vector yet."""
+        """Count the distinct texts that have no vector yet."""
         return len(self._cache.missing(list(texts)))
 
     def get(self, texts: Sequence[str], cache: Kept | None = None) -> Tensor:
-        """The vectors ``(n, dim)`` of texts, in fp32 on the encoder's device.
+        """Return the vectors ``(n, dim)`` of texts, in fp32 on the encoder's device.
 
         Args:
             texts: Any number of texts.
             cache: As for `add`.
 
         Raises:
-            UserError: As `add`.
+            UserError: If vectors must be computed while a module is merged into the encoder.
         """
         self.add(texts, cache=cache)
         return self._cache.gather(texts).to(self.encoder.device)
 
     def seal(self) -> None:
-        """What is here now is all that `fixed` looks up."""
+        """Mark the current vectors as the only ones that `fixed` looks up."""
         self._sealed = len(self._cache)
 
     def fixed(self, texts: Sequence[str]) -> Tensor:
-        """As `get`, but texts added after `seal` are encoded anew and not kept.
+        """Return vectors as `get` does, but encode texts added after `seal` anew, without adding.
 
-        So a step's vectors depend on the step alone, not on the steps before it: a resumed run
-        is bitwise the uninterrupted one.
+        The vectors of a step thus depend only on the step, not on earlier steps. A resumed run is
+        bitwise equal to an uninterrupted run.
         """
         new = [text for text in dict.fromkeys(texts) if not self._is_sealed(text)]
         if not new:
@@ -89,11 +89,11 @@ class FrozenVectors:
         return torch.stack(rows).to(self.encoder.device)
 
     def pin(self, folder: Path) -> None:
-        """As `ActivationCache.pin`."""
+        """Keep the segments that a run uses: see `ActivationCache.pin`."""
         self._cache.pin(folder)
 
     def unpin(self) -> None:
-        """As `ActivationCache.unpin`."""
+        """Stop keeping segments: see `ActivationCache.unpin`."""
         self._cache.unpin()
 
     def _is_sealed(self, text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Name the process that owns a file, and recognise files of processes that have ended."""
+"""Names of the processes that own files, and detection of processes that have ended."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _CLOCK = 5
 
 
 def owner() -> str:
-    """Identify this process: hash of the host's name, process id and start time."""
+    """Return the name of this process: hash of the host's name, process id and start time."""
     return _owner(os.getpid())
 
 
 def has_ended(name: str) -> bool:
-    """Tell whether the process of an `owner` has surely ended.
+    """Check whether the process of an `owner` has certainly ended.
 
     Args:
-        name: What `owner` returned in that process.
+        name: The result of `owner` in that process.
 
     Returns:
         True if no such process runs on this host. False for a process of another host, and for
-        text that is no owner.
+        text that is not an owner.
     """
     try:
         host, pid, start = name.split(".")

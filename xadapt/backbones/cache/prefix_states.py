@@ -1,4 +1,4 @@
-"""Prefix states: what enters the first layer that something acts in is computed once a row."""
+"""Prefix states: the states that enter the first layer with an adapter, computed once per row."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ MEMORY_BYTES = 512 * 1024**2
 
 
 class PrefixStates:
-    """States that enter a layer, for rows on which nothing acts below it.
+    """A cache of the states that enter a layer, for rows without an active adapter below the layer.
 
-    A view of `ActivationCache`. Rows are either added beforehand (`add`, as training does, which
-    reads each many times), or taken in as forwards meet them (`entering`), which costs no forward
-    more than without. It is handed to forwards as the cache of their activation.
+    The cache is a view of `ActivationCache`. Training adds rows beforehand with `add`, because it
+    reads each row many times. Otherwise rows are added when a forward needs them (`entering`),
+    without additional forwards. Forwards get this object as the cache of their activation.
 
     Args:
         encoder: The frozen encoder.
         start: The layer, 1 or higher.
-        folder: Folder of the cache; ``None`` keeps the states in memory alone.
-        limit: Bytes that all states may take at most; rows that would take more are not kept.
-        memory: Bytes that are held in memory before states go to the folder.
+        folder: Folder of the cache; ``None`` keeps the states only in memory.
+        limit: Maximum bytes of all states; rows beyond this limit are not kept.
+        memory: Bytes held in memory before states go to the folder.
     """
 
     def __init__(
@@ -48,23 +48,23 @@ class PrefixStates:
 
     @property
     def bytes(self) -> int:
-        """Bytes of all states that are there."""
+        """Bytes of all cached states."""
         return self._cache.bytes
 
     @property
     def reused(self) -> int:
-        """How many rows were found on disk."""
+        """Number of rows that were found on disk."""
         return self._cache.reused
 
     def add(self, keys: Sequence[Key], progress: Callable[[int], None] | None = None) -> None:
-        """Compute the states of rows, unless all of them would take too much.
+        """Add the states of rows to the cache, unless all new rows together exceed the limit.
 
         Args:
-            keys: Token ids of each row, and where its second segment begins, if it has one.
-            progress: Called with the number of rows done.
+            keys: Token ids of each row, and the position of its second segment, if it has one.
+            progress: A function that is called with the number of rows done.
 
         Raises:
-            UserError: If some must be computed while a module is merged into the base.
+            UserError: If states must be computed while a module is merged into the base.
         """
         new = self._cache.missing(keys)
         if not self._room(new):
@@ -73,11 +73,14 @@ class PrefixStates:
         self._add(new, progress, flush=True)
 
     def has(self, keys: Sequence[Key]) -> bool:
-        """Whether the states of all these rows are there."""
+        """Whether the states of all these rows are cached."""
         return all(self._cache.number(key) is not None for key in keys)
 
     def entering(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
-        """As `batch`, for any rows; equal rows that are not there are computed once."""
+        """Return a batch as `batch` does, but for any rows; rows that are not cached are computed.
+
+        Equal rows are computed once. The new rows are added to the cache if the limit allows.
+        """
         new = self._cache.missing(keys)
         if not new or self._room(new):
             self._add(new, None, flush=False)
@@ -88,11 +91,11 @@ class PrefixStates:
     def batch(
         self, keys: Sequence[Key], beside: Mapping[Key, Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """The states of rows, padded on the right with zeros.
+        """Return the states of rows, padded on the right with zeros.
 
         Args:
-            keys: Rows that are there.
-            beside: States ``(tokens, width)`` of those that are not.
+            keys: Rows that are cached or in ``beside``.
+            beside: States ``(tokens, width)`` of rows that are not cached.
 
         Returns:
             States ``(batch, tokens, width)`` and mask ``(batch, tokens)``, on the device.
@@ -108,15 +111,15 @@ class PrefixStates:
         return hidden.to(self.encoder.device), mask.to(self.encoder.device)
 
     def flush(self) -> None:
-        """Write the rows that forwards left and that fill no piece yet."""
+        """Write the rows from forwards that do not fill a piece yet."""
         self._cache.flush()
 
     def pin(self, folder: Path) -> None:
-        """As `ActivationCache.pin`."""
+        """Keep the segments that a run uses: see `ActivationCache.pin`."""
         self._cache.pin(folder)
 
     def unpin(self) -> None:
-        """As `ActivationCache.unpin`."""
+        """Stop keeping segments: see `ActivationCache.unpin`."""
         self._cache.unpin()
 
     def _add(self, new: Sequence[Key], progress: Callable[[int], None] | None, flush: bool) -> None:
@@ -128,18 +131,20 @@ class PrefixStates:
 
 
 def shared_states(encoder: Encoder, start: int, folder: Path | None = None) -> PrefixStates | None:
-    """A cache of what enters a layer, for forwards that read the same rows.
+    """Make a cache of the states that enter a layer, for forwards over the same rows.
 
-    For commands that read the same texts through several systems. Up to 512 MiB of states stay in
-    memory, more lie in the folder; a command that stays below writes nothing.
+    Commands use the cache if they encode the same texts with several systems. Up to 512 MiB of
+    states stay in memory; further states go to the folder. A command that needs less writes
+    nothing.
 
     Args:
         encoder: The frozen encoder.
-        start: The lowest layer that something acts in, in all these forwards.
-        folder: Where states beyond that go, up to 16 GiB; without it they are not kept.
+        start: The lowest layer with an active adapter in all these forwards.
+        folder: The folder for states beyond memory, up to 16 GiB; without a folder, those states
+            are not kept.
 
     Returns:
-        The cache; ``None`` if the layer is below 1, where there is nothing to keep.
+        The cache; ``None`` if the layer is below 1, because there are no states to keep.
     """
     if start < 1:
         return None

@@ -1,4 +1,4 @@
-"""States that forwards may begin at instead of at the tokens."""
+"""Cached states at which forwards may begin, instead of at the tokens."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import Tensor
 
 Row = tuple[int, ...]
 Key = tuple[Row, int | None]
-"""Token ids of a row, and where its second segment begins, if it has one."""
+"""Token ids of a row, and the position of its second segment; ``None`` if it has none."""
 
 
 class Kept(Protocol):
-    """States that enter one layer of an encoder, by row.
+    """A cache of the states that enter one layer of an encoder, by row.
 
     Attributes:
         start: The layer.
@@ -22,4 +22,7 @@ class Kept(Protocol):
     start: int
 
     def entering(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
-        """States ``(batch, tokens, width)`` and mask ``(batch, tokens)``, made if not there."""
+        """Return states ``(batch, tokens, width)`` and mask ``(batch, tokens)`` of rows.
+
+        States that are not cached are computed.
+        """

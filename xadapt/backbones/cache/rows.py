@@ -1,4 +1,4 @@
-"""Rows of a cache: what identifies them, how long they are, and how they are computed."""
+"""Rows of a cache: their keys, their lengths, and the computation of their states."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 
 class Rows(Protocol[R]):
-    """One kind of rows under one encoder.
+    """The interface of one kind of rows under one encoder.
 
     Attributes:
         layer: The layer that their states enter; ``None`` for sentence vectors.
@@ -37,28 +37,28 @@ class Rows(Protocol[R]):
     dtype: torch.dtype
 
     def space(self) -> bytes:
-        """Hash of everything that the states depend on besides the row, 16 bytes."""
+        """Hash everything except the row that the states depend on; 16 bytes."""
 
     def encoded(self, row: R) -> bytes:
-        """The row as bytes; distinct rows have distinct bytes."""
+        """Return the row as bytes; distinct rows have distinct bytes."""
 
     def lengths(self, rows: Sequence[R]) -> NDArray[np.int64]:
-        """How many states each row has, ``(rows,)``."""
+        """Return the number of states of each row, ``(rows,)``."""
 
     def compute(
         self, rows: list[R], progress: Progress | None = None, below: Kept | None = None
     ) -> Tensor:
-        """States of rows under the bare base, one row after the other, ``(tokens, width)``.
+        """Compute states under the bare base, one row after the other, ``(tokens, width)``.
 
         Args:
             rows: Any rows.
-            progress: Called with the number of rows done, each time some are.
-            below: Cached states of a lower layer, which the forwards may begin at.
+            progress: A function that is called with the number of newly done rows.
+            below: Cached states of a lower layer, at which the forwards may begin.
         """
 
 
 class TextRows:
-    """Texts, each with one sentence vector in float32.
+    """Rows that are texts, each with one sentence vector in float32.
 
     Args:
         encoder: The frozen encoder.
@@ -70,22 +70,22 @@ class TextRows:
         self.width, self.dtype = dimension(encoder), torch.float32
 
     def space(self) -> bytes:
-        """Hash of base, tokenizer, pooling, arithmetic, maximum length and device type."""
+        """Hash base, tokenizer, pooling, arithmetic, maximum length and device type."""
         e = self.encoder
         return _space(e, "pooled", e.pooling.to_dict(), e.max_length)
 
     def encoded(self, row: str) -> bytes:
-        """The text in UTF-8."""
+        """Return the text in UTF-8."""
         return row.encode("utf-8", "surrogatepass")
 
     def lengths(self, rows: Sequence[str]) -> NDArray[np.int64]:
-        """One vector a text."""
+        """Return 1 for each text: one vector per text."""
         return np.ones(len(rows), dtype=np.int64)
 
     def compute(
         self, rows: list[str], progress: Progress | None = None, below: Kept | None = None
     ) -> Tensor:
-        """Vectors of texts under the bare base, ``(texts, dim)``."""
+        """Compute the vectors of texts under the bare base, ``(texts, dim)``."""
         return encode(self.encoder, rows, rows=Bare(below), progress=progress)
 
 
@@ -103,24 +103,24 @@ class TokenRows:
         self.width, self.dtype = encoder.width, encoder.dtype
 
     def space(self) -> bytes:
-        """Hash of base, tokenizer, layer, arithmetic and device type."""
+        """Hash base, tokenizer, layer, arithmetic and device type."""
         return _space(self.encoder, "layer", self.layer)
 
     def encoded(self, row: Key) -> bytes:
-        """Where the second segment begins, or -1, and the token ids."""
+        """Return the position of the second segment, or -1, and the token ids, as bytes."""
         ids, second = row
         return array("i", [-1 if second is None else second, *ids]).tobytes()
 
     def lengths(self, rows: Sequence[Key]) -> NDArray[np.int64]:
-        """One state a token."""
+        """Return the number of tokens of each row: one state per token."""
         return np.fromiter((len(ids) for ids, _ in rows), dtype=np.int64, count=len(rows))
 
     def compute(
         self, rows: list[Key], progress: Progress | None = None, below: Kept | None = None
     ) -> Tensor:
-        """States of rows under the bare base, without padding, ``(tokens, width)``."""
+        """Compute the states of rows under the bare base, without padding, ``(tokens, width)``."""
         found: list[Tensor] = [torch.empty(0)] * len(rows)
-        for both in (True, False):  # rows of one segment and of two are not embedded alike
+        for both in (True, False):  # rows of one and of two segments are embedded differently
             own = [i for i, (_, second) in enumerate(rows) if (second is not None) == both]
             begins = [rows[i][1] or 0 for i in own] if both else None
             chosen = [rows[i][0] for i in own]

@@ -34,7 +34,7 @@ Keys = NDArray[np.int64]
 
 
 class DamagedSegmentError(Exception):
-    """A segment file that can't be used as a whole."""
+    """Error for a segment file that can't be used at all."""
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Segment:
             rows: Numbers of rows, ``(n,)``.
 
         Returns:
-            True where a row is not what was written, ``(n,)``.
+            True for each row that differs from the written one, ``(n,)``.
         """
         found = hash_rows(self.states, self.offsets[rows], self.offsets[rows + 1])
         return found != self.hashes[rows]
@@ -72,7 +72,7 @@ def keys_of(space: bytes, rows: Iterable[bytes]) -> Keys:
     """Hash rows to keys of 128 bits.
 
     Args:
-        space: What all rows depend on, hashed, at most 64 bytes.
+        space: Hash of everything that all rows depend on, at most 64 bytes.
         rows: Rows as bytes.
 
     Returns:
@@ -83,23 +83,23 @@ def keys_of(space: bytes, rows: Iterable[bytes]) -> Keys:
 
 
 def new_name() -> str:
-    """Make a unique name of a segment: time, process, random; older segments sort first."""
+    """Make a unique name of a segment: time, process, random part; older segments sort first."""
     return f"{time.time_ns():016x}-{owner()}-{secrets.token_hex(4)}{SUFFIX}"
 
 
 def owner_of(name: str) -> str:
-    """Take the `owner` from the name of a segment or of its temporary file."""
+    """Return the `owner` in the name of a segment or of its temporary file."""
     return name.split("-")[1] if "-" in name else ""
 
 
 def write_segment(
     path: Path, space: bytes, keys: Keys, lengths: NDArray[np.int64], states: Tensor
 ) -> None:
-    """Write a segment; it is there whole or not at all.
+    """Write a segment atomically: the file exists whole or not at all.
 
     Args:
         path: The file.
-        space: What all rows depend on, hashed.
+        space: Hash of everything that all rows depend on.
         keys: Keys of the rows, ``(rows, 2)``.
         lengths: Tokens of each row, ``(rows,)``.
         states: States of the rows, one after the other, ``(tokens, width)``, on the CPU.
@@ -117,7 +117,7 @@ def write_segment(
 
 
 def open_segment(path: Path, space: bytes, width: int, dtype: torch.dtype) -> Segment:
-    """Read the index of a segment and map its states, which are not loaded.
+    """Read the index of a segment, and map its states without loading them.
 
     Args:
         path: The file.
@@ -127,7 +127,7 @@ def open_segment(path: Path, space: bytes, width: int, dtype: torch.dtype) -> Se
 
     Raises:
         FileNotFoundError: If there is no such file.
-        DamagedSegmentError: If the file is cut, or its index is not what was written.
+        DamagedSegmentError: If the file is cut, or its index differs from the written one.
     """
     try:
         with safe_open(str(path), framework="pt") as file:
@@ -154,7 +154,7 @@ def hash_rows(
     Args:
         states: States ``(tokens, width)``, contiguous, on the CPU.
         begins: The first token of each row, ``(rows,)``.
-        ends: One past its last token, ``(rows,)``.
+        ends: One past the last token of each row, ``(rows,)``.
     """
     raw: Any = states.detach().view(torch.uint8).numpy()
     data = memoryview(raw).cast("B")
@@ -165,7 +165,7 @@ def hash_rows(
 
 
 def offsets_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The first token of each row, and the number of all tokens, ``(rows + 1,)``."""
+    """Return the first token of each row, and the number of all tokens, ``(rows + 1,)``."""
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])
 
 

@@ -1,4 +1,4 @@
-"""Segments on disk: look up rows by key, check them, write new ones, pin those of a run."""
+"""Segments on disk: look up rows by key, check rows, write new segments, pin those of a run."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ Numbers = NDArray[np.int64]
 
 
 class SegmentStore:
-    """Rows of one kind under one encoder, in segment files.
+    """A store of rows of one kind under one encoder, in segment files.
 
-    The index of all segments is read when the first row is looked up, and no later. Where several
-    segments hold a row, one that the run has pinned goes before others, then the oldest: so a run
-    meets the same bits again when it is resumed.
+    The index of all segments is read once, at the first look-up of a row. If several segments hold
+    a row, a segment that the run has pinned is preferred, then the oldest. A resumed run thus finds
+    bitwise the same rows again.
 
     Args:
         cache: Folder of the cache.
         rows: The kind of rows.
-        limit: Bytes that all segments of the cache folder may take; those used longest ago are
-            removed first, and never those that a running process uses.
+        limit: Maximum bytes of all segments of the cache folder. The least recently used segments
+            are removed first. Segments in use by a running process are never removed.
 
     Attributes:
         writable: False once a segment could not be written.
@@ -65,14 +65,14 @@ class SegmentStore:
         self._left: int | None = None
 
     def pin(self, folder: Path) -> None:
-        """Keep all segments used from now on, and so far, in a folder of a run too.
+        """Keep all segments used so far and from now on in a folder of a run, too.
 
-        Segments that are there already go before all others, if nothing was looked up so far.
-        Each sitting of a run has a folder of its own, and the earlier go first: a row that an
-        earlier sitting used is not met in another segment later.
+        Segments that are already in the folder are preferred to all others, if no row was looked up
+        before. Each session of a run has a subfolder of its own, and earlier subfolders are read
+        first. A row that an earlier session used is thus never read from another segment later.
 
         Args:
-            folder: A folder of the run's own; it may not be there yet.
+            folder: A folder of the run; it need not exist yet.
         """
         own = folder / self.space.hex()
         self._pinned = [path for path in matching(own, "*") if path.is_dir()]
@@ -80,18 +80,18 @@ class SegmentStore:
         self._link(self._used.values())
 
     def unpin(self) -> None:
-        """Keep nothing more in a run's folder."""
+        """Stop keeping segments in a run's folder."""
         self._pins = None
 
     def take(self, keys: Keys) -> list[tuple[Segment, Numbers, Numbers]]:
-        """Look up rows, and compare each with its hash.
+        """Look up rows, and compare each row with its hash.
 
         Args:
             keys: Keys of rows, ``(n, 2)``.
 
         Returns:
-            Segments, each with positions in ``keys`` and its rows for them. Rows that are not on
-            disk, or are damaged, are in none.
+            Segments, each with positions in ``keys`` and the rows of the segment for these
+            positions. Rows that are damaged or not on disk are in no segment.
         """
         segments = self._opened()
         at = self._find(keys)
@@ -113,8 +113,8 @@ class SegmentStore:
             states: States, one row after the other, ``(tokens, width)``.
 
         Returns:
-            The segment. ``None`` if it could not be written, which is logged once: without a cache
-            a run is slower and as good.
+            The segment; ``None`` if it could not be written. The failure is logged once. Without a
+            cache, a run is slower, but its results are as good.
         """
         if not self.writable:
             return None
@@ -164,7 +164,7 @@ class SegmentStore:
             self._row = np.concatenate([np.arange(size) for size in sizes])[order]
 
     def _find(self, keys: Keys) -> Numbers:
-        """Positions in the index of the first segment's row of each key, -1 where there is none."""
+        """Return the index position of each key's first row; -1 for a key without a row."""
         if not len(self._keys):
             return np.full(len(keys), -1)
         at = np.searchsorted(self._keys[:, 0], keys[:, 0])
@@ -172,7 +172,7 @@ class SegmentStore:
         return np.where((self._keys[inside] == keys).all(axis=1), inside, -1)
 
     def _by_segment(self, at: Numbers) -> list[tuple[int, Numbers]]:
-        """Numbers of segments, each with the places in ``at`` that point into it."""
+        """Group the positions in ``at`` by segment; return each segment's number and positions."""
         there = np.flatnonzero(at >= 0)
         if not len(there):
             return []
@@ -182,7 +182,7 @@ class SegmentStore:
         return list(zip(numbers.tolist(), np.split(there[order], begins[1:]), strict=True))
 
     def _next(self, key: NDArray[np.int64], at: int) -> int:
-        """The position of the next sound row of a key, -1 if there is none."""
+        """Return the position of a key's next undamaged row; -1 if there is none."""
         assert self._segments is not None
         for other in range(at + 1, len(self._keys)):
             if self._keys[other, 0] != key[0]:
@@ -193,13 +193,13 @@ class SegmentStore:
         return -1
 
     def _mend(self, segment: Segment) -> None:
-        """Put the sound rows of a damaged segment in its place."""
+        """Replace a damaged segment by its undamaged rows."""
         sound = self._rewrite(segment, segment.path)
         told = len(segment.keys) - sound, len(segment.keys), segment.path
         logger.warning("%d of %d rows of a cache file are damaged, and computed again: %s", *told)
 
     def _rewrite(self, segment: Segment, path: Path) -> int:
-        """Write the sound rows of a segment to a path; return how many there are."""
+        """Write the undamaged rows of a segment to a path; return their number."""
         rows = np.flatnonzero(~segment.damaged(np.arange(len(segment.keys))))
         if not len(rows):
             _remove(path)
@@ -212,7 +212,7 @@ class SegmentStore:
         return len(rows)
 
     def _use(self, segments: list[Segment]) -> None:
-        """Mark segments as used: for other processes, for the order of use, for the run."""
+        """Mark segments as used: for other processes, for the order of use, and for the run."""
         new = [one for one in segments if one.path.name not in self._used]
         if not new:
             return
@@ -235,11 +235,11 @@ class SegmentStore:
                 os.link(segment.path, target)
             except FileExistsError:  # another process of the run was faster
                 continue
-            except OSError:  # another disk, or the file was removed; it is mapped still
+            except OSError:  # another disk, or the file was removed but is still mapped
                 self._rewrite(segment, target)
 
     def _trim(self, written: Path) -> None:
-        """Count all files only when what was written since the last count may be too much."""
+        """Enforce the limit; count all files only if the limit may have been reached since."""
         with contextlib.suppress(OSError):  # it may be removed already
             self._left = None if self._left is None else self._left - written.stat().st_size
         if self._left is None or self._left < 0:

@@ -1,6 +1,6 @@
-"""Texts to vectors, each row through what the caller says acts on it.
+"""Encoding of texts to vectors, with the activation that the caller gives for each row.
 
-Inside `xadapt.backbones.shared_forwards.sharing` several processes share the forwards.
+Inside `xadapt.backbones.shared_forwards.sharing`, several processes share the forwards.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from xadapt.backbones.shared_forwards import forwards
 
 Progress = Callable[[int], None]
 Rows = Callable[[list[int]], ActsInForward | None] | ActsInForward
-"""What acts on rows: one activation for all forwards, or made from the positions of each one's."""
+"""One activation for all forwards, or a function from the rows of a forward to its activation."""
 
 
 def encode(
@@ -28,15 +28,15 @@ def encode(
     rows: Rows | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
-    """Encode texts, sorted by length inside, without gradient.
+    """Encode texts to sentence vectors, without gradient; forwards take texts sorted by length.
 
     Args:
         encoder: The encoder.
         texts: Any number of texts.
-        batch_tokens: Padded tokens in one forward at most.
-        rows: What acts: an activation for all texts, or a function that is given the positions of
-            the texts of one forward and returns its activation, ``None`` for the bare base.
-        progress: Told how many texts were encoded after each forward.
+        batch_tokens: Maximum number of padded tokens in one forward.
+        rows: An activation for all texts, or a function from the positions of the texts of one
+            forward to its activation. ``None`` means the bare base.
+        progress: A function that is called after each forward with the number of its texts.
 
     Returns:
         ``(n, dim)``, fp32, on the CPU, in the order of the texts.
@@ -70,14 +70,16 @@ def token_states(
     batch_tokens: int = 4096,
     rows: Rows | None = None,
 ) -> Iterator[tuple[list[int], Tensor]]:
-    """States of token sequences after the last layer, or an earlier one, sorted by length inside.
+    """Compute the states of token sequences after the last layer, or after an earlier layer.
+
+    Forwards take the sequences sorted by length.
 
     Args:
         encoder: The encoder.
         ids: Any number of token sequences.
-        second: For each of them where its second segment begins, as for `Encoder.embed`.
-        stop: One past the last layer that is run; all if not given.
-        batch_tokens: Padded tokens in one forward at most.
+        second: The position of the second segment of each sequence, as for `Encoder.embed`.
+        stop: One past the last layer to run; by default all layers run.
+        batch_tokens: Maximum number of padded tokens in one forward.
         rows: As for `encode`.
 
     Yields:
@@ -104,14 +106,14 @@ def forward(
     stop: int | None = None,
     activation: ActsInForward | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """One forward of token sequences; from cached states on where the activation allows it.
+    """Run one forward of token sequences; it begins at cached states if the activation has them.
 
     Args:
         encoder: The encoder.
         ids: Token sequences.
         second: As for `token_states`.
         stop: As for `token_states`.
-        activation: What acts on the rows; without, the bare base.
+        activation: The activation of the rows; by default the bare base.
 
     Returns:
         States ``(batch, tokens, width)`` and mask ``(batch, tokens)``.
@@ -127,7 +129,7 @@ def forward(
 
 
 def acting(rows: Rows | None, chunk: list[int]) -> ActsInForward | None:
-    """What acts on the rows of one forward.
+    """Return the activation of one forward; ``None`` for the bare base.
 
     Args:
         rows: As for `encode`.
@@ -137,7 +139,7 @@ def acting(rows: Rows | None, chunk: list[int]) -> ActsInForward | None:
 
 
 def dimension(encoder: Encoder) -> int:
-    """Features of the encoder's sentence vectors."""
+    """Return the number of features of the encoder's sentence vectors."""
     pooling = encoder.pooling
     if pooling.dense:
         return pooling.dense[-1].out_features
@@ -149,7 +151,7 @@ def pooled(
     ids: Sequence[Sequence[int]],
     activation: ActsInForward | None = None,
 ) -> Tensor:
-    """One forward of token sequences to sentence vectors ``(n, dim)``.
+    """Run one forward of token sequences, and pool the states to vectors ``(n, dim)``.
 
     Args:
         encoder: The encoder.
@@ -163,7 +165,7 @@ def chunks(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
     """Group positions by length so that each group fits the padded token budget.
 
     Yields:
-        Positions, longest rows first; a row longer than the budget stands alone.
+        Positions, longest rows first; a row longer than the budget is a group of its own.
     """
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
     start = 0

@@ -1,7 +1,7 @@
 """The frozen encoder: texts to tokens, tokens to states, states through layers, states to vectors.
 
-One primitive, :meth:`Encoder.run`, takes states through any span of layers; running all of them
-equals the transformers model. Nothing here trains: every weight is frozen, and always in eval mode.
+One primitive, :meth:`Encoder.run`, runs states through any span of layers. Running all layers gives
+the states of the transformers model. Every weight is frozen, and the model is always in eval mode.
 """
 
 from __future__ import annotations
@@ -26,25 +26,26 @@ from xadapt.backbones.tokenizing import call_tokenizer
 
 
 class Encoder:
-    """A frozen base with its tokenizer and its own way of pooling.
+    """A frozen base with its tokenizer and its own pooling.
 
-    Nothing on it changes during a forward, so any number of threads may use it at once. It is made
-    by :meth:`from_pretrained`, or by :meth:`wrap` from a model in memory.
+    A forward does not change the encoder, so any number of threads may use the encoder at once.
+    Build an encoder with :meth:`from_pretrained`, or with :meth:`wrap` from a model in memory.
 
     Attributes:
-        base: What the user called it.
-        source: Where it was found.
+        base: The name of the base, as the user gave it.
+        source: The resolved location of the base.
         model: The plain transformers encoder, without pooler or head.
-        quantized: What its linears are held in, ``int8`` or ``nf4``, if not in ``dtype``.
-        tokenizer: Its tokenizer.
-        family: The names of its architecture.
-        pooling: How it makes a vector of a text.
-        dense: The dense layers of its pooling, in float32; empty if it has none.
+        quantized: The format of the linears, ``int8`` or ``nf4``; ``None`` if they are in
+            ``dtype``.
+        tokenizer: The tokenizer of the base.
+        family: The names of the architecture.
+        pooling: The pooling of token states to one vector per text.
+        dense: The dense layers of the pooling, in float32; empty if there are none.
         depth: Number of layers.
         width: Size of a token state.
-        max_length: Most tokens kept of a text, special ones among them.
-        guard: Keeps forwards apart from exchanges of the weights; shared by all encoders around
-            the same model.
+        max_length: Maximum number of tokens of a text, including special tokens.
+        guard: The lock between forwards and exchanges of the weights; all encoders around the same
+            model share it.
     """
 
     def __init__(
@@ -83,8 +84,8 @@ class Encoder:
             device: ``cpu``, ``cuda``, ``mps``, or ``auto``.
 
         Raises:
-            UserError: There is no such base, it is not supported, or its weights are not safe
-                or not complete; or what ``int8`` and ``nf4`` need is not here.
+            UserError: If there is no such base, the base is not supported, its weights are not
+                safe or not complete, or ``int8`` or ``nf4`` can't run here.
         """
         source = resolve(base)
         place = loading.choose_device(device)
@@ -107,17 +108,18 @@ class Encoder:
         pooling: Pooling | None = None,
         masked_lm: nn.Module | None = None,
     ) -> Encoder:
-        """Take a transformers encoder that is in memory; it is frozen in place.
+        """Wrap a transformers encoder that is in memory; the encoder is frozen in place.
 
         Args:
             model: A plain encoder of a supported family.
-            tokenizer: Its tokenizer.
-            base: What to call it.
-            pooling: How it pools; the masked mean if not given.
-            masked_lm: The ``...ForMaskedLM`` model around it, if :meth:`mlm_head` is wanted.
+            tokenizer: The tokenizer of the encoder.
+            base: The name for the base.
+            pooling: The pooling; by default the masked mean.
+            masked_lm: The ``...ForMaskedLM`` model around the encoder, if :meth:`mlm_head` is
+                needed.
 
         Raises:
-            UserError: The family is not supported.
+            UserError: If the family is not supported.
         """
         family = family_of(str(model.config.model_type), base)  # type: ignore[union-attr]
         encoder = cls(model, tokenizer, family, Base(base, "memory"), pooling or Pooling())
@@ -131,22 +133,22 @@ class Encoder:
 
     @property
     def precision(self) -> str:
-        """How the weights are held: ``float32``, ``bfloat16``, ``int8`` or ``nf4``."""
+        """The format of the weights: ``float32``, ``bfloat16``, ``int8`` or ``nf4``."""
         return self.quantized or str(self.dtype).removeprefix("torch.")
 
     @property
     def arithmetic(self) -> str:
-        """What states hang on besides the base and the device: its dtype, and its quantisation."""
+        """The dtype and the quantisation, on which states depend besides the base and device."""
         return f"{self.dtype} {self.quantized}" if self.quantized else str(self.dtype)
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return next(self.model.parameters()).device
 
     @property
     def identity(self) -> prints.Fingerprint:
-        """The fingerprint in its parts; computed once, from the weights as stored."""
+        """The parts of the fingerprint, computed once from the stored weights."""
         with self._loading:
             if self._print is None:
                 self._print = prints.fingerprint(self.stored_model(), self.tokenizer, self.family)
@@ -158,17 +160,17 @@ class Encoder:
         return self.identity.id
 
     def stored_model(self) -> nn.Module:
-        """The plain encoder as the base stores it: read again, unless it only is in memory."""
+        """Return the plain encoder as stored: read again, unless the base is only in memory."""
         if self.source.kind == "memory":
             return self.model
         return loading.load_encoder(self.source, "auto")[0]
 
     def hub_id(self) -> str | None:
-        """The Hub id of the base, if it is one or its weights are known to be one's."""
+        """Return the Hub id of the base, or of a known base with the same weights, or ``None``."""
         return prints.hub_id(self.source)
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of texts, with the base's prompt, its special tokens, and cut to its length."""
+        """Tokenize texts with the base's prompt and special tokens, cut to ``max_length``."""
         if not texts:
             return []
         prompt, lower = self.pooling.prompt, self.pooling.lower
@@ -200,18 +202,18 @@ class Encoder:
         second: Sequence[int] | None = None,
         activation: ActsInForward | None = None,
     ) -> Tensor:
-        """What enters layer 0: ``(batch, tokens)`` to ``(batch, tokens, width)``.
+        """Embed tokens: compute the states ``(batch, tokens, width)`` that enter layer 0.
 
         Args:
             tokens: Token ids, ``(batch, tokens)``.
             mask: 1 where a token is real, ``(batch, tokens)``.
-            second: For each row where its second segment begins, as
-                `xadapt.backbones.encoder.pairs.Pair` has it; without, all is one segment. It
-                counts only in bases that tell segments apart by token types.
-            activation: What acts on the rows; without, the bare base.
+            second: The position of the second segment of each row, as in
+                `xadapt.backbones.encoder.pairs.Pair`. By default each row is one segment. Only
+                bases with several segment ids use this argument.
+            activation: The activation of the rows; by default the bare base.
 
         Raises:
-            UserError: The activation was made for another base.
+            UserError: If the activation was made for another base.
         """
         types = None
         if second is not None and (getattr(self.model.config, "type_vocab_size", 0) or 0) > 1:
@@ -230,31 +232,31 @@ class Encoder:
         owner: Tensor | None = None,
         activation: ActsInForward | None = None,
     ) -> Tensor:
-        """Take states through the layers ``start`` to ``stop - 1``.
+        """Run states through the layers ``start`` to ``stop - 1``.
 
         Args:
             hidden: States that enter layer ``start``, ``(batch, tokens, width)``.
             mask: 1 where a token is real, ``(batch, tokens)``.
             start: First layer.
-            stop: One past the last; None is the depth. At the depth the final norm is applied
-                too, where the family has one.
-            owner: The number of the row each token is of, ``(batch, tokens)``, where several
-                lie on a line (`PackedSequences`): tokens attend to those of their own row alone.
-            activation: What acts on the rows; without, the bare base.
+            stop: One past the last layer; None means the depth. At the depth, the final norm is
+                applied too, if the family has one.
+            owner: The row number of each token, ``(batch, tokens)``, if several rows are packed on
+                one line (`PackedSequences`). Tokens attend only to tokens of their own row.
+            activation: The activation of the rows; by default the bare base.
 
         Returns:
             States ``(batch, tokens, width)`` in the encoder's dtype. Gradients flow to ``hidden``.
 
         Raises:
-            UserError: The range is not inside the base's layers, the activation was made for
-                another base, or other weights are merged into this one.
+            UserError: If the range is not inside the base's layers, if the activation was made for
+                another base, or if another update is merged into the weights of this base.
         """
         stop = self.depth if stop is None else stop
         with forwarding(self.guard, activation, mask, stop):
             return self._slices.run(hidden.to(self.dtype), mask, start, stop, owner)
 
     def pool(self, states: Tensor, mask: Tensor) -> Tensor:
-        """One vector a text, as the base's own files say: ``(batch, dim)`` in float32.
+        """Pool states to one vector per text with the base's pooling: ``(batch, dim)`` in float32.
 
         Args:
             states: States after the last layer, ``(batch, tokens, width)``.
@@ -269,16 +271,16 @@ class Encoder:
     def mlm_head(
         self, before_vocabulary: Callable[[Tensor], Tensor] | None = None
     ) -> Callable[[Tensor], Tensor]:
-        """The base's masked-language-model head: ``(..., width)`` to ``(..., vocab)``.
+        """Return the base's masked-language-model head: ``(..., width)`` to ``(..., vocab)``.
 
-        Frozen; gradients flow to its input.
+        The head is frozen; gradients flow to its input.
 
         Args:
-            before_vocabulary: What states go through before they are compared with the
-                vocabulary's vectors, such as the inverse of an invertible adapter.
+            before_vocabulary: A function that is applied to the states before they are compared
+                with the vocabulary's vectors, such as the inverse of an invertible adapter.
 
         Raises:
-            UserError: The base has none.
+            UserError: If the base has no such head.
         """
         with self._loading:
             if self._masked_lm is None:
@@ -287,19 +289,21 @@ class Encoder:
         return masked_lm.head(self._masked_lm, before_vocabulary)
 
     def sites(self, layer: int, name: str) -> list[SitePoint]:
-        """The linears of one site of one layer; a gated FFN of two linears has two ``ffn_in``.
+        """Return the linears of one site of one layer.
+
+        A gated FFN with two inner linears has two linears at ``ffn_in``.
 
         Args:
             layer: 0 to ``depth - 1``.
             name: One of ``q``, ``k``, ``v``, ``attn_out``, ``ffn_in``, ``ffn_out``.
 
         Raises:
-            UserError: There is no such layer or site.
+            UserError: If there is no such layer or site.
         """
         return points(self.model, self.family, layer, name)
 
     def _prompt_tokens(self) -> int:
-        """Leading tokens that the pooling leaves out: the prompt's, where the base wants that."""
+        """Count the leading tokens to exclude from pooling: the prompt's, if the base does so."""
         prompt = self.pooling.prompt
         if self.pooling.include_prompt or not prompt:
             return 0

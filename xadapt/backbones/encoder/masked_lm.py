@@ -1,7 +1,7 @@
-"""The masked-language-model head of a base, loaded on demand and called on states alone.
+"""The masked-language-model head of a base, loaded on demand and called on states.
 
-The head is transformers' own ``...ForMaskedLM`` with its encoder replaced by a pass-through, so
-that what lies between states and logits in each family stays transformers' business.
+The head is transformers' own ``...ForMaskedLM`` with a pass-through in place of the encoder. So
+transformers' own code computes the logits from the states in each family.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from xadapt.core.errors import UserError
 
 
 def load(base: Base, family: Family, dtype: torch.dtype) -> nn.Module:
-    """The ``...ForMaskedLM`` model of a base, frozen.
+    """Load the ``...ForMaskedLM`` model of a base, frozen.
 
     Raises:
-        UserError: The base has no such head.
+        UserError: If the base has no such head.
     """
     options = family.mlm_options if family.masked_lm and base.kind != "memory" else ()
     for option in options:
@@ -45,18 +45,16 @@ def load(base: Base, family: Family, dtype: torch.dtype) -> nn.Module:
 def head(
     model: nn.Module, before_vocabulary: Callable[[Tensor], Tensor] | None = None
 ) -> Callable[[Tensor], Tensor]:
-    """The part of a ``...ForMaskedLM`` model after its encoder.
+    """Return the part of a ``...ForMaskedLM`` model after its encoder, as a function.
 
     Args:
         model: The model.
-        before_vocabulary: What the states, ``(1, n, width)``, go through before they are compared
-            with the vocabulary's vectors.
+        before_vocabulary: A function that is applied to the states, ``(1, n, width)``, before they
+            are compared with the vocabulary's vectors.
 
     Returns:
-        A function of states ``(..., width)`` that gives logits ``(..., vocab)``.
-
-    Raises:
-        UserError: ``before_vocabulary`` is given and the head compares with no layer of its own.
+        A function from states ``(..., width)`` to logits ``(..., vocab)``. It raises a UserError if
+        ``before_vocabulary`` is given and the head has no linear output layer.
     """
     prefix = str(model.base_model_prefix)
     part = graft(model, prefix, _States(model.get_submodule(prefix)))
@@ -89,7 +87,7 @@ def _changed(model: Any, change: Callable[[Tensor], Tensor] | None) -> Iterator[
 
 
 class _States(nn.Module):
-    """Stands where the encoder stands; keeps its embeddings, which some heads multiply by."""
+    """A pass-through in place of the encoder, with its embeddings, which some heads need."""
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Short rows laid end to end beside long ones, so that fewer tokens of a forward are padding."""
+"""Packing: short rows are joined to lines as long as long rows, which leaves less padding."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-LONGEST = 128  # tokens of a line that is longer than its longest row
-TRIES = 32  # numbers of lines that are tried, at most twice as many
-ATTENTION = 2000  # tokens of a line whose attention costs as much as all else in a layer of MiniLM
+LONGEST = 128  # maximum tokens of a line that is longer than the longest row
+TRIES = 32  # numbers of lines to try, at most twice as many
+ATTENTION = 2000  # tokens of a line at which attention costs half of a layer of MiniLM
 
 
 class PackedSequences:
-    """Rows of a padded batch on lines, several to a line.
+    """The rows of a padded batch, packed on lines with several rows each.
 
-    Each row goes to the line with the fewest tokens, the longest first (Graham 1969, "Bounds on
-    multiprocessing timing anomalies", the LPT rule); there are as many lines as cost least. Long
-    lines leave little padding, but attention between their rows is computed and thrown away.
+    Each row goes to the line with the fewest tokens, longest rows first (Graham 1969, "Bounds on
+    multiprocessing timing anomalies", the LPT rule). The number of lines is the one with the lowest
+    cost. Long lines have little padding, but the attention between their rows is computed in vain.
 
     Args:
-        lengths: Tokens of each row.
+        lengths: Number of tokens of each row.
 
     Attributes:
         lines: Number of lines.
-        tokens: Tokens of a line.
+        tokens: Number of tokens of a line.
     """
 
     def __init__(self, lengths: Sequence[int]) -> None:
@@ -36,7 +36,7 @@ class PackedSequences:
 
     @cached_property
     def _tokens(self) -> tuple[Tensor, Tensor, Tensor]:
-        """For each token of the lines where it is in the batch, the reverse, and whose it is."""
+        """Indices from lines to the batch, from the batch to lines, and the row of each token."""
         lengths = torch.tensor(self._lengths)
         row = torch.arange(self._rows).repeat_interleave(lengths)
         within = torch.arange(len(row)) - (lengths.cumsum(0) - lengths)[row]
@@ -50,39 +50,43 @@ class PackedSequences:
 
     @property
     def saved(self) -> int:
-        """Tokens fewer than in the padded batch."""
+        """The number of tokens that packing saves, compared with the padded batch."""
         return self._rows * self._longest - self.lines * self.tokens
 
     def pack(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows to lines.
+        """Pack rows on lines.
 
         Args:
             hidden: ``(rows, longest row, width)``.
 
         Returns:
-            States ``(lines, tokens, width)``, and for each token the number of its row, from 1,
-            or 0 for padding, ``(lines, tokens)``.
+            States ``(lines, tokens, width)``, and the row number of each token, from 1, or 0 for
+            padding, ``(lines, tokens)``.
         """
         taken, _, owner = self._tokens
         flat = hidden.flatten(0, 1).index_select(0, taken.to(hidden.device))
         return flat.view(self.lines, self.tokens, -1), owner.to(hidden.device)
 
     def unpack(self, states: Tensor) -> Tensor:
-        """Lines to rows, ``(rows, longest row, width)``; what stands at padding has no meaning."""
+        """Unpack lines to rows, ``(rows, longest row, width)``; values at padding are undefined."""
         flat = states.flatten(0, 1).index_select(0, self._tokens[1].to(states.device))
         return flat.view(self._rows, self._longest, -1)
 
 
 def together(owner: Tensor) -> Tensor:
-    """1 where two tokens of a line are of one row: ``(lines, tokens)`` to ``(.., tokens, tokens)``.
+    """Compute the attention mask of packed rows, ``(lines, tokens, tokens)``.
 
-    Padding goes with padding, so that no token is left with nothing to attend to.
+    The mask is 1 where two tokens of a line belong to one row, else 0. Padding tokens attend to
+    padding tokens, so that every token has a token to attend to.
+
+    Args:
+        owner: The row number of each token, ``(lines, tokens)``.
     """
     return (owner.unsqueeze(1) == owner.unsqueeze(2)).long()
 
 
 def _cheapest(lengths: Sequence[int]) -> tuple[list[tuple[int, int]], int, int]:
-    """Line and place on it of each row, number of lines and their tokens."""
+    """Return the line of each row and its position there, the number of lines, and their tokens."""
     rows, total, longest = len(lengths), sum(lengths), max(lengths)
     order = sorted(range(rows), key=lambda i: (-lengths[i], i))
     limit, cost = max(LONGEST, longest), math.inf
@@ -100,7 +104,7 @@ def _cheapest(lengths: Sequence[int]) -> tuple[list[tuple[int, int]], int, int]:
 def _laid(
     lengths: Sequence[int], order: Sequence[int], lines: int
 ) -> tuple[list[tuple[int, int]], int]:
-    """Line and place on it of each row, and the tokens of the fullest line."""
+    """Return the line of each row and its position there, and the tokens of the fullest line."""
     used = [(0, line) for line in range(lines)]
     begins = [(0, 0)] * len(lengths)
     for row in order:
@@ -111,5 +115,5 @@ def _laid(
 
 
 def _cost(lines: int, tokens: int) -> float:
-    """What lines cost in a layer: their tokens, each with its attention."""
+    """Compute the cost of lines in a layer: their tokens, each with the cost of its attention."""
     return lines * tokens * (1 + tokens / ATTENTION)

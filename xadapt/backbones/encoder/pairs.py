@@ -1,4 +1,4 @@
-"""Two texts in one row, joined as the base's own tokenizer joins them; long ones in windows."""
+"""Pairs of texts in one row, joined by the base's own tokenizer; long passages in windows."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Pair:
-    """Two texts as one token sequence.
+    """A pair of texts as one token sequence.
 
     Attributes:
         ids: Token ids with special tokens, cut to the base's length.
-        second: Where the second segment begins, as the tokenizer's token types say; the number of
-            tokens where it tells no types.
+        second: The position of the second segment, from the tokenizer's segment ids. If the
+            tokenizer has no segment ids, the number of tokens.
     """
 
     ids: tuple[int, ...]
@@ -32,10 +32,10 @@ class Window(Pair):
     """A question with a part of its passage.
 
     Attributes:
-        owner: Which question it is of.
-        places: For each token its characters ``(start, stop)`` in the passage, without spaces
-            around; ``None`` for tokens of the question, special ones, and lone spaces.
-        reach: The characters of the passage that the window covers.
+        owner: The position of the question.
+        places: For each token its characters ``(start, stop)`` in the passage, without surrounding
+            spaces; ``None`` for tokens of the question, special tokens, and tokens of spaces only.
+        reach: The characters ``(start, stop)`` of the passage that the window covers.
     """
 
     owner: int
@@ -43,7 +43,10 @@ class Window(Pair):
     reach: Place
 
     def find(self, start: int, stop: int) -> Place:
-        """The first and the last token of characters; ``(0, 0)`` where not all are covered."""
+        """Return the first and last token of a character span.
+
+        The result is ``(0, 0)`` if the window does not cover the whole span.
+        """
         own = [(i, place) for i, place in enumerate(self.places) if place is not None]
         if not own or start < self.reach[0] or stop > self.reach[1]:
             return 0, 0
@@ -55,10 +58,10 @@ class Window(Pair):
 
 
 def tokenize_pairs(encoder: Encoder, lefts: Sequence[str], rights: Sequence[str]) -> list[Pair]:
-    """Token ids of pairs of texts, the longer cut first; without the base's prompt.
+    """Tokenize pairs of texts without the base's prompt; the longer text is cut first.
 
     Raises:
-        UserError: The base's tokenizer marks segments in another way than first and second.
+        UserError: If the tokenizer's segment ids are not those of a first and a second segment.
     """
     if not lefts:
         return []
@@ -76,18 +79,19 @@ def tokenize_pairs(encoder: Encoder, lefts: Sequence[str], rights: Sequence[str]
 def tokenize_windows(
     encoder: Encoder, questions: Sequence[str], passages: Sequence[str], overlap: int
 ) -> list[Window]:
-    """Questions with their passages, a long passage in windows that overlap.
+    """Tokenize questions with their passages; a long passage is cut into overlapping windows.
 
-    A question takes a third of a row at most; what is longer is cut off.
+    A question takes at most a third of a row; the rest of a longer question is cut off.
 
     Args:
-        encoder: The base; without its prompt.
+        encoder: The base; its prompt is not used.
         questions: The first texts.
-        passages: The second texts, one each.
-        overlap: Tokens of the passage that two windows share; at most half of a window.
+        passages: The second texts, one for each question.
+        overlap: Number of passage tokens that two windows share; at most half of a window.
 
     Raises:
-        UserError: The tokenizer can't say which characters a token is of.
+        UserError: If the tokenizer can't map tokens to characters, or if its segment ids are not
+            those of a first and a second segment.
     """
     if not getattr(encoder.tokenizer, "is_fast", False):
         raise UserError(
@@ -125,14 +129,14 @@ def _window(rows: Any, i: int, owners: list[int], passage: str) -> Window:
         len(passage) if last or not own else own[-1][1],
     )
     ids = tuple(rows["input_ids"][i])
-    # Only a question's first window is sure to have the types that its template says.
+    # Only the first window of a question is sure to have the segment ids of the template.
     begins = _second(rows, opening)
     second = begins if begins < len(rows["input_ids"][opening]) else len(ids)
     return Window(ids, second, owners[i], tuple(places), reach)
 
 
 def _trimmed(text: str, start: int, stop: int) -> Place | None:
-    """The characters without the spaces around them; some tokenizers count these in."""
+    """Trim spaces around a character span, which some tokenizers include; ``None`` if empty."""
     while start < stop and text[start].isspace():
         start += 1
     while start < stop and text[stop - 1].isspace():
@@ -141,7 +145,7 @@ def _trimmed(text: str, start: int, stop: int) -> Place | None:
 
 
 def _cut(encoder: Encoder, questions: Sequence[str], most: int) -> list[str]:
-    """Each question up to its last token that fits."""
+    """Cut each question after its last token that fits."""
     rows = call_tokenizer(
         encoder.tokenizer,
         list(questions),
@@ -170,7 +174,7 @@ def _second(rows: Any, i: int) -> int:
 
 
 def _lowered(encoder: Encoder, texts: Sequence[str]) -> list[str]:
-    """Lower case where the base wants that, each character staying where it stands."""
+    """Convert texts to lower case if the base requires it, without moving any character."""
     if not encoder.pooling.lower:
         return list(texts)
     return [text.lower() if len(text.lower()) == len(text) else _each(text) for text in texts]

@@ -1,7 +1,7 @@
-"""From token states to one vector a text: a value that says how, and the arithmetic.
+"""Pooling of token states to one vector per text: the settings and the computation.
 
-The poolings are those of sentence-transformers (``sentence_transformers`` ``Pooling``), of which
-``weightedmean`` weighs the n-th token n times (SGPT, arXiv 2202.08904).
+The poolings are those of sentence-transformers (``sentence_transformers`` ``Pooling``). In
+``weightedmean``, the n-th token has weight n (SGPT, arXiv 2202.08904).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 @dataclass(frozen=True)
 class Dense:
-    """A dense layer after pooling: its folder in the base, its sizes and its weights' hash."""
+    """A dense layer after pooling: its folder in the base, sizes, activation and weight hash."""
 
     path: str
     in_features: int
@@ -39,19 +39,20 @@ class Dense:
 
 @dataclass(frozen=True)
 class Pooling:
-    """How a base makes one vector of a text.
+    """The pooling settings of a base, with its prompts and its maximum length.
 
     Attributes:
         modes: Poolings, concatenated: of ``cls``, ``max``, ``mean``, ``mean_sqrt_len_tokens``,
             ``weightedmean``, ``lasttoken``.
-        dense: Dense layers after it.
-        normalise: Whether the vector is brought to length 1 at the end.
-        prompt: What is put before every text.
+        dense: Dense layers after the pooling.
+        normalise: Whether the vector is scaled to length 1 at the end.
+        prompt: The prompt before every text.
         prompts: All prompts of the base, by name.
         include_prompt: Whether the prompt's tokens take part in the pooling.
-        max_length: Tokens kept of a text, if the base's files say so.
+        max_length: Maximum tokens of a text, if the base's files have a limit.
         lower: Whether texts are lower-cased first.
-        source: ``sentence-transformers`` if the base's files said all this, else ``default``.
+        source: ``sentence-transformers`` if these settings are from the base's files, else
+            ``default``.
     """
 
     modes: tuple[str, ...] = ("mean",)
@@ -65,16 +66,16 @@ class Pooling:
     source: str = "default"
 
     def to_dict(self) -> dict[str, Any]:
-        """A plain dictionary for a manifest."""
+        """Return a plain dictionary for a manifest."""
         row = asdict(self)
         return {**row, "modes": list(self.modes), "dense": [asdict(d) for d in self.dense]}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Pooling:
-        """The inverse of :meth:`to_dict`.
+        """Build a pooling from the dictionary of :meth:`to_dict`.
 
         Raises:
-            UserError: The dictionary has other keys or values than it writes.
+            UserError: If the dictionary has other keys or values than :meth:`to_dict` writes.
         """
         try:
             dense = tuple(Dense(**d) for d in row.get("dense", ()))
@@ -87,13 +88,13 @@ class Pooling:
 
 
 def pool(states: Tensor, mask: Tensor, pooling: Pooling, dense: nn.Module | None = None) -> Tensor:
-    """Make one vector a row.
+    """Pool token states to one vector per row.
 
     Args:
         states: Token states of the last layer, ``(batch, tokens, width)``, any dtype.
         mask: 1 where a token counts, ``(batch, tokens)``, real tokens first.
-        pooling: What to do.
-        dense: The dense layers of :func:`load_dense`.
+        pooling: The pooling settings.
+        dense: The dense layers of `xadapt.backbones.encoder.sbert_files.load_dense`.
 
     Returns:
         Vectors ``(batch, dim)`` in float32.
@@ -146,10 +147,10 @@ _POOLS = {
 
 
 def check_modes(modes: tuple[str, ...], where: str) -> None:
-    """Refuse a pooling that is not known.
+    """Refuse unknown pooling modes.
 
     Raises:
-        UserError: One of the modes is unknown, or there is none.
+        UserError: If one of the modes is unknown, or there is none.
     """
     unknown = [mode for mode in modes if mode not in _POOLS]
     if unknown or not modes:

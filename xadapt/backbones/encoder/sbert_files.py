@@ -1,9 +1,9 @@
-"""Reading a base's sentence-transformers files: how it pools, its prompts, its length.
+"""Reading a base's sentence-transformers files: its pooling, its prompts, its maximum length.
 
 The files are ``modules.json``, ``1_Pooling/config.json``, ``2_Dense``,
 ``sentence_bert_config.json`` and ``config_sentence_transformers.json``, in the layouts that
-sentence-transformers 2 to 6 write. A base without them gets the masked mean. A base evaluated
-without its own pooling or prompt gives false gains, so what can't be honoured is refused.
+sentence-transformers 2 to 6 write. A base without these files gets the masked mean. A base that is
+evaluated without its own pooling or prompt shows false gains, so unsupported settings are refused.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def read(base: Base) -> Pooling:
     """Read the pooling of a base from its sentence-transformers files.
 
     Raises:
-        UserError: A file is broken, or asks for a step that is not known here.
+        UserError: If a file is broken, or contains a step that is not supported.
     """
     steps = _json(base, "modules.json", list)
     if steps is None:
@@ -63,10 +63,10 @@ def read(base: Base) -> Pooling:
 
 
 def load_dense(base: Base, pooling: Pooling) -> nn.Sequential:
-    """The dense layers of a base, frozen, in float32; empty if it has none.
+    """Load the dense layers of a base, frozen, in float32; the result is empty if there are none.
 
     Raises:
-        UserError: The weights are not there as safetensors, or don't fit.
+        UserError: If the weights are not safetensors, or don't fit.
     """
     steps: list[nn.Module] = []
     for dense in pooling.dense:
@@ -84,7 +84,7 @@ def load_dense(base: Base, pooling: Pooling) -> nn.Sequential:
 
 
 def _read_step(base: Base, step: Any, found: dict[str, Any]) -> None:
-    """Take what one entry of ``modules.json`` says into ``found``."""
+    """Add the settings of one entry of ``modules.json`` to ``found``."""
     where = f"{base.spec}/modules.json"
     if not isinstance(step, dict) or not isinstance(step.get("type"), str):
         raise UserError("an entry has no type", where=where)
@@ -128,7 +128,7 @@ def _read_pooling(base: Base, path: str) -> dict[str, Any]:
         raise UserError("modules.json names this file, and it is not there", where=where)
     mode = said.get("pooling_mode")
     if mode is None:
-        # All flags off is what sentence-transformers reads as the mean.
+        # Without any flag, sentence-transformers uses the mean.
         modes = tuple(name for flag, name in _FLAGS.items() if said.get(flag)) or ("mean",)
     else:
         modes = (mode,) if isinstance(mode, str) else tuple(mode)

@@ -1,10 +1,10 @@
-"""Running some layers of an encoder, by transformers' own forward over a shallow copy.
+"""Running some layers of an encoder, with transformers' own forward on a shallow copy.
 
-A slice of the layers ``start`` to ``stop - 1`` is the model itself with the other layers left
-out, its embeddings replaced by a pass-through and its final norm kept only at the very end.
-Masks, rotary tables and relative positions therefore stay transformers' business. The copy
-shares every layer with the model, and with it every parameter and every forward hook, also one
-registered later.
+A slice of the layers ``start`` to ``stop - 1`` is a copy of the model without the other layers. Its
+embeddings are replaced by a pass-through, and only the slice that ends at the last layer keeps the
+final norm. So transformers' own code computes masks, rotary tables and relative positions. The copy
+shares every layer with the model, and thus every parameter and every forward hook, also hooks that
+are registered later.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from xadapt.core.errors import UserError
 
 
 class Slices:
-    """The slices of one encoder, made when first asked for.
+    """The slices of one encoder, each made at its first use.
 
     Args:
         model: The plain encoder.
-        family: Its row of names.
+        family: The names of its architecture.
     """
 
     def __init__(self, model: nn.Module, family: Family) -> None:
@@ -36,12 +36,12 @@ class Slices:
         self._entry: nn.Module | None = None
 
     def embed(self, tokens: Tensor, mask: Tensor, types: Tensor | None = None) -> Tensor:
-        """What enters layer 0.
+        """Compute the states that enter layer 0.
 
         Args:
             tokens: Token ids, ``(batch, tokens)``.
             mask: 1 where a token is real, ``(batch, tokens)``.
-            types: Token types, ``(batch, tokens)``, where the base knows several.
+            types: Segment ids, ``(batch, tokens)``, if the base has several.
 
         Returns:
             States ``(batch, tokens, width)``.
@@ -66,13 +66,13 @@ class Slices:
             mask: 1 where a token is real, ``(batch, tokens)``.
             start: First layer to run.
             stop: One past the last layer to run.
-            owner: As for `Encoder.run`; for families that pack.
+            owner: As for `Encoder.run`; only for families with ``packs``.
 
         Returns:
             States ``(batch, tokens, width)``.
 
         Raises:
-            UserError: The range is not inside the base's layers.
+            UserError: If the range is not inside the base's layers.
         """
         if not 0 <= start <= stop <= self.depth:
             raise UserError(f"layers {start} to {stop} are not within the base's {self.depth}")
@@ -101,7 +101,10 @@ class Slices:
         return twin
 
     def _carry(self, layer: nn.Module) -> nn.Module:
-        """The layer with what layer 0 computes for all: T5's relative position bias."""
+        """Return a copy of a layer with the module that all layers share from layer 0.
+
+        For T5, this is the relative position bias.
+        """
         path, flag = self.family.carried
         shared = self.model.get_submodule(f"{self.family.layers}.0.{path}")
         twin = graft(layer, path, shared)
@@ -110,7 +113,7 @@ class Slices:
 
 
 def _seen(owner: Tensor, dtype: torch.dtype) -> Tensor:
-    """Which tokens each one attends to, as this major version of transformers takes it."""
+    """Build the attention mask of packed rows for the installed major version of transformers."""
     same = together(owner)
     if int(transformers.__version__.partition(".")[0]) < 5:
         return same
@@ -125,7 +128,7 @@ class _Reached(Exception):  # noqa: N818 - it is a way out, not an error
 
 
 class _Door(nn.Module):
-    """Stands where layer 0 stands and hands out what would enter it."""
+    """A module in place of layer 0 that returns its input states by an exception."""
 
     def __init__(self, first: nn.Module) -> None:
         super().__init__()
@@ -136,7 +139,7 @@ class _Door(nn.Module):
 
 
 class _PassThrough(nn.Module):
-    """Stands where the embeddings stand and gives back the states that were handed in."""
+    """A module in place of the embeddings that returns the given states."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         handed = kwargs.get("inputs_embeds")
@@ -146,19 +149,22 @@ class _PassThrough(nn.Module):
 
 
 class _NoPositions(nn.Module):
-    """Stands where positions are added: the states handed in have theirs already."""
+    """A module in place of the position embeddings that adds zero.
+
+    The given states already contain their positions.
+    """
 
     def forward(self, input_ids: Any, inputs_embeds: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return torch.zeros((), dtype=inputs_embeds.dtype, device=inputs_embeds.device)
 
 
 def graft(module: nn.Module, path: str, new: nn.Module | None) -> nn.Module:
-    """A shallow copy of the module in which ``path`` is ``new``; all else is shared with it.
+    """Copy a module shallowly, and replace one submodule of the copy; all else is shared.
 
     Args:
-        module: What to copy; it stays as it is.
+        module: The module to copy, which is not changed.
         path: Dotted path of a submodule.
-        new: What to put there.
+        new: The new submodule; ``None`` to leave the submodule out.
     """
     twin = copy.copy(module)
     twin._modules = dict(module._modules)

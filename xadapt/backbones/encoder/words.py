@@ -1,4 +1,4 @@
-"""Words to tokens: where in the token sequence each word of a sentence begins."""
+"""Tokenization of words, with the position of each word's first token."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from xadapt.core.errors import UserError
 
 @dataclass(frozen=True)
 class Words:
-    """A tokenised sentence of given words.
+    """A tokenized sentence of given words.
 
     Attributes:
         ids: Token ids with special tokens, cut to the base's length.
         first: For each word the position of its first token; ``None`` for a word that was cut off
-            or that the tokenizer has nothing for.
+            or that has no token.
     """
 
     ids: tuple[int, ...]
@@ -25,15 +25,17 @@ class Words:
 
     @property
     def known(self) -> list[int]:
-        """The words that have a token."""
+        """The positions of the words that have a token."""
         return [word for word, at in enumerate(self.first) if at is not None]
 
 
 def tokenize_words(encoder: Encoder, sentences: Sequence[Sequence[str]]) -> list[Words]:
-    """Token ids of sentences given as words; without the base's prompt, which is for texts.
+    """Tokenize sentences that are given as words.
+
+    The base's prompt is not used, because it is for texts.
 
     Raises:
-        UserError: The base's tokenizer can't say which word a token is of.
+        UserError: If the base's tokenizer can't map tokens to words.
     """
     if not getattr(encoder.tokenizer, "is_fast", False):
         raise UserError(
