@@ -52,7 +52,7 @@ class AdaptedEncoder:
             `FallbackLanguageWarning` warning says so.
 
     Raises:
-        UserError: The composition names a module that is not there.
+        UserError: If the composition names a module that is not there.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class AdaptedEncoder:
             allow_modified: Load folders that are not what was published, with a notice.
 
         Raises:
-            UserError: A folder is no module, or not what was published, or belongs to another
+            UserError: If a folder is no module, or not what was published, or belongs to another
                 base, or it is not clear which module is for a language.
         """
         with allowing_modified(allow_modified):
@@ -119,7 +119,7 @@ class AdaptedEncoder:
         """Load a base, if it is not there yet, and a composition's modules by name.
 
         Raises:
-            UserError: A folder is no module, or belongs to another base.
+            UserError: If a folder is no module, or belongs to another base.
         """
         if isinstance(base, str):
             base = Encoder.from_pretrained(base, dtype=dtype, device=device)
@@ -130,7 +130,7 @@ class AdaptedEncoder:
         """The same encoder and modules under another composition.
 
         Raises:
-            UserError: It is malformed, or names a module that is not there.
+            UserError: If it is malformed, or names a module that is not there.
         """
         value = parse(composition) if isinstance(composition, str) else composition
         other = copy(self)
@@ -152,7 +152,7 @@ class AdaptedEncoder:
             allow_modified: Load a folder that is not what was published, with a notice.
 
         Raises:
-            UserError: The name is taken, the folder is no module of this base or not what was
+            UserError: If the name is taken, the folder is no module of this base or not what was
                 published, or there is one for its language.
         """
         if name in self.modules or name in ("", ARROW):
@@ -177,7 +177,7 @@ class AdaptedEncoder:
         """Let go of a module and its memory.
 
         Raises:
-            UserError: There is none of that name, or the composition names it.
+            UserError: If there is none of that name, or the composition names it.
         """
         if name not in self.modules:
             raise UserError(f"there is no module named {name!r}")
@@ -206,7 +206,7 @@ class AdaptedEncoder:
             The same encoder and modules under this composition.
 
         Raises:
-            UserError: It is none of these, or something is merged already.
+            UserError: If it is none of these, or something is merged already.
         """
         value = parse(composition) if isinstance(composition, str) else composition
         one = self.with_(for_all(self.composition if value is None else value))
@@ -292,7 +292,7 @@ class AdaptedEncoder:
         """Make ready what the composition can be for any row, once.
 
         Raises:
-            UserError: Some of it can't run.
+            UserError: If some of it can't run.
         """
         for composition in opened(self.composition):
             self._rows.make(composition, self.modules)

@@ -26,7 +26,7 @@ def locate(
         given: Names in it that stand for no folder.
 
     Raises:
-        UserError: A folder is no module, or it is not clear which module is for a language.
+        UserError: If a folder is no module, or it is not clear which module is for a language.
     """
     composition = parse(compose) if isinstance(compose, str) else compose
     places = _places(folders)

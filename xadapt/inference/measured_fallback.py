@@ -108,7 +108,7 @@ def select_on(
         pivot: The other side's language.
 
     Raises:
-        UserError: There is nothing to choose, the file is unusable, or the base has no
+        UserError: If there is nothing to choose, the file is unusable, or the base has no
             language-model head.
     """
     tag = _wanting(adapted, languages)
@@ -217,7 +217,7 @@ def masked_losses(
         cache: States that the forwards may begin at.
 
     Raises:
-        UserError: The base has no mask token or no language-model head.
+        UserError: If the base has no mask token or no language-model head.
     """
     encoder = adapted.encoder
     mask = encoder.tokenizer.mask_token_id

@@ -17,7 +17,7 @@ def open_module(folder: str, encoder: Encoder) -> tuple[nn.Module, Manifest]:
     """Load a module's folder for an encoder.
 
     Raises:
-        UserError: It is no module, or was trained on another base; what differs is said.
+        UserError: If it is no module, or was trained on another base; what differs is said.
     """
     manifest, tensors = open_folder(folder)
     print_ = fingerprint.Fingerprint.from_dict(dict(manifest.base.fingerprint))

@@ -86,7 +86,7 @@ def with_one(composition: Composition, name: str, tags: Sequence[str]) -> Compos
     """A choice by language with a module more, for some languages.
 
     Raises:
-        UserError: There is a module for one of them.
+        UserError: If there is a module for one of them.
     """
     parts = dict(composition.parts) if isinstance(composition, ByLanguage) else {}
     for tag in tags:
@@ -105,7 +105,7 @@ def without(
     """A choice by language, and what stands in for others, with a module less.
 
     Raises:
-        UserError: The module is part of something that is for a language.
+        UserError: If the module is part of something that is for a language.
     """
     parts = composition.parts if isinstance(composition, ByLanguage) else ()
     left = {tag: own for tag, own in parts if own != name}

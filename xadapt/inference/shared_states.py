@@ -39,7 +39,7 @@ def first_layer(
         modules: Modules by name.
 
     Raises:
-        UserError: A composition can't run.
+        UserError: If a composition can't run.
     """
     parts = {part for own in set(compositions) for part in all_parts(own) if part is not None}
     wholes = [Composed.checked(part, modules) for part in parts if not choices(part)]

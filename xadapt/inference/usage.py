@@ -61,7 +61,7 @@ def measure_usage(
         progress: Told how many texts were read.
 
     Raises:
-        UserError: There is no routed mixture, or no text.
+        UserError: If there is no routed mixture, or no text.
     """
     texts = as_texts([texts] if isinstance(texts, str) else texts)
     languages = [languages] * len(texts) if isinstance(languages, str) else languages

@@ -72,7 +72,7 @@ def compose(
         report: Told what is written, a line at a time.
 
     Raises:
-        UserError: It can't be composed, or not as one LoRA of that rank; nothing is left behind.
+        UserError: If it can't be composed, or not as one LoRA of that rank; nothing is left behind.
     """
     require_empty(out)
     composition, places = locate(as_paths(folders), expression)

@@ -62,7 +62,7 @@ def manifest_of(
         companions: Names of the folders of the modules it learns from.
 
     Raises:
-        UserError: The base id or the licence is malformed.
+        UserError: If the base id or the licence is malformed.
     """
     sources = [share.source for share in shares]
     name = re.sub(r"[^A-Za-z0-9]+", "_", recipe.name).strip("_") or "recipe"
@@ -123,7 +123,7 @@ def publish(
     """Write the folder aside, then move its files into place, the manifest last.
 
     Raises:
-        UserError: The folder can't be written, for lack of space for instance.
+        UserError: If the folder can't be written, for lack of space for instance.
     """
     checks = verify(base, module.to("cpu"), VERIFY_TEXTS)
     ready = out / out_folder.STATE / out_folder.READY

@@ -70,7 +70,7 @@ def require_languages(tags: Sequence[str]) -> None:
     """Refuse languages the graph has no names of, before anything is trained.
 
     Raises:
-        UserError: The graph lacks one of them, or it is English, the other side.
+        UserError: If the graph lacks one of them, or it is English, the other side.
     """
     for tag in tags:
         if tag == "en":
@@ -97,7 +97,7 @@ def run_language(
     """Train one language's module, or take the one that is there, and judge it.
 
     Raises:
-        UserError: The graph has no such language, or the base can't be loaded.
+        UserError: If the graph has no such language, or the base can't be loaded.
     """
     began = time.monotonic()
     folder = out / lang

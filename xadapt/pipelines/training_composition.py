@@ -60,7 +60,7 @@ class TrainingComposition:
         """Refuse a router or fusion that nothing is put under.
 
         Raises:
-            UserError: It acts through other modules, and no composition gives it some.
+            UserError: If it acts through other modules, and no composition gives it some.
         """
         word = getattr(module, "leads", None)
         led = [part for value in self.compositions for part in all_parts(value)]
@@ -75,7 +75,7 @@ class TrainingComposition:
         """The compositions around a module; the other modules get no gradient.
 
         Raises:
-            UserError: A folder belongs to another base, or a part can't be mixed.
+            UserError: If a folder belongs to another base, or a part can't be mixed.
         """
         others = {
             folder: open_module(folder, encoder)[0].requires_grad_(False) for folder in self.folders
@@ -93,7 +93,7 @@ def inside(expressions: Sequence[str]) -> TrainingComposition:
     """Read the compositions of a run, before any base is loaded.
 
     Raises:
-        UserError: One is malformed, lacks ``self``, or names what is no module's folder.
+        UserError: If one is malformed, lacks ``self``, or names what is no module's folder.
     """
     values = []
     for text in expressions:

@@ -106,7 +106,7 @@ def few_shot(
         tell: Told each trial.
 
     Raises:
-        UserError: The expression has no such mixture, the examples don't fit, or the budget is
+        UserError: If the expression has no such mixture, the examples don't fit, or the budget is
             too small for its parts.
     """
     composition, places = locate(as_paths(folders), expression)

@@ -46,7 +46,7 @@ def open_examples(
         dtype: As for `AdaptedEncoder.load`.
 
     Raises:
-        UserError: The file is unusable, or does not fit the head.
+        UserError: If the file is unusable, or does not fit the head.
     """
     ending = Path(path.removesuffix(".gz")).suffix.removeprefix(".")
     if ending in READERS.values():

@@ -53,7 +53,7 @@ def emea(
         batch_tokens: Padded tokens in one forward at most.
 
     Raises:
-        UserError: The composition has no such route, or more than one, or can't run.
+        UserError: If the composition has no such route, or more than one, or can't run.
     """
     sentences = as_sentences(sentences)
     encoder = tagger.adapted.encoder

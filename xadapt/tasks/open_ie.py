@@ -157,7 +157,7 @@ class Extractor:
             device: As for `AdaptedEncoder.load`.
 
         Raises:
-            UserError: As for `Predictor.load`, or the first head does not mark predicates.
+            UserError: As for `Predictor.load`, or if the first head does not mark predicates.
         """
         first, second = as_paths(predicates), as_paths(arguments)
         chosen_head(locate(second, compose_arguments)[1], ArgumentFinder.task)

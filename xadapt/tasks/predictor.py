@@ -72,7 +72,8 @@ class Predictor:
             device: As for `AdaptedEncoder.load`.
 
         Raises:
-            UserError: As for `AdaptedEncoder.load`, or it is not clear which module's head it is.
+            UserError: As for `AdaptedEncoder.load`, or if it is not clear which module's head it
+                is.
         """
         paths = [path for one in folders for path in as_paths(one)]
         composition, places = locate(paths, compose, given)
@@ -116,7 +117,7 @@ def load_each(
         By name: ``baseline`` if there is one, and ``module``.
 
     Raises:
-        UserError: As for `Predictor.load`, or the two have heads of different labels.
+        UserError: As for `Predictor.load`, or if the two have heads of different labels.
     """
     folders = as_paths(modules)
     first = kind.load(base, *folders, compose=compose, head=head, given=given, dtype=dtype)

@@ -26,7 +26,7 @@ class ActiveModule:
         module: The module, or what it is trained inside.
 
     Raises:
-        UserError: It doesn't fit the encoder.
+        UserError: If it doesn't fit the encoder.
     """
 
     def __init__(self, encoder: Backbone, module: nn.Module) -> None:
@@ -57,7 +57,7 @@ class ActiveModule:
         """The languages of rows, if it chooses by them.
 
         Raises:
-            UserError: It does, and there are none.
+            UserError: If it does, and there are none.
         """
         if self.by_language and langs is None:
             raise UserError(
@@ -94,7 +94,7 @@ class ActiveModule:
         """What states go through before the vocabulary, if anything.
 
         Raises:
-            UserError: That differs from language to language.
+            UserError: If that differs from language to language.
         """
         undo = [adapter.before_vocabulary for adapter in self._ready.values()]
         if len(undo) > 1 and any(undo):

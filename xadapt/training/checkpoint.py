@@ -72,7 +72,7 @@ def load(
         Where the run stands, and the best weights so far.
 
     Raises:
-        UserError: There is none, it is broken, or it belongs to another recipe, base or data.
+        UserError: If there is none, it is broken, or it belongs to another recipe, base or data.
     """
     path = folder / NAME
     try:

@@ -134,7 +134,7 @@ class Trainer:
         """Run to the end, or go on where a checkpoint stands. The module holds the best weights.
 
         Raises:
-            UserError: The loss or the gradient is not finite, or the checkpoint doesn't fit.
+            UserError: If the loss or the gradient is not finite, or the checkpoint doesn't fit.
             KeyboardInterrupt: After Ctrl-C, with a checkpoint of the last whole step written;
                 `Terminated` after SIGTERM.
         """

@@ -25,7 +25,7 @@ class MetricsLog:
         """Append a row.
 
         Raises:
-            UserError: The file can't be written.
+            UserError: If the file can't be written.
         """
         if self.writes:
             append_line(self.path, json.dumps(row))
@@ -34,7 +34,7 @@ class MetricsLog:
         """Keep the rows up to a step: what was logged after the last checkpoint comes again.
 
         Raises:
-            UserError: The file can't be written.
+            UserError: If the file can't be written.
         """
         if self.writes:
             sweep(self.path)

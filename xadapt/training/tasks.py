@@ -172,7 +172,7 @@ class Task:
         Averaging its gradient over the processes gives the gradient of the whole batch's loss.
 
         Raises:
-            UserError: A record's loss is not finite; the record is named.
+            UserError: If a record's loss is not finite; the record is named.
         """
         given = {**services, **views.context, "memory": self.memory, "bank": self.bank}
         given |= dict(zip(views.names, encoded, strict=True))

@@ -178,7 +178,7 @@ class _Job:
         """Go through all shards and write those that are ours; how many shards and rows there are.
 
         Raises:
-            UserError: There is no text, or other text than the folder's shards are made of.
+            UserError: If there is no text, or other text than the folder's shards are made of.
         """
         size = self.folder.made.shard_rows
         number, rows, told = -1, 0, set[str | None]()

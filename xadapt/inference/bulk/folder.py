@@ -38,7 +38,7 @@ class ShardFolder:
         resume: Whether to go on with what is there.
 
     Raises:
-        UserError: It holds something else, or vectors of something else: what differs is said.
+        UserError: If it holds something else, or vectors of something else: what differs is said.
             Nothing has been touched then.
     """
 
@@ -97,7 +97,7 @@ class ShardFolder:
             text: Hash of its texts and languages.
 
         Raises:
-            UserError: The disk is full or the folder can't be written, or a number does not fit
+            UserError: If the disk is full or the folder can't be written, or a number does not fit
                 float16; the shard is not there then.
         """
         with np.errstate(over="ignore"):
@@ -119,7 +119,7 @@ class ShardFolder:
         """Write the index over all shards and remove what only an unfinished run needs.
 
         Raises:
-            UserError: A shard is not there.
+            UserError: If a shard is not there.
         """
         shards = []
         for number in range(count):

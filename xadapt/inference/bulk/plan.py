@@ -88,7 +88,7 @@ def refuse_other(old: Made, new: Made, path: Path) -> None:
         path: The folder.
 
     Raises:
-        UserError: Anything but names differs, or what the folder says of its base is malformed.
+        UserError: If anything but names differs, or what the folder says of its base is malformed.
     """
     try:
         prints = [Fingerprint.from_dict(one.fingerprint) for one in (old, new)]
