@@ -71,8 +71,8 @@ def interval(
 
     Args:
         values: ``(n,)``, one a query.
-        resamples: How many samples are drawn.
-        seed: Of the draws.
+        resamples: Number of samples to draw.
+        seed: Seed of the draws.
         level: Share of the resampled means inside the interval, above 0 and below 1.
     """
     sample = np.asarray(values, dtype=np.float64)
@@ -121,8 +121,8 @@ def ratio(
     Args:
         above: ``(n,)``, one a query.
         below: ``(n,)``, none negative. Where they sum to 0 the ratio is 0.
-        resamples: How many samples are drawn.
-        seed: Of the draws.
+        resamples: Number of samples to draw.
+        seed: Seed of the draws.
         level: Share of the resampled ratios inside the interval, above 0 and below 1.
     """
     low, high = _bounds(_ratios(above, below, resamples, seed), level)
@@ -158,8 +158,8 @@ def resampled(
     Args:
         statistic: From columns ``(samples, n)`` to numbers ``(samples,)``.
         columns: Each ``(n,)``, one value a row.
-        resamples: How many samples are drawn.
-        seed: Of the draws.
+        resamples: Number of samples to draw.
+        seed: Seed of the draws.
 
     Returns:
         ``(resamples,)``.

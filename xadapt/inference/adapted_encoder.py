@@ -170,7 +170,7 @@ class AdaptedEncoder:
         composition = self.composition
         if self._follows:
             composition = with_one(composition, name, tags)
-        self.modules[name] = module.to(self.encoder.device)  # there before another thread needs it
+        self.modules[name] = module.to(self.encoder.device)  # made before another thread needs it
         self.composition = composition
         if self._follows:
             self.relatives = relatives

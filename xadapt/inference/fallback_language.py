@@ -13,7 +13,7 @@ from xadapt.languages.match import find_same
 
 
 class FallbackLanguageWarning(UserWarning):
-    """The warning that the fallback is used for rows of a language without a module."""
+    """The warning that a fallback acts on rows of a language without a module."""
 
 
 @dataclass(frozen=True)

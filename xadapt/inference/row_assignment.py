@@ -14,7 +14,7 @@ from xadapt.composition.values import ByLanguage, Composition, names
 from xadapt.core.errors import UserError
 from xadapt.inference.fallback_language import FallbackLanguages, FallbackLanguageWarning
 
-CALLER = 4  # frames from a warning here up to who called Adapted.encode
+CALLER = 4  # frames from a warning here up to the caller of AdaptedEncoder.encode
 
 
 def choose(

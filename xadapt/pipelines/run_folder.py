@@ -71,7 +71,7 @@ def nothing_left(out: Path, main: bool = True) -> Iterator[None]:
     except BaseException:
         if main and not has_checkpoint(out / STATE):
             shutil.rmtree(out / STATE, ignore_errors=True)
-            for folder in made:  # the innermost first; one that holds something stays
+            for folder in made:  # the innermost first; a folder with files stays
                 with contextlib.suppress(OSError):
                     folder.rmdir()
         raise

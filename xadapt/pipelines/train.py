@@ -153,7 +153,7 @@ def train(
     """
     if not out_folder.require_usable(job.out, job.resume):
         with one_writer(job.out, main=is_main()):
-            # another process may have finished it in between
+            # another process may have finished the run in between
             if not out_folder.require_usable(job.out, job.resume):
                 return _train(recipe, job, verify, report)
     return _finished(recipe, job)

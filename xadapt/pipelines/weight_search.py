@@ -24,7 +24,7 @@ FILE = "few_shot.json"
 L1, BOUND, BUDGET = 0.05, 1.5, 40
 SEARCH = "scipy COBYLA"
 SEARCHED = "search"
-MANY = "mul"  # where a file needs no language to be read
+MANY = "mul"  # for a file that is read without a language
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def few_shot(
     told = short_names(places)
     parts = tuple(show(replaced(part, told)) for part, _ in mixture.parts)
     controls = _controls(parts)
-    least = len(controls) + len(parts) + 2  # what COBYLA asks for before its first step
+    least = len(controls) + len(parts) + 2  # measurements of COBYLA before its first step
     if budget < least:
         raise UserError(f"{len(parts)} parts take {least} trials or more", where="--budget")
     rows, measure = open_examples(examples, tag, base, composition, places, dtype)
@@ -164,7 +164,7 @@ def _search(
     start = np.zeros(len(controls["start"]))
     left = budget - len(controls)
     bounds = [(-BOUND, BOUND)] * len(start)
-    options = {"rhobeg": 0.5, "maxiter": left}  # of COBYLA that counts measurements
+    options = {"rhobeg": 0.5, "maxiter": left}  # COBYLA: maxiter counts measurements
     minimize(objective, start, method="COBYLA", bounds=bounds, options=options)
     return list(trials.values())
 

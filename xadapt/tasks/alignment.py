@@ -1,6 +1,6 @@
 """Evaluate alignment: texts of two languages, encoded by the frozen base or through a module.
 
-A user who loads a module usually leaves the module on for the pivot language too. So every module
+A user who loads a module leaves the module on for the pivot language too. So every module
 is measured in two modes: on for the language side only, and on for both sides.
 """
 
@@ -209,7 +209,7 @@ class AlignmentTask(Task):
             rows: Records.
             module: The module to measure, if any beyond the base.
             shuffled: The same module trained on shuffled pairs.
-            baseline: Another module. Gains of the module are differences to it.
+            baseline: Another module. Gains of the module are differences to the baseline.
             controls: Whether TF-IDF is added.
             resamples: Number of bootstrap samples.
             settings: Further arguments of `evaluate`.

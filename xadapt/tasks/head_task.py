@@ -39,7 +39,7 @@ LOAD_HEAD = (
 )
 """Lines of code that load the tensors of a linear head."""
 LINEAR = 'head["linear.weight"].T + head["linear.bias"]'
-"""What states are multiplied with, in code, for the scores of a linear head."""
+"""The factor of the states, in code, for the scores of a linear head."""
 
 
 class HeadTask(Task):

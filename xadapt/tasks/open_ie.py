@@ -86,7 +86,7 @@ MEASURES: dict[str, Callable[[Sequence[Spans]], set[Any]]] = {
     "arguments": _arguments,
     "triples": _triples,
 }
-"""The facts of extractions that each measure counts; what runs are selected on comes first."""
+"""The facts of extractions that each measure counts; runs are selected on the first measure."""
 
 
 class ArgumentFinder(Predictor):

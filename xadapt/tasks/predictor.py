@@ -101,7 +101,7 @@ def load_each(
     given: Sequence[str] = (),
     dtype: str = "auto",
 ) -> dict[str, P]:
-    """Load one base and a predictor for a composition, and before it one for the baseline.
+    """Load one base, a predictor for the baseline if given, and one for the composition.
 
     Args:
         kind: The predictor class.

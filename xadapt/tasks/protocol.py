@@ -223,7 +223,7 @@ class Task(ABC):
     def to_evidence(
         self, result: Result, system: str = MODULE, base: str | None = None, **more: Any
     ) -> list[Evidence]:
-        """Turn the scores of one system into claims, one a measure; other rows are controls.
+        """Turn the scores of one system into claims, one a measure; the other rows become controls.
 
         Args:
             result: The scores on the development part.

@@ -147,7 +147,7 @@ def best_span(
     places: Sequence[Place | None],
     most_tokens: int,
 ) -> tuple[float, int, int] | None:
-    """Find the span of the highest sum of its first and its last token's score.
+    """Find the span with the highest sum of the scores of its first and its last token.
 
     Args:
         starts: Score of each token as the first, ``(tokens,)``.
@@ -311,7 +311,7 @@ def punctuation() -> frozenset[str]:
 
 
 def overlapping(question: Question) -> str:
-    """Find the part of a passage, as long as the question, that shares most words with it.
+    """Find the part of a passage, as long as the question, with most words of the question.
 
     Words are counted once. Of equally good parts, the first is returned.
     """

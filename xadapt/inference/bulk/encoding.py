@@ -151,7 +151,7 @@ def _write(
     folder = ShardFolder(out, made, resume)
     if processes.main:
         folder.tidy()
-    processes.wait()  # until each has looked at the folder
+    processes.wait()  # until each process has looked at the folder
     whose = f", process 1 of {processes.world}" if processes.world > 1 else ""
     own = None if found.rows is None else _own_rows(found.rows, made.shard_rows, processes)
     with meter(f"encoding{whose}", own, show and processes.main) as bar:
