@@ -13,7 +13,7 @@ def epoch_batches(lengths: Sequence[int], size: int, seed: str) -> list[list[int
 
     Args:
         lengths: Length of each record, in tokens or characters.
-        size: Number of records in a batch; the last batch of the epoch may be smaller.
+        size: Number of records in a batch; one batch of the epoch may be smaller.
         seed: Name of the epoch; the same name gives the same batches.
 
     Returns:
