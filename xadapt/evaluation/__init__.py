@@ -1,1 +1,1 @@
-"""Evaluation: what a module changes, with controls and intervals in one table."""
+"""Evaluation: the scores of a module, with controls and confidence intervals in one table."""

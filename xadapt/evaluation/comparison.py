@@ -27,8 +27,8 @@ class Row:
         scores: By measure, with their intervals over rows.
         gains: Differences to the base system on the same rows, by measure; none for the base.
         details: More numbers of this system by name, such as the F1 of each class.
-        more: What a task adds to the JSON of a row, ready to be written.
-        values: By name, one number for each evaluated row, ``(n,)``; not part of the JSON.
+        more: Further entries of a task in the JSON of a row, ready to be written.
+        values: One number for each evaluated row by name, ``(n,)``; not part of the JSON.
     """
 
     system: str
@@ -39,7 +39,7 @@ class Row:
     values: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Values for JSON."""
+        """Return the values for JSON."""
         return {
             "system": self.system,
             "scores": {name: value.to_dict() for name, value in self.scores.items()},
@@ -55,12 +55,12 @@ class Result:
 
     Attributes:
         task: Name of the task.
-        unit: What an evaluated row is, in the plural.
+        unit: Name of an evaluated row, in the plural.
         count: How many rows were evaluated.
         rows: In the order the systems were given, the controls last.
-        measures: Names of the scores; the first one is what systems are selected on.
-        options: What the numbers depend on: resamples, seed, base.
-        facts: What a task says of the data, such as the number of words.
+        measures: Names of the scores; systems are selected on the first one.
+        options: The options that the numbers depend on: resamples, seed, base.
+        facts: Facts about the data that a task reports, such as the number of words.
     """
 
     task: str
@@ -78,7 +78,7 @@ class Result:
         return any(row.system == system for row in self.rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """Values for JSON."""
+        """Return the values for JSON."""
         plain = ("task", "unit", "count", "options")
         head = {name: getattr(self, name) for name in plain} | {"measures": list(self.measures)}
         return head | self.facts | {"rows": [row.to_dict() for row in self.rows]}
@@ -99,15 +99,15 @@ def compare(
     """Compute a table of systems.
 
     Args:
-        task: What is evaluated.
-        unit: What a row is, in the plural.
-        columns: By system and measure, the arrays ``(n,)`` that its statistic is of.
+        task: Name of the task that is evaluated.
+        unit: Name of a row, in the plural.
+        columns: By system and measure, the arrays ``(n,)`` from which the statistic is computed.
         statistics: By measure, from columns ``(samples, n)`` to numbers ``(samples,)``.
         details: More numbers by system.
-        facts: What the task says of the data.
+        facts: Facts about the data that the task reports.
         base: The system the others are compared with, or one for each system by name.
-        resamples: Of the bootstrap over rows.
-        seed: Of the bootstrap.
+        resamples: Number of bootstrap samples over rows.
+        seed: Seed of the bootstrap.
     """
     settings = {"resamples": resamples, "seed": seed}
     rows = []
@@ -127,12 +127,15 @@ def compare(
 
 
 def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean along the last axis."""
+    """Compute the mean along the last axis."""
     found: NDArray[np.float64] = values.mean(-1)
     return found
 
 
 def ratio_of_sums(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A ratio of sums along the last axis, such as a micro F1; 0 where the lower sum is 0."""
+    """Compute a ratio of sums along the last axis, such as a micro F1.
+
+    The ratio is 0 where the lower sum is 0.
+    """
     whole = below.sum(-1)
     return np.divide(above.sum(-1), whole, out=np.zeros_like(whole), where=whole > 0)

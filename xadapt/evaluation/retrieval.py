@@ -1,4 +1,4 @@
-"""Retrieval of translations by position: which pair's other side is each text's nearest?
+"""Retrieval of translations by position: find the nearest text of the other side.
 
 Two pairs that share a sentence on a side have each other's translation as a right answer, which
 accuracy by position would count as wrong. So a later pair that shares one (by
@@ -26,7 +26,7 @@ def first_of_equals(pairs: Sequence[ParallelPair]) -> tuple[NDArray[np.int64], i
     """Find the pairs that repeat no sentence of an earlier pair.
 
     Returns:
-        Their positions ``(kept,)``, and how many of them are repeated by a later pair.
+        The positions of these pairs ``(kept,)``, and how many of these pairs a later pair repeats.
     """
     owner: dict[tuple[bool, str], int] = {}
     kept: list[int] = []
@@ -50,7 +50,7 @@ def nearest_by_margin(
     Args:
         similarity: Scores ``(n, n)`` of texts and pivots.
         margins: LASER's margins; ``absolute``, the plain cosine, is always among the results.
-        k: Neighbours a margin looks at; cut to ``n``.
+        k: Number of neighbours that a margin uses; cut to ``n``.
     """
     ways = matching.top_both(similarity, k)
     wanted: tuple[Margin, ...] = ("absolute", *margins)
@@ -63,7 +63,10 @@ def nearest_by_margin(
 
 
 def correct(found: Found) -> dict[Direction, NDArray[np.float64]]:
-    """By direction, 1 where the nearest by cosine is the own translation, else 0: ``(n,)``."""
+    """Mark, by direction, the rows with the right nearest neighbour by cosine: 1 or 0, ``(n,)``.
+
+    The right nearest neighbour of a row is its own translation.
+    """
     return {way: metrics.correct(found[way]["absolute"]) for way in DIRECTIONS}
 
 
@@ -72,14 +75,14 @@ def accuracy_of_pairs(
 ) -> dict[str, NDArray[np.float64]]:
     """Compute the retrieval accuracy of each pair, the mean of both directions.
 
-    Pairs that repeat a sentence of an earlier one are left out.
+    Pairs that repeat a sentence of an earlier pair are left out.
 
     Args:
         pairs: Translation pairs.
-        systems: By name.
+        systems: The systems by name.
 
     Returns:
-        By system ``(kept pairs,)``: 0, a half or 1.
+        By system ``(kept pairs,)``: 0, 0.5 or 1.
 
     Raises:
         UserError: If a system gives NaN or the wrong shape.

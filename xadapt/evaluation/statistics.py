@@ -1,4 +1,4 @@
-"""How sure a score is: paired bootstrap over queries, and the spread over seeds."""
+"""Uncertainty of scores: paired bootstrap over queries, and the spread over seeds."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Statistic = Callable[..., NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over queries with the interval resampling the queries gives it."""
+    """A mean over queries with its bootstrap interval over the queries."""
 
     mean: float
     low: float
     high: float
 
     def to_dict(self) -> dict[str, float]:
-        """For JSON."""
+        """Return the values for JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Difference(Interval):
-    """A mean difference to another system on the same queries, with a two-sided p."""
+    """A mean difference to another system on the same queries, with a two-sided p-value."""
 
     p: float
 
@@ -44,18 +44,18 @@ class Spread:
     seeds: int
 
     def to_dict(self) -> dict[str, float | int | None]:
-        """For JSON."""
+        """Return the values for JSON."""
         return asdict(self)
 
 
 def resampled_means(values: ArrayLike, resamples: int = 1000, seed: int = 0) -> NDArray[np.float64]:
-    """Means ``(resamples,)`` of samples drawn with replacement from ``values (n,)``.
+    """Compute the means ``(resamples,)`` of samples drawn with replacement from ``values (n,)``.
 
-    What is drawn depends on ``n`` and ``seed`` alone, so that two systems' means over the same
+    The draws depend on ``n`` and ``seed`` alone. So the means of two systems over the same
     queries are paired.
 
     Raises:
-        UserError: There are no values, one is NaN or infinite, or ``resamples`` is less than 1.
+        UserError: If there are no values, one is NaN or infinite, or ``resamples`` is less than 1.
     """
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1 or not len(sample) or not np.isfinite(sample).all():
@@ -67,12 +67,12 @@ def resampled_means(values: ArrayLike, resamples: int = 1000, seed: int = 0) -> 
 def interval(
     values: ArrayLike, *, resamples: int = 1000, seed: int = 0, level: float = 0.95
 ) -> Interval:
-    """Percentile bootstrap interval of a mean over queries (Efron 1979).
+    """Compute the percentile bootstrap interval of a mean over queries (Efron 1979).
 
     Args:
         values: ``(n,)``, one a query.
-        resamples: How many samples are drawn.
-        seed: Of the draws.
+        resamples: Number of samples to draw.
+        seed: Seed of the draws.
         level: Share of the resampled means inside the interval, above 0 and below 1.
     """
     sample = np.asarray(values, dtype=np.float64)
@@ -88,13 +88,14 @@ def difference(
     seed: int = 0,
     level: float = 0.95,
 ) -> Difference:
-    """Paired bootstrap of ``values - base``, two systems on the same queries.
+    """Compute a paired bootstrap of ``values - base``, two systems on the same queries.
 
-    p is twice the smaller share of resampled differences on either side of 0, both counted with
-    one more (Davison & Hinkley 1997, section 4.2), so it is never below 2 / (resamples + 1).
+    p is twice the smaller share of resampled differences on either side of 0. Both shares are
+    counted with one more (Davison & Hinkley 1997, section 4.2), so p is never below
+    2 / (resamples + 1).
 
     Raises:
-        UserError: The systems did not answer equally many queries.
+        UserError: If the systems did not answer equally many queries.
     """
     ours, theirs = np.asarray(values, dtype=np.float64), np.asarray(base, dtype=np.float64)
     if ours.shape != theirs.shape:
@@ -115,13 +116,13 @@ def ratio(
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
-    """Percentile bootstrap interval of a ratio of sums over queries, such as a micro F1.
+    """Compute the percentile bootstrap interval of a ratio of sums, such as a micro F1.
 
     Args:
         above: ``(n,)``, one a query.
         below: ``(n,)``, none negative. Where they sum to 0 the ratio is 0.
-        resamples: How many samples are drawn.
-        seed: Of the draws.
+        resamples: Number of samples to draw.
+        seed: Seed of the draws.
         level: Share of the resampled ratios inside the interval, above 0 and below 1.
     """
     low, high = _bounds(_ratios(above, below, resamples, seed), level)
@@ -138,7 +139,7 @@ def ratio_difference(
     seed: int = 0,
     level: float = 0.95,
 ) -> Difference:
-    """As `difference`, of two ratios of sums over the same queries."""
+    """Compute a paired bootstrap, as `difference`, of two ratios of sums on the same queries."""
     ours, theirs = (above, below), (base_above, base_below)
     if len({np.shape(part) for part in (*ours, *theirs)}) != 1:
         raise UserError("a paired difference needs the same queries")
@@ -150,15 +151,15 @@ def ratio_difference(
 def resampled(
     statistic: Statistic, columns: Sequence[ArrayLike], resamples: int = 1000, seed: int = 0
 ) -> NDArray[np.float64]:
-    """A statistic of samples drawn with replacement from rows, such as a correlation.
+    """Compute a statistic, such as a correlation, of samples drawn with replacement from rows.
 
-    As in `resampled_means`, what is drawn depends on the number of rows and the seed alone.
+    As in `resampled_means`, the draws depend on the number of rows and the seed alone.
 
     Args:
         statistic: From columns ``(samples, n)`` to numbers ``(samples,)``.
         columns: Each ``(n,)``, one value a row.
-        resamples: How many samples are drawn.
-        seed: Of the draws.
+        resamples: Number of samples to draw.
+        seed: Seed of the draws.
 
     Returns:
         ``(resamples,)``.
@@ -179,7 +180,10 @@ def statistic_interval(
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
-    """Percentile bootstrap interval of any statistic over rows; arguments as for `resampled`."""
+    """Compute the percentile bootstrap interval of any statistic over rows.
+
+    The arguments are those of `resampled`.
+    """
     low, high = _bounds(resampled(statistic, columns, resamples, seed), level)
     return Interval(_once(statistic, columns), low, high)
 
@@ -193,10 +197,10 @@ def statistic_difference(
     seed: int = 0,
     level: float = 0.95,
 ) -> Difference:
-    """As `difference`, of any statistic over the same rows.
+    """Compute a paired bootstrap, as `difference` does, of any statistic over the same rows.
 
     Raises:
-        UserError: The two do not have equally many rows.
+        UserError: If the two systems do not have equally many rows.
     """
     if len({np.shape(column) for column in (*columns, *base)}) != 1:
         raise UserError("a paired difference needs the same rows")
@@ -208,10 +212,10 @@ def statistic_difference(
 
 
 def over_seeds(scores: Sequence[float]) -> Spread:
-    """Mean and sample standard deviation (n - 1) of one score over runs with different seeds.
+    """Compute mean and sample standard deviation (n - 1) of one score over different seeds.
 
     Raises:
-        UserError: There is no score.
+        UserError: If there is no score.
     """
     if not len(scores):
         raise UserError("there are no seeds to average over")
@@ -221,7 +225,7 @@ def over_seeds(scores: Sequence[float]) -> Spread:
 
 
 def _draws(n: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Samples of ``n`` rows with replacement, ``(some, n)`` at a time."""
+    """Draw samples of ``n`` rows with replacement, ``(some, n)`` at a time."""
     if resamples < 1 or not n:
         raise UserError(f"resampling needs a row and a sample, not {n} rows, {resamples} samples")
     generator = np.random.default_rng(seed)

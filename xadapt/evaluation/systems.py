@@ -1,4 +1,4 @@
-"""What is evaluated: a pair of callables that turn texts into vectors, one for each side."""
+"""Systems under evaluation: two callables that turn texts into vectors, one for each side."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class System:
     """One row of an evaluation.
 
     Attributes:
-        language: Texts of the language to ``(n, dim)`` vectors.
-        pivot: Texts of the pivot language to vectors; None: the same callable as ``language``
-            (the module is active on both sides).
+        language: Callable from texts of the language to ``(n, dim)`` vectors.
+        pivot: Callable from texts of the pivot language to vectors. None means the same callable
+            as ``language`` (the module is active on both sides).
     """
 
     language: Side
@@ -35,11 +35,11 @@ class System:
 
 @dataclass
 class Encoded:
-    """The texts of both sides under each system, every callable run once a side.
+    """The texts of both sides, encoded by each system; every callable runs once a side.
 
     Attributes:
-        texts: Of the language. Equal texts are encoded once, so that they share a vector.
-        pivots: Of the pivot language.
+        texts: Texts of the language. Equal texts are encoded once, so that they share a vector.
+        pivots: Texts of the pivot language.
     """
 
     texts: Sequence[str]
@@ -47,19 +47,20 @@ class Encoded:
     _done: dict[tuple[Hashable, bool], NDArray[np.float32]] = field(default_factory=dict)
 
     def similarity(self, system: System) -> matching.Cosine:
-        """Cosines ``(texts, pivots)``.
+        """Compute the cosines ``(texts, pivots)``.
 
         Raises:
-            UserError: Vectors hold NaN, or are not one for each text, or the sides' widths differ.
+            UserError: If vectors hold NaN, or are not one for each text, or the sides' widths
+                differ.
         """
         return matching.cosine(self.language(system), self.pivot(system))
 
     def language(self, system: System) -> NDArray[np.float32]:
-        """Vectors ``(texts, dim)``."""
+        """Return the vectors ``(texts, dim)`` of the language side."""
         return self._encode(system.language, False)
 
     def pivot(self, system: System) -> NDArray[np.float32]:
-        """Vectors ``(pivots, dim)``."""
+        """Return the vectors ``(pivots, dim)`` of the pivot side."""
         return self._encode(system.pivot or system.language, True)
 
     def _encode(self, side: Side, pivot: bool) -> NDArray[np.float32]:
@@ -80,10 +81,10 @@ class Encoded:
 def similarities(
     encoded: Encoded, systems: Mapping[str, System], *, control: bool
 ) -> dict[str, matching.Similarity]:
-    """The scores of each system by name, and of the TF-IDF control last.
+    """Compute the scores of each system by name, and of the TF-IDF control last.
 
     Raises:
-        UserError: There is no system, or one has the name of the control.
+        UserError: If there is no system, or one has the name of the control.
     """
     if not systems and not control:
         raise UserError("there is no system to evaluate")
@@ -98,9 +99,10 @@ def similarities(
 
 
 def pivot_kept(encoded: Encoded, system: System, base: System) -> float | None:
-    """Mean cosine between the pivot vectors of a system and of the base, 1 if it left them alone.
+    """Compute the mean cosine between the pivot vectors of a system and those of the base.
 
-    None if the two differ in width.
+    The result is 1 if the system leaves the pivot vectors as they are, and None if the two
+    systems differ in width.
     """
     ours, theirs = encoded.pivot(system), encoded.pivot(base)
     if ours.shape != theirs.shape:

@@ -1,7 +1,7 @@
-"""The control that has learnt nothing: TF-IDF over character n-grams.
+"""The control without training: TF-IDF over character n-grams.
 
-Names and cognates are often spelt alike across languages; what this control finds needs no
-encoder, and a module must beat it.
+Names and cognates are often spelt alike across languages. The matches that this control finds
+need no encoder, so a module must beat it.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ class SparseCosine:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of queries and size of the pool."""
+        """Return the number of queries and the size of the pool."""
         return self.queries.shape[0], self.pool.shape[0]
 
     def rows(self, start: int, stop: int) -> Tensor:
-        """Cosines ``(stop - start, pool)``, float32; only these rows are ever dense."""
+        """Compute the cosines ``(stop - start, pool)``, float32; only these rows are ever dense."""
         return torch.from_numpy((self.queries[start:stop] @ self.pool.T).toarray())
 
     def swapped(self) -> SparseCosine:
-        """The pool asks."""
+        """Return the same similarity with queries and pool swapped."""
         return SparseCosine(self.pool, self.queries)
 
 
 def similarity(queries: Sequence[str], pool: Sequence[str]) -> SparseCosine:
-    """TF-IDF cosine of character 2- to 4-grams inside word boundaries, lower-cased.
+    """Compute the TF-IDF cosine of character 2- to 4-grams inside word boundaries, lower-cased.
 
     The weights are fitted on both sides together (scikit-learn's ``char_wb``). A text without any
     n-gram has cosine 0 with everything.
 
     Raises:
-        UserError: A side is empty, or no text of either has a character.
+        UserError: If a side is empty, or no text of either has a character.
     """
     if not queries or not pool:
         raise UserError("the TF-IDF control needs texts on both sides")

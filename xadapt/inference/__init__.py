@@ -1,1 +1,1 @@
-"""Using modules: an encoder with any number of them, what acts on each row, and what stands in."""
+"""Inference: an encoder with modules, the composition of each row, and fallback languages."""

@@ -1,4 +1,4 @@
-"""An encoder with modules and a composition of them: the object people use after training."""
+"""An encoder with modules and a composition of them: the object for use after training."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ NO_FALLBACKS = FallbackLanguages()
 
 
 class AdaptedEncoder:
-    """A frozen encoder, modules by name, and a composition that says which act on a row.
+    """A frozen encoder, modules by name, and a composition that selects the modules of a row.
 
-    What acts on a row is handed to each forward and never stored on the encoder. Any number of
+    The activation is passed to each forward and never stored on the encoder. Any number of
     threads may encode at once, on this object and on others around the same encoder.
 
     Args:
         encoder: The frozen encoder.
         modules: Modules by name.
-        composition: Over these names; without one each module is for the language it is named
-            after, and rows of other languages are rows of the bare base.
-        relatives: What stands in for a language that the composition has nothing for; a
-            `FallbackLanguageWarning` warning says so.
+        composition: Composition of these names. Without a composition, each module is for the
+            language of its name, and the bare base encodes rows of other languages.
+        relatives: Fallback languages for a language that the composition has no module for. A
+            fallback is reported by a `FallbackLanguageWarning`.
 
     Raises:
-        UserError: The composition names a module that is not there.
+        UserError: If the composition names a module that is not there.
     """
 
     def __init__(
@@ -82,21 +82,23 @@ class AdaptedEncoder:
     ) -> AdaptedEncoder:
         """Load a base and published modules, each for the languages its manifest names.
 
-        Without ``compose``, a language of no module goes through the module of a near one, of the
-        same script and branch, if there is one; but never a language that modules are aligned to.
+        Without ``compose``, a language without a module is encoded by the module of a fallback
+        language, of the same script and branch, if there is one. A language that modules are
+        aligned to never has a fallback language.
 
         Args:
-            base: Hub id, folder or ``package:NAME/SUBDIR``, or a base that is loaded.
+            base: Hub id, folder or ``package:NAME/SUBDIR``, or a loaded base.
             folders: Folders of modules trained on this base; ``NAME=FOLDER`` gives one a name.
-            compose: A composition over their names, or its text. A name that is none of them is
-                itself a folder; ``lang:TAG`` is the one module for that language.
-            dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
+            compose: A composition of the modules' names, or its text. A name that no module has is
+                read as a folder; ``lang:TAG`` is the one module for that language.
+            dtype: Type of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or
+                ``nf4``.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-            allow_modified: Load folders that are not what was published, with a notice.
+            allow_modified: Load folders that were modified after publication, with a notice.
 
         Raises:
-            UserError: A folder is no module, or not what was published, or belongs to another
-                base, or it is not clear which module is for a language.
+            UserError: If a folder is no module, was modified after publication, or belongs to
+                another base, or if it is not clear which module is for a language.
         """
         with allowing_modified(allow_modified):
             composition, places = locate([p for one in folders for p in as_paths(one)], compose)
@@ -116,10 +118,10 @@ class AdaptedEncoder:
         dtype: str = "auto",
         device: str = "auto",
     ) -> AdaptedEncoder:
-        """Load a base, if it is not there yet, and a composition's modules by name.
+        """Load a base, unless it is loaded already, and the modules of a composition by name.
 
         Raises:
-            UserError: A folder is no module, or belongs to another base.
+            UserError: If a folder is no module, or belongs to another base.
         """
         if isinstance(base, str):
             base = Encoder.from_pretrained(base, dtype=dtype, device=device)
@@ -127,10 +129,10 @@ class AdaptedEncoder:
         return cls(base, {name: modules[where] for name, where in places.items()}, composition)
 
     def with_(self, composition: str | Composition) -> AdaptedEncoder:
-        """The same encoder and modules under another composition.
+        """Return the same encoder and modules under another composition.
 
         Raises:
-            UserError: It is malformed, or names a module that is not there.
+            UserError: If the composition is malformed, or names a module that is not there.
         """
         value = parse(composition) if isinstance(composition, str) else composition
         other = copy(self)
@@ -141,19 +143,19 @@ class AdaptedEncoder:
     def add(
         self, name: str, module: nn.Module | str | Path, *, allow_modified: bool = False
     ) -> None:
-        """Load one more module; those that are there stay as they are.
+        """Load one more module; the other modules do not change.
 
-        Where nothing but the modules says which languages they are for, this one is for those of
-        its manifest, or for the language it is named after.
+        Where only the modules determine their languages, the new module is for the languages of
+        its manifest, or for the language of its name.
 
         Args:
-            name: A name that no other has.
+            name: A name that no other module has.
             module: A module, or the folder of one trained on this base.
-            allow_modified: Load a folder that is not what was published, with a notice.
+            allow_modified: Load a folder that was modified after publication, with a notice.
 
         Raises:
-            UserError: The name is taken, the folder is no module of this base or not what was
-                published, or there is one for its language.
+            UserError: If the name is taken, the folder is no module of this base or was modified
+                after publication, or there is already a module for its language.
         """
         if name in self.modules or name in ("", ARROW):
             taken = f"there is a module named {name!r} already" if name in self.modules else ""
@@ -168,16 +170,16 @@ class AdaptedEncoder:
         composition = self.composition
         if self._follows:
             composition = with_one(composition, name, tags)
-        self.modules[name] = module.to(self.encoder.device)  # there before another thread needs it
+        self.modules[name] = module.to(self.encoder.device)  # made before another thread needs it
         self.composition = composition
         if self._follows:
             self.relatives = relatives
 
     def remove(self, name: str) -> None:
-        """Let go of a module and its memory.
+        """Remove a module and free its memory.
 
         Raises:
-            UserError: There is none of that name, or the composition names it.
+            UserError: If no module has that name, or the composition names the module.
         """
         if name not in self.modules:
             raise UserError(f"there is no module named {name!r}")
@@ -193,20 +195,20 @@ class AdaptedEncoder:
 
     @contextmanager
     def merged(self, composition: str | Composition = None) -> Iterator[AdaptedEncoder]:
-        """Add LoRAs into the base's weights for as long as the block lasts: rows cost the base's.
+        """Merge LoRAs into the base's weights inside the block; a row then costs as in the base.
 
-        Untouched weights are shared; afterwards the base is bitwise what it was. In the block
-        only this composition runs, of this object and of what the block is given.
+        Unchanged weights are shared. After the block the base is bitwise equal to the base
+        before. Inside the block only this composition runs, on this object and on the yielded one.
 
         Args:
-            composition: A LoRA, or a stack or fixed mixture of LoRAs; without, that of this
-                object.
+            composition: A LoRA, or a stack or fixed mixture of LoRAs. Without it, the composition
+                of this object.
 
         Yields:
             The same encoder and modules under this composition.
 
         Raises:
-            UserError: It is none of these, or something is merged already.
+            UserError: If the composition is none of these, or something is merged already.
         """
         value = parse(composition) if isinstance(composition, str) else composition
         one = self.with_(for_all(self.composition if value is None else value))
@@ -223,26 +225,26 @@ class AdaptedEncoder:
         progress: Callable[[int], None] | None = None,
         cache: Kept | None = None,
     ) -> NDArray[np.float32]:
-        """Vectors of texts, each through what the composition holds for its language.
+        """Encode texts into vectors, each by the part of the composition for its language.
 
         Args:
             texts: Any number of texts, or one.
             languages: A tag for each text, or one for all; ``None`` for a row means the bare base.
-                It may be left out where the composition is the same for all.
+                ``languages`` may be left out where the composition is the same for all.
             compositions: Another composition for each text, or one for all; ``None`` for a row
                 means the base.
-            batch_tokens: Padded tokens in one forward at most.
-            progress: Told how many texts were encoded after each forward.
+            batch_tokens: Largest number of padded tokens in one forward.
+            progress: Called after each forward with the number of texts encoded.
             cache: States below the first module, shared by calls that read the same texts; made by
                 `xadapt.inference.shared_states.shared_cache`.
 
         Returns:
-            ``(n, dim)``, fp32, the same as if each composition had been run apart; ``(dim,)`` for
-            one text that is given as a string.
+            ``(n, dim)``, fp32, the same as if each composition had run apart; ``(dim,)`` for one
+            text that is given as a string.
 
         Raises:
             UserError: If the lists differ in length, a text is none, languages are needed and not
-                given, or a vector is not finite; the composition that made it is named.
+                given, or a vector is not finite. The error names the composition of that vector.
         """
         given = as_texts([texts] if isinstance(texts, str) else texts)
         chosen = as_compositions(compositions, len(given))
@@ -262,7 +264,7 @@ class AdaptedEncoder:
         compositions: Composition | Sequence[Composition] = None,
         cache: Kept | None = None,
     ) -> RowActivations:
-        """What acts on each of ``n`` rows, for the functions of `xadapt.backbones.encoder.encode`.
+        """Return the activations of ``n`` rows, for functions of `xadapt.backbones.encoder.encode`.
 
         Args:
             n: Number of rows.
@@ -271,7 +273,7 @@ class AdaptedEncoder:
             cache: As for `encode`.
 
         Returns:
-            Given the positions of the rows of one forward, its activation.
+            A callable from the positions of the rows of one forward to its activation.
 
         Raises:
             UserError: As for `encode`.
@@ -281,18 +283,18 @@ class AdaptedEncoder:
         return self._rows.acting(chosen, self.modules, cache)
 
     def bare(self, languages: str | Sequence[str | None]) -> list[str]:
-        """Those of the tags that some part of the composition has nothing for."""
+        """Return the languages for which some part of the composition has no module."""
         return bare(self.composition, [languages] if isinstance(languages, str) else languages)
 
     def notices(self, languages: str | Sequence[str | None]) -> list[str]:
-        """What a person should know of languages no module is for, one line each."""
+        """Return one line for each language without a module, for people to read."""
         return [self.relatives.notice(tag) for tag in self.bare(languages)]
 
     def prove(self) -> None:
-        """Make ready what the composition can be for any row, once.
+        """Prepare every composition that a row can have, once.
 
         Raises:
-            UserError: Some of it can't run.
+            UserError: If one of these compositions can't run.
         """
         for composition in opened(self.composition):
             self._rows.make(composition, self.modules)

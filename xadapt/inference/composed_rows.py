@@ -1,4 +1,4 @@
-"""Compositions made ready for the rows of batches: made once, kept for the next call."""
+"""Compositions prepared for the rows of batches: prepared once, cached for the next call."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ Mark = tuple[tuple[int, int, int], ...]
 
 @dataclass(frozen=True)
 class _Made:
-    """A composition made ready.
+    """A prepared composition.
 
     Attributes:
-        adapter: What it does on the encoder.
-        named: The modules that its names stood for.
-        mark: Which values its parts had then; empty where they are read at every forward.
+        adapter: The composition on the encoder.
+        named: The modules that its names stood for when it was prepared.
+        mark: The state of its parts' values at that time; empty where the values are read at every
+            forward.
     """
 
     adapter: ActiveAdapter
@@ -45,10 +46,10 @@ class RowActivations:
     """The activations of a call's forwards, by the positions of their rows.
 
     Args:
-        acts: What acts on each row of the call.
+        acts: The active adapter of each row of the call.
         chosen: The composition of each row, for errors.
-        cache: States that the forwards may begin at.
-        inside: The update in the base's weights, if it is what acts on all rows.
+        cache: Cached states from which the forwards may start.
+        inside: The update merged into the base's weights, if it acts on all rows.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class RowActivations:
         self._acts, self._chosen, self._cache, self._inside = acts, chosen, cache, inside
 
     def __call__(self, chunk: list[int]) -> Activation:
-        """What acts in the forward of some rows.
+        """Return the activation of the forward of some rows.
 
         Args:
             chunk: Positions of the rows.
@@ -72,7 +73,7 @@ class RowActivations:
 
     @contextmanager
     def named(self) -> Iterator[None]:
-        """Name the compositions in an error about values inside the block that are not finite."""
+        """Name the compositions in errors about non-finite values inside the block."""
 
         def name(wrong: list[int]) -> str:
             own = dict.fromkeys(self._chosen[row] for row in wrong)
@@ -83,11 +84,11 @@ class RowActivations:
 
 
 class ComposedRows:
-    """What makes compositions ready for the rows of an encoder's batches.
+    """The cache of prepared compositions for the rows of an encoder's batches.
 
-    The latest 256 compositions are kept as they were made; one whose modules are others now, or
-    have other values, is made anew. Sums of LoRAs act together, all else one by one. Any number of
-    threads may use it at once.
+    The latest 256 prepared compositions are kept. A composition is prepared again if its modules or
+    their values have changed. Sums of LoRAs act together, all other parts one by one. Any number
+    of threads may use the cache at once.
 
     Args:
         encoder: The frozen encoder.
@@ -104,15 +105,15 @@ class ComposedRows:
         modules: Mapping[str, nn.Module],
         cache: Kept | None = None,
     ) -> RowActivations:
-        """What acts on rows.
+        """Return the activations of rows.
 
         Args:
             chosen: The composition of each row; ``None`` is the bare base.
             modules: The modules by name.
-            cache: States that the forwards may begin at.
+            cache: Cached states from which the forwards may start.
 
         Returns:
-            Given the positions of the rows of one forward, its activation.
+            A callable from the positions of the rows of one forward to its activation.
 
         Raises:
             UserError: If a composition can't run, or another one is merged into the base.
@@ -127,10 +128,10 @@ class ComposedRows:
         return RowActivations([made.get(own) for own in chosen], chosen, cache)
 
     def make(self, composition: Composition, modules: Mapping[str, nn.Module]) -> _Made:
-        """A composition made ready, the kept one if it still is what it would be.
+        """Prepare a composition, or return the cached one if nothing has changed.
 
         Raises:
-            UserError: If it can't run on this encoder.
+            UserError: If the composition can't run on this encoder.
         """
         with self._lock:
             made = self._kept.pop(composition, None)
@@ -142,7 +143,7 @@ class ComposedRows:
             return made
 
     def forget(self, module: nn.Module) -> None:
-        """Let go of all that was made of a module."""
+        """Remove all prepared compositions that contain a module."""
         with self._lock:
             for composition, made in list(self._kept.items()):
                 if any(part is module for part in made.named.values()):
@@ -150,10 +151,10 @@ class ComposedRows:
 
     @contextmanager
     def merged(self, composition: Composition, modules: Mapping[str, nn.Module]) -> Iterator[None]:
-        """Add a sum of LoRAs into the encoder's weights for as long as the block lasts.
+        """Merge a sum of LoRAs into the encoder's weights inside the block.
 
         Raises:
-            UserError: If it is something else, or something is merged already.
+            UserError: If the composition is no sum of LoRAs, or something is merged already.
         """
         whole = Composed.checked(composition, modules)
         updates = updates_of([(e, place(self.encoder, e)) for e in hooks_of(whole)])
@@ -174,10 +175,10 @@ class ComposedRows:
 def _require_merged(
     inside: Merged, chosen: Sequence[Composition], modules: Mapping[str, nn.Module]
 ) -> None:
-    """Check that all rows are under the composition that is in the weights.
+    """Check that all rows have the composition that is merged into the weights.
 
     Raises:
-        UserError: If one is not.
+        UserError: If a row has another composition.
     """
     composition, named = inside.said
     same = all(modules.get(name) is module for name, module in named.items())
@@ -197,7 +198,7 @@ def _mark(whole: Composed) -> Mark:
 
 
 def _still(made: _Made, modules: Mapping[str, nn.Module]) -> bool:
-    """Whether the names stand for the same modules as then, with the same values."""
+    """Whether the names still stand for the same modules, with the same values."""
     same = all(modules.get(name) is module for name, module in made.named.items())
     whole = made.adapter.module
     assert isinstance(whole, Composed)

@@ -1,4 +1,4 @@
-"""Which module stands in for a language that has none."""
+"""Fallback languages: the language whose module is used for a language without a module."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from xadapt.languages.match import find_same
 
 
 class FallbackLanguageWarning(UserWarning):
-    """Something else acts on rows of a language that no module is for."""
+    """The warning that a fallback acts on rows of a language without a module."""
 
 
 @dataclass(frozen=True)
 class FallbackLanguages:
-    """Languages whose modules may stand in for others of the same script and branch.
+    """Languages whose modules may be the fallback of others of the same script and branch.
 
     Attributes:
-        languages: What there are modules for.
-        pivots: What modules are aligned to: rows of these stay the base's.
+        languages: The languages with a module.
+        pivots: The languages that modules are aligned to; the bare base encodes their rows.
     """
 
     languages: tuple[str, ...] = ()
     pivots: tuple[str, ...] = ()
 
     def of(self, tag: str) -> str | None:
-        """The language whose module stands in for another, or ``None``."""
+        """Return the fallback language of a language, or ``None``."""
         return None if find_same(tag, self.pivots) else stand_in(tag, self.languages)
 
     def and_(self, manifest: Manifest) -> FallbackLanguages:
-        """With the languages of one more module."""
+        """Return the fallback languages with those of one more module."""
         pivots = (*self.pivots, *([manifest.pivot] if manifest.pivot else []))
         return FallbackLanguages(
             (*self.languages, *manifest.languages), tuple(dict.fromkeys(pivots))
         )
 
     def notice(self, tag: str) -> str:
-        """One line for a person, of a language that no module is for."""
+        """Return one line for people about a language without a module."""
         near = self.of(tag)
         said = f"that for {near}, its relative, stands in" if near else "none stands in"
         return f"no module is for {tag}: {said}"
 
 
 def fallback_languages(composition: Composition, folders: Iterable[str]) -> FallbackLanguages:
-    """The relatives among modules that are each for their manifest's languages.
+    """Return the fallback languages of modules that are each for their manifest's languages.
 
     Args:
-        composition: What each language has.
+        composition: The composition by language.
         folders: The modules' folders.
     """
     if not isinstance(composition, ByLanguage):

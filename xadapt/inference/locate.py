@@ -1,4 +1,4 @@
-"""Which folder holds each module of a composition, found before any base is loaded."""
+"""Find the folder of each module of a composition, before any base is loaded."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from xadapt.languages.tags import normalise
 def locate(
     folders: Sequence[str], compose: str | Composition = None, given: Sequence[str] = ()
 ) -> tuple[Composition, dict[str, str]]:
-    """A composition and the folders of the modules it names, before any base is loaded.
+    """Find a composition and the folders of the modules it names, before any base is loaded.
 
     Args:
         folders: As for `AdaptedEncoder.load`; a folder may also hold a composition that was saved.
         compose: As for `AdaptedEncoder.load`.
-        given: Names in it that stand for no folder.
+        given: Names in the composition that stand for no folder.
 
     Raises:
-        UserError: A folder is no module, or it is not clear which module is for a language.
+        UserError: If a folder is no module, or it is not clear which module is for a language.
     """
     composition = parse(compose) if isinstance(compose, str) else compose
     places = _places(folders)
@@ -57,7 +57,7 @@ def locate(
 
 
 def short_names(places: Iterable[str]) -> dict[str, Composition]:
-    """The last parts of modules' names, for which a folder may stand; each its own."""
+    """Shorten modules' names, which may be folders, to their last parts; each stays unique."""
     short: dict[str, Composition] = {}
     for name in places:
         last = Path(name).name
@@ -67,7 +67,7 @@ def short_names(places: Iterable[str]) -> dict[str, Composition]:
 
 
 def _places(folders: Sequence[str]) -> dict[str, str]:
-    """Folders by name; one without a name is named by its path."""
+    """Return folders by name; a folder without a name is named by its path."""
     places: dict[str, str] = {}
     for given in folders:
         name, _, folder = (given, "", given) if is_folder(given) else given.partition("=")
@@ -78,7 +78,7 @@ def _places(folders: Sequence[str]) -> dict[str, str]:
 
 
 def _by_manifests(places: Mapping[str, str]) -> Composition:
-    """Each module for the languages its manifest names."""
+    """Compose by language: each module for the languages its manifest names."""
     owners: dict[str, str] = {}
     for name, folder in places.items():
         for tag in require_module(folder).languages:
@@ -95,7 +95,7 @@ def _by_manifests(places: Mapping[str, str]) -> Composition:
 def _named(
     composition: Composition, places: Mapping[str, str], given: Sequence[str]
 ) -> dict[str, str]:
-    """The folder of each name in a composition."""
+    """Find the folder of each name in a composition."""
     found = {}
     for name in names(composition):
         if name in given:

@@ -1,4 +1,4 @@
-"""What stands in for a language without a module, chosen by measured transfer on own text."""
+"""The fallback of a language without a module, chosen by measured transfer on own text."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ ACCURACY, LOSS = "retrieval accuracy", "masked-token loss"
 
 @dataclass(frozen=True)
 class FallbackScore:
-    """One candidate's score, and what it gains over the base.
+    """The score of one candidate, and its gain over the base.
 
     Attributes:
         name: Language of the candidate, or ``base``.
-        score: Mean retrieval accuracy of both ways, higher is better; or nats a token.
-        gain: Over the base, positive is better, by paired bootstrap; none for the base itself.
+        score: Mean retrieval accuracy of both directions, higher is better; or nats per token.
+        gain: Gain over the base by paired bootstrap, positive is better; none for the base itself.
     """
 
     name: str
@@ -56,13 +56,13 @@ class FallbackScore:
 
 @dataclass(frozen=True)
 class MeasuredFallback(FallbackLanguages):
-    """Relatives of which one was chosen by measurement.
+    """Fallback languages, one of which was chosen by measurement.
 
     Attributes:
-        tag: The language it stands in for.
-        chosen: Whose module stands in; ``None``: the base.
-        measure: What was measured, on how many rows of which file.
-        tried: Everything that was measured, the base first.
+        tag: The language without a module.
+        chosen: The fallback language; ``None``: the base.
+        measure: The measure, the number of rows and the file.
+        tried: The scores of all candidates, the base first.
     """
 
     tag: str = ""
@@ -71,11 +71,11 @@ class MeasuredFallback(FallbackLanguages):
     tried: tuple[FallbackScore, ...] = ()
 
     def of(self, tag: str) -> str | None:
-        """What was chosen for the measured language, else what a relative is."""
+        """Return the chosen fallback of the measured language, else the fallback by relation."""
         return self.chosen if find_same(tag, [self.tag]) else super().of(tag)
 
     def notice(self, tag: str) -> str:
-        """One line with all scores."""
+        """Return one line with all scores."""
         if not find_same(tag, [self.tag]):
             return super().notice(tag)
         said = f"that for {self.chosen} stands in" if self.chosen else "none beats the base"
@@ -92,23 +92,25 @@ class MeasuredFallback(FallbackLanguages):
 def select_on(
     adapted: AdaptedEncoder, languages: Sequence[str | None], path: str, pivot: str = "en"
 ) -> MeasuredFallback:
-    """Measure every language's part of a composition on text of another, and let the best act.
+    """Measure each language's part of a composition on text of another, and choose the best.
 
-    Each candidate and the base are measured on the same rows; the one with the highest gain is
-    taken among those whose gain over the base has its lower 95 % bound above 0, else the base. The
-    choice is made on these rows, so its score on them flatters it a little.
+    Each candidate and the base are measured on the same rows. A candidate is eligible if the lower
+    95 % bound of its gain over the base is above 0. The eligible candidate with the highest gain is
+    chosen; without an eligible candidate, the base is chosen. The choice is made on these rows, so
+    the score of the chosen candidate on them is slightly too high.
 
     Args:
-        adapted: Encoder, modules and a composition that chooses by language; its relatives are
-            replaced.
-        languages: The texts' languages, one of which the composition has nothing for.
-        path: Text of that language: parallel with the pivot (retrieval accuracy of the language
-            side against the bare base's pivot vectors), or plain (``.txt``: each token hidden
-            once, every seventh at a time, and foretold by the base's own language-model head).
-        pivot: The other side's language.
+        adapted: Encoder, modules and a composition that chooses by language. Its fallback languages
+            are replaced.
+        languages: Languages of the texts; the composition has no module for one of them.
+        path: Text of that language, parallel with the pivot or plain (``.txt``). Parallel text is
+            scored by retrieval accuracy between the language side and the bare base's pivot
+            vectors. In plain text each token is masked once, every seventh at a time, and
+            predicted by the base's own language-model head.
+        pivot: Language of the other side.
 
     Raises:
-        UserError: There is nothing to choose, the file is unusable, or the base has no
+        UserError: If there is nothing to choose, the file is unusable, or the base has no
             language-model head.
     """
     tag = _wanting(adapted, languages)
@@ -142,7 +144,7 @@ def select_on(
 
 
 def _wanting(adapted: AdaptedEncoder, languages: Sequence[str | None]) -> str:
-    """The one language that the composition has nothing for."""
+    """Return the one language that the composition has no module for."""
     found = [normalise(tag) for tag in adapted.bare(languages)]
     todo = "Give texts of one language that by_language(..) has nothing for, not even by *"
     if len(found) != 1:
@@ -203,9 +205,9 @@ def masked_losses(
     composition: Composition,
     cache: Kept | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The loss of each text's tokens, summed, and how many they are; ``(n,)`` each.
+    """Compute each text's summed masked-token loss and its number of tokens; ``(n,)`` each.
 
-    Each token is hidden once, every seventh of a text at a time.
+    Each token is masked once, every seventh of a text at a time.
 
     Source: the pseudo-log-likelihood of Salazar et al. 2020, https://arxiv.org/abs/1910.14659,
     there one token at a time.
@@ -213,11 +215,11 @@ def masked_losses(
     Args:
         adapted: Encoder and modules.
         texts: Any number of texts.
-        composition: What acts on all of them.
-        cache: States that the forwards may begin at.
+        composition: The composition for all texts.
+        cache: Cached states from which the forwards may start.
 
     Raises:
-        UserError: The base has no mask token or no language-model head.
+        UserError: If the base has no mask token or no language-model head.
     """
     encoder = adapted.encoder
     mask = encoder.tokenizer.mask_token_id
@@ -242,7 +244,7 @@ def masked_losses(
 def _hidden(
     rows: Sequence[Sequence[int]], mask: int, tokenizer: Any
 ) -> tuple[list[list[int]], list[dict[int, int]], list[int]]:
-    """Rows with some tokens hidden, which tokens these were by place, and whose rows they are."""
+    """Return rows with masked tokens, the masked tokens by position, and the text of each row."""
     special = set(tokenizer.all_special_ids)
     shown, hidden, owners = [], [], []
     for owner, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""A published module, loaded for an encoder."""
+"""Load a published module for an encoder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def open_module(folder: str, encoder: Encoder) -> tuple[nn.Module, Manifest]:
     """Load a module's folder for an encoder.
 
     Raises:
-        UserError: It is no module, or was trained on another base; what differs is said.
+        UserError: If the folder is no module, or the module was trained on another base. The error
+            lists the differences.
     """
     manifest, tensors = open_folder(folder)
     print_ = fingerprint.Fingerprint.from_dict(dict(manifest.base.fingerprint))

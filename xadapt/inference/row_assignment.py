@@ -1,4 +1,4 @@
-"""Which composition is for which row, and how that choice grows and shrinks with the modules."""
+"""Assign a composition to each row, and change the assignment when modules come or go."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xadapt.composition.values import ByLanguage, Composition, names
 from xadapt.core.errors import UserError
 from xadapt.inference.fallback_language import FallbackLanguages, FallbackLanguageWarning
 
-CALLER = 4  # frames from a warning here up to who called Adapted.encode
+CALLER = 4  # frames from a warning here up to the caller of AdaptedEncoder.encode
 
 
 def choose(
@@ -24,11 +24,11 @@ def choose(
     languages: Sequence[str | None] | None,
     compositions: Sequence[Composition] | None,
 ) -> list[Composition]:
-    """What acts on each of ``n`` rows, without `ByLanguage`.
+    """Choose the composition of each of ``n`` rows, without `ByLanguage`.
 
     Args:
-        composition: What all rows have where ``compositions`` is not given.
-        relatives: What stands in for languages that it has nothing for.
+        composition: The composition of all rows where ``compositions`` is not given.
+        relatives: Fallback languages for languages that the composition has no module for.
         n: Number of rows.
         languages: As for `AdaptedEncoder.encode`.
         compositions: As for `AdaptedEncoder.encode`.
@@ -56,10 +56,10 @@ def choose(
 def as_compositions(
     compositions: Composition | Sequence[Composition], n: int
 ) -> list[Composition] | None:
-    """A composition for each of ``n`` rows; one given alone is for all of them.
+    """Return a composition for each of ``n`` rows; a single composition is for all rows.
 
     Raises:
-        UserError: If there are more or fewer than rows.
+        UserError: If the number of compositions is not ``n``.
     """
     if compositions is None:
         return None
@@ -71,22 +71,22 @@ def as_compositions(
 
 
 def bare(composition: Composition, languages: Sequence[str | None]) -> list[str]:
-    """Those of the tags that some part of a composition has nothing for."""
+    """Return the languages for which some part of a composition has no module."""
     named = [tag for tag in dict.fromkeys(languages) if tag is not None]
     return [tag for tag in named if lacks(composition, tag)]
 
 
 def by_names(modules: Mapping[str, nn.Module]) -> Composition:
-    """Each module for the language it is named after; none without modules."""
+    """Compose by language: each module for the language of its name; ``None`` without modules."""
     first = {id(module): name for name, module in reversed(list(modules.items()))}
     return ByLanguage({name: first[id(m)] for name, m in modules.items()}) if modules else None
 
 
 def with_one(composition: Composition, name: str, tags: Sequence[str]) -> Composition:
-    """A choice by language with a module more, for some languages.
+    """Add a module to a choice by language, for some languages.
 
     Raises:
-        UserError: There is a module for one of them.
+        UserError: If there is a module for one of these languages already.
     """
     parts = dict(composition.parts) if isinstance(composition, ByLanguage) else {}
     for tag in tags:
@@ -102,10 +102,10 @@ def with_one(composition: Composition, name: str, tags: Sequence[str]) -> Compos
 def without(
     composition: Composition, relatives: FallbackLanguages, name: str
 ) -> tuple[Composition, FallbackLanguages]:
-    """A choice by language, and what stands in for others, with a module less.
+    """Remove a module from a choice by language and from the fallback languages.
 
     Raises:
-        UserError: The module is part of something that is for a language.
+        UserError: If the module is part of a larger composition for a language.
     """
     parts = composition.parts if isinstance(composition, ByLanguage) else ()
     left = {tag: own for tag, own in parts if own != name}

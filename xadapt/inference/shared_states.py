@@ -1,7 +1,7 @@
-"""Caches for texts that several compositions read: what lies below the first module, once.
+"""Caches of the states below the first module, for texts that several compositions encode.
 
-An encode of distinct texts under one composition keeps nothing, in memory or on disk: it pays only
-where a text is read again.
+Encoding distinct texts under one composition keeps nothing, in memory or on disk: a cache pays only
+where a text is encoded again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from xadapt.injection.attachment import lowest
 
 
 class System(Protocol):
-    """What reads texts, such as `xadapt.inference.adapted_encoder.AdaptedEncoder`."""
+    """A text encoder, such as `xadapt.inference.adapted_encoder.AdaptedEncoder`."""
 
     encoder: Encoder
     modules: dict[str, nn.Module]
@@ -31,15 +31,15 @@ class System(Protocol):
 def first_layer(
     encoder: Encoder, compositions: Iterable[Composition], modules: Mapping[str, nn.Module]
 ) -> int:
-    """The lowest layer that compositions act in for any row, -1 for the embeddings.
+    """Find the lowest layer in which compositions act for any row, -1 for the embeddings.
 
     Args:
-        encoder: The encoder; its depth is told where nothing acts.
+        encoder: The encoder; its depth is returned if no module acts.
         compositions: Compositions; ``None`` is the base.
         modules: Modules by name.
 
     Raises:
-        UserError: A composition can't run.
+        UserError: If a composition can't run.
     """
     parts = {part for own in set(compositions) for part in all_parts(own) if part is not None}
     wholes = [Composed.checked(part, modules) for part in parts if not choices(part)]
@@ -47,12 +47,12 @@ def first_layer(
 
 
 def shared_cache(*systems: System) -> PrefixStates | None:
-    """A cache for several systems on one encoder, of what lies below the first of their modules.
+    """Make a cache of the states below the lowest module of several systems on one encoder.
 
-    Handed to all of them, each text goes through these layers once, whichever of them reads it.
+    If all systems use the cache, each text goes through these layers once.
 
     Args:
-        systems: All that are given the cache.
+        systems: All systems that use the cache.
 
     Returns:
         The cache; ``None`` for one system alone, which shares nothing, or where a module acts in
@@ -69,10 +69,10 @@ def shared_cache(*systems: System) -> PrefixStates | None:
 
 
 def repeated_cache(system: System) -> PrefixStates | None:
-    """A cache for several calls of one system that read the same texts.
+    """Make a cache for several calls of one system on the same texts.
 
     Args:
-        system: What encodes; of its composition only values may change, such as weights.
+        system: The system; only values of its composition may change, such as weights.
 
     Returns:
         The cache; ``None`` where a module acts in the first layer or below.
@@ -89,12 +89,12 @@ def repeated_cache(system: System) -> PrefixStates | None:
 def cache_within(
     system: System, texts: Sequence[str], compositions: Sequence[Composition] | None
 ) -> PrefixStates | None:
-    """A cache for one call, if it has each text twice or more on the average.
+    """Make a cache for one call, if each text occurs twice or more on average.
 
     Args:
-        system: What encodes.
-        texts: Its texts.
-        compositions: Those of the rows, if the call has them.
+        system: The system that encodes.
+        texts: The texts of the call.
+        compositions: The compositions of the rows, if the call gives them.
     """
     if not texts or 2 * len(set(texts)) > len(texts):
         return None

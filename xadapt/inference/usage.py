@@ -1,4 +1,4 @@
-"""Which experts a routed mixture uses on some texts, watched while they are encoded."""
+"""Usage of the experts of a routed mixture, measured while texts are encoded."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from xadapt.report.usage import ALL, Cell, Usage
 
 @dataclass
 class _Sum:
-    """Weights and uses of each expert, summed, and of how many."""
+    """Sums of the weights and uses of each expert, and the number of items summed."""
 
     weights: Tensor
     used: Tensor
@@ -50,18 +50,19 @@ def measure_usage(
     languages: Sequence[str | None] | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[Usage]:
-    """Encode texts and tell how much each expert of each router counted.
+    """Encode texts and measure the usage of each expert of each router.
 
     Args:
         adapted: Encoder and modules, with a trained router or fusion, a mixture of LoRAs or Arrow
             in the composition.
         texts: Any number of texts.
-        languages: A tag for each text; they are told apart, and the composition may choose by
-            them. A row without one is left to the bare base, which has no router.
-        progress: Told how many texts were read.
+        languages: A tag for each text. Usage is measured for each language apart, and the
+            composition may choose by language. The bare base, which has no router, encodes a row
+            without a tag.
+        progress: Called with the number of texts encoded.
 
     Raises:
-        UserError: There is no routed mixture, or no text.
+        UserError: If there is no routed mixture, or no text.
     """
     texts = as_texts([texts] if isinstance(texts, str) else texts)
     languages = [languages] * len(texts) if isinstance(languages, str) else languages
@@ -92,7 +93,7 @@ def _watched(
     lang: str,
     progress: Callable[[int], None],
 ) -> dict[tuple[str, tuple[str, ...]], list[Cell]]:
-    """The cells of one language by router and names of its experts."""
+    """Measure the cells of one language, by router and names of its experts."""
     whole = Composed.checked(composition, adapted.modules)
     encoder = adapted.encoder
     sums: dict[int, dict[Place, _Sum]] = {}
@@ -115,7 +116,7 @@ def _watched(
 
 
 def _cells(lang: str, places: dict[Place, _Sum]) -> list[Cell]:
-    """One a layer and site; the linears of a gated site are put together."""
+    """Make one cell for each layer and site; the linears of a gated site share a cell."""
     sites: dict[tuple[int, str], list[_Sum]] = {}
     for (layer, site, _), one in places.items():
         sites.setdefault((layer + 1, site), []).append(one)
@@ -129,7 +130,7 @@ def _cells(lang: str, places: dict[Place, _Sum]) -> list[Cell]:
 
 
 def _names(route: Routed | Fused, whole: Composed) -> tuple[str, tuple[str, ...]]:
-    """What the router is called, and its experts."""
+    """Return the names of a router and of its experts."""
     numbers = tuple(str(number + 1) for number in range(route.router.experts))
     led = whole.led.get(route.router)
     if led is not None:

@@ -1,1 +1,1 @@
-"""The only places that wire: train, compose, search weights, quickstart."""
+"""Pipelines, the only code that connects the rooms: train, compose, weight search, quickstart."""

@@ -32,12 +32,12 @@ HUB = "hf:"
 
 @dataclass(frozen=True)
 class Source:
-    """The modules of one companion, found but not loaded.
+    """The modules of one companion, located but not loaded.
 
     Attributes:
-        composition: What acts; a single module is its folder.
+        composition: The composition of the companion; a single module is given by its folder.
         folders: The folder of each name in the composition.
-        head: The folder whose task head comes along, if the recipe asks for it.
+        head: The folder whose task head is loaded, if the recipe asks for a head.
     """
 
     composition: Composition
@@ -47,10 +47,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Companions:
-    """The companions of a run by name, found before any base is loaded.
+    """The companions of a run by name, located before any base is loaded.
 
     Attributes:
-        sources: Their modules.
+        sources: The modules of the companions.
     """
 
     sources: Mapping[str, Source] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Companions:
         return list(dict.fromkeys(_name(folder) for folder in every))
 
     def identity(self) -> dict[str, str]:
-        """A hash of names, compositions and tensors, which a resumed run must find unchanged."""
+        """Hash names, compositions and tensors; a resumed run requires the same hash."""
         if not self.sources:
             return {}
         state = hashlib.sha256()
@@ -76,7 +76,7 @@ class Companions:
         return {"companions": state.hexdigest()}
 
     def open(self, encoder: Encoder) -> dict[str, Companion]:
-        """Load the modules and heads on an encoder; nothing in them is trained.
+        """Load the modules and heads on an encoder; they stay frozen.
 
         Raises:
             UserError: If a module was trained on another base, or its parts can't act together.
@@ -91,12 +91,12 @@ def find_companions(
 
     Args:
         specs: The recipe's ``companions``.
-        given: Modules by name, which go before those in the recipe: a folder, a composition of
-            folders such as ``"runs/en + runs/ner"``, or ``hf:org/name``.
+        given: Modules by name: a folder, a composition of folders such as
+            ``"runs/en + runs/ner"``, or ``hf:org/name``. They override those of the recipe.
 
     Raises:
-        UserError: If the recipe has no companion of a given name, no module is named for one, or
-            what is named is no module or lacks a head.
+        UserError: If the recipe has no companion of a given name, no module is named for a
+            companion, or the named folder is no module or lacks a head.
     """
     for name in given or {}:
         if name not in specs:
@@ -129,7 +129,7 @@ def _find(name: str, spec: CompanionSpec, given: str | None) -> Source:
 
 
 def _with_head(name: str, folders: Mapping[str, str]) -> str:
-    """The one folder that has a task head."""
+    """Find the one folder that has a task head."""
     found = [folder for folder in folders.values() if read_manifest(folder).head is not None]
     if len(found) != 1:
         count = "several heads" if found else "no task head"
@@ -142,7 +142,7 @@ def _with_head(name: str, folders: Mapping[str, str]) -> str:
 
 
 def _fetched(source: str) -> str:
-    """The folder of a module on the Hub: the manifest, the tensors and the head alone."""
+    """Download a module's manifest, tensors and head from the Hub, and return the folder."""
     repo, _, revision = source.removeprefix(HUB).partition("@")
     try:
         return snapshot_download(
@@ -175,7 +175,7 @@ def _open(name: str, source: Source, encoder: Encoder) -> Companion:
 
 
 def _name(folder: str) -> str:
-    """The last part of a folder's path; of a snapshot of the Hub the repository's name."""
+    """Return the last part of a folder's path; for a Hub snapshot, the repository's name."""
     path = Path(folder).resolve()
     if path.parent.name == "snapshots":
         return path.parents[1].name.split("--")[-1]

@@ -1,4 +1,4 @@
-"""A composition made into a folder: one plain LoRA where that is exact, else all its parts."""
+"""Write a composition as a folder: one plain LoRA where that is exact, else all its parts."""
 
 from __future__ import annotations
 
@@ -52,27 +52,29 @@ def compose(
     setup: bool = False,
     report: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Write a composition as a folder that loads as one.
+    """Write a composition as a folder that loads as one module.
 
-    Stacks and fixed mixtures of LoRAs become one plain LoRA, which other libraries load too; all
-    else, and everything if ``no_merge``, is written as the composition with copies of its modules.
+    Stacks and fixed mixtures of LoRAs become one plain LoRA, which other libraries load too. All
+    other compositions are written as the composition with copies of its modules. With
+    ``no_merge``, every composition is written in this form.
 
     Args:
         expression: The composition or its text.
         base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
         folders: Folders of modules, as for `AdaptedEncoder.load`.
         out: Folder to make.
-        verify: How other libraries are asked what they make of a plain LoRA.
+        verify: Function that loads a plain LoRA in other libraries and compares the vectors.
         rank: Cut the plain LoRA to this rank.
         no_merge: Do not merge the parts.
         merged: Write the whole base with the LoRA in its weights, for people without any module
             library.
         averaged: Write one module with the weighted mean of the parts' parameters instead.
         setup: Write an adapter setup for adapters instead, see `xadapt.hub.adapters_setup`.
-        report: Told what is written, a line at a time.
+        report: Receives a line for each thing written.
 
     Raises:
-        UserError: It can't be composed, or not as one LoRA of that rank; nothing is left behind.
+        UserError: If the modules can't be composed, or not as one LoRA of that rank. No file is
+            left behind.
     """
     require_empty(out)
     composition, places = locate(as_paths(folders), expression)
@@ -127,7 +129,7 @@ def _write_setup(
     verify: Verify,
     report: Callable[[str], None],
 ) -> None:
-    """Write an adapter setup, and let adapters load it where it is installed."""
+    """Write an adapter setup; if adapters is installed, check that adapters loads the setup."""
     own = own_names(adapted.composition, {name: Path(folder) for name, folder in places.items()})
     width = adapted.encoder.width
     members = {
@@ -149,7 +151,7 @@ def _write_setup(
 
 
 def _said(manifest: Manifest) -> str:
-    """The README of merged weights."""
+    """Return the README of merged weights."""
     base = manifest.base.id or f"a base of type {manifest.base.model_type} without an id on the Hub"
     return (
         f"# {manifest.name}\n\nThe weights of {base}, in fp32, with these modules of xadapt added "
@@ -174,7 +176,7 @@ def _manifest(
     module: nn.Module,
     how: str = "",
 ) -> Manifest:
-    """What is known of a module made of others: their data and languages, and no evidence yet."""
+    """Make the manifest of a composed module: data and languages of its parts, no evidence yet."""
     first = next(iter(parents.values()))
     licences = {m.licence for m in parents.values()}
     pivots = {m.pivot for m in parents.values()}

@@ -1,4 +1,4 @@
-"""What a run leaves: evidence, manifest, and the module's folder put in place file by file."""
+"""Results of a run: evidence, manifest, and the module's folder, moved into place by file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def manifest_of(
     within: TrainingComposition = ALONE,
     companions: Sequence[str] = (),
 ) -> Manifest:
-    """All that is known of a module before it is trained; the evidence is still to come.
+    """Make the manifest of a module before training, without evidence.
 
     Args:
         recipe: The recipe.
@@ -58,11 +58,11 @@ def manifest_of(
         shares: The data of each source.
         base_id: Hub id of a base that was given as a folder or a package.
         licence: SPDX id of the module's licence.
-        within: Compositions it is trained inside.
-        companions: Names of the folders of the modules it learns from.
+        within: Compositions in which the module is trained.
+        companions: Names of the folders of the modules that it learns from.
 
     Raises:
-        UserError: The base id or the licence is malformed.
+        UserError: If the base id or the licence is malformed.
     """
     sources = [share.source for share in shares]
     name = re.sub(r"[^A-Za-z0-9]+", "_", recipe.name).strip("_") or "recipe"
@@ -94,14 +94,14 @@ def manifest_of(
 
 
 def tags(sources: Sequence[Source]) -> list[str]:
-    """The languages of sources as BCP-47, each once."""
+    """Return the languages of sources as BCP-47, each once."""
     return list(dict.fromkeys(normalise(source.lang) for source in sources))
 
 
 def same_recipe(manifest: Manifest, recipe: Recipe) -> bool:
-    """Whether a module was made by this very recipe, with the same settings.
+    """Whether a module was trained by the same recipe, with the same settings.
 
-    What was no setting yet when it was made has its default.
+    A setting that did not exist when the module was trained has its default value.
     """
     try:
         stored = Recipe.model_validate(manifest.recipe).model_dump(mode="json")
@@ -120,10 +120,10 @@ def publish(
     control: nn.Module | None,
     head: Head | None = None,
 ) -> Manifest:
-    """Write the folder aside, then move its files into place, the manifest last.
+    """Write the folder in a temporary place, then move its files into place, the manifest last.
 
     Raises:
-        UserError: The folder can't be written, for lack of space for instance.
+        UserError: If the folder can't be written, for example for lack of space.
     """
     checks = verify(base, module.to("cpu"), VERIFY_TEXTS)
     ready = out / out_folder.STATE / out_folder.READY
@@ -142,12 +142,12 @@ def publish(
 
 
 def forward_seconds(encoder: Encoder, texts: Sequence[str], sample: int = 128) -> float:
-    """The time of one frozen forward over texts, estimated from some of them on this machine.
+    """Estimate the time of one frozen forward over texts, from a sample on this machine.
 
     Args:
         encoder: The encoder.
         texts: All texts.
-        sample: How many are encoded at most.
+        sample: Largest number of texts to encode.
     """
     some = texts[:: -(-len(texts) // sample)]
     began = time.monotonic()
@@ -160,7 +160,7 @@ def _has_pivot(recipe: Recipe) -> bool:
 
 
 def _name(source: Source) -> str:
-    """What the card calls a source: the id on the Hub, the graph, or a file's name."""
+    """Return the name of a source on the card: the id on the Hub, the graph, or a file's name."""
     if source.path.startswith("hf:"):
         return source.path.removeprefix("hf:").split(":")[0]
     return source.path if source.path.split(":")[0] == "cldr" else Path(source.path).name

@@ -1,4 +1,4 @@
-"""The first five minutes: train on the built-in graph, judge on names never seen, draw, save."""
+"""Quickstart: train on the built-in graph, evaluate on held-out names, plot, save."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ LONGER = ("t5", "mt5", "m2m_100")  # encoder-decoders: adapters runs both halves
 
 @dataclass(frozen=True)
 class Outcome:
-    """One language of a quickstart.
+    """The outcome of one language of a quickstart.
 
     Attributes:
         lang: Its tag.
-        folder: Its module.
+        folder: The folder of its module.
         manifest: The module's manifest.
-        result: Entity alignment of names never seen.
-        shown: The same for the page.
-        reused: Whether the module was there from an earlier quickstart.
-        seconds: Time for this language, training and judging.
+        result: Entity alignment of held-out names.
+        shown: The same result for the page.
+        reused: Whether the module is from an earlier quickstart.
+        seconds: Time for this language, training and evaluation.
     """
 
     lang: str
@@ -67,10 +67,10 @@ class Outcome:
 
 
 def require_languages(tags: Sequence[str]) -> None:
-    """Refuse languages the graph has no names of, before anything is trained.
+    """Refuse languages of which the graph has no names, before anything is trained.
 
     Raises:
-        UserError: The graph lacks one of them, or it is English, the other side.
+        UserError: If the graph lacks a language, or a language is English, the pivot language.
     """
     for tag in tags:
         if tag == "en":
@@ -79,10 +79,10 @@ def require_languages(tags: Sequence[str]) -> None:
 
 
 def require_own_page(out: Path) -> None:
-    """Refuse a folder whose page or picture another than quickstart made, or that can't be written.
+    """Refuse a folder with a page or picture of another program, or that can't be written.
 
     Raises:
-        UserError: If so; nothing has been made then.
+        UserError: If the folder is refused. No file is written then.
     """
     page, picture = out / PAGE, out / PICTURE
     own = page.is_file() and OWN in page.read_bytes()[:OWN_BYTES]
@@ -94,10 +94,10 @@ def require_own_page(out: Path) -> None:
 def run_language(
     recipe: Recipe, base: str, lang: str, out: Path, verify: Verify, report: Reporter
 ) -> Outcome:
-    """Train one language's module, or take the one that is there, and judge it.
+    """Train the module of one language, or reuse an existing module, and evaluate it.
 
     Raises:
-        UserError: The graph has no such language, or the base can't be loaded.
+        UserError: If the graph has no such language, or the base can't be loaded.
     """
     began = time.monotonic()
     folder = out / lang
@@ -116,7 +116,7 @@ def run_language(
 
 
 def page(outcomes: Sequence[Outcome], base: str, command: str) -> Report:
-    """The page of a quickstart."""
+    """Make the page of a quickstart."""
     first = outcomes[0]
     rows = [
         row
@@ -142,23 +142,23 @@ def page(outcomes: Sequence[Outcome], base: str, command: str) -> Report:
 
 
 def snippet(manifest: Manifest) -> str:
-    """The code that opens a module without xadapt, in the first library that holds it."""
+    """Return the code that loads a module without xadapt, in the first library that supports it."""
     return next(iter(snippets(manifest).values()), "")
 
 
 def loading_lines(manifest: Manifest, base: str, folder: str) -> list[str]:
-    """The shortest code that opens a module with adapters, from here.
+    """Return the shortest code that loads a module with adapters, from the current folder.
 
     Args:
         manifest: The module's manifest.
-        base: The base as the user named it; a package or folder becomes a path of this machine,
+        base: The base as the user named it. A package or folder becomes a path on this machine,
             so the lines are for the terminal and never for a file.
         folder: The module's folder.
 
     Returns:
-        Five lines that load base and module; after an empty one those that make vectors. Where
-        adapters can't hold the module or its forward is not the usual one, the whole snippet of
-        the first library that can.
+        Five lines that load base and module; after an empty line, the lines that compute vectors.
+        If adapters doesn't support the module, or its forward is not the usual one, the whole
+        snippet of the first library that supports the module.
     """
     source = resolve_base(base)
     base = source.location
@@ -220,7 +220,7 @@ def _judge(encoder: Encoder, module: nn.Module, lang: str) -> tuple[Result, Lang
 
 
 def _spread(count: int, size: int) -> list[int]:
-    """At most ``size`` positions, evenly over ``count``: neighbours are names of one kind."""
+    """Choose at most ``size`` positions, evenly over ``count``; neighbours are alike in kind."""
     return sorted({i * count // size for i in range(size)}) if count else []
 
 

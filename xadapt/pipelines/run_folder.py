@@ -1,4 +1,4 @@
-"""The folder a run writes to: what state it is in, and how a failed run leaves no trace."""
+"""The folder of a run: check its state, and remove the files of a failed run."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ READY = "module"
 
 
 def require_usable(out: Path, resume: bool) -> bool:
-    """Refuse a folder this run can't write to; nothing is made yet.
+    """Refuse a folder to which this run can't write; nothing is written yet.
 
     Args:
         out: The folder.
-        resume: Whether an interrupted or finished run in it is to be gone on with.
+        resume: Whether to continue an interrupted or finished run in the folder.
 
     Returns:
-        Whether it holds a finished module already, which ``resume`` allows.
+        Whether the folder holds a finished module already, which ``resume`` allows.
 
     Raises:
-        UserError: If it holds something that is not to be touched, or can't be looked at.
+        UserError: If the folder holds files that must not be changed, or can't be read.
     """
     with write_errors(out):
         finished = (out / MANIFEST).exists()
@@ -53,17 +53,17 @@ def require_usable(out: Path, resume: bool) -> bool:
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether there is a checkpoint to go on from, in the folder or below it."""
+    """Whether there is a checkpoint to continue from, in the folder or below."""
     return any(folder.rglob(CHECKPOINT)) if folder.is_dir() else False
 
 
 @contextmanager
 def nothing_left(out: Path, main: bool = True) -> Iterator[None]:
-    """Take away what the block made in ``out`` if it fails, unless a checkpoint stands by then.
+    """Remove the files that a failed block made in ``out``, unless there is a checkpoint by then.
 
     Args:
         out: The folder of the run.
-        main: Whether this process is the one that writes.
+        main: Whether this process writes the files.
     """
     made = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
@@ -71,7 +71,7 @@ def nothing_left(out: Path, main: bool = True) -> Iterator[None]:
     except BaseException:
         if main and not has_checkpoint(out / STATE):
             shutil.rmtree(out / STATE, ignore_errors=True)
-            for folder in made:  # the innermost first; one that holds something stays
+            for folder in made:  # the innermost first; a folder with files stays
                 with contextlib.suppress(OSError):
                     folder.rmdir()
         raise
@@ -80,7 +80,7 @@ def nothing_left(out: Path, main: bool = True) -> Iterator[None]:
 def settle(out: Path) -> None:
     """Move a finished module's files from the run's folder into place, the manifest last.
 
-    May be called again after it was cut short anywhere: what is in place stays there.
+    The function may be called again after an interruption: files in place stay there.
     """
     ready = out / STATE / READY
     files = ready.iterdir() if ready.is_dir() else ()
@@ -93,7 +93,7 @@ def settle(out: Path) -> None:
 
 
 def clear(out: Path) -> None:
-    """Remove what only an unfinished run needs: checkpoints and folders half written."""
+    """Remove files that only an unfinished run needs: checkpoints and incomplete folders."""
     state = out / STATE
     shutil.rmtree(state / READY, ignore_errors=True)
     for left in (*state.rglob(f"*{CHECKPOINT}*"), *state.glob(f".{READY}.*")):

@@ -1,4 +1,4 @@
-"""What a module depends on, and what differs from the module that an earlier run left."""
+"""The identity of a run: the inputs of a module, and the differences from an earlier run."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def identity(
     within: TrainingComposition,
     companions: Companions,
 ) -> dict[str, str | int]:
-    """Everything that the values of a trained module depend on, each part as a hash.
+    """Compute the identity of a run: a hash of each input that a trained module depends on.
 
     Args:
         recipe: The recipe, which holds the seed.
         encoder: The base.
         loaded: Training and development records.
-        within: The compositions the module is trained inside.
-        companions: The modules it learns from.
+        within: The compositions in which the module is trained.
+        companions: The modules that it learns from.
     """
     return {
         RECIPE: hashlib.sha256(as_yaml(recipe).encode()).hexdigest(),
@@ -52,7 +52,7 @@ def identity(
 
 
 def as_yaml(recipe: Recipe) -> str:
-    """A recipe as the text that is stored and hashed."""
+    """Return a recipe as the text that is stored and hashed."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), allow_unicode=True, sort_keys=False)
 
 
@@ -62,10 +62,10 @@ def save_identity(folder: Path, value: Mapping[str, Any]) -> None:
 
 
 def identity_differences(folder: Path, wanted: Mapping[str, Any]) -> list[str]:
-    """The parts of the identity stored in a folder that are other than those wanted.
+    """Return the parts of the identity stored in a folder that differ from those wanted.
 
-    The recipe and the base are compared by the manifest, which knows what a newer version means
-    the same by. A folder of an older version has no identity; then nothing differs.
+    The recipe and the base are compared by the manifest, which accepts equivalent settings of a
+    newer version. A folder of an older version has no identity; then nothing differs.
 
     Raises:
         UserError: If the stored identity is malformed.
@@ -80,10 +80,10 @@ def identity_differences(folder: Path, wanted: Mapping[str, Any]) -> list[str]:
 
 
 def manifest_differences(old: Manifest, new: Manifest) -> list[str]:
-    """What differs between a module that is there and the one a run would make.
+    """Return the differences between an existing module and the module a run would make.
 
     Args:
-        old: The manifest of the module that is there.
+        old: The manifest of the existing module.
         new: The manifest as the run would write it.
     """
     prints = [Fingerprint.from_dict(dict(one.base.fingerprint)) for one in (old, new)]
@@ -106,13 +106,13 @@ def quick_differences(
     within: TrainingComposition,
     asked: Mapping[str, str | None],
 ) -> list[str]:
-    """What differs from a module that is there, as far as neither data nor base is needed.
+    """Return the differences from an existing module that need neither data nor base.
 
     Args:
-        manifest: The manifest of the module that is there.
+        manifest: The manifest of the existing module.
         recipe: The recipe of the run.
-        sources: Its data.
-        within: The compositions it would be trained inside.
+        sources: The data of the run.
+        within: The compositions in which the module would be trained.
         asked: The ``base id`` and ``licence`` of the run; ``None`` asks for nothing.
     """
     named = {"base id": manifest.base.id, "licence": manifest.licence}
@@ -126,10 +126,10 @@ def quick_differences(
 
 
 def require_same(folder: Path, differs: list[str]) -> None:
-    """Refuse a finished module that is not the one asked for.
+    """Refuse a finished module that differs from the requested module.
 
     Raises:
-        UserError: If anything differs; all of it is named.
+        UserError: If anything differs. The error lists all differences.
     """
     if differs:
         raise UserError(

@@ -1,4 +1,4 @@
-"""One recipe, start to finish: the place that wires data, training, judging and saving."""
+"""Train by one recipe, from start to finish: connect data, training, evaluation and saving."""
 
 from __future__ import annotations
 
@@ -50,23 +50,23 @@ Reporter = Callable[[str], None]
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What the user asks for beside the recipe.
+    """The options of a training run beside the recipe.
 
     Attributes:
         base: Hub id, folder or ``package:NAME/SUBDIR``.
-        sources: Where the records are; several languages make one joint module.
+        sources: The sources of the records; several languages make one joint module.
         out: Folder of the module.
-        dev: Development pairs, if they are not to be taken from the data.
-        resume: Go on with an interrupted run; a finished one is left as it is.
+        dev: Development pairs, if they are not taken from the data.
+        resume: Continue an interrupted run; a finished run is not changed.
         controls: Also train the shuffled-pairs control.
         base_id: Hub id of a base that was given as a folder or a package.
         licence: SPDX id of the module's licence.
         show: Whether progress is shown.
-        compose: Compositions of folders with ``self``, the module under training; several take
-            turns from step to step.
+        compose: Compositions of folders with ``self``, the module under training. Several
+            compositions take turns from step to step.
         callables: Functions that transforms may need, by name, see
             `xadapt.data.transforms.protocol.CALLABLES`.
-        companions: Modules of the recipe's companions, by name; they go before the recipe's own.
+        companions: Modules of the recipe's companions, by name; they override the recipe's own.
     """
 
     base: str
@@ -85,18 +85,18 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a run left.
+    """The result of a run.
 
     Attributes:
         folder: The module's folder.
-        manifest: Its manifest.
+        manifest: The module's manifest.
         seconds: Training time over all sittings.
-        prepare_seconds: Time to encode the frozen side, this sitting.
-        forward_seconds: Time of one frozen forward over the data (its longest text of each
-            record), estimated from a sample on this machine just now.
-        padding: Share of padding among the tokens of the forwards, this sitting.
-        notes: What was read, dropped and held out.
-        reused: Whether the module was there, finished, before this call.
+        prepare_seconds: Time to encode the frozen side, in this sitting.
+        forward_seconds: Time of one frozen forward over the data (the longest text of each
+            record), estimated from a sample on this machine after the run.
+        padding: Share of padding among the tokens of the forwards, in this sitting.
+        notes: Notes on the records that were read, dropped and held out.
+        reused: Whether the module was finished before this call.
     """
 
     folder: Path
@@ -110,12 +110,12 @@ class TrainingResult:
 
     @property
     def forwards(self) -> float:
-        """Training time in frozen forwards over the data; 0 where nothing was trained."""
+        """The training time in frozen forwards over the data; 0 where nothing was trained."""
         return self.seconds / self.forward_seconds if self.forward_seconds else 0.0
 
 
 def check(recipe: Recipe, jobs: Sequence[TrainingJob]) -> None:
-    """Read the data of several jobs, so that a fault of the last is told before the first runs.
+    """Read the data of several jobs, so that an error of the last is found before the first runs.
 
     Raises:
         UserError: If a folder or a source is unusable, or a folder holds another module.
@@ -134,24 +134,26 @@ def train(
 ) -> TrainingResult:
     """Train one module and write its folder.
 
-    The run keeps its state in ``out/run``; the module's files stand beside it once it is done,
-    the manifest last, so a folder with a manifest is a whole one. All that can be wrong with
-    what was given is told before anything is written or said. A finished module is taken as it is
-    if all that it depends on is the same.
+    The run keeps its state in ``out/run``. At the end the module's files are written beside
+    ``run``, the manifest last, so a folder with a manifest is complete. All arguments are checked
+    before anything is written or reported. A finished module is reused if all its inputs are the
+    same.
 
     Args:
-        recipe: What to do.
-        job: On what.
-        verify: Given base, module and texts, one comparison for each importable library.
-        report: Told what happens, a line at a time.
+        recipe: The recipe.
+        job: The base, the data and the folder.
+        verify: Function from base, module and texts to one comparison for each importable
+            library.
+        report: Receives the progress of the run, a line at a time.
 
     Raises:
-        UserError: If something the user gave is wrong, or another process writes to the folder.
-        KeyboardInterrupt: After Ctrl-C, with the run resumable; `Terminated` after SIGTERM.
+        UserError: If an argument is wrong, or another process writes to the folder.
+        KeyboardInterrupt: If Ctrl-C was pressed; the run can be resumed. After SIGTERM,
+            `Terminated` is raised.
     """
     if not out_folder.require_usable(job.out, job.resume):
         with one_writer(job.out, main=is_main()):
-            # another process may have finished it in between
+            # another process may have finished the run in between
             if not out_folder.require_usable(job.out, job.resume):
                 return _train(recipe, job, verify, report)
     return _finished(recipe, job)
@@ -230,7 +232,7 @@ def _load(recipe: Recipe, job: TrainingJob) -> Loaded:
 
 
 def _finished(recipe: Recipe, job: TrainingJob) -> TrainingResult:
-    """The module an earlier run left, if it is what this one would make."""
+    """Return the module of an earlier run, if this run would make the same module."""
     manifest = read_manifest(job.out)
     require_same(job.out, _quick_differences(recipe, job, manifest))
     within, loaded = inside(job.compose), _load(recipe, job)
@@ -256,7 +258,7 @@ def _finished(recipe: Recipe, job: TrainingJob) -> TrainingResult:
 
 
 def _quick_differences(recipe: Recipe, job: TrainingJob, manifest: Manifest) -> list[str]:
-    """What differs between a finished module and a job, as far as no data and no base is needed."""
+    """Return the differences of a finished module from a job that need no data and no base."""
     if job.controls and not (job.out / CONTROL).is_file():
         raise UserError(
             "the output folder holds a finished module without the shuffled-pairs control",
@@ -318,9 +320,10 @@ def _control(
     within: TrainingComposition,
     report: Reporter,
 ) -> nn.Module:
-    """The shuffled-pairs control: the same module trained on pairs that are no translations.
+    """Train the shuffled-pairs control: the same module on pairs that are no translations.
 
-    It is treated as the module is: the same true development pairs choose its weights and its end.
+    The control is trained as the module is. The same true development pairs select its weights
+    and end its training.
     """
     report("training the shuffled-pairs control")
     records: dict[str, list[Any]] = {

@@ -24,10 +24,10 @@ SELF = "self"
 
 @dataclass(frozen=True)
 class TrainingComposition:
-    """Compositions that a module is trained inside, one after the other from step to step.
+    """Compositions in which a module is trained; they take turns from step to step.
 
     Attributes:
-        compositions: Over folders and ``self``, the module under training.
+        compositions: Compositions of folders and ``self``, the module under training.
     """
 
     compositions: tuple[Composition, ...] = ()
@@ -45,7 +45,7 @@ class TrainingComposition:
         return [show(replaced(composition, short)) for composition in self.compositions]
 
     def identity(self) -> dict[str, str]:
-        """What a resumed run must have been started with: the compositions and the modules."""
+        """Compute a hash of compositions and modules; a resumed run requires the same hash."""
         state = hashlib.sha256(repr(self.texts).encode())
         for folder in self.folders:
             state.update((Path(folder) / MODULE).read_bytes())
@@ -57,10 +57,10 @@ class TrainingComposition:
         return any(map(choices, self.compositions))
 
     def require_led(self, module: nn.Module) -> None:
-        """Refuse a router or fusion that nothing is put under.
+        """Refuse a router or fusion that has no experts.
 
         Raises:
-            UserError: It acts through other modules, and no composition gives it some.
+            UserError: If the module acts through other modules, and no composition gives it any.
         """
         word = getattr(module, "leads", None)
         led = [part for value in self.compositions for part in all_parts(value)]
@@ -72,10 +72,10 @@ class TrainingComposition:
             )
 
     def build(self, encoder: Encoder, module: nn.Module) -> list[Composed | Chosen]:
-        """The compositions around a module; the other modules get no gradient.
+        """Build the compositions around a module; the other modules get no gradient.
 
         Raises:
-            UserError: A folder belongs to another base, or a part can't be mixed.
+            UserError: If a folder belongs to another base, or a part can't be mixed.
         """
         others = {
             folder: open_module(folder, encoder)[0].requires_grad_(False) for folder in self.folders
@@ -93,7 +93,8 @@ def inside(expressions: Sequence[str]) -> TrainingComposition:
     """Read the compositions of a run, before any base is loaded.
 
     Raises:
-        UserError: One is malformed, lacks ``self``, or names what is no module's folder.
+        UserError: If a composition is malformed, lacks ``self``, or names a folder that is no
+            module.
     """
     values = []
     for text in expressions:

@@ -24,7 +24,7 @@ FILE = "few_shot.json"
 L1, BOUND, BUDGET = 0.05, 1.5, 40
 SEARCH = "scipy COBYLA"
 SEARCHED = "search"
-MANY = "mul"  # where a file needs no language to be read
+MANY = "mul"  # for a file that is read without a language
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Trial:
 
     Attributes:
         what: ``start``, ``alike``, ``NAME alone`` or ``search``.
-        weights: One a part of the mixture.
+        weights: One weight for each part of the mixture.
         loss: Mean loss of the examples, in nats.
-        objective: The loss and ``0.05`` times the sum of the weights' sizes.
+        objective: The loss plus ``0.05`` times the sum of the weights' absolute values.
     """
 
     what: str
@@ -46,13 +46,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found.
+    """The result of a weight search.
 
     Attributes:
-        composition: The expression with the best weights in it.
+        composition: The expression with the best weights.
         parts: Names of the mixture's parts.
-        trials: Everything that was tried, in order.
-        facts: The examples and the search.
+        trials: All trials, in order.
+        facts: Facts about the examples and the search.
     """
 
     composition: Composition
@@ -62,11 +62,11 @@ class Found:
 
     @property
     def best(self) -> Trial:
-        """What is taken, see `best`."""
+        """The selected trial, see `best`."""
         return best(self.trials)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; folders are told by their own names."""
+        """Return the values for JSON; folders are given by their own names."""
         rows = [asdict(trial) for trial in self.trials]
         return {**self.facts, "parts": self.parts, "best": asdict(self.best), "trials": rows}
 
@@ -84,29 +84,31 @@ def few_shot(
 ) -> Found:
     """Search the weights of the one mixture in a composition on a few examples.
 
-    The loss is translation ranking within the examples, both ways, for parallel text, and the
-    cross-entropy of the head's labels for tagged sentences. Nothing is held out: the losses say
-    how well the weights fit these examples, not how well they do on others.
+    For parallel text the loss is translation ranking within the examples, in both directions. For
+    tagged sentences the loss is the cross-entropy of the head's labels. Nothing is held out: the
+    losses measure how well the weights fit these examples, not other examples.
 
     Source: LoraHub, Huang et al. 2023, https://arxiv.org/abs/2307.13269, section 3.3: start at
-    0, weights within 1.5 of it, 0.05 times the sum of their sizes beside the loss, 40 trials.
-    There nevergrad's Shiwa searches, and ``A`` and ``B`` are weighed apart; here scipy's COBYLA,
-    which draws nothing, and each update as a whole. Equal weights and each part alone are among
-    the trials, and nothing is taken that fits the examples worse than one of these.
+    0, weights within 1.5 of 0, a penalty of 0.05 times the sum of their absolute values, 40 trials.
+    LoraHub searches by nevergrad's Shiwa and weights ``A`` and ``B`` apart. Here scipy's COBYLA
+    searches, which draws no random numbers, and each update is weighted as a whole. Equal weights
+    and each part alone are among the trials. No weights are selected that fit the examples worse
+    than one of these.
 
     Args:
         expression: A composition with one mixture in it, or its text: ``mix(a, b, c) + d``.
         base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
         folders: Folders of modules, as for `AdaptedEncoder.load`.
-        examples: Tagged sentences (``.conll`` or ``.conllu``), or else parallel text; of more
-            than 512 those whose hash is least.
-        lang: Language of the examples, where their file does not need to say.
-        budget: How many sets of weights are measured.
-        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
-        tell: Told each trial.
+        examples: Tagged sentences (``.conll`` or ``.conllu``), or else parallel text. Of more
+            than 512 examples, those with the smallest hashes are used.
+        lang: Language of the examples; may be left out where the file is read without one.
+        budget: Number of sets of weights to measure.
+        dtype: Type of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or
+            ``nf4``.
+        tell: Called with each trial.
 
     Raises:
-        UserError: The expression has no such mixture, the examples don't fit, or the budget is
+        UserError: If the expression has no such mixture, the examples don't fit, or the budget is
             too small for its parts.
     """
     composition, places = locate(as_paths(folders), expression)
@@ -115,7 +117,7 @@ def few_shot(
     told = short_names(places)
     parts = tuple(show(replaced(part, told)) for part, _ in mixture.parts)
     controls = _controls(parts)
-    least = len(controls) + len(parts) + 2  # what COBYLA asks for before its first step
+    least = len(controls) + len(parts) + 2  # measurements of COBYLA before its first step
     if budget < least:
         raise UserError(f"{len(parts)} parts take {least} trials or more", where="--budget")
     rows, measure = open_examples(examples, tag, base, composition, places, dtype)
@@ -130,9 +132,10 @@ def few_shot(
 
 
 def best(trials: Sequence[Trial]) -> Trial:
-    """The least objective among trials whose loss is at most that of every control.
+    """Select the trial with the least objective among trials that fit as well as every control.
 
-    The first of equals; the controls are all trials that the search did not ask for.
+    Only trials with a loss of at most that of every control are considered; of equal trials the
+    first is selected. The controls are all trials that the search did not ask for.
     """
     least = min(trial.loss for trial in trials if trial.what != SEARCHED)
     return min((t for t in trials if t.loss <= least), key=lambda trial: trial.objective)
@@ -144,7 +147,7 @@ def _search(
     budget: int,
     tell: Callable[[Trial], None],
 ) -> list[Trial]:
-    """Measure the controls, then what COBYLA asks for, until the budget is spent."""
+    """Measure the controls, then the weights that COBYLA asks for, until the budget is spent."""
     trials: dict[tuple[float, ...], Trial] = {}
 
     def objective(values: Sequence[float], what: str = SEARCHED) -> float:
@@ -161,7 +164,7 @@ def _search(
     start = np.zeros(len(controls["start"]))
     left = budget - len(controls)
     bounds = [(-BOUND, BOUND)] * len(start)
-    options = {"rhobeg": 0.5, "maxiter": left}  # of COBYLA that counts measurements
+    options = {"rhobeg": 0.5, "maxiter": left}  # COBYLA: maxiter counts measurements
     minimize(objective, start, method="COBYLA", bounds=bounds, options=options)
     return list(trials.values())
 
@@ -187,7 +190,7 @@ def _mixture(composition: Composition) -> Mix:
 
 
 def _weighed(composition: Composition, weights: Sequence[float]) -> Composition:
-    """The composition with other weights in its one mixture."""
+    """Return the composition with other weights in its one mixture."""
     if isinstance(composition, Mix):
         parts = [part for part, _ in composition.parts]
         return Mix(dict(zip(parts, weights, strict=True)))

@@ -34,19 +34,19 @@ def open_examples(
     places: Mapping[str, str],
     dtype: str = "auto",
 ) -> tuple[list[Record], Loss]:
-    """Examples, and a function that gives their mean loss, in nats, under a composition.
+    """Read examples; return them and a function to their mean loss in nats under a composition.
 
     Args:
-        path: Tagged sentences (``.conll`` or ``.conllu``), or else parallel text; of more than
-            512 those whose hash is least are taken.
+        path: Tagged sentences (``.conll`` or ``.conllu``), or else parallel text. Of more than
+            512 examples, those with the smallest hashes are used.
         tag: Language of the examples.
         base: As for `AdaptedEncoder.load`.
-        composition: Any over the modules; for tagged sentences one of them has a head.
+        composition: Any composition of the modules; for tagged sentences a module has a head.
         places: The modules' folders by name.
         dtype: As for `AdaptedEncoder.load`.
 
     Raises:
-        UserError: The file is unusable, or does not fit the head.
+        UserError: If the file is unusable, or does not fit the head.
     """
     ending = Path(path.removesuffix(".gz")).suffix.removeprefix(".")
     if ending in READERS.values():
@@ -63,7 +63,10 @@ def open_examples(
 
 
 def ranking(adapted: AdaptedEncoder, pairs: Sequence[ParallelPair]) -> Loss:
-    """Translation ranking within the examples, both ways; the pivot side is the bare base's."""
+    """Return the translation-ranking loss within the examples, in both directions.
+
+    The bare base encodes the pivot side.
+    """
     objective = TranslationRanking(negatives="batch", directions="both")
     memory = objective.prepare(pairs)
     keys: dict[str, Any] = objective.views(pairs, random.Random(0), memory)
@@ -82,7 +85,7 @@ def ranking(adapted: AdaptedEncoder, pairs: Sequence[ParallelPair]) -> Loss:
 
 
 def cross_entropy(tagger: Tagger, rows: Sequence[TaggedSentence]) -> Loss:
-    """Mean over words; those that were cut off for the base's length are left out."""
+    """Return the mean cross-entropy over words; words beyond the base's length are left out."""
     number = {label: place for place, label in enumerate(tagger.head.labels)}
     words = [row.words for row in rows]
     try:

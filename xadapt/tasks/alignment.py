@@ -1,7 +1,7 @@
 """Evaluate alignment: texts of two languages, encoded by the frozen base or through a module.
 
-A person who loads a module leaves it on for the pivot language too. So every module is measured in
-two modes: on for the language side only, and on for both sides.
+A user who loads a module leaves the module on for the pivot language too. So every module
+is measured in two modes: on for the language side only, and on for both sides.
 """
 
 from __future__ import annotations
@@ -66,15 +66,16 @@ BETTER_THAN_BASELINE = "*: gain above 0 (95 %): module over baseline, others ove
 
 
 class AlignmentEvaluator:
-    """The sides that can be evaluated on one encoder: the bare base, or through a module.
+    """The sides of an evaluation on one encoder: the bare base, or the base through a module.
 
     Vectors of the frozen base are read from disk if they are there. Where the base, a module and
     its control read the same texts, the layers below the lowest module are computed once.
 
     Args:
         encoder: The frozen encoder.
-        progress: Is given the number of texts encoded so far.
-        cache: States that all forwards may begin at; without it, the evaluator keeps its own.
+        progress: Called with the number of texts encoded so far.
+        cache: Cached states from which all forwards may start; without it, the evaluator makes its
+            own cache.
     """
 
     def __init__(
@@ -89,12 +90,12 @@ class AlignmentEvaluator:
         self._prefix: PrefixStates | None = None
 
     def bare(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors of the frozen base, ``(n, dim)``."""
+        """Encode texts by the frozen base, ``(n, dim)``."""
         with naming("the frozen base"):
             return self.frozen.get(texts, self._shared()).cpu().numpy()
 
     def through(self, module: nn.Module) -> Side:
-        """A side whose texts go through a module; the same one each time it is asked for."""
+        """Return the side that encodes texts through a module; equal calls return the same side."""
         if id(module) in self._sides:
             return self._sides[id(module)][1]
         adapter = ActiveAdapter(self.encoder, module.to(self.encoder.device))
@@ -118,12 +119,12 @@ class AlignmentEvaluator:
         shuffled: nn.Module | None = None,
         baseline: nn.Module | None = None,
     ) -> dict[str, System]:
-        """The rows of a table: base, baseline and module in both modes, and the control.
+        """Return the rows of a table: base, baseline and module in both modes, and the control.
 
         Args:
-            module: What is measured, if anything but the base is.
+            module: The module to measure, if any beyond the base.
             shuffled: The same module trained on shuffled pairs.
-            baseline: Another module to compare it with.
+            baseline: Another module to compare the module with.
         """
         systems = {BASE: System(self.bare, self.bare)}
         for one, names in (
@@ -138,7 +139,7 @@ class AlignmentEvaluator:
         return systems
 
     def _shared(self) -> Kept | None:
-        """The given cache, or one of the states that enter the lowest layer of the modules."""
+        """Return the given cache, or a cache of the states that enter the modules' lowest layer."""
         if self.cache is not None:
             return self.cache
         start = min((at.first_layer for at, _ in self._sides.values()), default=0)
@@ -150,12 +151,12 @@ class AlignmentEvaluator:
         return self._prefix
 
     def _prefix_holds(self) -> bool:
-        """Whether the base left states here; it leaves none where its vectors were on disk."""
+        """Whether the base cached states; there are none where its vectors were on disk."""
         return self._prefix is not None and self._prefix.bytes > 0
 
 
 class AlignmentTask(Task):
-    """A task that looks texts of one language up among those of another by their vectors."""
+    """A task that looks up texts of one language among those of another by their vectors."""
 
     shared: ClassVar[tuple[str, ...]] = ("module", "compose", "baseline", "controls")
     lang_help: ClassVar[str] = "Language of the texts; known from the module if there is one."
@@ -174,16 +175,16 @@ class AlignmentTask(Task):
         control: bool = True,
         **settings: Any,
     ) -> Result:
-        """Look every row's text up among the other side, in both directions."""
+        """Look up every row's text among the other side, in both directions."""
 
     def oracle(self, rows: Sequence[Any]) -> System:
-        """Equal vectors for the two sides of a row, and different ones for different rows."""
+        """Return equal vectors for both sides of a row, and different ones for different rows."""
         number = {row.text: i for i, row in enumerate(rows)}
         number |= {row.pivot: number[row.text] for row in rows}
         return System(lambda texts: np.eye(len(rows), dtype=np.float32)[[number[t] for t in texts]])
 
     def chance(self, rows: Sequence[Any], seed: int = 0) -> System:
-        """A random vector for each text."""
+        """Return a random vector for each text."""
         texts = sorted({text for row in rows for text in (row.text, row.pivot)})
         vectors = np.random.default_rng(seed).normal(size=(len(texts), 32)).astype(np.float32)
         place = {text: i for i, text in enumerate(texts)}
@@ -204,13 +205,13 @@ class AlignmentTask(Task):
         """Evaluate base, baseline, module and controls on the same rows.
 
         Args:
-            evaluator: Holds the encoder.
+            evaluator: The evaluator, which holds the encoder.
             rows: Records.
-            module: What is measured beyond the base, if anything.
+            module: The module to measure, if any beyond the base.
             shuffled: The same module trained on shuffled pairs.
-            baseline: Another module. Gains of the module are differences to it.
+            baseline: Another module. Gains of the module are differences to the baseline.
             controls: Whether TF-IDF is added.
-            resamples: Of the bootstrap.
+            resamples: Number of bootstrap samples.
             settings: Further arguments of `evaluate`.
 
         Raises:
@@ -232,7 +233,7 @@ class AlignmentTask(Task):
         """Load what a request names and evaluate it on records.
 
         Args:
-            request: What the user asks for.
+            request: The request of the user.
             tag: Language of the texts.
             rows: Records.
             settings: Further arguments of `evaluate`.
@@ -258,7 +259,7 @@ class AlignmentTask(Task):
             )
 
     def legend(self, result: Result) -> str:
-        """What the names of systems in a table mean."""
+        """Explain the names of systems in a table."""
         lines = [LEGEND[row.system] for row in result.rows if row.system in LEGEND]
         if any(row.gains for row in result.rows):
             lines.append(
@@ -267,21 +268,21 @@ class AlignmentTask(Task):
         return "\n".join(line.format(pivot=result.facts["pivot_lang"]) for line in lines)
 
     def ways(self, result: Result) -> dict[Direction, str]:
-        """The two directions in words: ``sw>en`` and ``en>sw``."""
+        """Return the two directions in words: ``sw>en`` and ``en>sw``."""
         lang, pivot = result.facts["lang"], result.facts["pivot_lang"]
         return dict(zip(DIRECTIONS, (f"{lang}>{pivot}", f"{pivot}>{lang}"), strict=True))
 
 
 def in_words(way: Direction) -> str:
-    """A direction as it stands in names of measures: ``to pivot``."""
+    """Return a direction as used in the names of measures: ``to pivot``."""
     return way.replace("_", " ")
 
 
 def language_of(lang: str | None, modules: Sequence[str | Path] = ()) -> str:
-    """The language of the texts: as named, else the one of the module.
+    """Return the language of the texts: as named, else the language of the module.
 
     Raises:
-        UserError: If it is not named, and there is not one module for one language.
+        UserError: If no language is named, and there is not one module for one language.
     """
     if lang is not None:
         return normalise(lang)
@@ -300,17 +301,17 @@ def language_of(lang: str | None, modules: Sequence[str | Path] = ()) -> str:
 
 
 def read_named(source: Source) -> list[ParallelPair]:
-    """Read the parallel text that a user names, and refuse options it has no use for.
+    """Read the parallel text that a user names, and refuse options that don't apply.
 
     Raises:
-        UserError: If columns are named and there are none, or the file is unusable.
+        UserError: If columns are named for a file without columns, or the file is unusable.
     """
     require_used([source], {source.data: DataSpec()})
     return read_pairs(source)
 
 
 def require_module(request: Request) -> None:
-    """Refuse a baseline where nothing is compared with it.
+    """Refuse a baseline where no module is compared with it.
 
     Raises:
         UserError: If there is a baseline, and neither a module nor a composition.
@@ -352,11 +353,11 @@ def open_composed(
     Args:
         folders: Folders of modules.
         compose: The composition; without it, the module for the language.
-        encoder: The base they were trained on.
+        encoder: The base on which the modules were trained.
         tag: Language of the texts.
 
     Raises:
-        UserError: If a folder is no module or belongs to another base, or nothing of the
+        UserError: If a folder is no module or belongs to another base, or no part of the
             composition is for the language.
     """
     value, places = locate(folders, compose)

@@ -1,4 +1,4 @@
-"""Sentence retrieval: does a sentence find its translation among all the others?
+"""Sentence retrieval: find the translation of a sentence among all sentences.
 
 For a list of translation pairs, each sentence of one side is looked up by cosine among all of the
 other side: accuracy (the nearest is the translation, by position) in both directions, and LASER's
@@ -61,7 +61,7 @@ MEASURES: dict[Direction, str] = {way: f"accuracy {in_words(way)}" for way in DI
 
 
 class SentenceRetrieval(AlignmentTask):
-    """Look each sentence up among the translations of all, in both directions."""
+    """Look up each sentence among the translations of all, in both directions."""
 
     name: ClassVar[str] = "bitext"
     title: ClassVar[str] = (
@@ -85,17 +85,17 @@ class SentenceRetrieval(AlignmentTask):
         drop_duplicates: bool = True,
         **_: Any,
     ) -> Result:
-        """Look every sentence up among the translations of all, in both directions.
+        """Look up every sentence among the translations of all, in both directions.
 
         Args:
-            rows: Translation pairs the systems have not seen.
-            systems: By the name in the table.
-            base: The system the others are compared with, if it is among them, or one for each.
-            resamples: Of the bootstrap.
-            seed: Of the bootstrap.
+            rows: Translation pairs that the systems were not trained on.
+            systems: The systems by their names in the table.
+            base: The system the others are compared with, if given, or one system for each.
+            resamples: Number of bootstrap samples.
+            seed: Seed of the bootstrap.
             control: Whether TF-IDF is added.
-            margins: Which of xsim's margins to report.
-            k: Neighbours a margin looks at; cut to the number of pairs.
+            margins: The margins of xsim to report.
+            k: Number of neighbours that a margin uses; cut to the number of pairs.
             drop_duplicates: Leave out pairs that repeat a sentence; without it, a repeated
                 sentence counts by position, as in LASER's xsim.
 
@@ -169,7 +169,7 @@ class SentenceRetrieval(AlignmentTask):
     def scores(
         self, trainer: Trainer, dev: Sequence[ParallelPair], cache: Kept | None = None
     ) -> dict[str, float]:
-        """Compute the accuracy both ways and in both modes; ``score`` is their mean."""
+        """Compute the accuracy in both directions and modes; ``score`` is their mean."""
         pivots = [pair.pivot for pair in dev]
         frozen = trainer.frozen.get(pivots, cache).cpu()
         acts = trainer.acting.activation(cache=cache)
@@ -205,7 +205,7 @@ class SentenceRetrieval(AlignmentTask):
         return claims
 
     def table(self, result: Result) -> Table:
-        """Render accuracy with intervals, xsim by margin, and what is left of pivot vectors."""
+        """Render accuracy with intervals, xsim by margin, and how far pivot vectors are kept."""
         pivot, facts = result.facts["pivot_lang"], result.facts
         title = f"{facts['lang']}-{pivot}: each sentence looked up among {facts['pool']}"
         if facts["dropped"]:
@@ -238,7 +238,10 @@ def _xsim(found: Found, margins: Sequence[Margin]) -> dict[Margin, dict[Directio
 
 
 def _kept(encoded: Encoded, systems: Mapping[str, System], name: str, base: str) -> float | None:
-    """Mean cosine of a system's pivot vectors with those of the base, if it has such vectors."""
+    """Compute the mean cosine of a system's pivot vectors with those of the base.
+
+    Return ``None`` if the system or the base is missing.
+    """
     if name not in systems or base not in systems:
         return None
     return pivot_kept(encoded, systems[name], systems[base])

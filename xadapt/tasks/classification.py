@@ -1,4 +1,4 @@
-"""Classification: texts whose class is right (accuracy), and the mean F1 of the classes."""
+"""Classification: accuracy over texts, and the mean F1 of the classes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAJORITY = "most frequent class"
 
 
 class Classifier(Predictor):
-    """Classes of texts by a head over the first token's state; made by `load`."""
+    """A predictor of classes by a head over the first token's state; made by `load`."""
 
     task: ClassVar[str] = "classification"
 
@@ -65,7 +65,7 @@ class Classifier(Predictor):
             languages: A tag for each text, or one for all, where the composition chooses by
                 language.
             compositions: Another composition for each text, or one for all.
-            cache: States below the first module, shared by calls that read the same texts.
+            cache: States below the first module, shared by calls on the same texts.
 
         Returns:
             A class for each text; the class alone for one text that is given as a string.
@@ -129,15 +129,15 @@ class TextClassification(HeadTask):
     ) -> Result:
         """Score classes of texts.
 
-        The last row gives each text the most frequent class of these very texts. The details of a
+        The last row gives each text the most frequent class of the given texts. The details of a
         row are the F1 of each class that is right for some text.
 
         Args:
             rows: The texts with their classes.
-            systems: By name, one class a text.
+            systems: Predictions by system name, one class a text.
             base: The system the others are compared with.
-            resamples: Of the bootstrap over texts.
-            seed: Of the bootstrap.
+            resamples: Number of bootstrap samples over texts.
+            seed: Seed of the bootstrap.
 
         Raises:
             UserError: If there are no texts, or a system's classes are not one a text.
@@ -169,22 +169,22 @@ class TextClassification(HeadTask):
         )
 
     def baselines(self, rows: Sequence[LabelledText], **settings: Any) -> dict[str, list[str]]:
-        """The most frequent class of these very texts for each of them."""
+        """Return the most frequent class of the given texts for each text."""
         [(label, _)] = Counter(row.label for row in rows).most_common(1)
         return {MAJORITY: [label] * len(rows)}
 
     def oracle(self, rows: Sequence[LabelledText]) -> list[str]:
-        """The right class of each text."""
+        """Return the right class of each text."""
         return [row.label for row in rows]
 
     def chance(self, rows: Sequence[LabelledText], seed: int = 0) -> list[str]:
-        """A class for each text, drawn from the right classes of all."""
+        """Draw a class for each text from the right classes of all texts."""
         return [
             str(own) for own in np.random.default_rng(seed).choice(self.oracle(rows), len(rows))
         ]
 
     def check(self, rows: Sequence[LabelledText], head: Head, report: Report) -> None:
-        """Report the classes the head lacks, and refuse data of which it knows none."""
+        """Report the classes that the head lacks, and refuse data without any class of the head."""
         there = {row.label for row in rows}
         missing = sorted(there - set(head.labels))
         if missing and len(missing) == len(there):
@@ -196,7 +196,7 @@ class TextClassification(HeadTask):
             report(f"the head has no class {', '.join(missing)}: such texts count as wrong")
 
     def code(self, head: Head) -> list[str]:
-        """Lines of code from states to ``labels``."""
+        """Return the lines of code from states to ``labels``."""
         return [
             *LOAD_HEAD,
             "names = {labels}",
@@ -212,12 +212,12 @@ def accuracy(gold: NDArray[np.int64], found: NDArray[np.int64]) -> NDArray[np.fl
 
 
 def f1s(gold: NDArray[np.int64], found: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
-    """Compute the F1 of each class, 0 where it is neither right nor predicted anywhere.
+    """Compute the F1 of each class, 0 for a class that is neither right nor predicted anywhere.
 
     Args:
         gold: Right classes as numbers, ``(samples, n)``.
-        found: Predicted ones, -1 for a class that is right nowhere, ``(samples, n)``.
-        classes: How many there are.
+        found: Predicted classes as numbers, -1 for a class that is right nowhere, ``(samples, n)``.
+        classes: Number of classes.
 
     Returns:
         ``(samples, classes)``.

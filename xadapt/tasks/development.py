@@ -1,6 +1,6 @@
-"""Judge a run on its development part: scores while it trains, evidence at its end.
+"""Evaluate a run on its development part: scores during training, evidence at the end.
 
-The task of the records judges them, see `xadapt.tasks.protocol.of_record`.
+The task of the records evaluates the run, see `xadapt.tasks.protocol.of_record`.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 
 def dev_scores(trainer: Trainer, dev: Sequence[Any]) -> dict[str, float]:
-    """Score the module of a run as it stands.
+    """Score the current module of a run.
 
     Args:
         trainer: The run.
         dev: Records that are not trained on, all of one type.
 
     Returns:
-        Scores by name; ``score`` is what is maximised.
+        Scores by name; ``score`` is maximised.
 
     Raises:
-        UserError: If no task judges such records.
+        UserError: If no task evaluates such records.
     """
     task = task_of(trainer, dev)
     if task is None:
@@ -42,7 +42,7 @@ def dev_scores(trainer: Trainer, dev: Sequence[Any]) -> dict[str, float]:
 
 
 def task_of(trainer: Trainer, dev: Sequence[Any]) -> Task | None:
-    """The task that judges a run on its development part, if there is one."""
+    """Find the task that evaluates a run on its development part, if there is one."""
     head = head_of(trainer)
     return of_record(type(dev[0]), head.task if head else None) if dev else None
 
@@ -54,38 +54,38 @@ def evidence(
     head: Head | None = None,
     cache: Kept | None = None,
 ) -> list[Evidence]:
-    """Measure what a finished run claims on its development part, with controls.
+    """Measure the claims of a finished run on its development part, with controls.
 
     Args:
         encoder: The frozen encoder.
-        module: The module; for a task, the whole composition it was trained in.
-        dev: Records it was not trained on.
-        head: The task head that was trained with it.
-        cache: States that the forwards may begin at.
+        module: The module; for a task, the whole composition in which the module was trained.
+        dev: Records that the module was not trained on.
+        head: The task head that was trained with the module.
+        cache: Cached states from which the forwards may start.
 
     Returns:
-        The claims; none without records, or where no task judges such records.
+        The claims; none without records, or where no task evaluates such records.
     """
     task = of_record(type(dev[0]), head.task if head else None) if dev else None
     return task.evidence(encoder, module, dev, head, cache) if task else []
 
 
 def head_of(trainer: Trainer, kind: str | None = None) -> Head | None:
-    """The task head that a run trains, if it trains one.
+    """Return the task head that a run trains, if there is one.
 
     Args:
         trainer: The run.
-        kind: The kind of head that is looked for; any without.
+        kind: The kind of head to find; any kind if not given.
     """
     heads = (head for head in trainer.trained["heads"].children() if isinstance(head, Head))
     return next((head for head in heads if kind in (None, head.task)), None)
 
 
 def evaluation_cache(trainer: Trainer) -> PrefixStates | None:
-    """The cache of states below the lowest active layer that all evaluations of a run share.
+    """Make the cache of states below the lowest active layer, shared by a run's evaluations.
 
-    A training step never reads these states, so how often a run is evaluated changes nothing in
-    it. It is ``None`` where something acts in the first layer or below.
+    A training step never reads these states, so the number of evaluations does not change the
+    run. The cache is ``None`` where a module acts in the first layer or below.
     """
     if trainer.held_out is None:
         acting = (*trainer.turns, *trainer.forward.companions.values())

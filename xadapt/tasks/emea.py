@@ -1,4 +1,4 @@
-"""EMEA: for each sentence the mixture of modules under which a tagger is surest of its labels."""
+"""EMEA: for each sentence, the mixture of modules with the lowest entropy of a tagger."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ def emea(
     rate: float = 10.0,
     batch_tokens: int = 4096,
 ) -> list[list[str]]:
-    """Labels of words under weights that are moved, for each sentence apart, to lower the entropy.
+    """Predict labels of words under expert weights tuned to lower the entropy of each sentence.
 
-    The scores of the experts, for each layer their own, start equal and go ``steps`` times against
-    the gradient of the mean entropy over the sentence's words. Rows of a batch don't share
-    anything, so a batch gives what single sentences give.
+    Each layer has its own expert scores. The scores start equal. Then ``steps`` gradient steps
+    lower the mean entropy over the sentence's words. The rows of a batch share nothing, so a batch
+    gives the same labels as single sentences.
 
-    Source: Wang et al. 2021, https://arxiv.org/abs/2109.04877, section 3; there the entropy is the
-    mean over all positions, padding included, here over the first tokens of words.
+    Source: Wang et al. 2021, https://arxiv.org/abs/2109.04877, section 3. In the paper the entropy
+    is the mean over all positions, padding included; here over the first tokens of words.
 
     Args:
         tagger: Encoder, modules and head.
         sentences: Sentences as words.
-        composition: With one ``route(emea; a, b, ..)`` in it.
-        steps: How often the scores are moved.
-        rate: By how much of the gradient.
-        batch_tokens: Padded tokens in one forward at most.
+        composition: A composition with one ``route(emea; a, b, ..)`` in it.
+        steps: Number of gradient steps.
+        rate: Step size, the factor on the gradient.
+        batch_tokens: Largest number of padded tokens in one forward.
 
     Raises:
-        UserError: The composition has no such route, or more than one, or can't run.
+        UserError: If the composition has no such route, or more than one, or can't run.
     """
     sentences = as_sentences(sentences)
     encoder = tagger.adapted.encoder
@@ -79,7 +79,7 @@ def _settled(
     steps: int,
     rate: float,
 ) -> list[NDArray[np.float32]]:
-    """Log-probabilities of the words of one forward's rows after the last step."""
+    """Compute the log-probabilities of the words of one forward's rows after the last step."""
     scores = ensemble.start(len(rows), tagger.adapted.encoder.device)
     cache = shared_states(tagger.adapted.encoder, adapter.first_layer if steps else 0)
     activation = Activation.of(adapter, cache=cache)

@@ -1,4 +1,4 @@
-"""Entity retrieval: does a name find the entity's name in the other language?
+"""Entity retrieval: find the entity's name in the other language.
 
 Each name is looked up among the names of all entities of the pool. Hits@1, Hits@10 and MRR use
 realistic ranks: names spelt alike that belong to different entities are ties, so nobody gains from
@@ -64,18 +64,18 @@ class LabelPair(Record):
 
 
 def measure_name(measure: str, way: Direction, scorer: Scorer = "cosine") -> str:
-    """The name of a score: ``hits@1 to pivot``, or ``csls hits@1 to pivot``.
+    """Return the name of a score: ``hits@1 to pivot``, or ``csls hits@1 to pivot``.
 
     Args:
         measure: ``hits@1``, ``hits@10`` or ``mrr``.
         way: The direction.
-        scorer: What ranks the names.
+        scorer: The scorer that ranks the names.
     """
     return f"{'csls ' if scorer == 'csls' else ''}{measure} {in_words(way)}"
 
 
 class EntityRetrieval(AlignmentTask):
-    """Look each entity's name up among the names of the other side, in both directions."""
+    """Look up each entity's name among the names of the other side, in both directions."""
 
     name: ClassVar[str] = "entities"
     title: ClassVar[str] = (
@@ -101,17 +101,17 @@ class EntityRetrieval(AlignmentTask):
         csls: int = 10,
         **_: Any,
     ) -> Result:
-        """Look every entity's name up among the names of the other side, in both directions.
+        """Look up every entity's name among the names of the other side, in both directions.
 
         Args:
-            rows: The entities asked for, with both names.
-            systems: By the name in the table.
-            base: The system the others are compared with, if it is among them, or one for each.
-            resamples: Of the bootstrap.
-            seed: Of the bootstrap.
+            rows: The query entities, with both names.
+            systems: The systems by their names in the table.
+            base: The system the others are compared with, if given, or one system for each.
+            resamples: Number of bootstrap samples.
+            seed: Seed of the bootstrap.
             control: Whether TF-IDF is added.
-            others: Entities that only stand in the pool, such as those of the training split.
-            csls: Neighbours CSLS looks at, cut to the pool; 0: without CSLS.
+            others: Entities that are only in the pool, such as those of the training split.
+            csls: Number of neighbours that CSLS uses, cut to the pool; 0: without CSLS.
 
         Raises:
             UserError: If there are no entities or no systems, or a system gives NaN or the wrong
@@ -186,7 +186,7 @@ class EntityRetrieval(AlignmentTask):
     def scores(
         self, trainer: Trainer, dev: Sequence[LabelPair], cache: Kept | None = None
     ) -> dict[str, float]:
-        """Compute Hits@1 both ways and in both modes; ``score`` is their mean."""
+        """Compute Hits@1 in both directions and modes; ``score`` is their mean."""
         evaluator = AlignmentEvaluator(trainer.encoder, cache=cache)
         try:
             result = self.compare_modules(
@@ -270,7 +270,7 @@ def _label(entity: str, pair: ParallelPair) -> LabelPair:
 
 @dataclass(frozen=True)
 class _Names:
-    """The distinct names of one side, those asked for first."""
+    """The distinct names of one side, the query names first."""
 
     texts: list[str]
     entities: NDArray[np.int64]
@@ -301,7 +301,7 @@ def _ranks(similarity: matching.Similarity, texts: _Names, pivots: _Names, csls:
 
 
 def _columns(ranks: Ranks) -> dict[str, list[NDArray[np.float64]]]:
-    """One number for each query by measure; cosine before CSLS, Hits@1 first."""
+    """Compute one number for each query by measure; cosine before CSLS, Hits@1 first."""
     scorers: list[Scorer] = list(ranks["to_pivot"])
     made = {
         "hits@1": lambda own: metrics.hits(own, 1),
@@ -317,7 +317,7 @@ def _columns(ranks: Ranks) -> dict[str, list[NDArray[np.float64]]]:
 
 
 def _values(ranks: Ranks) -> dict[str, NDArray[np.float64]]:
-    """Realistic ranks from 1, one a query."""
+    """Return realistic ranks from 1, one a query."""
     return {
         measure_name("rank", way, scorer): own
         for way, tables in ranks.items()
@@ -326,7 +326,7 @@ def _values(ranks: Ranks) -> dict[str, NDArray[np.float64]]:
 
 
 def _nested(row: Row, csls: int) -> dict[str, Any]:
-    """Scores and gains by direction, scorer and measure, as JSON had them at first."""
+    """Nest scores and gains by direction, scorer and measure, as in the first JSON format."""
     scorers: tuple[Scorer, ...] = ("cosine", "csls") if csls else ("cosine",)
 
     def by_direction(numbers: Mapping[str, Any]) -> dict[str, Any]:

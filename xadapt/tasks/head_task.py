@@ -1,4 +1,4 @@
-"""Tasks that a task head answers: prediction, scoring and evidence that all of them share."""
+"""Tasks that a task head answers: their shared prediction, scoring and evidence."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LOAD_HEAD = (
 )
 """Lines of code that load the tensors of a linear head."""
 LINEAR = 'head["linear.weight"].T + head["linear.bias"]'
-"""What states are multiplied with, in code, for the scores of a linear head."""
+"""The factor of the states, in code, for the scores of a linear head."""
 
 
 class HeadTask(Task):
@@ -49,10 +49,10 @@ class HeadTask(Task):
         predictor: The predictor class that reads the head.
         reader: The reader of ``--data``.
         read_as: The language records are read as where none is named.
-        does: What the head does, for the card: a verb phrase in which ``{}`` is the number of
+        does: Verb phrase about the head for the card, in which ``{}`` is the number of
             labels.
-        example: One line of code that names an input, and the arguments of the tokenizer; without
-            it the head reads texts.
+        example: One line of code that names an input, and the arguments of the tokenizer. Without
+            an example the head reads texts.
     """
 
     shared: ClassVar[tuple[str, ...]] = (*Task.shared, "metric")
@@ -66,12 +66,12 @@ class HeadTask(Task):
     def predict(
         self, encoder: Encoder, head: Head, rows: Sequence[Any], active: Rows | None = None
     ) -> Any:
-        """Predict what is asked of each record.
+        """Predict the answer for each record.
 
         Args:
             encoder: The encoder.
             head: The head.
-            rows: Records; what is right in them is not read.
+            rows: Records; their right answers are not read.
             active: As ``rows`` of `xadapt.backbones.encoder.encode.encode`.
 
         Returns:
@@ -79,28 +79,28 @@ class HeadTask(Task):
         """
 
     def language(self, row: Any) -> str:
-        """The language by which a composition chooses for a record."""
+        """Return the language by which a composition chooses for a record."""
         return str(row.lang)
 
     def settings(self, head: Head) -> dict[str, Any]:
-        """Further arguments of `evaluate` that depend on the head."""
+        """Return further arguments of `evaluate` that depend on the head."""
         return {}
 
     def references(
         self, encoder: Encoder, rows: Sequence[Any], cache: Kept | None = None
     ) -> dict[str, Any]:
-        """Predictions of the frozen base by its name, where it has any without a head."""
+        """Return the frozen base's predictions by name, where the base predicts without a head."""
         return {}
 
     def check(self, rows: Sequence[Any], head: Head, report: Report) -> None:
         """Compare the data with the head before anything is computed.
 
         Raises:
-            UserError: If the head can answer nothing of the data.
+            UserError: If the head can answer none of the data.
         """
 
     def card(self, head: Head) -> HeadCard:
-        """What the card of a module's folder says of its head."""
+        """Return the part of a module's card that describes its head."""
         return HeadCard(
             evaluate=self.name,
             task_type=self.task_type,
@@ -110,14 +110,14 @@ class HeadTask(Task):
         )
 
     def code(self, head: Head) -> list[str]:
-        """Lines of code from ``states`` to predictions, for the card.
+        """Return the lines of code from ``states`` to predictions, for the card.
 
         ``{labels}`` in a line stands for the list of labels.
         """
         return ["# xadapt.tasks reads the head of this folder off these states"]
 
     def read(self, request: Request) -> tuple[list[Any], Languages]:
-        """Read the records, and a language for each where one is named."""
+        """Read the records, and the language of each where a language is named."""
         tag = request.tag
         rows = read_rows(self.reader, request.data, tag or self.read_as)
         return rows, None if tag is None else [tag] * len(rows)
@@ -160,11 +160,11 @@ class HeadTask(Task):
         """Evaluate systems by the task's scores and by the metrics that a request names.
 
         Args:
-            request: What the user asks for.
+            request: The request of the user.
             rows: Records.
             systems: Predictions by name.
             base: The system the others are compared with.
-            settings: As `settings` gives them.
+            settings: The settings, as returned by `settings`.
         """
         result = self.evaluate(rows, systems, base=base, **settings)
         metrics = [find_metric(name, self.name) for name in request.metrics]
@@ -186,7 +186,7 @@ class HeadTask(Task):
     def scores(
         self, trainer: Trainer, dev: Sequence[Any], cache: Kept | None = None
     ) -> dict[str, float]:
-        """Score the run's head under the module as it stands, by the first measure."""
+        """Score the run's head under the current module, by the first measure."""
         head = head_of(trainer, self.head)
         assert head is not None
         claims = self._claims(trainer.encoder, trainer.acting, head, dev, 1, cache)
@@ -200,7 +200,7 @@ class HeadTask(Task):
         head: Head | None,
         cache: Kept | None = None,
     ) -> list[Evidence]:
-        """Measure the head on records that were held out, with an interval and the baselines."""
+        """Measure the head on held-out records, with an interval and the baselines."""
         assert head is not None
         return self._claims(encoder, ActiveModule(encoder, module), head, dev, RESAMPLES, cache)
 
@@ -222,7 +222,7 @@ class HeadTask(Task):
 
 
 def with_card(head: Head) -> Head:
-    """Give a head what its task says for the card, if it has none and the task is installed."""
+    """Add the card of its task to a head without a card, if the task is installed."""
     task = of_head(head.task)
     if head.card is None and task is not None:
         head.card = task.card(head)
@@ -230,7 +230,7 @@ def with_card(head: Head) -> Head:
 
 
 def of_head(kind: str) -> HeadTask | None:
-    """The task that a kind of head answers, if one is installed; first those of xadapt itself."""
+    """Find the task for a kind of head, if one is installed; tasks of xadapt come first."""
     names = registry.names("tasks")
     for name in sorted(names, key=lambda name: not registry.is_shipped("tasks", name)):
         task = find(name)

@@ -60,8 +60,8 @@ class Extracted:
     """The extractions of one sentence.
 
     Attributes:
-        found: By the system alone.
-        given: Where the right predicates are given.
+        found: Extractions by the system alone.
+        given: Extractions with the right predicates given.
     """
 
     found: Sequence[Spans]
@@ -86,11 +86,11 @@ MEASURES: dict[str, Callable[[Sequence[Spans]], set[Any]]] = {
     "arguments": _arguments,
     "triples": _triples,
 }
-"""The facts of extractions that each measure counts; what runs are selected on comes first."""
+"""The facts of extractions that each measure counts; runs are selected on the first measure."""
 
 
 class ArgumentFinder(Predictor):
-    """Arguments of given predicates; made by `load`."""
+    """A predictor of the arguments of given predicates; made by `load`."""
 
     task: ClassVar[str] = "arguments"
 
@@ -123,11 +123,11 @@ class ArgumentFinder(Predictor):
 
 
 class Extractor:
-    """Triples of sentences.
+    """An extractor of triples from sentences.
 
     Args:
-        tagger: Of predicates.
-        finder: Of their arguments.
+        tagger: The tagger of predicates.
+        finder: The predictor of their arguments.
     """
 
     def __init__(self, tagger: Tagger, finder: ArgumentFinder) -> None:
@@ -150,14 +150,14 @@ class Extractor:
         Args:
             base: As for `Predictor.load`.
             predicates: The folder of the predicate tagger, or several as for `Predictor.load`.
-            arguments: The same of the argument tagger.
-            compose_predicates: Which modules act when predicates are looked for.
-            compose_arguments: The same for arguments.
+            arguments: The folder or folders of the argument tagger.
+            compose_predicates: The composition for finding predicates.
+            compose_arguments: The composition for finding arguments.
             dtype: As for `AdaptedEncoder.load`.
             device: As for `AdaptedEncoder.load`.
 
         Raises:
-            UserError: As for `Predictor.load`, or the first head does not mark predicates.
+            UserError: As for `Predictor.load`, or if the first head does not mark predicates.
         """
         first, second = as_paths(predicates), as_paths(arguments)
         chosen_head(locate(second, compose_arguments)[1], ArgumentFinder.task)
@@ -172,7 +172,7 @@ class Extractor:
         return cls(tagger, ArgumentFinder.load(encoder, *second, compose=compose_arguments))
 
     def extract(self, sentences: Sentences, languages: Languages = None) -> list[OpenTriples]:
-        """Extract what each sentence states; predicates without any argument are left out.
+        """Extract the triples of each sentence; predicates without any argument are left out.
 
         Args:
             sentences: Sentences as words.
@@ -253,19 +253,19 @@ class OpenInformationExtraction(HeadTask):
     ) -> Result:
         """Score extractions by F1.
 
-        The last row is what stands left and right of the predicates that the system ``module``
-        found (of the right ones where there is no such system). The details are the F1 of each
-        role's arguments with the right predicates given.
+        The last row takes the words left and right of the predicates that the system ``module``
+        found, or of the right predicates where there is no such system. The details are the F1 of
+        each role's arguments with the right predicates given.
 
         Args:
             rows: The sentences with their extractions.
-            systems: By name, the extractions of each sentence.
+            systems: Extractions of each sentence by system name.
             base: The system the others are compared with.
-            resamples: Of the bootstrap over sentences.
-            seed: Of the bootstrap.
+            resamples: Number of bootstrap samples over sentences.
+            seed: Seed of the bootstrap.
 
         Raises:
-            UserError: If there are no sentences, or a system has not one answer for each.
+            UserError: If there are no sentences, or a system does not have one answer for each.
         """
         if not rows:
             raise UserError("there are no sentences to evaluate on")
@@ -294,15 +294,15 @@ class OpenInformationExtraction(HeadTask):
         return replace(result, rows=tuple(made))
 
     def baselines(self, rows: Sequence[OpenTriples], **settings: Any) -> dict[str, list[Extracted]]:
-        """The words left and right of each right predicate."""
+        """Return the words left and right of each right predicate."""
         return {LEFT_RIGHT: left_and_right_of(rows, self.oracle(rows))}
 
     def oracle(self, rows: Sequence[OpenTriples]) -> list[Extracted]:
-        """The right extractions."""
+        """Return the right extractions."""
         return [Extracted(row.extractions, row.extractions) for row in rows]
 
     def chance(self, rows: Sequence[OpenTriples], seed: int = 0) -> list[Extracted]:
-        """One word of each sentence as a predicate, and two others as its arguments."""
+        """Draw one word of each sentence as a predicate, and two other words as its arguments."""
         random = np.random.default_rng(seed)
         made = []
         for row in rows:
@@ -313,7 +313,7 @@ class OpenInformationExtraction(HeadTask):
         return made
 
     def heading(self, result: Result) -> str:
-        """How many sentences and triples."""
+        """Return the title with the numbers of sentences and triples."""
         return f"{result.count} sentences, {result.facts['extractions']} triples by rule"
 
     def measure(  # type: ignore[override]
@@ -336,10 +336,10 @@ class OpenInformationExtraction(HeadTask):
             str | None, Option("Another argument tagger, likewise.", old="against_arguments")
         ] = None,
     ) -> Result:
-        """Measure two taggers against the extractions that rules make of a treebank.
+        """Score two taggers on the extractions that rules make from a treebank.
 
-        Where another tagger of one kind is named as a baseline, the tagger of the other kind is
-        the same for both.
+        If another tagger of one kind is named as a baseline, both systems share the tagger of the
+        other kind.
         """
         own: dict[str, Any] = {
             "predicates": as_paths(predicates),
@@ -365,12 +365,12 @@ class OpenInformationExtraction(HeadTask):
         return self.evaluate(rows, found, base=BASELINE if BASELINE in several else None)
 
     def card(self, head: Head) -> HeadCard:
-        """What the card says of a head for arguments, which needs a predicate tagger too."""
+        """Return the card of a head for arguments, which needs a predicate tagger too."""
         options = "--predicates OTHER --arguments FOLDER"
         return super().card(head).model_copy(update={"options": options})
 
     def code(self, head: Head) -> list[str]:
-        """No other library has such a head."""
+        """Return a comment that names xadapt's reader: no other library has such a head."""
         return ["# xadapt.tasks.Extractor reads the head of this folder off these states"]
 
 
@@ -391,10 +391,10 @@ def extracted(
 def left_and_right(
     words: Sequence[str], predicates: Sequence[tuple[int, int]]
 ) -> tuple[Spans, ...]:
-    """Guess arguments: what stands left of each predicate is A0, what stands right of it A1.
+    """Guess arguments: the words left of each predicate are A0, the words right of it A1.
 
     Both reach to the next mark of punctuation, the next predicate, or the end of the sentence.
-    Nothing is learnt and no tree is read.
+    The guess uses no training and no tree.
 
     Args:
         words: The words of a sentence.
@@ -416,7 +416,7 @@ def left_and_right(
 
 
 def left_and_right_of(rows: Sequence[OpenTriples], found: Sequence[Extracted]) -> list[Extracted]:
-    """Guess arguments of the predicates that a system found, and of the right ones.
+    """Guess arguments of the predicates that a system found, and of the right predicates.
 
     Args:
         rows: The sentences.
@@ -480,7 +480,7 @@ def argument_spans(
 def _scores(
     head: ArgumentHead, states: torch.Tensor, queries: Sequence[Asked]
 ) -> Iterator[NDArray[np.float32]]:
-    """Log-probabilities ``(words, labels)`` of each query."""
+    """Compute the log-probabilities ``(words, labels)`` of each query."""
     if queries:
         logs = head.scores(states, queries).log_softmax(-1).cpu()
         for own in logs.split([len(query.at) for query in queries]):
@@ -490,7 +490,7 @@ def _scores(
 def _decoded(
     head: ArgumentHead, scores: NDArray[np.float32], query: Asked, length: int, place: Place
 ) -> Spans:
-    """The best allowed labels as spans: each role once, none inside the predicate."""
+    """Decode the best allowed labels as spans: each role once, none inside the predicate."""
     table = unseen(head, length)
     table[query.words] = scores
     table[slice(*place)] = unseen(head, place[1] - place[0])
@@ -507,14 +507,14 @@ _DEALT = (PREDICATE, ROLES[0], ROLES[1])
 
 
 def _places(rows: Sequence[OpenTriples]) -> list[list[Place]]:
-    """Where the right predicates are."""
+    """Return the places of the right predicates."""
     return [[(start, stop) for (start, stop, _), *_ in row.extractions] for row in rows]
 
 
 def _columns(
     gold: Sequence[Sequence[Spans]], own: Sequence[Extracted]
 ) -> dict[str, list[NDArray[np.float64]]]:
-    """By measure ``(2, sentences)``: what is summed above and below the fraction bar of F1."""
+    """Compute, by measure, the terms of F1's numerator and denominator: ``(2, sentences)``."""
     columns = {}
     for measure, facts in MEASURES.items():
         shown = [one.given if measure == GIVEN else one.found for one in own]

@@ -33,11 +33,11 @@ class Predictor:
     """A task head over the states that a composition gives.
 
     Attributes:
-        task: The kind of head it reads.
+        task: The kind of head that the predictor reads.
 
     Args:
         adapted: The encoder with its modules.
-        head: The head, trained together with one of them.
+        head: The head, trained together with one of the modules.
     """
 
     task: ClassVar[str]
@@ -62,17 +62,18 @@ class Predictor:
         the others is taken.
 
         Args:
-            base: As for `AdaptedEncoder.load`, or one that is loaded.
+            base: As for `AdaptedEncoder.load`, or a loaded base.
             folders: As for `AdaptedEncoder.load`.
-            compose: Which modules act on a row; without it, and with one module, that module
-                acts on every row, whatever its language.
-            head: Name of the module whose head it is, as the composition has it, or its folder.
+            compose: The composition. Without it, and with one module, that module acts on every
+                row of any language.
+            head: Name of the module whose head is read, as in the composition, or its folder.
             given: Names in the composition that stand for no folder, such as ``emea``.
             dtype: As for `AdaptedEncoder.load`.
             device: As for `AdaptedEncoder.load`.
 
         Raises:
-            UserError: As for `AdaptedEncoder.load`, or it is not clear which module's head it is.
+            UserError: As for `AdaptedEncoder.load`, or if it is not clear which module's head to
+                read.
         """
         paths = [path for one in folders for path in as_paths(one)]
         composition, places = locate(paths, compose, given)
@@ -100,10 +101,10 @@ def load_each(
     given: Sequence[str] = (),
     dtype: str = "auto",
 ) -> dict[str, P]:
-    """Load one base and a predictor for a composition, and before it one for the baseline.
+    """Load one base, a predictor for the baseline if given, and one for the composition.
 
     Args:
-        kind: Of predictor.
+        kind: The predictor class.
         base: As for `Predictor.load`.
         modules: Folders, as for `Predictor.load`.
         compose: As for `Predictor.load`.
@@ -113,10 +114,10 @@ def load_each(
         dtype: As for `Predictor.load`.
 
     Returns:
-        By name: ``baseline`` if there is one, and ``module``.
+        The predictors by name: ``baseline`` if there is one, and ``module``.
 
     Raises:
-        UserError: As for `Predictor.load`, or the two have heads of different labels.
+        UserError: As for `Predictor.load`, or if the two have heads of different labels.
     """
     folders = as_paths(modules)
     first = kind.load(base, *folders, compose=compose, head=head, given=given, dtype=dtype)
@@ -129,7 +130,7 @@ def load_each(
 
 
 def heads_of(places: Mapping[str, str], task: str | None = None) -> dict[str, HeadSpec]:
-    """Find the heads of modules, by folder: those of one kind, or all."""
+    """Find the heads of modules, by folder: the heads of one kind, or all heads."""
     found = {}
     for where in dict.fromkeys(places.values()):
         spec = read_manifest(where).head
@@ -146,11 +147,11 @@ def chosen_head(
     Args:
         places: Folders of modules by name.
         task: The kind of head.
-        name: The module, by its name or folder, if the user says which.
+        name: The module, by its name or folder, if the user names one.
 
     Raises:
-        UserError: If no module has such a head, or several have one and none of them was
-            trained inside all the others.
+        UserError: If no module has such a head, or several modules have one and none of these
+            was trained inside all the others.
     """
     found = heads_of(places, task)
     if name is not None:
@@ -180,7 +181,7 @@ def chosen_head(
 
 
 def _inside_all(where: str, found: Mapping[str, HeadSpec]) -> bool:
-    """Whether a module was trained inside all others that have a head."""
+    """Whether a module was trained inside all other modules that have a head."""
     parents = read_manifest(where).parents
     return all(Path(other).name in parents for other in found if other != where)
 
@@ -198,7 +199,7 @@ def first_scores(
         encoder: The encoder.
         head: The head.
         ids: Token sequences.
-        second: Where their second segments begin, as for `Encoder.embed`.
+        second: Start of the second segment of each sequence, as for `Encoder.embed`.
         rows: As for `xadapt.backbones.encoder.encode.encode`.
 
     Returns:
@@ -213,6 +214,6 @@ def first_scores(
 
 
 def unseen(head: Head, length: int) -> NDArray[np.float32]:
-    """Log-probabilities ``(length, labels)`` of words that were cut off: outside of all spans."""
+    """Return log-probabilities ``(length, labels)`` of truncated words: outside of all spans."""
     row = np.array([0.0 if label == OUTSIDE else -1e4 for label in head.labels], np.float32)
     return np.tile(row, (length, 1))

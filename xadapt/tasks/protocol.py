@@ -1,8 +1,8 @@
 """The protocol of a task, and how tasks are found and run.
 
-A task is one file of this room. It says in one place what a record is, which head answers it, how
-predictions are made and scored, what the baselines are, and how the table looks. The command line,
-Python, training and the module's card take all of it from there.
+A task is one file of this room. The file defines the record, the head, the prediction, the scores,
+the baselines and the table. The command line, Python, training and the module's card use these
+definitions.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class Option:
     """An option that a task adds to ``xadapt evaluate``, as an annotation of `Task.measure`.
 
     Attributes:
-        help: What it does, one line.
-        flag: Its name on the command line, where it is not the parameter's.
+        help: Description of the option, one line.
+        flag: Name on the command line, where it differs from the parameter's name.
         old: A former name of the parameter, still accepted.
-        choices: The values that are allowed; any without.
+        choices: The allowed values; any value if not given.
         minimum: The least value of a number.
     """
 
@@ -56,20 +56,20 @@ class Option:
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asks to be measured: the options that tasks share.
+    """The request of a user to measure a module: the options that tasks share.
 
     Attributes:
         base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
-        data: Where the records are.
+        data: Source of the records.
         modules: Folders of modules; ``NAME=FOLDER`` gives one a name.
         lang: Language of the texts.
-        compose: The composition that is measured; without it, the one module.
+        compose: The composition to measure; without it, the one module.
         baseline: Another composition of the same modules, whose paired difference is reported.
         head: The module whose head is read, where several have one.
-        dtype: Of the base's weights.
-        controls: Whether controls are added that cost time.
+        dtype: Type of the base's weights.
+        controls: Whether controls that cost time are added.
         metrics: Names of further metrics; tasks with a task head take them.
-        report: Is given what a person should know, a line at a time.
+        report: Receives messages for people, a line at a time.
     """
 
     base: str
@@ -86,33 +86,33 @@ class Request:
 
     @property
     def tag(self) -> str | None:
-        """The language as BCP-47, if one is named.
+        """The language as BCP-47, if a language is named.
 
         Raises:
-            UserError: If it is no language tag.
+            UserError: If the name is no language tag.
         """
         return None if self.lang is None else normalise(self.lang)
 
 
 class Task(ABC):
-    """What a module is measured by.
+    """A task by which a module is measured.
 
     Attributes:
         name: The name of its file; ``xadapt evaluate NAME``.
         title: One line for the command's help.
-        record: The type of its records; training on such records is judged by the task.
-        metrics: Names of its scores; the first one is what is selected on.
+        record: The type of its records; the task evaluates training on such records.
+        metrics: Names of its scores; selection uses the first one.
         task_type: The Hub's name for such tasks.
-        head: The kind of task head that answers it; none where vectors do.
-        shared: Which of the options ``module``, ``compose``, ``baseline``, ``head``,
-            ``controls`` and ``metric`` it takes.
-        data_help: What ``--data`` holds, for the command's help.
-        default_data: What is read without ``--data``; none makes the option required.
-        lang_help: What ``--lang`` means, for the command's help.
+        head: The kind of task head that answers the task; none where vectors answer the task.
+        shared: The options that the task takes among ``module``, ``compose``, ``baseline``,
+            ``head``, ``controls`` and ``metric``.
+        data_help: Description of ``--data``, for the command's help.
+        default_data: Data that is read without ``--data``; none makes the option required.
+        lang_help: Description of ``--lang``, for the command's help.
         short: Shorter names of systems and measures for tables.
-        details_title: What the details of a system are, such as ``F1 by class``.
-        evidence_metrics: The measures that a run claims, with their names in the manifest; all
-            measures where it is empty.
+        details_title: Title of the details of a system, such as ``F1 by class``.
+        evidence_metrics: The measures that a run claims, with their names in the manifest. If
+            empty, a run claims all measures.
     """
 
     name: ClassVar[str]
@@ -131,7 +131,7 @@ class Task(ABC):
 
     @property
     def unit(self) -> str:
-        """What a row is called, in the plural."""
+        """The name of a row, in the plural."""
         return self.record.unit
 
     @abstractmethod
@@ -147,11 +147,11 @@ class Task(ABC):
         """Score systems on records, and the baselines after them.
 
         Args:
-            rows: Records with what is right.
-            systems: By name, the predictions for the records.
+            rows: Records with their right answers.
+            systems: Predictions for the records by system name.
             base: The system the others are compared with.
-            resamples: Of the bootstrap over rows.
-            seed: Of the bootstrap.
+            resamples: Number of bootstrap samples over rows.
+            seed: Seed of the bootstrap.
 
         Raises:
             UserError: If there are no rows, or a system's predictions don't fit them.
@@ -159,14 +159,14 @@ class Task(ABC):
 
     @abstractmethod
     def oracle(self, rows: Sequence[Any]) -> Any:
-        """The predictions of a system that knows what is right."""
+        """Return the predictions of a system that knows the right answers."""
 
     @abstractmethod
     def chance(self, rows: Sequence[Any], seed: int = 0) -> Any:
-        """Predictions at random: of the right kind, and independent of the records."""
+        """Return random predictions: of the right kind, and independent of the records."""
 
     def baselines(self, rows: Sequence[Any], **settings: Any) -> dict[str, Any]:
-        """Predictions of systems that have learnt nothing, by name."""
+        """Return predictions of systems without training, by name."""
         return {}
 
     @abstractmethod
@@ -176,19 +176,19 @@ class Task(ABC):
         Keyword-only parameters annotated with an `Option` are options of the command.
 
         Raises:
-            UserError: If something that was given is wrong.
+            UserError: If an option or the data is wrong.
         """
 
     @abstractmethod
     def scores(
         self, trainer: Trainer, dev: Sequence[Any], cache: Kept | None = None
     ) -> dict[str, float]:
-        """Score the module of a run as it stands; ``score`` is what is maximised.
+        """Score the current module of a run; ``score`` is maximised.
 
         Args:
             trainer: The run.
-            dev: Records it is not trained on.
-            cache: States that the forwards may begin at.
+            dev: Records that the module is not trained on.
+            cache: Cached states from which the forwards may start.
         """
 
     @abstractmethod
@@ -200,18 +200,18 @@ class Task(ABC):
         head: Head | None,
         cache: Kept | None = None,
     ) -> list[Evidence]:
-        """Measure what a finished run claims, with an interval and controls.
+        """Measure the claims of a finished run, with an interval and controls.
 
         Args:
             encoder: The frozen encoder.
-            module: The module; for a task, the whole composition it was trained in.
-            dev: Records it was not trained on.
-            head: The task head that was trained with it.
-            cache: States that the forwards may begin at.
+            module: The module; for a task, the whole composition in which the module was trained.
+            dev: Records that the module was not trained on.
+            head: The task head that was trained with the module.
+            cache: Cached states from which the forwards may start.
         """
 
     def heading(self, result: Result) -> str:
-        """The title of the table."""
+        """Return the title of the table."""
         return f"{result.count} {result.unit}"
 
     def table(self, result: Result) -> Table:
@@ -223,11 +223,11 @@ class Task(ABC):
     def to_evidence(
         self, result: Result, system: str = MODULE, base: str | None = None, **more: Any
     ) -> list[Evidence]:
-        """Turn the scores of one system into claims, one a measure; other rows are controls.
+        """Turn the scores of one system into claims, one a measure; the other rows become controls.
 
         Args:
             result: The scores on the development part.
-            system: The system that is claimed.
+            system: The system with the claimed scores.
             base: The system that is the frozen base.
             more: Further fields of all claims.
         """
@@ -252,10 +252,10 @@ class Task(ABC):
 
 
 def find(name: str) -> Task:
-    """The task of that name.
+    """Find a task by name.
 
     Raises:
-        UserError: If there is none; the nearest name is suggested.
+        UserError: If no task has that name. The error suggests the nearest name.
     """
     part = registry.load("tasks", name)
     found: Task = _instance(part) if isinstance(part, type) else part
@@ -268,12 +268,12 @@ def _instance(part: type[Task]) -> Task:
 
 
 def of_record(record: type, head: str | None = None) -> Task | None:
-    """The task that judges training on records of a type, if there is one.
+    """Find the task that evaluates training on records of a type, if there is one.
 
     Args:
         record: The type of the records.
-        head: The kind of head that is trained. A task that it answers comes first, then those
-            that need no head; among equals those that come with xadapt.
+        head: The kind of head that is trained. A task that this head answers comes first, then
+            tasks without a head. Among equals, tasks of xadapt come first.
     """
     names = sorted(registry.names("tasks"), key=lambda name: not registry.is_shipped("tasks", name))
     found = [task for task in map(find, names) if task.record is record]
@@ -282,7 +282,7 @@ def of_record(record: type, head: str | None = None) -> Task | None:
 
 
 def read_rows(reader: str, path: str, *tags: str | None) -> list[Any]:
-    """Read all records of a file, as rows of a language (of pairs: of two languages).
+    """Read all records of a file as rows of a language, or of two languages for pairs.
 
     Raises:
         UserError: If the file is unusable.
@@ -291,7 +291,7 @@ def read_rows(reader: str, path: str, *tags: str | None) -> list[Any]:
 
 
 def options_of(task: Task) -> dict[str, tuple[Any, Any, Option]]:
-    """The options a task adds: by parameter its type, its default and its description."""
+    """Return the options a task adds: type, default and description by parameter."""
     hints = get_type_hints(type(task).measure, include_extras=True)
     return {
         name: (hints[name].__origin__, parameter.default, described[0])

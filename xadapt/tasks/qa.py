@@ -1,4 +1,4 @@
-"""Question answering: answers that are exactly right, and the words that answers share.
+"""Question answering: exact match of answers, and F1 of their words.
 
 Source: Rajpurkar et al. 2016, https://arxiv.org/abs/1606.05250, section 6.1; for other languages
 than English Lewis et al. 2020, https://arxiv.org/abs/1910.07475, section 5.
@@ -56,8 +56,8 @@ class Answer:
 
     Attributes:
         text: The characters of the passage from ``start`` on.
-        start: Where in the passage it begins, in characters.
-        score: Log-probability of its first and last token together, in the window it is from.
+        start: Start of the answer in the passage, in characters.
+        score: Joint log-probability of its first and last token, in the window of the answer.
     """
 
     text: str
@@ -66,7 +66,7 @@ class Answer:
 
 
 class AnswerFinder(Predictor):
-    """Answers to questions, each a part of a passage; made by `load`."""
+    """A predictor of answers to questions, each a part of a passage; made by `load`."""
 
     task: ClassVar[str] = "span_extraction"
 
@@ -86,11 +86,11 @@ class AnswerFinder(Predictor):
             languages: A tag for each question, or one for all, where the composition chooses by
                 language.
             compositions: Another composition for each question, or one for all.
-            most_tokens: Length of an answer at most.
-            cache: States below the first module, shared by calls that read the same texts.
+            most_tokens: Largest length of an answer, in tokens.
+            cache: States below the first module, shared by calls on the same texts.
 
         Raises:
-            UserError: As for `AdaptedEncoder.encode`, or if one of them is no such thing.
+            UserError: As for `AdaptedEncoder.encode`, or if an item is no pair (question, passage).
         """
         questions = as_pairs(questions, "question", "(question, passage)")
         rows = self.adapted.acting(len(questions), languages, compositions, cache)
@@ -105,17 +105,17 @@ def answers(
     rows: Rows | None = None,
     most_tokens: int = MOST_TOKENS,
 ) -> list[Answer]:
-    """Find the best answer to each question; an empty one where its passage has no token.
+    """Find the best answer to each question; an empty answer if the passage has no token.
 
-    The best of a window is the span whose first and last token are most probable together among
-    all tokens of the window; the best of a question is the best of its windows.
+    The best answer of a window is the span with the most probable pair of first and last token
+    among all tokens of the window. The best answer to a question is the best of its windows.
 
     Args:
         encoder: The encoder.
         head: The head.
         questions: Each with its passage.
         rows: As for `xadapt.backbones.encoder.encode.encode`, by question.
-        most_tokens: Length of an answer at most.
+        most_tokens: Largest length of an answer, in tokens.
     """
     passages = [passage for _, passage in questions]
     windows = tokenize_windows(encoder, [asked for asked, _ in questions], passages, WINDOW_OVERLAP)
@@ -147,16 +147,16 @@ def best_span(
     places: Sequence[Place | None],
     most_tokens: int,
 ) -> tuple[float, int, int] | None:
-    """Find the span of the highest sum of its first and its last token's score.
+    """Find the span with the highest sum of the scores of its first and its last token.
 
     Args:
         starts: Score of each token as the first, ``(tokens,)``.
         ends: Score of each token as the last, ``(tokens,)``.
-        places: The characters of each token; ``None`` for those that can't be of an answer.
-        most_tokens: Length of a span at most.
+        places: The characters of each token; ``None`` for tokens that can't be in an answer.
+        most_tokens: Largest length of a span, in tokens.
 
     Returns:
-        The sum, the first character and the one past the last; ``None`` where there is no span.
+        The sum, the first character and the end, exclusive; ``None`` where there is no span.
     """
     own = np.array([place is not None for place in places])
     gap = np.arange(len(places))[None, :] - np.arange(len(places))[:, None]
@@ -208,17 +208,17 @@ class QuestionAnswering(HeadTask):
         resamples: int = RESAMPLES,
         seed: int = 0,
     ) -> Result:
-        """Score answers by the best of a question's right ones.
+        """Score each answer by its best match among the right answers to the question.
 
         The last row answers with the window of the passage that shares most words with the
         question.
 
         Args:
-            rows: The questions with their answers; their language chooses what counts as equal.
-            systems: By name, one answer a question.
+            rows: The questions with their answers; their language decides which answers are equal.
+            systems: Answers by system name, one a question.
             base: The system the others are compared with.
-            resamples: Of the bootstrap over questions.
-            seed: Of the bootstrap.
+            resamples: Number of bootstrap samples over questions.
+            seed: Seed of the bootstrap.
 
         Raises:
             UserError: If there are no questions, one has no answer, or a system does not answer
@@ -243,20 +243,20 @@ class QuestionAnswering(HeadTask):
         )
 
     def baselines(self, rows: Sequence[Question], **settings: Any) -> dict[str, list[str]]:
-        """The window of each passage that shares most words with the question."""
+        """Return the window of each passage that shares most words with the question."""
         return {OVERLAP: [overlapping(row) for row in rows]}
 
     def oracle(self, rows: Sequence[Question]) -> list[str]:
-        """The first right answer to each question."""
+        """Return the first right answer to each question."""
         return [row.answers[0][1] for row in rows]
 
     def chance(self, rows: Sequence[Question], seed: int = 0) -> list[str]:
-        """One word of each passage, drawn at random."""
+        """Draw one word of each passage at random."""
         random = np.random.default_rng(seed)
         return [str(random.choice(row.passage.split() or [""])) for row in rows]
 
     def code(self, head: Head) -> list[str]:
-        """Lines of code from states to ``answer``; the whole passage stands in one row there."""
+        """Return the lines of code from states to ``answer``, for a passage in one row."""
         return [
             *LOAD_HEAD,
             f"start, end = (states[0] @ {LINEAR}).T",
@@ -272,14 +272,14 @@ class QuestionAnswering(HeadTask):
 
 
 def f1(found: str, right: str, lang: str = "en") -> float:
-    """Compute the F1 of two answers' words, by how often each occurs; 0 if they share none."""
+    """Compute the F1 of two answers' words, with word counts; 0 if they share no word."""
     ours, theirs = (normal(text, lang).split() for text in (found, right))
     shared = sum((Counter(ours) & Counter(theirs)).values())
     return 2 * shared / (len(ours) + len(theirs)) if shared else 0.0
 
 
 def exact(found: str, right: str, lang: str = "en") -> float:
-    """Compare two answers: 1 where they are equal once normalised, else 0."""
+    """Compare two answers: 1 if their normalised forms are equal, else 0."""
     return float(normal(found, lang) == normal(right, lang))
 
 
@@ -288,7 +288,7 @@ def normal(text: str, lang: str = "en") -> str:
 
     Args:
         text: An answer.
-        lang: Its language. English is done as in SQuAD's script, other languages as in MLQA's,
+        lang: Its language. English follows SQuAD's script. Other languages follow MLQA's script,
             where Chinese characters are words of their own.
     """
     own = lang.split("-")[0]
@@ -303,7 +303,7 @@ def normal(text: str, lang: str = "en") -> str:
 
 @cache
 def punctuation() -> frozenset[str]:
-    """All characters that Unicode calls punctuation, and ASCII's."""
+    """Return all punctuation characters of Unicode and of ASCII."""
     marks = (chr(i) for i in range(sys.maxunicode + 1))
     return frozenset(m for m in marks if unicodedata.category(m)[0] == "P") | set(
         string.punctuation
@@ -311,9 +311,9 @@ def punctuation() -> frozenset[str]:
 
 
 def overlapping(question: Question) -> str:
-    """Find the part of a passage, as long as the question, that shares most words with it.
+    """Find the part of a passage, as long as the question, with most words of the question.
 
-    Words are counted once; of equally good parts it is the first.
+    Words are counted once. Of equally good parts, the first is returned.
     """
     spaced = question.lang.split("-")[0] not in UNSPACED
     places = [m.span() for m in re.finditer(r"\S+" if spaced else r"\S", question.passage)]

@@ -41,23 +41,23 @@ def evaluate(
     Args:
         task: Name of a task, such as ``bitext`` or ``tagging``; ``xadapt list tasks`` shows all.
         base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
-        data: Records that no module was trained on, in the format that the task reads.
+        data: Records on which no module was trained, in the format that the task reads.
         modules: Folders of modules; ``NAME=FOLDER`` gives one a name.
-        module: The same, for a single one.
+        module: The folder of a single module.
         lang: Language of the texts.
-        compose: Which modules act, such as ``"language + task"``; without, the one module.
+        compose: The composition, such as ``"language + task"``; without it, the one module.
         baseline: Another composition of the same modules; the paired difference to it is part of
             the result.
         head: The module whose head is read, where several have one.
-        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
+        dtype: Type of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         controls: Whether a task that has costly controls adds them.
         metric: One further metric or several, by name; tasks with a task head take them.
-        report: Is given what a person should know, a line at a time.
-        allow_modified: Load folders that are not what was published, with a notice.
-        options: What the task has beyond these; see ``xadapt evaluate TASK --help``.
+        report: Receives messages for people, a line at a time.
+        allow_modified: Load folders that were modified after publication, with a notice.
+        options: Further options of the task; see ``xadapt evaluate TASK --help``.
 
     Raises:
-        UserError: If something that was given is wrong, or the task has no such option.
+        UserError: If an argument is wrong, or the task has no such option.
     """
     found = find(task) if isinstance(task, str) else task
     renamed = _renamed(found, options)
@@ -91,7 +91,7 @@ def _several(given: str | Path | Sequence[str | Path] | None) -> tuple[str, ...]
 
 
 def _renamed(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options under the names they have now."""
+    """Rename options to their current names."""
     old = OLD_NAMES | {about.old: name for name, (*_, about) in options_of(task).items()}
     for name in old.keys() & options.keys():
         warnings.warn(f"{name}= is called {old[name]}= now", DeprecationWarning, stacklevel=3)

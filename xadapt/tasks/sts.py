@@ -1,4 +1,4 @@
-"""Semantic textual similarity: how well scores of pairs go with those people gave.
+"""Semantic textual similarity: correlate scores of pairs with scores by people.
 
 The scores are those of a head for pairs, or the cosine of the two texts' vectors.
 """
@@ -45,7 +45,7 @@ Side = Callable[[Sequence[str], Sequence[str] | None], NDArray[np.float32]]
 
 
 class PairScorer(Predictor):
-    """Scores of pairs by a head over the first token's state; made by `load`."""
+    """A predictor of pair scores by a head over the first token's state; made by `load`."""
 
     task: ClassVar[str] = "pair_scoring"
 
@@ -64,10 +64,10 @@ class PairScorer(Predictor):
             languages: A tag for each pair, or one for all, where the composition chooses by
                 language.
             compositions: Another composition for each pair, or one for all.
-            cache: States below the first module, shared by calls that read the same texts.
+            cache: States below the first module, shared by calls on the same texts.
 
         Raises:
-            UserError: As for `AdaptedEncoder.encode`, or if one of them is no such thing.
+            UserError: As for `AdaptedEncoder.encode`, or if an item is no pair (left, right).
         """
         pairs = as_pairs(pairs, "pair", "(left, right)")
         rows = self.adapted.acting(len(pairs), languages, compositions, cache)
@@ -78,7 +78,7 @@ class PairScorer(Predictor):
 def scores(
     encoder: Encoder, head: Head, pairs: Sequence[tuple[str, str]], rows: Rows | None = None
 ) -> NDArray[np.float32]:
-    """Predict the score of each pair on the head's scale, ``(n,)``; not cut off at its ends.
+    """Predict the score of each pair on the head's scale, ``(n,)``, without clipping.
 
     Args:
         encoder: The encoder.
@@ -118,11 +118,11 @@ class Similarity(HeadTask):
 
     @property
     def unit(self) -> str:
-        """What a row is called."""
+        """The name of a row."""
         return "pairs"
 
     def language(self, row: ScoredPair) -> str:
-        """The language of the left text."""
+        """Return the language of the left text."""
         return row.left_lang
 
     def predict(
@@ -134,7 +134,7 @@ class Similarity(HeadTask):
     def references(
         self, encoder: Encoder, rows: Sequence[ScoredPair], cache: Kept | None = None
     ) -> dict[str, NDArray[np.float32]]:
-        """The cosine of the frozen base's vectors."""
+        """Compute the cosine of the frozen base's vectors."""
         frozen = FrozenVectors(encoder, cache_folder())
 
         def side(texts: Sequence[str], _: Sequence[str] | None) -> NDArray[np.float32]:
@@ -151,17 +151,17 @@ class Similarity(HeadTask):
         resamples: int = RESAMPLES,
         seed: int = 0,
     ) -> Result:
-        """Correlate the scores that systems give pairs with the right ones.
+        """Correlate the systems' scores of pairs with the right scores.
 
         The last row is the TF-IDF cosine of the two texts. Where all right scores are equal, or
         all of a system's, the correlation counts as 0.
 
         Args:
             rows: The pairs with their scores.
-            systems: By name, one number a pair ``(n,)``, of any scale.
+            systems: Scores by system name, one number a pair ``(n,)``, of any scale.
             base: The system the others are compared with.
-            resamples: Of the bootstrap over pairs.
-            seed: Of the bootstrap.
+            resamples: Number of bootstrap samples over pairs.
+            seed: Seed of the bootstrap.
 
         Raises:
             UserError: If there are no pairs, or a system's scores are not one finite number a
@@ -190,21 +190,21 @@ class Similarity(HeadTask):
     def baselines(
         self, rows: Sequence[ScoredPair], **settings: Any
     ) -> dict[str, NDArray[np.float32]]:
-        """The TF-IDF cosine of each pair's texts, ``(n,)``."""
+        """Compute the TF-IDF cosine of each pair's texts, ``(n,)``."""
         found = tfidf.similarity([row.left for row in rows], [row.right for row in rows])
         cosine = found.queries.multiply(found.pool).sum(axis=1)
         return {tfidf.NAME: np.asarray(cosine, np.float32).reshape(-1)}
 
     def oracle(self, rows: Sequence[ScoredPair]) -> NDArray[np.float32]:
-        """The right score of each pair."""
+        """Return the right score of each pair."""
         return np.array([row.score for row in rows], np.float32)
 
     def chance(self, rows: Sequence[ScoredPair], seed: int = 0) -> NDArray[np.float32]:
-        """A random score for each pair."""
+        """Draw a random score for each pair."""
         return np.random.default_rng(seed).normal(size=len(rows)).astype(np.float32)
 
     def measure(self, request: Request) -> Result:
-        """Measure the base, and a head for pairs or vectors through modules beyond it."""
+        """Measure the base, and a head for pairs, or vectors through modules."""
         left, right = _languages(request.lang)
         rows = read_rows(self.reader, request.data, left or self.read_as, right)
         if len({row.score for row in rows}) < 2:
@@ -227,7 +227,7 @@ class Similarity(HeadTask):
     def _by_head(
         self, request: Request, encoder: Encoder, rows: Sequence[ScoredPair], left: str | None
     ) -> dict[str, NDArray[np.float32]]:
-        """A head reads both texts in one row, as a row of the first language."""
+        """Predict by a head that reads both texts in one row, as a row of the first language."""
         each = load_each(
             self.predictor,
             encoder,
@@ -239,13 +239,13 @@ class Similarity(HeadTask):
         return self.predict_each(each, rows, None if left is None else [left] * len(rows))
 
     def code(self, head: Head) -> list[str]:
-        """Lines of code from states to ``scores``."""
+        """Return the lines of code from states to ``scores``."""
         low, high = head.scale or (0.0, 1.0)
         return [*LOAD_HEAD, f"scores = {low:g} + {high - low:g} * (states[:, 0] @ {LINEAR})[:, 0]"]
 
 
 def cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the cosine of each two rows of ``(n, dim)``: ``(n,)``; 0 where one is all zero."""
+    """Compute the cosines ``(n,)`` of rows ``(n, dim)`` by position; 0 where a row is all zero."""
     lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
     found: NDArray[np.float32] = (left * right).sum(1) / np.maximum(lengths, 1e-12)
     return found
@@ -261,7 +261,7 @@ def pearson(gold: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np
 
 
 def spearman(gold: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute Spearman's correlation along the last axis; equals share their mean rank."""
+    """Compute Spearman's correlation along the last axis; equal values share their mean rank."""
     return pearson(rankdata(gold, axis=-1), rankdata(found, axis=-1))
 
 
@@ -272,7 +272,7 @@ def _by_vectors(
     left: str | None,
     right: str | None,
 ) -> dict[str, NDArray[np.float32]]:
-    """The cosine of the texts' vectors under the composition, and under the baseline."""
+    """Compute the cosine of the texts' vectors under the composition, and under the baseline."""
     given = {BASELINE: request.baseline} if request.baseline is not None else {}
     systems = {
         name: _adapted(encoder, request.modules, expression, left is not None)
@@ -288,7 +288,7 @@ def _by_vectors(
 def _adapted(
     encoder: Encoder, folders: Sequence[str], compose: str | None, by_language: bool
 ) -> AdaptedEncoder:
-    """The modules; without languages and a composition the one module acts on every text."""
+    """Load the modules; without languages and a composition, one module acts on every text."""
     if compose is None and not by_language:
         composition, places = locate(folders)
         if len(places) == 1:

@@ -14,7 +14,7 @@ WIDTH = 80
 
 
 def new_table(title: str, columns: Sequence[str]) -> Table:
-    """An empty table: the first two columns are names, the others numbers."""
+    """Make an empty table: the first two columns are names, the others numbers."""
     table = Table(
         title=title,
         title_justify="left",
@@ -36,7 +36,7 @@ def comparison_table(
 
     Args:
         result: The scores.
-        title: Of the table.
+        title: Title of the table.
         short: Shorter names of systems and measures.
         details: Words before the details of one system, such as ``F1 by class``.
         system: The system whose details are shown.
@@ -62,15 +62,15 @@ def comparison_table(
 
 
 def interval_cell(value: Interval) -> str:
-    """A score with its interval."""
+    """Format a score with its interval."""
     return f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]"
 
 
 def difference_cell(gain: Difference) -> str:
-    """A signed difference with its interval."""
+    """Format a signed difference with its interval."""
     return f"{gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
 
 
 def mark(gain: Difference | None) -> str:
-    """A star where a gain's interval lies above 0."""
+    """Return a star if a gain's interval lies above 0."""
     return "*" if gain is not None and gain.low > 0 else " "

@@ -1,4 +1,4 @@
-"""Tagging: spans found exactly (micro F1), or words labelled rightly (accuracy)."""
+"""Tagging: micro F1 of exact spans, or accuracy over words."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ EQUAL = "equal weights"
 
 
 class Tagger(Predictor):
-    """Labels of words by a head over the first token of each; made by `load`."""
+    """A predictor of word labels by a head over each word's first token; made by `load`."""
 
     task: ClassVar[str] = "tagging"
 
@@ -64,10 +64,10 @@ class Tagger(Predictor):
             languages: A tag for each sentence, or one for all, where the composition chooses by
                 language.
             compositions: Another composition for each sentence, or one for all.
-            cache: States below the first module, shared by calls that read the same texts.
+            cache: States below the first module, shared by calls on the same texts.
 
         Raises:
-            UserError: As for `AdaptedEncoder.encode`, or if one of them is no such thing.
+            UserError: As for `AdaptedEncoder.encode`, or if an item is no sentence as words.
         """
         sentences = as_sentences(sentences)
         rows = self.adapted.acting(len(sentences), languages, compositions, cache)
@@ -81,7 +81,7 @@ def scores(
 ) -> list[NDArray[np.float32]]:
     """Compute log-probabilities of each word's labels, ``(words, labels)`` a sentence.
 
-    A word that was cut off for the base's length is outside of all spans.
+    A word beyond the base's length is outside of all spans.
 
     Args:
         encoder: The encoder.
@@ -136,7 +136,7 @@ class Tagging(HeadTask):
         return [decode(each, head.labels, head.scheme) for each in found]
 
     def settings(self, head: Head) -> dict[str, Any]:
-        """How the head's labels make spans."""
+        """Return the scheme by which the head's labels make spans."""
         return {"scheme": head.scheme}
 
     def evaluate(
@@ -151,17 +151,17 @@ class Tagging(HeadTask):
     ) -> Result:
         """Score labels of words: ``f1`` of exact spans with their type, or ``accuracy``.
 
-        A span is right if its words and its type are (Tjong Kim Sang and De Meulder 2003,
+        A span is right if its words and its type are right (Tjong Kim Sang and De Meulder 2003,
         https://aclanthology.org/W03-0419, section 2.4). The last row gives each word the most
-        frequent label of these very sentences. The details are the F1 of each span type.
+        frequent label of the given sentences. The details are the F1 of each span type.
 
         Args:
             rows: The sentences with their spans.
-            systems: By name, one label a word of each sentence.
+            systems: Labels by system name, one a word of each sentence.
             base: The system the others are compared with.
-            resamples: Of the bootstrap over sentences.
-            seed: Of the bootstrap.
-            scheme: How labels make spans.
+            resamples: Number of bootstrap samples over sentences.
+            seed: Seed of the bootstrap.
+            scheme: The scheme by which labels make spans.
 
         Raises:
             UserError: If there are no sentences, or a system's labels are not one a word.
@@ -192,27 +192,27 @@ class Tagging(HeadTask):
     def baselines(
         self, rows: Sequence[TaggedSentence], scheme: Scheme = "bio", **settings: Any
     ) -> dict[str, list[list[str]]]:
-        """The most frequent label of these very sentences for each word."""
+        """Return the most frequent label of the given sentences for each word."""
         gold = self.oracle(rows, scheme)
         [(most, _)] = Counter(label for labels in gold for label in labels).most_common(1)
         return {MAJORITY: [[most] * len(labels) for labels in gold]}
 
     def oracle(self, rows: Sequence[TaggedSentence], scheme: Scheme = "bio") -> list[list[str]]:
-        """The right labels."""
+        """Return the right labels."""
         return [to_labels(len(row.words), row.spans, scheme) for row in rows]
 
     def chance(self, rows: Sequence[TaggedSentence], seed: int = 0) -> list[list[str]]:
-        """The right labels of all words, dealt out to the words at random."""
+        """Return the right labels of all words, shuffled over the words."""
         gold = self.oracle(rows)
         dealt = iter(np.random.default_rng(seed).permutation([x for own in gold for x in own]))
         return [[str(next(dealt)) for _ in own] for own in gold]
 
     def heading(self, result: Result) -> str:
-        """How many sentences and words."""
+        """Return the title with the numbers of sentences and words."""
         return f"{result.count} sentences, {result.facts['words']} words"
 
     def check(self, rows: Sequence[TaggedSentence], head: Head, report: Report) -> None:
-        """Report the labels the head lacks, and refuse data of another scheme."""
+        """Report the labels that the head lacks, and refuse data of another scheme."""
         known = set(head.labels)
         there: set[str] = set()
         for row in rows:
@@ -283,7 +283,7 @@ class Tagging(HeadTask):
         return self.score(request, rows, self.predict_each(each, rows, tags), base, **settings)
 
     def code(self, head: Head) -> list[str]:
-        """Lines of code from states to ``labels``, one a word."""
+        """Return the lines of code from states to ``labels``, one a word."""
         return [
             *LOAD_HEAD,
             "names = {labels}",
@@ -315,7 +315,7 @@ def _alike(ours: Sequence[str], theirs: Sequence[str]) -> int:
 def _by_type(
     gold: Sequence[Sequence[str]], found: Sequence[Sequence[str]], scheme: Scheme
 ) -> dict[str, float]:
-    """Of each type F1, of spans or of single words."""
+    """Compute the F1 of each type, over spans or single words."""
     hits: Counter[str] = Counter()
     total: Counter[str] = Counter()
     for ours, theirs in zip(gold, found, strict=True):

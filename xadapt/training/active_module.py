@@ -1,4 +1,4 @@
-"""What acts on the rows of a run: one module on all of them, or another for each language."""
+"""The active module of a run: one module for all rows, or one module for each language."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class ActiveModule:
 
     Args:
         encoder: The frozen encoder.
-        module: The module, or what it is trained inside.
+        module: The module, or the composition in which the module is trained.
 
     Raises:
-        UserError: It doesn't fit the encoder.
+        UserError: If the module doesn't fit the encoder.
     """
 
     def __init__(self, encoder: Backbone, module: nn.Module) -> None:
@@ -36,11 +36,11 @@ class ActiveModule:
         self._ready = {id(whole): ActiveAdapter(encoder, whole) for whole in wholes}
 
     def activation(self, langs: Langs = None, cache: Kept | None = None) -> Activation:
-        """What acts in one forward.
+        """Return the activation of one forward.
 
         Args:
-            langs: The language of each row of the batch, where it chooses by language.
-            cache: States that the forward may begin at.
+            langs: The language of each row of the batch, where the composition chooses by language.
+            cache: Cached states from which the forward may start.
 
         Raises:
             UserError: If languages are needed and not given.
@@ -54,10 +54,10 @@ class ActiveModule:
         return Activation.by_row([acts[tag] for tag in langs], cache=cache)
 
     def needed(self, langs: Langs) -> Langs:
-        """The languages of rows, if it chooses by them.
+        """Return the languages of rows, if the composition chooses by language, else ``None``.
 
         Raises:
-            UserError: It does, and there are none.
+            UserError: If the composition chooses by language and no languages are given.
         """
         if self.by_language and langs is None:
             raise UserError(
@@ -68,7 +68,7 @@ class ActiveModule:
         return langs if self.by_language else None
 
     def rows(self, langs: Sequence[str], cache: Kept | None = None) -> Rows:
-        """For encoding: given positions in a list of rows, the activation of their forward.
+        """Return a function from positions in a list of rows to the activation of their forward.
 
         Args:
             langs: The language of each row of the list.
@@ -78,12 +78,12 @@ class ActiveModule:
 
     @property
     def first_layer(self) -> int:
-        """The lowest layer something acts in, -1 for the embeddings."""
+        """The lowest active layer, -1 for the embeddings."""
         return min(adapter.first_layer for adapter in self._ready.values())
 
     @cached_property
     def by_token(self) -> bool:
-        """Whether what acts in the layers looks at each token by itself, alike in all rows."""
+        """Whether all hooks in the layers read each token by itself, alike in all rows."""
         hooks = [e for own in self._ready.values() for e in hooks_of(own.module)]
         return not self.by_language and all(
             e.reads != "here" and not e.by_row for e in hooks if e.layer != BELOW
@@ -91,10 +91,10 @@ class ActiveModule:
 
     @property
     def before_vocabulary(self) -> Callable[[Tensor], Tensor] | None:
-        """What states go through before the vocabulary, if anything.
+        """The map applied to states before the vocabulary, ``None`` without one.
 
         Raises:
-            UserError: That differs from language to language.
+            UserError: If the map differs from language to language.
         """
         undo = [adapter.before_vocabulary for adapter in self._ready.values()]
         if len(undo) > 1 and any(undo):

@@ -1,4 +1,4 @@
-"""The order of the data: a pure function of seed and step, so nothing of it need be saved."""
+"""The order of the data: a pure function of seed and step, so the order is never saved."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ POOL = 64
 
 
 def epoch_batches(lengths: Sequence[int], size: int, seed: str) -> list[list[int]]:
-    """Batches of one epoch: shuffled, then alike in length inside a batch, then shuffled.
+    """Make the batches of one epoch: shuffle, group records of like length, shuffle the batches.
 
     Args:
         lengths: Length of each record, in tokens or characters.
-        size: Records a batch; the last one of the epoch may be smaller.
-        seed: Names the epoch; the same name gives the same batches.
+        size: Number of records in a batch; one batch of the epoch may be smaller.
+        seed: Name of the epoch; the same name gives the same batches.
 
     Returns:
         Positions of the records, each exactly once.
@@ -31,11 +31,11 @@ def epoch_batches(lengths: Sequence[int], size: int, seed: str) -> list[list[int
 
 
 class BatchPlan:
-    """Which records each step sees, for one source of records.
+    """The plan of which records each step trains on, for one source of records.
 
     Args:
         lengths: Length of each record.
-        size: Records a batch.
+        size: Number of records in a batch.
         seed: Seed of the order.
     """
 
@@ -45,7 +45,10 @@ class BatchPlan:
         self._epoch: tuple[int, list[list[int]]] = (-1, [])
 
     def batch(self, step: int) -> list[int]:
-        """Positions of the records of a step, counted from 0; epochs follow one another."""
+        """Return the positions of the records of a step, counted from 0.
+
+        Epochs follow one another.
+        """
         epoch, at = divmod(step, self.per_epoch)
         if self._epoch[0] != epoch:
             self._epoch = epoch, epoch_batches(self.lengths, self.size, f"{self.seed}:{epoch}")

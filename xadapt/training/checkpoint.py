@@ -1,4 +1,7 @@
-"""A run's checkpoint: one safetensors file, put in place at once, so any moment can be cut."""
+"""The checkpoint of a run: one safetensors file, replaced atomically.
+
+A run may be interrupted at any moment.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +24,16 @@ NAME = "checkpoint.safetensors"
 
 @dataclass
 class Progress:
-    """Where a run stands.
+    """The progress of a run.
 
     Attributes:
-        step: Steps done.
+        step: Number of steps done.
         best_step: The step of the best development score, 0 before the first.
-        best_score: That score.
-        stale: Evaluations since the best.
-        seconds: Time spent training, over all sittings.
+        best_score: The best development score.
+        stale: Number of evaluations since the best score.
+        seconds: Training time in seconds, over all sittings.
         finished: Whether the run is over.
-        identity: What the run was started with, in JSON's types.
+        identity: Values that identify how the run was started, in JSON's types.
     """
 
     step: int = 0
@@ -49,7 +52,7 @@ def save(
     optimizer: torch.optim.Optimizer,
     best: Mapping[str, Tensor],
 ) -> None:
-    """Write the checkpoint; the one before stays until this one is whole."""
+    """Write the checkpoint; the earlier checkpoint stays until the new one is complete."""
     tensors = {f"trained.{k}": v for k, v in trained.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in best.items()}
     for number, state in optimizer.state_dict()["state"].items():
@@ -69,10 +72,11 @@ def load(
     """Read the checkpoint into the trained parts and the optimizer.
 
     Returns:
-        Where the run stands, and the best weights so far.
+        The progress of the run, and the best weights so far.
 
     Raises:
-        UserError: There is none, it is broken, or it belongs to another recipe, base or data.
+        UserError: If there is no checkpoint, or the checkpoint is broken or belongs to another
+            recipe, base or data.
     """
     path = folder / NAME
     try:

@@ -1,4 +1,4 @@
-"""Views to encoded views: equal rows once, alike lengths together, split over processes."""
+"""Encode views: equal rows once, like lengths in one batch, rows split over processes."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Request:
 
     Attributes:
         view: The view.
-        gathered: Whether every process wants all rows (the rows are split between them), or
-            its own alone.
+        gathered: Whether every process needs all rows (the rows are split between the
+            processes), or only its own rows.
     """
 
     view: View
@@ -42,14 +42,14 @@ class Request:
 
 
 class Forward:
-    """Encodes the views of a step.
+    """The encoder of the views of a step.
 
     Args:
         encoder: The frozen encoder.
-        acting: The module under training, or what it is trained inside.
-        frozen: Where vectors of rows without the module come from.
+        acting: The module under training, or the composition in which the module is trained.
+        frozen: The source of the vectors of rows without the module.
         processes: The processes of the run.
-        batch_tokens: Padded tokens in one forward at most.
+        batch_tokens: Largest number of padded tokens in one forward.
         companions: The run's other, frozen modules, by name.
         grad_cache: Whether the activations of a forward are computed again for its gradient.
     """
@@ -72,7 +72,7 @@ class Forward:
         self.tokenized = Tokenized(encoder, processes.main)
 
     def __call__(self, requests: Sequence[Request]) -> list[Tensor | States]:
-        """Encode views, in order: ``(n, dim)`` where pooled, else `States`."""
+        """Encode views, in order: ``(n, dim)`` for pooled views, else `States`."""
         done: list[Tensor | States | None] = [None] * len(requests)
         for gathered in (True, False):
             active = [
@@ -87,7 +87,10 @@ class Forward:
         return [value for value in done if value is not None]
 
     def _gathers(self, request: Request) -> bool:
-        """Gathering does nothing in a single process, where all rows share one forward."""
+        """Decide whether the rows of a view are gathered.
+
+        Gathering does nothing in a single process, where all rows share one forward.
+        """
         return request.gathered or self.processes.world == 1
 
     def _constant_or_states(self, view: View) -> Tensor | States:
@@ -102,7 +105,7 @@ class Forward:
             return self.encoder.pool(states.hidden, states.mask)
 
     def _acts(self, view: View) -> Acts:
-        """What acts on a view: given positions of its rows, the activation of their forward."""
+        """Return a function from positions of a view's rows to the activation of their forward."""
         if view.module is True:
             acting, langs = self.acting, view.langs
             return lambda rows: acting.activation(langs and [langs[i] for i in rows])
@@ -134,7 +137,10 @@ class Forward:
         return torch.cat(parts)[self._back(rows)] if parts else self._none()
 
     def _packs(self, rows: list[Row]) -> PackedSequences | None:
-        """How rows share lines, where the base and the module allow it and something is saved."""
+        """Pack rows into shared sequences.
+
+        Return ``None`` if the base or the module doesn't allow packing, or packing saves nothing.
+        """
         if not (self.encoder.family.packs and self.acting.by_token):
             return None
         packs = PackedSequences([len(row) for row in rows])
@@ -151,10 +157,10 @@ class Forward:
         return self.encoder.pool(packs.unpack(states), mask)
 
     def _again(self, forward: Callable[[], Any]) -> Any:
-        """What a forward gives; under ``grad_cache`` its activations are computed again later.
+        """Run a forward; under ``grad_cache`` its activations are recomputed for the gradient.
 
-        Source: GradCache, Gao et al. 2021, https://arxiv.org/abs/2101.06983, which cuts the graph
-        at the representations; as nothing here is random, recomputing behind the cut is the same.
+        Source: GradCache, Gao et al. 2021, https://arxiv.org/abs/2101.06983. GradCache cuts the
+        graph at the representations. Nothing here is random, so recomputing gives the same.
         """
         if not (self.grad_cache and torch.is_grad_enabled()):
             return forward()
@@ -178,7 +184,7 @@ class Forward:
         second: Sequence[int] | None = None,
         cached: bool = True,
     ) -> States:
-        """Embed rows and run them, as many at once as fit the budget."""
+        """Embed rows and run the layers, in batches that fit the token budget."""
         parts = []
         for chunk in self._chunks(rows):
             begins = None if second is None else [second[i] for i in chunk]
@@ -197,7 +203,7 @@ class Forward:
         stop: int | None,
         cached: bool = True,
     ) -> tuple[Tensor, Tensor]:
-        """One forward up to a layer: states and mask."""
+        """Run one forward up to a layer; return states and mask."""
         hidden, mask, start = self._enter(rows, acts, second, stop, cached)
         return self._run(hidden, mask, start, stop, acts), mask
 
@@ -209,7 +215,10 @@ class Forward:
         stop: int | None,
         cached: bool = True,
     ) -> tuple[Tensor, Tensor, int]:
-        """States to begin with, their mask and layer: those of the prefix cache where it can."""
+        """Return the first states of a forward, their mask and their layer.
+
+        The states come from the prefix cache where the cache holds them.
+        """
         prefix = self.prefix if cached and (stop is None or stop >= self.start) else None
         begins: Sequence[int | None] = second or [None] * len(rows)
         keys = list(zip(rows, begins, strict=True))
@@ -221,7 +230,7 @@ class Forward:
 
     @property
     def start(self) -> int:
-        """The layer that the prefix cache holds the states of, 0 without one."""
+        """The layer whose input states the prefix cache holds, 0 without a cache."""
         return self.prefix.start if self.prefix else 0
 
     def _fused(
@@ -232,7 +241,7 @@ class Forward:
         last: int | None,
         acts: Acts,
     ) -> States:
-        """Two sets of rows apart, together inside the fused layers, and apart again."""
+        """Run two sets of rows apart, together inside the fused layers, and apart again."""
         start, stop = span
         left, right = self._apart(rows, start, acts), self._apart(beside, start, acts)
         mask = torch.cat([left.mask, right.mask], 1)
@@ -267,7 +276,7 @@ class Forward:
             yield chunk
 
     def _back(self, rows: list[Row]) -> Tensor:
-        """Where each row stands in the chunks, one after another."""
+        """Return the position of each row in the concatenated chunks."""
         order = [
             i for chunk in chunks([len(row) for row in rows], self.batch_tokens) for i in chunk
         ]
@@ -279,7 +288,7 @@ class Forward:
         return [tuple(row) for row in rows]
 
     def _owned(self, view: View) -> list[Owned]:
-        """The rows with their languages, where these say what acts on them."""
+        """Pair rows with their languages, where the composition chooses by language."""
         rows = self._rows(view.rows)
         langs: Sequence[str | None] | None = self.acting.needed(view.langs)
         return list(zip(rows, langs or [None] * len(rows), strict=True))
@@ -292,7 +301,7 @@ def _plain(request: Request) -> bool:
 
 
 def _joined(parts: list[tuple[Tensor, Tensor]], back: Tensor) -> States:
-    """Padded to one length and brought back to the order of the rows."""
+    """Pad states to one length and restore the order of the rows."""
     most = max(mask.shape[1] for _, mask in parts)
     hidden = [F.pad(h, (0, 0, 0, most - h.shape[1])) for h, _ in parts]
     masks = [F.pad(m, (0, most - m.shape[1])) for _, m in parts]

@@ -1,4 +1,4 @@
-"""What a run computes once: vectors of texts no module acts on, banks, states below the first."""
+"""Constants of a run: vectors of frozen texts, banks, states below the first active layer."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def encode_frozen(
     processes: DistributedContext,
     show: bool,
 ) -> None:
-    """Encode every row that never meets the module, and build the banks.
+    """Encode every row on which the module never acts, and build the banks.
 
     Args:
         tasks: Objectives with their records.
-        services: What each one's methods may ask for.
-        frozen: Where the vectors go.
+        services: Values that the methods of each objective may ask for.
+        frozen: Store of the vectors.
         processes: The processes of the run; the first encodes for all.
         show: Whether progress is shown.
     """
@@ -54,16 +54,16 @@ def keep_prefix(
     show: bool,
     pins: Path | None = None,
 ) -> None:
-    """Compute what enters the first layer that something acts in, for all rows that don't change.
+    """Compute the states that enter the first active layer, for all rows that don't change.
 
     Args:
         tasks: Objectives with their records.
-        services: What each one's methods may ask for.
-        forward: What encodes the steps; it is given the states.
-        start: That layer; below 1 there is nothing to keep.
+        services: Values that the methods of each objective may ask for.
+        forward: The encoder of the steps, which receives the states.
+        start: The first active layer; below 1 there is nothing to keep.
         cache: Folder of the states; ``None`` keeps them in memory.
         show: Whether progress is shown.
-        pins: Folder of the run in which it keeps the states that it used, to resume with them.
+        pins: Folder in which the run keeps the states it used, to resume with them.
     """
     if start < 1:
         return

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: between two steps of training, never inside one; anywhere else at once."""
+"""Ctrl-C and SIGTERM: handled between two steps in training, and at once elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from types import FrameType
 
 
 class Terminated(SystemExit):
-    """SIGTERM came; a process that does not catch it ends as the signal would have ended it."""
+    """The exception for SIGTERM.
+
+    A process that does not catch the exception ends as the signal would have ended the process.
+    """
 
     def __init__(self) -> None:
         super().__init__(128 + signal.SIGTERM)
@@ -21,7 +24,7 @@ def interrupts() -> Iterator[list[int]]:
     """Collect Ctrl-C and SIGTERM inside the block instead of acting on them.
 
     Yields:
-        The numbers of the signals that came; it grows as they come.
+        The numbers of the signals received so far; the list grows with each signal.
     """
     caught: list[int] = []
     before = {}
@@ -38,15 +41,15 @@ def interrupts() -> Iterator[list[int]]:
 
 
 def interruption(caught: Sequence[int]) -> Terminated | KeyboardInterrupt:
-    """What to raise for signals that were collected."""
+    """Return the exception to raise for collected signals."""
     return Terminated() if signal.SIGTERM in caught else KeyboardInterrupt()
 
 
 @contextmanager
 def sigterm_raises() -> Iterator[None]:
-    """Let SIGTERM raise `Terminated` inside the block, so that what is open is closed.
+    """Let SIGTERM raise `Terminated` inside the block, so that open resources are closed.
 
-    A process in which it is ignored goes on ignoring it.
+    A process that ignores SIGTERM goes on ignoring the signal.
     """
     before = signal.getsignal(signal.SIGTERM)
     main = threading.current_thread() is threading.main_thread()

@@ -37,7 +37,7 @@ SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_
 
 
 class Trainer:
-    """Trains one module, once. The encoder stays as it is.
+    """The trainer of one module, used once. The encoder does not change.
 
     Args:
         encoder: The frozen encoder.
@@ -45,13 +45,13 @@ class Trainer:
         tasks: Objectives with their records.
         run: Schedule, folder and callables.
         companions: Frozen modules that views may name.
-        inside: What acts in the module's place, one after the other from step to step:
-            compositions of it with others, which stay as they are.
+        inside: Compositions of the module with other, frozen modules. They act in the module's
+            place and take turns from step to step.
 
     Attributes:
         held_out: Cache of states of the held-out rows, kept from one evaluation to the next.
-        pins: Where the run keeps the cached activations it used, so that it is resumed with the
-            very same; removed when it ends.
+        pins: Folder of the cached activations that the run used. A resumed run uses the same
+            activations. The folder is removed when the run ends.
 
     Raises:
         UserError: If an objective needs a head that the base lacks, or a companion that is not
@@ -103,7 +103,7 @@ class Trainer:
         self._require_companions()
 
     def _require_companions(self) -> None:
-        """Refuse a companion that is missing, lacks the head that is read, or is not used."""
+        """Refuse a companion that is missing, lacks the required head, or is not used."""
         used: set[str] = set()
         for number, task in enumerate(self.tasks):
             reads_heads = asks_for(task.objective, "companions")
@@ -127,16 +127,18 @@ class Trainer:
 
     @property
     def acting(self) -> ActiveModule:
-        """The module on the encoder, inside the first composition if there are some."""
+        """The module on the encoder, inside the first composition if there are compositions."""
         return self.turns[0]
 
     def train(self, resume: bool = False) -> checkpoint.Progress:
-        """Run to the end, or go on where a checkpoint stands. The module holds the best weights.
+        """Train to the end, or continue from a checkpoint.
+
+        Afterwards the module holds the best weights.
 
         Raises:
-            UserError: The loss or the gradient is not finite, or the checkpoint doesn't fit.
-            KeyboardInterrupt: After Ctrl-C, with a checkpoint of the last whole step written;
-                `Terminated` after SIGTERM.
+            UserError: If the loss or the gradient is not finite, or the checkpoint doesn't fit.
+            KeyboardInterrupt: If Ctrl-C was pressed; a checkpoint of the last whole step is
+                written. After SIGTERM, `Terminated` is raised.
         """
         self.run.folder.mkdir(parents=True, exist_ok=True)
         if resume:
@@ -161,7 +163,7 @@ class Trainer:
             remove_pins(self.pins)
 
     def _rates(self) -> Any:
-        """The schedule, at the step the run stands at."""
+        """Return the learning-rate schedule at the current step of the run."""
         spec, done = self.run.spec, self.progress.step
         warmup = round(spec.warmup * self.steps)
         rates = get_scheduler(SCHEDULES[spec.schedule], self.optimizer, warmup, self.steps)

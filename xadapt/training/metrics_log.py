@@ -1,4 +1,4 @@
-"""What a run reports, a JSON object a line in ``metrics.jsonl``."""
+"""The log of a run: one JSON object a line in ``metrics.jsonl``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class MetricsLog:
 
     Args:
         path: The file.
-        writes: Whether this process is the one that writes.
+        writes: Whether this process writes the log.
     """
 
     def __init__(self, path: Path, writes: bool) -> None:
@@ -25,16 +25,18 @@ class MetricsLog:
         """Append a row.
 
         Raises:
-            UserError: The file can't be written.
+            UserError: If the file can't be written.
         """
         if self.writes:
             append_line(self.path, json.dumps(row))
 
     def cut(self, step: int) -> None:
-        """Keep the rows up to a step: what was logged after the last checkpoint comes again.
+        """Keep the rows up to a step.
+
+        The rows logged after the last checkpoint are logged again by the resumed run.
 
         Raises:
-            UserError: The file can't be written.
+            UserError: If the file can't be written.
         """
         if self.writes:
             sweep(self.path)
@@ -43,7 +45,7 @@ class MetricsLog:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of a ``metrics.jsonl``; what follows a line that was cut is left out."""
+    """Read the rows of a ``metrics.jsonl``; all rows from a truncated line on are left out."""
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:

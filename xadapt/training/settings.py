@@ -1,4 +1,4 @@
-"""What a run is told besides its tasks."""
+"""Settings of a run besides its tasks."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Score = Callable[[], Mapping[str, float]]
 
 @dataclass
 class Run:
-    """What a run needs besides its tasks.
+    """The settings of a run besides its tasks.
 
     Attributes:
         spec: The schedule.
-        folder: Where checkpoint and ``metrics.jsonl`` go.
-        seed: Of the data order and all draws.
-        identity: What a resumed run must have been started with, such as data hashes.
+        folder: Folder of the checkpoint and ``metrics.jsonl``.
+        seed: Seed of the data order and all draws.
+        identity: Values that must be equal when a run is resumed, such as data hashes.
         score: Development scores by name with the module attached; ``score`` is maximised.
         cache: Folder of the frozen vectors; ``None`` keeps them in memory.
         show: Whether progress is shown.
@@ -39,11 +39,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Companion:
-    """Another module that views may name, such as a teacher; it stays as it is.
+    """Another module that views may name, such as a teacher. The module stays frozen.
 
     Attributes:
         module: The module.
-        heads: The head that was trained with it, if an objective asks for it.
+        heads: The head trained with the module, if an objective asks for the head.
     """
 
     module: nn.Module

@@ -29,13 +29,13 @@ from xadapt.training.forward import Request
 
 @dataclass
 class Views:
-    """What one objective wants encoded in one step.
+    """The views that one objective needs encoded in one step.
 
     Attributes:
-        records: The records of this step that it sees here.
+        records: The records of this step that the objective trains on in this process.
         names: Names of the views, in the order of the requests.
         requests: The views.
-        context: What else its ``loss`` is given.
+        context: Further arguments of the objective's ``loss``.
     """
 
     records: list[Record]
@@ -50,9 +50,9 @@ class Task:
     Args:
         name: Name of the objective.
         objective: The objective.
-        records: Its records.
-        weight: Factor on its loss.
-        share: Share of each batch's records it sees.
+        records: The records of the objective.
+        weight: Factor on the objective's loss.
+        share: Share of each batch's records that the objective uses.
         data: Name of the source of records; tasks of one source share batches.
     """
 
@@ -78,18 +78,18 @@ class Task:
         self.bank: Bank | None = None
 
     def make_heads(self, width: int) -> nn.Module | None:
-        """The objective's own trainable part, if it has one."""
+        """Make the objective's own trainable part, if the objective has one."""
         return heads_of(self.objective, width, self.memory)
 
     def longest(self, tokenize: Callable[[Sequence[str]], Sequence[Sequence[int]]]) -> list[str]:
-        """The text of each record that has the most tokens."""
+        """Find the text of each record that has the most tokens."""
         texts = [_texts(record) for record in self.records]
         distinct = list(dict.fromkeys(text for some in texts for text in some))
         size = dict(zip(distinct, map(len, tokenize(distinct)), strict=True))
         return [max(some, key=size.__getitem__) for some in texts]
 
     def constant_texts(self, services: Mapping[str, Any]) -> Iterator[str]:
-        """Every text the module never acts on, so that its vector is a constant."""
+        """Yield every text on which the module never acts; its vector is a constant."""
         yield from bank_rows(self.objective, self.memory) or ()
         for start in range(0, len(self.records), 1024):
             rows = list(self._constants(self.records[start : start + 1024], services))
@@ -104,9 +104,10 @@ class Task:
                 yield from (row for row in view.rows if isinstance(row, str))
 
     def steady_rows(self, services: Mapping[str, Any]) -> Iterator[tuple[Any, int | None]]:
-        """Rows the module acts on that are the same in every step, with their second segment.
+        """Yield rows that are the same in every step, with the start of their second segment.
 
-        What an objective hides or draws anew differs between two draws, and is not among them.
+        The module acts on these rows. Rows that an objective masks or draws anew differ between
+        two draws, so they are left out.
         """
         for start in range(0, len(self.records), 1024):
             records = self.records[start : start + 1024]
@@ -129,13 +130,13 @@ class Task:
                 yield from zip(view.rows, begins, strict=True)
 
     def teachers(self, services: Mapping[str, Any]) -> list[str]:
-        """The names of the companions that its views are encoded by, each once."""
+        """Return the names of the companions that encode the objective's views, each once."""
         given = {"records": self.records[:1], "rng": random.Random(0), "memory": self.memory}
         views = call(self.objective.views, {**services, **given}).values()
         return list(dict.fromkeys(v.teacher for v in views if isinstance(v, TeacherView)))
 
     def make_bank(self, frozen: FrozenVectors) -> None:
-        """Look up the objective's bank, if it wants one."""
+        """Look up the objective's bank, if the objective uses one."""
         rows = bank_rows(self.objective, self.memory)
         if rows:
             vectors = F.normalize(frozen.get(rows), dim=-1)
@@ -148,7 +149,7 @@ class Task:
         services: Mapping[str, Any],
         processes: DistributedContext,
     ) -> Views:
-        """The views of one step's batch: all of it where records are coupled, else a share."""
+        """Make the views of one step: of all records if they are coupled, else of a share."""
         chosen = sorted(rng.sample(batch, max(1, round(self.share * len(batch)))))
         if not self.objective.coupled:
             chosen = [chosen[i] for i in processes.share(len(chosen))]
@@ -167,12 +168,12 @@ class Task:
         services: Mapping[str, Any],
         processes: DistributedContext,
     ) -> tuple[Tensor, dict[str, float]]:
-        """The loss to differentiate here, and the numbers to show.
+        """Compute the loss to differentiate in this process, and the numbers to log.
 
-        Averaging its gradient over the processes gives the gradient of the whole batch's loss.
+        Averaging the gradient over the processes gives the gradient of the whole batch's loss.
 
         Raises:
-            UserError: A record's loss is not finite; the record is named.
+            UserError: If a record's loss is not finite; the record is named.
         """
         given = {**services, **views.context, "memory": self.memory, "bank": self.bank}
         given |= dict(zip(views.names, encoded, strict=True))
@@ -198,7 +199,7 @@ class Task:
 
 
 def make_heads(tasks: Sequence[Task], width: int, seed: int) -> nn.ModuleDict:
-    """The objectives' own trainable parts, by number of the task; the same in every process."""
+    """Make the objectives' own trainable parts, by number of the task; alike in every process."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         made = {str(i): task.make_heads(width) for i, task in enumerate(tasks)}
@@ -214,7 +215,7 @@ def _across(loss: Loss, processes: DistributedContext) -> tuple[Tensor, float]:
 
 
 def _texts(record: Record) -> list[str]:
-    """The texts of a record: its strings, and its words as one."""
+    """Return the texts of a record: its strings, and its words joined to one text."""
     values = [getattr(record, f.name) for f in fields(record) if f.name != "origin"]
     words = [
         " ".join(v) for v in values if isinstance(v, tuple) and all(isinstance(w, str) for w in v)

@@ -1,4 +1,4 @@
-"""Token ids of a run's texts, each made once."""
+"""Token ids of a run's texts; each text is tokenised once."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Row = tuple[int, ...]
 
 
 class Tokenized:
-    """Makes rows of token ids and remembers them.
+    """A tokenizer that keeps the token ids of each text.
 
     Args:
         encoder: The encoder.
-        show: Whether progress is shown where there is much to do.
+        show: Whether progress is shown for many texts.
     """
 
     def __init__(self, encoder: Encoder, show: bool = True) -> None:
@@ -29,7 +29,7 @@ class Tokenized:
         self._words: dict[tuple[str, ...], Words] = {}
 
     def tokenize(self, texts: Sequence[str]) -> list[Row]:
-        """Token ids of texts; each distinct text is tokenised once in a run."""
+        """Tokenise texts into token ids; each distinct text is tokenised once in a run."""
         new = [text for text in dict.fromkeys(texts) if text not in self._ids]
         with meter("tokenising", len(new), show=self.show and len(new) > PIECE) as bar:
             for start in range(0, len(new), PIECE):
@@ -40,7 +40,7 @@ class Tokenized:
         return [self._ids[text] for text in texts]
 
     def tokenize_words(self, sentences: Sequence[Sequence[str]]) -> list[Words]:
-        """Token ids of sentences given as words; each distinct one is tokenised once in a run."""
+        """Tokenise sentences given as words; each distinct sentence is tokenised once in a run."""
         rows = [tuple(words) for words in sentences]
         new = [row for row in dict.fromkeys(rows) if row not in self._words]
         self._words.update(zip(new, tokenize_words(self.encoder, new), strict=True))
@@ -48,7 +48,7 @@ class Tokenized:
 
     @property
     def tokenizers(self) -> dict[str, Callable[..., Any]]:
-        """All ways to make rows of texts, by what objectives call them."""
+        """Return all tokenisation functions by the names that objectives use."""
         return {
             "tokenize": self.tokenize,
             "tokenize_words": self.tokenize_words,

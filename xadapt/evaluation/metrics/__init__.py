@@ -1,3 +1,3 @@
-"""Metrics that a user adds to a task's table by name, one file each: ``--metric matthews``."""
+"""Metrics that a user adds to a task's table by name: ``--metric matthews``. One file each."""
 
 NOT_PARTS = ("protocol",)

@@ -25,13 +25,13 @@ class MatthewsCorrelation(Metric):
     def columns(
         self, rows: Sequence[LabelledText], predictions: Sequence[str]
     ) -> Sequence[NDArray[np.int64]]:
-        """The right class and the predicted one of each text, as numbers."""
+        """Return the right class and the predicted class of each text, as numbers."""
         gold = [row.label for row in rows]
         number = {label: i for i, label in enumerate(sorted({*gold, *predictions}))}
         return [np.array([number[label] for label in own]) for own in (gold, predictions)]
 
     def statistic(self, *columns: NDArray[np.int64]) -> NDArray[np.float64]:
-        """R_K from the counts of classes, ``(samples,)``."""
+        """Compute R_K from the counts of classes, ``(samples,)``."""
         gold, found = columns
         size = gold.shape[-1]
         right = (gold == found).sum(-1)

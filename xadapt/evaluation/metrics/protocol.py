@@ -33,26 +33,26 @@ class Metric(ABC):
 
     @abstractmethod
     def columns(self, rows: Sequence[Any], predictions: Sequence[Any]) -> Sequence[NDArray[Any]]:
-        """Reduce each row to the numbers that the score is of.
+        """Reduce each row to the numbers from which the score is computed.
 
         Args:
             rows: The task's records.
-            predictions: One for each, in the form the task's `evaluate` takes.
+            predictions: One prediction for each record, in the form the task's `evaluate` takes.
 
         Returns:
             Arrays ``(n,)``. The bootstrap resamples their positions.
         """
 
     def statistic(self, *columns: NDArray[Any]) -> NDArray[np.float64]:
-        """Compute the score from columns ``(samples, n)``: ``(samples,)``. The mean, by default."""
+        """Compute the score ``(samples,)`` from columns ``(samples, n)``; by default the mean."""
         return mean(columns[0])
 
 
 def find(name: str, task: str) -> Metric:
-    """The metric of that name, if it is one of the task.
+    """Find a metric of a task by name.
 
     Raises:
-        UserError: If there is none, or it scores another task.
+        UserError: If no metric has that name, or the metric scores another task.
     """
     found: Metric = registry.load("metrics", name)()
     if found.task != task:
@@ -69,7 +69,7 @@ def with_metrics(
     """Add metrics to the systems of a result, with the same base, resamples and seed.
 
     Args:
-        result: What the task has computed.
+        result: The result that the task has computed.
         metrics: Further scores.
         rows: The records.
         systems: The predictions of every system of the result, by name.

@@ -1,1 +1,1 @@
-"""Vectors of any number of texts in shards: over processes, cut and gone on with."""
+"""Bulk encoding: vectors of any number of texts in shards, over processes, resumable."""

@@ -1,8 +1,9 @@
-"""``xadapt encode --shards``: any number of texts to vectors, over processes, cut and gone on with.
+"""``xadapt encode --shards``: encode any number of texts, over processes, resumable.
 
 Texts are read as a stream and encoded a shard at a time; shard i belongs to process i modulo their
-number. A shard is computed from its own texts alone, so its bytes are the same whoever computes it,
-before or after a cut. The processes meet twice: when each has looked at the folder, and at the end.
+number. A shard is computed from its own texts alone. So its bytes do not depend on the process that
+computes it, nor on an interruption. The processes synchronise twice: when each has looked at the
+folder, and at the end.
 """
 
 from __future__ import annotations
@@ -57,11 +58,11 @@ def encode_shards(
     show: bool = False,
     report: Reporter = lambda _: None,
 ) -> ShardedVectors:
-    """Vectors of any number of texts, written as shards; the same under ``torchrun``.
+    """Encode any number of texts and write the vectors as shards; the same under ``torchrun``.
 
     Args:
         text: File with one text a line, ``.jsonl``, ``.parquet``, ``hf:org/name``, or ``-``.
-        out: Folder to make, which `open_vectors` opens.
+        out: Folder to make; `open_vectors` opens the folder.
         base: Hub id, folder or ``package:NAME/SUBDIR``.
         modules: Folders of modules trained on this base.
         compose: A composition of the modules, as for `load`.
@@ -69,21 +70,21 @@ def encode_shards(
         lang: One language tag for all texts.
         languages: File with one tag a line, for each text.
         lang_column: Column of the tags.
-        select_on: Text of ``lang``, which has no module: what does best on it stands in.
-        pivot: The other side's language, where ``select_on`` is parallel.
-        shard_rows: Rows of each shard; one is held in memory at a time.
+        select_on: Text of ``lang``, which has no module. The best module on this text becomes the
+            fallback.
+        pivot: Language of the other side, where ``select_on`` is parallel.
+        shard_rows: Number of rows of each shard; one shard is held in memory at a time.
         shard_format: ``npy`` or ``parquet``.
         half: Write float16.
-        resume: Go on at the first shard that is missing.
-        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
+        resume: Continue at the first shard that is missing.
+        dtype: Type of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         show: Show progress.
-        report: Told of languages no module is for, a line each.
+        report: Receives a line for each language without a module.
 
     Raises:
-        UserError: If something that was given is wrong, the folder holds vectors of something
-            else, another process writes to it, or the disk is full; whole shards stay, nothing
-            else does.
+        UserError: If an argument is wrong, the folder holds vectors of other texts or modules,
+            another process writes to the folder, or the disk is full. Only complete shards stay.
     """
     tags = None if languages is None else str(languages)
     source = TextSource(str(text), column, lang, tags, lang_column)
@@ -111,14 +112,14 @@ def encode_into(
     show: bool = False,
     report: Reporter = lambda _: None,
 ) -> ShardedVectors:
-    """The same with what is loaded already.
+    """Encode texts into shards, as `encode_shards`, with an encoder that is loaded already.
 
     Args:
         adapted: Encoder, modules and composition.
         source: The texts.
         out: Folder to make.
-        layout: How the vectors are laid out.
-        found: What `survey` said of the source, if it was asked.
+        layout: Layout of the vectors.
+        found: Result of `survey` for the source, if it was run.
         resume: As for `encode_shards`.
         show: As for `encode_shards`.
         report: As for `encode_shards`.
@@ -141,7 +142,7 @@ def _write(
     show: bool,
     report: Reporter,
 ) -> ShardedVectors:
-    """Encode into a folder that this run alone writes to."""
+    """Encode into a folder to which only this run writes."""
     processes = _processes(adapted.encoder.device.type)
     if source.path == "-" and processes.world > 1:
         raise UserError("several processes can't share standard input", todo="Name a file")
@@ -150,7 +151,7 @@ def _write(
     folder = ShardFolder(out, made, resume)
     if processes.main:
         folder.tidy()
-    processes.wait()  # until each has looked at the folder
+    processes.wait()  # until each process has looked at the folder
     whose = f", process 1 of {processes.world}" if processes.world > 1 else ""
     own = None if found.rows is None else _own_rows(found.rows, made.shard_rows, processes)
     with meter(f"encoding{whose}", own, show and processes.main) as bar:
@@ -165,7 +166,7 @@ def _write(
 
 @dataclass
 class _Job:
-    """One process's share of the shards."""
+    """The share of one process in the shards."""
 
     adapted: AdaptedEncoder
     source: TextSource
@@ -175,10 +176,10 @@ class _Job:
     report: Reporter
 
     def run(self) -> tuple[int, int]:
-        """Go through all shards and write those that are ours; how many shards and rows there are.
+        """Write the shards of this process; return the number of shards and rows of all processes.
 
         Raises:
-            UserError: There is no text, or other text than the folder's shards are made of.
+            UserError: If there is no text, or the text differs from that of the folder's shards.
         """
         size = self.folder.made.shard_rows
         number, rows, told = -1, 0, set[str | None]()
@@ -230,11 +231,11 @@ def _blocks(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
 
 
 def _own_rows(rows: int, size: int, processes: DistributedContext) -> int:
-    """The number of rows in this process's shards."""
+    """Count the rows in the shards of this process."""
     shards = -(-rows // size)
     return sum(min(size, rows - number * size) for number in processes.share(shards))
 
 
 def _processes(device: str) -> DistributedContext:
-    """The processes of this run; one may have far more left to do than another."""
+    """Return the processes of this run; the remaining work may differ greatly between them."""
     return DistributedContext(cpu=device == "cpu", patience=PATIENCE)

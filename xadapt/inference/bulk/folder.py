@@ -1,7 +1,7 @@
-"""Writing a folder of vectors shard by shard, so that a run cut anywhere loses no whole shard.
+"""Write a folder of vectors shard by shard, so that an interrupted run loses no complete shard.
 
-A shard's file takes its place first, then a small file in ``DIR/run`` that holds its hashes: only
-then it is done. The index is written from these at the end and ``DIR/run`` goes.
+The file of a shard is written first, then a small file in ``DIR/run`` with its hashes. Only then
+the shard is done. At the end the index is written from these files and ``DIR/run`` is removed.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ STATE, PLAN = "run", "plan.json"
 
 
 class ShardFolder:
-    """A folder that vectors are written to; several processes may write different shards.
+    """A folder of vector shards under construction; processes may write different shards.
 
     Args:
         path: The folder.
-        made: What the vectors are made of.
-        resume: Whether to go on with what is there.
+        made: Description of the vectors.
+        resume: Whether to continue an earlier run in the folder.
 
     Raises:
-        UserError: It holds something else, or vectors of something else: what differs is said.
-            Nothing has been touched then.
+        UserError: If the folder holds other files, or vectors with another description. The error
+            lists the differences. The folder is not changed then.
     """
 
     def __init__(self, path: Path, made: Made, resume: bool) -> None:
@@ -57,19 +57,19 @@ class ShardFolder:
             require_empty(path)
 
     def tidy(self) -> None:
-        """Remove files that a killed run had half written."""
+        """Remove incomplete files of a killed run."""
         for pattern in (self.path / "part-*", self.path / INDEX, self.state / "*"):
             sweep(pattern)
 
     def done(self, number: int, *, check: bool = False) -> Shard | None:
-        """A shard that is there whole, or nothing.
+        """Return a shard that is complete on disk, or ``None``.
 
         Args:
-            number: Of the shard.
-            check: Also compare its content with its hash, not its size alone.
+            number: Number of the shard.
+            check: Compare the hash of its content too, not its size alone.
 
         Raises:
-            UserError: If what is said of it is malformed.
+            UserError: If the file that describes the shard is malformed.
         """
         file, said = self.made.file(self.path, number), self._said(number)
         if said.is_file():
@@ -84,7 +84,7 @@ class ShardFolder:
         return shard if whole else None
 
     def known(self) -> int:
-        """One more than the highest number of a shard that was ever done."""
+        """Return the highest number of a shard that was ever done, plus one."""
         numbers = [int(file.stem[5:]) for file in self.state.glob("part-*.json")]
         return max([n + 1 for n in numbers] + [len(self._index.shards) if self._index else 0])
 
@@ -92,13 +92,13 @@ class ShardFolder:
         """Write a shard ``(rows, dim)``.
 
         Args:
-            number: Of the shard, from 0.
-            vectors: Of its rows, in float32.
+            number: Number of the shard, from 0.
+            vectors: Vectors of its rows, in float32.
             text: Hash of its texts and languages.
 
         Raises:
-            UserError: The disk is full or the folder can't be written, or a number does not fit
-                float16; the shard is not there then.
+            UserError: If the disk is full, the folder can't be written, or a number does not fit
+                float16. The shard is not written then.
         """
         with np.errstate(over="ignore"):
             stored = vectors.astype(self.made.dtype)
@@ -116,10 +116,10 @@ class ShardFolder:
         write_json(self._said(number), shard.model_dump(mode="json"))
 
     def settle(self, count: int, rows: int, dim: int) -> Index:
-        """Write the index over all shards and remove what only an unfinished run needs.
+        """Write the index of all shards and remove the files that only an unfinished run needs.
 
         Raises:
-            UserError: A shard is not there.
+            UserError: If a shard is not there.
         """
         shards = []
         for number in range(count):
@@ -146,7 +146,7 @@ def _allow(resume: bool, path: Path, what: str, todo: str) -> None:
 
 
 def _only_leftovers(path: Path) -> bool:
-    """Whether there is nothing but what a run killed before its first shard left."""
+    """Whether a folder holds only the leftovers of a run killed before its first shard."""
     if not path.is_dir():
         return False
     state = path / STATE
@@ -156,7 +156,7 @@ def _only_leftovers(path: Path) -> bool:
 
 
 def _write_npy(path: Path, vectors: NDArray[np.floating]) -> None:
-    """The bytes of `numpy.save`, by plain writes, which tell when the disk is full."""
+    """Write the bytes of `numpy.save` by plain writes, which report a full disk."""
     layout = np.lib.format
     with path.open("wb") as stream:
         layout.write_array_header_1_0(stream, layout.header_data_from_array_1_0(vectors))

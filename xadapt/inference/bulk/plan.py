@@ -1,4 +1,4 @@
-"""What vectors in shards are made of: described, and compared with what a folder holds."""
+"""Description of vectors in shards, and its comparison with the description in a folder."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SHARD_ROWS = 100_000
 
 @dataclass(frozen=True)
 class Layout:
-    """How vectors are laid out on disk.
+    """The layout of vectors on disk.
 
     Attributes:
-        rows: Rows of each shard but the last.
+        rows: Number of rows of each shard but the last.
         file_format: ``npy`` or ``parquet``.
-        half: Whether they are float16, not float32.
+        half: Whether the vectors are float16, not float32.
     """
 
     rows: int = SHARD_ROWS
@@ -46,7 +46,7 @@ class Layout:
 
 
 def describe(adapted: AdaptedEncoder, source: TextSource, found: Survey, layout: Layout) -> Made:
-    """What vectors are made of; equal descriptions give equal files."""
+    """Describe the base, modules, texts and layout of vectors; equal ones give equal files."""
     encoder = adapted.encoder
     used = names(adapted.composition)
     short = short_names(used)
@@ -71,7 +71,7 @@ def describe(adapted: AdaptedEncoder, source: TextSource, found: Survey, layout:
 
 
 def module_hash(module: nn.Module) -> str:
-    """``sha256:...`` of a module's kind, options and tensors."""
+    """Compute the hash ``sha256:...`` of a module's kind, options and tensors."""
     tensors = {name: value.detach().cpu() for name, value in module.state_dict().items()}
     digest = hashlib.sha256(options_of(module).model_dump_json().encode())
     digest.update(str(module.kind).encode())
@@ -80,15 +80,16 @@ def module_hash(module: nn.Module) -> str:
 
 
 def refuse_other(old: Made, new: Made, path: Path) -> None:
-    """Refuse vectors made of something else, and say what differs.
+    """Refuse vectors with another description, and report the differences.
 
     Args:
-        old: What the folder holds.
-        new: What is to be written.
+        old: Description of the vectors in the folder.
+        new: Description of the vectors to write.
         path: The folder.
 
     Raises:
-        UserError: Anything but names differs, or what the folder says of its base is malformed.
+        UserError: If anything but names differs, or the folder's description of its base is
+            malformed.
     """
     try:
         prints = [Fingerprint.from_dict(one.fingerprint) for one in (old, new)]
