@@ -155,7 +155,7 @@ def same_file(folder: Path, name: str, hashed: FileHash, raw: bytes | None = Non
 
 
 def _tensors_in(name: str, hashes: Integrity, raw: bytes | None) -> str:
-    """Return name the tensors of a file that differ, if they can be determined."""
+    """Name the tensors of a file that differ, if they can be determined."""
     should = hashes.tensors.get(name)
     if should is None or raw is None:
         return ""
