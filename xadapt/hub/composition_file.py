@@ -62,7 +62,7 @@ def write_composition(
     Args:
         path: The folder to make.
         composition: The composition to write.
-        folders: The folder of each module it names.
+        folders: The folder of each module of the composition.
 
     Returns:
         The composition as written, over the modules' names in the folder.

@@ -102,7 +102,7 @@ def write_folder(
     Args:
         path: The folder to make.
         module: The trained module.
-        encoder: The base that the module was trained on. It names the sites and the pooling.
+        encoder: The base of the trained module. The base defines the sites and the pooling.
         manifest: All other facts. Kind, options, loaders and versions are filled in here.
         verify: For each importable library, a function from the folder to the largest difference
             between the library's hidden states and xadapt's, both in fp32.

@@ -21,7 +21,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class FileHash(BaseModel):
     """One file of the folder: its size in bytes, and two hashes of its bytes.
 
-    ``xxh3_128`` is compared on every load, since it is quick; ``sha256`` is what the Hub shows.
+    ``xxh3_128`` is quick and compared on every load. ``sha256`` is the hash that the Hub shows.
     """
 
     model_config = STRICT
@@ -58,7 +58,7 @@ def file_hash(path: Path) -> FileHash:
 
 
 def is_file(path: Path, hashed: FileHash, raw: bytes | None = None) -> bool:
-    """Whether a file has the size and the quick hash it should have.
+    """Whether a file has the expected size and the expected quick hash.
 
     Args:
         path: The file.

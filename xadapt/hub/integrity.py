@@ -1,6 +1,6 @@
 """Integrity of a folder: hashes are made when the folder is written and checked on load.
 
-A hash detects damage and edits. It does not prove who made the folder: a person who changes a file
+A hash detects damage and edits. A hash does not prove the author: a person who changes a file
 can also write a new hash. An edited card gives a notice. Any other change is refused unless it is
 allowed.
 """

@@ -45,7 +45,7 @@ NARROW = {
 
 @dataclass(frozen=True)
 class Place:
-    """One linear site a module acts on.
+    """One linear site that a module acts on.
 
     Attributes:
         layer: Index of the layer.

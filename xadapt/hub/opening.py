@@ -85,7 +85,7 @@ def open_head(path: Path | str, spec: HeadSpec, width: int) -> Head:
 
 
 def open_control(path: Path | str, name: str, model_shape: ModelShape) -> nn.Module | None:
-    """Load a module's control, which was trained with it; ``None`` where there is none.
+    """Load a module's control, which was trained with the module; ``None`` without a control.
 
     Args:
         path: The module's folder.

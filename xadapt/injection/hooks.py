@@ -39,7 +39,7 @@ def install(
     Args:
         encoder: The frozen encoder.
         sites: The linears that the adapter acts on.
-        captures: The inputs of attentions and FFNs that it reads.
+        captures: The inputs of attentions and FFNs that the adapter reads.
         splits: Paths of the attentions that must run separately for rows with different adapters.
         embeddings: The adapter's hooks at the embeddings.
     """

@@ -50,7 +50,7 @@ class MixtureOptions(ModuleOptions):
         return self
 
     def router(self) -> RouterOptions:
-        """Return the options of its router."""
+        """Return the options of the router."""
         names = RouterOptions.model_fields
         return RouterOptions(**{name: getattr(self, name) for name in names})
 

@@ -30,7 +30,7 @@ _MALFORMED = (KeyError, ValueError, AttributeError, TypeError, RuntimeError, Saf
 
 
 def save_module(path: Path | str, module: nn.Module) -> None:
-    """Write a module's tensors (fp32) with its kind and options; not atomic by itself."""
+    """Write a module's tensors (fp32) with its kind and options; the write is not atomic."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}
     # One key: safetensors writes several in random order, and equal modules have equal bytes.
     said = {"kind": str(module.kind), **options_of(module).model_dump(mode="json")}

@@ -29,7 +29,7 @@ Both may also name these services:
 ``bank``
     the frozen vectors of ``bank_rows(memory)``.
 ``step``
-    the number of the training step.
+    the number of finished training steps.
 
 Several processes split the records of an objective that is not ``coupled``. The split must not
 change results. So such an objective draws from `draws`, not from ``rng`` in the order of records.
@@ -86,7 +86,7 @@ class View(ABC):
 
 @dataclass(frozen=True)
 class EncodeView(View):
-    """Rows that the module under training acts on, or no module.
+    """Rows for the module under training, or for the frozen base alone.
 
     Attributes:
         module: Whether the module acts. Rows without the module get no gradient. Texts without the
