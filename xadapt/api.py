@@ -50,22 +50,22 @@ def load(
     device: str = "auto",
     allow_modified: bool = False,
 ) -> AdaptedEncoder:
-    """A base with any number of modules, ready to encode.
+    """Load a base with any number of modules, ready to encode.
 
     Args:
         base: Hub id, folder or ``package:NAME/SUBDIR``.
         folders: Folders of modules trained on this base, each for other languages; text
             ``NAME=FOLDER`` gives one a name.
-        compose: Which of them act on a row, such as ``"mix(a:.7, b:.3) + ner"``; without, each
-            acts on rows of its languages.
-        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
+        compose: The composition that acts on each row, such as ``"mix(a:.7, b:.3) + ner"``.
+            Without a composition, each module acts on rows of its languages.
+        dtype: Type of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8``, ``nf4``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        allow_modified: Load folders that are not what was published, with a notice; for other
-            functions there is `xadapt.hub.integrity.allowing_modified`.
+        allow_modified: Load folders that differ from the published version, with a notice. For
+            other functions, use `xadapt.hub.integrity.allowing_modified`.
 
     Raises:
-        UserError: A folder is no module, or not what was published, or belongs to another base,
-            or it is not clear which module is for a language.
+        UserError: If a folder holds no module, differs from the published version, or belongs to
+            another base, or if the module for a language is ambiguous.
     """
     return AdaptedEncoder.load(
         base,
@@ -88,25 +88,27 @@ def encode(
     dtype: str = "auto",
     allow_modified: bool = False,
 ) -> NDArray[np.float32]:
-    """Vectors of texts, each through the module of its language; to encode more, `load` once.
+    """Encode texts into vectors, each text with the module of its language.
+
+    To encode more than once, call `load` once and use its result.
 
     Args:
         texts: Any number of texts, or one.
         base: Hub id, folder or ``package:NAME/SUBDIR``.
         modules: Folders of modules trained on this base.
         languages: A tag for each text, or one for all; ``None`` for a row means the bare base.
-            Without it, the one module there is acts on every row.
+            Without this argument, the single module acts on every row.
         compose: A composition of the modules, as for `load`.
-        select_on: Text of a language that has no module: what does best on it stands in, see
-            `xadapt.inference.measured_fallback`.
-        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
+        select_on: Text of a language that has no module. The candidate that scores best on this
+            text is the fallback for the language; see `xadapt.inference.measured_fallback`.
+        dtype: Type of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8``, ``nf4``.
         allow_modified: As for `load`.
 
     Returns:
         ``(n, dim)``, fp32; ``(dim,)`` for one text that is given as a string.
 
     Raises:
-        UserError: As for `load`, or if the two lists differ in length or a text is none.
+        UserError: As for `load`, or if the two lists differ in length or an entry is not a text.
     """
     adapted = load(
         base, *as_paths(modules), compose=compose, dtype=dtype, allow_modified=allow_modified
@@ -140,22 +142,22 @@ def compose(
         base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
         out: Folder to make.
         modules: Folders of modules; text ``NAME=FOLDER`` gives one a name.
-        rank: Cut the one LoRA to this rank.
-        no_merge: Do not merge LoRAs that could be one.
-        merged: Write the whole base with the LoRA in its weights.
-        averaged: Average the parameters instead, which gives one module of any kind.
-        setup: Write an adapter setup, which adapters loads whole.
-        examples: A few labelled examples, on which the weights of the one mixture in the
-            expression are searched; see `xadapt.pipelines.weight_search`.
+        rank: Reduce the merged LoRA to this rank.
+        no_merge: Do not merge LoRAs that could become one LoRA.
+        merged: Write the whole base with the LoRA merged into its weights.
+        averaged: Average the parameters instead. The result is one module, of any kind.
+        setup: Write an adapter setup, which the library adapters loads as a whole.
+        examples: A few labelled examples for a search of the weights of the one mixture in the
+            expression; see `xadapt.pipelines.weight_search`.
         lang: Language of the examples.
-        budget: Sets of weights that are tried.
-        report: Told what is written.
+        budget: Number of weight sets to try.
+        report: Receives the report, a line at a time.
 
     Returns:
-        What the search found, if there was one.
+        The result of the search, or ``None`` without a search.
 
     Raises:
-        UserError: It can't be composed; nothing is left behind.
+        UserError: If the expression can't be composed. No files are left behind.
     """
     folders = as_paths(modules)
     found = None
@@ -212,22 +214,22 @@ def train(
         lang: The language being adapted: BCP-47 or ISO 639-3.
         out: Folder to make.
         settings: Changes to a recipe that is named, such as ``train.epochs=3``.
-        dev: Development pairs; without any they are taken from the data.
+        dev: Development pairs. Without any, they are taken from the data.
         pivot: The other side's language.
         columns: ``PIVOT,LANGUAGE`` as numbers from 1 or names.
         controls: Also train the shuffled-pairs control.
-        resume: Go on with an interrupted run.
-        compose: What to train inside, over folders and ``self``, such as ``"runs/en + self"``;
-            several take turns from step to step.
+        resume: Continue an interrupted run.
+        compose: The composition to train inside, over folders and ``self``, such as
+            ``"runs/en + self"``. Several compositions take turns from step to step.
         callables: Functions that the recipe's transforms need, by name, such as
             ``{"translate": function}``; see `xadapt.data.transforms.protocol.CALLABLES`.
         companions: Modules of the recipe's companions by name, such as
             ``{"teacher": "runs/teacher"}``: folders, compositions of folders, or ``hf:org/name``.
-        report: Told what happens, a line at a time.
+        report: Receives the log, a line at a time.
         show: Whether to show progress on stderr.
 
     Raises:
-        UserError: Something that was given is wrong; nothing is left behind.
+        UserError: If an argument is wrong. No files are left behind.
     """
     plan = (
         recipe

@@ -1,4 +1,4 @@
-"""``xadapt list``, ``explain`` and ``doctor``: what there is, and what this machine has."""
+"""``xadapt list``, ``explain`` and ``doctor``: the available parts, and this machine."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def explain(
 
 
 def _records(part: Any) -> Iterator[str]:
-    """What a part consumes, gives and needs, a line each, where it says so."""
+    """Yield a line for each declared input, output and requirement of a part."""
     for verb in ("consumes", "gives"):
         value = getattr(part, verb, None)
         if isinstance(value, property):

@@ -1,4 +1,4 @@
-"""The command line: every command, and how mistakes are told."""
+"""The command line: every command, and the report of errors."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ app.command("doctor")(about.doctor)
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 done, 2 the user's mistake, 1 ours, 130 after Ctrl-C, 143 after SIGTERM. A closed
-    or full standard output changes none of them.
+    Exit codes: 0 success, 2 a user error, 1 an internal error, 130 after Ctrl-C, 143 after
+    SIGTERM. A closed or full standard output changes none of them.
     """
     _quiet()
     arguments = sys.argv[1:] or ["--help"]
@@ -65,7 +65,7 @@ def main() -> None:
 
 @contextmanager
 def _own_output() -> Iterator[None]:
-    """Let one process of several print to standard output, and act on SIGTERM."""
+    """Let only one of several processes print to standard output, and handle SIGTERM."""
     if launched.is_first():
         with sigterm_raises():
             yield
@@ -79,7 +79,7 @@ def _own_output() -> Iterator[None]:
 
 
 def _run(arguments: list[str]) -> int:
-    """Run a command and tell what went wrong; its exit code."""
+    """Run a command, report its error if there is one, and return its exit code."""
     try:
         code = app(arguments, standalone_mode=False) or 0
         return _interrupted(arguments, code) if code == INTERRUPTED else code
@@ -104,13 +104,16 @@ def _interrupted(arguments: list[str], code: int) -> int:
 
 
 def _command(arguments: list[str]) -> str:
-    """The command, and with it the option that makes it one that can be gone on with."""
+    """Return the name of the command, with ``--shards`` if that option is given."""
     sharded = any(word.partition("=")[0] == "--shards" for word in arguments)
     return f"{arguments[0]} --shards" if sharded else arguments[0]
 
 
 def _other(error: Any) -> int:
-    """A wrong use of options, which typer tells by its own exceptions, or a fault of ours."""
+    """Report a wrong use of options or an internal error, and return the exit code.
+
+    typer raises its own exceptions for a wrong use of options.
+    """
     if hasattr(error, "format_message"):
         context = getattr(error, "ctx", None)
         todo = f"See {context.command_path} --help" if context else ""
@@ -125,7 +128,7 @@ def _other(error: Any) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    """Say in one line what went wrong; the exit code."""
+    """Report an error in one line, and return the exit code."""
     line = " ".join(message.split())
     if not launched.is_first():
         if code in (INTERRUPTED, TERMINATED):  # as all are
@@ -142,7 +145,7 @@ def _notice(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _quiet() -> None:
-    """Leave other libraries' notices out of what a person reads; ours are one line each."""
+    """Silence the notices of other libraries; those of xadapt are one line each."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

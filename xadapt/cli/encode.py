@@ -149,12 +149,12 @@ def _to_file(
 
 
 def _folders(compose: str | None) -> list[str]:
-    """The folders a composition may name."""
+    """Return the folders that a composition may name."""
     return [] if compose is None else names(parse(compose))
 
 
 def read_texts(path: str) -> list[str]:
-    """The lines of a file, or of standard input for ``-``."""
+    """Read the lines of a file, or of standard input for ``-``."""
     lines = _standard_input() if path == "-" else [line for _, line in read_lines(path)]
     if not lines:
         raise UserError("there is no text", where="standard input" if path == "-" else path)
@@ -176,7 +176,7 @@ def _standard_input() -> list[str]:
 
 
 def read_tags(file: Path | None, lang: str | None, count: int) -> list[str | None] | None:
-    """A language for each text: the lines of a file, one tag for all, or nothing."""
+    """Read a language for each text: the lines of a file, one tag for all texts, or nothing."""
     if file is None:
         return [normalise(lang)] * count if lang else None
     if lang is not None:

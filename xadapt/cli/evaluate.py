@@ -1,9 +1,10 @@
-"""``xadapt evaluate``: one subcommand a task, made from the tasks that are found.
+"""``xadapt evaluate``: one subcommand for each task that is found.
 
-Under ``torchrun`` or ``accelerate launch`` the processes share the forwards of every task (but of
-``--emea``, whose forwards each makes for itself), each computes all scores, and the first alone
-prints and writes. A forward's batch is the one it has without them, so with the same hardware and
-number of threads (``OMP_NUM_THREADS``, which torchrun sets to 1) results are the same, bit for bit.
+Under ``torchrun`` or ``accelerate launch`` the processes share the forwards of every task.
+The exception is ``--emea``: each process runs all of its forwards. Each process computes all
+scores. Only the first process prints and writes. The batches of the forwards are the same as with
+one process. So with the same hardware and number of threads (``OMP_NUM_THREADS``, which torchrun
+sets to 1) results are the same, bit for bit.
 """
 
 from __future__ import annotations
@@ -61,14 +62,17 @@ SHARED: dict[str, tuple[Any, Any]] = {
 
 
 class TaskGroup(TyperGroup):
-    """The subcommands: a task is loaded when its command, or the list of all, is asked for."""
+    """The group of task subcommands, loaded on demand.
+
+    A task is loaded when its command, or the list of all commands, is requested.
+    """
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Names of all tasks."""
+        """List the names of all tasks."""
         return list(registry.names("tasks"))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of a task.
+        """Return the command of a task.
 
         Raises:
             UserError: If there is no such task.
@@ -86,7 +90,7 @@ app = typer.Typer(
 
 
 def task_command(task: Task) -> Any:
-    """The command of a task: the options all share, and those of its `measure`."""
+    """Build the command of a task from the shared options and those of its `measure`."""
     from xadapt.tasks.protocol import options_of
 
     own = options_of(task)
@@ -106,7 +110,7 @@ def task_command(task: Task) -> Any:
 
 
 def _first(task: Task) -> Iterator[inspect.Parameter]:
-    """Base, data, and what the task shares with others."""
+    """Yield the base, the data, and the options that the task shares with others."""
     yield _parameter("base", options.BaseOption)
     data = Annotated[str, typer.Option(help=task.data_help)]
     yield _parameter("data", data, *([task.default_data] if task.default_data else []))
@@ -133,7 +137,7 @@ def _last() -> Iterator[inspect.Parameter]:
 
 
 def _old(task: Task, own: dict[str, tuple[Any, Any, Option]]) -> Iterator[inspect.Parameter]:
-    """Former names of options, which no help shows."""
+    """Yield the former names of options, which the help does not show."""
     hidden = Annotated[str | None, typer.Option(hidden=True)]
     if "baseline" in task.shared:
         yield _parameter("against", hidden, None)
@@ -152,7 +156,7 @@ def _given(default: Any) -> list[Any]:
 
 
 def _run(task: Task, given: dict[str, Any], old: dict[str, str]) -> None:
-    """Measure, show the table, and write the result for machines."""
+    """Measure, show the table, and write the result as JSON."""
     from xadapt.tasks.run_task import evaluate
 
     for former, name in {"against": "baseline", **old}.items():

@@ -1,4 +1,4 @@
-"""The command line under ``torchrun`` or ``accelerate launch``: one process speaks for all."""
+"""The command line under ``torchrun`` or ``accelerate launch``: one process prints for all."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ def is_first() -> bool:
 
 
 def give_way() -> str:
-    """Wait until the first process has said what is wrong, whereupon the launcher ends this one.
+    """Wait until the first process has reported the error and the launcher ends this process.
 
     Returns:
-        Who speaks, where the first had nothing to say: then this process's fault is its own.
+        A prefix with the number of this process, for its own error. The function returns only if
+        the first process had no error to report.
     """
     time.sleep(WAITS)
     return f"process {os.environ['RANK']}: "
@@ -28,7 +29,7 @@ def give_way() -> str:
 
 @contextmanager
 def sharing() -> Iterator[None]:
-    """Share the encoding inside the block among the processes, if there are several."""
+    """Share the encoding inside the block among the processes, if there is more than one."""
     if os.environ.get("WORLD_SIZE", "1") == "1":
         yield
         return

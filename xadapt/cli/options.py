@@ -1,4 +1,4 @@
-"""Options several commands share, and lists given by repeating or by commas."""
+"""Options that several commands share, and lists given by repetition or with commas."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ModuleOption = Annotated[
 
 
 def _checked_json(path: Path | None) -> Path | None:
-    """Refuse a file for results that can't be written, before any work begins."""
+    """Refuse an unwritable file for results before any work begins."""
     if path is not None and is_first():
         require_json(path)
     return path
@@ -68,7 +68,7 @@ FormerOption = Annotated[str | None, typer.Option(hidden=True)]
 
 
 def renamed(value: str | None, former: str | None, name: str, old: str) -> str | None:
-    """The value of an option that may be given by its former name.
+    """Return the value of an option that may also be given by its former name.
 
     Raises:
         UserError: If both are given.
@@ -99,9 +99,9 @@ DtypeOption = Annotated[str, typer.Option(help="auto, float32, bfloat16, int8 or
 
 
 def split(values: Sequence[str] | None) -> list[str]:
-    """Flatten repeated and comma-separated values; a path with a comma that exists is one value.
+    """Flatten repeated and comma-separated values; an existing path with a comma is one value.
 
-    A value may have a name in front (``NAME=PATH``).
+    A value may start with a name (``NAME=PATH``).
     """
     return [part for value in values or () for part in _paths(value.split(","), _exists)]
 
@@ -111,18 +111,19 @@ def split_sources(
 ) -> list[tuple[str, str]]:
     """Flatten repeated and comma-separated sources of data.
 
-    A path (or Moses prefix) with a comma that exists is one source, and so are the two files of a
-    Moses pair: paths whose names tell the pivot and a language, or two files that exist for a
-    single language. Everything else is separated at commas. ``{lang}`` stands for each language.
+    An existing path (or Moses prefix) with a comma is one source. The two files of a Moses pair
+    are also one source. Such a pair is two paths with the pivot and a language in their names, or
+    two existing files for a single language. All other values are split at commas. ``{lang}``
+    stands for each language.
 
     Args:
-        values: As given: ``PATH``, ``A,B`` or ``NAME=PATH``.
+        values: The values of the option: ``PATH``, ``A,B`` or ``NAME=PATH``.
         tags: The languages.
         pivot: Language of the other side.
-        pairs: Entries of the recipe's data by name, and whether they hold parallel text.
+        pairs: For each entry of the recipe's data, by name, whether the entry holds parallel text.
 
     Returns:
-        ``(entry, source)``; a source without a name is of the entry ``train``.
+        ``(entry, source)``. A source without a name belongs to the entry ``train``.
     """
     from xadapt.data.readers.moses import is_prefix
     from xadapt.data.readers.sides import Request
@@ -149,7 +150,7 @@ def _exists(value: str) -> bool:
 
 
 def _paths(parts: Sequence[str], exists: Callable[[str], bool]) -> list[str]:
-    """Join neighbouring parts again wherever that gives a path that exists, the longest first."""
+    """Join neighbouring parts again where the result is an existing path, the longest first."""
     found: list[str] = []
     start = 0
     while start < len(parts):
@@ -162,7 +163,7 @@ def _paths(parts: Sequence[str], exists: Callable[[str], bool]) -> list[str]:
 
 
 def _by_entry(parts: Sequence[str], names: Collection[str]) -> list[tuple[str, list[str]]]:
-    """Parts by the entry of data they are for; a name holds for the parts that follow it."""
+    """Group parts by their data entry; a name applies to the parts that follow the name."""
     found: list[tuple[str, list[str]]] = []
     for part in parts:
         name, equals, path = part.strip().partition("=")
@@ -189,10 +190,10 @@ def _is_pair(
 
 
 def tags(values: Sequence[str] | None) -> list[str]:
-    """Language tags, checked, brought to BCP-47, each once.
+    """Check language tags and convert them to BCP-47, each once.
 
     Raises:
-        UserError: One is no language tag.
+        UserError: If a value is not a language tag.
     """
     parts = [part.strip() for value in values or () for part in value.split(",")]
     return list(dict.fromkeys(normalise(part) for part in parts if part))
@@ -202,18 +203,18 @@ def require(condition: bool, message: str, todo: str = "") -> None:
     """Refuse a combination of options.
 
     Raises:
-        UserError: The condition does not hold.
+        UserError: If the condition does not hold.
     """
     if not condition:
         raise UserError(message, todo=todo)
 
 
 def require_named(modules: Sequence[str], *expressions: str | None) -> None:
-    """Refuse modules that compositions are given without.
+    """Refuse modules that no composition names.
 
     Args:
         modules: ``FOLDER`` or ``NAME=FOLDER``.
-        expressions: The compositions of a command; if none is given, every module is used.
+        expressions: The compositions of a command. Without any, every module is used.
 
     Raises:
         UserError: If a module is named in none of them.
@@ -232,10 +233,10 @@ def require_named(modules: Sequence[str], *expressions: str | None) -> None:
 
 
 def save_json(path: Path | None, result: Mapping[str, Any]) -> None:
-    """Write the result for machines, if it is asked for.
+    """Write the result as JSON, if requested.
 
     Raises:
-        UserError: If there is a file that xadapt did not write, or it can't be written.
+        UserError: If the path holds a file that xadapt did not write, or can't be written.
     """
     if path is not None:
         write_json(path, result)

@@ -78,5 +78,8 @@ def _tell(outcomes: list[Outcome], base: str, out: Path, seconds: float) -> None
 
 
 def _command() -> str:
-    """The command as typed, without the folders of this machine: the page may be shown around."""
+    """Return the command as typed, without the folders of this machine.
+
+    The page may be shared, so local paths are left out.
+    """
     return " ".join(["xadapt", *(Path(w).name if w.startswith("/") else w for w in sys.argv[1:])])

@@ -1,4 +1,4 @@
-"""Standard output and error that can fail without ending the work."""
+"""Standard output and error streams whose failure does not end the work."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any, TextIO
 
 
 class TolerantStream:
-    """A text stream that goes on when what it is written to is closed or full.
+    """A text stream that continues when its target is closed or full.
 
-    After the first failure everything is dropped.
+    After the first failure all further text is dropped.
 
     Args:
         stream: The stream.
-        warn: Given a line when something other than a closed pipe is wrong.
+        warn: Receives a line on any failure other than a closed pipe.
     """
 
     def __init__(self, stream: TextIO, warn: Any = None) -> None:
@@ -39,7 +39,7 @@ class TolerantStream:
             self.write(line)
 
     def flush(self) -> None:
-        """Hand on what was written, or drop it."""
+        """Flush the written text, or drop it."""
         if not self._lost:
             try:
                 self._stream.flush()
@@ -64,7 +64,10 @@ class TolerantStream:
 
 @contextmanager
 def tolerant() -> Iterator[None]:
-    """Let standard output and error fail inside the block; what they can't encode is replaced."""
+    """Tolerate failures of standard output and error inside the block.
+
+    Characters that the streams can't encode are replaced.
+    """
     before = sys.stdout, sys.stderr
     sys.stderr = _tolerant(sys.stderr)
     sys.stdout = _tolerant(sys.stdout, sys.stderr.write)

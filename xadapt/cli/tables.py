@@ -1,4 +1,4 @@
-"""What manifests claim, as tables for people, within 80 columns."""
+"""The claims of manifests as readable tables, within 80 columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIDES = {"language": SHORT[LANGUAGE], "both": SHORT[BOTH]}
 
 
 def evidence_table(manifest: Manifest) -> Table:
-    """Render what a manifest claims, with its controls."""
+    """Render the evidence of a manifest, with its controls."""
     rows = manifest.evidence
     if rows and rows[0].sides is None:
         return _head_evidence(manifest.name, rows)
@@ -66,7 +66,7 @@ def _head_evidence(name: str, rows: Sequence[Evidence]) -> Table:
 
 
 def _unit(task: str) -> str:
-    """What a task calls its rows, if it is installed."""
+    """Return the name that a task gives its rows, if the task is installed."""
     return find(task).unit if task in registry.names("tasks") else "rows"
 
 

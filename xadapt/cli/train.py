@@ -121,7 +121,7 @@ def _require_effect(
     changes: list[str],
     base_id: str | None,
 ) -> None:
-    """Refuse options that would do nothing here."""
+    """Refuse options that would have no effect in this run."""
     from xadapt.backbones.bases import resolve
     from xadapt.data.loading.source_options import gives_pairs
 
@@ -188,7 +188,7 @@ def _tell_seeds(done: list[TrainingResult], seeds: int) -> None:
 def _sources(
     values: list[tuple[str, str]], tags: list[str], model: Source, option: str
 ) -> list[Source]:
-    """One source a language and entry of the recipe's data, in the order of the languages."""
+    """Return one source for each language and data entry, in the order of the languages."""
     paths: dict[str, list[str]] = {}
     for name, path in values:
         paths.setdefault(name, []).append(path)
@@ -211,7 +211,7 @@ def _sources(
 
 
 def _companions(values: list[str]) -> dict[str, str]:
-    """Modules by the name that the recipe gives them."""
+    """Return the companion modules by their names in the recipe."""
     found: dict[str, str] = {}
     for value in values:
         name, equals, module = value.partition("=")

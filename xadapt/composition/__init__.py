@@ -1,1 +1,1 @@
-"""Which modules act on which rows: values, their text form, and how they run."""
+"""Compositions of modules on rows: values, their text form, and their execution."""

@@ -1,4 +1,4 @@
-"""What a composition is for one language: its `ByLanguage` parts opened up."""
+"""Compositions for one language, with the `ByLanguage` parts resolved."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ NO_LANGUAGE = "zxx"  # the tag of what is in no language
 
 
 def for_language(composition: Composition, tag: str) -> Composition:
-    """The composition that acts on rows of a language; it has no `ByLanguage` left.
+    """Resolve the composition for rows of a language; the result has no `ByLanguage`.
 
-    A part that is for other languages alone falls away: of ``by_language(de = a) + ner`` Swahili
-    keeps ``ner``.
+    A part for other languages only is dropped: from ``by_language(de = a) + ner``, Swahili keeps
+    ``ner``.
 
     Raises:
-        UserError: The tag is no language tag.
+        UserError: If the tag is not a language tag.
     """
     if isinstance(composition, ByLanguage):
         return for_language(entry(composition, tag), tag)
@@ -24,23 +24,23 @@ def for_language(composition: Composition, tag: str) -> Composition:
 
 
 def entry(choice: ByLanguage, tag: str) -> Composition:
-    """What a choice holds for a language, else what it holds for all others, else nothing."""
+    """Return a choice's part for a language, else its part for all others, else ``None``."""
     parts = dict(choice.parts)
     found = find_same(tag, [own for own in parts if own != ANY])
     return parts[found] if found else parts.get(ANY)
 
 
 def opened(composition: Composition) -> list[Composition]:
-    """What a composition can be for a row: for each language it names, and for any other."""
+    """List the resolved compositions: for each language that is named, and for any other."""
     tags = [tag for choice in choices(composition) for tag, _ in choice.parts if tag != ANY]
     return list(dict.fromkeys(for_language(composition, tag) for tag in (*tags, NO_LANGUAGE)))
 
 
 def for_all(composition: Composition) -> Composition:
-    """The composition that acts on every row, if it is the same for all languages it names.
+    """Return the composition for every row, if it is the same for all named languages.
 
     Raises:
-        UserError: It is not.
+        UserError: If the composition differs by language, or has a part for all others.
     """
     choice = choices(composition)
     if not choice:
@@ -56,12 +56,12 @@ def for_all(composition: Composition) -> Composition:
 
 
 def choices(composition: Composition) -> list[ByLanguage]:
-    """All `ByLanguage` parts, outer ones first."""
+    """List all `ByLanguage` parts, outer ones first."""
     return [part for part in all_parts(composition) if isinstance(part, ByLanguage)]
 
 
 def lacks(composition: Composition, tag: str) -> bool:
-    """Whether some choice has nothing for a language, not even for all others."""
+    """Whether a choice has no part for a language and no part for all others."""
     return any(
         find_same(tag, [own for own, _ in choice.parts if own != ANY]) is None
         and ANY not in dict(choice.parts)

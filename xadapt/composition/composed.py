@@ -1,4 +1,4 @@
-"""A composition as a module: its effects are those of its parts, in order, weighted or routed."""
+"""A composition as a module, with the hooks of its parts in order, weighted or routed."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ Leader = TypeVar("Leader", Router, Ensemble, Fusion, Router | Ensemble)
 
 
 class Composed(nn.Module):
-    """What a composition does to one row, as one module: attach it like any other.
+    """A composition for one row as one module, which is attached like any other module.
 
-    A stack's parts add to a site one after the other, so the later ones read what the earlier
-    ones made. Parts of a mixture all read the same states, and what each adds is weighted; so two
-    LoRAs stacked are their sum and never a product.
+    The parts of a stack add to a site one after the other. So later parts read the output of
+    earlier parts. All parts of a mixture read the same states, and the output of each part is
+    weighted. So two stacked LoRAs are their sum and never a product.
 
     Args:
-        composition: Any composition without `ByLanguage`, which is for `for_language` to open.
-        modules: The modules by name; several names may stand for one.
+        composition: Any composition without `ByLanguage`; use `for_language` to resolve that.
+        modules: The modules by name; several names may stand for one module.
 
     Attributes:
-        led: What each router and fusion leads.
+        led: The routed parts of each router and fusion.
 
     Raises:
-        ValueError: A name is missing, or a part can't be mixed.
+        ValueError: If a name is missing, or a part can't be mixed.
     """
 
     def __init__(self, composition: Composition, modules: Mapping[str, nn.Module]) -> None:
@@ -62,10 +62,10 @@ class Composed(nn.Module):
 
     @classmethod
     def checked(cls, composition: Composition, modules: Mapping[str, nn.Module]) -> Composed:
-        """The same for a composition that a user gave.
+        """Build a `Composed` from a user's composition, with faults as `UserError`.
 
         Raises:
-            UserError: A name is missing, or a part can't be mixed.
+            UserError: If a name is missing, or a part can't be mixed.
         """
         try:
             return cls(composition, modules)
@@ -73,11 +73,11 @@ class Composed(nn.Module):
             raise UserError(str(error), where="composition") from None
 
     def hooks(self) -> list[AdapterHook]:
-        """Effects of all parts; where parts are mixed, one a site."""
+        """Return the hooks of all parts; where parts are mixed, one hook for each site."""
         return self._hooks
 
     def _undo(self, composition: Composition) -> Callable[[Tensor], Tensor] | None:
-        """The inverses of a stack's invertible adapters, the last one first."""
+        """Compose the inverses of a stack's invertible adapters, the last one first."""
         if isinstance(composition, str):
             return getattr(self.named[composition], "before_vocabulary", None)
         parts = composition.parts if isinstance(composition, Stack) else ()
@@ -132,11 +132,11 @@ def _fitting(leader: Leader, led: RoutedParts) -> Leader:
 
 
 class Chosen(nn.Module):
-    """A composition that chooses by language: one `Composed` for each thing it can be.
+    """A composition that depends on the language, with one `Composed` for each resolved form.
 
     Args:
-        composition: With `ByLanguage` somewhere in it.
-        modules: The modules by name, shared by all it can be.
+        composition: A composition that contains `ByLanguage`.
+        modules: The modules by name, shared by all resolved forms.
 
     Raises:
         ValueError: As for `Composed`.
@@ -151,6 +151,6 @@ class Chosen(nn.Module):
         self.parts = nn.ModuleList(self.can_be.values())
 
     def of(self, tag: str) -> Composed | None:
-        """What acts on rows of a language; ``None`` for the bare base."""
+        """Return the module for rows of a language; ``None`` for the bare base."""
         part = for_language(self.composition, tag)
         return None if part is None else self.can_be[part]

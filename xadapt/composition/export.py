@@ -1,4 +1,4 @@
-"""Fixed mixtures of LoRAs as one plain LoRA, exactly: ranks side by side."""
+"""Exact merge of fixed mixtures of LoRAs into one plain LoRA with the ranks concatenated."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from xadapt.modules.sums import Terms, joined
 
 @dataclass(frozen=True)
 class Exported:
-    """A plain LoRA made of others.
+    """A plain LoRA made from other LoRAs.
 
     Attributes:
-        module: The LoRA; its alpha is its rank, so nothing scales it.
-        error: The largest share of an update, by Frobenius norm, that was cut away; 0 if exact.
+        module: The LoRA. Its alpha is its rank, so its scale is 1.
+        error: The largest share of an update, by Frobenius norm, that was cut; 0 if exact.
     """
 
     module: LoRA
@@ -36,21 +36,21 @@ def merge_loras(
     model_shape: ModelShape,
     rank: int | None = None,
 ) -> Exported:
-    """One LoRA that does what a stack or weighted mixture of LoRAs does.
+    """Merge a stack or weighted mixture of LoRAs into one LoRA that computes the same.
 
-    A sum of updates ``w s B A`` is the one update whose ``A`` are laid on top of each other and
-    whose scaled ``B`` stand side by side. Sites with fewer ranks are filled up with zeros, so that
-    there is one rank everywhere and every library holds it.
+    A sum of updates ``w s B A`` is one update: the ``A`` are concatenated by rows, and the scaled
+    ``B`` by columns. Sites with a lower rank are padded with zeros. So all sites have one rank, and
+    every library can hold the LoRA.
 
     Args:
-        composition: Names, stacks and mixtures, nested at will.
+        composition: Names, stacks and mixtures, nested to any depth.
         modules: The LoRAs by name.
         model_shape: Shapes of the encoder.
-        rank: Cut each update to this rank, keeping its largest singular values; ``None`` keeps it
-            exact.
+        rank: Cut each update to this rank, with its largest singular values. ``None`` keeps each
+            update exact.
 
     Raises:
-        UserError: A part is no LoRA, or its weight is not fixed.
+        UserError: If a part is not a LoRA, or its weight is not fixed.
     """
     terms: dict[Place, Terms] = {}
     for weight, name in _terms(composition, 1.0):
@@ -74,7 +74,7 @@ def merge_loras(
 
 
 def _terms(composition: Composition, weight: float) -> Iterator[tuple[float, str]]:
-    """Names with the weights they have in the sum."""
+    """Yield names with their weights in the sum."""
     if isinstance(composition, str):
         yield weight, composition
     elif isinstance(composition, Stack):
@@ -92,7 +92,7 @@ def _terms(composition: Composition, weight: float) -> Iterator[tuple[float, str
 
 
 def _cut(down: Tensor, up: Tensor, rank: int | None) -> tuple[Tensor, Tensor, float]:
-    """The update ``up @ down`` at a lower rank, and the share of its norm that is lost."""
+    """Cut the update ``up @ down`` to a lower rank, and return the lost share of its norm too."""
     if rank is None or rank >= len(down):
         return down, up, 0.0
     left, sizes, right = singular(up, down)

@@ -1,4 +1,4 @@
-"""Weight-space averages: one module whose parameters are the mean of others'."""
+"""Weight-space averages: one module with the mean of other modules' parameters."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from xadapt.core.errors import UserError
 
 
 def soup(composition: Composition, modules: Mapping[str, nn.Module]) -> nn.Module:
-    """The module whose parameters are the weighted mean of modules of one kind and options.
+    """Average the parameters of modules of one kind and options into one module.
 
-    This is not the mixture of what the modules do: of a product of two matrices the mean of the
-    factors is another matrix. It is as cheap as one module, for any kind.
+    The mean is weighted. The average is not a mixture of the modules' outputs: for a product of two
+    matrices, the product of the mean factors is another matrix. The average is as cheap as one
+    module, for any kind.
 
     Source: AdapterSoup, Chronopoulou et al. 2023, https://arxiv.org/abs/2302.07027, section 3.
 
@@ -26,7 +27,8 @@ def soup(composition: Composition, modules: Mapping[str, nn.Module]) -> nn.Modul
         modules: The modules by name.
 
     Raises:
-        UserError: It is no such mixture, or the modules are not alike.
+        UserError: If the composition is not such a mixture, or the modules differ in kind or
+            options.
     """
     parts = composition.parts if isinstance(composition, Mix) else ()
     if not parts or not all(isinstance(part, str) for part, _ in parts):

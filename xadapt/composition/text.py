@@ -5,9 +5,9 @@
     route(router-1; expert-en, expert-de)
     route(arrow; a, b) or route(arrow@2; a, b, c), which keeps the best 2 in each token
 
-``+`` stacks, ``none`` is the bare base, parentheses group, and ``mix(a, b)`` weighs all alike. A
-name is letters, digits and ``_-./~@``, with one ``:`` inside it that no digit follows
-(``lang:swh``), or anything at all in double quotes.
+``+`` stacks, ``none`` is the bare base, parentheses group, and ``mix(a, b)`` gives all parts
+equal weights. A name consists of letters, digits and ``_-./~@``. A name may contain one ``:`` that
+is not followed by a digit (``lang:swh``). In double quotes, a name may contain any characters.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def show(composition: Composition) -> str:
-    """The text of a composition; `parse` makes an equal one of it."""
+    """Write a composition as text; `parse` of this text gives an equal composition."""
     if composition is None:
         return "none"
     if isinstance(composition, str):
@@ -72,8 +72,9 @@ def parse(text: str) -> Composition:
     """Read a composition.
 
     Raises:
-        UserError: It is none; what was expected and where is said. It is longer than `MAX_TEXT`
-            characters, or has more parts or is deeper than `xadapt.composition.values` allows.
+        UserError: If the text is not a composition (the message has the position and the expected
+            text), is longer than `MAX_TEXT` characters, or has more parts or a greater depth than
+            `xadapt.composition.values` allows.
     """
     if len(text) > MAX_TEXT:
         raise UserError(f"the text is longer than {MAX_TEXT} characters", where="composition")
@@ -84,7 +85,7 @@ def parse(text: str) -> Composition:
 
 
 class _Reader:
-    """Recursive descent over one text."""
+    """A recursive-descent parser of one text."""
 
     def __init__(self, text: str) -> None:
         self.text, self.at, self.count = text, 0, 0

@@ -1,8 +1,9 @@
-"""Composition values: which modules act on a row, in what order and with what weight.
+"""Composition values: the modules that act on a row, their order and their weights.
 
 A composition is ``None`` (the bare base), the name of a module, or one of the classes here, nested
-up to `MAX_DEPTH`. Names stand for modules that are given elsewhere, so a composition is a plain
-value: equal ones compare equal, and it prints, parses and saves (`xadapt.composition.text`).
+up to `MAX_DEPTH`. Names stand for modules that are given elsewhere. So a composition is a plain
+value: equal compositions compare equal, and they can be printed, parsed and saved
+(`xadapt.composition.text`).
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ ARROW = "arrow"
 
 @dataclass(frozen=True, init=False)
 class Stack:
-    """One after the other: each part sees what the parts before it made of the states.
+    """A sequence of parts, each of which reads the output of the parts before.
 
     Attributes:
-        parts: Two or more compositions; stacks inside a stack are opened up.
+        parts: Two or more compositions; a stack inside a stack is flattened.
     """
 
     parts: tuple[Composition, ...]
@@ -46,7 +47,7 @@ class Stack:
 
 @dataclass(frozen=True, init=False)
 class Mix:
-    """A weighted sum of effects: each part sees the same states, and what it adds is weighted.
+    """A weighted sum of parts: all parts read the same states, and their outputs are weighted.
 
     Weights need not sum to one, and may be negative.
 
@@ -68,11 +69,11 @@ class Mix:
 
 @dataclass(frozen=True, init=False)
 class RoutedParts:
-    """Parts under a trained module that says how much each counts.
+    """Parts whose weights come from a trained module.
 
     Attributes:
-        leader: Name of that module.
-        parts: The parts, in the leader's order.
+        leader: Name of that module, a router or a fusion.
+        parts: The parts, in the order of that module's weights.
     """
 
     leader: str
@@ -90,19 +91,19 @@ class RoutedParts:
 
 
 class Route(RoutedParts):
-    """A mixture whose weights a router gives for each row or token: a trained one, or ``arrow``."""
+    """A mixture with weights for each row or token from a trained router or ``arrow``."""
 
 
 class Fuse(RoutedParts):
-    """Attention over what each part makes of the states, by a trained fusion."""
+    """Attention over the outputs of the parts, by a trained fusion."""
 
 
 @dataclass(frozen=True, init=False)
 class ByLanguage:
-    """One composition a language.
+    """One composition for each language.
 
     Attributes:
-        parts: Language tags with compositions; ``*`` is for all others.
+        parts: Language tags with compositions; ``*`` stands for all other languages.
     """
 
     parts: tuple[tuple[str, Composition], ...]
@@ -120,7 +121,7 @@ Composition: TypeAlias = str | Stack | Mix | Route | Fuse | ByLanguage | None
 
 
 def names(composition: Composition) -> list[str]:
-    """Names of all modules in it, each once, in their order; routers and fusions among them."""
+    """List the names of all modules, routers and fusions too, each once, in their order."""
     found = []
     for part in all_parts(composition):
         if isinstance(part, str):
@@ -131,7 +132,7 @@ def names(composition: Composition) -> list[str]:
 
 
 def is_arrow(part: Composition) -> bool:
-    """Whether a part is a route whose leader is Arrow, as ``arrow`` or ``arrow@2``: no module."""
+    """Whether a part is a route by Arrow, such as ``arrow`` or ``arrow@2``, which is no module."""
     return isinstance(part, Route) and part.leader.partition("@")[0] == ARROW
 
 
@@ -147,7 +148,7 @@ def require_few(composition: Composition) -> Composition:
     """Refuse a composition from a text or a folder that has more parts than `MAX_PARTS`.
 
     Raises:
-        UserError: It has.
+        UserError: If the composition has more parts.
     """
     count = sum(not parts_of(part) for part in all_parts(composition))
     if count > MAX_PARTS:
@@ -156,7 +157,7 @@ def require_few(composition: Composition) -> Composition:
 
 
 def _set(whole: Any, value: object, parts: Sequence[Composition]) -> None:
-    """Set the parts of a composition, if they are not too deep inside each other."""
+    """Set the parts of a composition, if they are not nested too deeply."""
     depth = 1 + max((getattr(part, "_depth", 0) for part in parts), default=0)
     if depth > MAX_DEPTH:
         raise UserError(f"its parts lie more than {MAX_DEPTH} deep", where="composition")
@@ -170,7 +171,7 @@ def _require(true: bool, said: str) -> None:
 
 
 def parts_of(composition: Composition) -> list[Composition]:
-    """The parts right below a composition."""
+    """List the direct parts of a composition."""
     if isinstance(composition, Mix):
         return [part for part, _ in composition.parts]
     if isinstance(composition, ByLanguage):
@@ -179,7 +180,7 @@ def parts_of(composition: Composition) -> list[Composition]:
 
 
 def all_parts(composition: Composition) -> list[Composition]:
-    """The composition and everything inside it, outer ones first."""
+    """List the composition and all nested parts, outer ones first."""
     found, left = [], [composition]
     while left:
         part = left.pop()
@@ -189,9 +190,9 @@ def all_parts(composition: Composition) -> list[Composition]:
 
 
 def rebuilt(composition: Composition, change: Callable[[Composition], Composition]) -> Composition:
-    """The composition with the parts right below it changed.
+    """Rebuild a composition with its direct parts changed.
 
-    Parts that a stack has nothing of fall away, and weights of parts that became equal add up.
+    Parts of a stack that become ``None`` are dropped. Weights of parts that become equal are added.
     """
     if isinstance(composition, Stack):
         left = [new for part in composition.parts if (new := change(part)) is not None]
@@ -210,14 +211,14 @@ def rebuilt(composition: Composition, change: Callable[[Composition], Compositio
 
 
 def replaced(composition: Composition, by: Mapping[str, Composition]) -> Composition:
-    """The composition with names replaced; routers and fusions only by other names.
+    """Replace names in a composition; routers and fusions only by other names.
 
     Args:
-        composition: Any.
-        by: What stands for a name; others stay.
+        composition: Any composition.
+        by: The replacement for each name; other names stay.
 
     Raises:
-        ValueError: A router or fusion would be replaced by more than a name.
+        ValueError: If the replacement of a router or fusion is more than a name.
     """
     if isinstance(composition, str):
         return by.get(composition, composition)

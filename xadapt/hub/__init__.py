@@ -1,1 +1,1 @@
-"""A module as others see it: manifest, card, and a folder that several libraries open."""
+"""The published form of a module: manifest, card, and a folder that several libraries open."""

@@ -1,4 +1,4 @@
-"""A composition as an adapter setup, which adapters loads whole: where it computes the same."""
+"""Compositions as adapter setups of the library adapters, where adapters computes the same."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Member:
 
     Attributes:
         module: The module.
-        manifest: What is known of it; its name is its name in the setup.
-        head: The task head beside it.
+        manifest: The module's manifest. The module has the same name in the setup.
+        head: The task head of the module.
     """
 
     module: nn.Module
@@ -41,12 +41,12 @@ class Member:
 
     @property
     def lora(self) -> bool:
-        """Whether it is a LoRA."""
+        """Whether the module is a LoRA."""
         return str(self.module.kind) == "lora"
 
     @property
     def invertible(self) -> bool:
-        """Whether it also maps the embeddings."""
+        """Whether the module also maps the embeddings."""
         return getattr(self.module, "invertible", None) is not None
 
 
@@ -66,15 +66,15 @@ def write_adapters_setup(
         composition: A module, or a stack of modules.
         members: The modules by their names in the composition.
         encoder: Their base.
-        difference: From the finished folder to how far adapters' states are from xadapt's;
-            ``None`` where adapters is not installed.
+        difference: Function from the finished folder to the difference between adapters' states
+            and xadapt's. ``None`` where adapters is not installed.
 
     Returns:
         The names in the setup, in its order.
 
     Raises:
-        UserError: adapters would compute something else, or it does; the reason is said and
-            nothing is left behind.
+        UserError: If adapters can't compute the same, or computes something else in the test. The
+            message has the reason, and no files are left behind.
     """
     order = arranged(composition, members, encoder)
     with atomic_folder(path) as folder:
@@ -88,13 +88,13 @@ def write_adapters_setup(
 def arranged(
     composition: Composition, members: Mapping[str, Member], encoder: Encoder
 ) -> list[str]:
-    """The modules in an order in which adapters' ``Stack`` is what the composition is.
+    """Order the modules so that adapters' ``Stack`` computes the same as the composition.
 
-    A LoRA acts inside its linear there, wherever it stands in the stack; so it may stand behind
-    a bottleneck with an invertible map, which acts only if it stands first.
+    In adapters, a LoRA acts inside its linear at any position in the stack. So a LoRA may come
+    after a bottleneck with an invertible map. That map acts only in the first position.
 
     Raises:
-        UserError: There is none.
+        UserError: If there is no such order.
     """
     parts = _parts(composition, members)
     own = {name: members[name] for name in parts}
@@ -116,7 +116,7 @@ def arranged(
 
 
 def write_setup(folder: Path, members: list[Member], encoder: Encoder) -> None:
-    """Write the modules as one ``Stack``, without asking whether adapters computes it right."""
+    """Write the modules as one ``Stack``, without a check of the results in adapters."""
     for one in {member.manifest.name: member for member in members}.values():
         target = folder / one.manifest.name
         write_folder(target, one.module, encoder, one.manifest, verify={}, head=one.head)
@@ -131,7 +131,7 @@ def write_setup(folder: Path, members: list[Member], encoder: Encoder) -> None:
 
 
 def _parts(composition: Composition, members: Mapping[str, Member]) -> list[str]:
-    """The names of a stack; whatever else a composition is, adapters has nothing for it."""
+    """Return the names in a stack; adapters can't hold any other composition."""
     parts = composition.parts if isinstance(composition, Stack) else (composition,)
     for part in parts:
         if isinstance(part, Mix):

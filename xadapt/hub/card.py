@@ -23,7 +23,7 @@ SIDES = {"language": "language side only", "both": "both sides", None: ""}
 
 
 def card(manifest: Manifest) -> str:
-    """The whole text of the card: a YAML header and Markdown."""
+    """Return the whole text of the card: a YAML header and Markdown."""
     header = yaml.safe_dump(card_header(manifest), sort_keys=False, allow_unicode=True)
     parts = [
         f"---\n{header}---",
@@ -39,7 +39,7 @@ def card(manifest: Manifest) -> str:
 
 
 def card_header(manifest: Manifest) -> dict[str, Any]:
-    """The header's fields: what the Hub, adapters, peft and sentence-transformers read."""
+    """Return the header fields that the Hub, adapters, peft and sentence-transformers read."""
     base, held = manifest.base.id, _held(manifest)
     fields: dict[str, Any] = {
         "base_model": base,

@@ -1,4 +1,4 @@
-"""A composition on disk: ``composition.json`` and, below it, the modules it names."""
+"""A composition on disk: ``composition.json`` and folders of the modules that it names."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ MAX_BYTES = 1 << 20
 
 
 class _Saved(BaseModel):
-    """The file. Version 1 holds nothing but the text.
+    """The content of ``composition.json``. Version 1 holds only the text.
 
     Attributes:
         composition: The text, over names of folders under ``modules``.
-        modules: For each of them the hash of its manifest's content.
+        modules: For each module, the hash of its manifest's content.
         files: Hashes of other files.
-        sha256: The hash of all this.
+        sha256: The hash of all other fields.
     """
 
     model_config = STRICT
@@ -61,14 +61,14 @@ def write_composition(
 
     Args:
         path: The folder to make.
-        composition: What to write.
-        folders: The folder of each module it names.
+        composition: The composition to write.
+        folders: The folder of each module of the composition.
 
     Returns:
-        The composition as written: over the modules' names in the folder.
+        The composition as written, over the modules' names in the folder.
 
     Raises:
-        UserError: The folder is not empty or can't be written, or a module can't be read.
+        UserError: If the folder is not empty or can't be written, or a module can't be read.
     """
     own = own_names(composition, folders)
     written = replaced(composition, dict(own))
@@ -87,11 +87,14 @@ def write_composition(
 
 
 def open_composition(path: Path | str) -> tuple[Composition, dict[str, Path]] | None:
-    """The composition of a folder and the folders of its modules; ``None`` if it holds none.
+    """Open the composition of a folder and the folders of its modules.
+
+    The result is ``None`` if the folder holds no composition.
 
     Raises:
-        UserError: Its file is malformed, or names what is not in the folder, a link leads out of
-            it, or its text or a module's manifest differs from what was published.
+        UserError: If the composition file is malformed or names a module that is not in the
+            folder, a link leads out of the folder, or the text or a module's manifest differs
+            from the published version.
     """
     folder = Path(path)
     if not has_file(folder, FILE):
@@ -108,7 +111,7 @@ def open_composition(path: Path | str) -> tuple[Composition, dict[str, Path]] | 
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], _Saved]:
-    """What ``composition.json`` says, as it stands there and checked."""
+    """Read ``composition.json``, as raw JSON and as a validated record."""
     where = str(folder / FILE)
     try:
         raw = read_bytes(file_inside(folder, FILE), MAX_BYTES)
@@ -124,7 +127,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], _Saved]:
 
 
 def _sealed(folder: Path, composition: Composition) -> dict[str, Any]:
-    """What ``composition.json`` says: the text, and hashes of all else."""
+    """Build the content of ``composition.json``: the text, and hashes of all other content."""
     places = sorted(place.name for place in (folder / MODULES).glob("*"))
     said = {
         "schema_version": 2,
@@ -140,7 +143,10 @@ def _sealed(folder: Path, composition: Composition) -> dict[str, Any]:
 def _check(
     folder: Path, said: Mapping[str, Any], saved: _Saved, folders: Mapping[str, Path]
 ) -> None:
-    """Refuse a composition that is not what was published; its modules are checked when loaded."""
+    """Refuse a composition that differs from the published version.
+
+    The modules themselves are checked when they are loaded.
+    """
     differs = [
         f"{MODULES}/{name}/{MANIFEST}"
         for name, place in folders.items()
@@ -153,7 +159,7 @@ def _check(
 
 
 def own_names(composition: Composition, folders: Mapping[str, Path]) -> dict[str, str]:
-    """A short name for each name, from its folder; one folder has one."""
+    """Make a short name for each name, from its folder; each folder has one short name."""
     taken: dict[str, Path] = {ARROW: Path()}  # a module of this name would be no router
     found = {}
     for name in names(composition):

@@ -17,11 +17,11 @@ ADAPTERS_VERSION = "adapters.1.3.0"
 def peft_config(
     options: lora.Options, at: list[Place], *, base: str | None, revision: str | None
 ) -> dict[str, Any]:
-    """The half of the file that PEFT reads.
+    """Build the half of the file that PEFT reads.
 
     Args:
         options: The LoRA's options.
-        at: Its places.
+        at: The places of the LoRA.
         base: Hub id of the base, or ``None``.
         revision: Revision of the base.
     """
@@ -50,14 +50,14 @@ def peft_config(
 def adapters_config(
     name: str, options: ModuleOptions, model: Any, *, base: str | None, layers: tuple[int, range]
 ) -> dict[str, Any]:
-    """The half of the file that adapters reads.
+    """Build the half of the file that adapters reads.
 
     Args:
         name: The module's name.
         options: Options of a LoRA or bottleneck that adapters can hold.
         model: The base's transformers config.
         base: Hub id of the base, or ``None``.
-        layers: Number of encoder layers, and those the module sits in.
+        layers: Number of encoder layers, and the layers that the module is in.
     """
     depth, span = layers
     # adapters counts a decoder's layers on from the encoder's; the module leaves all of them out.
@@ -80,7 +80,7 @@ def adapters_config(
 
 
 def reduction_factor(width: int, narrow: int) -> float:
-    """The factor that makes adapters' ``int(width // factor)`` the given narrow width."""
+    """Find the factor for which adapters' ``int(width // factor)`` is the given narrow width."""
     factor = width / narrow
     return factor if int(width // factor) == narrow else width / (narrow + 0.5)
 

@@ -1,4 +1,4 @@
-"""A module on disk: our own files, those of every library that can hold it, and its card."""
+"""A module on disk: xadapt's files, files for every library that can hold the module, the card."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MODULE = "module.safetensors"
 CONTROLS, SHUFFLED = "controls", "shuffled"
 CONFIG = "adapter_config.json"
 TOLERANCE = 1e-5
-# What stands on another library's files goes when those go.
+# A library that depends on another library's files is dropped with that library.
 STANDS_ON = {"transformers": "peft", "sentence-transformers": "peft"}
 PARALLEL_NOTE = "Exact alone; adapters computes a Stack with it wrongly"
 
@@ -46,7 +46,7 @@ Verify = Mapping[str, Callable[[Path], float]]
 
 
 class _Draft:
-    """The folder while it is being written: which files and settings belong to which library."""
+    """The folder during writing, with the files and settings of each library."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -57,12 +57,12 @@ class _Draft:
     def hold(
         self, name: str, files: list[str], config: dict[str, Any], note: str | None = None
     ) -> None:
-        """Note that a library's files are there, not yet tried."""
+        """Record that a library's files are written but not yet tested."""
         self.files[name], self.configs[name] = files, config
         self.loaders[name] = Loader(status="unverified", reason=note)
 
     def drop(self, name: str, loader: Loader) -> None:
-        """Take a library's files away, and those of the libraries that stand on them."""
+        """Remove a library's files, and those of the libraries that depend on these files."""
         for other, ground in STANDS_ON.items():
             held = other in self.loaders and self.loaders[other].status != "cannot hold"
             if ground == name and held:
@@ -75,7 +75,7 @@ class _Draft:
         self.loaders[name] = loader
 
     def write_config(self) -> None:
-        """Write the settings of all libraries left as one file; their keys are disjoint."""
+        """Write the settings of all remaining libraries as one file; their keys are disjoint."""
         merged = {k: v for config in self.configs.values() for k, v in config.items()}
         (self.folder / CONFIG).unlink(missing_ok=True)
         if merged:
@@ -93,22 +93,22 @@ def write_folder(
     head: Head | None = None,
     controls: Mapping[str, nn.Module] | None = None,
 ) -> Manifest:
-    """Write a module's folder, whole or not at all, with every library it can be opened by.
+    """Write a module's folder, whole or not at all, for every library that can open the module.
 
-    Each library that ``verify`` has is called back on the finished files. One that fails, or
-    differs by more than 1e-5, loses its files, and the manifest and card say why: a folder never
-    claims a loader that is wrong.
+    Each library in ``verify`` is tested on the finished files. The files of a library are removed
+    if the library fails or differs by more than 1e-5. The manifest and the card then give the
+    reason. So a folder never claims a wrong loader.
 
     Args:
         path: The folder to make.
         module: The trained module.
-        encoder: The base it was trained on; names sites and pooling.
-        manifest: All that is known; kind, options, loaders and versions are filled in here.
-        verify: For each importable library a function from the folder to the largest difference
-            between the hidden states it computes and xadapt's, both in fp32.
-        replace: Put the folder in the place of one that is there.
-        head: The task head that was trained beside the module.
-        controls: Modules trained as controls, by name; they stand under ``controls/``.
+        encoder: The base of the trained module. The base defines the sites and the pooling.
+        manifest: All other facts. Kind, options, loaders and versions are filled in here.
+        verify: For each importable library, a function from the folder to the largest difference
+            between the library's hidden states and xadapt's, both in fp32.
+        replace: Replace an existing folder.
+        head: The task head that was trained with the module.
+        controls: Modules trained as controls, by name; they are written under ``controls/``.
 
     Returns:
         The manifest as written, with the hashes of all files.
@@ -249,7 +249,7 @@ def _sentence(draft: _Draft, encoder: Encoder, manifest: Manifest) -> None:
 
 
 def _verify(draft: _Draft, verify: Verify) -> None:
-    """Call every library back; after one is dropped the others are tried again on what is left."""
+    """Test every library; after one is dropped, test the others again on the remaining files."""
     dropped = True
     while dropped:
         dropped = False
@@ -280,5 +280,5 @@ def _try(name: str, difference: Callable[[Path], float], draft: _Draft) -> Loade
 
 
 def _no_paths(text: str) -> str:
-    """One line of text without the absolute paths of this machine."""
+    """Return one line of text without the absolute paths of this machine."""
     return re.sub(r"(?<![\w.])(?:/[^\s'\":,]+){2,}", "PATH", " ".join(text.split()))

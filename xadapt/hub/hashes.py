@@ -1,4 +1,4 @@
-"""Hashes of what a published folder holds: of its files, its tensors and its manifest's content."""
+"""Hashes of a published folder: of its files, its tensors and its manifest's content."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class FileHash(BaseModel):
     """One file of the folder: its size in bytes, and two hashes of its bytes.
 
-    ``xxh3_128`` is compared on every load, since it is quick; ``sha256`` is what the Hub shows.
+    ``xxh3_128`` is quick and compared on every load. ``sha256`` is the hash that the Hub shows.
     """
 
     model_config = STRICT
@@ -31,12 +31,13 @@ class FileHash(BaseModel):
 
 
 class Integrity(BaseModel):
-    """Hashes of all that was published; `xadapt.hub.integrity` makes and checks them.
+    """Hashes of all published content; `xadapt.hub.integrity` makes and checks them.
 
     Attributes:
-        manifest: Of the content of ``xadapt.json`` without this field.
-        files: Of every other file, by its path in the folder.
-        tensors: By file, of every tensor xadapt reads: its name, dtype, shape and bytes.
+        manifest: Hash of the content of ``xadapt.json`` without this field.
+        files: Hash of every other file, by its path in the folder.
+        tensors: By file, the hash of every tensor that xadapt reads. The hash covers name, dtype,
+            shape and bytes.
     """
 
     model_config = STRICT
@@ -46,7 +47,7 @@ class Integrity(BaseModel):
 
 
 def file_hash(path: Path) -> FileHash:
-    """Both hashes of a file."""
+    """Compute both hashes of a file."""
     sha, quick, size = hashlib.sha256(), xxhash.xxh3_128(), 0
     with path.open("rb") as stream:
         while piece := stream.read(CHUNK):
@@ -57,15 +58,15 @@ def file_hash(path: Path) -> FileHash:
 
 
 def is_file(path: Path, hashed: FileHash, raw: bytes | None = None) -> bool:
-    """Whether a file has the size and the quick hash it should have.
+    """Whether a file has the expected size and the expected quick hash.
 
     Args:
         path: The file.
-        hashed: What it should be.
-        raw: Its bytes, if they have been read already; the file is not read then.
+        hashed: The expected size and hashes.
+        raw: The bytes of the file, if they are read already. The file is then not read again.
 
     Raises:
-        OSError: If it can't be read.
+        OSError: If the file can't be read.
     """
     if raw is not None:
         return len(raw) == hashed.bytes and xxhash.xxh3_128_hexdigest(raw) == hashed.xxh3_128
@@ -79,15 +80,17 @@ def is_file(path: Path, hashed: FileHash, raw: bytes | None = None) -> bool:
 
 
 def tensor_hashes(tensors: Mapping[str, Tensor]) -> dict[str, str]:
-    """The SHA-256 of each tensor: of its name, dtype and shape as JSON, and of its bytes."""
+    """Compute the SHA-256 of each tensor: of name, dtype and shape as JSON, and of the bytes."""
     return {name: _tensor_hash(name, tensor) for name, tensor in sorted(tensors.items())}
 
 
 def content_hash(value: Any) -> str:
-    """The SHA-256 of what JSON says, however it is written: keys sorted, 1.0 the same as 1.
+    """Compute the SHA-256 of JSON content, independent of its format.
+
+    Keys are sorted, and 1.0 is the same as 1.
 
     Raises:
-        ValueError: If it is no JSON.
+        ValueError: If the value is not JSON.
     """
     text = json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -1,4 +1,4 @@
-"""A task head beside its module: our file, and adapters' own, which `load_adapter` finds."""
+"""The files of a task head: xadapt's file, and adapters' file, which `load_adapter` finds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TYPES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def spec_of(head: Head) -> HeadSpec:
-    """What the manifest says of a head."""
+    """Return the manifest's entry for a head."""
     return HeadSpec(
         task=head.task,
         labels=list(head.labels),
@@ -39,22 +39,22 @@ def spec_of(head: Head) -> HeadSpec:
 
 
 def write_head(folder: Path, head: Head) -> None:
-    """Write our file of a head."""
+    """Write xadapt's file of a head."""
     tensors = {k: v.detach().float().cpu().contiguous() for k, v in head.state_dict().items()}
     spec = spec_of(head).model_dump_json(exclude={"card"})
     save_file(tensors, str(folder / FILE), metadata={"head": spec})
 
 
 def write_adapters_head(folder: Path, head: Head, config: dict[str, Any]) -> list[str]:
-    """Write what adapters' `load_adapter` takes for the head of an adapter of the same name.
+    """Write the files that adapters' `load_adapter` takes as the head of the adapter of this name.
 
     Args:
         folder: The module's folder.
         head: The head.
-        config: adapters' settings of the module: names, classes and version are the head's too.
+        config: adapters' settings of the module. The head has the same names, classes and version.
 
     Returns:
-        Names of the files; none where adapters has no such head.
+        Names of the files; empty where adapters has no such head.
     """
     if config["model_type"] in NO_HEADS or head.task not in TYPES:
         return []

@@ -1,7 +1,8 @@
-"""Whether a folder still is what was published: hashes made when it is written, checked on load.
+"""Integrity of a folder: hashes are made when the folder is written and checked on load.
 
-A hash tells of damage and of edits, not of who made the folder: who changes a file can write its
-hash anew. Of a card that was edited there is a notice; all else is refused unless it is allowed.
+A hash detects damage and edits. A hash does not prove the author: a person who changes a file
+can also write a new hash. An edited card gives a notice. Any other change is refused unless it is
+allowed.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ _allowed: ContextVar[bool] = ContextVar("allowed", default=False)
 
 
 class IntegrityNotice(Notice):
-    """A folder can't be checked, or is used though it was changed after it was published."""
+    """A notice that a folder can't be checked, or is used despite a change after publication."""
 
 
 @contextmanager
 def allowing_modified(allowed: bool = True) -> Iterator[None]:
-    """Load folders inside the block though they are not what was published; a notice names them.
+    """Allow folders that differ from the published version inside the block; a notice names them.
 
     Args:
-        allowed: Nothing changes if false.
+        allowed: If false, the context has no effect.
     """
     token = _allowed.set(_allowed.get() or allowed)
     try:
@@ -49,11 +50,11 @@ def allowing_modified(allowed: bool = True) -> Iterator[None]:
 
 
 def seal(folder: Path, manifest: Manifest, tensors: Sequence[str]) -> Manifest:
-    """The manifest with the hashes of a finished folder.
+    """Return the manifest with the hashes of a finished folder.
 
     Args:
         folder: The folder, with every file but the manifest.
-        manifest: All else that is known.
+        manifest: The manifest without these hashes.
         tensors: The safetensors files that xadapt reads.
     """
     files = {
@@ -69,7 +70,7 @@ def seal(folder: Path, manifest: Manifest, tensors: Sequence[str]) -> Manifest:
 
 
 def manifest_hash(said: Mapping[str, Any]) -> str:
-    """The hash of a manifest's content, without the place where this hash itself stands."""
+    """Compute the hash of a manifest's content, without the field of this hash itself."""
     hashes = said.get(FIELD) or {}
     return content_hash({**said, FIELD: {k: v for k, v in hashes.items() if k != "manifest"}})
 
@@ -77,18 +78,18 @@ def manifest_hash(said: Mapping[str, Any]) -> str:
 def check_folder(
     folder: Path, manifest: Manifest, said: Mapping[str, Any], held: Mapping[str, bytes]
 ) -> None:
-    """Refuse a module's folder that is not what was published.
+    """Refuse a module's folder that differs from the published version.
 
-    Files that are absent are no fault: a folder may be copied without those of other libraries.
+    Absent files are allowed: a folder may be copied without the files of other libraries.
 
     Args:
         folder: The folder.
         manifest: Its manifest.
-        said: The JSON of the manifest as it stands there.
-        held: The bytes of files that were read already, by name.
+        said: The JSON of the manifest as it is in the file.
+        held: The bytes of files that are read already, by name.
 
     Raises:
-        UserError: If a hash differs, and that is not allowed.
+        UserError: If a hash differs and the difference is not allowed.
     """
     hashes = manifest.integrity
     if hashes is None:
@@ -105,10 +106,10 @@ def check_folder(
 
 
 def check_file(folder: Path, hashes: Integrity | None, name: str, raw: bytes) -> None:
-    """Refuse a file of a module's folder that is not what was published; see `check_folder`.
+    """Refuse a file that differs from the published version; see `check_folder`.
 
     Raises:
-        UserError: If its hash differs or is not known, and that is not allowed.
+        UserError: If the hash of the file differs or is unknown, and this is not allowed.
     """
     if hashes is None:
         return
@@ -120,10 +121,10 @@ def check_file(folder: Path, hashes: Integrity | None, name: str, raw: bytes) ->
 
 
 def judge(folder: Path, differs: Sequence[str]) -> None:
-    """Refuse a folder some of which differs from what was published; a card only gets a notice.
+    """Refuse a folder with parts that differ from the published version; a card gives a notice.
 
     Raises:
-        UserError: If something but a card differs, and that is not allowed.
+        UserError: If a part other than the card differs and the difference is not allowed.
     """
     wrong = [what for what in differs if not what.startswith(CARD)]
     more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
@@ -137,13 +138,13 @@ def judge(folder: Path, differs: Sequence[str]) -> None:
 
 
 def same_file(folder: Path, name: str, hashed: FileHash, raw: bytes | None = None) -> bool:
-    """Whether a file of a folder is absent, or is as it was.
+    """Whether a file of a folder is absent or unchanged.
 
     Args:
         folder: The folder.
         name: The file's path in it.
-        hashed: What it should be.
-        raw: Its bytes, if they have been read already.
+        hashed: The expected size and hashes.
+        raw: The bytes of the file, if they are read already.
     """
     if raw is None and not has_file(folder, name):
         return True
@@ -154,7 +155,7 @@ def same_file(folder: Path, name: str, hashed: FileHash, raw: bytes | None = Non
 
 
 def _tensors_in(name: str, hashes: Integrity, raw: bytes | None) -> str:
-    """Which tensors of a file differ, if that can be said."""
+    """Name the tensors of a file that differ, if they can be determined."""
     should = hashes.tensors.get(name)
     if should is None or raw is None:
         return ""

@@ -1,8 +1,8 @@
-"""Folder layouts of other libraries as data: which key of theirs is which tensor of ours.
+"""Folder layouts of other libraries as data: their keys for each of xadapt's tensors.
 
-A `Place` says where one linear site of the module lies in the plain transformers model; each
-layout is a pair of functions there and back. PEFT 0.21 and adapters 1.3 were read for this.
-What a library can hold at all, before anything is written, is answered by `holders`.
+A `Place` is the location of one linear site of the module in the plain transformers model. Each
+layout is a pair of functions, one for each direction. The sources are the code of PEFT 0.21 and
+adapters 1.3. `holders` returns, before anything is written, the libraries that can hold a module.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ PEFT_PREFIX = "base_model.model."
 ADAPTERS_TYPES = ("bert", "roberta", "xlm-roberta", "distilbert", "deberta-v2", "t5", "mt5")
 ADAPTERS_SITES = ("q", "k", "v", "ffn_in", "ffn_out")
 
-# Where adapters hangs a bottleneck, by its own name of the model: the path of the layer's linear
-# is cut at `layer N` and the suffix is put behind. Read off folders that adapters 1.3.0 saved.
+# Suffix of a bottleneck's path by adapters' own name of the model: the path of the layer's linear
+# is cut at `layer N` and the suffix is added. Source: folders that adapters 1.3.0 saved.
 BOTTLENECK_AT = {
     "bert": {"attn_out": "attention.output", "ffn_out": "output"},
     "roberta": {"attn_out": "attention.output", "ffn_out": "output"},
@@ -45,16 +45,17 @@ NARROW = {
 
 @dataclass(frozen=True)
 class Place:
-    """One linear site a module acts on.
+    """One linear site that a module acts on.
 
     Attributes:
         layer: Index of the layer.
         site: Name of the site, such as ``q``.
-        point: Which linear of the site.
+        point: Index of the linear in the site.
         path: Path of the linear in the model ``AutoModel.from_pretrained(base)`` gives.
         start: First output feature that belongs to the site.
-        stop: One past the last.
-        width: All output features of the linear; more than ``stop - start`` where it is fused.
+        stop: One past the last output feature of the site.
+        width: Number of all output features of the linear. It is more than ``stop - start`` in a
+            fused linear.
     """
 
     layer: int
@@ -67,17 +68,17 @@ class Place:
 
     @property
     def key(self) -> str:
-        """What the tensors of a LoRA at this place are called in our own file."""
+        """The key of the tensors of a LoRA at this place in xadapt's own file."""
         return f"layers.{self.layer}.{self.site}.{self.point}"
 
     @property
     def fused(self) -> bool:
-        """Whether the linear computes other things beside this site."""
+        """Whether the linear also computes other outputs than this site."""
         return self.stop - self.start != self.width
 
 
 def places(encoder: Encoder, options: ModuleOptions) -> list[Place]:
-    """Every place a LoRA or bottleneck of these options acts on, in layer order."""
+    """List every place that a LoRA or bottleneck with these options acts on, in layer order."""
     if isinstance(options, lora.Options):
         sites: tuple[str, ...] = options.sites
     elif isinstance(options, bottleneck.Options):
@@ -95,16 +96,17 @@ def places(encoder: Encoder, options: ModuleOptions) -> list[Place]:
 def holders(
     kind: str, options: ModuleOptions, model_type: str, at: Iterable[Place]
 ) -> dict[str, str | None]:
-    """Which library can hold a module exactly.
+    """Find the libraries that can hold a module exactly.
 
     Args:
         kind: Kind of the module.
-        options: Its options.
+        options: Options of the module.
         model_type: ``config.model_type`` of the base.
-        at: Its places.
+        at: Places of the module.
 
     Returns:
-        ``None`` for each of ``adapters`` and ``peft`` that can hold it, otherwise the reason.
+        ``None`` for each of ``adapters`` and ``peft`` that can hold the module; otherwise the
+        reason why not.
     """
     return {
         "adapters": _adapters_refuses(kind, options, model_type, list(at)),
@@ -157,10 +159,10 @@ def _adapters_refuses_lora(options: lora.Options, at: list[Place]) -> str | None
 def lora_to_peft(
     tensors: Mapping[str, Tensor], at: list[Place], options: lora.Options
 ) -> dict[str, Tensor]:
-    """The tensors under PEFT's names.
+    """Rename the tensors to PEFT's names.
 
-    Sites that share one fused linear become one LoRA of the summed rank, whose ``B`` is block
-    diagonal; differing scales are folded into ``B``.
+    Sites that share one fused linear become one LoRA of the summed rank with a block-diagonal
+    ``B``. Different scales are folded into ``B``.
 
     Returns:
         ``<path>.lora_A.weight (rank, in)`` and ``<path>.lora_B.weight (out, rank)`` by PEFT key.
@@ -177,7 +179,7 @@ def lora_to_peft(
 def lora_from_peft(
     tensors: Mapping[str, Tensor], at: list[Place], options: lora.Options
 ) -> dict[str, Tensor]:
-    """The inverse of `lora_to_peft`."""
+    """Invert `lora_to_peft`."""
     result = {}
     for path, group in _by_path(at):
         down = tensors[f"{PEFT_PREFIX}{path}.lora_A.weight"]
@@ -190,7 +192,7 @@ def lora_from_peft(
 
 
 def peft_ranks(at: list[Place], options: lora.Options) -> dict[str, tuple[int, float]]:
-    """``(rank, alpha)`` of the LoRA on each linear path, as PEFT counts them."""
+    """Return ``(rank, alpha)`` of the LoRA on each linear path, as PEFT counts them."""
     result = {}
     for path, group in _by_path(at):
         rank = sum(options.rank_of(p.site) for p in group)
@@ -200,7 +202,7 @@ def peft_ranks(at: list[Place], options: lora.Options) -> dict[str, tuple[int, f
 
 
 def peft_pattern(paths: Iterable[str]) -> str:
-    """A regular expression that matches exactly these paths, in a model or one around it."""
+    """Build a regular expression for exactly these paths, in a model or its wrapper."""
     rest: dict[str, dict[str, list[str]]] = {}
     for path in paths:
         head, number, tail = _split_layer(path)
@@ -217,7 +219,7 @@ def peft_pattern(paths: Iterable[str]) -> str:
 
 
 def any_layer(path: str) -> str:
-    """A pattern for this linear in every layer."""
+    """Return a pattern for this linear in every layer."""
     head, _, tail = _split_layer(path)
     return rf"{re.escape(head)}\.\d+\.{re.escape(tail)}"
 
@@ -260,11 +262,11 @@ def _split_layer(path: str) -> tuple[str, str, str]:
 def adapters_keys(
     kind: str, name: str, prefix: str, model_type: str, at: list[Place], invertible: bool = False
 ) -> dict[str, str]:
-    """Our key to adapters' key, one to one.
+    """Map xadapt's keys to adapters' keys, one to one.
 
     Args:
         kind: ``lora`` or ``bottleneck``.
-        name: The module's name; part of every key.
+        name: The module's name, which is part of every key.
         prefix: ``base_model_prefix`` of the model class.
         model_type: ``config.model_type`` of the base.
         at: The places.
@@ -290,9 +292,9 @@ def adapters_keys(
 
 
 def renamed(tensors: Mapping[str, Tensor], keys: Mapping[str, str]) -> dict[str, Tensor]:
-    """The tensors under other names; every tensor must have one.
+    """Rename the tensors; every tensor must have a new name.
 
     Raises:
-        KeyError: A tensor has no other name.
+        KeyError: If a tensor has no new name.
     """
     return {keys[name]: tensor for name, tensor in tensors.items()}

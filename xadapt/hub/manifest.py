@@ -1,4 +1,4 @@
-"""The manifest ``xadapt.json``: what a published module is, how it was made, what opens it."""
+"""The manifest ``xadapt.json``: the facts, the origin and the loaders of a published module."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ _PATH = re.compile(r"(/|~|\\|[A-Za-z]:[\\/]|file:)")
 
 
 def without_local_paths(value: Any) -> Any:
-    """The value with every absolute or climbing file path in it cut down to its last name.
+    """Cut every absolute or climbing file path in a value to its last name.
 
     Args:
-        value: Anything JSON can hold; containers are searched through.
+        value: Any JSON value; containers are searched recursively.
     """
     if isinstance(value, dict):
         return {str(k): without_local_paths(v) for k, v in value.items()}
@@ -93,7 +93,7 @@ FileName = Annotated[str, BeforeValidator(without_local_paths)]
 
 
 class Strict(BaseModel):
-    """No unknown keys, no guessed types, no change after the fact, no NaN."""
+    """A strict, frozen record: no unknown keys, no type conversion, no NaN."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -108,18 +108,18 @@ class Base(Strict):
 
 
 class ModuleSpec(Strict):
-    """The kind of module and the options it was built with."""
+    """The kind and the options of a module."""
 
     kind: str
     options: Plain
 
 
 class HeadSpec(Strict):
-    """A task head: what it is for, the labels of its scores in order, how they make spans.
+    """A task head: its task, the labels of its scores in order, and the scheme of its spans.
 
-    ``scale`` is what 0 and 1 stand for where the one score is a number; ``sizes`` holds what else a
-    head of its task is built with; ``card`` is what the card says of it, which folders of older
-    versions lack.
+    ``scale`` gives the values of 0 and 1 where the single score is a number. ``sizes`` holds the
+    other sizes that a head of its task is built with. ``card`` holds the card's text about the
+    head; folders of older versions lack this field.
     """
 
     task: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -144,7 +144,7 @@ class HeadSpec(Strict):
 
 
 class Data(Strict):
-    """One file or data set that was trained on."""
+    """One file or data set of the training data."""
 
     name: FileName
     sha256: Sha256 | None = None
@@ -153,10 +153,10 @@ class Data(Strict):
 
 
 class Evidence(Strict):
-    """One measured score, with the frozen base's and the other controls' beside it.
+    """One measured score, with the scores of the frozen base and the other controls.
 
     Attributes:
-        task: What was evaluated, such as ``bitext``.
+        task: Name of the task, such as ``bitext``.
         task_type: The Hub's name for such tasks; folders of older versions lack it.
         data: Name of the test set.
         metric: Name of the number, such as ``accuracy xx-en``.
@@ -181,15 +181,15 @@ class Evidence(Strict):
 
 
 class Loader(Strict):
-    """What is known about one library opening the folder.
+    """The known status of one library as a loader of the folder.
 
     Attributes:
-        status: ``verified`` (reloaded and compared), ``unverified`` (it should), or
+        status: ``verified`` (reloaded and compared), ``unverified`` (expected to open), or
             ``cannot hold``.
-        version: The library's version in which it was tried.
-        max_difference: Largest difference of hidden states to xadapt's, in fp32 (a share of the
-            largest state where that is above 1).
-        reason: Why it can't, or was not tried, or what to take care of.
+        version: Version of the library in the test.
+        max_difference: Largest difference of hidden states to xadapt's, in fp32. Where the
+            largest state is above 1, the difference is a share of that state.
+        reason: The reason why the library can't open the folder or was not tested, or a caution.
     """
 
     status: Status
@@ -199,10 +199,11 @@ class Loader(Strict):
 
 
 class Manifest(Strict):
-    """All of ``xadapt.json``. Paths on this machine never enter it: they are cut to a name.
+    """The whole content of ``xadapt.json``. Paths of this machine are cut to a name.
 
-    ``composition`` is what a module was made of, ``trained_inside`` what it was trained in, over
-    ``self`` and its parents. Version 1 of the schema has no ``integrity``.
+    ``composition`` is the composition that a module was made from. ``trained_inside`` is the
+    composition that a module was trained in, over ``self`` and its parents. Version 1 of the schema
+    has no ``integrity``.
     """
 
     schema_version: Literal[1, 2] = 1
@@ -237,10 +238,10 @@ class Manifest(Strict):
 
 
 def build_manifest(**fields: Any) -> Manifest:
-    """A manifest from its fields.
+    """Build a manifest from its fields.
 
     Raises:
-        UserError: A field is missing, unknown or malformed; all faults are told at once.
+        UserError: If a field is missing, unknown or malformed. All faults are reported together.
     """
     try:
         return Manifest(**fields)
@@ -254,16 +255,16 @@ def save_manifest(folder: Path | str, manifest: Manifest) -> None:
 
 
 def parse_manifest(raw: bytes, *, where: str = FILE) -> Manifest:
-    """A manifest from the bytes of its file; its hashes are not compared with anything.
+    """Parse a manifest from the bytes of its file, without a check of its hashes.
 
     Raises:
-        UserError: They are too many, no JSON, or no manifest.
+        UserError: If there are too many bytes, or they are not JSON or not a manifest.
     """
     return parse_with_content(raw, where=where)[0]
 
 
 def parse_with_content(raw: bytes, *, where: str = FILE) -> tuple[Manifest, dict[str, Any]]:
-    """A manifest from the bytes of its file, and their JSON as it stands there.
+    """Parse a manifest from the bytes of its file, and also return the raw JSON.
 
     Raises:
         UserError: As for `parse_manifest`.
@@ -282,13 +283,13 @@ def parse_with_content(raw: bytes, *, where: str = FILE) -> tuple[Manifest, dict
 
 
 def software_versions() -> dict[str, str]:
-    """The installed version of every package that has a say in the numbers."""
+    """Return the installed version of every package that affects the numbers."""
     found = {name: package_version(name) for name in PACKAGES}
     return {name: number for name, number in found.items() if number is not None}
 
 
 def package_version(name: str) -> str | None:
-    """The installed version of a package, or ``None``."""
+    """Return the installed version of a package, or ``None``."""
     try:
         return version(name)
     except PackageNotFoundError:

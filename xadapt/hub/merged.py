@@ -1,4 +1,4 @@
-"""A base with a LoRA added into its weights: a plain model that needs no module any more."""
+"""A base with a LoRA merged into its weights: a plain model that needs no module."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ SENTENCE_FILES = ("modules.json", "config_sentence_transformers.json", "sentence
 
 
 def write_merged(path: Path | str, encoder: Encoder, module: nn.Module, said: str) -> None:
-    """Write the base's model in fp32 with the module in its weights, tokenizer and pooling files.
+    """Write the base with the module merged into its fp32 weights, its tokenizer and pooling files.
 
     Args:
         path: The folder to make.
-        encoder: The base; itself not changed.
+        encoder: The base, which is not changed.
         module: A LoRA.
-        said: What the weights are, for the folder's README.
+        said: Description of the weights, for the folder's README.
 
     Raises:
-        UserError: The module is no LoRA, the base is only in memory, or the folder is not empty
-            or can't be written.
+        UserError: If the module is not a LoRA, the base is only in memory, or the folder is not
+            empty or can't be written.
     """
     if any(not isinstance(hook.fn, LowRank) for hook in hooks_of(module)):
         raise UserError("only LoRAs can be added into a base's weights")
@@ -50,7 +50,7 @@ def write_merged(path: Path | str, encoder: Encoder, module: nn.Module, said: st
 
 
 def _add(encoder: Encoder, inner: nn.Module, module: nn.Module) -> None:
-    """Add every update to the rows of the linear it acts on."""
+    """Add every update to the rows of its linear."""
     for hook in hooks_of(module):
         site = encoder.sites(hook.layer, hook.site)[hook.point]
         weight = inner.get_submodule(site.path).get_parameter("weight")
@@ -61,7 +61,7 @@ def _add(encoder: Encoder, inner: nn.Module, module: nn.Module) -> None:
 
 
 def _copy_sentence_files(encoder: Encoder, folder: Path) -> None:
-    """The base's own pooling files, so that sentence-transformers makes the same vectors."""
+    """Copy the base's pooling files, so that sentence-transformers makes the same vectors."""
     source = encoder.source
     names = [name for name in SENTENCE_FILES if source.file(name)]
     if "modules.json" in names:

@@ -1,4 +1,4 @@
-"""Opening a module's folder, which may come from anyone: nothing in it is trusted or run."""
+"""Opening of a module's folder from any source: no content is trusted or executed."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from xadapt.modules.storage import fit, fitted, module_in, read_tensors
 
 
 def open_folder(path: Path | str) -> tuple[Manifest, dict[str, Tensor]]:
-    """The manifest and the tensors of a module's folder, if it is what was published.
+    """Read the manifest and the tensors of a module's folder, and check their hashes.
 
-    ``xadapt.json`` and ``module.safetensors`` are read; all other files are only hashed, pickled
-    ones too. A folder that was written before xadapt kept hashes gives a notice.
+    ``xadapt.json`` and ``module.safetensors`` are read. All other files, pickled files too, are
+    only hashed. A folder from before xadapt kept hashes gives a notice.
 
     Raises:
-        UserError: The folder or a file is absent, malformed, too large, or leads elsewhere, or
-            differs from what was published (see `xadapt.hub.integrity`).
+        UserError: If the folder or a file is absent, malformed, too large, a link that leads
+            elsewhere, or different from the published version (see `xadapt.hub.integrity`).
     """
     folder = _folder(path)
     manifest, said = _read_manifest(folder)
@@ -45,16 +45,16 @@ def open_folder(path: Path | str) -> tuple[Manifest, dict[str, Tensor]]:
 
 
 def open_head(path: Path | str, spec: HeadSpec, width: int) -> Head:
-    """The task head of a module's folder.
+    """Load the task head of a module's folder.
 
     Args:
         path: The module's folder.
-        spec: What its manifest says of the head.
+        spec: The manifest's entry for the head.
         width: Features of the base's states.
 
     Raises:
-        UserError: The file is absent, malformed or leads elsewhere, speaks of another head, does
-            not fit the base, or differs from what was published.
+        UserError: If the file is absent, malformed or a link that leads elsewhere, describes
+            another head, does not fit the base, or differs from the published version.
     """
     folder = _folder(path)
     where = file_inside(folder, HEAD)
@@ -85,7 +85,7 @@ def open_head(path: Path | str, spec: HeadSpec, width: int) -> Head:
 
 
 def open_control(path: Path | str, name: str, model_shape: ModelShape) -> nn.Module | None:
-    """The module that was trained as a control beside a module; ``None`` where there is none.
+    """Load a module's control, which was trained with the module; ``None`` without a control.
 
     Args:
         path: The module's folder.
@@ -93,8 +93,8 @@ def open_control(path: Path | str, name: str, model_shape: ModelShape) -> nn.Mod
         model_shape: Shapes of the encoder.
 
     Raises:
-        UserError: It is malformed, leads elsewhere, does not fit the encoder, or differs from what
-            was published.
+        UserError: If the control is malformed, a link that leads elsewhere, does not fit the
+            encoder, or differs from the published version.
     """
     inner = f"{CONTROLS}/{name}.safetensors"
     folder = _folder(path)
@@ -107,19 +107,21 @@ def open_control(path: Path | str, name: str, model_shape: ModelShape) -> nn.Mod
 
 
 def read_manifest(folder: Path | str) -> Manifest:
-    """The manifest of a module's folder alone, which nothing was compared with.
+    """Read only the manifest of a module's folder, without a check of hashes.
 
     Raises:
-        UserError: It is absent, malformed or too large.
+        UserError: If the manifest is absent, malformed or too large.
     """
     return _read_manifest(Path(folder))[0]
 
 
 def require_module(path: Path | str) -> Manifest:
-    """Refuse what is no module's folder, quickly: its manifest is read, and its tensors are there.
+    """Refuse a path that is not a module's folder.
+
+    The check is quick: the manifest is read, and the file of tensors must exist.
 
     Raises:
-        UserError: The folder or a file is absent, malformed or leads elsewhere.
+        UserError: If the folder or a file is absent, malformed or a link that leads elsewhere.
     """
     folder = _folder(path)
     manifest = read_manifest(folder)
@@ -128,7 +130,7 @@ def require_module(path: Path | str) -> Manifest:
 
 
 def manifest_content(folder: Path | str) -> dict[str, Any]:
-    """The JSON of a folder's manifest, as it stands there.
+    """Read the raw JSON of a folder's manifest.
 
     Raises:
         UserError: As for `read_manifest`.

@@ -1,4 +1,4 @@
-"""Files of a folder from someone else: none is reached through a link that leaves the folder."""
+"""Safe paths in an untrusted folder: no file is read through a link that leaves the folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def file_inside(folder: Path | str, name: str) -> Path:
     """Find a file of a folder.
 
     A link may only lead into the blobs of the Hub's own cache, if the folder is a snapshot there
-    or lies inside one; the folders between may not be links.
+    or is inside a snapshot. The folders between may not be links.
 
     Args:
         folder: The folder; it may itself be a link.
@@ -36,10 +36,10 @@ def file_inside(folder: Path | str, name: str) -> Path:
 
 
 def folder_inside(folder: Path | str, name: str) -> Path:
-    """Find a folder inside a folder, where nothing on the way may be a link.
+    """Find a folder inside a folder, with no link in the path.
 
     Raises:
-        UserError: If something on the way is a link.
+        UserError: If a part of the path is a link.
     """
     folder = Path(folder)
     parts = _parts(folder, name)
@@ -50,7 +50,7 @@ def folder_inside(folder: Path | str, name: str) -> Path:
 
 
 def has_file(folder: Path | str, name: str) -> bool:
-    """Whether something of that name is there, be it a file, a folder or a link."""
+    """Whether a file, a folder or a link of that name exists."""
     file = Path(folder) / name
     try:
         return file.is_symlink() or file.exists()
@@ -59,7 +59,7 @@ def has_file(folder: Path | str, name: str) -> bool:
 
 
 def is_folder(path: Path | str) -> bool:
-    """Whether a path is a folder, or a link to one; any path may be asked for."""
+    """Whether a path is a folder or a link to a folder; any path is accepted."""
     try:
         return Path(path).is_dir()
     except (OSError, ValueError):
@@ -81,7 +81,7 @@ def _resolved(path: Path) -> Path:
 
 
 def _blobs(home: Path) -> Path | None:
-    """The blobs of the Hub's cache that a folder in one of its snapshots links to."""
+    """Return the blobs folder of the Hub's cache, for a folder in one of its snapshots."""
     for folder in (home, *home.parents):
         if folder.parent.name == "snapshots":
             return folder.parents[1] / "blobs"

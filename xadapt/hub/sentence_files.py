@@ -1,8 +1,9 @@
-"""The files by which ``SentenceTransformer(folder)`` opens a folder that holds a LoRA.
+"""The files with which ``SentenceTransformer(folder)`` opens a folder that holds a LoRA.
 
-sentence-transformers sees ``adapter_config.json`` and loads the base it names with the LoRA on
-it. It looks for the tokenizer in the folder itself; ``tokenizer_name_or_path`` sends it to the
-base (versions 5 and 6 of it were tried; without that entry both fail).
+sentence-transformers reads ``adapter_config.json`` and loads the base of that file with the LoRA.
+sentence-transformers looks for the tokenizer in the folder itself. The entry
+``tokenizer_name_or_path`` redirects this search to the base. Versions 5 and 6 were tested; both
+fail without that entry.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ FLAGS = {
 
 
 def refuses(base: str | None, model_type: str) -> str | None:
-    """Why no such folder can be written, or ``None``."""
+    """Return the reason why no such folder can be written, or ``None``."""
     if base is None:
         return "the base has no id on the Hub that the folder could name"
     if model_type in ("t5", "mt5", "m2m_100"):
@@ -51,11 +52,11 @@ def write_sentence_files(
     """Write the files and return their names.
 
     Args:
-        folder: Where to.
-        pooling: The base's own.
+        folder: The folder to write to.
+        pooling: The base's own pooling.
         base: Hub id of the base; ``None`` where the folder is a base itself.
         width: Features of a hidden state.
-        max_length: Tokens kept of a text.
+        max_length: Number of tokens kept of a text.
         dense: State of the base's dense layers, ``<index>.weight`` and ``<index>.bias`` of the
             sequence of linears and activations.
     """

@@ -1,4 +1,4 @@
-"""The code a stranger runs to open a module: one snippet a library, with the base's own pooling."""
+"""Code that opens a module: one snippet for each library, with the base's own pooling."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ ACTIVATIONS = {
 
 
 def snippets(manifest: Manifest) -> dict[str, str]:
-    """Python code by loader, for each loader that holds the module.
+    """Write Python code for each loader that holds the module, by loader.
 
-    Each ends with ``vectors``, a tensor or array ``(texts, features)``, or, for a module with a
-    task head, with what the head says; ``base`` and ``folder`` stand in its first lines.
+    The first lines of each snippet set ``base`` and ``folder``. Each snippet ends with ``vectors``,
+    a tensor or array ``(texts, features)``. For a module with a task head, the snippet ends with
+    the predictions of the head.
     """
     makers = {
         "adapters": _adapters,
@@ -133,7 +134,10 @@ def _script(
 
 
 def _input(head: HeadSpec | None, texts: str) -> tuple[list[str], str]:
-    """Lines before the tokenizer is called, and its arguments; texts where a head names none."""
+    """Return the lines before the tokenizer call, and the arguments of that call.
+
+    The arguments are the texts where a head names no example.
+    """
     if head is None or head.card is None or head.card.example is None:
         return [], texts
     line, given = head.card.example
@@ -141,7 +145,7 @@ def _input(head: HeadSpec | None, texts: str) -> tuple[list[str], str]:
 
 
 def _head_code(head: HeadSpec) -> list[str]:
-    """Lines from ``states`` to what the head predicts."""
+    """Return the lines from ``states`` to the predictions of the head."""
     if head.card is None:
         return ["# xadapt.tasks reads the head of this folder off these states"]
     labels = json.dumps(head.labels, ensure_ascii=False)
@@ -170,7 +174,7 @@ def _revision(manifest: Manifest) -> str:
 
 
 def pooling_code(manifest: Manifest) -> list[str]:
-    """Lines from ``states`` and ``batch`` to ``vectors``, as the base pools."""
+    """Return the lines from ``states`` and ``batch`` to ``vectors``, with the base's pooling."""
     pooling = Pooling.from_dict(manifest.pooling)
     lines = ['keep = batch["attention_mask"].unsqueeze(-1).to(states.dtype)']
     if pooling.prompt and not pooling.include_prompt:

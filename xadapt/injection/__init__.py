@@ -1,1 +1,1 @@
-"""Modules onto the sites of a frozen model."""
+"""Injection of modules into the sites of a frozen model."""

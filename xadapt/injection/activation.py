@@ -1,8 +1,8 @@
-"""What acts in one forward, as a value: for each row its adapter, and where the forward may begin.
+"""The active adapters of one forward, as a value: an adapter for each row, and a start state.
 
-An `ActiveAdapter` is a module, or a composition of modules, made ready for one encoder. An
-`Activation` says which adapters act on which rows of a batch. Both are immutable and may be shared
-between threads.
+An `ActiveAdapter` is a module, or a composition of modules, prepared for one encoder. An
+`Activation` maps adapters to the rows of a batch. Both are immutable and may be shared between
+threads.
 
 ```python
 adapter = ActiveAdapter(encoder, module)
@@ -32,26 +32,28 @@ from xadapt.modules.sums import terms_of
 
 
 class ActiveAdapter:
-    """A module made ready for one encoder: its sites, what it reads, and where it begins.
+    """A module prepared for one encoder: its sites, its inputs, and its lowest layer.
 
     Args:
         encoder: The frozen encoder.
         module: Any module of ``xadapt/modules``, or a composition of them.
-        batched: Whether a module that is a sum of LoRAs alone is computed together with others of
-            that kind, in one product a linear (`RowSums`). It is meant for rows of many modules.
+        batched: Whether a module that is only a sum of LoRAs is computed together with other such
+            modules, in one product for each linear (`RowSums`). This option is meant for rows of
+            many modules.
 
     Attributes:
         module: The module.
         encoder: The encoder.
-        guard: Of the encoder's model.
-        first_layer: The lowest layer that it acts in or reads, -1 for the embeddings. The depth of
-            the encoder if it acts nowhere.
-        updates: Its low-rank updates with their linears, if it is ``batched`` and a sum of LoRAs.
-        at: Its other effects on linears, by the linear's path.
-        table: Its effects on the table of word embeddings.
-        embedded: Its effects on the block around that table.
-        captures: The inputs of attentions and FFNs that it reads, by layer and name.
-        splits: Paths of the attentions that must see rows with different adapters apart.
+        guard: Guard of the encoder's model.
+        first_layer: The lowest layer that the module acts in or reads, -1 for the embeddings. The
+            depth of the encoder if the module acts nowhere.
+        updates: The module's low-rank updates with their linears, if the module is a sum of LoRAs
+            and ``batched`` is set.
+        at: The module's other hooks on linears, by the linear's path.
+        table: The module's hooks on the table of word embeddings.
+        embedded: The module's hooks on the block around that table.
+        captures: The inputs of attentions and FFNs that the module reads, by layer and name.
+        splits: Paths of the attentions that must run separately for rows with different adapters.
 
     Raises:
         UserError: If the module doesn't fit the encoder.
@@ -79,22 +81,22 @@ class ActiveAdapter:
 
     @property
     def before_vocabulary(self) -> Callable[[Tensor], Tensor] | None:
-        """What the module asks states to go through before the vocabulary, if it does."""
+        """The module's function on the states before the vocabulary, if there is one."""
         return getattr(self.module, "before_vocabulary", None)
 
 
 @dataclass(frozen=True, eq=False)
 class Activation:
-    """What acts in one forward.
+    """The active adapters of one forward.
 
     Attributes:
-        groups: Adapters, each with the rows that it acts on (`ALL`, or their positions). What reads
-            a site's output sees the effect of those that come before it.
-        sums: Adapters that are sums of LoRAs, and are computed together.
-        cache: States that the forward may begin at, if nothing acts below them.
+        groups: Adapters, each with the rows that it acts on (`ALL`, or their positions). A hook
+            that reads a site's output sees the additions of the adapters before its own.
+        sums: Adapters that are sums of LoRAs and are computed together.
+        cache: States that the forward may begin at, if no adapter acts below them.
         merged: The update that the forward expects in the weights of the base.
-        guards: Of the models that the adapters were made for.
-        lowest: The lowest layer that something acts in; ``None`` where nothing does.
+        guards: Guards of the models that the adapters were made for.
+        lowest: The lowest layer that an adapter acts in; ``None`` where no adapter acts.
         captures: The inputs of attentions and FFNs that are read.
     """
 
@@ -114,7 +116,7 @@ class Activation:
         *,
         cache: Kept | None = None,
     ) -> Activation:
-        """One adapter on all rows of a batch, or on some.
+        """Activate one adapter on all rows of a batch, or on some rows.
 
         Args:
             adapter: The adapter.
@@ -130,14 +132,16 @@ class Activation:
         *,
         cache: Kept | None = None,
     ) -> Activation:
-        """Several adapters, each on its own rows; on a row of two, the first acts first.
+        """Activate several adapters, each on its own rows.
+
+        On a row with two adapters, the first adapter acts first.
 
         Args:
             adapters: Each with positions in the batch; ``None`` means all.
             cache: As for `of`.
 
         Raises:
-            ValueError: If one of several is batched; `by_row` is for those.
+            ValueError: If one of several adapters is batched; use `by_row` for batched adapters.
         """
         groups = [(a, _rows(a, rows)) for a, rows in adapters if rows is None or len(rows)]
         joint = [a for a, _ in groups if a.updates is not None]
@@ -151,10 +155,10 @@ class Activation:
     def by_row(
         cls, acts: Sequence[ActiveAdapter | None], *, cache: Kept | None = None
     ) -> Activation:
-        """One adapter a row, or none.
+        """Activate one adapter or none on each row.
 
         Args:
-            acts: What acts on each row of the batch; ``None`` for a row of the bare base.
+            acts: The adapter of each row of the batch; ``None`` for a row of the bare base.
             cache: As for `of`.
         """
         members: dict[ActiveAdapter, list[int]] = {}
@@ -201,7 +205,7 @@ class Activation:
         """Check that all adapters were made for the model of a guard.
 
         Raises:
-            UserError: If one was made for another model.
+            UserError: If an adapter was made for another model.
         """
         if self.guards - {guard}:
             raise UserError(
@@ -210,21 +214,21 @@ class Activation:
             )
 
     def begins_at(self, stop: int | None) -> Kept | None:
-        """The states that a forward may begin at.
+        """Return the states that a forward may begin at.
 
         Args:
-            stop: One past the last layer that it runs; ``None`` means all.
+            stop: One past the last layer that the forward runs; ``None`` means all.
 
         Returns:
-            The cache; ``None`` if there is none, something acts below its layer, or the forward
-            ends before it.
+            The cache. ``None`` if there is no cache, an adapter or merged update acts below its
+            layer, or the forward ends before its layer.
         """
         touched = [self.lowest, None if self.merged is None else self.merged.lowest]
         lowest = min((at for at in touched if at is not None), default=None)
         return usable(self.cache, stop, lowest)
 
     def narrowed(self, row: int) -> Activation:
-        """What acts on one row, as for a batch whose rows all are like it."""
+        """Return the activation of one row, for a batch in which all rows are like this row."""
         own = [
             (adapter, ALL)
             for adapter, rows in self.groups
@@ -234,10 +238,10 @@ class Activation:
 
 
 def updates_of(acts: Sequence[tuple[AdapterHook, SitePoint | None]]) -> Updates | None:
-    """The low-rank updates of a sum of LoRAs with their linears; ``None`` of anything else.
+    """Return the low-rank updates of a sum of LoRAs with their linears; otherwise ``None``.
 
     Args:
-        acts: Effects, each with the linear that it acts on.
+        acts: Hooks, each with the linear that it acts on.
     """
     terms = terms_of([hook for hook, _ in acts])
     if terms is None:

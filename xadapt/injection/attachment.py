@@ -1,4 +1,4 @@
-"""Where modules act on a frozen encoder: its shapes, its sites, and what doesn't fit."""
+"""Attachment of modules to a frozen encoder: shapes, sites, and checks that a module fits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xadapt.modules.hooks import BELOW, AdapterHook, ModelShape
 
 
 def model_shape(encoder: Backbone) -> ModelShape:
-    """The shapes of an encoder's sites."""
+    """Return the shapes of an encoder's sites."""
     sizes = {
         (layer, name, point): (int(site.module.in_features), site.stop - site.start)  # type: ignore[arg-type]
         for layer in range(encoder.depth)
@@ -25,7 +25,7 @@ def model_shape(encoder: Backbone) -> ModelShape:
 
 
 def embedding_table(encoder: Backbone) -> nn.Embedding:
-    """The encoder's table of word embeddings, as its forward calls it."""
+    """Return the encoder's table of word embeddings, as its forward calls it."""
     inner: Any = getattr(encoder.model, "encoder", None)
     owner: Any = inner if hasattr(inner, "get_input_embeddings") else encoder.model
     table = owner.get_input_embeddings()
@@ -34,21 +34,21 @@ def embedding_table(encoder: Backbone) -> nn.Embedding:
 
 
 def lowest(hooks: Sequence[AdapterHook], depth: int) -> int:
-    """The lowest layer that effects act in or read, -1 for the embeddings.
+    """Return the lowest layer that hooks act in or read, -1 for the embeddings.
 
     Args:
-        hooks: What acts.
-        depth: Of the encoder; told where nothing acts.
+        hooks: The hooks.
+        depth: Depth of the encoder. This value is returned if there are no hooks.
     """
     layers = [at for e in hooks for at in (e.layer, *(at for at, _ in e.remembered))]
     return min(layers, default=depth)
 
 
 def place(encoder: Backbone, hook: AdapterHook) -> SitePoint | None:
-    """Where an effect acts; ``None`` stands for the embeddings.
+    """Find the linear that a hook acts on; ``None`` stands for the embeddings.
 
     Raises:
-        UserError: The encoder has no such place.
+        UserError: If the encoder has no such place, or can't weight experts there by row.
     """
     if hook.layer == BELOW:
         return None

@@ -1,4 +1,4 @@
-"""LoRAs that act on different rows of one batch, computed together at each linear."""
+"""LoRAs on different rows of one batch, computed together at each linear."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Factors = list[tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class _Which:
-    """Which of the sums act at a linear: their numbers, whose each row is, and the rows."""
+    """The sums that act at a linear: their numbers, the owner of each row, and the rows."""
 
     numbers: list[int]
     owners: Tensor
@@ -33,17 +33,17 @@ class _Which:
 class RowSums:
     """Sums of low-rank updates, each on its own rows of a batch.
 
-    What sums on different rows add is computed together: every row is multiplied by factors of
-    its own in one batched product. A batch whose rows are all under one sum takes the plain
-    product, and rows under none are left as they are, bitwise.
+    The sums on different rows are computed together: every row is multiplied by its own factors
+    in one batched product. A batch with all rows under one sum takes the plain product. Rows
+    without a sum stay bitwise unchanged.
 
     Source: the batched products are those of Punica, https://arxiv.org/abs/2310.18547, section 4,
     and S-LoRA, https://arxiv.org/abs/2311.03285, section 5, for the rows of an encoder.
 
     Args:
-        sums: For each its updates with the linears that they are of.
-        acts: The number of the sum that acts on each row of the batch, ``None`` for none. Without,
-            the first acts on all rows, however many they are.
+        sums: The updates of each sum, with their linears.
+        acts: The number of the sum that acts on each row of the batch, ``None`` for none. Without
+            this argument, the first sum acts on all rows, for any number of rows.
     """
 
     def __init__(self, sums: Sequence[Updates], acts: Sequence[int | None] | None = None) -> None:
@@ -55,12 +55,12 @@ class RowSums:
                 self._at.setdefault(site.path, {})[place] = site
 
     def added(self, path: str, x: Tensor, y: Tensor) -> Tensor:
-        """The output of a linear with what the sums add to it.
+        """Add the sums to the output of a linear.
 
         Args:
-            path: Of the linear.
-            x: Its input, ``(batch, tokens, in)``.
-            y: Its output, ``(batch, tokens, out)``.
+            path: Path of the linear.
+            x: Input of the linear, ``(batch, tokens, in)``.
+            y: Output of the linear, ``(batch, tokens, out)``.
         """
         for place, site in self._at.get(path, {}).items():
             able = tuple(number for number, own in enumerate(self._sums) if place in own)
@@ -88,7 +88,7 @@ class RowSums:
 
 
 def _sum(x: Tensor, y: Tensor, factors: Factors, owners: Tensor) -> Tensor:
-    """``y + up down x``, for each row by the factors of its owner."""
+    """Compute ``y + up down x``, with the factors of each row's owner."""
     if len(factors) == 1:
         [(down, up)] = factors
         added: Tensor = AddLowRank.apply(x, y, down, up, 1.0)
@@ -103,7 +103,7 @@ def _sum(x: Tensor, y: Tensor, factors: Factors, owners: Tensor) -> Tensor:
 
 
 def _by_owner(x: Tensor, y: Tensor, factors: Factors, owners: Tensor) -> Tensor:
-    """The same, owner after owner."""
+    """Compute ``y + up down x`` for one owner after another."""
     out = y.clone()
     for number, (down, up) in enumerate(factors):
         rows = (owners == number).nonzero().flatten()
@@ -113,7 +113,7 @@ def _by_owner(x: Tensor, y: Tensor, factors: Factors, owners: Tensor) -> Tensor:
 
 
 def _put(y: Tensor, site: SitePoint, rows: Tensor | None, part: Tensor) -> Tensor:
-    """The output with a part of it, some rows or some features, replaced."""
+    """Replace a part of the output: some rows or some features."""
     if part.shape == y.shape:
         return part
     out = y.clone()

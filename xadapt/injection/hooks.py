@@ -1,7 +1,7 @@
-"""Hooks on the sites of a model, which do what the current forward's activation says.
+"""Hooks on the sites of a model, which apply the activation of the current forward.
 
-A hook is installed once a site and stays. In a forward where nothing acts it returns at once, so
-the model computes bitwise what it computed before.
+A hook is installed once for each site and stays. In a forward without active adapters, the hook
+returns at once. The output of the model is then bitwise the same as without the hook.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ def install(
     splits: Sequence[str],
     embeddings: Sequence[AdapterHook],
 ) -> None:
-    """Make sure that an encoder has the hooks that an adapter needs.
+    """Install the hooks that an adapter needs, if the encoder does not have them.
 
     Args:
         encoder: The frozen encoder.
         sites: The linears that the adapter acts on.
-        captures: The inputs of attentions and FFNs that it reads.
-        splits: Paths of the attentions that must see rows with different adapters apart.
-        embeddings: Its effects at the embeddings.
+        captures: The inputs of attentions and FFNs that the adapter reads.
+        splits: Paths of the attentions that must run separately for rows with different adapters.
+        embeddings: The adapter's hooks at the embeddings.
     """
     guard = encoder.guard
     with _LOCK:
@@ -58,7 +58,7 @@ def install(
 
 
 def embedded_apart(encoder: Backbone, hook: AdapterHook) -> bool:
-    """Whether an effect acts on a block around the table of word embeddings."""
+    """Whether a hook acts on a block around the table of word embeddings."""
     return hook.site == EMBEDDED and bool(encoder.family.embeddings)
 
 
@@ -70,10 +70,10 @@ def _once(module: nn.Module, name: str, hook: Callable[[nn.Module], None]) -> No
 
 
 def _readers(encoder: Backbone, at: CapturedInput) -> set[nn.Module]:
-    """The modules that get the input of a layer's attention or FFN first."""
+    """Find the modules that get the input of a layer's attention or FFN first."""
     layer, reads = at
     if reads == "attn_in" and projects_positions(encoder):
-        # The attention may see groups of rows apart; its layer sees them all, and the same.
+        # The attention may run on groups of rows separately; its layer runs on all rows together.
         return {encoder.model.get_submodule(f"{encoder.family.layers}.{layer}")}
     names = ("q", "k", "v") if reads == "attn_in" else ("ffn_in",)
     return {site.module for name in names for site in encoder.sites(layer, name)}
@@ -158,7 +158,7 @@ def _hook_table(module: nn.Module, guard: WeightsGuard, size: int) -> None:
 
 
 def _changed(frame: Frame, hook: AdapterHook, rows: Rows, output: Tensor) -> Tensor:
-    """The embeddings with what an effect adds to them."""
+    """Add a hook's output to the embeddings."""
     source = _given(hook, SiteInputs(BELOW, output, output), rows)
     delta = hook.fn(source).to(output.dtype)
     if hook.site == EMBEDDED:
@@ -168,7 +168,7 @@ def _changed(frame: Frame, hook: AdapterHook, rows: Rows, output: Tensor) -> Ten
 
 
 def _at_linear(frame: Frame, path: str, x: Tensor, y: Tensor) -> Tensor:
-    """The output of a linear with what all adapters of the forward add to it."""
+    """Add the outputs of all adapters of the forward to the output of a linear."""
     for adapter, rows in frame.activation.groups:
         for hook, site in adapter.at.get(path, ()):
             y = _with_effect(frame, hook, site, rows, x, y)
@@ -194,7 +194,10 @@ def _with_effect(
 
 
 def _with_inputs(frame: Frame, hook: AdapterHook, here: SiteInputs) -> SiteInputs:
-    """With what the effect reads besides; of the group where attention sees rows apart."""
+    """Add the captured inputs and the mask that the hook reads.
+
+    Where attention is split by rows, both are those of the current group.
+    """
     seen = slice(None) if frame.group is None else frame.group
     inputs = {at: frame.inputs[at][seen] for at in hook.remembered}
     return replace(here, inputs=inputs, mask=frame.mask[seen])

@@ -1,4 +1,4 @@
-"""LoRAs added into the weights of an encoder in memory, and taken out again bitwise."""
+"""LoRAs merged into the weights of an encoder in memory, and removed again bitwise."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from xadapt.modules.sums import joined
 
 @dataclass(frozen=True, eq=False)
 class Merged:
-    """An update that is in the weights of a base for a while.
+    """An update that is temporarily in the weights of a base.
 
     Attributes:
-        said: What `merged_in` tells meanwhile.
+        said: The description of the update, available through `merged_in`.
         lowest: The lowest layer with changed weights; the depth if there is none.
     """
 
@@ -31,7 +31,7 @@ class Merged:
     lowest: int
 
     def activation(self, cache: Kept | None = None) -> Activation:
-        """For forwards under the update, which all rows go through.
+        """Return the activation for forwards under the update, which acts on all rows.
 
         Args:
             cache: States that the forward may begin at.
@@ -40,7 +40,7 @@ class Merged:
 
 
 def merged_in(encoder: Encoder) -> Merged | None:
-    """The update that is in an encoder's weights now; ``None`` if they are its own."""
+    """Return the update that is in an encoder's weights now; ``None`` for the original weights."""
     found = encoder.guard.merged
     assert found is None or isinstance(found, Merged)
     return found
@@ -48,24 +48,24 @@ def merged_in(encoder: Encoder) -> Merged | None:
 
 @contextmanager
 def merged(encoder: Encoder, updates: Updates, said: Any) -> Iterator[Merged]:
-    """Add updates into the weights of an encoder for as long as the block lasts.
+    """Merge updates into the weights of an encoder inside the block.
 
-    The linears that are acted on get weights of their own for that time, rounded to the encoder's
-    dtype; all others stay where they are. Afterwards the very tensors from before are back. The
-    exchange waits until no forward runs. Inside the block, forwards of this base through changed
-    layers are refused in every thread, unless their activation is that of the update.
+    Inside the block, the changed linears have new weights, rounded to the encoder's dtype. All
+    other weights stay in place. After the block, the original tensors are back. The exchange waits
+    until no forward runs. Inside the block, forwards of this base through changed layers are
+    refused in every thread, unless their activation is that of the update.
 
     Args:
         encoder: The frozen encoder.
-        updates: Sums of low-rank updates, with the linears that they are of.
-        said: Kept with the update.
+        updates: Sums of low-rank updates, with their linears.
+        said: A description that is kept with the update.
 
     Yields:
         The update; its activation is for `Encoder.run` and the functions over it.
 
     Raises:
-        UserError: If something is merged into it already, its weights are quantised, or this thread
-            is inside a forward of it.
+        UserError: If the encoder already has a merged update, its weights are quantised, or this
+            thread is inside a forward of the encoder.
     """
     if encoder.source.kind == "memory":
         _ = encoder.identity  # is of the weights at hand: computed before they change
@@ -102,7 +102,7 @@ def _put(weights: Mapping[nn.Module, nn.Parameter]) -> None:
 
 @torch.no_grad()
 def _weights(updates: Updates) -> dict[nn.Module, torch.Tensor]:
-    """New weights in fp32 of all linears that are acted on; slices of one linear share its."""
+    """Compute new weights in fp32 of all changed linears; slices of one linear share a weight."""
     found: dict[nn.Module, torch.Tensor] = {}
     for site, terms in updates.values():
         weight = site.module.get_parameter("weight")

@@ -16,16 +16,16 @@ Rows = slice | Tensor
 
 
 def split_by_rows(attention: nn.Module, guard: WeightsGuard, path: str) -> None:
-    """Run an attention apart for rows with different adapters, from now on.
+    """Make an attention run separately for rows with different adapters.
 
     DeBERTa projects its relative positions through the same linears as the states, once for all
-    rows. An adapter on these linears changes the positions too, differently in different rows.
-    Without such an adapter in the forward the attention runs as it did.
+    rows. An adapter on these linears also changes the positions, differently in different rows.
+    In a forward without such an adapter, the attention runs unchanged.
 
     Args:
         attention: Called as ``(states, mask, ...)``, rows first in both.
-        guard: Of the model that the attention is part of.
-        path: The attention's name in it.
+        guard: Guard of the attention's model.
+        path: The attention's name in this model.
     """
 
     def forward(self: nn.Module, states: Tensor, mask: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -44,7 +44,7 @@ def split_by_rows(attention: nn.Module, guard: WeightsGuard, path: str) -> None:
 
 
 def _in_order(parts: list[Any], order: Tensor) -> Any:
-    """The outputs of all groups as one batch."""
+    """Join the outputs of all groups into one batch."""
     if isinstance(parts[0], Tensor):
         return torch.cat(parts)[order]
     return tuple(
@@ -54,7 +54,7 @@ def _in_order(parts: list[Any], order: Tensor) -> Any:
 
 
 def _groups(frame: Frame, path: str, states: Tensor) -> list[Tensor]:
-    """Positions of rows with the same adapters; empty where all rows have the same."""
+    """Group the positions of rows with the same adapters; empty where all rows have the same."""
     groups = frame.activation.groups
     if not any(path in adapter.splits for adapter, _ in groups):
         return []

@@ -1,4 +1,4 @@
-"""Outside libraries, one a file; nothing else imports them."""
+"""Bridges to other libraries, one file for each; no other room imports these libraries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def usable() -> dict[str, str | None]:
-    """Each library a module can be opened by, with why it can't be used here, or ``None``."""
+    """Return each library that opens modules, with the reason why it is unusable, or ``None``."""
     from xadapt.integrations.verify import BRIDGES
 
     return {name: bridge.available() for name, bridge in BRIDGES.items()}
@@ -20,7 +20,7 @@ def usable() -> dict[str, str | None]:
 def compare_loaders(
     base: str, module: nn.Module, texts: Sequence[str]
 ) -> Mapping[str, Callable[[Path], float]]:
-    """For each library that is installed, how to compare a written folder with xadapt.
+    """Make a function for each installed library that compares a written folder with xadapt.
 
     Args:
         base: Hub id, folder or ``package:NAME/SUBDIR`` of the base.
@@ -28,7 +28,7 @@ def compare_loaders(
         texts: Texts to compare on.
 
     Raises:
-        UserError: There is no such base.
+        UserError: If there is no such base.
     """
     from xadapt.backbones.encoder.encoder import Encoder
     from xadapt.integrations.verify import callbacks

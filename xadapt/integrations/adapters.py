@@ -1,4 +1,4 @@
-"""adapters: what a stranger gets from ``AutoAdapterModel`` and ``load_adapter(folder)``."""
+"""adapters: the results of ``AutoAdapterModel`` and ``load_adapter(folder)``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ NAME = "adapters"
 
 
 def available() -> str | None:
-    """``None`` where the library can be imported, otherwise why not.
+    """Return ``None`` where the library can be imported, otherwise the reason why not.
 
-    adapters 1.3 is pinned to transformers 4.57 and fails to import beside a newer one.
+    adapters 1.3 is pinned to transformers 4.57. Its import fails with a newer transformers.
     """
     try:
         import adapters  # noqa: F401
@@ -30,7 +30,7 @@ def available() -> str | None:
 
 
 def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) -> Tensor:
-    """Hidden states of the base with the module on, loaded by adapters alone.
+    """Compute hidden states of the base with the module active, loaded by adapters alone.
 
     Args:
         folder: The module's folder, or one of an adapter setup.
@@ -42,7 +42,7 @@ def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) 
         States after the last layer, ``(batch, tokens, width)``, float32.
 
     Raises:
-        UserError: adapters is not installed.
+        UserError: If adapters is not installed.
     """
     if available():
         raise missing_extra("adapters", "adapters")
@@ -55,7 +55,7 @@ def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) 
     model.eval()
     if not hasattr(model.base_model, "decoder"):
         return plain.last_states(model, token_ids, mask)
-    # The decoder has to run too; what it is given has no say in the encoder's states.
+    # The decoder has to run too; its input does not affect the encoder's states.
     with torch.no_grad():
         first = token_ids[:, :1]
         out = model(input_ids=token_ids, attention_mask=mask, decoder_input_ids=first)

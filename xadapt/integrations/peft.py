@@ -1,4 +1,4 @@
-"""PEFT: what a stranger gets from ``PeftModel.from_pretrained(base, folder)``."""
+"""PEFT: the results of ``PeftModel.from_pretrained(base, folder)``."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ NAME = "peft"
 
 
 def available() -> str | None:
-    """``None`` where the library is installed, otherwise why it can't be used."""
+    """Return ``None`` where the library is installed, otherwise the reason why it is unusable."""
     return None if find_spec("peft") else "peft is not installed"
 
 
 def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) -> Tensor:
-    """Hidden states of the base with the module on, loaded by PEFT alone.
+    """Compute hidden states of the base with the module active, loaded by PEFT alone.
 
     Args:
         folder: The module's folder.
@@ -31,7 +31,7 @@ def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) 
         States after the last layer, ``(batch, tokens, width)``, float32.
 
     Raises:
-        UserError: peft is not installed.
+        UserError: If peft is not installed.
     """
     if available():
         raise missing_extra("peft", "peft")

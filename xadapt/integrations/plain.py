@@ -1,4 +1,4 @@
-"""The plain transformers model of a base, as a stranger's library loads it."""
+"""The plain transformers model of a base, as other libraries load it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONFIG = "adapter_config.json"
 
 
 def load(base_path: str) -> Any:
-    """The base in float32, by the class its family is loaded with, in eval mode.
+    """Load the base in float32 and eval mode, with the class of its family.
 
     Args:
         base_path: Hub id or folder of the base.
@@ -33,7 +33,7 @@ def load(base_path: str) -> Any:
 
 
 def last_states(model: nn.Module, token_ids: Tensor, mask: Tensor) -> Tensor:
-    """States after the encoder's last layer, ``(batch, tokens, width)``, float32.
+    """Compute states after the encoder's last layer, ``(batch, tokens, width)``, float32.
 
     Args:
         model: A transformers model, or a PEFT model around one.
@@ -51,10 +51,10 @@ def last_states(model: nn.Module, token_ids: Tensor, mask: Tensor) -> Tensor:
 
 @contextmanager
 def naming_base(folder: Path | str, base_path: str) -> Iterator[Path]:
-    """A copy of a module's folder whose settings name the base that lies at ``base_path``.
+    """Make a copy of a module's folder whose settings name the base at ``base_path``.
 
-    The published settings name the base by its Hub id. The copy lets a library that follows the
-    name be tried where the same base is a folder, and without a network.
+    The published settings name the base by its Hub id. A library that follows this name can be
+    tested with the copy where the same base is a folder, and without a network.
     """
     with TemporaryDirectory() as temporary:
         copy = Path(temporary) / "module"

@@ -1,4 +1,4 @@
-"""sentence-transformers: what a stranger gets from ``SentenceTransformer(folder)``."""
+"""sentence-transformers: the results of ``SentenceTransformer(folder)``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "sentence-transformers"
 
 
 def available() -> str | None:
-    """``None`` where the library is installed, otherwise why it can't be used."""
+    """Return ``None`` where the library is installed, otherwise the reason why it is unusable."""
     for package in ("sentence_transformers", "peft"):
         if find_spec(package) is None:
             return f"{package} is not installed"
@@ -25,7 +25,7 @@ def available() -> str | None:
 
 
 def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) -> Tensor:
-    """Hidden states of the folder's first step, its transformer with the module on.
+    """Compute hidden states of the folder's first step, its transformer with the module active.
 
     Args:
         folder: The module's folder.
@@ -37,7 +37,7 @@ def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) 
         States after the last layer, ``(batch, tokens, width)``, float32.
 
     Raises:
-        UserError: sentence-transformers or peft is not installed.
+        UserError: If sentence-transformers or peft is not installed.
     """
     with plain.naming_base(folder, base_path) as copy, torch.no_grad():
         out = _load(copy)[0]({"input_ids": token_ids, "attention_mask": mask})
@@ -46,15 +46,15 @@ def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) 
 
 
 def vectors(folder: Path | str, base_path: str, texts: Sequence[str]) -> Tensor:
-    """One vector a text, ``(texts, dim)``, through the folder's own tokenizer and pooling.
+    """Compute one vector for each text, ``(texts, dim)``, with the folder's tokenizer and pooling.
 
     Args:
         folder: The module's folder.
         base_path: Hub id or folder of the base.
-        texts: What to encode, without the base's prompt.
+        texts: Texts to encode, without the base's prompt.
 
     Raises:
-        UserError: sentence-transformers or peft is not installed.
+        UserError: If sentence-transformers or peft is not installed.
     """
     with plain.naming_base(folder, base_path) as copy:
         found: Tensor = _load(copy).encode(

@@ -14,12 +14,12 @@ NAME = "transformers"
 
 
 def available() -> str | None:
-    """``None`` where the library is installed, otherwise why it can't be used."""
+    """Return ``None`` where the library is installed, otherwise the reason why it is unusable."""
     return None if find_spec("peft") else "transformers loads a LoRA through peft, not installed"
 
 
 def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) -> Tensor:
-    """Hidden states of the base with the module on, loaded by transformers alone.
+    """Compute hidden states of the base with the module active, loaded by transformers alone.
 
     Args:
         folder: The module's folder.
@@ -31,7 +31,7 @@ def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) 
         States after the last layer, ``(batch, tokens, width)``, float32.
 
     Raises:
-        UserError: peft is not installed.
+        UserError: If peft is not installed.
     """
     if available():
         raise missing_extra("peft", "peft")

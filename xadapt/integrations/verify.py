@@ -1,4 +1,4 @@
-"""Comparing a written folder with what every importable library makes of it."""
+"""Comparison of a written folder in xadapt and in every importable library."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ BRIDGES = {b.NAME: b for b in (adapters, peft, transformers_peft, sentence_trans
 def callbacks(
     encoder: Encoder, module: nn.Module, base_path: str, texts: Sequence[str]
 ) -> dict[str, Callable[[Path], float]]:
-    """One function a library: from a folder to its largest difference from xadapt.
+    """Make a function for each library, from a folder to the largest difference from xadapt.
 
-    sentence-transformers is compared by its vectors, so that tokenizer, prompt and pooling are
-    compared too; the others by hidden states at real tokens. The difference is absolute, or, where
-    the largest state is above 1, a share of that: rounding in fp32 grows with what is rounded.
+    sentence-transformers is compared by its vectors. So tokenizer, prompt and pooling are compared
+    too. The other libraries are compared by hidden states at real tokens. The difference is
+    absolute. Where the largest state is above 1, the difference is a share of that state, because
+    rounding errors in fp32 grow with the values.
 
     Args:
         encoder: The base in float32 on the CPU.
         module: The module, on the CPU.
-        base_path: Hub id or folder the same base can be loaded from.
+        base_path: Hub id or folder of the same base.
         texts: Texts to compare on, of different lengths.
 
     Raises:
-        UserError: The encoder is not in float32, where rounding would hide or feign a difference.
+        UserError: If the encoder is not in float32. Rounding in another dtype could hide a
+            difference or cause a false one.
     """
     if encoder.precision != "float32" or encoder.device.type != "cpu":
         raise UserError(
@@ -67,7 +69,7 @@ def callbacks(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No warnings and bars of other libraries: what they say is about heads nobody asked for."""
+    """Silence warnings and progress bars of other libraries, which concern unused heads."""
     bars = transformers.utils.logging.is_progress_bar_enabled()
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

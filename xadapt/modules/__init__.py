@@ -1,4 +1,4 @@
-"""Modules: the trainable parts, each zero in effect at birth. One file a kind."""
+"""Modules: the trainable parts. A new module adds zero. One file for each kind."""
 
 NOT_PARTS = (
     "arrow",

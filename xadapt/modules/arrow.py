@@ -1,4 +1,4 @@
-"""Arrow: weights of LoRAs for each token, read off the LoRAs themselves; nothing is trained."""
+"""Arrow: weights of LoRAs for each token, computed from the LoRAs without training."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _LEADER = re.compile(r"arrow(?:@(\d+)(?:@(\d+\.?\d*|\.\d+))?)?", re.ASCII)
 
 @dataclass(frozen=True)
 class ArrowOptions:
-    """How Arrow weighs.
+    """Options of Arrow's weights.
 
     Attributes:
-        top_k: LoRAs that keep a weight in a token, the others get exactly zero; ``None``: the
-            paper's 4, or all where there are fewer.
-        temperature: Scores are divided by it.
+        top_k: Number of LoRAs that keep a weight in a token. The others get exactly zero.
+            ``None`` means the paper's 4, or all where there are fewer.
+        temperature: Divisor of the scores.
     """
 
     top_k: int | None = None
@@ -32,10 +32,10 @@ class ArrowOptions:
 
 
 def options_in(leader: str) -> ArrowOptions:
-    """The options in the leader of a route: ``arrow``, ``arrow@K`` or ``arrow@K@TEMPERATURE``.
+    """Parse the options in a route's router: ``arrow``, ``arrow@K`` or ``arrow@K@TEMPERATURE``.
 
     Raises:
-        ValueError: It is none of these.
+        ValueError: If the text has none of these forms.
     """
     found = _LEADER.fullmatch(leader)
     options = ArrowOptions()
@@ -47,28 +47,28 @@ def options_in(leader: str) -> ArrowOptions:
 
 
 class Arrow(nn.Module):
-    """Softmax over how far a token goes along the direction that each LoRA stretches most.
+    """Softmax over the length of a token along the direction that each LoRA stretches most.
 
     The prototype of a LoRA at a site is the first right singular vector ``v`` of its update ``B
     A``; a token ``x``, the input of the site, scores ``|x v|``. The ``top_k`` highest scores go
-    through a softmax. LoRAs may differ in rank and sites: at a site those are weighed that act
-    there, and one whose update is zero there scores zero.
+    through a softmax. LoRAs may differ in rank and sites. At a site, the LoRAs that act
+    there get weights. A LoRA with a zero update there scores zero.
 
     Source: Ostapenko et al. 2024, "Towards Modular LLMs by Building and Reusing a Library of
-    LoRAs", https://arxiv.org/abs/2405.11157, section 4. As there, and in PEFT 0.21, ``x`` is not
-    brought to length 1 (PEFT's comments speak of cosines), so longer states decide more sharply.
-    PEFT takes 15 steps of power iteration from a random start, which where two singular values
-    lie near each other ends between their vectors; here they are exact. PEFT's subtraction of a
-    general LoRA (GenKnowSub) is left out: it subtracts ``A`` and ``B`` apart, which is not the
-    difference of the updates.
+    LoRAs", https://arxiv.org/abs/2405.11157, section 4. As in the paper and in PEFT 0.21, ``x`` is
+    not scaled to length 1 (PEFT's comments mention cosines), so longer states give sharper weights.
+    PEFT takes 15 steps of power iteration from a random start. Where two singular values are
+    close, the result lies between their vectors. Here the vectors are exact. PEFT's subtraction
+    of a general LoRA (GenKnowSub) is left out: PEFT subtracts ``A`` and ``B`` separately, and the
+    result is not the difference of the updates.
 
     Args:
-        parts: The LoRAs, in the order of the route; ``None`` for what is no single module.
+        parts: The LoRAs, in the order of the route; ``None`` for a part that is no single module.
         options: Top k and temperature.
 
     Raises:
-        ValueError: A part is no LoRA, or one that adds nothing yet, so that it has no direction;
-            or ``top_k`` is more than there are.
+        ValueError: If a part is not a LoRA, or is a LoRA that adds nothing yet and so has no
+            direction, or if ``top_k`` is more than the number of parts.
     """
 
     def __init__(
@@ -90,22 +90,25 @@ class Arrow(nn.Module):
             self._prototypes[place] = torch.stack(list(vectors.values()))
 
     def hooks(self) -> list[AdapterHook]:
-        """None: it acts through its experts."""
+        """Return no hooks: Arrow acts through its experts."""
         return []
 
     def wants(self, place: Place) -> tuple[CapturedInput, ...]:
-        """Nothing but the site's own input."""
+        """Return no inputs: Arrow reads only the site's own input."""
         return ()
 
     def prototypes(self, place: Place) -> Tensor:
-        """Unit vectors of the LoRAs that act at a site, ``(acting, in features)``, zero for none.
+        """Return unit vectors of the LoRAs that act at a site, ``(acting, in features)``.
 
-        Their signs mean nothing.
+        The vector of a LoRA with a zero update is zero. The signs of the vectors are arbitrary.
         """
         return self._prototypes[place]
 
     def gates(self, place: Place, here: SiteInputs) -> Tensor:
-        """The weights of the LoRAs at a site, ``(batch, tokens, experts)``; each sums to one."""
+        """Compute the weights of the LoRAs at a site, ``(batch, tokens, experts)``.
+
+        The weights of each token sum to one.
+        """
         acts = self._acts[place]
         states = here.input.float()
         if self._prototypes[place].device != states.device:

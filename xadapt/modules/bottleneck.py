@@ -1,4 +1,4 @@
-"""Bottleneck adapters: a narrow two-layer network beside or behind the sub-layers."""
+"""Bottleneck adapters: a narrow two-layer network, parallel to the sub-layers or after them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ class BottleneckOptions(ModuleOptions):
     """Options of a bottleneck module.
 
     Attributes:
-        width: Features of the narrow middle.
-        after: Which sub-layers it follows: ``ffn``, ``attention`` or ``both``.
+        width: Number of features of the narrow middle.
+        after: The sub-layers that the adapters follow: ``ffn``, ``attention`` or ``both``.
         form: ``sequential`` reads the sub-layer's own output (before residual and norm);
             ``parallel`` reads the sub-layer's input.
         activation: The non-linearity of the middle.
         scaling: Factor on the output.
-        invertible: Also put the embeddings through an invertible map, ``nice`` or ``glow``, that
-            is undone before the base's language-model head compares with them.
-        invertible_width: Features inside the map's networks; without, half of what they read.
+        invertible: Also apply an invertible map, ``nice`` or ``glow``, to the embeddings. The map
+            is undone before the base's language-model head compares with the embeddings.
+        invertible_width: Number of features inside the map's networks. Without a value, half of
+            the number of their input features.
     """
 
     width: PositiveInt = 64
@@ -72,7 +73,7 @@ class Narrow(nn.Module):
         )
 
     def forward_add(self, x: Tensor, y: Tensor) -> Tensor:
-        """``y + forward(x)``, cheaper; ``x`` may be ``y``."""
+        """Compute ``y + forward(x)`` more cheaply; ``x`` may be ``y``."""
         if x.dtype != y.dtype:  # T5 keeps the last linear of its FFN in fp32
             return y + self(x).to(y.dtype)
         first = (x, None) if x is y else (x, y)
@@ -92,11 +93,11 @@ class Bottleneck(nn.Module):
 
     Args:
         options: Width, places, form, activation, scaling and layers.
-        geometry: Shapes of the encoder.
+        model_shape: Shapes of the encoder.
         seed: Seed of the first values.
 
     Raises:
-        ValueError: The layers leave the encoder.
+        ValueError: If the layers are outside the encoder.
     """
 
     kind: ClassVar[str] = "bottleneck"
@@ -126,11 +127,11 @@ class Bottleneck(nn.Module):
 
     @property
     def before_vocabulary(self) -> Callable[[Tensor], Tensor] | None:
-        """What states go through before the language-model head, if the map is there."""
+        """The inverse map to apply before the language-model head; ``None`` without a map."""
         return self.invertible.inverse if self.invertible else None
 
     def hooks(self) -> list[AdapterHook]:
-        """One effect behind or beside each chosen sub-layer, and one at the embeddings."""
+        """Return one hook for each chosen sub-layer, and one at the embeddings for the map."""
         first = []
         if self.invertible:
             first = [AdapterHook(BELOW, EMBEDDED, 0, "output", self.invertible)]

@@ -1,4 +1,4 @@
-"""Weights of experts that are moved for each row while it is being read, not trained before."""
+"""Weights of experts that are optimised for each row at test time, not trained before."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from xadapt.modules.hooks import AdapterHook, CapturedInput, Place, SiteInputs
 
 
 class Ensemble(nn.Module):
-    """Softmax of free scores, for each row and layer its own; all alike at the start.
+    """Softmax of free scores, separate for each row and layer; all scores are equal at the start.
 
     Source: EMEA, Wang et al. 2021, "Efficient Test Time Adapter Ensembling for Low-resource
     Language Varieties", https://arxiv.org/abs/2109.04877, section 3.
 
     Args:
-        experts: How many it weighs.
-        depth: Layers of the encoder.
+        experts: Number of experts.
+        depth: Number of layers of the encoder.
     """
 
     def __init__(self, experts: int, depth: int) -> None:
@@ -25,22 +25,22 @@ class Ensemble(nn.Module):
         self.scores = torch.zeros(1, depth + 1, experts)
 
     def start(self, rows: int, device: torch.device | None = None) -> Tensor:
-        """Set the scores for so many rows to zero, and give them: ``(rows, depth + 1, experts)``.
+        """Set the scores for this number of rows to zero, and return them.
 
-        The first of the layers is the embeddings.
+        Their shape is ``(rows, depth + 1, experts)``. The first layer is the embeddings.
         """
         shape = (rows, self.depth + 1, self.experts)
         self.scores = torch.zeros(shape, device=device, requires_grad=True)
         return self.scores
 
     def hooks(self) -> list[AdapterHook]:
-        """None: it acts through its experts."""
+        """Return no hooks: the ensemble acts through its experts."""
         return []
 
     def wants(self, place: Place) -> tuple[CapturedInput, ...]:
-        """Nothing."""
+        """Return no inputs: the ensemble reads no states."""
         return ()
 
     def gates(self, place: Place, here: SiteInputs) -> Tensor:
-        """The weights of the experts in the layer of a site, ``(batch, 1, experts)``."""
+        """Compute the weights of the experts in the layer of a site, ``(batch, 1, experts)``."""
         return self.scores.softmax(-1)[:, place[0] + 1, None]

@@ -1,4 +1,4 @@
-"""Fusion: attention over what several modules would add, for each token and site apart."""
+"""Fusion: attention over the outputs of several modules, separate for each token and site."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ class FusionOptions(ModuleOptions):
     """Options of a fusion.
 
     Attributes:
-        experts: How many modules it attends to.
-        sites: The sites these act on.
-        width: Features of queries and keys; ``null`` takes those of the site, as the paper does.
-        value: Whether the weighted sum goes through a matrix of its own.
-        temperature: Scores are divided by it.
+        experts: Number of modules that the fusion attends to.
+        sites: The sites that these modules act on.
+        width: Number of features of queries and keys. ``null`` takes the number of the site, as
+            in the paper.
+        value: Whether the weighted sum goes through a value matrix.
+        temperature: Divisor of the scores.
         penalty: Factor on the squared distance of the value matrices to the identity.
     """
 
@@ -39,22 +40,24 @@ class FusionOptions(ModuleOptions):
 
 
 class Fusion(nn.Module):
-    """``y + V sum_i s_i d_i`` with ``s = softmax_i(Q y . K d_i)`` and ``d_i`` what module i adds.
+    """``y + V sum_i s_i d_i`` with ``s = softmax_i(Q y . K d_i)``; module i adds ``d_i``.
 
-    At birth all modules count alike and ``V`` is the identity, so a new fusion is their mean.
+    In a new fusion all weights are equal and ``V`` is the identity. So a new fusion is the mean of
+    the modules.
 
     Source: AdapterFusion, Pfeiffer et al. 2021, https://arxiv.org/abs/2005.00247, section 3.3.
-    There keys and values are adapter outputs with the state inside, here what is added alone: in
-    the keys the state is the same for all modules and cancels in the softmax, and without it in
-    the values the frozen state passes untouched. The penalty is in the authors' code.
+    In the paper, keys and values are adapter outputs that include the state. Here, keys and values
+    are only the added part. In the keys, the state is the same for all modules and cancels in the
+    softmax. In the values, without the state, the frozen state passes unchanged. The penalty is in
+    the authors' code.
 
     Args:
         options: Modules, sites, widths.
-        geometry: Shapes of the encoder.
-        seed: Of the keys' first values.
+        model_shape: Shapes of the encoder.
+        seed: Seed of the keys' first values.
 
     Raises:
-        ValueError: A site is unknown to the encoder, or the layers leave it.
+        ValueError: If a site is unknown to the encoder, or the layers are outside the encoder.
     """
 
     kind: ClassVar[str] = "fusion"
@@ -77,32 +80,32 @@ class Fusion(nn.Module):
 
     @property
     def experts(self) -> int:
-        """How many modules it attends to."""
+        """The number of modules that the fusion attends to."""
         return self.options.experts
 
     def hooks(self) -> list[AdapterHook]:
-        """None: a fusion acts through the modules it attends to."""
+        """Return no hooks: a fusion acts through the modules that it attends to."""
         return []
 
     def added(self, place: Place, state: Tensor, deltas: Tensor) -> Tensor:
-        """What is added to a site's output.
+        """Compute the sum that the fusion adds to a site's output.
 
         Args:
             place: The site.
-            state: Its output, ``(batch, tokens, features)``.
-            deltas: What each module would add, ``(batch, tokens, experts, features)``; zeros for
-                one that does not act here.
+            state: The site's output, ``(batch, tokens, features)``.
+            deltas: The output of each module, ``(batch, tokens, experts, features)``; zeros for a
+                module that does not act here.
 
         Raises:
-            ValueError: Modules act at a site this fusion was not made for.
+            ValueError: If modules act at a site that this fusion was not made for.
         """
         summed = (self.weights(place, state, deltas).unsqueeze(-1) * deltas.float()).sum(-2)
         return F.linear(summed, self.value[_name(place)]) if self.options.value else summed
 
     def weights(self, place: Place, state: Tensor, deltas: Tensor) -> Tensor:
-        """How much each module counts, ``(batch, tokens, experts)``; each sums to one.
+        """Compute the weight of each module, ``(batch, tokens, experts)``.
 
-        Args and errors as for `added`.
+        The weights of each token sum to one. Args and errors are as for `added`.
         """
         name = _name(place)
         if name not in self.query:
@@ -116,7 +119,7 @@ class Fusion(nn.Module):
         return scores.softmax(-1)
 
     def penalties(self) -> dict[str, Tensor]:
-        """The distance of the value matrices to the identity, squared, times its factor."""
+        """Compute the squared distance of the value matrices to the identity, times its factor."""
         if not self.options.penalty or not len(self.value):
             return {}
         apart = [
@@ -131,7 +134,7 @@ def _name(place: Place) -> str:
 
 
 def _sizes(options: FusionOptions, model_shape: ModelShape) -> dict[str, int]:
-    """Features of each site's output by its name."""
+    """Return the number of features of each site's output, by name."""
     span = options.span(model_shape.depth)
     known = {site for _, site, _ in model_shape.sizes}
     for site in options.sites:

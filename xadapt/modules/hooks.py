@@ -1,4 +1,4 @@
-"""What every module kind shares: where it acts, what it reads, and the shapes it needs."""
+"""The shared parts of all module kinds: hooks, site inputs, and encoder shapes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ CapturedInput = tuple[int, Literal["attn_in", "ffn_in"]]
 
 @dataclass(frozen=True)
 class SiteInputs:
-    """What a module may read at a site, ``(batch, tokens, features)`` each.
+    """The tensors that a module may read at a site, ``(batch, tokens, features)`` each.
 
     Attributes:
         layer: The site's layer.
-        input: The linear's input; at the embeddings its output.
-        output: The linear's output, with what earlier modules added.
-        inputs: Inputs of attentions and FFNs that the effect wants, by layer and name.
+        input: The linear's input; at the embeddings, the output.
+        output: The linear's output, with the additions of earlier modules.
+        inputs: Inputs of attentions and FFNs that the hook wants, by layer and name.
         mask: 1 where a token is real, ``(batch, tokens)``.
     """
 
@@ -38,19 +38,19 @@ class SiteInputs:
     mask: Tensor | None = None
 
     def read(self, reads: Reads) -> Any:
-        """What an effect with these ``reads`` is given."""
+        """Return the input of a hook with these ``reads``."""
         if reads == "attn_in" or reads == "ffn_in":
             return self.inputs[self.layer, reads]
         return self if reads == "here" else getattr(self, reads)
 
     def of(self, rows: slice | Tensor) -> SiteInputs:
-        """The same of some rows."""
+        """Select some rows of all tensors."""
         inputs = {key: states[rows] for key, states in self.inputs.items()}
         mask = None if self.mask is None else self.mask[rows]
         return SiteInputs(self.layer, self.input[rows], self.output[rows], inputs, mask)
 
     def after(self, added: Tensor) -> SiteInputs:
-        """The same once something was added to the output."""
+        """Return the same inputs with a tensor added to the output."""
         return replace(self, output=self.output + added)
 
 
@@ -58,24 +58,25 @@ class SiteInputs:
 class AdapterHook:
     """One small network whose output is added to the output of one site.
 
-    A site is a linear of a layer; or the table of word embeddings (layer `BELOW`, site
-    `EMBEDDINGS`), whose output is ``(batch, tokens, width)`` before positions and norm; or what
-    the base makes of them and sends to its first layer (layer `BELOW`, site `EMBEDDED`).
+    A site is one of three places. The first is a linear of a layer. The second is the table of word
+    embeddings (layer `BELOW`, site `EMBEDDINGS`); the output is ``(batch, tokens, width)`` before
+    positions and norm. The third is the embedding block's output, which the base sends to its first
+    layer (layer `BELOW`, site `EMBEDDED`).
 
     Attributes:
         layer: Index of the encoder layer, from 0; `BELOW` for the embeddings.
         site: Name of the linear site, such as ``q`` or ``ffn_out``, or `EMBEDDINGS`, `EMBEDDED`.
-        point: Which linear of the site, where it has several (a gated FFN has two ``ffn_in``).
-        reads: What ``fn`` is given: the linear's ``input``, its ``output``, or the input of
+        point: Index of the linear in a site with several (a gated FFN has two ``ffn_in``).
+        reads: The input of ``fn``: the linear's ``input``, its ``output``, or the input of
             the layer's attention (``attn_in``) or FFN (``ffn_in``), all ``(batch, tokens,
-            features)``; or all of them (``here``, a `SiteInputs`). At the embeddings ``output``, or
-            ``ids``: token ids ``(batch, tokens)``, among which ids from the vocabulary's size on,
-            whose vector is what ``fn`` gives alone.
-        fn: The network; returns ``(batch, tokens, features of the site)``. It may have a method
-            ``onto(x, y)`` that gives ``y + fn(x)`` more cheaply; it is taken where the module
-            acts on every row.
+            features)``; or all of them (``here``, a `SiteInputs`). At the embeddings, the input is
+            ``output`` or ``ids``: token ids ``(batch, tokens)``. These ids may go beyond the
+            vocabulary's size. The vector of such an id is the output of ``fn`` alone.
+        fn: The network; returns ``(batch, tokens, features of the site)``. The network may have a
+            method ``forward_add(x, y)`` that returns ``y + fn(x)`` more cheaply. This method is
+            used where the module acts on every row.
         wants: For ``here``, the inputs of attentions and FFNs that ``fn`` reads, by layer and
-            name: of this layer or lower ones.
+            name. They belong to this layer or lower layers.
         by_row: Whether ``fn`` differs from row to row, as under a router.
     """
 
@@ -89,12 +90,12 @@ class AdapterHook:
 
     @property
     def place(self) -> Place:
-        """Layer, site and point."""
+        """The layer, site and point of the hook."""
         return self.layer, self.site, self.point
 
     @property
     def remembered(self) -> tuple[CapturedInput, ...]:
-        """The inputs of attentions and FFNs that must be at hand."""
+        """The inputs of attentions and FFNs that must be captured for the hook."""
         if self.reads == "attn_in" or self.reads == "ffn_in":
             return ((self.layer, self.reads),)
         return self.wants
@@ -108,7 +109,7 @@ class ModelShape:
         depth: Number of layers.
         width: Features of a hidden state.
         sizes: ``(in features, out features)`` by ``(layer, site, point)``.
-        vocabulary: Rows of the table of word embeddings.
+        vocabulary: Number of rows of the table of word embeddings.
     """
 
     depth: int
@@ -117,7 +118,7 @@ class ModelShape:
     vocabulary: int = 0
 
     def points(self, layer: int, site: str) -> list[int]:
-        """The points of a site, in order; empty where the encoder has none."""
+        """List the points of a site, in order; empty where the encoder has none."""
         return [p for (at, name, p) in self.sizes if at == layer and name == site]
 
 
@@ -131,10 +132,10 @@ LayerSpan = Annotated[Literal["all"] | tuple[int, int], AfterValidator(_check_sp
 
 
 class ModuleOptions(BaseModel):
-    """Options every module kind has.
+    """Options of every module kind.
 
     Attributes:
-        layers: ``all``, or ``[start, stop)``: the layers the module sits in. A negative stop
+        layers: ``all``, or ``[start, stop)``: the layers that the module is in. A negative stop
             counts from the end: ``[0, -1]`` leaves the last layer out.
     """
 
@@ -142,10 +143,10 @@ class ModuleOptions(BaseModel):
     layers: LayerSpan = "all"
 
     def span(self, depth: int) -> range:
-        """The layers as a range, checked against the encoder's depth.
+        """Return the layers as a range, checked against the encoder's depth.
 
         Raises:
-            ValueError: The span leaves the encoder.
+            ValueError: If the span is outside the encoder.
         """
         if self.layers == "all":
             return range(depth)
@@ -157,23 +158,23 @@ class ModuleOptions(BaseModel):
 
 
 def hooks_of(module: nn.Module) -> list[AdapterHook]:
-    """All places where a module acts."""
+    """Return the hooks of a module."""
     return module.hooks()  # type: ignore[operator, no-any-return]
 
 
 def watch(module: nn.Module) -> None:
-    """Tell a module that has losses of its own that a step of training begins."""
+    """Signal the start of a training step to a module with losses of its own."""
     begin = getattr(module, "watch", None)
     if begin:
         begin()
 
 
 def penalties(module: nn.Module) -> dict[str, Tensor]:
-    """A module's own losses on what it did since `watch`, by name; most have none."""
+    """Return a module's own losses since `watch`, by name; most modules have none."""
     own = getattr(module, "penalties", None)
     return dict(own()) if own else {}
 
 
 def uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> nn.Parameter:
-    """A parameter drawn from ``U(-bound, bound)``, in fp32, from the given generator alone."""
+    """Draw a parameter from ``U(-bound, bound)``, in fp32, with only the given generator."""
     return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))

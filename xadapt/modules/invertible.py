@@ -1,4 +1,4 @@
-"""Invertible adapters: the embeddings through a map that the language-model head undoes."""
+"""Invertible adapters: a map of the embeddings, undone before the language-model head."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLAMP = 5.0
 
 
 class Coupling(nn.Module):
-    """``x -> y`` by halves: the first by what the second says, then the second by the first.
+    """A coupling ``x -> y`` of two halves: the second half moves the first, then the reverse.
 
     Additive (NICE): ``y1 = x1 + F(x2)``, ``y2 = x2 + G(y1)``. Affine (Glow): with
     ``(s, t) = F(x2)``, ``y1 = e(s) x1 + t`` and likewise ``y2``; the factor
@@ -28,9 +28,10 @@ class Coupling(nn.Module):
     Args:
         width: Features of a state.
         form: ``nice`` or ``glow``.
-        middle: Features inside the networks F and G; without, half of what they read.
-        activation: Their non-linearity.
-        generator: Source of the first values; the map is the identity at birth.
+        middle: Number of features inside the networks F and G. Without a value, half of the number
+            of their input features.
+        activation: The non-linearity of F and G.
+        generator: Source of the first values; a new map is the identity.
     """
 
     def __init__(
@@ -49,18 +50,18 @@ class Coupling(nn.Module):
         self.G = _network(first, second * (1 + self.affine), middle, activation, generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the map adds to states ``(..., width)``."""
+        """Compute the difference that the map adds to states ``(..., width)``."""
         whole = x.float()
         return (self.through(whole) - whole).to(x.dtype)
 
     def through(self, x: Tensor) -> Tensor:
-        """The map itself."""
+        """Apply the map to states ``(..., width)``."""
         x1, x2 = x.split(self.halves, -1)
         y1 = self._moved(x1, self.F(x2))
         return torch.cat([y1, self._moved(x2, self.G(y1))], -1)
 
     def inverse(self, y: Tensor) -> Tensor:
-        """What `through` made ``y`` of: states ``(..., width)``."""
+        """Invert `through`: return the states ``(..., width)`` that map to ``y``."""
         y1, y2 = y.float().split(self.halves, -1)
         x2 = self._moved_back(y2, self.G(y1))
         return torch.cat([self._moved_back(y1, self.F(x2)), x2], -1).to(y.dtype)

@@ -17,7 +17,7 @@ class LoRAOptions(ModuleOptions):
     """Options of a LoRA module.
 
     Attributes:
-        sites: The linear sites it acts on.
+        sites: The linear sites that the module acts on.
         rank: Rank of each update.
         alpha: The update is scaled by ``alpha / rank``.
         rank_pattern: Other ranks for some sites.
@@ -40,16 +40,16 @@ class LoRAOptions(ModuleOptions):
         return self
 
     def rank_of(self, site: str) -> int:
-        """The rank at a site."""
+        """Return the rank at a site."""
         return self.rank_pattern.get(site, self.rank)
 
     def alpha_of(self, site: str) -> float:
-        """The alpha at a site."""
+        """Return the alpha at a site."""
         return self.alpha_pattern.get(site, self.alpha)
 
 
 class LowRank(nn.Module):
-    """One update ``x -> scale * B A x``; ``B`` starts at zero.
+    """A low-rank update ``x -> scale * B A x``; ``B`` starts at zero.
 
     Args:
         size: ``(in features, out features)`` of the site.
@@ -71,7 +71,7 @@ class LowRank(nn.Module):
         return F.linear(F.linear(x, self.A.to(x.dtype)), (self.B * self.scale).to(x.dtype))
 
     def forward_add(self, x: Tensor, y: Tensor) -> Tensor:
-        """``y + forward(x)``, cheaper."""
+        """Compute ``y + forward(x)`` more cheaply."""
         added: Tensor = AddLowRank.apply(x, y, self.A, self.B, self.scale)
         return added
 
@@ -84,11 +84,11 @@ class LoRA(nn.Module):
 
     Args:
         options: Sites, rank, alpha and layers.
-        geometry: Shapes of the encoder.
+        model_shape: Shapes of the encoder.
         seed: Seed of the first values.
 
     Raises:
-        ValueError: A site is unknown to the encoder, or the layers leave it.
+        ValueError: If a site is unknown to the encoder, or the layers are outside the encoder.
     """
 
     kind: ClassVar[str] = "lora"
@@ -108,7 +108,7 @@ class LoRA(nn.Module):
             )
 
     def hooks(self) -> list[AdapterHook]:
-        """One effect for each linear of each site, reading the linear's input."""
+        """Return one hook for each linear of each site; each hook reads the linear's input."""
         return [
             AdapterHook(int(layer), site, int(point), "input", update)
             for layer, sites in self.layers.items()

@@ -1,4 +1,4 @@
-"""One low-rank update of a linear's output, with a backward that keeps what it must alone."""
+"""A low-rank update of a linear's output, with a backward pass that saves few tensors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 class AddLowRank(torch.autograd.Function):
     """``y + scale * up down x`` as one node of the graph.
 
-    The gradient of ``y`` passes through untouched; beside ``x`` only the narrow ``down x`` is kept.
+    The gradient of ``y`` passes through unchanged. Only ``x`` and the narrow ``down x`` are saved.
 
     Args:
         x: ``(..., in)``.
@@ -24,7 +24,7 @@ class AddLowRank(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, down: Tensor, up: Tensor, scale: float) -> Tensor:
-        """The sum, in the dtype of ``x``."""
+        """Compute the sum, in the dtype of ``x``."""
         flat, a, b = x.flatten(0, -2), down.to(x.dtype), (up * scale).to(x.dtype)
         narrow = flat @ a.T
         ctx.save_for_backward(flat, narrow, a, b)
@@ -34,7 +34,7 @@ class AddLowRank(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of ``x``, ``y``, ``down`` and ``up``, where they are wanted."""
+        """Compute gradients of ``x``, ``y``, ``down`` and ``up``, where they are needed."""
         flat, narrow, a, b = ctx.saved_tensors
         grad = grads[0]
         rows = grad.flatten(0, -2)
@@ -47,15 +47,15 @@ class AddLowRank(torch.autograd.Function):
 
 
 def singular(up: Tensor, down: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The singular value decomposition of ``up @ down``, which is never formed.
+    """Compute the singular value decomposition of ``up @ down`` without forming the product.
 
     Args:
         up: ``(out, rank)``.
         down: ``(rank, in)``.
 
     Returns:
-        Left vectors ``(out, k)``, values ``(k,)`` falling, right vectors ``(k, in)``; double
-        precision, ``k`` the least of rank and both sizes.
+        Left vectors ``(out, k)``, values ``(k,)`` in descending order, right vectors ``(k, in)``.
+        All are in double precision. ``k`` is the minimum of rank and both sizes.
     """
     first, left = torch.linalg.qr(up.detach().double())
     second, right = torch.linalg.qr(down.detach().double().T)

@@ -1,4 +1,4 @@
-"""Several modules at one site: their weighted sum, by fixed weights, a router's or attention."""
+"""Several modules at one site: their sum, weighted by constants, a router or attention."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Gates = Router | Ensemble | Arrow
 
 
 class Blend(nn.Module):
-    """The weighted sum, at one site, of what the parts of a mixture add there.
+    """The weighted sum of the outputs of a mixture's parts at one site.
 
     Args:
-        parts: The effects of each part at this site, in their order.
-        weights: One a part.
+        parts: The hooks of each part at this site, in their order.
+        weights: One weight for each part.
     """
 
     def __init__(self, parts: Sequence[Sequence[AdapterHook]], weights: Sequence[float]) -> None:
@@ -29,7 +29,7 @@ class Blend(nn.Module):
         self.parts, self.weights = parts, weights
 
     def forward(self, here: SiteInputs) -> Tensor:
-        """What is added to the site's output, ``(batch, tokens, features)``."""
+        """Compute the weighted sum for the site's output, ``(batch, tokens, features)``."""
         added = [
             weight * _added(hooks, here)
             for hooks, weight in zip(self.parts, self.weights, strict=True)
@@ -38,18 +38,18 @@ class Blend(nn.Module):
 
 
 class Routed(nn.Module):
-    """As `Blend`, with weights that a router gives for each row or token.
+    """A weighted sum like `Blend`, with weights from a router for each row or token.
 
-    An expert is run on those rows alone in which its weight is not zero.
+    An expert runs only on the rows in which its weight is not zero.
 
     Args:
         router: The router.
         place: The site.
-        parts: The effects of each expert at this site, by its number.
+        parts: The hooks of each expert at this site, by the expert's number.
 
     Attributes:
-        watch: Told the weights of each call, ``(batch, 1 or tokens, experts)``, and what was
-            read; ``None``: nobody is.
+        watch: Function that receives the weights of each call, ``(batch, 1 or tokens, experts)``,
+            and the inputs of the site; ``None`` for no function.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Routed(nn.Module):
         self.watch: Callable[[Tensor, SiteInputs], None] | None = None
 
     def forward(self, here: SiteInputs) -> Tensor:
-        """What is added to the site's output, ``(batch, tokens, features)``."""
+        """Compute the weighted sum for the site's output, ``(batch, tokens, features)``."""
         gates = self.router.gates(self.place, here).to(here.output.dtype)
         if self.watch is not None:
             self.watch(gates, here)
@@ -76,12 +76,12 @@ class Routed(nn.Module):
 
 
 class Fused(nn.Module):
-    """As `Blend`, with weights by attention over what the parts would add.
+    """A weighted sum like `Blend`, with weights from attention over the parts' outputs.
 
     Args:
         fusion: The fusion.
         place: The site.
-        parts: The effects of each module at this site, by its number.
+        parts: The hooks of each module at this site, by the module's number.
 
     Attributes:
         watch: As for `Routed`.
@@ -96,11 +96,11 @@ class Fused(nn.Module):
 
     @property
     def router(self) -> Fusion:
-        """The fusion, which weighs as a router does."""
+        """The fusion, in the role of a router."""
         return self.fusion
 
     def forward(self, here: SiteInputs) -> Tensor:
-        """What is added to the site's output, ``(batch, tokens, features)``."""
+        """Compute the weighted sum for the site's output, ``(batch, tokens, features)``."""
         nothing = torch.zeros_like(here.output)
         deltas = [
             _added(self.parts[number], here) if number in self.parts else nothing
@@ -114,10 +114,10 @@ class Fused(nn.Module):
 
 
 def blended(parts: Sequence[Sequence[AdapterHook]], weights: Sequence[float]) -> list[AdapterHook]:
-    """One effect a site for a weighted sum of parts.
+    """Make one hook for each site with a weighted sum of parts.
 
     Raises:
-        ValueError: A part brings vectors of its own for new tokens, which have no sum.
+        ValueError: If a part has vectors of its own for new tokens, which can't be summed.
     """
     return [
         _effect(place, Blend(list(at.values()), [weights[number] for number in at]), at)
@@ -126,7 +126,7 @@ def blended(parts: Sequence[Sequence[AdapterHook]], weights: Sequence[float]) ->
 
 
 def routed(parts: Sequence[Sequence[AdapterHook]], router: Gates) -> list[AdapterHook]:
-    """One effect a site for experts that a router weighs.
+    """Make one hook for each site with experts that a router weights.
 
     Raises:
         ValueError: As for `blended`.
@@ -138,7 +138,7 @@ def routed(parts: Sequence[Sequence[AdapterHook]], router: Gates) -> list[Adapte
 
 
 def fused(parts: Sequence[Sequence[AdapterHook]], fusion: Fusion) -> list[AdapterHook]:
-    """One effect a site for modules that a fusion attends to.
+    """Make one hook for each site with modules that a fusion attends to.
 
     Raises:
         ValueError: As for `blended`.
@@ -150,7 +150,7 @@ def fused(parts: Sequence[Sequence[AdapterHook]], fusion: Fusion) -> list[Adapte
 
 
 def routes(hooks: Sequence[AdapterHook]) -> Iterator[Routed | Fused]:
-    """Every place where a router or fusion weighs, also inside other mixtures."""
+    """Yield every place where a router or fusion gives weights, also inside other mixtures."""
     for hook in hooks:
         if isinstance(hook.fn, (Routed, Fused)):
             yield hook.fn
@@ -161,7 +161,7 @@ def routes(hooks: Sequence[AdapterHook]) -> Iterator[Routed | Fused]:
 
 
 def _by_place(parts: Sequence[Sequence[AdapterHook]]) -> dict[Place, dict[int, list[AdapterHook]]]:
-    """Effects by site and by the number of the part they are of."""
+    """Group hooks by site and by the number of their part."""
     places: dict[Place, dict[int, list[AdapterHook]]] = {}
     for number, hooks in enumerate(parts):
         for hook in hooks:

@@ -1,4 +1,4 @@
-"""A mixture of LoRAs: several at every site, weighed by a router for each row or token."""
+"""A mixture of LoRAs: several at every site, weighted by a router for each row or token."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ class MixtureOptions(ModuleOptions):
     """Options of a mixture of LoRAs.
 
     Attributes:
-        experts: How many LoRAs.
-        sites: The linear sites they act on.
-        rank: Rank of each.
+        experts: Number of LoRAs.
+        sites: The linear sites that the LoRAs act on.
+        rank: Rank of each LoRA.
         alpha: Each update is scaled by ``alpha / rank``.
         scope: One router for each ``site``, each ``layer``, or the whole ``model``.
-        features: What it reads of the states there: ``cls``, ``mean`` or each ``token``.
-        temperature: Its scores are divided by it.
-        top_k: Experts that keep a weight; the others get exactly zero and are not run.
-        entropy: Factor on the mean entropy of the weights, in nats, in training: above 0 makes
-            the router decide.
-        balance: Factor on the load-balance loss, which is 1 where all experts are used alike and
-            ``experts`` where one is used alone.
+        features: The features that the router reads of the states: ``cls``, ``mean`` or each
+            ``token``.
+        temperature: Divisor of the router's scores.
+        top_k: Number of experts that keep a weight. The others get exactly zero and do not run.
+        entropy: Factor on the mean entropy of the weights, in nats, in training. A value above 0
+            makes the weights sharper.
+        balance: Factor on the load-balance loss. This loss is 1 where all experts are used
+            equally, and ``experts`` where only one is used.
     """
 
     experts: PositiveInt = 4
@@ -49,12 +50,12 @@ class MixtureOptions(ModuleOptions):
         return self
 
     def router(self) -> RouterOptions:
-        """The options of its router."""
+        """Return the options of the router."""
         names = RouterOptions.model_fields
         return RouterOptions(**{name: getattr(self, name) for name in names})
 
     def expert(self) -> LoRAOptions:
-        """The options of each expert."""
+        """Return the options of each expert."""
         names = ("sites", "rank", "alpha", "layers")
         return LoRAOptions(**{name: getattr(self, name) for name in names})
 
@@ -62,7 +63,7 @@ class MixtureOptions(ModuleOptions):
 class MixtureOfLoRAs(nn.Module):
     """``W x + sum_i g_i(u) (alpha / rank) B_i A_i x`` with ``g = softmax(W_r u / temperature)``.
 
-    Experts are not bound to languages: what each is for is learnt with the router.
+    Experts are not bound to languages: their roles are learnt with the router.
 
     Source: MT4CrossOIE (2023), https://arxiv.org/abs/2308.06552, section 3.3, where ``scope`` is
     ``site`` and ``features`` ``cls``. The load-balance loss is that of Switch Transformers,
@@ -70,11 +71,11 @@ class MixtureOfLoRAs(nn.Module):
 
     Args:
         options: Experts, sites, rank and router.
-        geometry: Shapes of the encoder.
+        model_shape: Shapes of the encoder.
         seed: Seed of the first values.
 
     Raises:
-        ValueError: A site is unknown to the encoder, or the layers leave it.
+        ValueError: If a site is unknown to the encoder, or the layers are outside the encoder.
     """
 
     kind: ClassVar[str] = "mixture_of_loras"
@@ -91,15 +92,15 @@ class MixtureOfLoRAs(nn.Module):
         self.router = Router(options.router(), model_shape)
 
     def hooks(self) -> list[AdapterHook]:
-        """One effect a site: the experts' weighted sum."""
+        """Return one hook for each site, with the experts' weighted sum."""
         return routed([expert.hooks() for expert in self.experts], self.router)  # type: ignore[operator]
 
     def watch(self) -> None:
-        """Keep the router's weights of all forwards until `penalties` is asked for."""
+        """Keep the router's weights of all forwards until `penalties` is called."""
         self.router.watch()
 
     def penalties(self) -> dict[str, Tensor]:
-        """The router's losses on its weights since `watch`."""
+        """Compute the router's losses on its weights since `watch`."""
         return self.router.penalties()
 
 

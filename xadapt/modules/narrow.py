@@ -1,4 +1,4 @@
-"""A bottleneck's output on top of a site's, with a backward that keeps what it must alone."""
+"""A bottleneck's output added to a site's output; the backward pass saves few tensors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Activation(NamedTuple):
 
     Attributes:
         value: ``f``, elementwise.
-        backward: Of a gradient at ``f(x)`` and of ``x``: the gradient at ``x``.
+        backward: Function from a gradient at ``f(x)`` and ``x`` to the gradient at ``x``.
     """
 
     value: Callable[[Tensor], Tensor]
@@ -35,16 +35,16 @@ ACTIVATIONS = {
 class AddNarrow(torch.autograd.Function):
     """``y + scale * (up act(down x + b) + c)`` as one node of the graph.
 
-    The gradient of ``y`` passes through untouched; beside ``x`` only the narrow values before the
-    non-linearity are kept, and the non-linearity is computed again.
+    The gradient of ``y`` passes through unchanged. Only ``x`` and the narrow values before the
+    non-linearity are saved. The backward pass computes the non-linearity again.
 
     Args:
         x: ``(..., in)``.
-        y: ``(..., out)``, the site's output, in the dtype of ``x``; ``None`` where it is ``x``,
-            whose gradient then is the sum of both.
+        y: ``(..., out)``, the site's output, in the dtype of ``x``. ``None`` means that ``y`` is
+            ``x``; the gradient of ``x`` is then the sum of both gradients.
         down: ``(width, in)`` and its bias ``(width,)``, fp32.
         up: ``(out, width)`` and its bias ``(out,)``, fp32.
-        name: Of the non-linearity, in `ACTIVATIONS`.
+        name: Name of the non-linearity, in `ACTIVATIONS`.
         scale: Unitless.
     """
 
@@ -60,7 +60,7 @@ class AddNarrow(torch.autograd.Function):
         name: str,
         scale: float,
     ) -> Tensor:
-        """The sum, in the dtype of ``x``."""
+        """Compute the sum, in the dtype of ``x``."""
         flat, a, b = x.flatten(0, -2), down.to(x.dtype), (up * scale).to(x.dtype)
         narrow = F.linear(flat, a, down_bias.to(x.dtype))
         ctx.save_for_backward(flat, narrow, a, b)
@@ -73,7 +73,7 @@ class AddNarrow(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of ``x``, ``y``, the weights and the biases, where they are wanted."""
+        """Compute gradients of ``x``, ``y``, the weights and the biases, where they are needed."""
         flat, narrow, a, b = ctx.saved_tensors
         need_x, _, need_down, need_bias, need_up, need_end, *_ = ctx.needs_input_grad
         grad = grads[0]

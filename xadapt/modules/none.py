@@ -1,4 +1,4 @@
-"""No module at all: what is trained is an objective's head alone."""
+"""No module at all: only an objective's head is trained."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from xadapt.modules.hooks import AdapterHook, ModelShape, ModuleOptions
 
 
 class NothingOptions(ModuleOptions):
-    """No options of its own."""
+    """The empty options of `Nothing`."""
 
 
 class Nothing(nn.Module):
-    """Adds nothing: the control that tells what a head reads off the frozen states by itself.
+    """A module that adds nothing: the control for a head on the frozen states alone.
 
     Source: Alain and Bengio 2016, "Understanding intermediate layers using linear classifier
     probes", https://arxiv.org/abs/1610.01644.
 
     Args:
         options: None.
-        geometry: Not used.
+        model_shape: Not used.
         seed: Not used.
     """
 
@@ -33,7 +33,7 @@ class Nothing(nn.Module):
         self.options = options
 
     def hooks(self) -> list[AdapterHook]:
-        """None."""
+        """Return no hooks."""
         return []
 
 

@@ -1,4 +1,4 @@
-"""Routers: how much each expert of a mixture counts, read off the states."""
+"""Routers: the weights of a mixture's experts, computed from the states."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ class RouterOptions(ModuleOptions):
     """Options of a router.
 
     Attributes:
-        experts: How many it weighs.
-        scope: One linear for each ``site`` (fed the site's own input), for each ``layer`` (fed
-            the input of its attention), or for the whole ``model`` (fed that of the first layer).
-        features: Of these states the first token's (``cls``), the ``mean`` over real tokens, or
-            each ``token``'s own, which then has weights of its own.
-        sites: The sites its experts act on; for ``scope: site``.
-        temperature: Scores are divided by it.
-        top_k: Experts that keep a weight in a row or token; the others get exactly zero.
-        entropy: Factor on the mean entropy of the weights, in nats, in training: above 0 makes
-            the router decide.
-        balance: Factor on the load-balance loss, which is 1 where all experts are used alike and
-            ``experts`` where one is used alone.
+        experts: Number of experts.
+        scope: One linear for each ``site`` (on the site's own input), for each ``layer`` (on the
+            input of its attention), or for the whole ``model`` (on the input of the first
+            layer's attention).
+        features: The part of these states that the linear reads: the first token's state
+            (``cls``), the ``mean`` over real tokens, or each ``token``'s state. With ``token``,
+            each token has its own weights.
+        sites: The sites that the experts act on, for ``scope: site``.
+        temperature: Divisor of the scores.
+        top_k: Number of experts that keep a weight in a row or token. The others get exactly zero.
+        entropy: Factor on the mean entropy of the weights, in nats, in training. A value above 0
+            makes the weights sharper.
+        balance: Factor on the load-balance loss. This loss is 1 where all experts are used
+            equally, and ``experts`` where only one is used.
     """
 
     experts: PositiveInt = 2
@@ -56,23 +58,23 @@ class RouterOptions(ModuleOptions):
 
 
 class Router(nn.Module):
-    """Softmax over linear scores of the states; all experts count alike at birth.
+    """Softmax over linear scores of the states; a new router gives all experts equal weights.
 
     The router of MT4CrossOIE (2023), https://arxiv.org/abs/2308.06552, section 3.3, is ``scope:
-    site, features: cls``. With ``top_k`` the kept weights are those of the softmax brought to sum
+    site, features: cls``. With ``top_k``, the kept softmax weights are scaled so that they sum
     to one.
 
     Args:
         options: Experts, scope, features, temperature and top k.
-        geometry: Shapes of the encoder.
+        model_shape: Shapes of the encoder.
         seed: Not used: the weights start at zero.
 
     Attributes:
-        seen: Where the weights of each call go, ``(n, experts)``, with the name of the linear that
-            gave them; ``None``: nowhere.
+        seen: The recorded weights of each call, ``(n, experts)``, with the name of their linear;
+            ``None`` if nothing is recorded.
 
     Raises:
-        ValueError: A site is unknown to the encoder, or the layers leave it.
+        ValueError: If a site is unknown to the encoder, or the layers are outside the encoder.
     """
 
     kind: ClassVar[str] = "router"
@@ -90,32 +92,32 @@ class Router(nn.Module):
 
     @property
     def experts(self) -> int:
-        """How many it weighs."""
+        """The number of experts."""
         return self.options.experts
 
     def hooks(self) -> list[AdapterHook]:
-        """None: a router acts through its experts."""
+        """Return no hooks: a router acts through its experts."""
         return []
 
     def wants(self, place: Place) -> tuple[CapturedInput, ...]:
-        """The inputs of attentions it reads for the experts at a site."""
+        """Return the inputs of attentions that the router reads for the experts at a site."""
         if self.options.scope == "site":
             return ()
         return ((place[0] if self.options.scope == "layer" else 0, "attn_in"),)
 
     def gates(self, place: Place, here: SiteInputs) -> Tensor:
-        """The weights of the experts at a site.
+        """Compute the weights of the experts at a site.
 
         Args:
             place: The site.
-            here: What is read there.
+            here: The inputs of the site.
 
         Returns:
-            ``(batch, 1, experts)``, or ``(batch, tokens, experts)`` for ``features: token``; each
-            sums to one.
+            ``(batch, 1, experts)``, or ``(batch, tokens, experts)`` for ``features: token``. The
+            weights of each row or token sum to one.
 
         Raises:
-            ValueError: Experts act at a site this router was not made for.
+            ValueError: If experts act at a site that this router was not made for.
         """
         key = self._key(place)
         if key not in self.scores:
@@ -130,14 +132,16 @@ class Router(nn.Module):
         return gates
 
     def watch(self) -> None:
-        """Keep the weights of all forwards until `penalties` is asked for."""
+        """Keep the weights of all forwards until `penalties` is called."""
         self.seen = [] if self.options.entropy or self.options.balance else None
 
     def penalties(self) -> dict[str, Tensor]:
-        """The losses on the weights since `watch`, times their factors; and forget them.
+        """Compute the losses on the weights since `watch`, times their factors.
+
+        The weights are then discarded.
 
         Returns:
-            ``entropy`` and ``balance``, scalars, where they are wanted and something was seen.
+            ``entropy`` and ``balance``, scalars, where their factor is set and weights were kept.
         """
         seen, self.seen = self.seen, None
         if not seen:
@@ -168,7 +172,7 @@ class Router(nn.Module):
 
 
 def _sizes(options: RouterOptions, model_shape: ModelShape) -> dict[str, int]:
-    """Features of each linear by its key."""
+    """Return the number of features of each linear, by key."""
     span = options.span(model_shape.depth)
     if options.scope == "model":
         return {"all": model_shape.width}
@@ -194,7 +198,7 @@ def _kept(gates: Tensor, top_k: int | None) -> Tensor:
 
 
 def _real(gates: Tensor, mask: Tensor | None) -> Tensor:
-    """Weights of rows, or of real tokens where each has its own: ``(n, experts)``."""
+    """Select the weights of rows, or of real tokens for weights by token: ``(n, experts)``."""
     if mask is None or gates.shape[1] == 1:
         return gates.flatten(0, 1)
     return gates[mask.bool()]
@@ -205,7 +209,11 @@ def _entropy(gates: Tensor) -> Tensor:
 
 
 def _balance(gates: Tensor) -> Tensor:
-    """``experts * sum_i f_i P_i``: f the share whose greatest weight is i's, P the mean weight."""
+    """Compute ``experts * sum_i f_i P_i``.
+
+    ``f_i`` is the share of rows or tokens with the greatest weight on expert i. ``P_i`` is the mean
+    weight of expert i.
+    """
     experts = gates.shape[-1]
     first = torch.nn.functional.one_hot(gates.argmax(-1), experts).to(gates.dtype)
     return experts * (first.mean(0) * gates.mean(0)).sum()

@@ -30,7 +30,7 @@ _MALFORMED = (KeyError, ValueError, AttributeError, TypeError, RuntimeError, Saf
 
 
 def save_module(path: Path | str, module: nn.Module) -> None:
-    """Write a module's tensors (fp32) with its kind and options; not atomic by itself."""
+    """Write a module's tensors (fp32) with its kind and options; the write is not atomic."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}
     # One key: safetensors writes several in random order, and equal modules have equal bytes.
     said = {"kind": str(module.kind), **options_of(module).model_dump(mode="json")}
@@ -41,7 +41,7 @@ def load_module(path: Path | str, model_shape: ModelShape) -> nn.Module:
     """Rebuild a module from its file for an encoder of the given shapes.
 
     Raises:
-        UserError: The file is unreadable, of an unknown kind, or does not fit the encoder.
+        UserError: If the file is unreadable, of an unknown kind, or does not fit the encoder.
     """
     return fitted(*module_in(read_tensors(path, "options")), model_shape, str(path))
 
@@ -49,24 +49,24 @@ def load_module(path: Path | str, model_shape: ModelShape) -> nn.Module:
 def fitted(
     tensors: dict[str, Tensor], kind: str, options: dict, model_shape: ModelShape, where: str = ""
 ) -> nn.Module:
-    """A module of what a file holds, for an encoder of the given shapes.
+    """Build a module from the content of a file, for an encoder of the given shapes.
 
     Raises:
-        UserError: The kind is unknown, or it does not fit the encoder.
+        UserError: If the kind is unknown, or the module does not fit the encoder.
     """
     return fit(lambda: build(kind, options, model_shape, where=where), tensors, where)
 
 
 def fit(make: Callable[[], nn.Module], tensors: dict[str, Tensor], where: str = "") -> nn.Module:
-    """Build a module whose values are those of a file.
+    """Build a module with the values of a file.
 
-    It is first built without memory, so that what options ask for is compared with what the file
-    holds before anything is allocated.
+    The module is first built without memory. So the sizes that the options ask for are compared
+    with the sizes in the file before memory is allocated.
 
     Args:
-        make: Builds the module.
-        tensors: What the file holds; the module takes copies.
-        where: The file's name, for faults.
+        make: Function that builds the module.
+        tensors: The tensors of the file; the module takes copies.
+        where: The file's name, for error messages.
 
     Raises:
         UserError: If the module has other tensors, shapes or dtypes than the file, or a value is
@@ -89,13 +89,13 @@ def fit(make: Callable[[], nn.Module], tensors: dict[str, Tensor], where: str = 
 
 @dataclass(frozen=True)
 class TensorFile:
-    """A safetensors file, read.
+    """The content of a safetensors file.
 
     Attributes:
-        raw: Its bytes.
-        tensors: By name.
-        metadata: Of its header.
-        said: The JSON object under the one key of the metadata that was asked for.
+        raw: The bytes of the file.
+        tensors: The tensors by name.
+        metadata: The metadata of the header.
+        said: The JSON object under the requested key of the metadata.
     """
 
     raw: bytes
@@ -105,18 +105,18 @@ class TensorFile:
 
 
 def read_tensors(path: Path | str, key: str) -> TensorFile:
-    """Read a safetensors file of ours, unchecked against any encoder.
+    """Read a safetensors file of xadapt, without a check against an encoder.
 
     The format: 8 bytes, the little-endian length of a JSON header, the header, the data. The sizes
     are checked before a library takes memory for them.
 
     Args:
         path: The file.
-        key: Where in the header's metadata the description is, a JSON object.
+        key: Key of the description, a JSON object, in the header's metadata.
 
     Raises:
-        UserError: If it is no such file, or holds too much: more than `MAX_TENSORS` tensors, or
-            more than `MAX_HEADER` bytes of header.
+        UserError: If the path is not such a file, or the file has more than `MAX_TENSORS` tensors
+            or more than `MAX_HEADER` bytes of header.
     """
     path = Path(path)
     try:
@@ -139,7 +139,7 @@ def read_tensors(path: Path | str, key: str) -> TensorFile:
 
 
 def module_in(file: TensorFile) -> tuple[dict[str, Tensor], str, dict[str, Any]]:
-    """The tensors, the kind and the options in a module's file."""
+    """Read the tensors, the kind and the options from a module's file."""
     options = dict(file.said)
     kind = file.metadata.get("kind") or options.pop("kind", "")
     return file.tensors, str(kind), options
@@ -148,10 +148,10 @@ def module_in(file: TensorFile) -> tuple[dict[str, Tensor], str, dict[str, Any]]
 def build(
     kind: str, options: dict, model_shape: ModelShape, *, seed: int = 0, where: str = ""
 ) -> nn.Module:
-    """A new module of a kind.
+    """Build a new module of a kind.
 
     Raises:
-        UserError: The kind is unknown, or its options are wrong or don't fit the encoder.
+        UserError: If the kind is unknown, or the options are wrong or don't fit the encoder.
     """
     part = registry.load("modules", kind)
     try:
@@ -165,14 +165,14 @@ def build(
 
 
 def options_of(module: nn.Module) -> ModuleOptions:
-    """The options a module was built from."""
+    """Return the options that a module was built from."""
     options = module.options
     assert isinstance(options, ModuleOptions)
     return options
 
 
 def parameter_count(module: nn.Module) -> int:
-    """Number of trainable values."""
+    """Count the trainable values."""
     return sum(p.numel() for p in module.parameters())
 
 
@@ -198,17 +198,17 @@ _FILLS = (Tensor.uniform_, Tensor.normal_, Tensor.zero_)
 
 
 class _BudgetError(Exception):
-    """A module asks for more than its file holds."""
+    """An error for a module that asks for more than its file holds."""
 
 
 class _Budget(TorchFunctionMode):
-    """Counts the tensors that are made inside the block, and their values.
+    """A limit on the number of tensors, and of their values, that are made inside the block.
 
-    Twice as many as the file holds are let through, and some more: a module may make a tensor to
-    put another in its place.
+    The limit is a little more than twice the number in the file: a module may make a tensor and
+    then replace the tensor by another.
 
     Args:
-        tensors: What the file holds.
+        tensors: The tensors of the file.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:

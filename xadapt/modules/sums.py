@@ -1,4 +1,4 @@
-"""Effects that are nothing but fixed sums of low-rank updates, and such sums as one update."""
+"""Hooks that are fixed sums of low-rank updates, and the merge of such a sum into one update."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Terms = list[tuple[float, LowRank]]
 
 
 def terms_of(hooks: Sequence[AdapterHook]) -> dict[Place, Terms] | None:
-    """The weighted updates at each site, if the effects are such sums alone; else ``None``.
+    """Return the weighted updates at each site, if all hooks are such sums; otherwise ``None``.
 
-    LoRAs, stacks of them and fixed mixtures of both are. All read the linear's input and none what
-    another added, so their order does not count.
+    LoRAs, stacks of LoRAs and fixed mixtures of both are such sums. All hooks read the linear's
+    input, and none reads another's output. So their order has no effect.
     """
     found: dict[Place, Terms] = {}
     for hook in hooks:
@@ -30,10 +30,10 @@ def terms_of(hooks: Sequence[AdapterHook]) -> dict[Place, Terms] | None:
 
 
 def joined(terms: Terms) -> tuple[Tensor, Tensor]:
-    """A sum of updates as one: ``A`` laid on top of each other, scaled ``B`` side by side.
+    """Merge a sum of updates into one: concatenate ``A`` by rows and the scaled ``B`` by columns.
 
     Returns:
-        ``(rank, in)`` and ``(out, rank)``; the rank is the sum of theirs.
+        ``(rank, in)`` and ``(out, rank)``; the rank is the sum of the updates' ranks.
     """
     ups = [low.B * (weight * low.scale) for weight, low in terms]
     if len(terms) == 1:
@@ -42,7 +42,7 @@ def joined(terms: Terms) -> tuple[Tensor, Tensor]:
 
 
 def _terms(hook: AdapterHook, weight: float) -> Iterator[tuple[float, LowRank] | None]:
-    """Updates with their weights; ``None`` for anything else."""
+    """Return updates with their weights; ``None`` for any other hook."""
     if type(hook.fn) is LowRank and hook.reads == "input":
         yield weight, hook.fn
     elif type(hook.fn) is Blend:

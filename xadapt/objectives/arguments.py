@@ -1,4 +1,4 @@
-"""Arguments: for each given predicate of a sentence, what every word is to it."""
+"""Arguments: the role of every word for each given predicate of a sentence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Arguments:
     """Cross-entropy of word labels (BIO over A0 to A3), once for each predicate of a sentence.
 
     A sentence is encoded once for all its predicates; its loss is the mean over predicates and
-    words. The predicate's own words are outside of all arguments.
+    words. The predicate's own words are outside all arguments.
 
     Source: the argument tagger of Multi²OIE, Ro et al. 2020, https://arxiv.org/abs/2009.08128,
     section 3.3, with a simpler head: see `xadapt.heads.head.ArgumentHead`.
@@ -45,7 +45,7 @@ class Arguments:
             raise ValueError("hidden, distance and clip must be at least 1")
 
     def heads(self, width: int) -> ArgumentHead:
-        """The head, trained beside the module."""
+        """Build the head, which is trained with the module."""
         return ArgumentHead(
             labels_of(ROLES, "bio"),
             width,
@@ -59,10 +59,10 @@ class Arguments:
         records: Sequence[OpenTriples],
         tokenize_words: Callable[[Sequence[Sequence[str]]], list[Any]],
     ) -> dict[str, Any]:
-        """The sentences, what is asked of them, and the labels expected.
+        """Build the view of the sentences, the queries, and the expected labels.
 
         Raises:
-            UserError: The spans of a sentence overlap or have another role.
+            UserError: If the spans of a sentence overlap or have an unknown role.
         """
         rows = tokenize_words([r.words for r in records])
         number = {label: i for i, label in enumerate(labels_of(ROLES, "bio"))}
@@ -82,7 +82,7 @@ class Arguments:
     def loss(
         self, text: States, queries: list[Asked], labels: list[int], heads: ArgumentHead
     ) -> Loss:
-        """Mean loss of each sentence's words over its predicates, weighted by their number."""
+        """Compute each sentence's mean loss over predicates and words, weighted by their number."""
         n, device = len(text.hidden), text.hidden.device
         if not queries:
             return Loss(text.hidden.sum((1, 2)).float() * 0, torch.zeros(n, device=device))

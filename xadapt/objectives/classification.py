@@ -1,4 +1,4 @@
-"""Classification: the class of a text, read off its first token by a linear head."""
+"""Classification: the class of a text, predicted from its first token by a linear head."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from xadapt.objectives.contract import EncodeView, Loss, States
 
 @dataclass(frozen=True)
 class Classification:
-    """Cross-entropy of a text's class; the text by the state of its first token.
+    """Cross-entropy of a text's class, predicted from the state of the first token.
 
-    The first token rather than the base's pooling, because that is what the ``classification``
-    head of adapters reads, so that the trained head is exact there.
+    The ``classification`` head of adapters reads the first token, not the base's pooling. So the
+    trained head is exact in adapters.
 
     Source: Devlin et al. 2019, https://arxiv.org/abs/1810.04805, section 4.1.
 
     Attributes:
-        smoothing: Share of the probability that the target gives to all classes alike.
+        smoothing: Share of the target probability that is spread equally over all classes.
     """
 
     smoothing: float = 0.0
@@ -39,10 +39,10 @@ class Classification:
             raise ValueError("smoothing must be in [0, 1)")
 
     def prepare(self, records: Sequence[LabelledText]) -> tuple[str, ...]:
-        """All classes of the data.
+        """Collect all classes of the data.
 
         Raises:
-            UserError: There is only one, so there is nothing to learn.
+            UserError: If there is only one class, so there is nothing to learn.
         """
         found = tuple(sorted({record.label for record in records}))
         if len(found) < 2:
@@ -52,18 +52,18 @@ class Classification:
         return found
 
     def heads(self, width: int, memory: tuple[str, ...]) -> Head:
-        """The linear head, trained beside the module."""
+        """Build the linear head, which is trained with the module."""
         return Head("classification", memory, width)
 
     def views(self, records: Sequence[LabelledText], memory: tuple[str, ...]) -> dict[str, Any]:
-        """The texts and the numbers of their classes."""
+        """Build the view of the texts and the numbers of their classes."""
         number = {label: i for i, label in enumerate(memory)}
         langs = [record.lang for record in records]
         view = EncodeView([record.text for record in records], output="states", langs=langs)
         return {"text": view, "labels": [number[record.label] for record in records]}
 
     def loss(self, text: States, labels: list[int], heads: Head) -> Loss:
-        """The loss of each text: ``(n,)``."""
+        """Compute the loss of each text: ``(n,)``."""
         scores = heads(text.hidden[:, 0])
         target = torch.tensor(labels, device=scores.device, dtype=torch.long)
         return Loss(

@@ -1,25 +1,38 @@
-"""The contract of an objective: what it may ask of the loop, and what it gives back.
+"""The contract of an objective: its requests to the training loop, and its results.
 
 An objective is a frozen dataclass whose fields are its options, with defaults and units.
-It never holds the encoder. Its methods name what they want as arguments and get it by name:
+An objective never holds the encoder. Its methods name their services as arguments and get them by
+name:
 
 ``views(records, rng, ...)``
-    texts to encode, by name, and anything ``loss`` needs besides.
+    returns texts to encode, by name, and further values for ``loss``.
 ``loss(<view names>, ...)``
-    the encoded views, ``(n, dim)`` where pooled, and what else ``views`` returned.
+    gets the encoded views, ``(n, dim)`` where pooled, and the further values from ``views``.
 
-Both may also name ``memory`` (what ``prepare(records)`` returned), ``tokenizer``, ``tokenize``,
-``tokenize_words`` (for sentences given as words), ``tokenize_pairs`` and ``tokenize_windows``
-(for two texts in one row, see `xadapt.backbones.encoder.pairs`), ``lm_head`` (the frozen
-masked-LM head), ``heads`` (what ``heads(width)`` returned, which may name ``memory`` too; trained
-with the module, and its buffers may carry state from step to step), ``companions`` (the heads of
-the
-run's other, frozen modules by name; a `TeacherView` names such a module), ``vocabulary`` (rows of
-the table of word embeddings; ids from there on are the module's own), ``bank`` (the frozen vectors
-of ``bank_rows(memory)``) and ``step``.
+Both may also name these services:
 
-Several processes split the records of an objective that is not ``coupled``. So that the split
-changes nothing, such an objective draws from `draws`, not from ``rng`` in the order of records.
+``memory``
+    the result of ``prepare(records)``.
+``tokenizer``, ``tokenize``, ``tokenize_words``
+    the last is for sentences given as words.
+``tokenize_pairs``, ``tokenize_windows``
+    for two texts in one row, see `xadapt.backbones.encoder.pairs`.
+``lm_head``
+    the frozen masked-LM head.
+``heads``
+    the result of ``heads(width)``, which may name ``memory`` too. The heads are trained with the
+    module. Their buffers may carry state from step to step.
+``companions``
+    the heads of the run's other, frozen modules by name; a `TeacherView` names such a module.
+``vocabulary``
+    number of rows of the table of word embeddings; ids from this number on are the module's own.
+``bank``
+    the frozen vectors of ``bank_rows(memory)``.
+``step``
+    the number of finished training steps.
+
+Several processes split the records of an objective that is not ``coupled``. The split must not
+change results. So such an objective draws from `draws`, not from ``rng`` in the order of records.
 """
 
 from __future__ import annotations
@@ -48,7 +61,7 @@ class View(ABC):
     Attributes:
         rows: Texts, or token id sequences with their special tokens.
         output: ``pooled`` gives ``(n, dim)``; ``states`` gives `States`.
-        layer: The states after this many layers; ``None`` means all of them, 0 the embeddings.
+        layer: Number of layers before the states; ``None`` means all layers, 0 the embeddings.
     """
 
     rows: Rows
@@ -67,20 +80,20 @@ class View(ABC):
 
     @property
     def second(self) -> Sequence[int] | None:
-        """Where each row's second segment begins, where the view has such rows."""
+        """The position at which each row's second segment begins, where the view has such rows."""
         return None
 
 
 @dataclass(frozen=True)
 class EncodeView(View):
-    """Rows that the module under training acts on, or no module.
+    """Rows for the module under training, or for the frozen base alone.
 
     Attributes:
-        module: Whether it acts. Rows without it get no gradient; texts without it are encoded once
-            in a run.
+        module: Whether the module acts. Rows without the module get no gradient. Texts without the
+            module are encoded once in a run.
         langs: The language of each row, for a module that is trained inside a choice by language.
-        second: For each token id sequence the position at which its second segment begins, for
-            bases that tell segments apart; ``None`` where each is one segment.
+        second: For each token id sequence, the position at which its second segment begins, for
+            bases that have segment ids; ``None`` where each sequence is one segment.
 
     Raises:
         ValueError: If ``langs`` or ``second`` has another length than ``rows``.
@@ -97,18 +110,19 @@ class EncodeView(View):
 
 @dataclass(frozen=True)
 class FusedView(View):
-    """Two sets of rows that attend to each other inside some layers and run alone outside them.
+    """Two sets of rows that attend to each other in some layers and run alone in the others.
 
-    The module under training acts on both. It gives `States` of ``rows``, with those of
-    ``paired_rows`` as their ``paired``.
+    The module under training acts on both sets. The view gives `States` of ``rows``, with the
+    states of ``paired_rows`` as their ``paired``.
 
     Attributes:
         paired_rows: The second set, one row for each of ``rows``.
-        fused: ``(start, stop)``, the layers in which a row and its pair see each other, half-open.
+        fused: ``(start, stop)``, the half-open range of layers in which a row and its pair attend
+            to each other.
         langs: As for `EncodeView`.
 
     Raises:
-        ValueError: If the lengths differ, the layers are out of order, or vectors are asked for.
+        ValueError: If the lengths differ, the layers are out of order, or the output is vectors.
     """
 
     paired_rows: Rows
@@ -133,14 +147,14 @@ class FusedView(View):
 
 @dataclass(frozen=True)
 class TeacherView(View):
-    """Rows that another, frozen module of the run acts on; they get no gradient.
+    """Rows for another, frozen module of the run; they get no gradient.
 
     Attributes:
-        teacher: The name that the recipe gives it under ``companions``.
+        teacher: The name of that module under the recipe's ``companions``.
         second: As for `EncodeView`.
 
     Raises:
-        ValueError: If ``second`` has another length than ``rows``, or there is no name.
+        ValueError: If ``second`` has another length than ``rows``, or the name is missing.
     """
 
     teacher: str
@@ -169,7 +183,7 @@ class States:
     Attributes:
         hidden: ``(n, tokens, width)``, padded on the right.
         mask: ``(n, tokens)``, 1 on real tokens.
-        paired: The same for the paired rows of a `FusedView`.
+        paired: The states of the paired rows of a `FusedView`.
     """
 
     hidden: Tensor
@@ -179,7 +193,7 @@ class States:
 
 @dataclass(frozen=True)
 class Bank:
-    """Frozen vectors of texts of the whole data: exact negatives, never stale.
+    """Frozen vectors of texts from the whole data: exact negatives, never stale.
 
     Attributes:
         vectors: ``(m, dim)`` in the order of ``bank_rows(memory)``, of unit length, in the
@@ -191,13 +205,13 @@ class Bank:
 
 @dataclass(frozen=True)
 class Loss:
-    """What an objective gives back.
+    """The result of an objective.
 
     Attributes:
-        values: ``(n,)``, one loss a record.
-        weights: ``(n,)``, how much each counts; the loop divides the weighted sum by their
-            total over all chunks and processes. ``None`` means 1 each.
-        scalars: Losses of the whole batch that belong to no record, added as they are.
+        values: ``(n,)``, one loss for each record.
+        weights: ``(n,)``, the weight of each loss. The loop divides the weighted sum by the total
+            weight over all chunks and processes. ``None`` means 1 for each loss.
+        scalars: Losses of the whole batch that belong to no record, added without a weight.
     """
 
     values: Tensor
@@ -205,7 +219,7 @@ class Loss:
     scalars: Mapping[str, Tensor] = field(default_factory=dict)
 
     def total(self) -> Tensor:
-        """The weighted mean over records plus the batch scalars."""
+        """Compute the weighted mean over records plus the batch scalars."""
         weights = torch.ones_like(self.values) if self.weights is None else self.weights
         mean = (self.values * weights).sum() / weights.sum().clamp(min=1e-12)
         return mean + sum(self.scalars.values())
@@ -213,24 +227,24 @@ class Loss:
 
 @runtime_checkable
 class Objective(Protocol):
-    """A loss family member. `coupled` says whether one record's loss depends on the others."""
+    """A training objective; with `coupled`, the loss of a record depends on the other records."""
 
     consumes: ClassVar[type[Record]]
     source: ClassVar[str]
     coupled: ClassVar[bool]
 
     def views(self, records: Sequence[Any], rng: random.Random) -> dict[str, Any]:
-        """Views and context for ``loss``, by name."""
+        """Return views and context for ``loss``, by name."""
         ...
 
     loss: ClassVar[Any]
 
 
 def call(function: Any, services: Mapping[str, Any]) -> Any:
-    """Call a method of an objective with what it names among the services.
+    """Call a method of an objective with the services that it names.
 
     Raises:
-        TypeError: It names something that no view, context or service is called.
+        TypeError: If the method names an argument that is no view, context or service.
     """
     wanted = inspect.signature(function).parameters
     missing = [name for name, p in wanted.items() if name not in services and p.default is p.empty]
@@ -246,26 +260,26 @@ def asks_for(objective: Any, service: str) -> bool:
 
 
 def draws(rng: random.Random, records: Sequence[Record]) -> list[random.Random]:
-    """One source of chance for each record, whatever records stand beside it.
+    """Make a random generator for each record, independent of the other records.
 
-    Equal records of one call draw alike.
+    Equal records of one call get equal draws.
     """
     name = rng.getrandbits(64)
     return [random.Random(f"{name}:{record!r}") for record in records]
 
 
 def heads_of(objective: Any, width: int, memory: Any = None) -> nn.Module | None:
-    """The objective's own trainable part, if it has one."""
+    """Build the objective's own trainable part, if there is one."""
     make = getattr(objective, "heads", None)
     return call(make, {"width": width, "memory": memory}) if make else None
 
 
 def bank_rows(objective: Any, memory: Any) -> Sequence[str] | None:
-    """The texts whose frozen vectors the objective wants as its bank, if any."""
+    """Return the texts for the objective's bank of frozen vectors, if there is a bank."""
     rows = getattr(objective, "bank_rows", None)
     return rows(memory) if rows else None
 
 
 def options(objective: Any) -> dict[str, Any]:
-    """The options an objective was built with, defaults included."""
+    """Return the options of an objective, defaults included."""
     return dataclasses.asdict(objective)

@@ -18,16 +18,16 @@ from xadapt.objectives.contract import EncodeView, Loss, TeacherView
 class Distillation:
     """Distance to the frozen encoder's vector of the pivot sentence.
 
-    With ``side: text`` the translation learns the pivot's vector; with ``side: pivot`` the
-    pivot itself keeps its own, so that a module left on for both sides does no harm.
+    With ``side: text`` the translation learns the pivot's vector. With ``side: pivot`` the
+    pivot itself keeps its own vector. So a module that is active on both sides does no harm.
 
     Source: Reimers and Gurevych 2020, https://arxiv.org/abs/2004.09813, equation 1.
 
-    With a ``teacher`` the vectors to learn are those of the pivot through that module, one of the
-    recipe's ``companions``.
+    With a ``teacher``, the target vectors are those of the pivot through that module, which is one
+    of the recipe's ``companions``.
 
     Attributes:
-        side: Which side goes through the module: ``text`` or ``pivot``.
+        side: The side that goes through the module: ``text`` or ``pivot``.
         distance: ``cosine`` (1 - cosine) or ``squared`` (mean squared difference).
         teacher: Name of a companion that acts on the pivot; empty for the frozen encoder alone.
     """
@@ -41,7 +41,10 @@ class Distillation:
     coupled: ClassVar[bool] = False
 
     def views(self, records: Sequence[ParallelPair], rng: random.Random) -> dict[str, Any]:
-        """The student rows with the module, the pivots without it or with the teacher."""
+        """Build views of the student rows with the module, and of the pivots as targets.
+
+        The pivots run without the module, or with the teacher.
+        """
         pivots = [r.pivot for r in records]
         on_pivot = self.side == "pivot"
         student = pivots if on_pivot else [r.text for r in records]
@@ -52,7 +55,7 @@ class Distillation:
         return {"student": EncodeView(student, langs=langs), "teacher": taught}
 
     def loss(self, student: Tensor, teacher: Tensor) -> Loss:
-        """Distances of ``student (n, dim)`` to ``teacher (n, dim)``: ``(n,)``."""
+        """Compute distances of ``student (n, dim)`` to ``teacher (n, dim)``: ``(n,)``."""
         measure = cosine_distance if self.distance == "cosine" else squared_distance
         return Loss(measure(student, teacher))
 

@@ -18,14 +18,15 @@ from xadapt.objectives.contract import EncodeView, Loss, States, draws
 
 @dataclass(frozen=True)
 class MaskedLanguageModelling:
-    """Cross-entropy of tokens that were hidden, the mean over hidden tokens.
+    """Cross-entropy of masked tokens, the mean over masked tokens.
 
     Source: Devlin et al. 2019, https://arxiv.org/abs/1810.04805, section 3.1.
 
     Attributes:
         probability: Share of tokens that are predicted.
-        mask_rate: Share of these shown as the mask token.
-        random_rate: Share of these shown as a random token; the rest stays as it is.
+        mask_rate: Share of these tokens that are replaced by the mask token.
+        random_rate: Share of these tokens that are replaced by a random token. The rest is
+            unchanged.
     """
 
     probability: float = 0.15
@@ -45,10 +46,10 @@ class MaskedLanguageModelling:
     def views(
         self, records: Sequence[PlainText], rng: random.Random, tokenizer: Any, tokenize: Any
     ) -> dict[str, Any]:
-        """The texts with some tokens hidden, and which ones.
+        """Build the view of the texts with some tokens masked, and the masked positions.
 
         Raises:
-            UserError: The base has no mask token.
+            UserError: If the base has no mask token.
         """
         if tokenizer.mask_token_id is None:
             raise UserError(
@@ -75,7 +76,7 @@ class MaskedLanguageModelling:
         labels: list[int],
         lm_head: Callable[[Tensor], Tensor],
     ) -> Loss:
-        """Mean loss of each record's hidden tokens, weighted by their number: ``(n,)``."""
+        """Compute each record's mean loss over masked tokens, weighted by number: ``(n,)``."""
         device = text.hidden.device
         index = torch.tensor(picked, device=device, dtype=torch.long).reshape(-1, 2)
         logits = lm_head(text.hidden[index[:, 0], index[:, 1]])

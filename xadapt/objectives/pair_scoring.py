@@ -1,4 +1,4 @@
-"""Pair scoring: how alike two texts in one row are, a number read off the first token."""
+"""Pair scoring: the similarity of two texts in one row, predicted from the first token."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ Scale = tuple[float, float]
 
 @dataclass(frozen=True)
 class PairScoring:
-    """Squared error of a pair's score, on a scale brought to 0 to 1.
+    """Squared error of a pair's score, scaled to 0 to 1.
 
-    Both texts stand in one row as the base's own tokenizer joins them; the score is a linear map
-    of the first token's state.
+    Both texts are in one row, joined by the base's own tokenizer. The score is a linear map of the
+    first token's state.
 
     Source: Devlin et al. 2019, https://arxiv.org/abs/1810.04805, section 4.1 (STS-B).
 
     Attributes:
-        lowest: The score that becomes 0, in the data's unit; without, the least of the data.
-        highest: The score that becomes 1; without, the greatest of the data.
+        lowest: The score that becomes 0, in the data's unit. Without a value, the lowest score of
+            the data.
+        highest: The score that becomes 1. Without a value, the highest score of the data.
     """
 
     lowest: float | None = None
@@ -39,10 +40,10 @@ class PairScoring:
     coupled: ClassVar[bool] = False
 
     def prepare(self, records: Sequence[ScoredPair]) -> Scale:
-        """What 0 and 1 stand for.
+        """Return the scores that 0 and 1 stand for.
 
         Raises:
-            UserError: The scale is empty, or a score of the data lies outside of it.
+            UserError: If the scale is empty, or a score of the data is outside the scale.
         """
         found = [record.score for record in records]
         low = min(found) if self.lowest is None else self.lowest
@@ -61,7 +62,7 @@ class PairScoring:
         return float(low), float(high)
 
     def heads(self, width: int, memory: Scale) -> Head:
-        """The linear head, trained beside the module."""
+        """Build the linear head, which is trained with the module."""
         return Head("pair_scoring", ("score",), width, scale=memory)
 
     def views(
@@ -70,7 +71,7 @@ class PairScoring:
         memory: Scale,
         tokenize_pairs: Callable[[Sequence[str], Sequence[str]], list[Pair]],
     ) -> dict[str, Any]:
-        """The pairs and their scores from 0 to 1."""
+        """Build the view of the pairs, and their scores from 0 to 1."""
         rows = tokenize_pairs([r.left for r in records], [r.right for r in records])
         low, high = memory
         view = EncodeView(
@@ -82,7 +83,7 @@ class PairScoring:
         return {"pair": view, "scores": [(r.score - low) / (high - low) for r in records]}
 
     def loss(self, pair: States, scores: list[float], heads: Head) -> Loss:
-        """The squared error of each pair: ``(n,)``."""
+        """Compute the squared error of each pair: ``(n,)``."""
         found = heads(pair.hidden[:, 0])[:, 0]
         return Loss((found - torch.tensor(scores, device=found.device)).square())
 

@@ -1,4 +1,4 @@
-"""Span extraction: where in a passage the answer to a question begins and ends."""
+"""Span extraction: the start and the end of a question's answer in a passage."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from xadapt.objectives.contract import EncodeView, Loss, States
 class SpanExtraction:
     """Cross-entropy of an answer's first and last token among all of a row, the mean of both.
 
-    Question and passage stand in one row; a long passage gives several, in windows that overlap.
-    In a window without the whole answer the right token is the row's first. A question with
-    several answers is trained on its first.
+    Question and passage are in one row. A long passage gives several rows, in overlapping windows.
+    In a window without the whole answer, the target is the row's first token. For a question with
+    several answers, the first answer is the target.
 
     Source: Devlin et al. 2019, https://arxiv.org/abs/1810.04805, section 4.2 (start and end
-    vectors, SQuAD v1.1); the windows are those of the code that came with it.
+    vectors, SQuAD v1.1); the windows are those of the paper's code.
 
     Attributes:
         overlap: Tokens of the passage that two windows share; at most about a quarter of a row.
@@ -45,14 +45,14 @@ class SpanExtraction:
         """Check that there is an answer to each question.
 
         Raises:
-            UserError: A question has none.
+            UserError: If a question has no answer.
         """
         without = next((record for record in records if not record.answers), None)
         if without is not None:
             raise UserError("this question has no answer", where=without.origin)
 
     def heads(self, width: int) -> Head:
-        """The linear head, trained beside the module."""
+        """Build the linear head, which is trained with the module."""
         return Head("span_extraction", ("start", "end"), width)
 
     def views(
@@ -60,7 +60,7 @@ class SpanExtraction:
         records: Sequence[Question],
         tokenize_windows: Callable[[Sequence[str], Sequence[str], int], list[Window]],
     ) -> dict[str, Any]:
-        """The windows of all questions, whose they are, and where the answers stand in them."""
+        """Build the view of all questions' windows, their owners, and the places of the answers."""
         questions, passages = [r.question for r in records], [r.passage for r in records]
         windows = tokenize_windows(questions, passages, self.overlap)
         found = []
@@ -78,7 +78,7 @@ class SpanExtraction:
     def loss(
         self, text: States, owners: list[int], places: list[tuple[int, int]], heads: Head
     ) -> Loss:
-        """Mean loss of each question's windows, weighted by their number: ``(n,)``."""
+        """Compute the mean loss of each question's windows, weighted by their number: ``(n,)``."""
         device = text.hidden.device
         scores = heads(text.hidden).masked_fill(text.mask[..., None] == 0, -torch.inf)
         target = torch.tensor(places, device=device, dtype=torch.long)

@@ -1,4 +1,4 @@
-"""Tagging: the label of each word, read off its first token by a linear head."""
+"""Tagging: the label of each word, predicted from its first token by a linear head."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from xadapt.objectives.contract import EncodeView, Loss, States
 
 @dataclass(frozen=True)
 class Tagging:
-    """Cross-entropy of word labels, the mean over words; each word by its first token.
+    """Cross-entropy of word labels, the mean over words; the first token represents each word.
 
     Source: Devlin et al. 2019, https://arxiv.org/abs/1810.04805, section 5.3.
 
@@ -34,10 +34,10 @@ class Tagging:
     coupled: ClassVar[bool] = False
 
     def prepare(self, records: Sequence[TaggedSentence]) -> tuple[str, ...]:
-        """All labels of the data.
+        """Collect all labels of the data.
 
         Raises:
-            UserError: There is only one, so there is nothing to learn.
+            UserError: If there is only one label, so there is nothing to learn.
         """
         found = labels_of((name for r in records for *_, name in r.spans), self.scheme)
         if len(found) < 2:
@@ -49,7 +49,7 @@ class Tagging:
         return found
 
     def heads(self, width: int, memory: tuple[str, ...]) -> Head:
-        """The linear head, trained beside the module."""
+        """Build the linear head, which is trained with the module."""
         return Head("tagging", memory, width, self.scheme)
 
     def views(
@@ -58,10 +58,10 @@ class Tagging:
         memory: tuple[str, ...],
         tokenize_words: Callable[[Sequence[Sequence[str]]], list[Any]],
     ) -> dict[str, Any]:
-        """The sentences, and where which label is expected.
+        """Build the view of the sentences, and the expected labels with their positions.
 
         Raises:
-            UserError: The spans of a sentence are none of the scheme.
+            UserError: If the spans of a sentence do not follow the scheme.
         """
         rows = tokenize_words([r.words for r in records])
         number = {label: i for i, label in enumerate(memory)}
@@ -77,7 +77,7 @@ class Tagging:
     def loss(
         self, text: States, places: list[tuple[int, int]], labels: list[int], heads: Head
     ) -> Loss:
-        """Mean loss of each sentence's words, weighted by their number: ``(n,)``."""
+        """Compute the mean loss of each sentence's words, weighted by their number: ``(n,)``."""
         device = text.hidden.device
         index = torch.tensor(places, device=device, dtype=torch.long).reshape(-1, 2)
         scores = heads(text.hidden[index[:, 0], index[:, 1]])

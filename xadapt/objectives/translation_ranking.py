@@ -1,4 +1,4 @@
-"""Translation ranking: a sentence's own translation must win against all others."""
+"""Translation ranking: a sentence's own translation must rank above all others."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from xadapt.objectives.contract import Bank, EncodeView, Loss
 
 @dataclass(frozen=True)
 class Memory:
-    """Who translates whom in the whole data.
+    """The known translations in the whole data.
 
     Attributes:
         texts: One pivot text for each distinct pivot, the rows of the bank.
-        row: Pivot key to its row.
-        known: Text key to the rows of all its known translations.
-        owners: Pivot row to the keys of the texts it translates.
+        row: Map from a pivot key to the pivot's row.
+        known: Map from a text key to the rows of all known translations of the text.
+        owners: Map from a pivot row to the keys of the texts that the pivot translates.
     """
 
     texts: list[str]
@@ -46,8 +46,8 @@ class TranslationRanking:
     Attributes:
         temperature: Unitless; cosines are divided by it.
         directions: ``forward`` ranks pivots for a text, ``backward`` texts for a pivot.
-        negatives: ``batch``, or ``bank``: forward against every pivot of the data, exactly
-            (backward stays in the batch). Needs ``pivot: frozen``.
+        negatives: ``batch``, or ``bank``: the forward direction uses every pivot of the data,
+            exactly. The backward direction stays in the batch. ``bank`` needs ``pivot: frozen``.
         pivot: ``frozen`` keeps the pivot side without the module, ``active`` trains both.
     """
 
@@ -67,11 +67,11 @@ class TranslationRanking:
             raise ValueError("negatives: bank needs pivot: frozen (a moving side has no bank)")
 
     def bank_rows(self, memory: Memory) -> list[str] | None:
-        """Every distinct pivot of the data, if the bank is wanted."""
+        """Return every distinct pivot of the data, if ``negatives`` is ``bank``."""
         return memory.texts if self.negatives == "bank" else None
 
     def prepare(self, records: Sequence[ParallelPair]) -> Memory:
-        """Number the distinct pivots and note every known translation."""
+        """Return number the distinct pivots and record every known translation."""
         memory = Memory([], {}, {}, {})
         for record in records:
             key = normal_key(record.pivot)
@@ -86,7 +86,7 @@ class TranslationRanking:
     def views(
         self, records: Sequence[ParallelPair], rng: random.Random, memory: Memory
     ) -> dict[str, Any]:
-        """The texts with the module, the pivots with or without it."""
+        """Build views of the texts with the module, and of the pivots with or without it."""
         texts, pivots = [r.text for r in records], [r.pivot for r in records]
         here, there = [r.lang for r in records], [r.pivot_lang for r in records]
         return {
@@ -105,7 +105,7 @@ class TranslationRanking:
         memory: Memory,
         bank: Bank | None = None,
     ) -> Loss:
-        """Losses of ``text (n, dim)`` against ``pivot (n, dim)`` or the bank: ``(n,)``."""
+        """Compute losses of ``text (n, dim)`` against ``pivot (n, dim)`` or the bank: ``(n,)``."""
         own = torch.arange(len(text), device=text.device)
         parts = []
         if self.directions != "backward" and bank is not None:
