@@ -26,22 +26,22 @@ class CsvTable:
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Whether the name ends in ``.csv``."""
+        """Return whether the name ends in ``.csv``, also ``.gz``."""
         return has_suffix(source, ".csv")
 
     def read(
         self, source: str, request: Request, notes: Notes | None = None
     ) -> Iterator[ParallelPair]:
-        """Stream the pairs; rows that hold nothing are passed over.
+        """Stream the pairs. Empty rows are skipped.
 
         Args:
             source: The file.
-            request: What is wanted.
+            request: Languages, columns and limits.
             notes: Where the layout, unused columns and skipped rows are reported.
 
         Raises:
-            UserError: If a column is missing or holds numbers, the quoting is broken, a line can't
-                be read, or half of the rows are faulty.
+            UserError: If a column is missing or contains numbers, the quoting is broken, a line
+                can't be read, or half of the rows are faulty.
         """
         limit = request.limits.chars
         rows = quoted_rows(read_lines(source, limit=limit), source, ",", limit)

@@ -29,7 +29,7 @@ class Gettext:
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Whether the name ends in ``.po``."""
+        """Return whether the name ends in ``.po``, also ``.gz``."""
         return has_suffix(source, ".po")
 
     def read(
@@ -39,12 +39,12 @@ class Gettext:
 
         Args:
             source: The file.
-            request: What is wanted.
-            notes: Where entries that were passed over or skipped are counted.
+            request: Languages, columns and limits.
+            notes: Where untranslated and skipped entries are counted.
 
         Raises:
             UserError: If a line breaks the format, an entry is too long, half of the entries have
-                one side, none is translated, or a line can't be read.
+                only one side, no entry is translated, or a line can't be read.
         """
         found = noted(notes)
         passed: Counter[str] = Counter()
@@ -78,7 +78,7 @@ class Gettext:
 
 
 def _not_translated(entry: polib.POEntry) -> str:
-    """Why an entry gives no pair; empty if it does."""
+    """Return the reason why an entry gives no pair; empty if it gives one."""
     if entry.msgid_plural:
         return "with plural forms"
     if "fuzzy" in entry.flags:
@@ -87,7 +87,7 @@ def _not_translated(entry: polib.POEntry) -> str:
 
 
 def _entries(source: str, limit: int, passed: Counter[str]) -> Iterator[tuple[int, list[str]]]:
-    """Cut the file before every line that can't belong to the entry so far."""
+    """Split the file before every line that can't belong to the current entry."""
     lines: list[str] = []
     first, size, complete = 1, 0, False
     for number, raw in read_lines(source, limit=limit):

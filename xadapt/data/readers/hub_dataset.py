@@ -29,17 +29,17 @@ class HubDataset:
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Whether the source begins with ``hf:``."""
+        """Return whether the source begins with ``hf:``."""
         return source.startswith("hf:")
 
     def read(
         self, source: str, request: Request, notes: Notes | None = None
     ) -> Iterator[ParallelPair]:
-        """Stream the pairs; the origin is the source and the row's number from 1.
+        """Stream the pairs. The origin is the source and the row's number from 1.
 
         Args:
             source: The data set.
-            request: What is wanted.
+            request: Languages, columns and limits.
             notes: Where unused columns and skipped rows are reported.
 
         Raises:
@@ -50,14 +50,14 @@ class HubDataset:
 
 
 class Streamed:
-    """The rows of an ``hf:`` source, each with where it is, one at a time.
+    """The rows of an ``hf:`` source, each with its place, one at a time.
 
     Attributes:
-        etag: What changes when the data do: a hash that ``datasets`` makes of the files' names and
-            of their etags, revision or time of change.
+        etag: A hash that changes when the data change. ``datasets`` makes it from the names of
+            the files and from their etags, revision or time of change.
 
     Raises:
-        UserError: The extra is not installed, or the data set can't be opened or read.
+        UserError: If the extra is not installed, or the data set can't be opened or read.
     """
 
     def __init__(self, source: str) -> None:
@@ -76,10 +76,10 @@ class Streamed:
 
 
 def parse_source(source: str) -> tuple[str, str | None, str]:
-    """Cut ``hf:org/name/config:split`` into ``(path, config, split)``.
+    """Split ``hf:org/name/config:split`` into ``(path, config, split)``.
 
     Raises:
-        UserError: It is not of that form.
+        UserError: If the source has another form.
     """
     match = _SOURCE.fullmatch(source)
     if match is None:
@@ -105,7 +105,7 @@ def _open(path: str, config: str | None) -> Any:
 
 
 def _attempt(step: Callable[[], _T], source: str) -> _T:
-    """Run a step of ``datasets``, whose faults share no base class, and word what it raises."""
+    """Run a step of ``datasets``, and turn its errors, which share no base class, into ours."""
     try:
         return step()
     except UserError:

@@ -27,7 +27,7 @@ class Squad:
     gives: ClassVar[type] = Question
 
     def claims(self, source: str, request: object) -> bool:
-        """No: a JSON file is parallel text unless a recipe says otherwise."""
+        """Return False: a JSON file is parallel text unless a recipe says otherwise."""
         return False
 
     def read(self, source: str, lang: str, notes: Notes | None = None) -> Iterator[Question]:
@@ -35,14 +35,14 @@ class Squad:
 
         Args:
             source: The file.
-            lang: Its language.
-            notes: Where skipped questions are reported, and those that have no answer by their
-                own word (``is_impossible``, as in SQuAD 2).
+            lang: Language of the file.
+            notes: Where skipped questions are reported, and questions that are marked as
+                unanswerable (``is_impossible``, as in SQuAD 2).
 
         Raises:
             UserError: If the file is no JSON or has no passages, or half of the questions are
-                faulty (something is missing or of the wrong kind, there is no answer, or an
-                answer does not stand where it says).
+                faulty (a value is missing or of the wrong type, there is no answer, or an answer
+                is not at its offset in the passage).
         """
         found = noted(notes)
         unanswerable, empty = [0], True

@@ -37,7 +37,7 @@ class Tmx:
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Whether the name ends in ``.tmx``."""
+        """Return whether the name ends in ``.tmx``, also ``.gz``."""
         return has_suffix(source, ".tmx")
 
     def read(
@@ -47,12 +47,12 @@ class Tmx:
 
         Args:
             source: The file.
-            request: What is wanted.
-            notes: Where units that were passed over or skipped are reported.
+            request: Languages, columns and limits.
+            notes: Where skipped units are reported.
 
         Raises:
-            UserError: If the XML is malformed, defines entities or uses unknown ones, a segment is
-                too long, half of the units have an empty side, or no unit has both languages.
+            UserError: If the XML is malformed, defines entities or uses unknown entities, a segment
+                is too long, half of the units have an empty side, or no unit has both languages.
         """
         found = noted(notes)
         handler = _Units(source, request.limits.chars)
@@ -89,7 +89,7 @@ class Tmx:
 
 
 class _Units(ContentHandler):
-    """Collects the variants of each ``tu`` with the line it began on."""
+    """A handler that collects the variants of each ``tu`` with its first line."""
 
     def __init__(self, source: str, limit: int) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ class _Units(ContentHandler):
                 raise too_long(f"{self.source}:{self.parser.getLineNumber()}", self.limit)
 
     def skippedEntity(self, name: str) -> None:  # noqa: N802
-        """Called for an entity that is not defined in a file whose DTD is not fetched."""
+        """Handle an undefined entity in a file with a DTD that is not fetched."""
         self.quiet = 0
         if self.parts is None or name.startswith("%"):
             return
