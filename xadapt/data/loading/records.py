@@ -255,7 +255,10 @@ class _Loader:
         return made if made == rows else _without(made, held)
 
     def given_dev(self, sources: Sequence[Source], main: Sequence[Record]) -> list[Record]:
-        """Read development data in the form of the training data, without repeated pairs."""
+        """Read development data in the form of the training data.
+
+        Pairs that are repeated, too long, or have two equal sides are dropped.
+        """
         if not main or not main[0].split_texts():
             raise UserError(
                 "development data needs parallel text or records with labels to train on",

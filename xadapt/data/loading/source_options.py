@@ -35,8 +35,8 @@ def require_used(sources: Sequence[Source], specs: Mapping[str, DataSpec]) -> No
         specs: The entries of the recipe's data.
 
     Raises:
-        UserError: If columns are named and no source has columns, or a format is named and no
-            source has a format.
+        UserError: If columns or a format are named and no reader gives parallel text, or columns
+            are named and no such source has columns.
     """
     known = [(source, specs[source.data]) for source in sources if source.data in specs]
     pairs = [(source, spec) for source, spec in known if reads_pairs(spec)]

@@ -84,7 +84,7 @@ def rows_of(source: str) -> Iterator[list[Line]]:
 
 
 def forms(rows: Sequence[Line]) -> list[str]:
-    """Return the words of a sentence. Rows without a word are skipped."""
+    """Return the words of a sentence. Rows without a word column are skipped."""
     cells = [line.split("\t") for _, line in rows]
     return [row[FORM] for row in cells if len(row) > FORM]
 

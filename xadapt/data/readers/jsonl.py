@@ -72,7 +72,7 @@ def parse_json(text: str | bytes, where: str, what: str = "this", todo: str = ""
     """Parse JSON strictly.
 
     Raises:
-        UserError: If the text is no JSON, or an object in it has a key twice.
+        UserError: If the text is no JSON, or an object in the text has a key twice.
     """
     try:
         return json.loads(text, object_pairs_hook=_each_once)

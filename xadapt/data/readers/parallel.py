@@ -63,7 +63,7 @@ def read_parallel(
 
 
 def parse_columns(columns: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Split ``"PIVOT,LANGUAGE"`` into two names. None gives an empty tuple.
+    """Split ``"PIVOT,LANGUAGE"`` into two names. No columns give an empty tuple.
 
     Raises:
         UserError: If there are not two different columns, or a number is 0.
