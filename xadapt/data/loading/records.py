@@ -1,4 +1,4 @@
-"""Records for a run: read, transformed, split into training and development, and counted."""
+"""Read, transform and count records for a run, and split them into training and development."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The built-in knowledge graph as a source: ``cldr``, ``cldr:sw``, ``cldr:test``, ``cldr:sw:dev``.
+"""Read the built-in knowledge graph: ``cldr``, ``cldr:sw``, ``cldr:test``, ``cldr:sw:dev``.
 
-Without a part it is ``train``; ``all`` is everything.
+Without a part the source means ``train``. ``all`` means every part.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Cldr:
         return source.split(":")[0] == "cldr" and not Path(source).exists()
 
     def read(self, source: str, request: Request) -> Iterator[ParallelPair]:
-        """Give the pairs of names, ordered by entity.
+        """Yield the pairs of names, ordered by entity.
 
         Raises:
             UserError: If the graph lacks a language, or the source and the request name different

@@ -1,4 +1,4 @@
-"""The facts of the built-in knowledge graph: ``cldr``, ``cldr:test``, ``cldr:sw:dev``.
+"""Read the facts of the built-in knowledge graph: ``cldr``, ``cldr:test``, ``cldr:sw:dev``.
 
 Without a part the source means ``train``. ``all`` means every part. Facts have no language. A
 language that the source names must be the requested language.
@@ -15,7 +15,7 @@ from xadapt.data.records import Triple
 
 
 class CldrFacts:
-    """Reader of facts, as ids; the transform ``verbalise`` makes sentences of them."""
+    """Reader of facts, as ids. The transform ``verbalise`` makes sentences from facts."""
 
     format: ClassVar[str] = "cldr_facts"
     gives: ClassVar[type] = Triple

@@ -1,8 +1,8 @@
-"""A multilingual knowledge graph from the Unicode CLDR data that Babel carries. No download.
+"""Build a multilingual knowledge graph from Babel's Unicode CLDR data, without a download.
 
 Entities are territories, languages, scripts and currencies (``territory:DE``, ``language:de``,
 ``script:Cyrl``, ``currency:EUR``); region variants keep their region (``language:pt-BR``).
-Facts and traps of the source are written down in ``kg_data/cldr/README.md``.
+``kg_data/cldr/README.md`` documents the facts and pitfalls of the source.
 
 Source: Unicode CLDR, licence Unicode-3.0, as packed by Babel (https://babel.pocoo.org).
 """
@@ -25,10 +25,10 @@ from xadapt.languages.match import find_same
 from xadapt.languages.tags import normalise
 
 MIN_NAMES = 100
-"""A language with fewer names of its own is not offered."""
+"""The smallest number of own names of an available language."""
 
 SPOKEN_PERCENT = 10.0
-"""``spoken_language`` needs at least this share of the territory's people, in percent."""
+"""The smallest share of a territory's people for ``spoken_language``, in percent."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _catalogue() -> Mapping[str, Mapping[str, str]]:
 def _can_be_asked_for(tag: str) -> bool:
     try:
         return normalise(tag) == tag
-    except UserError:  # newer than what langcodes knows
+    except UserError:  # too new for langcodes
         return False
 
 

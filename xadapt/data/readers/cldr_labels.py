@@ -17,7 +17,7 @@ SECTIONS = {
     "scripts": "script",
     "currency_names": "currency",
 }
-"""CLDR's sections of display names, and the prefix of the ids of their entities."""
+"""The sections of display names in CLDR, and the prefixes of the ids of their entities."""
 
 NOT_ENTITIES = {
     "territories": {"XA", "XB", "ZZ"},  # pseudo-locales; unknown
@@ -31,7 +31,7 @@ ALIASES = {
     "scripts": "script_aliases",
 }
 INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")  # not ZWJ and ZWNJ: they spell
-NOTE = re.compile("[(﴿].*:")  # "Chinese (translation hint: ...)" has got into a few files
+NOTE = re.compile("[(﴿].*:")  # "Chinese (translation hint: ...)" is in a few files
 
 
 @cache

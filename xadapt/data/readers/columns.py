@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from xadapt.data.records import ParallelPair
 
 HEAD = 200
-"""Rows that are looked at before the first pair is given."""
+"""The number of rows that are checked before the first pair is yielded."""
 FEW = 5
-"""With fewer rows nothing is refused for what its cells look like."""
+"""With fewer rows no table is refused because of the form of its cells."""
 HEADERS = frozenset(
     "id idx index score scores similarity label split lang language pivot text original "  # noqa: SIM905
     "translation source target src tgt trg source_text target_text src_text tgt_text sentence "
     "sentence1 sentence2 sentence_1 sentence_2 sent1 sent2 text1 text2".split()
 )
-"""First cells that name a column in any table; all of a row's cells must be among them."""
+"""Usual names of columns. In a header, all cells must be among them."""
 
 
 @dataclass(frozen=True)

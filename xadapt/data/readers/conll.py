@@ -1,11 +1,11 @@
-"""CoNLL columns: one word a line with its BIO label last, an empty line after each sentence.
+"""Read CoNLL columns: one word a line, the BIO label last, an empty line after each sentence.
 
-The first column is the word, the last its label; columns are separated by tabs or, where a line
-has none, by spaces. No other character separates: a no-break space belongs to the word. Lines that
-begin with ``-DOCSTART-`` are passed over, and so are comments: lines that begin with ``#`` and have
-not as many columns as the others, or stand before a sentence's first word and end in no BIO label.
-A first column that counts the words is passed over, and a prefix such as ``en:`` that all words
-have (as in WikiANN) is taken off. Also ``.gz``.
+The first column is the word, the last column its label. Columns are separated by tabs or, in a line
+without tabs, by spaces. No other character separates: a no-break space belongs to the word. Lines
+that begin with ``-DOCSTART-`` are skipped, and so are comments. A comment begins with ``#``. In
+addition, the number of columns differs from the other lines, or the line is before the first word
+of a sentence and ends in no BIO label. A first column of word numbers is skipped. A prefix such as
+``en:`` of all words (as in WikiANN) is removed. Also ``.gz``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""CoNLL-U treebanks (https://universaldependencies.org/format.html): words with parts of speech.
+"""Read words and parts of speech from CoNLL-U (https://universaldependencies.org/format.html).
 
-Ranges of words that are written as one (``3-4``) and empty nodes (``5.1``) are passed over, so the
-words are the syntactic ones. Also ``.gz``.
+Multiword ranges (``3-4``) and empty nodes (``5.1``) are skipped, so the words are the syntactic
+words. Also ``.gz``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Dependency trees in CoNLL-U (https://universaldependencies.org/format.html). Also ``.gz``.
+"""Read dependency trees from CoNLL-U (https://universaldependencies.org/format.html).
 
-Ranges of words that are written as one (``3-4``) and empty nodes (``5.1``) are passed over, so the
-words are the syntactic ones, numbered from 1 in each sentence.
+Multiword ranges (``3-4``) and empty nodes (``5.1``) are skipped, so the words are the syntactic
+words. They are numbered from 1 in each sentence. Also ``.gz``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Comma-separated parallel text with RFC 4180 quoting, with or without a header.
+"""Read comma-separated parallel text with RFC 4180 quoting, with or without a header.
 
-The first row is a header when ``--columns`` gives names, or when its cells name both sides: the two
-languages (``en,de``, ``English,German``, ``en-GB,deu``) or ``pivot,text``; or when all its cells
+The first row is a header in three cases. ``--columns`` gives names. Or its cells name both sides:
+the two languages (``en,de``, ``English,German``, ``en-GB,deu``) or ``pivot,text``. Or all its cells
 are usual names of columns (``id,source,target``). Column 1 is the pivot and column 2 the language,
 unless the header names the sides or ``--columns`` gives other numbers.
 """

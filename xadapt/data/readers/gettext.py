@@ -1,7 +1,7 @@
-"""Gettext catalogues (``.po``): msgid is the pivot, msgstr the language.
+"""Read Gettext catalogues (``.po``): msgid is the pivot, msgstr the language.
 
-Entries the format itself marks as not (or no longer) translated are passed over: fuzzy, obsolete,
-untranslated and the header; so are plural forms, whose sides do not correspond one to one.
+Entries without a current translation are skipped: fuzzy, obsolete and untranslated entries, and
+the header. Plural forms are skipped too, since their sides do not correspond one to one.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _entries(source: str, limit: int, passed: Counter[str]) -> Iterator[tuple[in
     lines: list[str] = []
     first, size, complete = 1, 0, False
     for number, raw in read_lines(source, limit=limit):
-        # polib would break lines at every Unicode line separator inside a string.
+        # polib would split lines at every Unicode line separator inside a string.
         line = " ".join(raw.splitlines()).strip()
         if not line or line.startswith("#~"):
             passed["obsolete"] += line.startswith("#~ msgid ")
@@ -114,7 +114,7 @@ def _entries(source: str, limit: int, passed: Counter[str]) -> Iterator[tuple[in
 
 
 def _check(line: str, where: str) -> str | None:
-    """The line's keyword, ``#`` for a comment, ``None`` for a continued string."""
+    """Return the line's keyword, ``#`` for a comment, ``None`` for a continued string."""
     if line.startswith("#"):
         return "#"
     if line.startswith('"') and line.endswith('"') and len(line) > 1:

@@ -1,8 +1,8 @@
-"""Parallel text of a ``datasets`` Hub id, streamed: ``hf:org/name[/config][:split]``.
+"""Stream parallel text of a ``datasets`` Hub id: ``hf:org/name[/config][:split]``.
 
-A local folder or file that ``datasets`` can load may stand in place of the id. The split is
-``train`` unless named. Sides are found as in JSONL: a ``translation`` column, columns named after
-the languages, ``pivot`` and ``text``, or those of ``--columns``. Loading scripts are never run.
+A local folder or file that ``datasets`` can load may replace the id. The default split is
+``train``. Sides are found as in JSONL: a ``translation`` column, columns named after the languages,
+``pivot`` and ``text``, or the columns of ``--columns``. Loading scripts are never run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 class HubDataset:
-    """Reader of ``hf:`` sources; needs the extra ``data``."""
+    """Reader of ``hf:`` sources. It needs the extra ``data``."""
 
     format: ClassVar[str] = "hf"
     gives: ClassVar[type] = ParallelPair
@@ -99,7 +99,7 @@ def _open(path: str, config: str | None) -> Any:
     except ImportError:
         raise missing_extra("datasets", "data") from None
     build = datasets.load_dataset_builder
-    # Releases before 4 would run a script that the data set brings; False forbids it.
+    # Releases before 4 would run a script of the data set. False forbids this.
     old = "trust_remote_code" in inspect.signature(build).parameters
     return build(path, name=config, **({"trust_remote_code": False} if old else {}))
 

@@ -1,7 +1,7 @@
-"""Parallel text with one JSON object a line.
+"""Read parallel text with one JSON object a line.
 
 Known shapes are ``{"translation": {"en": .., "de": ..}}``, ``{"en": .., "de": ..}`` and
-``{"pivot": .., "text": ..}``; ``--columns`` names other keys, nested ones with dots.
+``{"pivot": .., "text": ..}``. ``--columns`` names other keys, with dots for nested keys.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Texts with one class each: tab-separated, the text first, its label second.
+"""Read texts with one class each: tab-separated, first the text, then the label.
 
 A first line of usual names of columns (``tweet``, ``label``) is a header, if no other line has that
-label. Also ``.gz``. Empty lines are passed over.
+label. Also ``.gz``. Empty lines are skipped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LABELS = frozenset(
     "label labels class classes category categories target sentiment intent topic tag y gold "  # noqa: SIM905
     "stance emotion".split()
 )
-"""Names of a label's column."""
+"""Usual names of a label column."""
 
 
 class LabelledTexts:

@@ -12,7 +12,7 @@ from typing import IO, cast
 from xadapt.core.errors import UserError
 
 LINE_CHARS = 1 << 20
-"""The longest line or field that is read, in characters: no sentence is a mebibyte."""
+"""The largest length of a line or field, in characters. No sentence is a mebibyte long."""
 
 _BOM = b"\xef\xbb\xbf"
 

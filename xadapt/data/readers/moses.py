@@ -22,7 +22,7 @@ from xadapt.data.records import ParallelPair
 from xadapt.languages.tags import normalise
 
 _BREAKS = re.compile(r"[./\\]"), re.compile(r"[./\\_-]")
-"""Where names are cut to find a language: first into ``en-de.en``'s parts, then into all."""
+"""Separators of names: first dots and slashes, then dashes and underscores too."""
 
 _TABLES = (".tsv", ".tab", ".csv", ".jsonl", ".ndjson", ".tmx", ".po")
 
@@ -124,7 +124,7 @@ def _side_of(piece: str, request: Request) -> str | None:
     """Return the side of the language that a piece of a name means."""
     pivot = find_language([piece], request.pivot_lang)
     text = find_language([piece], request.lang)
-    if pivot and text:  # two regions of one language: the nearer one
+    if pivot and text:  # two regions of one language: choose the nearer region
         nearest = find_language([request.pivot_lang, request.lang], normalise(piece))
         return "pivot" if nearest == request.pivot_lang else "text"
     return "pivot" if pivot else "text" if text else None
@@ -186,7 +186,7 @@ def _order(paths: list[str], request: Request) -> tuple[str, str, bool]:
 def _twins(prefix: str, request: Request) -> tuple[str | None, str | None]:
     path = Path(prefix)
     beside: dict[str, str] = {}
-    # Plain files sort before their .gz twins, and the first one stays; so does corpus.en.
+    # Plain files sort before their .gz versions, and the first file is kept; so is corpus.en.
     for name in sorted(_neighbours(prefix), key=lambda name: ".txt" in name.lower()):
         if path.name and name.startswith(f"{path.name}."):
             rest = name.removeprefix(f"{path.name}.").removesuffix(".gz").removesuffix(".txt")

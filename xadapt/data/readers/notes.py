@@ -15,7 +15,7 @@ from xadapt.core.errors import UserError
 
 logger = logging.getLogger(__name__)
 ENOUGH_FAULTS = 1000
-"""Reading ends at so many faulty rows, if they are half of the rows so far."""
+"""Reading stops at this number of faulty rows, if they are half of the rows so far."""
 
 T = TypeVar("T")
 

@@ -1,7 +1,7 @@
-"""Pairs of texts with a score: tab-separated: first text, second text, score.
+"""Read tab-separated pairs of texts with a score: first text, second text, score.
 
-A fourth column in front (an index) is passed over, and so is a header whose cells are all usual
-names of columns. Also ``.gz``; empty lines are passed over.
+An extra first column (an index) is skipped, and so is a header of usual names of columns. Also
+``.gz``. Empty lines are skipped.
 """
 
 from __future__ import annotations

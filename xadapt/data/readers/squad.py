@@ -1,8 +1,8 @@
-"""Questions over passages: SQuAD v1.1 as one JSON file, or one passage a line (``.jsonl``).
+"""Read questions over passages: SQuAD v1.1 as one JSON file, or one passage a line (``.jsonl``).
 
 A line holds ``{"context": .., "qas": [{"question": .., "answers": [{"text": .., "answer_start":
-..}]}]}``. ``answer_start`` counts the characters of ``context`` as it stands, a byte order mark at
-its beginning included. Also ``.gz``.
+..}]}]}``. ``answer_start`` counts the characters of the unchanged ``context``. A byte order mark at
+the beginning of ``context`` counts as one. Also ``.gz``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from xadapt.data.readers.notes import Notes, RowError, attempt, noted, without_f
 from xadapt.data.records import Question
 
 MAX_BYTES = 1 << 29
-"""The largest JSON file that is read as a whole."""
+"""The largest size of a JSON file in bytes, since the file is read as a whole."""
 
 
 class Squad:

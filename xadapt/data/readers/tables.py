@@ -1,8 +1,8 @@
 """Read rows of tables: tab-separated text, quoted or not, and CSV with RFC 4180 quoting.
 
 Tab-separated text has no quoting of its own, but some programs quote it like CSV. It is read as
-quoted if its first lines show quoting. Quotes are doubled inside quoted cells, or all cells of a
-column are quoted, or the rows have equal widths only with quoting.
+quoted only if its first lines have one of three signs of quoting. Quotes are doubled inside quoted
+cells, or all cells of a column are quoted, or the rows have equal widths only with quoting.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from xadapt.data.readers.lines import LINE_CHARS, read_lines, too_long
 from xadapt.data.readers.notes import Notes
 
 HEAD_ROWS, HEAD_CHARS = 1000, 1 << 20
-"""How much is looked at before the first row is given."""
+"""The largest numbers of rows and characters that are checked before the first row."""
 
 EVEN = 0.9
-"""Share of rows that must have one width if quotes are taken for quoting."""
+"""The smallest share of rows with one width if the text is read as quoted."""
 
 Line = tuple[int, str]
 Row = tuple[int, list[str]]
@@ -110,7 +110,7 @@ def _parsed(texts: Sequence[str], whole: bool) -> list[list[str]]:
             if any(cell.strip() for cell in row):
                 rows.append(row)
     except csv.Error as error:
-        # A cell over several lines may be cut where the first lines end.
+        # A cell over several lines may be incomplete at the end of the first lines.
         return rows if "unexpected end" in str(error) and not whole else []
     return rows
 

@@ -1,8 +1,9 @@
 """Stream texts to encode with their languages. Later rows are not kept in memory.
 
-A source is a file with one text a line, ``-`` for the same on standard input, JSON lines, Parquet,
-or ``hf:org/name`` streamed through ``datasets``; lines and JSON lines may be packed as ``.gz``. The
-language of each row is one for all, a line of a second file, or another column.
+A source is a file with one text a line, ``-`` for standard input with one text a line, JSON lines,
+Parquet, or ``hf:org/name`` streamed through ``datasets``. Lines and JSON lines may be packed as
+``.gz``. The language of a row comes from one tag for all rows, a line of a second file, or another
+column.
 """
 
 from __future__ import annotations

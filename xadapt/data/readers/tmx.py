@@ -1,11 +1,11 @@
-"""TMX translation memories (1.4b and its ancestors), streamed, with entities and DTDs kept out.
+"""Stream TMX translation memories (1.4b and earlier), without external entities and DTDs.
 
-A unit's variants are matched by ``xml:lang``, another region serving where the wanted one is absent
-(``en-US`` for ``en``). Units without both languages are passed over; a memory without any that has
-both is a mistake. Of several variants in a language the first that is not empty is taken. Entities
-of HTML (``&nbsp;``) are read as their characters; any other that is not defined is a mistake, as in
-a file without a document type. Native codes (``bpt ept ph it ut``) are left out of the text,
-highlighted text (``hi``) stays, as the standard defines them.
+A unit's variants are matched by ``xml:lang``. Another region is used if the requested region is
+absent (``en-US`` for ``en``). Units without both languages are skipped. A memory without any unit
+in both languages is an error. The first variant of a language that is not empty is used. Entities
+of HTML (``&nbsp;``) are read as their characters. Any other undefined entity is an error, as in a
+file without a document type. As in the standard, native codes (``bpt ept ph it ut``) are omitted
+from the text, and highlighted text (``hi``) stays.
 """
 
 from __future__ import annotations
@@ -96,15 +96,15 @@ class _Units(ContentHandler):
         self.source, self.limit = source, limit
         self.done: list[tuple[int, dict[str, str]]] = []
         self.languages: set[str] = set()
-        self.entities: set[str] = set()  # of HTML, so at most some thousands
+        self.entities: set[str] = set()  # of HTML, so at most a few thousand
         self.seen_anything = False
-        self.quiet = 0  # bytes fed since the last event: how much expat is holding
+        self.quiet = 0  # bytes fed since the last event, which expat keeps in memory
         self.line = self.native = self.size = 0
         self.lang = ""
         self.variants: dict[str, str] = {}
         self.parts: list[str] | None = None
         self.parser = DefusedExpatParser(forbid_external=False)
-        # External parts are never fetched, so naming the TMX DTD, as most files do, is harmless.
+        # External parts are never fetched, so a reference to the TMX DTD (in most files) is safe.
         self.parser.setFeature(feature_external_ges, False)
         self.parser.setFeature(feature_external_pes, False)
         self.parser.setContentHandler(self)

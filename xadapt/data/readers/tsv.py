@@ -1,9 +1,9 @@
-"""Tab-separated parallel text: column 1 the pivot, column 2 the language.
+"""Read tab-separated parallel text: column 1 is the pivot, column 2 the language.
 
 A first line that names both sides (the languages, or ``pivot`` and ``text``) is a header and
-decides; one of usual names of columns is passed over. ``--columns 2,1`` takes others by number,
-``--columns English,German`` by the names in a header line. Cells are taken as they stand, unless
-the file can only be quoted as CSV.
+decides the columns. A first line of usual names of columns is skipped. ``--columns 2,1`` selects
+columns by number, ``--columns English,German`` by the names in a header line. Cells are not
+unquoted, unless the file can only be quoted CSV.
 """
 
 from __future__ import annotations

@@ -11,13 +11,13 @@ from xadapt.data.readers.notes import Notes
 
 Line = tuple[int, str]
 WORDS = 10_000
-"""The longest sentence that is read, in lines."""
+"""The largest length of a sentence, in lines."""
 HEAD = 200
-"""Sentences that are looked at before the first one is given."""
+"""The number of sentences that are checked before the first sentence is yielded."""
 FEW = 5
-"""With fewer sentences (or words) nothing is refused for what its words look like."""
+"""With fewer sentences (or words) no file is refused because of the form of its words."""
 LONG = 200
-"""Sentences of more words are reported: a base may cut them at its maximum length."""
+"""Longer sentences, in words, are reported: a base may truncate them at its maximum length."""
 WITHHELD = "_"
 
 

@@ -22,7 +22,7 @@ from xadapt.languages.tags import normalise
 
 PLACE = re.compile(r"\{(head|tail)\}")
 MARKS = frozenset('"“”„«»‹›「」『』:：\n\r\t')
-"""Characters by which a reader of a sentence sees where a name begins and ends."""
+"""Characters that mark the beginning and end of a name in a sentence."""
 
 
 @dataclass(frozen=True)

@@ -4,31 +4,34 @@ Only universal parts of speech and relations are read, so that the same rules ho
 of Universal Dependencies (https://universaldependencies.org/u/dep/). The rules make a silver
 standard, not a human one. Their errors affect every system that is measured on this standard.
 
-**Predicates.** A verb that heads a clause (relation root, ccomp, xcomp, csubj, advcl, acl,
-parataxis, or a conjunct of one, or with a subject of its own), and a copula whose complement does.
-Its span is the contiguous part around it of: the verb, its auxiliaries, its particles and light
-verbs (``compound``), its reflexive clitics (``expl:pv``, ``expl:pass``, ``expl:impers``) and the
-particle of negation. Adverbs of one word between these or directly before them are included, and
-so are "no", "ne" and "never". Separated parts, such as the German finite verb of a verb-final
-bracket, belong to neither predicate nor argument. Prepositions stay with their noun.
+**Predicates.** A predicate is a verb that heads a clause (relation root, ccomp, xcomp, csubj,
+advcl, acl, parataxis, or a conjunct of one, or with a subject of its own). A copula is a predicate
+if its complement heads a clause. The span of a predicate is the contiguous part around the verb or
+copula of these words: the verb, its auxiliaries, its particles and light verbs (``compound``), its
+reflexive clitics (``expl:pv``, ``expl:pass``, ``expl:impers``) and the particle of negation.
+Adverbs of one word between these or directly before them are included, and so are "no", "ne" and
+"never". Separated parts, such as the German finite verb of a verb-final bracket, belong to neither
+predicate nor argument. Prepositions stay with their noun.
 
-**A0** is the subject (``nsubj``, ``csubj``, passive ones too). A conjunct without one shares its
-head's. An ``xcomp`` takes the object of its governor, else its subject. A clause that modifies a
-noun (``acl``) takes the noun for its relative pronoun, whichever role that has; without such a
-pronoun the noun is the subject where there is none (unless a ``mark`` says it is no participle),
-and else the object where there is none. Nothing else is guessed: a dropped pronoun leaves A0 out.
+**A0** is the subject (``nsubj``, ``csubj``, also passive). A conjunct without a subject shares the
+subject of its head. An ``xcomp`` takes the object of its governor, or else the governor's subject.
+In a clause that modifies a noun (``acl``), the noun replaces the relative pronoun in any role. If
+there is neither such a pronoun nor a ``mark`` (a clause with a mark is no participle), the noun is
+the subject if there is no subject, or else the object if there is no object. There are no other
+guesses: a dropped pronoun leaves A0 empty.
 
-**A1** is the ``obj``; without one a ``ccomp`` or ``xcomp``; without one the first of ``iobj`` and
-``obl``. **A2** and **A3** are the next ones of all these in the order of words. After a copula A1
-is the complement without the clause's other parts.
+**A1** is the ``obj``. If there is no ``obj``, A1 is a ``ccomp`` or ``xcomp``. If there is none, A1
+is the first of ``iobj`` and ``obl``. **A2** and **A3** are the next of all these in the order of
+words. After a copula, A1 is the complement without the other parts of the clause.
 
-**Spans** are contiguous. Of a subtree that is not, the part around its head is taken; punctuation
-is bridged inside and cut at the edges. A noun modified by the clause is taken without the clause.
-A predicate without any argument is left out, and one whose span overlaps an earlier one's.
+**Spans** are contiguous. For a discontinuous subtree, the span is the part around its head.
+Punctuation inside a span is kept, and punctuation at the edges is removed. The span of a noun that
+the clause modifies excludes the clause. A predicate is dropped if it has no argument, or if its
+span overlaps the span of an earlier predicate.
 
-**Known faults**, seen in PUD: a Turkish participle takes its noun as subject whatever its role, and
-"olarak" counts as a copula; a German particle or participle at the clause's end is left out; French
-"pas" after a simple verb is lost; an adverb right before a verb joins its span.
+**Known faults**, seen in PUD: a Turkish participle takes its noun as subject in any role, and
+"olarak" counts as a copula. A German particle or participle at the end of the clause is omitted.
+French "pas" after a simple verb is lost. An adverb directly before a verb joins the verb's span.
 
 The roles are those of Multi²OIE, Ro et al. 2020, https://arxiv.org/abs/2009.08128, section 3; rules
 over universal dependencies for open extraction: PredPatt, White et al. 2016,
@@ -51,10 +54,10 @@ CLITICS = frozenset({"expl:pv", "expl:pass", "expl:impers"})
 AROUND = COMPLEMENTS | SUBJECTS | {
     "cop", "aux", "mark", "advcl", "parataxis", "vocative", "discourse", "expl", "dislocated",
 }  # fmt: skip
-# English alone leaves a relative pronoun out, and then one of these may begin the clause.
+# Only English omits relative pronouns. Then one of these words may begin the clause.
 PERSONAL = frozenset({"i", "you", "he", "she", "it", "we", "they"})
 PASSED = ("PUNCT", "ADP")
-Argument = tuple[int, Set[int]]  # its head, and words that are not to be part of it
+Argument = tuple[int, Set[int]]  # its head, and words that are not part of it
 Spans = tuple[tuple[int, int, str], ...]
 
 

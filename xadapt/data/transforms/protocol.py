@@ -1,7 +1,7 @@
 """Define the contract of a transform: a transform makes records from records.
 
-A transform is a frozen dataclass whose fields are its options, each with a default. Its file ends
-with ``Part = ...``, and a recipe names it by the name of the file::
+A transform is a frozen dataclass. Its fields are its options, each with a default. Its file ends
+with ``Part = ...``, and a recipe names the transform by the name of the file::
 
     data:
       train:
@@ -14,8 +14,8 @@ Transforms are applied in the order of the recipe. The record types must fit. Th
 type that the first transform consumes, and the last transform gives the type that the objective
 consumes. Both are checked when the recipe is read.
 
-A transform computes with models only through callables that a pipeline hands in by name (see
-`CALLABLES`). It lists the ones it needs in ``needs``.
+A transform uses models only through callables that a pipeline gives by name (see `CALLABLES`). The
+transform lists its required callables in ``needs``.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ CALLABLES: dict[str, str] = {
     "judge": "(left texts, right texts) -> scores, higher is better",
     "labels": "(language) -> name by entity",
 }
-"""The callables that transforms ask for by convention, with their signatures."""
+"""The conventional names of callables for transforms, with their signatures."""
 
 
 Watch = Callable[[Iterable[Any], str], Iterable[Any]]
-"""Passes rows through and shows how many there were, under a label."""
+"""A function that passes rows through and shows the number of rows so far, under a label."""
 
 
 def unwatched(rows: Iterable[Any], label: str) -> Iterable[Any]:

@@ -27,9 +27,9 @@ R = TypeVar("R", bound=Record)
 Note = Callable[[str, str], None]
 
 SAMPLE = 500
-"""Records of a source that are looked at."""
+"""The number of checked records per source."""
 FEW = 10
-"""With fewer records nothing is refused."""
+"""With fewer records no source is refused."""
 SIDES: dict[type, tuple[tuple[str, str], ...]] = {
     ParallelPair: (("pivot", "pivot_lang"), ("text", "lang")),
     PlainText: (("text", "lang"),),
@@ -40,7 +40,7 @@ SIDES: dict[type, tuple[tuple[str, str], ...]] = {
 }
 """The texts of a record, each with the field that names its language.
 
-Questions are not among them: a passage may be in another language than its question.
+Questions are not included, since a passage and its question may be in different languages.
 """
 UNSPACED = {"Hani", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"}
 """Scripts without a space between words."""

@@ -114,7 +114,7 @@ class _Letters(dict[str, tuple[str, float]]):
 
 _LETTERS = _Letters()
 _AFTER_LATIN, _MICRO = "\u0250", "\u00b5"
-"""All letters below the first are Latin but for the second, which is Greek."""
+"""All letters below the first are Latin, except the second, which is Greek."""
 _FIRST_HEAVY = "\u1100"
 """Hangul Jamo, the first character that weighs more than 1."""
 

@@ -25,7 +25,7 @@ from xadapt.languages.match import find_same
 from xadapt.languages.tags import normalise
 
 Labels = Mapping[str, Mapping[str, str]]
-"""By language tag, then by entity: its name."""
+"""Names by language tag, then by entity."""
 
 
 @dataclass(frozen=True)
