@@ -106,12 +106,12 @@ def load_records(
         seed: Seed of the transforms and of the choice of groups of equal sentences to hold out.
         watch: Shows the progress of long reading and transforming.
         callables: Functions that transforms may need, by name, see `CALLABLES` of
-            `xadapt.data.transforms.protocol`; ``labels`` are the built-in graph's unless others
-            are given.
+            `xadapt.data.transforms.protocol`. The default of ``labels`` is the names of the
+            built-in graph.
 
     Raises:
-        UserError: If a transform lacks a callable, a source is unusable, an entry has none, or
-            nothing is left to train on. Nothing is read before all transforms are checked.
+        UserError: If a transform lacks a callable, a source is unusable, an entry has no source, or
+            no training record is left. All transforms are checked before any source is read.
     """
     given: Callables = {"labels": _graph_labels, **(callables or {})}
     for source in sources:
@@ -147,7 +147,7 @@ def read_pairs(
     """Read all pairs of a source, or the ``limit`` pairs with the smallest hashes.
 
     Args:
-        source: What to read.
+        source: The source to read.
         limit: The largest number of pairs.
         notes: Where the reader reports guesses, skipped rows and unused columns. Without
             ``notes`` they are logged.
@@ -175,9 +175,9 @@ def read_records(
 
     Args:
         part: The reader's class.
-        source: What to read.
-        notes: As for `read_pairs`.
-        watch: As for `read_pairs`.
+        source: The source to read.
+        notes: See `read_pairs`.
+        watch: See `read_pairs`.
 
     Raises:
         UserError: If the source is unusable, or its texts are not texts in their language.
@@ -321,9 +321,10 @@ def _taken_dev(main: Sequence[Record], spec: DataSpec, seed: int) -> Sequence[Re
 
 
 def _without_taken(source: Source, records: list[Record], held: Sequence[Record]) -> list[Record]:
-    """Return the records that are not held out, if these came from the entry ``train``.
+    """Return the records of a source without the held-out records of the entry ``train``.
 
-    Held-out records share no text with the rest of that entry. Object identity is enough.
+    Held-out records share no text with the rest of ``train``, so object identity is enough there.
+    In other entries, records that share a text with a held-out record are dropped.
     """
     if source.data != "train":
         return _without(records, held)

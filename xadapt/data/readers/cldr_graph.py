@@ -36,8 +36,8 @@ class Graph:
     """Entities with their names, their facts, and their parts.
 
     Attributes:
-        entities: All ids, sorted. The same whatever languages were asked for.
-        labels: By language tag, then by entity: one name, NFC, the language's own.
+        entities: All ids, sorted. They do not depend on the requested languages.
+        labels: The language's own name of each entity, NFC, by language tag, then by entity.
         triples: Sorted facts by relation ``official_language``, ``spoken_language``, ``currency``
             (territory first), ``script`` and ``main_territory`` (language first).
         split: The part of every entity. Entities that share a name in any language of the
@@ -79,7 +79,7 @@ class Graph:
             lang: The language being adapted.
             pivot: The pivot language.
             part: ``train``, ``dev``, ``test``, or None for all.
-            drop_copies: Drop names that both languages write alike (up to case). String
+            drop_copies: Drop names that are equal in both languages (up to case). String
                 comparison finds them, so they measure nothing in an evaluation.
 
         Raises:
@@ -188,7 +188,7 @@ def _build(tags: tuple[str, ...]) -> Graph:
 
 @cache
 def _entities_and_split() -> tuple[tuple[str, ...], Mapping[str, PartName]]:
-    every = own_labels().values()  # small languages too: parts must not depend on what is offered
+    every = own_labels().values()  # small languages too: parts must not depend on the offer
     entities = tuple(sorted({entity for names in every for entity in names}))
     return entities, MappingProxyType(split(entities, every))
 
@@ -218,7 +218,7 @@ def _language_facts(known: set[str]) -> Iterable[Row]:
 
 
 def _currency_facts() -> Iterable[Row]:
-    # not babel.numbers.get_territory_currencies: that one asks for today's date
+    # not babel.numbers.get_territory_currencies, which depends on today's date
     for territory, history in get_global("territory_currencies").items():
         for code, _start, end, tender in history:
             if tender and end is None:

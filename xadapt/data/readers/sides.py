@@ -61,17 +61,17 @@ class PairReader(Protocol):
     def read(self, source: str, request: Request) -> Iterator[ParallelPair]:
         """Stream the pairs of the source.
 
-        A reader that guesses or skips takes ``notes`` too, see `xadapt.data.readers.notes`.
+        A reader with guesses or skipped rows also takes ``notes``, see `xadapt.data.readers.notes`.
         """
 
 
 def find_language(names: Collection[str], tag: str) -> str | None:
     """Return the name among ``names`` that means language ``tag``, or ``None``.
 
-    The same tag wins (``deu`` is ``de``), then one that means the same (``de_DE``, ``swh`` for
-    ``sw``), then the language's English name or the bare language, then another region of it in
-    the same script; a bare ``tag`` takes another script as the last resort. The first of equals
-    wins.
+    The order of preference is: the same tag (``deu`` is ``de``), a tag with the same meaning
+    (``de_DE``, ``swh`` for ``sw``), the language's English name or the bare language, another
+    region of the language in the same script. A bare ``tag`` also matches another script as the
+    last choice. The first of equals is returned.
     """
     best = max(names, key=lambda name: _closeness(name, tag), default=None)
     return best if best is not None and _closeness(best, tag) else None
@@ -155,7 +155,7 @@ def row_pair(row: Mapping[str, Any], request: Request, where: str) -> ParallelPa
     ``--columns`` may name nested keys with dots, such as ``translation.en``.
 
     Raises:
-        UserError: If a side is missing or not a string, or as for :func:`make_pair`.
+        UserError: If a side is missing, not a string, empty, too long, or not valid Unicode.
     """
     values = _named(row, request) if request.columns else _found(row, request)
     if values is None:

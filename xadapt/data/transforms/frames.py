@@ -47,7 +47,7 @@ class Frames:
     Attributes:
         types: Types of head and tail by relation, such as ``("TERRITORY", "CURRENCY")``.
         patterns: Patterns by language, relation and frame id.
-        characters: Languages whose words are single characters.
+        characters: Languages in which each character is a word.
     """
 
     types: Mapping[str, tuple[str, str]]

@@ -24,7 +24,7 @@ _RESTARTS, _PASSES, _TRIES = 20, 10, 1000
 class ShufflePairs:
     """The shuffled-pairs control as a transform: the training pairs lose every translation.
 
-    Development pairs stay as they are. ``train --controls`` trains the same control with a module.
+    Development pairs stay unchanged. ``train --controls`` trains the same control with a module.
 
     Source: control tasks, Hewitt and Liang 2019, https://arxiv.org/abs/1909.03368.
     """
@@ -91,7 +91,7 @@ def _repair(pairs: Sequence[ParallelPair], rng: random.Random) -> list[int]:
     known = set(zip(texts, pivots, strict=True))
 
     def fits(index: int, source: int) -> bool:
-        # A pivot equal to the text itself is a copy, which no shuffled pair may be.
+        # A pivot equal to the text is a copy, and no shuffled pair may be a copy.
         return (texts[index], pivots[source]) not in known and texts[index] != pivots[source]
 
     # Few pairs have few valid pairings, so the search may need several restarts.

@@ -24,8 +24,8 @@ Rows = TypeVar("Rows", bound=Record)
 def group_pairs(pairs: Sequence[Record]) -> list[list[int]]:
     """Group record indexes: connected components of the records that share an equal text.
 
-    Texts are equal by :func:`normal_key`, on whichever side they stand. Groups come in the order
-    of their first record, indexes in order.
+    Texts are equal by :func:`normal_key`, on either side. Groups are in the order of their first
+    record, and indexes in a group ascend.
     """
     return _grouped([normal_key(text) for text in pair.split_texts()] for pair in pairs)
 

@@ -2,7 +2,7 @@
 
 Cosines here have one exact value on every device. Unit vectors are rounded to multiples of
 2**-26. A product of two such numbers is a multiple of 2**-52, and by Cauchy and Schwarz no part of
-their dot product exceeds 2, so that float64 holds every partial sum without rounding: the float64
+their dot product exceeds 2, so that float64 stores every partial sum without rounding: the float64
 dot product is exact in any order, in any block and on any device. The score is that number rounded
 to float32. So equal vectors always have equal scores, and the nearest vector does not depend on
 the order of additions in a library.

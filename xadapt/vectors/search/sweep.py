@@ -6,11 +6,12 @@ candidates, with a proven bound on its error. The candidates are then scored exa
 `xadapt.vectors.search.sides`). So the answer is the same, ties included, for any tiles, memory and
 data type: the highest scores first, the first of equals first.
 
-The bound on a tile's score of unit vectors x and y, whose rounding to the data type takes d(x) and
-d(y) from them (lengths measured for each vector): |d(x)| |y| + (|x| + |d(x)|) |d(y)| for rounding
-(Cauchy and Schwarz), n 2**-24 for a float32 sum of n products, and for a result stored in bfloat16
-2**-8 of the result. In float32 only the second term is left. A product worse than float32 (a
-float32 matmul precision other than "highest") is detected when candidates are scored.
+Let d(x) and d(y) be the rounding errors of unit vectors x and y in the data type. Their lengths are
+measured for each vector. The bound on a tile's score is the sum of three terms:
+|d(x)| |y| + (|x| + |d(x)|) |d(y)| for rounding (Cauchy and Schwarz), n 2**-24 for a float32 sum of
+n products, and 2**-8 of the result for a result stored in bfloat16. In float32 only the second term
+is left. A product worse than float32 (a float32 matmul precision other than "highest") is detected
+when candidates are scored.
 """
 
 from __future__ import annotations
