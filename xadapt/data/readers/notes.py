@@ -71,7 +71,7 @@ def attempt(make: Callable[..., T], *args: Any, **options: Any) -> T | RowError:
     """Call a function that makes one record, and return a `RowError` instead of raising it.
 
     Raises:
-        UserError: If the fault concerns more than one row.
+        UserError: If the fault is not a `RowError`, so that the row can't be skipped.
     """
     try:
         return make(*args, **options)

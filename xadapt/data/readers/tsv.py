@@ -3,7 +3,7 @@
 A first line that names both sides (the languages, or ``pivot`` and ``text``) is a header and
 decides the columns. A first line of usual names of columns is skipped. ``--columns 2,1`` selects
 columns by number, ``--columns English,German`` by the names in a header line. Cells are not
-unquoted, unless the file can only be quoted CSV.
+unquoted, unless the first lines show that the file is quoted like CSV.
 """
 
 from __future__ import annotations
