@@ -1,4 +1,4 @@
-"""Recipes: YAML that names module, objectives, data, schedule and source, checked strictly."""
+"""Define recipes: strict YAML with module, objectives, data, schedule and source."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Strict(BaseModel):
 
 
 class Source(_Strict):
-    """Where a recipe comes from: the paper, its address, and the scores it published."""
+    """The source of a recipe: the paper, its address, and its published scores."""
 
     paper: str
     url: str
@@ -33,13 +33,13 @@ class Source(_Strict):
 
 
 class ModuleSpec(BaseModel):
-    """The module: its ``kind`` (a file of ``xadapt/modules``) and that kind's own options."""
+    """The module: its ``kind`` (a file of ``xadapt/modules``) and the options of that kind."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     kind: str
 
     def options(self) -> dict[str, Any]:
-        """The options beside the kind."""
+        """Return the options without the kind."""
         return dict(self.model_extra or {})
 
 
@@ -47,9 +47,9 @@ class ObjectiveSpec(BaseModel):
     """One objective: its ``name`` (a file of ``xadapt/objectives``) and its own options.
 
     Attributes:
-        weight: Factor on its loss.
-        share: Share of each batch's records it sees, drawn anew each step.
-        data: Which entry of ``data`` it draws from.
+        weight: Factor on the loss of the objective.
+        share: Share of each batch's records that the objective gets, sampled anew each step.
+        data: Name of the entry of ``data`` for the objective.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -59,20 +59,20 @@ class ObjectiveSpec(BaseModel):
     data: str = "train"
 
     def build(self) -> Any:
-        """The objective with its options.
+        """Build the objective with its options.
 
         Raises:
-            pydantic.ValidationError: An option is unknown or wrong.
-            UserError: There is no such objective.
+            pydantic.ValidationError: If an option is unknown or wrong.
+            UserError: If there is no such objective.
         """
         part = registry.load("objectives", self.name)
         return strict(part).validate_python(dict(self.model_extra or {}))
 
 
 class TransformSpec(BaseModel):
-    """One transform: its ``name`` (a file of the room of transforms) and its own options.
+    """One transform: its ``name`` (a file of ``xadapt/data/transforms``) and its own options.
 
-    In a recipe the name alone may stand for a transform with its defaults.
+    In a recipe the name alone means a transform with its defaults.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -84,7 +84,7 @@ class TransformSpec(BaseModel):
         return {"name": raw} if isinstance(raw, str) else raw
 
     def build(self) -> Any:
-        """The transform with its options.
+        """Build the transform with its options.
 
         Raises:
             pydantic.ValidationError: If an option is unknown or wrong.
@@ -97,12 +97,12 @@ class TransformSpec(BaseModel):
 class CompanionSpec(_Strict):
     """Another, frozen module that objectives learn from, such as a teacher.
 
-    In a recipe the module alone may stand for one without a head.
+    In a recipe the module alone means a companion without a head.
 
     Attributes:
         module: A folder, a composition of folders such as ``"runs/en + runs/ner"``, or
             ``hf:org/name``; usually given on the command line, by ``--companion NAME=FOLDER``.
-        head: Whether its task head comes along.
+        head: Whether to load the task head of the module.
     """
 
     module: str | None = None
@@ -117,14 +117,14 @@ class CompanionSpec(_Strict):
 class DataSpec(_Strict):
     """One source of records.
 
-    A recipe of an earlier version may hold ``filter`` (true or false) or ``maker`` (an old name of
-    a transform) here; they are read as the transforms they mean.
+    A recipe of an earlier version may have ``filter`` (true or false) or ``maker`` (an old name of
+    a transform) here. These keys are read as the corresponding transforms.
 
     Attributes:
         reader: A file of ``xadapt/data/readers``.
-        transforms: What is made of the records that the reader gives, in this order. Without the
-            list, pairs go through ``pair_filter`` and other records stay as they are.
-        columns: Which columns or keys hold pivot and text, as the reader reads it.
+        transforms: Transforms of the reader's records, in this order. Without the list,
+            ``pair_filter`` is applied to pairs, and other records stay unchanged.
+        columns: Columns or keys of pivot and text, in the notation of the reader.
         limit: Read at most this many records, chosen by hash, before any transform.
         dev: Records held out for development: a number, or a share below 1.
     """
@@ -154,7 +154,7 @@ class DataSpec(_Strict):
         return rest if old is None else {**rest, "transforms": old}
 
     def chain(self) -> list[tuple[str, Any]]:
-        """The transforms with their names, built, in order.
+        """Build the transforms, in order, with their names.
 
         Raises:
             pydantic.ValidationError: If an option is unknown or wrong.
@@ -177,19 +177,20 @@ class TrainSpec(_Strict):
 
     Attributes:
         epochs: Passes over the records of the first objective.
-        batch_size: Records a step.
-        batch_tokens: Padded tokens in one forward at most; a step may take several forwards.
-        grad_cache: Keep the activations of no forward, and compute those of one at a time again
-            for its gradient: the memory of one forward whatever the size of the batch, the same
-            gradient, about a third more time.
-        compile: Run the layers through torch.compile: up to a minute before the first step, and
-            every step up to a tenth quicker.
+        batch_size: Records per step.
+        batch_tokens: Largest number of padded tokens in one forward. A step may need several
+            forwards.
+        grad_cache: Discard the activations of every forward, and recompute them one forward at a
+            time for the gradient. The memory is that of one forward for any size of batch. The
+            gradient is the same. The time is about a third more.
+        compile: Run the layers through torch.compile. This needs up to a minute before the first
+            step, and makes every step up to a tenth faster.
         learning_rate: Peak rate of AdamW.
         schedule: Decay after warm-up.
         warmup: Share of all steps spent warming up.
         weight_decay: AdamW's decoupled decay.
         clip: Largest norm of the gradient; 0 means no clipping.
-        evaluations: How often the development score is taken, evenly over the run.
+        evaluations: Number of evaluations on the development data, evenly over the run.
         patience: Stop after this many evaluations without a new best; 0 means never.
         checkpoint_seconds: Longest time between two checkpoints.
     """
@@ -210,18 +211,18 @@ class TrainSpec(_Strict):
 
 
 class Recipe(_Strict):
-    """One system, start to finish.
+    """The complete description of one system.
 
     Attributes:
-        name: Name of the recipe, the same as of its file.
-        description: What it does, in a sentence or two.
+        name: Name of the recipe, equal to the name of its file.
+        description: Description of the recipe, in one or two sentences.
         source: Paper, address and published scores.
         base: Hub id, folder, ``package:NAME/SUBDIR``; usually given on the command line.
-        dtype: Of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
-        seed: Of module, data order and draws.
-        module: What is trained.
-        objectives: What it is trained for; several are summed by weight.
-        data: Sources by name; ``train`` is the one ``--data`` fills.
+        dtype: Dtype of the base: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
+        seed: Seed of module, data order and sampling.
+        module: The module to train.
+        objectives: The objectives of training. The losses are summed by weight.
+        data: Sources by name. ``--data`` fills ``train``.
         companions: Other, frozen modules by the name that objectives give them.
         train: The schedule.
     """
@@ -240,7 +241,7 @@ class Recipe(_Strict):
 
 
 def strict(part: type) -> TypeAdapter:
-    """A checker of an objective's or a transform's options that refuses unknown ones."""
+    """Return a checker of an objective's or a transform's options that refuses unknown options."""
     config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
     if not hasattr(part, "__pydantic_config__"):
         part.__pydantic_config__ = config  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Reading recipes: every fault told at once, with its line, and the nearest name for a typo."""
+"""Read recipes, and report all faults at once, with lines and the nearest names for typos."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from xadapt.core.resources import resource
 from xadapt.core.strict_parsing import parse_yaml, read_bytes
 
 MAX_BYTES = 2**20
-"""Size of a recipe at most; those that ship have 2 KiB."""
+"""The largest size of a recipe in bytes. Shipped recipes have up to 2 KiB."""
 
 Path_ = tuple[str | int, ...]
 
 
 def recipe_names() -> list[str]:
-    """The names of the recipes that xadapt ships."""
+    """Return the names of the recipes that xadapt ships."""
     return sorted(file.stem for file in resource("adapter_configs").glob("*.yaml"))
 
 
 def find_recipe(name: Path | str) -> Path:
-    """The path of a recipe: a file, or ``[adapter_configs/]NAME[.yaml]`` of those shipped.
+    """Find the path of a recipe: a file, or ``[adapter_configs/]NAME[.yaml]`` of a shipped recipe.
 
     Raises:
-        UserError: It is neither; the nearest name is suggested.
+        UserError: If there is no such file or shipped recipe. The error suggests the nearest name.
     """
     path = Path(name)
     if path.is_file():
@@ -47,15 +47,15 @@ def find_recipe(name: Path | str) -> Path:
 
 
 def load_recipe(path: Path | str, settings: Sequence[str] = ()) -> Recipe:
-    """Read and check a recipe; all faults are told at once, each with its line.
+    """Read and check a recipe, and report all faults at once, each with its line.
 
     Args:
         path: The YAML file.
-        settings: ``a.b=value`` changes; in a list, name the entry by its number or name.
+        settings: Changes ``a.b=value``. An entry of a list is given by its number or name.
 
     Raises:
         UserError: If the file is absent, larger than `MAX_BYTES`, not YAML, has a key twice, or
-            is wrong.
+            has other faults, or if a setting can't be applied.
     """
     where = str(path)
     raw, places = _parse(path, where)
@@ -65,7 +65,7 @@ def load_recipe(path: Path | str, settings: Sequence[str] = ()) -> Recipe:
 
 
 def _parse(path: Path | str, where: str) -> tuple[dict[str, Any], dict[Path_, str]]:
-    """The recipe as a mapping, and the line of each of its keys."""
+    """Return the recipe as a mapping, and the line of each of its keys."""
     try:
         text = read_bytes(path, MAX_BYTES).decode("utf-8")
     except UnicodeDecodeError:
@@ -85,11 +85,11 @@ def check_recipe(
 
     Args:
         raw: The mapping.
-        where: What the recipe is called in a fault.
-        places: Where each key was written, such as ``line 3``.
+        where: Name of the recipe in errors.
+        places: The place of each key, such as ``line 3``.
 
     Raises:
-        UserError: It is wrong; every fault is named.
+        UserError: If the recipe is wrong. The error names every fault.
     """
     faults: list[tuple[Path_, str]] = []
     recipe = None
@@ -204,7 +204,7 @@ def _lines(node: yaml.Node | None, path: Path_ = ()) -> Iterator[tuple[Path_, in
 
 
 def _apply(raw: dict[str, Any], setting: str) -> dict[Path_, str]:
-    """Make one change of ``--set``; returns the path it changed, and how to name it."""
+    """Apply one change of ``--set``, and return the changed path with its name in errors."""
     key, equals, value = setting.partition("=")
     *way, last = key.strip().split(".")
     if not equals or not last or not all(way):

@@ -16,13 +16,13 @@ Fault = tuple[Place, str]
 
 
 def type_faults(recipe: Recipe) -> list[Fault]:
-    """Every place where a part gives other records than the next one consumes.
+    """Find every place where a part gives other records than the next part consumes.
 
     Args:
-        recipe: The recipe; parts that don't exist are passed over, as they are reported elsewhere.
+        recipe: The recipe. Parts that don't exist are skipped, since another check reports them.
 
     Returns:
-        For each fault its place in the recipe and one sentence that names both parts.
+        For each fault, its place in the recipe and one sentence that names both parts.
     """
     faults: list[Fault] = []
     given: dict[str, tuple[str, type]] = {}
@@ -44,12 +44,12 @@ def type_faults(recipe: Recipe) -> list[Fault]:
 
 
 def chain_faults(spec: DataSpec, chain: list[tuple[str, Any]], at: Place = ()) -> Iterator[Fault]:
-    """The faults inside one source of records: reader to transforms, and their order.
+    """Yield the faults inside one source of records: reader to transforms, and their order.
 
     Args:
         spec: The source.
-        chain: Its transforms with their names, built.
-        at: Its place in the recipe.
+        chain: The built transforms of the source, with their names.
+        at: Place of the source in the recipe.
     """
     who, gives = f"reader {spec.reader}", registry.load("readers", spec.reader).gives
     late = None

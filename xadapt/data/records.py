@@ -1,6 +1,6 @@
-"""Records: one typed row of data each, the only thing readers, transforms and objectives share.
+"""Records: typed rows of data, the common interface of readers, transforms and objectives.
 
-``origin`` says where a row came from (``file:line``) and takes no part in comparison.
+``origin`` is the place of a row (``file:line``). Comparison ignores ``origin``.
 Language tags are BCP-47. Offsets are half-open and count characters or tokens as stated.
 """
 
@@ -15,13 +15,13 @@ ROLES = ("A0", "A1", "A2", "A3")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What every row has: where it came from.
+    """The base class of all rows, with the origin of the row.
 
     Attributes:
-        unit: What records of the type are called, in the plural.
-        default_transforms: Names of the transforms that records of the type go through in a run
-            whose recipe names none.
-        origin: Where the row came from.
+        unit: Name of records of this type, in the plural.
+        default_transforms: Names of the transforms for records of this type, if the recipe names no
+            transforms.
+        origin: Place of the row in the data.
     """
 
     unit: ClassVar[str] = "records"
@@ -30,7 +30,7 @@ class Record:
     origin: str = field(default="", compare=False, kw_only=True)
 
     def split_texts(self) -> tuple[str, ...]:
-        """The texts that must not stand on both sides of a split; none: nothing is held out."""
+        """Return the texts that only one part of a split may contain; empty: no held-out part."""
         return ()
 
 
@@ -46,7 +46,7 @@ class PlainText(Record):
 
 @dataclass(frozen=True, slots=True)
 class ParallelPair(Record):
-    """A sentence in the language being adapted, and the same in the pivot language."""
+    """A sentence in the language being adapted, and its translation in the pivot language."""
 
     unit: ClassVar[str] = "pairs"
     default_transforms: ClassVar[tuple[str, ...]] = ("pair_filter",)
@@ -57,7 +57,7 @@ class ParallelPair(Record):
     pivot_lang: str = "en"
 
     def split_texts(self) -> tuple[str, ...]:
-        """Both sentences."""
+        """Return both sentences."""
         return (self.text, self.pivot)
 
 
@@ -97,7 +97,7 @@ class Triple(Record):
 
 @dataclass(frozen=True, slots=True)
 class EntityLink(Record):
-    """Two ids of two graphs that mean the same entity."""
+    """Two ids of one entity, in two graphs."""
 
     unit: ClassVar[str] = "links"
 
@@ -116,7 +116,7 @@ class TaggedSentence(Record):
     lang: str
 
     def split_texts(self) -> tuple[str, ...]:
-        """The sentence."""
+        """Return the sentence."""
         return (" ".join(self.words),)
 
 
@@ -124,7 +124,8 @@ class TaggedSentence(Record):
 class ParsedSentence(Record):
     """Words with their universal parts of speech and a dependency tree.
 
-    ``heads`` are numbers of words from 1, 0 for the root; ``relations`` are to these heads.
+    ``heads`` are word numbers from 1, with 0 for the root. ``relations`` are the relations to these
+    heads.
     """
 
     unit: ClassVar[str] = "trees"
@@ -138,11 +139,11 @@ class ParsedSentence(Record):
 
 @dataclass(frozen=True, slots=True)
 class OpenTriples(Record):
-    """Words with what they state: one tuple of spans ``(start, end, role)`` for each predicate.
+    """Words with open extractions: one tuple of spans ``(start, end, role)`` for each predicate.
 
-    The first span of an extraction is the predicate's, with role ``P``; the others are its
+    The first span of an extraction is the predicate, with role ``P``. The other spans are its
     arguments in the order of their roles ``A0``, ``A1``, ``A2``, ``A3``, each at most once. Spans
-    are over the words; those of one extraction do not overlap.
+    are over the words. The spans of one extraction do not overlap.
     """
 
     unit: ClassVar[str] = "sentences"
@@ -152,7 +153,7 @@ class OpenTriples(Record):
     lang: str
 
     def split_texts(self) -> tuple[str, ...]:
-        """The sentence."""
+        """Return the sentence."""
         return (" ".join(self.words),)
 
 
@@ -167,13 +168,13 @@ class LabelledText(Record):
     lang: str
 
     def split_texts(self) -> tuple[str, ...]:
-        """The text."""
+        """Return the text."""
         return (self.text,)
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredPair(Record):
-    """Two texts and how alike they are (the unit is the data set's own, often 0 to 5)."""
+    """Two texts and their similarity score, in the unit of the data set (often 0 to 5)."""
 
     unit: ClassVar[str] = "scored pairs"
 
@@ -184,7 +185,7 @@ class ScoredPair(Record):
     right_lang: str
 
     def split_texts(self) -> tuple[str, ...]:
-        """Both texts."""
+        """Return both texts."""
         return (self.left, self.right)
 
 
@@ -200,7 +201,7 @@ class Question(Record):
     lang: str
 
     def split_texts(self) -> tuple[str, ...]:
-        """The passage: questions over one passage stay together."""
+        """Return the passage. Questions over one passage stay together."""
         return (self.passage,)
 
 

@@ -1,7 +1,7 @@
-"""The page and the picture that show what a run found.
+"""Write the page and the picture with the results of a run.
 
-Fill a `Report` and hand it to `write_report` (one self-contained HTML page) or `save_figure`
-(the score bars alone, as a PNG).
+Fill a `Report` and pass it to `write_report` (one self-contained HTML page) or `save_figure`
+(only the score bars, as a PNG).
 """
 
 from xadapt.report.figures import save_figure

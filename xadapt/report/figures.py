@@ -1,8 +1,8 @@
-"""What matplotlib draws: the curves on the page (SVG), and the score bars as a picture (PNG).
+"""Draw the curves of the page (SVG) and the score bars as a picture (PNG) with matplotlib.
 
-Figures are made by hand, never through pyplot, so that nothing of the caller's is touched. On the
-page text stays text and colours become the page's variables: the curves follow its fonts, scripts
-and dark mode.
+Figures are made without pyplot, so that the caller's pyplot state does not change. On the page,
+text stays text and colours become the page's variables. So the curves follow the page's fonts,
+scripts and dark mode.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PANEL_INCHES = (4.4, 2.9)
 ROW_INCHES = 0.27
 LABEL_WIDTH = 28
 
-# whatever the caller's own settings are; a dollar sign in a name is no formula
+# independent of the caller's settings; a dollar sign in a name is no formula
 SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "xadapt", "text.parse_math": False}
 plain = style.context(["default", SETTINGS])
 
@@ -46,7 +46,7 @@ Points = Sequence[tuple[int, float]]
 
 @plain
 def loss_svg(curves: dict[str, list[tuple[int, float]]]) -> str:
-    """The losses over steps, each smoothed, with the raw values faint behind; "" without any."""
+    """Draw smoothed losses over steps, with the raw values faint behind; "" without losses."""
     drawn = {name: finite for name, points in curves.items() if (finite := _finite(points))}
     if not drawn:
         return ""
@@ -67,7 +67,7 @@ def loss_svg(curves: dict[str, list[tuple[int, float]]]) -> str:
 
 @plain
 def dev_svg(dev: Points) -> str:
-    """The score on the development split over steps, its best point marked; "" without any."""
+    """Draw the development score over steps, with the best point marked; "" without scores."""
     drawn = _finite(dev)
     if not drawn:
         return ""
@@ -84,21 +84,21 @@ def dev_svg(dev: Points) -> str:
 
 
 def smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A running mean ``(n,)`` over a twentieth of the points, centred, narrower at both ends."""
+    """Compute a centred running mean ``(n,)`` over a twentieth of the points, less at the ends."""
     half = len(values) // (2 * SMOOTHED_SHARE)
     sums = np.concatenate([[0.0], np.cumsum(values)])
     place = np.arange(len(values))
-    # as many on either side, or the ends would be drawn towards the middle
+    # an equal number on either side, since the ends would otherwise be biased to the middle
     reach = np.minimum(half, np.minimum(place, len(values) - 1 - place))
     return np.asarray((sums[place + reach + 1] - sums[place - reach]) / (2 * reach + 1))
 
 
 @plain
 def save_figure(path_png: Path | str, report: Report) -> None:
-    """Write the score bars as a PNG: a row of panels a language, a column a direction.
+    """Write the score bars as a PNG: one row of panels per language, one column per direction.
 
     Raises:
-        UserError: The report holds no score, or the file can't be written.
+        UserError: If the report has no score, or the file can't be written.
     """
     results = [result for result in report.languages if result.scores]
     if not results:
@@ -164,7 +164,7 @@ def _panel() -> tuple[Figure, Axes]:
     figure.patch.set_visible(False)
     axes = figure.subplots()
     axes.patch.set_visible(False)
-    # steps are whole: at least one tick, and none between them when there is a single step
+    # steps are whole numbers: at least one tick, and no tick between steps if there is one step
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     _bare(axes, "y")
     return figure, axes
@@ -179,7 +179,7 @@ def _bare(axes: Axes, grid: str) -> None:
 
 
 def _thinned(count: int) -> NDArray[np.int64]:
-    """Positions of at most about `MAX_POINTS` of ``count`` points, the last among them."""
+    """Return positions of at most about `MAX_POINTS` of ``count`` points, with the last point."""
     every = max(1, math.ceil(count / MAX_POINTS))
     return np.unique(np.append(np.arange(0, count, every), count - 1))
 

@@ -1,4 +1,4 @@
-"""The headline: one sentence a language, made from the scores and nothing else."""
+"""Write the headline: one sentence per language, made only from the scores."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ FOUND = {
     "hits@1": "is found first",
     "hits@10": "is found among the first ten",
 }
-# as they stand in a sentence; others as they are
+# names of measures in a sentence; other measures keep their names
 NAMES = {"mrr": "MRR", "hits@1": "Hits@1", "hits@10": "Hits@10"}
 
 
 def headline(result: LanguageResult) -> str:
-    """What the module changed, in numbers.
+    """Summarise the effect of the module in numbers.
 
-    Such as "Swahili: the right English name is found first for 63 % of entities never seen, 12 %
-    before (TF-IDF 41 %)". The module's score is the one with it on the language side alone, in the
-    direction of the pivot language; where that was not measured, the next best known is taken and
-    the sentence says so.
+    An example is "Swahili: the right English name is found first for 63 % of entities never seen,
+    12 % before (TF-IDF 41 %)". The score is for the module on the language side only, in the
+    direction of the pivot language. If that score was not measured, the module on both sides is
+    used, then the other direction, and the sentence states this.
     """
     chosen = _chosen(result)
     if chosen is None:
@@ -45,19 +45,20 @@ def headline(result: LanguageResult) -> str:
 
 
 def measure_name(measure: str) -> str:
-    """A measure as a reader knows it, such as ``MRR``."""
+    """Return the display name of a measure, such as ``MRR``."""
     return NAMES.get(measure, measure)
 
 
 def shown(value: float, measure: str) -> str:
-    """A score as it is printed: a percentage if the measure is a share, else three decimals."""
+    """Format a score: a percentage if the measure is a share, else three decimals."""
     return percent(value) if measure in FOUND else f"{value:.3f}"
 
 
 def percent(share: float) -> str:
-    """A share as a percentage, with one decimal below 10 and above 90 and never rounded to an end.
+    """Format a share as a percentage, with one decimal below 10 and above 90.
 
-    A score of 99.97 % is not printed as 100 %, which would say that nothing was missed.
+    A share is never rounded to 0 % or 100 %. A score of 99.97 % is not printed as 100 %, which
+    would mean that there were no errors.
     """
     value = 100 * share
     if 0 < value < 0.05:
@@ -69,7 +70,7 @@ def percent(share: float) -> str:
 
 
 def chance(result: LanguageResult) -> str:
-    """Among how many candidates the answer is sought, and what guessing would score."""
+    """Return a sentence with the number of candidates and the score of a random guess."""
     if result.pool < 1:
         return ""
     text = f"Each is looked up among {result.pool:,} candidates"

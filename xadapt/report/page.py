@@ -1,4 +1,4 @@
-"""The page: one HTML file that fetches nothing."""
+"""Write the page: one HTML file without external resources."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from xadapt.report.panels import examples_html, heat_html, scores_html
 from xadapt.report.results import TFIDF, LanguageResult, Report
 from xadapt.report.style import style_sheet
 
-# what the page may load: nothing from outside, and no script, whatever a text on it holds
+# the page may load nothing from outside, and no script, for any text on the page
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 BAR_NOTE = "The line over a bar is the 95 % interval."
 
 
 def render(report: Report) -> str:
-    """The whole page as text. Every text of the report is escaped."""
+    """Return the whole page as text. Every text of the report is escaped."""
     sections = [_language(result, place) for place, result in enumerate(report.languages)]
     parts = [
         _header(report, sections),
@@ -35,15 +35,15 @@ def render(report: Report) -> str:
         f"<title>{escape(report.title)}</title>\n<style>\n{style_sheet()}</style>\n</head>\n"
         "<body>\n" + "\n".join(part for part in parts if part) + "\n</body>\n</html>\n"
     )
-    # half a surrogate pair in someone's data must not stop the page from being written
+    # the page must be written even if the data have half a surrogate pair
     return page.encode("utf-8", "replace").decode("utf-8")
 
 
 def write_report(path: Path | str, report: Report) -> None:
-    """Write the page, whole or not at all.
+    """Write the page atomically.
 
     Raises:
-        UserError: The disk is full or the folder can't be written.
+        UserError: If the disk is full or the folder can't be written.
     """
     write_text(path, render(report))
 
@@ -66,7 +66,7 @@ def _header(report: Report, sections: list[str]) -> str:
 
 
 def _unbroken(sentence: str) -> str:
-    """Keep a number and its percent sign, and the control's name, on one line each."""
+    """Prevent line breaks between a number and its percent sign, and in the name TF-IDF."""
     whole = f'<span class="whole">{TFIDF}</span>'
     return sentence.replace(" %", "&nbsp;%").replace(TFIDF, whole)
 

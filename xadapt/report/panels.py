@@ -1,6 +1,6 @@
-"""The parts of the page that are HTML rather than drawings: bars, heat maps, examples.
+"""Make the HTML parts of the page: bars, heat maps, examples.
 
-Texts of any script stand here, so that the reader's browser finds the fonts and the direction.
+These parts contain texts of any script. As HTML, they get fonts and direction from the browser.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ Matrix = Sequence[Sequence[float]]
 
 
 def text_of(text: str, lang: str, tag: str = "span", attributes: str = "") -> str:
-    """An element with a text in some language: its own direction, and its tag for the fonts."""
+    """Return an element with a text, its direction, and its language tag for the fonts."""
     extra = f" {attributes}" if attributes else ""
     return f'<{tag}{extra} dir="auto" lang="{escape(lang)}">{escape(text)}</{tag}>'
 
 
 def scores_html(result: LanguageResult) -> str:
-    """Bars with intervals, one figure a direction."""
+    """Return bars with intervals, one figure per direction."""
     figures = []
     for direction in result.directions():
         rows = [
@@ -56,7 +56,7 @@ def _between(low: float, high: float, measure: str) -> str:
 
 
 def heat_html(heat: Heat, lang: str, pivot: str) -> str:
-    """Similarities before and after as two tables on one common scale.
+    """Return similarities before and after as two tables on one common scale.
 
     Args:
         heat: The matrices.
@@ -83,7 +83,7 @@ def heat_html(heat: Heat, lang: str, pivot: str) -> str:
 
 
 def found_first(matrix: Matrix) -> int:
-    """In how many rows the right pair, on the diagonal, is above all others."""
+    """Count the rows in which the right pair, on the diagonal, is above all others."""
     return sum(
         all(value < row[place] for other, value in enumerate(row) if other != place)
         for place, row in enumerate(matrix)
@@ -119,7 +119,7 @@ def _cells(row: Sequence[float], place: int, ends: tuple[float, float]) -> str:
 
 
 def examples_html(examples: Sequence[Example], lang: str, pivot: str) -> str:
-    """Queries with the answers before and after, each marked right or wrong."""
+    """Return queries with the answers before and after, each marked right or wrong."""
     if not examples:
         return ""
     head = "".join(f'<th scope="col">{name}</th>' for name in ("Query", "Before", "After", "Right"))

@@ -1,4 +1,4 @@
-"""What a report shows, as plain values: filled by the caller, drawn by the other files here."""
+"""The values of a report: the caller fills them, and the other files of this folder draw them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ DIRECTIONS = (TO_PIVOT, FROM_PIVOT)
 
 @dataclass(frozen=True)
 class Score:
-    """One bar.
+    """One score, drawn as one bar.
 
     Attributes:
-        system: One of the names above, or another, which is then drawn as a control.
+        system: One of the names above, or another name, which is drawn as a control.
         direction: ``to_pivot`` (texts of the language are looked up) or ``from_pivot``.
         value: From 0 to 1, higher is better.
         low: Lower end of the 95 % interval, None without one.
-        high: Its upper end.
+        high: Upper end of the interval.
 
     Raises:
-        UserError: A number is not finite or not from 0 to 1, or one end stands without the other.
+        UserError: If a number is not finite or not from 0 to 1, or only one end is given.
     """
 
     system: str
@@ -51,7 +51,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Heat:
-    """Similarities of some test items before and after, row i and column i being a right pair.
+    """Similarities of test items before and after. Row i and column i are a right pair.
 
     Attributes:
         labels_left: ``(rows,)`` texts of the language.
@@ -60,7 +60,7 @@ class Heat:
         after: ``(rows, columns)`` similarities with the module.
 
     Raises:
-        UserError: A matrix is not ``(rows, columns)``, or holds a number that is not finite.
+        UserError: If a matrix is not ``(rows, columns)``, or contains a number that is not finite.
     """
 
     labels_left: Sequence[str]
@@ -79,7 +79,7 @@ class Heat:
 
 @dataclass(frozen=True)
 class Example:
-    """One query with what the base and the module answer, and the right answer."""
+    """One query with the answers of the base and of the module, and the right answer."""
 
     query: str
     before: str
@@ -89,20 +89,20 @@ class Example:
 
 @dataclass(frozen=True)
 class LanguageResult:
-    """What was measured for one language.
+    """The results for one language.
 
     Attributes:
-        lang: Its BCP-47 tag.
-        name: Its English name.
-        measure: ``accuracy``, ``hits@1`` and ``hits@10`` are worded as shares; others by name.
-        pool: Among how many candidates the answer is looked for; 0 if that means nothing here.
-        scores: In the order they are drawn.
+        lang: BCP-47 tag of the language.
+        name: English name of the language.
+        measure: Name of the measure. ``accuracy``, ``hits@1`` and ``hits@10`` are worded as shares.
+        pool: Number of candidates for each answer; 0 if there is no such number.
+        scores: Scores in the order of drawing.
         heat: Similarities before and after.
-        examples: Of queries in the language.
+        examples: Example queries in the language.
         pivot: BCP-47 tag of the pivot language.
-        item: What is looked for, in the singular.
-        asked: What the score is a share of, in the plural; a caller that kept them out of training
-            says so here, as in "entities never seen".
+        item: Name of a retrieved item, in the singular.
+        asked: Name of the test items, in the plural. A caller that held them out of training
+            states this here, as in "entities never seen".
     """
 
     lang: str
@@ -118,37 +118,37 @@ class LanguageResult:
 
     @property
     def pivot_name(self) -> str:
-        """English name of the pivot language."""
+        """The English name of the pivot language."""
         return display_name(self.pivot)
 
     def value(self, system: str, direction: str) -> float | None:
-        """A system's score, None if it was not measured."""
+        """Return the score of a system, or None if the score was not measured."""
         found = (s.value for s in self.scores if (s.system, s.direction) == (system, direction))
         return next(found, None)
 
     def directions(self) -> list[str]:
-        """The directions that have a score, ``to_pivot`` first."""
+        """Return the directions that have a score, ``to_pivot`` first."""
         present = dict.fromkeys(score.direction for score in self.scores)
         return [d for d in DIRECTIONS if d in present] + [d for d in present if d not in DIRECTIONS]
 
     def arrow(self, direction: str) -> str:
-        """A direction in words, such as ``Swahili → English``."""
+        """Return a direction in words, such as ``Swahili → English``."""
         there, back = f"{self.name} → {self.pivot_name}", f"{self.pivot_name} → {self.name}"
         return {TO_PIVOT: there, FROM_PIVOT: back}.get(direction, direction)
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that stands on the page. What is empty is left out of it.
+    """The contents of the page. Empty parts are omitted.
 
     Attributes:
-        title: Of the page.
+        title: Title of the page.
         facts: ``(name, value)``: base, module, size, pairs, seconds and so on.
-        languages: One section each.
-        curves: By objective and ``total``: ``(step, loss)``, steps rising.
+        languages: Results by language, one section for each language.
+        curves: Losses by objective and ``total``: ``(step, loss)``, steps ascending.
         dev: ``(step, score on the development split)``.
         snippet: Code that loads the module.
-        notes: Limits, and what was not measured.
+        notes: Limits of the results, and missing measurements.
         command: The command that made the page.
     """
 

@@ -34,7 +34,7 @@ DARK = {
     "series-3": "#dc8fc0",
     "series-4": "#d9bf3f",
 }
-# drawn in this order; the sum of the objectives comes first, in the colour of the text
+# the order of drawing; the sum of the objectives comes first, in the colour of the text
 SERIES = ("module", "series-1", "series-2", "series-3", "series-4")
 
 RULES = """
@@ -131,13 +131,13 @@ li + li { margin-top: .3rem }
 
 
 def style_sheet() -> str:
-    """The whole style sheet: light by default and on paper, dark where the reader asks for it."""
+    """Return the style sheet: light by default and on paper, dark if the reader prefers dark."""
     dark = f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} }} }}"
     return f":root {{ {_variables(LIGHT)} }}\n{dark}\n{RULES.strip()}\n"
 
 
 def variable(name: str) -> str:
-    """How a rule or an attribute names a colour of the palette."""
+    """Return the CSS expression for a colour of the palette."""
     return f"var(--{name})"
 
 

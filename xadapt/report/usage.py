@@ -1,4 +1,4 @@
-"""Which experts a routed mixture uses: the values, and their picture."""
+"""Collect and draw the usage of the experts of a routed mixture."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ class Cell:
     """The weights at one site of one layer, over the texts of one language.
 
     Attributes:
-        lang: Its tag, or ``all texts``.
-        layer: From 1; 0 is the embeddings.
+        lang: Tag of the language, or ``all texts``.
+        layer: Number of the layer, from 1; 0 is the embeddings.
         site: Name of the site, such as ``q``.
-        mean: Mean weight of each expert, over real tokens, or over texts where a text has one.
-        used: Share of these in which the expert's weight is not zero.
+        mean: Mean weight of each expert, over real tokens, or over texts if each text has one
+            weight.
+        used: Share of these tokens or texts with a nonzero weight of the expert.
     """
 
     lang: str
@@ -47,12 +48,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Usage:
-    """How one router weighs its experts.
+    """The expert weights of one router.
 
     Attributes:
-        router: What weighs them.
-        experts: Their names.
-        cells: One a language, layer and site.
+        router: Name of the router.
+        experts: Names of the experts.
+        cells: One cell for each language, layer and site.
     """
 
     router: str
@@ -61,18 +62,18 @@ class Usage:
 
     @property
     def languages(self) -> list[str]:
-        """In the order they were measured."""
+        """The languages in the order of measurement."""
         return list(dict.fromkeys(cell.lang for cell in self.cells))
 
     def mean(self, lang: str, rows: Callable[[Cell], Any] = lambda _: "") -> dict[Any, Any]:
-        """Mean weights of a language by layer, by site or of all, each site counting alike.
+        """Compute the mean weights of a language by layer, by site or over all, all cells equal.
 
         Args:
             lang: The language.
-            rows: What cells are put together by.
+            rows: Function from a cell to the key of its group.
 
         Returns:
-            ``(experts,)`` by what ``rows`` gave.
+            Mean weights ``(experts,)`` by the key from ``rows``.
         """
         found: dict[Any, list[tuple[float, ...]]] = {}
         for cell in self.cells:
@@ -81,7 +82,7 @@ class Usage:
         return {row: np.mean(values, axis=0) for row, values in found.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the values as a dictionary for JSON."""
         mean = {lang: self.mean(lang)[""].tolist() for lang in self.languages}
         return {
             "router": self.router,
@@ -92,10 +93,10 @@ class Usage:
 
 
 def check_format(path: Path | str) -> str:
-    """The format of a picture by its name.
+    """Return the format of a picture from its file name.
 
     Raises:
-        UserError: There is none of that name.
+        UserError: If the file name ends in no known format.
     """
     ending = Path(path).suffix.lower()
     if ending not in FORMATS:
@@ -107,10 +108,10 @@ def check_format(path: Path | str) -> str:
 
 @plain
 def save_usage(path: Path | str, usages: Sequence[Usage]) -> None:
-    """Draw mean weights as shaded tables: a column a language; of all, by layer, by site.
+    """Draw mean weights as shaded tables over all, by layer and by site, one column per language.
 
     Raises:
-        UserError: The file's name ends in no format, or it can't be written.
+        UserError: If the file name ends in no known format, or the file can't be written.
     """
     ending = check_format(path)
     sizes = [_size(usage) for usage in usages]
@@ -128,7 +129,7 @@ def save_usage(path: Path | str, usages: Sequence[Usage]) -> None:
 
 
 def _tables(usage: Usage, lang: str) -> list[tuple[list[str], NDArray[np.float64]]]:
-    """Names of rows and weights ``(rows, experts)``: of all, by layer, by site."""
+    """Return row names and weights ``(rows, experts)``: over all, by layer, by site."""
     layers = usage.mean(lang, lambda cell: cell.layer)
     sites = usage.mean(lang, lambda cell: cell.site)
     order = sorted(layers)
@@ -166,7 +167,7 @@ def _draw(part: SubFigure, usage: Usage) -> None:
 
 
 def _shade(axes: Axes, weights: NDArray[np.float64]) -> None:
-    """One shaded table; the shade says the same as the number in each cell."""
+    """Draw one shaded table. The shade shows the number in each cell."""
     axes.imshow(weights, cmap=SHADES, vmin=0, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(weights):
         ink = LIGHT["paper"] if value > 0.6 else LIGHT["ink"]

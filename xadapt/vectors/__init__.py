@@ -1,1 +1,1 @@
-"""Vectors at rest: exact search, indexes, shards."""
+"""Stored vectors: exact search, indexes, shards."""

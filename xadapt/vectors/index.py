@@ -1,8 +1,8 @@
-"""The index of a folder of vectors in shards: what they were made of, and where each row is.
+"""Read the index of a folder of vectors in shards: their origin, and the place of each row.
 
-``DIR/part-00000.npy``, ``part-00001.npy`` and so on (or ``.parquet``), and ``index.json``, which is
-written last: a folder without it is not finished. All shards but the last have the same number of
-rows, so the shard of a row is a division.
+A folder has ``DIR/part-00000.npy``, ``part-00001.npy`` and so on (or ``.parquet``), and
+``index.json``. The index is written last, so a folder without an index is not finished. All shards
+but the last have the same number of rows, so a division gives the shard of a row.
 """
 
 from __future__ import annotations
@@ -38,25 +38,26 @@ class Shard(_Strict):
 
 
 class Made(_Strict):
-    """What vectors were made of, and how they are laid out: the same gives the same files.
+    """The origin and layout of vectors. Equal values give equal files.
 
     Attributes:
         base: Hub id of the base, if it has one.
-        fingerprint: Of the base, in its parts.
-        weights: The dtype the base was run in.
-        pooling: How it makes a vector of a text.
-        composition: What acted on the rows, as text; ``none`` is the bare base.
-        modules: Hashes of its modules' tensors and options, by name.
-        relatives: What stood in for languages without a module.
+        fingerprint: Fingerprint of the base, in its parts.
+        weights: Dtype of the base during encoding.
+        pooling: Pooling from token vectors to the vector of a text.
+        composition: The composition of modules, as text; ``none`` is the bare base.
+        modules: Hashes of the tensors and options of the modules, by name.
+        relatives: Fallback languages for languages without a module.
         text: Name of the source.
-        text_hash: Of its texts and languages, or its etag; empty if they came once only.
-        column: The texts' column.
+        text_hash: Hash of the texts and languages, or the etag of the source; empty if the source
+            can be read only once.
+        column: Column of the texts.
         lang: The one language of all texts.
-        lang_column: The languages' column.
+        lang_column: Column of the languages.
         shard_rows: Rows of each shard but the last.
         file_format: ``npy`` or ``parquet``.
-        dtype: Of the vectors.
-        max_length: Most tokens of a text; ``None`` in a folder of an older version.
+        dtype: Dtype of the vectors.
+        max_length: Largest number of tokens of a text; ``None`` in a folder of an older version.
     """
 
     base: str | None
@@ -77,12 +78,12 @@ class Made(_Strict):
     max_length: int | None = None
 
     def file(self, folder: Path, number: int) -> Path:
-        """Where a shard is."""
+        """Return the path of a shard."""
         return folder / f"part-{number:05d}.{self.file_format}"
 
 
 class Index(_Strict):
-    """``index.json``."""
+    """The contents of ``index.json``."""
 
     version: Literal[1] = 1
     rows: int = Field(ge=1)
@@ -102,10 +103,10 @@ class Index(_Strict):
 
 
 def read_index(folder: Path | str) -> Index:
-    """The index of a folder of vectors.
+    """Read the index of a folder of vectors.
 
     Raises:
-        UserError: It is absent, malformed, too large, or its rows don't add up.
+        UserError: If the index is absent, malformed, too large, or its shards don't cover its rows.
     """
     path = Path(folder) / INDEX
     if not path.is_file():
@@ -120,10 +121,10 @@ def read_index(folder: Path | str) -> Index:
 
 
 def parse(model: type[M], value: Any, path: Path) -> M:
-    """A value read from a file, checked.
+    """Check a value read from a file.
 
     Raises:
-        UserError: It is malformed; the first fault is told.
+        UserError: If the value is malformed. The error names the first fault.
     """
     try:
         return model.model_validate(value)

@@ -1,13 +1,13 @@
-"""Who is nearest to whom: cosine, CSLS and margin matching, block by block.
+"""Find nearest neighbours by cosine, CSLS and margin matching, block by block.
 
-A `Similarity` is a matrix that is never held whole: it hands out blocks of its rows, so that
-100,000 x 100,000 sentences fit in memory. `cosine` makes one of two sets of vectors, `csls`
-corrects one for hubs, and any other scorer that hands out rows will do.
+A `Similarity` is a matrix that is never whole in memory. It returns blocks of its rows, so that
+100,000 x 100,000 sentences fit in memory. `cosine` makes a similarity from two sets of vectors.
+`csls` corrects a similarity for hubs. Any other scorer that returns rows can be used.
 
-Among equal scores the first of the pool comes first, as with argmax, whatever the block size. A
-zero vector has cosine 0 with everything. Inputs that are tensors are used where they lie, so a GPU
-works; what comes back is NumPy. `nearest` and `top_both` of cosines use
-`xadapt.vectors.search`, which also takes sets that don't fit in memory.
+Among equal scores the first of the pool comes first, as with argmax, for any block size. A zero
+vector has cosine 0 with every vector. Input tensors stay on their device, so a GPU works. Results
+are NumPy arrays. `nearest` and `top_both` of cosines use `xadapt.vectors.search`, which also takes
+sets that don't fit in memory.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ BLOCK_ELEMENTS = 2**24
 
 
 class Similarity(Protocol):
-    """A matrix of scores (queries, pool), higher is nearer, handed out by rows."""
+    """A matrix of scores (queries, pool), returned by rows. Higher is nearer."""
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of queries and size of the pool."""
+        """The number of queries and the size of the pool."""
 
     def rows(self, start: int, stop: int) -> Tensor:
-        """Scores ``(stop - start, pool)`` of the queries from ``start`` up to ``stop``."""
+        """Return scores ``(stop - start, pool)`` of the queries from ``start`` up to ``stop``."""
 
     def swapped(self) -> Similarity:
-        """The same scores with the pool asking: ``(pool, queries)``."""
+        """Return the same scores with queries and pool swapped: ``(pool, queries)``."""
 
 
 @dataclass(frozen=True)
@@ -55,21 +55,21 @@ class Cosine:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of queries and size of the pool."""
+        """The number of queries and the size of the pool."""
         return len(self.queries), len(self.pool)
 
     def rows(self, start: int, stop: int) -> Tensor:
-        """Cosines ``(stop - start, pool)``, float32."""
+        """Compute cosines ``(stop - start, pool)``, float32."""
         return self.queries[start:stop] @ self.pool.T
 
     def swapped(self) -> Cosine:
-        """The pool asks."""
+        """Return the similarity with queries and pool swapped."""
         return Cosine(self.pool, self.queries)
 
 
 @dataclass(frozen=True)
 class Csls:
-    """Twice a similarity less the mean of each end's nearest neighbours; see `csls`."""
+    """Twice a similarity minus the mean neighbour score of query and pool vector; see `csls`."""
 
     plain: Similarity
     query_mean: Tensor
@@ -77,29 +77,29 @@ class Csls:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of queries and size of the pool."""
+        """The number of queries and the size of the pool."""
         return self.plain.shape
 
     def rows(self, start: int, stop: int) -> Tensor:
-        """Corrected scores ``(stop - start, pool)``, float32."""
+        """Compute corrected scores ``(stop - start, pool)``, float32."""
         plain = self.plain.rows(start, stop)
         query_mean, pool_mean = self.query_mean.to(plain), self.pool_mean.to(plain)
         return plain.mul(2).sub_(query_mean[start:stop, None]).sub_(pool_mean)
 
     def swapped(self) -> Csls:
-        """The pool asks; the correction is symmetric."""
+        """Return the similarity with queries and pool swapped. The correction is symmetric."""
         return Csls(self.plain.swapped(), self.pool_mean, self.query_mean)
 
 
 def cosine(queries: Vectors, pool: Vectors) -> Cosine:
-    """Cosine similarity of two sets of vectors, which need not have length 1.
+    """Make the cosine similarity of two sets of vectors of any length.
 
     Args:
         queries: ``(n, dim)``, any float type, array or tensor.
         pool: ``(m, dim)``.
 
     Raises:
-        UserError: A set is empty or holds NaN or infinity, or the widths differ.
+        UserError: If a set is empty or contains NaN or infinity, or the widths differ.
     """
     pair = pair_of(queries, pool)
     left, right = pair.asking, pair.asked
@@ -107,11 +107,12 @@ def cosine(queries: Vectors, pool: Vectors) -> Cosine:
 
 
 def csls(similarity: Similarity, k: int = 10, *, block: int | None = None) -> Csls:
-    """Cross-domain similarity local scaling: 2 s(x, y) - r(x) - r(y).
+    """Apply cross-domain similarity local scaling: 2 s(x, y) - r(x) - r(y).
 
     r is the mean score of the k nearest on the other side (Conneau et al. 2018, arXiv 1710.04087,
-    section 2.3). It is transductive: a query's answer depends on which other queries are asked, so
-    a score with it is to be read beside the one without. ``k`` is cut to the number there are.
+    section 2.3). CSLS is transductive: the answer to a query depends on the other queries. So
+    report a score with CSLS together with the score without CSLS. ``k`` is at most the size of the
+    other side.
     """
     forward, backward = top_both(similarity, k, block=block)
     query_mean, pool_mean = forward.scores.mean(axis=1), backward.scores.mean(axis=1)
@@ -127,24 +128,24 @@ def nearest(
     options: Options = PLAIN,
     index: str | None = None,
 ) -> Neighbours:
-    """The ``k`` vectors of the pool with the highest cosine to each query.
+    """Find the ``k`` vectors of the pool with the highest cosine to each query.
 
-    See `xadapt.vectors.search.nearest.one_way`: sets may lie on disk and have millions of
-    vectors, and ``index="faiss:HNSW32"`` or the like searches them by faiss.
+    See `xadapt.vectors.search.nearest.one_way`. Sets may be on disk and have millions of vectors.
+    An index such as ``index="faiss:HNSW32"`` searches them with faiss.
     """
     return one_way(queries, pool, k, csls=csls, options=options, index=index)
 
 
 def top(similarity: Similarity, k: int, *, block: int | None = None) -> Neighbours:
-    """The ``k`` best of the pool for each query, best first, the first of equals first.
+    """Find the ``k`` best of the pool for each query, best first, the first of equals first.
 
     Args:
         similarity: Scores ``(n, m)``.
-        k: How many; cut to ``m``.
-        block: Queries at a time; by default so many that a block holds 2**24 scores.
+        k: Number of neighbours, at most ``m``.
+        block: Queries per block. By default a block has 2**24 scores.
 
     Raises:
-        UserError: ``k`` is less than 1.
+        UserError: If ``k`` is less than 1.
     """
     if k < 1:
         raise UserError(f"k must be at least 1, not {k}")
@@ -155,15 +156,15 @@ def top(similarity: Similarity, k: int, *, block: int | None = None) -> Neighbou
 def top_both(
     similarity: Similarity, k: int, *, block: int | None = None
 ) -> tuple[Neighbours, Neighbours]:
-    """`top` of a similarity and of it swapped, from the same scores.
+    """Compute `top` of a similarity and of the swapped similarity, from the same scores.
 
     Args:
         similarity: Scores ``(n, m)``. Cosines are searched by tiles.
-        k: How many; cut to the size of the side asked.
-        block: Queries at a time, of another similarity.
+        k: Number of neighbours, at most the size of the other side.
+        block: Queries per block, for similarities other than cosine.
 
     Raises:
-        UserError: ``k`` is less than 1.
+        UserError: If ``k`` is less than 1.
     """
     if isinstance(similarity, Cosine):
         pair = Pair(Side.of_units(similarity.queries), Side.of_units(similarity.pool))
@@ -182,24 +183,24 @@ def top_both(
 
 
 def margin_best(forward: Neighbours, backward: Neighbours, margin: Margin = "ratio") -> Neighbours:
-    """The best of each query's k nearest by margin, as LASER's xsim finds it.
+    """Choose the best of each query's k nearest by margin, as in LASER's xsim.
 
     With a = cos(x, y) and b half the sum of the mean cosines of x and of y to their k nearest on
     the other side, the score is a / b (ratio), a - b (distance) or a alone (absolute); Artetxe &
     Schwenk 2019, arXiv 1811.01136, section 3. The candidates of x are its k nearest by cosine
-    only, as in ``facebookresearch/LASER`` ``source/xsim.py``, where k is 4. Where b is 0 a ratio
+    only, as in ``facebookresearch/LASER`` ``source/xsim.py``, where k is 4. If b is 0, the ratio
     has no value and the candidate comes last.
 
     Args:
         forward: `top` of the queries in the pool, ``(n, k)``.
         backward: `top` of the pool in the queries, ``(m, k)``.
-        margin: Which score.
+        margin: Name of the score.
 
     Returns:
         One neighbour a query: scores and indices of shape ``(n, 1)``.
 
     Raises:
-        UserError: There is no such margin.
+        UserError: If there is no such margin.
     """
     if margin not in MARGINS:
         raise UserError(f"unknown margin {margin!r}", todo=f"Use one of {', '.join(MARGINS)}")
@@ -219,7 +220,7 @@ def margin_best(forward: Neighbours, backward: Neighbours, margin: Margin = "rat
 
 
 def mutual(forward: Neighbours, backward: Neighbours) -> NDArray[np.int64]:
-    """Pairs ``(p, 2)`` of query and pool positions that are each other's nearest."""
+    """Return pairs ``(p, 2)`` of query and pool positions that are mutual nearest neighbours."""
     found = forward.indices[:, 0]
     asked = np.arange(len(found))
     agreed = backward.indices[found, 0] == asked

@@ -1,4 +1,4 @@
-"""An array over a folder of vectors in shards, which is never loaded whole."""
+"""Read a folder of vectors in shards as an array, without loading all vectors."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def open_vectors(folder: Path | str, *, check: bool = False) -> ShardedVectors:
 
     Args:
         folder: The folder.
-        check: Also compare every shard with its hash, which reads them all.
+        check: Also compare every shard with its hash. This reads all shards.
 
     Raises:
-        UserError: The index or a shard is absent or malformed, or a shard is another than it was.
+        UserError: If the index or a shard is absent or malformed, or a shard was changed.
     """
     folder = Path(folder)
     index = read_index(folder)
@@ -45,13 +45,14 @@ def open_vectors(folder: Path | str, *, check: bool = False) -> ShardedVectors:
 
 
 class ShardedVectors:
-    """Vectors ``(rows, dim)`` in the shards of a folder; only what is asked for is read.
+    """Vectors ``(rows, dim)`` in the shards of a folder. Only the requested rows are read.
 
     ``v[3]``, ``v[-1]``, ``v[10:20]``, ``v[[5, 2, 5]]``, ``v[mask]``, ``len(v)`` and iteration are
-    as with an array. A slice inside one ``.npy`` shard is a view of the file; all else is a copy.
+    as with an array. A slice inside one ``.npy`` shard is a view of the file. All other results are
+    copies.
 
     Attributes:
-        index: What they were made of.
+        index: The index of the folder.
         shape: ``(rows, dim)``.
         dtype: float32 or float16.
     """
@@ -62,7 +63,7 @@ class ShardedVectors:
         self.folder, self.index = folder, index
         self.shape = (index.rows, index.dim)
         self.dtype = np.dtype(index.made.dtype)
-        # A mapped file costs a handle, a Parquet shard its memory.
+        # A mapped file needs a file handle, and a Parquet shard needs memory.
         self._most = MAPPED if index.made.file_format == "npy" else 1
         self._open: OrderedDict[int, NDArray[np.floating]] = OrderedDict()
 
@@ -93,12 +94,12 @@ class ShardedVectors:
             yield from block
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        """All rows in memory, for ``np.asarray``; always a copy."""
+        """Return a copy of all rows in memory, for ``np.asarray``."""
         whole = np.concatenate(list(self.blocks()))
         return whole if dtype is None else whole.astype(dtype, copy=False)
 
     def blocks(self, rows: int | None = None) -> Iterator[NDArray[np.floating]]:
-        """All vectors in order, in arrays of ``rows`` rows at most (without: a shard each)."""
+        """Yield all vectors in order, in arrays of at most ``rows`` rows (by default one shard)."""
         step = rows or self.index.made.shard_rows
         for start in range(0, len(self), step):
             yield self[start : start + step]
@@ -146,16 +147,16 @@ class ShardedVectors:
 
 
 def read_npy(path: Path) -> NDArray[Any]:
-    """The array in a ``.npy`` file, mapped; nothing pickled is read."""
+    """Map the array in a ``.npy`` file. Pickled data are refused."""
     return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def read_parquet(path: Path) -> NDArray[Any]:
-    """The ``vector`` column of a Parquet file, ``(rows, dim)``.
+    """Read the ``vector`` column of a Parquet file, ``(rows, dim)``.
 
     Raises:
-        UserError: The extra ``data`` is not installed.
-        ValueError: It has no such column.
+        UserError: If the extra ``data`` is not installed.
+        ValueError: If the file has no such column.
     """
     try:
         from pyarrow import parquet

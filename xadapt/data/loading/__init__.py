@@ -1,1 +1,1 @@
-"""Records for a run: read, filtered, split, counted."""
+"""Read, filter, split and count the records for a run."""

@@ -1,4 +1,4 @@
-"""Records for a run: read, transformed, split into training and development, and counted."""
+"""Read, transform and count records for a run, and split them into training and development."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Source:
         lang: Language being adapted.
         pivot_lang: Language of the other side.
         columns: ``PIVOT,LANGUAGE``, as numbers or names.
-        file_format: Name of the format, where the path doesn't tell.
-        data: Which entry of the recipe's ``data`` it fills.
+        file_format: Name of the format, if the path does not show the format.
+        data: Name of the entry of the recipe's ``data`` that the source fills.
     """
 
     path: str
@@ -51,12 +51,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Share:
-    """What one source gave to training.
+    """The training records of one source.
 
     Attributes:
         source: The source.
-        rows: Records of it that are trained on.
-        sha256: Of these, in order.
+        rows: Number of training records from the source.
+        sha256: SHA-256 of these records, in order.
     """
 
     source: Source
@@ -69,10 +69,10 @@ class Loaded:
     """Records ready for training.
 
     Attributes:
-        records: To train on, by the recipe's name for the data.
-        dev: Held out, of a kind that is judged; no equal text stands on both sides.
-        notes: What was read and dropped, one line each.
-        shares: What each source gave.
+        records: Training records, by the recipe's name for the data.
+        dev: Held-out records of a type that is evaluated. No equal text is in both parts.
+        notes: Log lines about records that were read and dropped, one line each.
+        shares: The training records of each source.
     """
 
     records: Mapping[str, list[Record]]
@@ -82,7 +82,7 @@ class Loaded:
 
     @cached_property
     def sha256(self) -> str:
-        """Of all training records, in order."""
+        """Return the SHA-256 of all training records, in order."""
         return digest([record for name in sorted(self.records) for record in self.records[name]])
 
 
@@ -96,22 +96,22 @@ def load_records(
 ) -> Loaded:
     """Read sources, apply the recipe's transforms, and hold out a development part.
 
-    The development part is that of the entry ``train``, if it holds records that are judged; its
-    texts are taken out of every other entry of such records too.
+    The development part comes from the entry ``train``, if its records are evaluated. The texts of
+    the development part are also removed from every other entry of such records.
 
     Args:
-        sources: Each fills the entry of ``specs`` it names.
+        sources: The sources. Each source names the entry of ``specs`` that it fills.
         specs: The recipe's ``data``.
-        dev: Development data; without any it is taken from the data.
-        seed: Which groups of equal sentences are held out, and the seed of the transforms.
-        watch: Shows how far long reading and transforming is.
-        callables: What transforms may need, by name, see `CALLABLES` of
-            `xadapt.data.transforms.protocol`; ``labels`` are the built-in graph's unless others
-            are given.
+        dev: Development data. If there is none, development data are taken from the data.
+        seed: Seed of the transforms and of the choice of groups of equal sentences to hold out.
+        watch: Shows the progress of long reading and transforming.
+        callables: Functions that transforms may need, by name, see `CALLABLES` of
+            `xadapt.data.transforms.protocol`. The default of ``labels`` is the names of the
+            built-in graph.
 
     Raises:
-        UserError: If a transform lacks a callable, a source is unusable, an entry has none, or
-            nothing is left to train on. Nothing is read before all transforms are checked.
+        UserError: If a transform lacks a callable, a source is unusable, an entry has no source, or
+            no training record is left. All transforms are checked before any source is read.
     """
     given: Callables = {"labels": _graph_labels, **(callables or {})}
     for source in sources:
@@ -144,17 +144,17 @@ def read_pairs(
     notes: Notes | None = None,
     watch: Watch = unwatched,
 ) -> list[ParallelPair]:
-    """All pairs of a source, or the ``limit`` whose hash is least.
+    """Read all pairs of a source, or the ``limit`` pairs with the smallest hashes.
 
     Args:
-        source: What to read.
-        limit: How many to take at most.
-        notes: Where the reader reports what it guessed, skipped and left unused; without, it is
-            logged.
-        watch: Shows how far long reading is.
+        source: The source to read.
+        limit: The largest number of pairs.
+        notes: Where the reader reports guesses, skipped rows and unused columns. Without
+            ``notes`` they are logged.
+        watch: Shows the progress of long reading.
 
     Raises:
-        UserError: If the source is unusable, or its sides can't be what they are read as.
+        UserError: If the source is unusable, or its sides are not texts in their languages.
     """
     found = noted(notes)
     pairs = read_parallel(
@@ -171,16 +171,16 @@ def read_pairs(
 def read_records(
     part: Any, source: Source, notes: Notes | None = None, watch: Watch = unwatched
 ) -> list[Any]:
-    """All records of a source, by a reader that takes a language.
+    """Read all records of a source with a reader that takes a language.
 
     Args:
         part: The reader's class.
-        source: What to read.
-        notes: As for `read_pairs`.
-        watch: As for `read_pairs`.
+        source: The source to read.
+        notes: See `read_pairs`.
+        watch: See `read_pairs`.
 
     Raises:
-        UserError: If the source is unusable, or its texts can't be what they are read as.
+        UserError: If the source is unusable, or its texts are not texts in their language.
     """
     found = noted(notes)
     rows = read_with_notes(part(), source.path, normalise(source.lang), found)
@@ -192,7 +192,7 @@ def _all(rows: Iterable[R], source: Source, notes: Notes, watch: Watch) -> list[
 
 
 def limited(records: list[R], limit: int | None) -> list[R]:
-    """All records, or the ``limit`` whose hash is least, in the order they stood in."""
+    """Return all records, or the ``limit`` with the smallest hashes, in the original order."""
     if limit is None or len(records) <= limit:
         return records
     chosen = set(sorted(range(len(records)), key=lambda i: digest([records[i]]))[:limit])
@@ -200,7 +200,7 @@ def limited(records: list[R], limit: int | None) -> list[R]:
 
 
 def without(pairs: Sequence[ParallelPair], held: Sequence[ParallelPair]) -> list[ParallelPair]:
-    """The pairs that share no sentence with the held ones, on either side."""
+    """Return the pairs that share no sentence with the held-out pairs, on either side."""
     texts = {normal_key(pair.text) for pair in held}
     pivots = {normal_key(pair.pivot) for pair in held}
     return [
@@ -211,7 +211,7 @@ def without(pairs: Sequence[ParallelPair], held: Sequence[ParallelPair]) -> list
 
 
 def digest(records: Sequence[Record]) -> str:
-    """SHA-256 of records' contents, in order."""
+    """Compute the SHA-256 of the contents of records, in order."""
     state = hashlib.sha256()
     for record in records:
         kind: Any = type(record)
@@ -227,7 +227,7 @@ def _contents(kind: Any) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Loader:
-    """Reads sources and applies their transforms."""
+    """A loader that reads sources and applies their transforms."""
 
     specs: Mapping[str, DataSpec]
     chains: Mapping[str, Chain]
@@ -237,7 +237,7 @@ class _Loader:
     watch: Watch
 
     def read(self, source: Source) -> list[Record]:
-        """The records of a source, before a development part is held out."""
+        """Read the records of a source, before a development part is held out."""
         chain = self.chains[source.data]
         rows = self._read(source, self.specs[source.data])
         if not chain.steps:
@@ -247,7 +247,7 @@ class _Loader:
     def augment(
         self, source: Source, rows: Sequence[Record], held: Sequence[Record]
     ) -> list[Record]:
-        """The records to train on, after a development part was held out."""
+        """Return the training records, after a development part was held out."""
         chain = self.chains[source.data]
         if not rows:
             return []
@@ -255,7 +255,10 @@ class _Loader:
         return made if made == rows else _without(made, held)
 
     def given_dev(self, sources: Sequence[Source], main: Sequence[Record]) -> list[Record]:
-        """Development data in the form of the training data; pairs without repetitions."""
+        """Read development data in the form of the training data.
+
+        Pairs that are repeated, too long, or have two equal sides are dropped.
+        """
         if not main or not main[0].split_texts():
             raise UserError(
                 "development data needs parallel text or records with labels to train on",
@@ -275,7 +278,7 @@ class _Loader:
         return held
 
     def _read(self, source: Source, spec: DataSpec) -> list[Record]:
-        """What a reader gives; what it guessed, skipped and left unused goes to the notes."""
+        """Read a source. The notes get guesses, skipped rows and unused columns."""
         found = Notes()
         rows = _read(source, spec, found, self.watch)
         self.notes.extend(found.lines)
@@ -292,7 +295,7 @@ class _Loader:
 
 
 def _read(source: Source, spec: DataSpec, notes: Notes, watch: Watch) -> list[Record]:
-    """What the reader of a source gives, or the ``limit`` records whose hash is least."""
+    """Read all records of a source, or the ``limit`` records with the smallest hashes."""
     part = registry.load("readers", spec.reader)
     if part.gives is not ParallelPair:
         return limited(read_records(part, source, notes, watch), spec.limit)
@@ -306,21 +309,22 @@ def _read(source: Source, spec: DataSpec, notes: Notes, watch: Watch) -> list[Re
 
 
 def _graph_labels(lang: str) -> dict[str, str]:
-    """The names of the built-in graph in a language, by entity."""
+    """Return the names of the built-in graph in a language, by entity."""
     return {row.entity: row.label for row in read_labels("cldr:all", lang)}
 
 
 def _taken_dev(main: Sequence[Record], spec: DataSpec, seed: int) -> Sequence[Record]:
-    """Development data held out of the data, where it is of a kind that is judged."""
+    """Hold out development data, if the records are of a type that is evaluated."""
     if not spec.dev or not main or not main[0].split_texts():
         return []
     return split_by_group(main, dev=_share(spec.dev, len(main)), seed=seed)[1]
 
 
 def _without_taken(source: Source, records: list[Record], held: Sequence[Record]) -> list[Record]:
-    """The records that are not held out, where these were taken from the entry ``train``.
+    """Return the records of a source without the held-out records of the entry ``train``.
 
-    What was held out shares no text with the rest of that entry, so the objects tell.
+    Held-out records share no text with the rest of ``train``, so object identity is enough there.
+    In other entries, records that share a text with a held-out record are dropped.
     """
     if source.data != "train":
         return _without(records, held)

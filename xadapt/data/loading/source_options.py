@@ -1,4 +1,4 @@
-"""Options for parallel text that would do nothing with the sources they are given for."""
+"""Check options of parallel text that would have no effect on the given sources."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ WITHOUT_COLUMNS = ("moses", "tmx", "po", "cldr")
 
 
 def gives_pairs(spec: DataSpec) -> bool:
-    """Whether an entry of a recipe's data is or becomes parallel text: it has two languages."""
+    """Return whether an entry of a recipe's data is or becomes parallel text (two languages)."""
     return reads_pairs(spec) or any(step.gives is ParallelPair for _, step in spec.chain())
 
 
 def reads_pairs(spec: DataSpec) -> bool:
-    """Whether the reader of an entry gives parallel text, so that columns and formats count."""
+    """Return whether the reader of an entry gives parallel text, which has columns and formats."""
     return _part(spec).gives is ParallelPair
 
 
 def require_used(sources: Sequence[Source], specs: Mapping[str, DataSpec]) -> None:
-    """Refuse columns or a format that no source makes use of.
+    """Refuse columns or a format that no source uses.
 
     Args:
         sources: All sources of a command.
         specs: The entries of the recipe's data.
 
     Raises:
-        UserError: If columns or a format are named, and no source has such a thing.
+        UserError: If columns or a format are named and no reader gives parallel text, or columns
+            are named and no such source has columns.
     """
     known = [(source, specs[source.data]) for source in sources if source.data in specs]
     pairs = [(source, spec) for source, spec in known if reads_pairs(spec)]

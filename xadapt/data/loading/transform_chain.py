@@ -1,4 +1,4 @@
-"""Apply the transforms of a recipe to records, and count what they keep."""
+"""Apply the transforms of a recipe to records, and count the records that are kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Callables = Mapping[str, Callable[..., Any]]
 
 
 def counted(rows: Sequence[Record]) -> str:
-    """The number of records with their unit, such as ``12 pairs``."""
+    """Return the number of records with their unit, such as ``12 pairs``."""
     return f"{len(rows)} {rows[0].unit if rows else Record.unit}"
 
 
@@ -34,15 +34,16 @@ class Chain:
 
     @classmethod
     def of(cls, spec: DataSpec, callables: Iterable[str] = (), data: str = "train") -> Chain:
-        """The transforms that a recipe names.
+        """Build the transforms that a recipe names.
 
         Args:
             spec: The recipe's source.
-            callables: Names of the callables that are there.
-            data: Its name in the recipe.
+            callables: Names of the available callables.
+            data: Name of the source in the recipe.
 
         Raises:
-            UserError: If a transform needs a callable that is not there, or record types don't fit.
+            UserError: If a transform needs a callable that is not available, or record types don't
+                fit.
         """
         chain = spec.chain()
         for place, fault in chain_faults(spec, chain, ("data", data)):
@@ -54,30 +55,30 @@ class Chain:
         return cls(tuple(chain), data)
 
     def prepare(self, rows: Sequence[Record], services: Services, where: str) -> Sequence[Record]:
-        """Apply what comes before a development part is held out.
+        """Apply the transforms that come before a development part is held out.
 
         Args:
-            rows: What the reader gives.
-            services: For the transforms.
-            where: The source, for errors.
+            rows: The records of the reader.
+            services: Services for the transforms.
+            where: Name of the source in errors.
 
         Raises:
-            UserError: If a transform leaves nothing.
+            UserError: If a transform leaves no record.
         """
         return self._apply(self.steps[: self._split], rows, services, where)
 
     def augment(self, rows: Sequence[Record], services: Services, where: str) -> Sequence[Record]:
-        """Apply what comes after it, to the training records alone; see `prepare`."""
+        """Apply the later transforms to the training records only; see `prepare`."""
         return self._apply(self.steps[self._split :], rows, services, where)
 
     def on_dev(self, rows: Sequence[Record], services: Services, where: str) -> Sequence[Record]:
-        """Apply what changes the form of development data that the user gives; see `prepare`."""
+        """Apply the transforms that change the form to given development data; see `prepare`."""
         steps = [(name, step) for name, step in self.steps if step.applies == "all"]
         return self._apply(steps, rows, services, where)
 
     @property
     def _split(self) -> int:
-        """How many transforms come before a development part is held out."""
+        """Return the number of transforms before a development part is held out."""
         late = [i for i, (_, step) in enumerate(self.steps) if step.applies == "train"]
         return late[0] if late else len(self.steps)
 

@@ -1,11 +1,11 @@
-"""Readers: one file a source format, each giving records.
+"""Readers: one file for each source format. A reader gives records.
 
-A reader is a file with a ``Part``: a class with the attributes ``format`` (its name for
-``--format``) and ``gives`` (the record class), ``claims(source, request)`` (is this source its
-own?) and ``read(source, request)`` (an iterator of records). A reader that guesses or skips also
-takes ``notes``, a `xadapt.data.readers.notes.Notes`, and reports it there.
-`xadapt.data.readers.parallel` picks among all that give `xadapt.data.records.ParallelPair`, so a
-new format is a new file.
+A reader is a file with a ``Part``. ``Part`` is a class with the attributes ``format`` (its name for
+``--format``) and ``gives`` (the record class). Its methods are ``claims(source, request)`` (whether
+the source has this format) and ``read(source, request)`` (an iterator of records). A reader with
+guesses or skipped rows also takes ``notes``, a `xadapt.data.readers.notes.Notes`, and reports them
+there. `xadapt.data.readers.parallel` chooses among all readers that give
+`xadapt.data.records.ParallelPair`, so a new format is a new file.
 """
 
 from __future__ import annotations

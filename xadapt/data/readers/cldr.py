@@ -1,6 +1,6 @@
-"""The built-in knowledge graph as a source: ``cldr``, ``cldr:sw``, ``cldr:test``, ``cldr:sw:dev``.
+"""Read the built-in knowledge graph: ``cldr``, ``cldr:sw``, ``cldr:test``, ``cldr:sw:dev``.
 
-Without a part it is ``train``; ``all`` is everything.
+Without a part the source means ``train``. ``all`` means every part.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ class Cldr:
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Whether the source is ``cldr`` or begins with ``cldr:``, and is no file."""
+        """Return whether the source is ``cldr`` or begins with ``cldr:``, and is no file."""
         return source.split(":")[0] == "cldr" and not Path(source).exists()
 
     def read(self, source: str, request: Request) -> Iterator[ParallelPair]:
-        """Give the pairs of names, ordered by entity.
+        """Yield the pairs of names, ordered by entity.
 
         Raises:
-            UserError: The graph lacks a language, or the source names another than the request.
+            UserError: If the graph lacks a language, or the source and the request name different
+                languages.
         """
         lang, part = parse_source(source)
         if lang is not None and lang != request.lang:
@@ -45,10 +46,10 @@ class Cldr:
 
 
 def read_labels(source: str, lang: str | None = None) -> list[EntityLabel]:
-    """The names of a source such as ``cldr:sw``; ``lang`` where the source names none.
+    """Read the names of a source such as ``cldr:sw``. ``lang`` is used if it names no language.
 
     Raises:
-        UserError: No language is named, or the graph lacks it.
+        UserError: If no language is named, or the graph lacks the language.
     """
     tag, part = parse_source(source)
     chosen = tag or lang
@@ -58,19 +59,19 @@ def read_labels(source: str, lang: str | None = None) -> list[EntityLabel]:
 
 
 def read_triples(source: str) -> list[Triple]:
-    """The facts of a source such as ``cldr:train``.
+    """Read the facts of a source such as ``cldr:train``.
 
     Raises:
-        UserError: The source is malformed.
+        UserError: If the source is malformed.
     """
     return build(("en",)).facts(parse_source(source)[1])
 
 
 def parse_source(source: str) -> tuple[str | None, PartName | None]:
-    """Cut ``cldr[:LANGUAGE][:PART]`` into language and part.
+    """Split ``cldr[:LANGUAGE][:PART]`` into language and part.
 
     Raises:
-        UserError: It is not of that form, or the language tag is none.
+        UserError: If the source has another form, or the language tag is invalid.
     """
     first, *rest = source.split(":")
     named: dict[str, PartName | None] = {**{part: part for part in PARTS}, "all": None}

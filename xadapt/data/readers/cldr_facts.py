@@ -1,7 +1,7 @@
-"""The facts of the built-in knowledge graph: ``cldr``, ``cldr:test``, ``cldr:sw:dev``.
+"""Read the facts of the built-in knowledge graph: ``cldr``, ``cldr:test``, ``cldr:sw:dev``.
 
-Without a part it is ``train``; ``all`` is everything. Facts have no language; one that is named in
-the source must be the one that is asked for.
+Without a part the source means ``train``. ``all`` means every part. Facts have no language. A
+language that the source names must be the requested language.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from xadapt.data.records import Triple
 
 
 class CldrFacts:
-    """Reader of facts, as ids; the transform ``verbalise`` makes sentences of them."""
+    """Reader of facts, as ids. The transform ``verbalise`` makes sentences from facts."""
 
     format: ClassVar[str] = "cldr_facts"
     gives: ClassVar[type] = Triple
 
     def claims(self, source: str, request: object) -> bool:
-        """No: ``cldr`` alone means pairs of names unless a recipe says otherwise."""
+        """Return False: ``cldr`` alone means pairs of names unless a recipe says otherwise."""
         return False
 
     def read(self, source: str, lang: str) -> Iterator[Triple]:
-        """Give the facts, sorted.
+        """Yield the facts, sorted.
 
         Raises:
             UserError: If the source is no part of the graph, or names another language.

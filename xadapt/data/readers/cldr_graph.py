@@ -1,8 +1,8 @@
-"""A multilingual knowledge graph from the Unicode CLDR data that Babel carries. No download.
+"""Build a multilingual knowledge graph from Babel's Unicode CLDR data, without a download.
 
 Entities are territories, languages, scripts and currencies (``territory:DE``, ``language:de``,
 ``script:Cyrl``, ``currency:EUR``); region variants keep their region (``language:pt-BR``).
-Facts and traps of the source are written down in ``kg_data/cldr/README.md``.
+``kg_data/cldr/README.md`` documents the facts and pitfalls of the source.
 
 Source: Unicode CLDR, licence Unicode-3.0, as packed by Babel (https://babel.pocoo.org).
 """
@@ -25,19 +25,19 @@ from xadapt.languages.match import find_same
 from xadapt.languages.tags import normalise
 
 MIN_NAMES = 100
-"""A language with fewer names of its own is not offered."""
+"""The smallest number of own names of an available language."""
 
 SPOKEN_PERCENT = 10.0
-"""``spoken_language`` needs at least this share of the territory's people, in percent."""
+"""The smallest share of a territory's people for ``spoken_language``, in percent."""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Entities, their names, facts about them, and which part each entity belongs to.
+    """Entities with their names, their facts, and their parts.
 
     Attributes:
-        entities: All ids, sorted. The same whatever languages were asked for.
-        labels: By language tag, then by entity: one name, NFC, the language's own.
+        entities: All ids, sorted. They do not depend on the requested languages.
+        labels: The language's own name of each entity, NFC, by language tag, then by entity.
         triples: Sorted facts by relation ``official_language``, ``spoken_language``, ``currency``
             (territory first), ``script`` and ``main_territory`` (language first).
         split: The part of every entity. Entities that share a name in any language of the
@@ -50,12 +50,12 @@ class Graph:
     split: Mapping[str, PartName]
 
     def names(self, lang: str, part: PartName | None = None) -> list[EntityLabel]:
-        """The names in one language, of one part or of all, ordered by entity.
+        """Return the names in one language, of one part or of all, ordered by entity.
 
-        The records carry the tag that was asked for, ``swh`` or ``sw``.
+        The records have the requested tag, ``swh`` or ``sw``.
 
         Raises:
-            UserError: The graph was not built with that language, or there is no such part.
+            UserError: If the graph was not built with that language, or there is no such part.
         """
         _check_part(part)
         labels, tag = self._labels(lang), normalise(lang)
@@ -73,17 +73,17 @@ class Graph:
         *,
         drop_copies: bool = False,
     ) -> list[ParallelPair]:
-        """Names of the same entity in two languages, ordered by entity.
+        """Return pairs of names of one entity in two languages, ordered by entity.
 
         Args:
             lang: The language being adapted.
-            pivot: The language it is aligned to.
+            pivot: The pivot language.
             part: ``train``, ``dev``, ``test``, or None for all.
-            drop_copies: Leave out names that both languages write alike (up to case). In an
-                evaluation they are found by string comparison and tell nothing.
+            drop_copies: Drop names that are equal in both languages (up to case). String
+                comparison finds them, so they measure nothing in an evaluation.
 
         Raises:
-            UserError: The graph was not built with these languages, or there is no such part.
+            UserError: If the graph was not built with these languages, or there is no such part.
         """
         _check_part(part)
         left, right = self._labels(lang), self._labels(pivot)
@@ -97,13 +97,13 @@ class Graph:
         ]
 
     def facts(self, part: PartName | None = None) -> list[Triple]:
-        """The triples of a part.
+        """Return the triples of a part.
 
-        A fact is of ``train`` when both its ends are, of ``test`` when either end is, else of
-        ``dev``: training facts never show a name that is held out.
+        A fact is in ``train`` if both its ends are. It is in ``test`` if either end is. Otherwise
+        it is in ``dev``. So training facts never contain a held-out name.
 
         Raises:
-            UserError: There is no such part.
+            UserError: If there is no such part.
         """
         _check_part(part)
         return [t for t in self.triples if part in (None, self._fact_part(t))]
@@ -121,37 +121,37 @@ class Graph:
 
 
 def build(languages: Sequence[str] | None = None) -> Graph:
-    """The graph with names in the given languages.
+    """Build the graph with names in the given languages.
 
     Args:
         languages: BCP-47 or ISO 639-3 tags; None for all that have ``MIN_NAMES`` names.
 
     Returns:
-        The graph; equal calls give the same object.
+        The graph. Equal calls return the same object.
 
     Raises:
-        UserError: A tag is none, or CLDR has no or too few names in that language; the nearest
-            language it has is named.
+        UserError: If a tag is invalid, or CLDR has no or too few names in that language. The error
+            names the nearest available language.
     """
     tags = _catalogue() if languages is None else dict.fromkeys(map(resolve, languages))
     return _build(tuple(tags))
 
 
 def languages() -> dict[str, int]:
-    """The languages on offer with their numbers of names, most names first."""
+    """Return the available languages with their numbers of names, most names first."""
     counts = {tag: len(names) for tag, names in _catalogue().items()}
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 @cache
 def resolve(tag: str) -> str:
-    """The graph's tag for a language: ``swh`` gives ``sw``, ``zh-Hans`` gives ``zh``.
+    """Return the graph's tag for a language: ``swh`` gives ``sw``, ``zh-Hans`` gives ``zh``.
 
-    Only tags that mean the same are brought together, by CLDR's likely subtags and by the
-    macrolanguage's usual member; ``pt-PT`` stays unknown.
+    Only tags with the same meaning are matched, by CLDR's likely subtags and by the
+    macrolanguage's usual member. ``pt-PT`` stays unknown.
 
     Raises:
-        UserError: There is no such language in the graph; the nearest is named.
+        UserError: If the graph lacks the language. The error names the nearest available language.
     """
     known = _catalogue()
     same = find_same(tag, known)
@@ -174,7 +174,7 @@ def _catalogue() -> Mapping[str, Mapping[str, str]]:
 def _can_be_asked_for(tag: str) -> bool:
     try:
         return normalise(tag) == tag
-    except UserError:  # newer than what langcodes knows
+    except UserError:  # too new for langcodes
         return False
 
 
@@ -188,7 +188,7 @@ def _build(tags: tuple[str, ...]) -> Graph:
 
 @cache
 def _entities_and_split() -> tuple[tuple[str, ...], Mapping[str, PartName]]:
-    every = own_labels().values()  # small languages too: parts must not depend on what is offered
+    every = own_labels().values()  # small languages too: parts must not depend on the offer
     entities = tuple(sorted({entity for names in every for entity in names}))
     return entities, MappingProxyType(split(entities, every))
 
@@ -218,7 +218,7 @@ def _language_facts(known: set[str]) -> Iterable[Row]:
 
 
 def _currency_facts() -> Iterable[Row]:
-    # not babel.numbers.get_territory_currencies: that one asks for today's date
+    # not babel.numbers.get_territory_currencies, which depends on today's date
     for territory, history in get_global("territory_currencies").items():
         for code, _start, end, tender in history:
             if tender and end is None:

@@ -1,4 +1,4 @@
-"""Names that a language has of its own in CLDR, cleaned."""
+"""Read the names that CLDR has for each language itself, without inherited names; clean them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECTIONS = {
     "scripts": "script",
     "currency_names": "currency",
 }
-"""CLDR's sections of display names, and the prefix of the ids of their entities."""
+"""The sections of display names in CLDR, and the prefixes of the ids of their entities."""
 
 NOT_ENTITIES = {
     "territories": {"XA", "XB", "ZZ"},  # pseudo-locales; unknown
@@ -31,15 +31,15 @@ ALIASES = {
     "scripts": "script_aliases",
 }
 INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")  # not ZWJ and ZWNJ: they spell
-NOTE = re.compile("[(﴿].*:")  # "Chinese (translation hint: ...)" has got into a few files
+NOTE = re.compile("[(﴿].*:")  # "Chinese (translation hint: ...)" is in a few files
 
 
 @cache
 def own_labels() -> Mapping[str, Mapping[str, str]]:
-    """By BCP-47 tag, then by entity: the names of every language, region variants left out.
+    """Return the names of every language, by BCP-47 tag, then by entity, without region variants.
 
-    Babel fills a locale with the names of its parent. The parent's names are taken out again,
-    except where the parent is the nameless root.
+    Babel fills a locale with the names of its parent. This function removes the parent's names
+    again, except if the parent is the nameless root.
     """
     found = {}
     for locale in sorted(locale_identifiers()):
@@ -73,7 +73,7 @@ def _gone(section: str) -> frozenset[str]:
 
 
 def _parent(locale: str) -> str:
-    """The locale whose names Babel merges in (the rule of ``babel.localedata.load``)."""
+    """Return the parent locale that Babel merges in (the rule of ``babel.localedata.load``)."""
     named = get_global("parent_exceptions").get(locale)
     language, _, script = locale.partition("_")
     if named or not script:
@@ -83,6 +83,6 @@ def _parent(locale: str) -> str:
 
 
 def clean(name: str) -> str:
-    """NFC, single spaces, no invisible marks; empty where a translator's note got in."""
+    """Clean a name: NFC, single spaces, no invisible marks; empty for a translator's note."""
     name = " ".join(INVISIBLE.sub("", unicodedata.normalize("NFC", name)).split())
     return "" if NOTE.search(name) else name

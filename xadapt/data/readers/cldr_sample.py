@@ -1,4 +1,4 @@
-"""The sample of the CLDR graph that stands in ``kg_data/cldr``: what its rows look like."""
+"""Write the sample of the CLDR graph in ``kg_data/cldr``, which shows the form of its rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def write_sample(folder: Path | str) -> None:
     Both have ``ROWS`` rows, taken evenly from the ordered whole, and no header.
 
     Raises:
-        UserError: The folder can't be written.
+        UserError: If the folder can't be written.
     """
     graph = build(LANGUAGES)
     named = [e for e in graph.entities if all(e in graph.labels[tag] for tag in LANGUAGES)]

@@ -1,4 +1,4 @@
-"""Train, dev and test parts by entity, such that no name stands in two of them."""
+"""Split entities into train, dev and test parts, such that no name is in two parts."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _TENTHS: tuple[PartName, ...] = ("test", "test", "dev", *("train",) * 7)  # type
 
 
 def split(entities: Iterable[str], names: Iterable[Mapping[str, str]]) -> dict[str, PartName]:
-    """The part of each entity: seven tenths train, one dev, two test, by hash.
+    """Return the part of each entity: seven tenths train, one dev, two test, by hash.
 
-    Entities that share a name (up to case, width, spaces and punctuation) in one of the
-    languages, such as a language and its script, form a group, groups that share an entity are
-    joined, and a group falls as a whole, by the SHA-256 of its smallest id.
+    Entities that share a name in one of the languages, such as a language and its script, form a
+    group. Case, width, spaces and punctuation are ignored. Groups that share an entity are joined.
+    A whole group gets one part, by the SHA-256 of its smallest id.
 
     Args:
         entities: All ids.
@@ -32,9 +32,9 @@ def split(entities: Iterable[str], names: Iterable[Mapping[str, str]]) -> dict[s
 
 
 def name_key(name: str) -> str:
-    """What two names must share to count as equal: letters, marks and digits, NFKC, no case.
+    """Return the key by which names are equal: letters, marks and digits, NFKC, no case.
 
-    Marks stay: without its vowel signs an Indic name would be another one.
+    Marks stay: an Indic name without its vowel signs would be a different name.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     kept = "".join(c for c in folded if unicodedata.category(c)[0] in "LMN")

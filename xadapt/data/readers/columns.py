@@ -1,4 +1,4 @@
-"""Which columns of a table hold the two sides of parallel text, and whether it has a header."""
+"""Find the columns of the two sides of parallel text in a table, and the header."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     from xadapt.data.records import ParallelPair
 
 HEAD = 200
-"""Rows that are looked at before the first pair is given."""
+"""The number of rows that are checked before the first pair is yielded."""
 FEW = 5
-"""With fewer rows nothing is refused for what its cells look like."""
+"""With fewer rows no table is refused because of the form of its cells."""
 HEADERS = frozenset(
     "id idx index score scores similarity label split lang language pivot text original "  # noqa: SIM905
     "translation source target src tgt trg source_text target_text src_text tgt_text sentence "
     "sentence1 sentence2 sentence_1 sentence_2 sent1 sent2 text1 text2".split()
 )
-"""First cells that name a column in any table; all of a row's cells must be among them."""
+"""Usual names of columns. In a header, all cells must be among them."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the sides stand.
+    """The positions of the two sides in a table.
 
     Attributes:
-        pivot: Column of the pivot's side, from 0.
-        text: Column of the language's side, from 0.
+        pivot: Column of the pivot side, from 0.
+        text: Column of the language side, from 0.
         names: The header's cells; empty if the first row is data.
     """
 
@@ -54,16 +54,16 @@ class Layout:
 def read_pairs_of_table(
     rows: Iterator[Row], source: str, request: Request, notes: Notes
 ) -> Iterator[ParallelPair]:
-    """Stream the pairs of a table, with its layout and faulty rows in the notes.
+    """Stream the pairs of a table. The notes get the layout and faulty rows.
 
     Args:
-        rows: ``(line, cells)``; rows that hold nothing are passed over.
+        rows: ``(line, cells)``. Empty rows are skipped.
         source: The file.
-        request: What is wanted.
-        notes: Where guesses go.
+        request: Languages, columns and limits.
+        notes: Where guesses are reported.
 
     Raises:
-        UserError: If a column is missing or holds no text, or half of the rows are faulty.
+        UserError: If a column is missing or contains no text, or half of the rows are faulty.
     """
     filled = ((n, cells) for n, cells in rows if any(cell.strip() for cell in cells))
     head = list(islice(filled, HEAD))
@@ -82,14 +82,14 @@ def read_pairs_of_table(
 
 
 def find_layout(head: Sequence[Row], source: str, request: Request, notes: Notes) -> Layout:
-    """The layout of a table from its first rows.
+    """Find the layout of a table from its first rows.
 
-    ``--columns`` decides where given. Otherwise a first row that names both sides does; without
-    one, column 1 is the pivot and column 2 the language.
+    ``--columns`` decides if given. Otherwise a first row that names both sides decides. Without
+    such a row, column 1 is the pivot and column 2 the language.
 
     Raises:
-        UserError: If a named column is missing or there twice, the header names other languages,
-            or a column that was not asked for holds numbers.
+        UserError: If a named column is missing or occurs twice, the header names other languages,
+            or a column that ``--columns`` does not name contains numbers.
     """
     number, cells = head[0]
     names = tuple(cell.strip() for cell in cells)
@@ -106,7 +106,7 @@ def find_layout(head: Sequence[Row], source: str, request: Request, notes: Notes
 
 
 def column_numbers(columns: tuple[str, ...]) -> tuple[int, int] | None:
-    """Indexes from 0 if both columns are numbers from 1, else ``None`` (they are names)."""
+    """Return indexes from 0 if both columns are numbers from 1, else ``None`` (for names)."""
     if all(column.isascii() and column.isdigit() and len(column) < 6 for column in columns):
         pivot, text = (int(column) - 1 for column in columns)
         return pivot, text
@@ -114,12 +114,12 @@ def column_numbers(columns: tuple[str, ...]) -> tuple[int, int] | None:
 
 
 def is_number_or_id(cell: str) -> bool:
-    """Whether a cell holds a number, or one word with a digit in it, as ids have."""
+    """Return whether a cell is a number, or one word with a digit in it, such as an id."""
     return len(cell.split()) == 1 and any(char.isdigit() for char in cell)
 
 
 def _by_names(names: tuple[str, ...], request: Request, where: str) -> Layout | None:
-    """The layout if the first row is a header that names the sides."""
+    """Return the layout if the first row is a header that names the sides."""
     if request.columns and column_numbers(request.columns) is None:
         sides = find_sides(names, request)
         if sides is None:
@@ -140,7 +140,7 @@ def _by_names(names: tuple[str, ...], request: Request, where: str) -> Layout | 
 
 
 def _refuse_other_languages(names: tuple[str, ...], request: Request, where: str) -> None:
-    """Refuse a header of language tags that has one side of the two."""
+    """Refuse a header of language tags that has only one of the two sides."""
     tags = [name for name in names if TAG.fullmatch(name) and _is_language(name)]
     here = [find_language(tags, tag) for tag in (request.pivot_lang, request.lang)]
     if len(tags) == len(names) > 1 and (here[0] is None) != (here[1] is None):

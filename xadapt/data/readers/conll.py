@@ -1,11 +1,11 @@
-"""CoNLL columns: one word a line with its BIO label last, an empty line after each sentence.
+"""Read CoNLL columns: one word a line, the BIO label last, an empty line after each sentence.
 
-The first column is the word, the last its label; columns are separated by tabs or, where a line
-has none, by spaces. No other character separates: a no-break space belongs to the word. Lines that
-begin with ``-DOCSTART-`` are passed over, and so are comments: lines that begin with ``#`` and have
-not as many columns as the others, or stand before a sentence's first word and end in no BIO label.
-A first column that counts the words is passed over, and a prefix such as ``en:`` that all words
-have (as in WikiANN) is taken off. Also ``.gz``.
+The first column is the word, the last column its label. Columns are separated by tabs or, in a line
+without tabs, by spaces. No other character separates: a no-break space belongs to the word. Lines
+that begin with ``-DOCSTART-`` are skipped, and so are comments. A comment begins with ``#``. In
+addition, the number of columns differs from the other lines, or the line is before the first word
+of a sentence and ends in no BIO label. A first column of word numbers is skipped. A prefix such as
+``en:`` of all words (as in WikiANN) is removed. Also ``.gz``.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _PREFIX = re.compile(r"([a-z]{2,3}(?:-[a-z]{2,8})*):.")
 
 @dataclass(frozen=True)
 class Layout:
-    """What the columns of a file hold.
+    """The columns of a file.
 
     Attributes:
-        width: How many there are.
-        word: Which one holds the word, from 0.
-        prefix: What all words begin with, such as ``en:``; empty if nothing.
+        width: Number of columns.
+        word: Column of the word, from 0.
+        prefix: Common prefix of all words, such as ``en:``; empty if there is none.
     """
 
     width: int
@@ -63,7 +63,7 @@ class Conll:
     gives: ClassVar[type] = TaggedSentence
 
     def claims(self, source: str, request: object) -> bool:
-        """Whether the name ends as such a file's does."""
+        """Return whether the name ends in ``.conll``, ``.bio`` or ``.iob2``, also ``.gz``."""
         return has_suffix(source, ".conll", ".bio", ".iob2")
 
     def read(self, source: str, lang: str, notes: Notes | None = None) -> Iterator[TaggedSentence]:
@@ -71,13 +71,13 @@ class Conll:
 
         Args:
             source: The file.
-            lang: Its language.
+            lang: Language of the file.
             notes: Where guesses, unused columns and skipped sentences are reported.
 
         Raises:
             UserError: If a sentence has no end, the words are withheld, numbers or in another
-                language, half of the sentences are faulty (a line without a BIO label), or there
-                is no sentence.
+                language, half of the sentences are faulty (a line without a BIO label), or the
+                file has no sentence.
         """
         found = noted(notes)
         all_blocks = blocks(source)
@@ -114,7 +114,7 @@ def _is_label(cell: str) -> bool:
 
 
 def _rows(block: Sequence[Line], width: int) -> list[tuple[int, list[str]]]:
-    """The words of a block: its lines without comments."""
+    """Return the words of a block: its lines without comments."""
     rows: list[tuple[int, list[str]]] = []
     for number, line in block:
         cells = _cells(line)
@@ -127,7 +127,7 @@ def _rows(block: Sequence[Line], width: int) -> list[tuple[int, list[str]]]:
 
 
 def _without_header(head: list[list[Line]], source: str, notes: Notes) -> list[list[Line]]:
-    """The first sentences without a line that names the columns, such as ``word tag``."""
+    """Return the first sentences without a line that names the columns, such as ``word tag``."""
     if not head:
         return head
     number, line = head[0][0]
@@ -154,7 +154,7 @@ def _layout(head: Sequence[Sequence[Line]], source: str, lang: str) -> Layout:
 
 
 def _counts(sentences: Sequence[Sequence[Sequence[str]]]) -> bool:
-    """Whether the first column counts the words, in each sentence or through the file."""
+    """Return whether the first column counts the words, in each sentence or through the file."""
     first = [[row[0] for row in rows] for rows in sentences]
     flat = [cell for cells in first for cell in cells]
 
@@ -165,10 +165,10 @@ def _counts(sentences: Sequence[Sequence[Sequence[str]]]) -> bool:
 
 
 def _prefix(words: Sequence[str], lang: str, source: str) -> str:
-    """The language prefix of all words, if they have one.
+    """Return the language prefix of all words, or an empty string.
 
     Raises:
-        UserError: If it is of another language.
+        UserError: If the prefix is of another language.
     """
     match = _PREFIX.match(words[0]) if len(words) > 1 else None
     if match is None or not all(word.startswith(f"{match[1]}:") for word in words):

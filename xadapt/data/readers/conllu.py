@@ -1,7 +1,7 @@
-"""CoNLL-U treebanks (https://universaldependencies.org/format.html): words with parts of speech.
+"""Read words and parts of speech from CoNLL-U (https://universaldependencies.org/format.html).
 
-Ranges of words that are written as one (``3-4``) and empty nodes (``5.1``) are passed over, so the
-words are the syntactic ones. Also ``.gz``.
+Multiword ranges (``3-4``) and empty nodes (``5.1``) are skipped, so the words are the syntactic
+words. Also ``.gz``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Conllu:
     gives: ClassVar[type] = TaggedSentence
 
     def claims(self, source: str, request: object) -> bool:
-        """Whether the name ends as a treebank's does."""
+        """Return whether the name ends in ``.conllu``, also ``.gz``."""
         return has_suffix(source, ".conllu")
 
     def read(self, source: str, lang: str, notes: Notes | None = None) -> Iterator[TaggedSentence]:
@@ -42,12 +42,12 @@ class Conllu:
 
         Args:
             source: The file.
-            lang: Its language.
+            lang: Language of the file.
             notes: Where long and skipped sentences are reported.
 
         Raises:
             UserError: If the words are withheld or numbers, half of the sentences are faulty (a
-                row lacks columns or a part of speech), or there is no sentence.
+                row lacks columns or a part of speech), or the file has no sentence.
         """
         found = noted(notes)
         all_blocks = rows_of(source)
@@ -71,10 +71,11 @@ class Conllu:
 
 
 def rows_of(source: str) -> Iterator[list[Line]]:
-    """Yield the lines of each sentence that are words: no comments, ranges or empty nodes.
+    """Yield the word lines of each sentence, without comments, ranges and empty nodes.
 
     Raises:
-        UserError: As for `xadapt.data.readers.word_rows.blocks`.
+        UserError: If a line can't be read, or a sentence is too long, as for
+            `xadapt.data.readers.word_rows.blocks`.
     """
     for block in blocks(source):
         rows = [(n, line) for n, line in block if not line.startswith("#") and _is_word(line)]
@@ -83,16 +84,16 @@ def rows_of(source: str) -> Iterator[list[Line]]:
 
 
 def forms(rows: Sequence[Line]) -> list[str]:
-    """The words of a sentence, as far as its rows have them."""
+    """Return the words of a sentence. Rows without a word column are skipped."""
     cells = [line.split("\t") for _, line in rows]
     return [row[FORM] for row in cells if len(row) > FORM]
 
 
 def require_forms(words: Sequence[str], where: str) -> None:
-    """Refuse a sentence that is withheld.
+    """Refuse a sentence with withheld words.
 
     Raises:
-        RowError: If all its words, and more than one, are ``_``.
+        RowError: If the sentence has more than one word, and all words are ``_``.
     """
     if len(words) > 1 and set(words) == {WITHHELD}:
         raise RowError("all words of this sentence are '_': they are withheld", where=where)

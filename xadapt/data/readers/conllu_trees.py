@@ -1,7 +1,7 @@
-"""Dependency trees in CoNLL-U (https://universaldependencies.org/format.html). Also ``.gz``.
+"""Read dependency trees from CoNLL-U (https://universaldependencies.org/format.html).
 
-Ranges of words that are written as one (``3-4``) and empty nodes (``5.1``) are passed over, so the
-words are the syntactic ones, numbered from 1 in each sentence.
+Multiword ranges (``3-4``) and empty nodes (``5.1``) are skipped, so the words are the syntactic
+words. They are numbered from 1 in each sentence. Also ``.gz``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ID, FORM, UPOS, HEAD, DEPREL = 0, 1, 3, 6, 7
 
 
 class Row(NamedTuple):
-    """One word of a tree, with the place it stands at."""
+    """One word of a tree, with its place in the file."""
 
     word: str
     upos: str
@@ -38,7 +38,7 @@ class ConlluTrees:
     gives: ClassVar[type] = ParsedSentence
 
     def claims(self, source: str, request: object) -> bool:
-        """Whether the name ends as a treebank's does."""
+        """Return whether the name ends in ``.conllu``, also ``.gz``."""
         return has_suffix(source, ".conllu")
 
     def read(self, source: str, lang: str, notes: Notes | None = None) -> Iterator[ParsedSentence]:
@@ -46,12 +46,12 @@ class ConlluTrees:
 
         Args:
             source: The file.
-            lang: Its language.
+            lang: Language of the file.
             notes: Where skipped sentences are reported.
 
         Raises:
             UserError: If the words are withheld or numbers, half of the sentences are faulty (a
-                row is malformed, or they are no trees), or there is no sentence.
+                row is malformed, or the rows are no tree), or the file has no sentence.
         """
         found = noted(notes)
         all_blocks = rows_of(source)
@@ -101,7 +101,7 @@ def _sentence(lines: Sequence[Line], lang: str, source: str) -> ParsedSentence:
 
 
 def _require_tree(rows: Sequence[Row]) -> None:
-    """Every word must lead to the root, head by head. Several roots are let pass."""
+    """Check that every word leads to a root, head by head. Several roots are allowed."""
     safe = {0}
     for start in range(1, len(rows) + 1):
         way: list[int] = []

@@ -1,7 +1,7 @@
-"""Comma-separated parallel text with RFC 4180 quoting, with or without a header.
+"""Read comma-separated parallel text with RFC 4180 quoting, with or without a header.
 
-The first row is a header when ``--columns`` gives names, or when its cells name both sides: the two
-languages (``en,de``, ``English,German``, ``en-GB,deu``) or ``pivot,text``; or when all its cells
+The first row is a header in three cases. ``--columns`` gives names. Or its cells name both sides:
+the two languages (``en,de``, ``English,German``, ``en-GB,deu``) or ``pivot,text``. Or all its cells
 are usual names of columns (``id,source,target``). Column 1 is the pivot and column 2 the language,
 unless the header names the sides or ``--columns`` gives other numbers.
 """
@@ -26,22 +26,22 @@ class CsvTable:
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Whether the name ends in ``.csv``."""
+        """Return whether the name ends in ``.csv``, also ``.gz``."""
         return has_suffix(source, ".csv")
 
     def read(
         self, source: str, request: Request, notes: Notes | None = None
     ) -> Iterator[ParallelPair]:
-        """Stream the pairs; rows that hold nothing are passed over.
+        """Stream the pairs. Empty rows are skipped.
 
         Args:
             source: The file.
-            request: What is wanted.
+            request: Languages, columns and limits.
             notes: Where the layout, unused columns and skipped rows are reported.
 
         Raises:
-            UserError: If a column is missing or holds numbers, the quoting is broken, a line can't
-                be read, or half of the rows are faulty.
+            UserError: If a column is missing or contains numbers, the quoting is broken, a line
+                can't be read, or half of the rows are faulty.
         """
         limit = request.limits.chars
         rows = quoted_rows(read_lines(source, limit=limit), source, ",", limit)

@@ -1,7 +1,7 @@
-"""Gettext catalogues (``.po``): msgid is the pivot, msgstr the language.
+"""Read Gettext catalogues (``.po``): msgid is the pivot, msgstr the language.
 
-Entries the format itself marks as not (or no longer) translated are passed over: fuzzy, obsolete,
-untranslated and the header; so are plural forms, whose sides do not correspond one to one.
+Entries without a current translation are skipped: fuzzy, obsolete and untranslated entries, and
+the header. Plural forms are skipped too, since their sides do not correspond one to one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Gettext:
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Whether the name ends in ``.po``."""
+        """Return whether the name ends in ``.po``, also ``.gz``."""
         return has_suffix(source, ".po")
 
     def read(
@@ -39,12 +39,12 @@ class Gettext:
 
         Args:
             source: The file.
-            request: What is wanted.
-            notes: Where entries that were passed over or skipped are counted.
+            request: Languages, columns and limits.
+            notes: Where untranslated and skipped entries are counted.
 
         Raises:
             UserError: If a line breaks the format, an entry is too long, half of the entries have
-                one side, none is translated, or a line can't be read.
+                only one side, no entry is translated, or a line can't be read.
         """
         found = noted(notes)
         passed: Counter[str] = Counter()
@@ -78,7 +78,7 @@ class Gettext:
 
 
 def _not_translated(entry: polib.POEntry) -> str:
-    """Why an entry gives no pair; empty if it does."""
+    """Return the reason why an entry gives no pair; empty if it gives one."""
     if entry.msgid_plural:
         return "with plural forms"
     if "fuzzy" in entry.flags:
@@ -87,11 +87,11 @@ def _not_translated(entry: polib.POEntry) -> str:
 
 
 def _entries(source: str, limit: int, passed: Counter[str]) -> Iterator[tuple[int, list[str]]]:
-    """Cut the file before every line that can't belong to the entry so far."""
+    """Split the file before every line that can't belong to the current entry."""
     lines: list[str] = []
     first, size, complete = 1, 0, False
     for number, raw in read_lines(source, limit=limit):
-        # polib would break lines at every Unicode line separator inside a string.
+        # polib would split lines at every Unicode line separator inside a string.
         line = " ".join(raw.splitlines()).strip()
         if not line or line.startswith("#~"):
             passed["obsolete"] += line.startswith("#~ msgid ")
@@ -114,7 +114,7 @@ def _entries(source: str, limit: int, passed: Counter[str]) -> Iterator[tuple[in
 
 
 def _check(line: str, where: str) -> str | None:
-    """The line's keyword, ``#`` for a comment, ``None`` for a continued string."""
+    """Return the line's keyword, ``#`` for a comment, ``None`` for a continued string."""
     if line.startswith("#"):
         return "#"
     if line.startswith('"') and line.endswith('"') and len(line) > 1:

@@ -1,8 +1,8 @@
-"""Parallel text of a ``datasets`` Hub id, streamed: ``hf:org/name[/config][:split]``.
+"""Stream parallel text of a ``datasets`` Hub id: ``hf:org/name[/config][:split]``.
 
-A local folder or file that ``datasets`` can load may stand in place of the id. The split is
-``train`` unless named. Sides are found as in JSONL: a ``translation`` column, columns named after
-the languages, ``pivot`` and ``text``, or those of ``--columns``. Loading scripts are never run.
+A local folder or file that ``datasets`` can load may replace the id. The default split is
+``train``. Sides are found as in JSONL: a ``translation`` column, columns named after the languages,
+``pivot`` and ``text``, or the columns of ``--columns``. Loading scripts are never run.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ _T = TypeVar("_T")
 
 
 class HubDataset:
-    """Reader of ``hf:`` sources; needs the extra ``data``."""
+    """Reader of ``hf:`` sources. It needs the extra ``data``."""
 
     format: ClassVar[str] = "hf"
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Whether the source begins with ``hf:``."""
+        """Return whether the source begins with ``hf:``."""
         return source.startswith("hf:")
 
     def read(
         self, source: str, request: Request, notes: Notes | None = None
     ) -> Iterator[ParallelPair]:
-        """Stream the pairs; the origin is the source and the row's number from 1.
+        """Stream the pairs. The origin is the source and the row's number from 1.
 
         Args:
             source: The data set.
-            request: What is wanted.
+            request: Languages, columns and limits.
             notes: Where unused columns and skipped rows are reported.
 
         Raises:
@@ -50,14 +50,14 @@ class HubDataset:
 
 
 class Streamed:
-    """The rows of an ``hf:`` source, each with where it is, one at a time.
+    """The rows of an ``hf:`` source, each with its place, one at a time.
 
     Attributes:
-        etag: What changes when the data do: a hash that ``datasets`` makes of the files' names and
-            of their etags, revision or time of change.
+        etag: A hash that changes when the data change. ``datasets`` makes it from the names of
+            the files and from their etags, revision or time of change.
 
     Raises:
-        UserError: The extra is not installed, or the data set can't be opened or read.
+        UserError: If the extra is not installed, or the data set can't be opened or read.
     """
 
     def __init__(self, source: str) -> None:
@@ -76,10 +76,10 @@ class Streamed:
 
 
 def parse_source(source: str) -> tuple[str, str | None, str]:
-    """Cut ``hf:org/name/config:split`` into ``(path, config, split)``.
+    """Split ``hf:org/name/config:split`` into ``(path, config, split)``.
 
     Raises:
-        UserError: It is not of that form.
+        UserError: If the source has another form.
     """
     match = _SOURCE.fullmatch(source)
     if match is None:
@@ -99,13 +99,13 @@ def _open(path: str, config: str | None) -> Any:
     except ImportError:
         raise missing_extra("datasets", "data") from None
     build = datasets.load_dataset_builder
-    # Releases before 4 would run a script that the data set brings; False forbids it.
+    # Releases before 4 would run a script of the data set. False forbids this.
     old = "trust_remote_code" in inspect.signature(build).parameters
     return build(path, name=config, **({"trust_remote_code": False} if old else {}))
 
 
 def _attempt(step: Callable[[], _T], source: str) -> _T:
-    """Run a step of ``datasets``, whose faults share no base class, and word what it raises."""
+    """Run a step of ``datasets``, and turn its errors, which share no base class, into ours."""
     try:
         return step()
     except UserError:

@@ -1,7 +1,7 @@
-"""Parallel text with one JSON object a line.
+"""Read parallel text with one JSON object a line.
 
 Known shapes are ``{"translation": {"en": .., "de": ..}}``, ``{"en": .., "de": ..}`` and
-``{"pivot": .., "text": ..}``; ``--columns`` names other keys, nested ones with dots.
+``{"pivot": .., "text": ..}``. ``--columns`` names other keys, with dots for nested keys.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ class Jsonl:
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Whether the name ends as such a file's does."""
+        """Return whether the name ends in ``.jsonl`` or ``.ndjson``, also ``.gz``."""
         return has_suffix(source, ".jsonl", ".ndjson")
 
     def read(
         self, source: str, request: Request, notes: Notes | None = None
     ) -> Iterator[ParallelPair]:
-        """Stream the pairs; empty lines are passed over.
+        """Stream the pairs. Empty lines are skipped.
 
         Args:
             source: The file.
-            request: What is wanted.
+            request: Languages, columns and limits.
             notes: Where unused keys and skipped rows are reported.
 
         Raises:
-            UserError: If a line is no JSON object, has a key twice, or can't be read, or half of
-                the rows lack a side.
+            UserError: If a line is no JSON object, has a key twice, or can't be read, or if half
+                of the rows lack a side.
         """
         found = noted(notes)
         lines = read_lines(source, limit=request.limits.chars)
@@ -53,10 +53,10 @@ class Jsonl:
 
 
 def parse_object(line: str, where: str) -> dict[str, Any]:
-    """The JSON object on a line.
+    """Parse the JSON object on a line.
 
     Raises:
-        UserError: If there is none, or a key stands in it twice.
+        UserError: If the line is no JSON object, or the object has a key twice.
     """
     value = parse_json(line, where, "this line", "Write one object a line")
     if not isinstance(value, dict):
@@ -72,7 +72,7 @@ def parse_json(text: str | bytes, where: str, what: str = "this", todo: str = ""
     """Parse JSON strictly.
 
     Raises:
-        UserError: If it is no JSON, or an object in it has a key twice.
+        UserError: If the text is no JSON, or an object in the text has a key twice.
     """
     try:
         return json.loads(text, object_pairs_hook=_each_once)

@@ -1,7 +1,7 @@
-"""Texts with one class each: tab-separated, the text first, its label second.
+"""Read texts with one class each: tab-separated, first the text, then the label.
 
 A first line of usual names of columns (``tweet``, ``label``) is a header, if no other line has that
-label. Also ``.gz``. Empty lines are passed over.
+label. Also ``.gz``. Empty lines are skipped.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ LABELS = frozenset(
     "label labels class classes category categories target sentiment intent topic tag y gold "  # noqa: SIM905
     "stance emotion".split()
 )
-"""Names of a label's column."""
+"""Usual names of a label column."""
 
 
 class LabelledTexts:
-    """Reader of texts with labels; it never claims a file, for parallel text looks the same."""
+    """Reader of texts with labels. It never claims a file, since parallel text looks the same."""
 
     format: ClassVar[str] = "labelled_text"
     gives: ClassVar[type] = LabelledText
 
     def claims(self, source: str, request: object) -> bool:
-        """No: a table of two columns is parallel text unless a recipe says otherwise."""
+        """Return False: a table of two columns is parallel text unless a recipe says otherwise."""
         return False
 
     def read(self, source: str, lang: str, notes: Notes | None = None) -> Iterator[LabelledText]:
@@ -40,12 +40,12 @@ class LabelledTexts:
 
         Args:
             source: The file.
-            lang: Its language.
-            notes: Where a header, a class of one text and skipped lines are reported.
+            lang: Language of the file.
+            notes: Where a header, a class with only one text, and skipped lines are reported.
 
         Raises:
-            UserError: If the columns are the other way round or text is a number, half of the
-                lines are faulty (not two columns, or one of them empty), or there is no line.
+            UserError: If the columns are in the wrong order or the texts are numbers, half of the
+                lines are faulty (not two columns, or an empty column), or the file has no line.
         """
         found = noted(notes)
         filled = (row for row in tab_rows(source, found) if any(c.strip() for c in row[1]))
@@ -66,7 +66,7 @@ class LabelledTexts:
 
 
 def _header(head: Sequence[Row]) -> list[str]:
-    """The cells of the first line if they name columns."""
+    """Return the cells of the first line if they name columns."""
     names = [cell.strip() for cell in head[0][1]] if head else []
     if len(names) != 2 or names[1].casefold() not in LABELS or len(names[0].split()) != 1:
         return []
@@ -91,7 +91,7 @@ def _require_columns(rows: Sequence[Sequence[str]], source: str) -> None:
 
 
 def _tell_lonely(first: Row, labels: Counter[str], source: str, notes: Notes) -> None:
-    """Report a first line that may be a header nobody knows."""
+    """Report a first line that may be an unknown header."""
     number, cells = first
     label = cells[-1].strip()
     if labels[label] == 1 and 2 * len(labels) < labels.total():

@@ -1,4 +1,4 @@
-"""Lines of text files, plain or ``.gz``: bounded memory, and every fault with its line number."""
+"""Read lines of text files, plain or ``.gz``, in bounded memory, with line numbers in errors."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import IO, cast
 from xadapt.core.errors import UserError
 
 LINE_CHARS = 1 << 20
-"""The longest line or field that is read, in characters: no sentence is a mebibyte."""
+"""The largest length of a line or field, in characters. No sentence is a mebibyte long."""
 
 _BOM = b"\xef\xbb\xbf"
 
 
 def too_long(where: str, limit: int) -> UserError:
-    """The error for a row longer than ``limit`` characters."""
+    """Return the error for a row longer than ``limit`` characters."""
     return UserError(
         f"this row is longer than {limit:,} characters",
         where=where,
@@ -27,16 +27,16 @@ def too_long(where: str, limit: int) -> UserError:
 
 
 def has_suffix(source: str, *suffixes: str) -> bool:
-    """Whether a path ends in one of ``suffixes``, ``.gz`` after it or not, in any case."""
+    """Return whether a path ends in one of ``suffixes``, with or without ``.gz``, in any case."""
     return source.lower().removesuffix(".gz").endswith(suffixes)
 
 
 @contextmanager
 def open_bytes(path: str) -> Iterator[IO[bytes]]:
-    """Open a file for reading bytes, unpacking it when its name ends in ``.gz``.
+    """Open a file for reading bytes. A file that ends in ``.gz`` is unpacked.
 
     Raises:
-        UserError: There is no such file, it is a folder, or it can't be opened.
+        UserError: If there is no such file, the path is a folder, or the file can't be opened.
     """
     try:
         if Path(path).is_dir():
@@ -52,10 +52,10 @@ def open_bytes(path: str) -> Iterator[IO[bytes]]:
 
 
 def take(read: Callable[[int], bytes], size: int, where: str) -> bytes:
-    """Call ``read(size)`` (a stream's ``read`` or ``readline``) and word its faults.
+    """Call ``read(size)`` (a stream's ``read`` or ``readline``) and translate its errors.
 
     Raises:
-        UserError: The gzip data is damaged, or the file can't be read.
+        UserError: If the gzip data is damaged, or the file can't be read.
     """
     try:
         return read(size)
@@ -72,11 +72,11 @@ def take(read: Callable[[int], bytes], size: int, where: str) -> bytes:
 def read_lines(path: str, *, limit: int = LINE_CHARS) -> Iterator[tuple[int, str]]:
     r"""Yield ``(line number from 1, text)``, without the line end (``\n`` or ``\r\n``) and BOM.
 
-    At most ``4 * limit`` bytes are held, however long a line is.
+    The memory is at most ``4 * limit`` bytes, for lines of any length.
 
     Raises:
-        UserError: The file can't be opened, the gzip data is damaged, a line is not UTF-8, holds
-            a NUL, or is longer than ``limit`` characters.
+        UserError: If the file can't be opened, the gzip data is damaged, or a line is not UTF-8,
+            contains a NUL, or is longer than ``limit`` characters.
     """
     with open_bytes(path) as stream:
         yield from stream_lines(stream, path, limit=limit)
@@ -85,15 +85,15 @@ def read_lines(path: str, *, limit: int = LINE_CHARS) -> Iterator[tuple[int, str
 def stream_lines(
     stream: IO[bytes], name: str, *, limit: int = LINE_CHARS
 ) -> Iterator[tuple[int, str]]:
-    """The same of a stream that is open, such as standard input.
+    """Yield the lines of an open stream, such as standard input, as in `read_lines`.
 
     Args:
-        stream: Open for reading bytes.
-        name: What faults call it.
+        stream: A stream open for reading bytes.
+        name: Name of the stream in errors.
         limit: The longest line, in characters.
 
     Raises:
-        UserError: As for `read_lines`.
+        UserError: If reading fails, as in `read_lines`.
     """
     number = 0
     while True:

@@ -1,9 +1,9 @@
-"""Moses pairs: two files, one for each language, whose lines correspond.
+"""Read Moses pairs: two files, one for each language, with parallel lines.
 
 The source is a prefix (``corpus`` with ``corpus.en`` and ``corpus.de``, or ``corpus.en.txt`` and
-``corpus.de.txt``, in the same folder) or two paths joined by a comma. Two paths are told apart by
-the languages in their names (``.en``, ``.en.txt``, ``_en.txt``, ``en/``); where the names don't
-tell, the first is the pivot.
+``corpus.de.txt``, in the same folder) or two paths joined by a comma. The languages in the names
+(``.en``, ``.en.txt``, ``_en.txt``, ``en/``) decide which path is which side. If the names have no
+language, the first path is the pivot.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from xadapt.data.records import ParallelPair
 from xadapt.languages.tags import normalise
 
 _BREAKS = re.compile(r"[./\\]"), re.compile(r"[./\\_-]")
-"""Where names are cut to find a language: first into ``en-de.en``'s parts, then into all."""
+"""Separators of names: first dots and slashes, then dashes and underscores too."""
 
 _TABLES = (".tsv", ".tab", ".csv", ".jsonl", ".ndjson", ".tmx", ".po")
 
@@ -34,7 +34,7 @@ class Moses:
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Whether the source names two files, or is the prefix of at least one side's file."""
+        """Return whether the source names two files, or is the prefix of a file of either side."""
         if Path(source).exists():
             return False
         return "," in source or is_prefix(source, request)
@@ -42,17 +42,17 @@ class Moses:
     def read(
         self, source: str, request: Request, notes: Notes | None = None
     ) -> Iterator[ParallelPair]:
-        """Stream the pairs; lines empty on both sides are passed over.
+        """Stream the pairs. Lines that are empty on both sides are skipped.
 
         Args:
             source: A prefix, or two paths with a comma between them.
-            request: What is wanted.
-            notes: Where skipped lines are reported, and which file is which if the names of two
-                paths don't tell.
+            request: Languages, columns and limits.
+            notes: Where skipped lines are reported, and the order of two paths if their names
+                have no language.
 
         Raises:
-            UserError: If a file is missing, one has fewer lines, half of the lines are faulty, or
-                a line can't be read.
+            UserError: If a file is missing, one file has fewer lines, half of the lines are faulty,
+                or a line can't be read.
         """
         found = noted(notes)
         pivot_path, text_path, by_name = _paths(source, request)
@@ -80,24 +80,24 @@ def _rows(pivot_path: str, text_path: str, request: Request) -> Iterator[Paralle
 
 
 def is_prefix(path: str, request: Request) -> bool:
-    """Whether a path is the prefix of at least one side's file."""
+    """Return whether a path is the prefix of a file of at least one side."""
     return bool(set(_twins(path, request)) - {None})
 
 
 def is_pair(paths: Sequence[str], request: Request) -> bool:
-    """Whether two paths name one file of each side, as far as their names tell."""
+    """Return whether two paths are one file of each side, judged by their names."""
     return may_be_pair(paths) and {_side(path, request) for path in paths} == {"pivot", "text"}
 
 
 def may_be_pair(paths: Sequence[str]) -> bool:
-    """Whether paths are two, and neither is named as a table that holds both sides."""
+    """Return whether there are two paths, and neither has the name of a table with both sides."""
     return len(paths) == 2 and not any(has_suffix(path, *_TABLES) for path in paths)
 
 
 def other_file(path: str, request: Request) -> str | None:
-    """``PIVOT,LANGUAGE`` as two paths if a file is one side of a pair and the other is there too.
+    """Return ``PIVOT,LANGUAGE`` as two paths if the files of both sides exist, else None.
 
-    The other file has the same name but for the language.
+    The names of the two files differ only in the language.
     """
     name = Path(path).name
     for breaks in _BREAKS:
@@ -121,19 +121,19 @@ def _neighbours(path: str) -> list[str]:
 
 
 def _side_of(piece: str, request: Request) -> str | None:
-    """Which side's language a piece of a name means."""
+    """Return the side of the language that a piece of a name means."""
     pivot = find_language([piece], request.pivot_lang)
     text = find_language([piece], request.lang)
-    if pivot and text:  # two regions of one language: the nearer one
+    if pivot and text:  # two regions of one language: choose the nearer region
         nearest = find_language([request.pivot_lang, request.lang], normalise(piece))
         return "pivot" if nearest == request.pivot_lang else "text"
     return "pivot" if pivot else "text" if text else None
 
 
 def _side(path: str, request: Request) -> str | None:
-    """Which side a path's name means: the last language in it, in the file's name before folders'.
+    """Return the side of a path, from the last language in the file name, then in the folders.
 
-    ``en-de.en`` means ``en``: parts between dots are looked at before those between dashes.
+    ``en-de.en`` means ``en``: parts between dots come before parts between dashes.
     """
     for breaks in _BREAKS:
         for piece in reversed(breaks.split(path)):
@@ -164,7 +164,7 @@ def _paths(source: str, request: Request) -> tuple[str, str, bool]:
 
 
 def _two(source: str) -> list[str] | None:
-    """The two paths joined by a comma: files that exist, if a path has a comma of its own."""
+    """Split two paths at a comma. If a path contains a comma, both files must exist."""
     parts = source.split(",")
     halves = [(",".join(parts[:i]), ",".join(parts[i:])) for i in range(1, len(parts))]
     there = [half for half in halves if all(Path(path.strip()).is_file() for path in half)]
@@ -174,7 +174,7 @@ def _two(source: str) -> list[str] | None:
 
 
 def _order(paths: list[str], request: Request) -> tuple[str, str, bool]:
-    """Pivot's and language's path, and whether the names tell which is which."""
+    """Return the paths of pivot and language, and whether their names decided the order."""
     sides = [_side(path, request) for path in paths]
     if sides[0] != "text" and sides[1] != "pivot":
         return paths[0], paths[1], sides[0] != sides[1]
@@ -186,7 +186,7 @@ def _order(paths: list[str], request: Request) -> tuple[str, str, bool]:
 def _twins(prefix: str, request: Request) -> tuple[str | None, str | None]:
     path = Path(prefix)
     beside: dict[str, str] = {}
-    # Plain files sort before their .gz twins, and the first one stays; so does corpus.en.
+    # Plain files sort before their .gz versions, and the first file is kept; so is corpus.en.
     for name in sorted(_neighbours(prefix), key=lambda name: ".txt" in name.lower()):
         if path.name and name.startswith(f"{path.name}."):
             rest = name.removeprefix(f"{path.name}.").removesuffix(".gz").removesuffix(".txt")

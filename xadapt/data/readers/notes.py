@@ -1,7 +1,7 @@
-"""Notes of a reader: what it guessed, skipped or left unused, one line each.
+"""Notes of a reader: guesses, skipped rows and unused columns, one line each.
 
-A reader that takes a `Notes` reports there. Without one, the lines go to the log of this module:
-what is unusual as a warning, what is the documented default as information.
+A reader that takes a `Notes` reports there. Without a `Notes`, the lines go to the log of this
+module. Unusual lines are warnings. Documented defaults are information.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from xadapt.core.errors import UserError
 
 logger = logging.getLogger(__name__)
 ENOUGH_FAULTS = 1000
-"""Reading ends at so many faulty rows, if they are half of the rows so far."""
+"""Reading stops at this number of faulty rows, if they are half of the rows so far."""
 
 T = TypeVar("T")
 
 
 class RowError(UserError):
-    """A fault of one row: the row can be skipped, the rest of the source read."""
+    """A fault of one row. The row can be skipped and the rest of the source read."""
 
 
 class Notes:
-    """Lines about a source, each once, in the order they came."""
+    """Lines about a source, without repetition, in the order of arrival."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -34,9 +34,9 @@ class Notes:
         """Report one line.
 
         Args:
-            source: Path or place it is about; only the last part of a path is kept.
+            source: Path or place of the line. Only the last part of a path is kept.
             line: The sentence, without a full stop.
-            usual: Whether this is the documented default, not worth a warning.
+            usual: Whether the line is about the documented default, so that it is no warning.
         """
         text = f"{name_of(source)}: {line}"
         if text not in self.lines:
@@ -44,7 +44,7 @@ class Notes:
 
 
 class LoggedNotes(Notes):
-    """Notes of a caller that collects none: they are logged at once."""
+    """Notes that are logged at once, for a caller that collects none."""
 
     def add(self, source: str, line: str, *, usual: bool = False) -> None:
         """Log one line."""
@@ -52,26 +52,26 @@ class LoggedNotes(Notes):
 
 
 def noted(notes: Notes | None) -> Notes:
-    """The notes that were given, or some that are logged."""
+    """Return the given notes, or notes that are logged."""
     return LoggedNotes() if notes is None else notes
 
 
 def name_of(where: str) -> str:
-    """A place without the folders in front: no path of one machine belongs in a note."""
+    """Return a place without its folders, so that notes contain no local path."""
     return where.replace("\\", "/").rpartition("/")[2] or where
 
 
 def joined(names: Iterable[str]) -> str:
-    """Names as a list in a sentence: ``a, b and c``."""
+    """Join names as a list in a sentence: ``a, b and c``."""
     *rest, last = names
     return f"{', '.join(rest)} and {last}" if rest else last
 
 
 def attempt(make: Callable[..., T], *args: Any, **options: Any) -> T | RowError:
-    """Call a function that makes one record, and return a fault of its row instead of raising it.
+    """Call a function that makes one record, and return a `RowError` instead of raising it.
 
     Raises:
-        UserError: If the fault is not of the row alone.
+        UserError: If the fault is not a `RowError`, so that the row can't be skipped.
     """
     try:
         return make(*args, **options)
@@ -82,16 +82,16 @@ def attempt(make: Callable[..., T], *args: Any, **options: Any) -> T | RowError:
 def without_faulty(
     rows: Iterable[T | RowError], source: str, notes: Notes, unit: str = "row"
 ) -> Iterator[T]:
-    """Stream the records among records and faults, and count the faults in one note.
+    """Yield the records, drop the faults, and report the number of faults in one note.
 
     Args:
-        rows: Records, or the faults of rows that gave none.
-        source: What was read.
-        notes: Where the count goes, with the place and reason of the first fault.
-        unit: What a row is called.
+        rows: Records, or faults of rows without a record.
+        source: Name of the source.
+        notes: Where the count is reported, with the place and reason of the first fault.
+        unit: Name of a row, in the singular.
 
     Raises:
-        UserError: If half of the rows or more are faulty; it names the first fault.
+        UserError: If half of the rows or more are faulty. The error names the first fault.
     """
     faults, good = 0, 0
     first: RowError | None = None
@@ -127,11 +127,11 @@ def _tell_skipped(
 
 
 def read_with_notes(reader: Any, source: str, request: Any, notes: Notes) -> Iterator[Any]:
-    """Call ``reader.read``, with the notes if it takes them.
+    """Call ``reader.read``, with the notes if the reader takes notes.
 
     Args:
-        reader: A reader; one that knows no notes has ``read(source, request)``.
-        source: What to read.
+        reader: A reader. A reader without notes has ``read(source, request)``.
+        source: The source to read.
         request: A language, or a `Request` for parallel text.
         notes: Where the reader reports.
     """

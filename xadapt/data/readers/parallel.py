@@ -1,4 +1,4 @@
-"""Parallel text from any source: the format is picked by the source's name."""
+"""Read parallel text from any source. The name of the source decides the format."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def read_parallel(
         path: The source: ``.tsv .csv .jsonl .tmx .po`` (each also ``.gz``), ``PREFIX`` or
             ``a.en,a.de`` (Moses), ``hf:org/name[/config][:split]``.
         lang: The language being adapted: BCP-47 or ISO 639-3.
-        pivot_lang: The other side's language.
+        pivot_lang: Language of the pivot side.
         columns: ``"PIVOT,LANGUAGE"``, numbers from 1 or names, or the two as a sequence.
-        file_format: A format's name, for sources whose name does not tell it.
-        limits: How much is read.
-        notes: Where readers report what they guessed, skipped and left unused; without, it is
-            logged.
+        file_format: Name of the format, if the name of the source does not show the format.
+        limits: Limits on the size of rows and the number of pairs.
+        notes: Where readers report guesses, skipped rows and unused columns. Without ``notes``
+            they are logged.
 
     Returns:
         The pairs in the source's order. Arguments are checked at once, rows as they come.
 
     Raises:
-        UserError: What was given is unusable, with the file and line.
+        UserError: If an argument or a row is unusable. The error names the file and line.
     """
     request = Request(
         normalise(lang),
@@ -63,10 +63,10 @@ def read_parallel(
 
 
 def parse_columns(columns: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Cut ``"PIVOT,LANGUAGE"`` into two names; nothing gives an empty tuple.
+    """Split ``"PIVOT,LANGUAGE"`` into two names. No columns give an empty tuple.
 
     Raises:
-        UserError: They are not two different columns, or a number is 0.
+        UserError: If there are not two different columns, or a number is 0.
     """
     if not columns:
         return ()
@@ -83,17 +83,17 @@ def parse_columns(columns: str | Sequence[str] | None) -> tuple[str, ...]:
 
 @cache
 def formats() -> Mapping[str, PairReader]:
-    """Every reader of parallel text that is installed, by the name of its format."""
+    """Return all installed readers of parallel text, by the names of their formats."""
     parts = [registry.load("readers", n) for n in registry.names("readers") if n != "parallel"]
     mine = [part() for part in parts if getattr(part, "gives", None) is ParallelPair]
     return MappingProxyType({part.format: part for part in mine})
 
 
 def pick_reader(source: str, request: Request, file_format: str | None = None) -> PairReader:
-    """The reader of that format, or the first that claims the source.
+    """Return the reader of the given format, or the first reader that claims the source.
 
     Raises:
-        UserError: No such format, or no reader claims the source.
+        UserError: If there is no such format, or no reader claims the source.
     """
     known = formats()
     if file_format is not None:
@@ -113,13 +113,13 @@ def pick_reader(source: str, request: Request, file_format: str | None = None) -
 
 
 class Parallel:
-    """The reader that picks among the others."""
+    """The reader that chooses among all readers of parallel text."""
 
     format: ClassVar[str] = "auto"
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Whether any reader claims the source."""
+        """Return whether any reader claims the source."""
         return any(reader.claims(source, request) for reader in formats().values())
 
     def read(
@@ -128,7 +128,7 @@ class Parallel:
         """Stream the pairs of the source with the reader that claims it.
 
         Raises:
-            UserError: If none does, or as the reader says.
+            UserError: If no reader claims the source, or the reader can't read it.
         """
         reader = pick_reader(source, request)
         return _some(read_with_notes(reader, source, request, noted(notes)), source)

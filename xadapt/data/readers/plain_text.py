@@ -1,4 +1,4 @@
-"""Plain text: one line, one record. Also ``.gz``."""
+"""Read plain text, one record a line. Also ``.gz``."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from xadapt.data.records import PlainText
 
 
 class PlainLines:
-    """Lines of running text; empty lines are passed over."""
+    """Lines of running text. Empty lines are skipped."""
 
     format: ClassVar[str] = "text"
     gives: ClassVar[type] = PlainText
 
     def claims(self, source: str, request: object) -> bool:
-        """Whether the source's name ends as plain text does."""
+        """Return whether the name ends in ``.txt``, also ``.gz``."""
         return has_suffix(source, ".txt")
 
     def read(self, source: str, lang: str) -> Iterator[PlainText]:
         """Stream the lines of a file.
 
         Raises:
-            UserError: It is absent, not UTF-8, or holds no text.
+            UserError: If the file is absent, not UTF-8, or contains no text.
         """
         empty = True
         for number, line in read_lines(source):

@@ -1,7 +1,7 @@
-"""Pairs of texts with a score: tab-separated: first text, second text, score.
+"""Read tab-separated pairs of texts with a score: first text, second text, score.
 
-A fourth column in front (an index) is passed over, and so is a header whose cells are all usual
-names of columns. Also ``.gz``; empty lines are passed over.
+An extra first column (an index) is skipped, and so is a header of usual names of columns. Also
+``.gz``. Empty lines are skipped.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ FORM = "Write: first text, tab, second text, tab, score; an index may stand in f
 
 
 class ScoredPairs:
-    """Reader of STS data; it never claims a file, for parallel text looks the same."""
+    """Reader of STS data. It never claims a file, since parallel text looks the same."""
 
     format: ClassVar[str] = "scored_pairs"
     gives: ClassVar[type] = ScoredPair
 
     def claims(self, source: str, request: object) -> bool:
-        """No: a table of texts is parallel text unless a recipe says otherwise."""
+        """Return False: a table of texts is parallel text unless a recipe says otherwise."""
         return False
 
     def read(
@@ -38,12 +38,13 @@ class ScoredPairs:
         Args:
             source: The file.
             lang: Language of the first texts.
-            right_lang: Language of the second ones; without, the same.
+            right_lang: Language of the second texts. The default is ``lang``.
             notes: Where a header, an unused column and skipped lines are reported.
 
         Raises:
-            UserError: If texts are numbers, half of the lines are faulty (not as many columns as
-                the first, a text is empty, a score is no finite number), or there is no line.
+            UserError: If texts are numbers, half of the lines are faulty (another number of
+                columns than the first, an empty text, a score that is no finite number), or the
+                file has no line.
         """
         found = noted(notes)
         filled = (row for row in tab_rows(source, found) if any(c.strip() for c in row[1]))

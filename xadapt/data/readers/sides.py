@@ -1,4 +1,4 @@
-"""What every reader of parallel text shares: the request, finding the two sides, making a pair."""
+"""Shared code of the readers of parallel text: requests, columns of the two sides, pairs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,3}")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is read.
+    """Limits on the size of rows and the number of pairs.
 
     Args:
-        chars: The longest row or field, in characters; a longer one is the user's mistake.
-        pairs: Stop after so many pairs; ``None`` reads all.
+        chars: The longest row or field, in characters. A longer one is an error.
+        pairs: Stop after this number of pairs. ``None`` reads all.
     """
 
     chars: int = LINE_CHARS
@@ -34,13 +34,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is wanted of a source.
+    """The languages, columns and limits for reading a source.
 
     Args:
         lang: The language being adapted, as BCP-47.
-        pivot_lang: The other side's language.
+        pivot_lang: Language of the pivot side.
         columns: ``(pivot, language)``: numbers from 1 or names; empty for the format's own rule.
-        limits: How much is read.
+        limits: Limits on the size of rows and the number of pairs.
     """
 
     lang: str
@@ -50,28 +50,28 @@ class Request:
 
 
 class PairReader(Protocol):
-    """What the ``Part`` of a parallel-text reader looks like."""
+    """The interface of the ``Part`` of a parallel-text reader."""
 
     format: ClassVar[str]
     gives: ClassVar[type]
 
     def claims(self, source: str, request: Request) -> bool:
-        """Whether the source is of this format, judged by its name."""
+        """Return whether the source has this format, judged by its name."""
 
     def read(self, source: str, request: Request) -> Iterator[ParallelPair]:
         """Stream the pairs of the source.
 
-        A reader that guesses or skips takes ``notes`` too, see `xadapt.data.readers.notes`.
+        A reader with guesses or skipped rows also takes ``notes``, see `xadapt.data.readers.notes`.
         """
 
 
 def find_language(names: Collection[str], tag: str) -> str | None:
-    """The name among ``names`` that means language ``tag``, or ``None``.
+    """Return the name among ``names`` that means language ``tag``, or ``None``.
 
-    The same tag wins (``deu`` is ``de``), then one that means the same (``de_DE``, ``swh`` for
-    ``sw``), then the language's English name or the bare language, then another region of it in
-    the same script; a bare ``tag`` takes another script as the last resort. The first of equals
-    wins.
+    The order of preference is: the same tag (``deu`` is ``de``), a tag with the same meaning
+    (``de_DE``, ``swh`` for ``sw``), the language's English name or the bare language, another
+    region of the language in the same script. A bare ``tag`` also matches another script as the
+    last choice. The first of equals is returned.
     """
     best = max(names, key=lambda name: _closeness(name, tag), default=None)
     return best if best is not None and _closeness(best, tag) else None
@@ -101,10 +101,10 @@ def _closeness(name: str, tag: str) -> int:
 
 @lru_cache(maxsize=256)
 def find_sides(names: tuple[str, ...], request: Request) -> tuple[str, str] | None:
-    """The names of the pivot's and the language's column, or ``None``.
+    """Return the names of the pivot column and the language column, or ``None``.
 
-    ``--columns`` decides where given; else names that mean the two languages, else ``pivot`` and
-    ``text``.
+    ``--columns`` decides if given. Otherwise names that mean the two languages are used, otherwise
+    ``pivot`` and ``text``.
     """
     if request.columns:
         pivot, text = request.columns
@@ -116,17 +116,17 @@ def find_sides(names: tuple[str, ...], request: Request) -> tuple[str, str] | No
 
 
 def missing_column(names: Collection[str], request: Request, where: str) -> RowError:
-    """The error for a row or header that lacks one of the two sides."""
+    """Return the error for a row or header that lacks one of the two sides."""
     wanted = " and ".join(repr(c) for c in request.columns or (request.pivot_lang, request.lang))
     found = ", ".join(repr(name[:40]) for name in list(names)[:8]) or "none"
     return RowError(f"no columns for {wanted} (found: {found})", where=where, todo=NAME_COLUMNS)
 
 
 def make_pair(request: Request, *, text: str, pivot: str, where: str) -> ParallelPair | None:
-    """Make a record, both sides stripped; ``None`` if both are empty (no row at all).
+    """Make a record with both sides stripped. Return ``None`` if both are empty.
 
     Raises:
-        UserError: One side is empty, too long, or not valid Unicode.
+        UserError: If one side is empty, too long, or not valid Unicode.
     """
     text, pivot = text.strip(), pivot.strip()
     if not text and not pivot:
@@ -150,12 +150,12 @@ def make_pair(request: Request, *, text: str, pivot: str, where: str) -> Paralle
 
 
 def row_pair(row: Mapping[str, Any], request: Request, where: str) -> ParallelPair | None:
-    """Make a record of a mapping: ``{"translation": {"en": .., "de": ..}}`` or flat keys.
+    """Make a record from a mapping: ``{"translation": {"en": .., "de": ..}}`` or flat keys.
 
     ``--columns`` may name nested keys with dots, such as ``translation.en``.
 
     Raises:
-        UserError: A side is missing, not a string, or as for :func:`make_pair`.
+        UserError: If a side is missing, not a string, empty, too long, or not valid Unicode.
     """
     values = _named(row, request) if request.columns else _found(row, request)
     if values is None:
@@ -172,13 +172,13 @@ def row_pair(row: Mapping[str, Any], request: Request, where: str) -> ParallelPa
 def row_pairs(
     rows: Iterable[tuple[str, Mapping[str, Any]]], source: str, request: Request, notes: Notes
 ) -> Iterator[ParallelPair]:
-    """Stream the pairs of mappings, with unused keys and faulty rows in the notes.
+    """Stream the pairs of mappings. The notes get unused keys and faulty rows.
 
     Args:
         rows: Place and mapping, one a row.
-        source: What they are read from.
-        request: What is wanted.
-        notes: Where unused keys (of the first row) and the count of faulty rows go.
+        source: Name of the source.
+        request: Languages, columns and limits.
+        notes: Where unused keys (of the first row) and the number of faulty rows are reported.
 
     Raises:
         UserError: If half of the rows are faulty.
@@ -230,10 +230,10 @@ def _named(row: Mapping[str, Any], request: Request) -> tuple[Any, Any] | None:
 
 
 def follow(row: Any, name: str) -> Any:
-    """The value under a key, or under nested keys with dots between them.
+    """Return the value under a key, or under nested keys with dots between them.
 
     Raises:
-        KeyError: There is none.
+        KeyError: If there is no such key.
     """
     if not isinstance(row, Mapping):
         raise KeyError(name)
@@ -246,7 +246,7 @@ def follow(row: Any, name: str) -> Any:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a text has no half of a surrogate pair in it."""
+    """Return whether a text has no half of a surrogate pair."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

@@ -1,8 +1,8 @@
-"""Questions over passages: SQuAD v1.1 as one JSON file, or one passage a line (``.jsonl``).
+"""Read questions over passages: SQuAD v1.1 as one JSON file, or one passage a line (``.jsonl``).
 
 A line holds ``{"context": .., "qas": [{"question": .., "answers": [{"text": .., "answer_start":
-..}]}]}``. ``answer_start`` counts the characters of ``context`` as it stands, a byte order mark at
-its beginning included. Also ``.gz``.
+..}]}]}``. ``answer_start`` counts the characters of the unchanged ``context``. A byte order mark at
+the beginning of ``context`` counts as one. Also ``.gz``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from xadapt.data.readers.notes import Notes, RowError, attempt, noted, without_f
 from xadapt.data.records import Question
 
 MAX_BYTES = 1 << 29
-"""The largest JSON file that is read as a whole."""
+"""The largest size of a JSON file in bytes, since the file is read as a whole."""
 
 
 class Squad:
@@ -27,7 +27,7 @@ class Squad:
     gives: ClassVar[type] = Question
 
     def claims(self, source: str, request: object) -> bool:
-        """No: a JSON file is parallel text unless a recipe says otherwise."""
+        """Return False: a JSON file is parallel text unless a recipe says otherwise."""
         return False
 
     def read(self, source: str, lang: str, notes: Notes | None = None) -> Iterator[Question]:
@@ -35,14 +35,14 @@ class Squad:
 
         Args:
             source: The file.
-            lang: Its language.
-            notes: Where skipped questions are reported, and those that have no answer by their
-                own word (``is_impossible``, as in SQuAD 2).
+            lang: Language of the file.
+            notes: Where skipped questions are reported, and questions that are marked as
+                unanswerable (``is_impossible``, as in SQuAD 2).
 
         Raises:
             UserError: If the file is no JSON or has no passages, or half of the questions are
-                faulty (something is missing or of the wrong kind, there is no answer, or an
-                answer does not stand where it says).
+                faulty (a value is missing or of the wrong type, there is no answer, or an answer
+                is not at its offset in the passage).
         """
         found = noted(notes)
         unanswerable, empty = [0], True

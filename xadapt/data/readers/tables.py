@@ -1,8 +1,8 @@
-"""Rows of tables: tab-separated text, quoted or not, and CSV with RFC 4180 quoting.
+"""Read rows of tables: tab-separated text, quoted or not, and CSV with RFC 4180 quoting.
 
-Tab-separated text has no quoting of its own, but programs write it quoted as CSV. It is read so if
-its first lines can't be anything else: quotes are doubled inside quoted cells, or all cells of a
-column are quoted, or the rows have one width only when quotes are taken for quoting.
+Tab-separated text has no quoting of its own, but some programs quote it like CSV. It is read as
+quoted only if its first lines have one of three signs of quoting. Quotes are doubled inside quoted
+cells, or all cells of a column are quoted, or the rows have equal widths only with quoting.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from xadapt.data.readers.lines import LINE_CHARS, read_lines, too_long
 from xadapt.data.readers.notes import Notes
 
 HEAD_ROWS, HEAD_CHARS = 1000, 1 << 20
-"""How much is looked at before the first row is given."""
+"""The largest numbers of rows and characters that are checked before the first row."""
 
 EVEN = 0.9
-"""Share of rows that must have one width if quotes are taken for quoting."""
+"""The smallest share of rows with one width if the text is read as quoted."""
 
 Line = tuple[int, str]
 Row = tuple[int, list[str]]
 
 
 def tab_rows(source: str, notes: Notes, limit: int = LINE_CHARS) -> Iterator[Row]:
-    """Yield ``(first line of the row, cells)`` of tab-separated text; empty lines too.
+    """Yield ``(first line of the row, cells)`` of tab-separated text, also for empty lines.
 
     Raises:
-        UserError: If a line can't be read, or quoting that the first lines have is broken later.
+        UserError: If a line can't be read, or the first lines are quoted and later quoting is
+            broken.
     """
     lines = read_lines(source, limit=limit)
     head, whole = take_head(lines)
@@ -44,7 +45,7 @@ def tab_rows(source: str, notes: Notes, limit: int = LINE_CHARS) -> Iterator[Row
 
 
 def quoted_rows(lines: Iterable[Line], source: str, delimiter: str, limit: int) -> Iterator[Row]:
-    """Yield ``(first line of the row, cells)``; a quoted cell may run over several lines.
+    """Yield ``(first line of the row, cells)``. A quoted cell may have several lines.
 
     Raises:
         UserError: If the quoting is broken or a row is longer than ``limit`` characters.
@@ -71,7 +72,7 @@ def quoted_rows(lines: Iterable[Line], source: str, delimiter: str, limit: int) 
 
 
 def take_head(lines: Iterator[Line]) -> tuple[list[Line], bool]:
-    """The first lines, and whether they are all there are."""
+    """Return the first lines, and whether there are no more lines."""
     head: list[Line] = []
     size = 0
     for line in lines:
@@ -95,21 +96,21 @@ def _is_quoted(texts: Sequence[str], whole: bool) -> bool:
 
 
 def _common_width(rows: Sequence[Sequence[str]]) -> tuple[int, float]:
-    """The width that most rows have, and their share."""
+    """Return the most common width of the rows, and the share of rows with that width."""
     counts = Counter(map(len, rows))
     (width, count), *_ = counts.most_common(1) or [(0, 0)]
     return width, count / len(rows) if rows else 0.0
 
 
 def _parsed(texts: Sequence[str], whole: bool) -> list[list[str]]:
-    """The rows if quotes are taken for quoting; none if they can't be."""
+    """Parse the rows with quoting. Return no rows if the quoting is invalid."""
     rows: list[list[str]] = []
     try:
         for row in csv.reader((f"{text}\n" for text in texts), delimiter="\t", strict=True):
             if any(cell.strip() for cell in row):
                 rows.append(row)
     except csv.Error as error:
-        # A cell over several lines may be cut where the first lines end.
+        # A cell over several lines may be incomplete at the end of the first lines.
         return rows if "unexpected end" in str(error) and not whole else []
     return rows
 
@@ -125,7 +126,7 @@ def _is_enclosed(cell: str) -> bool:
 
 
 def _whole_columns(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether each column is quoted in all rows or in none; a first row without quotes is left."""
+    """Return whether each column is quoted in all rows or in none, apart from a bare header."""
     rest = rows if any(map(_is_enclosed, rows[0])) else rows[1:]
     columns = [[_is_enclosed(cell) for cell in column] for column in zip(*rest, strict=False)]
     mixed = any(any(column) and not all(column) for column in columns)
@@ -133,7 +134,7 @@ def _whole_columns(rows: Sequence[Sequence[str]]) -> bool:
 
 
 class _Feed:
-    """Lines for :func:`csv.reader` that knows where a row began and how long it has grown."""
+    """Lines for :func:`csv.reader`, with the first line and the length of the current row."""
 
     def __init__(self, lines: Iterable[Line], source: str, limit: int) -> None:
         self.source, self.limit = source, limit

@@ -1,8 +1,9 @@
-"""Texts to encode with their languages, as a stream: what lies behind the next row is not held.
+"""Stream texts to encode with their languages. Later rows are not kept in memory.
 
-A source is a file with one text a line, ``-`` for the same on standard input, JSON lines, Parquet,
-or ``hf:org/name`` streamed through ``datasets``; lines and JSON lines may be packed as ``.gz``. The
-language of each row is one for all, a line of a second file, or another column.
+A source is a file with one text a line, ``-`` for standard input with one text a line, JSON lines,
+Parquet, or ``hf:org/name`` streamed through ``datasets``. Lines and JSON lines may be packed as
+``.gz``. The language of a row comes from one tag for all rows, a line of a second file, or another
+column.
 """
 
 from __future__ import annotations
@@ -30,19 +31,20 @@ BATCH = 1024
 
 @dataclass(frozen=True)
 class TextSource:
-    """Where texts come from, and their languages.
+    """The source of texts and of their languages.
 
     Attributes:
         path: A file (lines, ``.jsonl``, ``.parquet``), ``-``, or ``hf:org/name[/config][:split]``.
-        column: The texts' column where there are columns, dots for nested ones; ``text`` if not
-            given.
+        column: Column of the texts in a table, with dots for nested columns. The default is
+            ``text``.
         lang: One language for all texts.
-        languages: File with one tag a line, for each text; ``-`` or nothing means the bare base.
+        languages: File with one tag a line, for each text. ``-`` or an empty line means the bare
+            base.
         lang_column: Column of the tags, with the same meaning.
 
     Raises:
-        UserError: The languages are given twice, a tag is none, or columns are named where there
-            are none.
+        UserError: If the languages are given twice, a tag is invalid, or columns are named for a
+            source without columns.
     """
 
     path: str
@@ -71,7 +73,7 @@ class TextSource:
 
     @property
     def kind(self) -> str:
-        """``lines``, ``jsonl``, ``parquet`` or ``hf``, as the name says."""
+        """The kind of source by its name: ``lines``, ``jsonl``, ``parquet`` or ``hf``."""
         if self.path.startswith("hf:"):
             return "hf"
         if self.path.lower().endswith(".parquet"):
@@ -80,22 +82,22 @@ class TextSource:
 
     @property
     def tabular(self) -> bool:
-        """Whether its rows have columns."""
+        """Whether the rows have columns."""
         return self.kind != "lines"
 
     @property
     def speaks(self) -> bool:
-        """Whether anything is said of the texts' languages."""
+        """Whether the languages of the texts are given."""
         return any((self.lang, self.languages, self.lang_column))
 
     @property
     def name(self) -> str:
-        """What faults call it."""
+        """The name of the source in errors."""
         return STDIN if self.path == "-" else self.path
 
     @property
     def title(self) -> str:
-        """Its name without local folders."""
+        """The name of the source without local folders."""
         if self.kind != "hf":
             return self.name if self.path == "-" else Path(self.path).name
         path, config, split = parse_source(self.path)
@@ -105,11 +107,12 @@ class TextSource:
 
 @dataclass(frozen=True)
 class Survey:
-    """What is known of a source before its rows are used.
+    """Facts about a source before its rows are used.
 
     Attributes:
-        rows: How many there are; ``None`` where that takes the network, or they come once only.
-        hash: ``sha256:...`` of texts and tags, ``etag:...`` of a ``datasets`` source, or nothing.
+        rows: Number of rows. ``None`` if counting needs the network, or the rows can be read only
+            once.
+        hash: ``sha256:...`` of texts and tags, ``etag:...`` of a ``datasets`` source, or empty.
     """
 
     rows: int | None = None
@@ -117,10 +120,10 @@ class Survey:
 
 
 def survey(source: TextSource) -> Survey:
-    """Read a local file through once, so that every fault in it is told before the work begins.
+    """Read a local file once, so that every fault is reported before the work begins.
 
     Raises:
-        UserError: As for `read_rows`, or there is no text.
+        UserError: If there is no text, or a row is faulty, as in `read_rows`.
     """
     if source.kind == "hf":
         return Survey(hash=f"etag:{Streamed(source.path).etag}")
@@ -144,21 +147,21 @@ class Digest:
             self.add(row)
 
     def add(self, row: Row) -> None:
-        """Take in one more."""
+        """Add one row."""
         self._sha.update(f"{json.dumps(row, ensure_ascii=False)}\n".encode())
 
     @property
     def value(self) -> str:
-        """``sha256:...`` so far."""
+        """Return ``sha256:...`` of the rows so far."""
         return f"sha256:{self._sha.hexdigest()}"
 
 
 def read_rows(source: TextSource) -> Iterator[Row]:
-    """Stream ``(text, language tag or None)``; empty lines of plain text are texts.
+    """Stream ``(text, language tag or None)``. Empty lines of plain text are texts.
 
     Raises:
-        UserError: The source can't be read, a text is none, a tag is unknown, or there are more or
-            fewer tags than texts.
+        UserError: If the source can't be read, a text is not a string, a tag is unknown, or the
+            numbers of tags and texts differ.
     """
     texts = _records(source) if source.tabular else _lines(source)
     return texts if source.languages is None else _beside(texts, source.languages, source.name)
@@ -171,7 +174,7 @@ def _lines(source: TextSource) -> Iterator[Row]:
 
 
 def _beside(rows: Iterator[Row], file: str, name: str) -> Iterator[Row]:
-    """The rows with the tags of a file; both must end together."""
+    """Yield the rows with the tags of a file. Both must have the same length."""
     tags = read_lines(file)
     count = 0
     for count, (text, _) in enumerate(rows, 1):

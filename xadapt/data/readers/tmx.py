@@ -1,11 +1,11 @@
-"""TMX translation memories (1.4b and its ancestors), streamed, with entities and DTDs kept out.
+"""Stream TMX translation memories (1.4b and earlier), without external entities and DTDs.
 
-A unit's variants are matched by ``xml:lang``, another region serving where the wanted one is absent
-(``en-US`` for ``en``). Units without both languages are passed over; a memory without any that has
-both is a mistake. Of several variants in a language the first that is not empty is taken. Entities
-of HTML (``&nbsp;``) are read as their characters; any other that is not defined is a mistake, as in
-a file without a document type. Native codes (``bpt ept ph it ut``) are left out of the text,
-highlighted text (``hi``) stays, as the standard defines them.
+A unit's variants are matched by ``xml:lang``. Another region is used if the requested region is
+absent (``en-US`` for ``en``). Units without both languages are skipped. A memory without any unit
+in both languages is an error. The first variant of a language that is not empty is used. Entities
+of HTML (``&nbsp;``) are read as their characters. Any other undefined entity is an error, as in a
+file without a document type. As in the standard, native codes (``bpt ept ph it ut``) are omitted
+from the text, and highlighted text (``hi``) stays.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Tmx:
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Whether the name ends in ``.tmx``."""
+        """Return whether the name ends in ``.tmx``, also ``.gz``."""
         return has_suffix(source, ".tmx")
 
     def read(
@@ -47,12 +47,12 @@ class Tmx:
 
         Args:
             source: The file.
-            request: What is wanted.
-            notes: Where units that were passed over or skipped are reported.
+            request: Languages, columns and limits.
+            notes: Where skipped units are reported.
 
         Raises:
-            UserError: If the XML is malformed, defines entities or uses unknown ones, a segment is
-                too long, half of the units have an empty side, or no unit has both languages.
+            UserError: If the XML is malformed, defines entities or uses unknown entities, a segment
+                is too long, half of the units have an empty side, or no unit has both languages.
         """
         found = noted(notes)
         handler = _Units(source, request.limits.chars)
@@ -89,22 +89,22 @@ class Tmx:
 
 
 class _Units(ContentHandler):
-    """Collects the variants of each ``tu`` with the line it began on."""
+    """A handler that collects the variants of each ``tu`` with its first line."""
 
     def __init__(self, source: str, limit: int) -> None:
         super().__init__()
         self.source, self.limit = source, limit
         self.done: list[tuple[int, dict[str, str]]] = []
         self.languages: set[str] = set()
-        self.entities: set[str] = set()  # of HTML, so at most some thousands
+        self.entities: set[str] = set()  # of HTML, so at most a few thousand
         self.seen_anything = False
-        self.quiet = 0  # bytes fed since the last event: how much expat is holding
+        self.quiet = 0  # bytes fed since the last event, which expat keeps in memory
         self.line = self.native = self.size = 0
         self.lang = ""
         self.variants: dict[str, str] = {}
         self.parts: list[str] | None = None
         self.parser = DefusedExpatParser(forbid_external=False)
-        # External parts are never fetched, so naming the TMX DTD, as most files do, is harmless.
+        # External parts are never fetched, so a reference to the TMX DTD (in most files) is safe.
         self.parser.setFeature(feature_external_ges, False)
         self.parser.setFeature(feature_external_pes, False)
         self.parser.setContentHandler(self)
@@ -143,7 +143,7 @@ class _Units(ContentHandler):
                 raise too_long(f"{self.source}:{self.parser.getLineNumber()}", self.limit)
 
     def skippedEntity(self, name: str) -> None:  # noqa: N802
-        """Called for an entity that is not defined in a file whose DTD is not fetched."""
+        """Handle an undefined entity in a file with a DTD that is not fetched."""
         self.quiet = 0
         if self.parts is None or name.startswith("%"):
             return

@@ -1,9 +1,9 @@
-"""Tab-separated parallel text: column 1 the pivot, column 2 the language.
+"""Read tab-separated parallel text: column 1 is the pivot, column 2 the language.
 
 A first line that names both sides (the languages, or ``pivot`` and ``text``) is a header and
-decides; one of usual names of columns is passed over. ``--columns 2,1`` takes others by number,
-``--columns English,German`` by the names in a header line. Cells are taken as they stand, unless
-the file can only be quoted as CSV.
+decides the columns. A first line of usual names of columns is skipped. ``--columns 2,1`` selects
+columns by number, ``--columns English,German`` by the names in a header line. Cells are not
+unquoted, unless the first lines show that the file is quoted like CSV.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ class Tsv:
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Whether the name ends as such a file's does."""
+        """Return whether the name ends in ``.tsv``, ``.tab`` or ``.txt``, also ``.gz``."""
         return has_suffix(source, ".tsv", ".tab", ".txt")
 
     def read(
         self, source: str, request: Request, notes: Notes | None = None
     ) -> Iterator[ParallelPair]:
-        """Stream the pairs; lines that hold nothing are passed over.
+        """Stream the pairs. Empty lines are skipped.
 
         Args:
             source: The file.
-            request: What is wanted.
+            request: Languages, columns and limits.
             notes: Where the layout, unused columns and skipped rows are reported.
 
         Raises:
-            UserError: If a column is missing or holds numbers, a line can't be read, or half of
+            UserError: If a column is missing or contains numbers, a line can't be read, or half of
                 the rows are faulty.
         """
         found = noted(notes)
@@ -53,7 +53,7 @@ class Tsv:
 
 
 def _no_side_alone(rows: Iterator[Row], source: str, request: Request) -> Iterator[Row]:
-    """Pass rows through; refuse the file of one side where the other side's file is there too."""
+    """Pass rows through. Refuse the file of one side if the file of the other side exists."""
     for number, cells in rows:
         twin = other_file(source, request) if len(cells) == 1 and cells[0].strip() else None
         if twin:

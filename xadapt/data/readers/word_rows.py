@@ -1,4 +1,4 @@
-"""Sentences of one word a line: blocks of lines, and guards that conll and CoNLL-U share."""
+"""Read sentences with one word a line: blocks and checks that CoNLL and CoNLL-U share."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from xadapt.data.readers.notes import Notes
 
 Line = tuple[int, str]
 WORDS = 10_000
-"""The longest sentence that is read, in lines."""
+"""The largest length of a sentence, in lines."""
 HEAD = 200
-"""Sentences that are looked at before the first one is given."""
+"""The number of sentences that are checked before the first sentence is yielded."""
 FEW = 5
-"""With fewer sentences (or words) nothing is refused for what its words look like."""
+"""With fewer sentences (or words) no file is refused because of the form of its words."""
 LONG = 200
-"""Sentences of more words are reported: a base may cut them at its maximum length."""
+"""Longer sentences, in words, are reported: a base may truncate them at its maximum length."""
 WITHHELD = "_"
 
 
 def blocks(source: str) -> Iterator[list[Line]]:
-    """Yield the lines between empty ones, each with its number.
+    """Yield the blocks of lines between empty lines, each line with its number.
 
     Raises:
         UserError: If a line can't be read, or a block has more than `WORDS` lines.
@@ -45,17 +45,17 @@ def blocks(source: str) -> Iterator[list[Line]]:
 
 
 def take(found: Iterator[list[Line]]) -> list[list[Line]]:
-    """The first blocks."""
+    """Return the first blocks."""
     return list(islice(found, HEAD))
 
 
 def require_words(sentences: Sequence[Sequence[str]], source: str, column: int) -> None:
-    """Refuse a file whose words can't be words.
+    """Refuse a file with a word column that does not contain words.
 
     Args:
-        sentences: The words of its first sentences.
+        sentences: The words of the first sentences of the file.
         source: The file.
-        column: Where the words were taken from, from 1.
+        column: Column of the words, from 1.
 
     Raises:
         UserError: If most words are ``_`` or numbers, or every sentence has one word.
@@ -83,12 +83,12 @@ def require_words(sentences: Sequence[Sequence[str]], source: str, column: int) 
 
 
 def tell_long(lengths: Sequence[tuple[int, int]], source: str, notes: Notes) -> None:
-    """Report sentences so long that a base may cut them.
+    """Report long sentences, which a base may truncate.
 
     Args:
         lengths: ``(first line, words)`` of the sentences with more than `LONG` words.
         source: The file.
-        notes: Where it goes.
+        notes: Where the sentences are reported.
     """
     if lengths:
         line, most = max(lengths, key=lambda one: one[1])

@@ -1,6 +1,6 @@
-"""Transforms: records in, records out; one file each, found by its name.
+"""Transforms: they make records from records. Each transform is one file, found by its name.
 
-`xadapt.data.transforms.protocol` holds the contract.
+`xadapt.data.transforms.protocol` defines the contract.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sentence frames: hand-written patterns with a place for a fact's two names, as data.
+"""Read and fill sentence frames: hand-written patterns with places for the two names of a fact.
 
 A frames file is YAML with ``relations`` (the types of both ends), ``characters`` (languages
 without spaces) and ``frames`` (language, relation, frame id, pattern with ``{head}`` and
@@ -22,7 +22,7 @@ from xadapt.languages.tags import normalise
 
 PLACE = re.compile(r"\{(head|tail)\}")
 MARKS = frozenset('"“”„«»‹›「」『』:：\n\r\t')
-"""Characters by which a reader of a sentence sees where a name begins and ends."""
+"""Characters that mark the beginning and end of a name in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Filled:
     Attributes:
         text: The sentence.
         head: Start and end character of the head's name; half-open.
-        tail: The same of the tail's name.
+        tail: Start and end character of the tail's name; half-open.
     """
 
     text: str
@@ -45,9 +45,9 @@ class Frames:
     """All frames of a file.
 
     Attributes:
-        types: By relation, the types of head and tail, such as ``("TERRITORY", "CURRENCY")``.
-        patterns: By language, relation and frame id: the pattern.
-        characters: Languages whose words are single characters.
+        types: Types of head and tail by relation, such as ``("TERRITORY", "CURRENCY")``.
+        patterns: Patterns by language, relation and frame id.
+        characters: Languages in which each character is a word.
     """
 
     types: Mapping[str, tuple[str, str]]
@@ -55,10 +55,10 @@ class Frames:
     characters: frozenset[str]
 
     def of(self, lang: str, relation: str) -> Mapping[str, str]:
-        """The frames of a relation in a language, by id.
+        """Return the frames of a relation in a language, by id.
 
         Raises:
-            UserError: There are none for that language or relation.
+            UserError: If there are no frames for that language or relation.
         """
         tag = find_same(lang, self.patterns)
         if tag is None:
@@ -75,7 +75,7 @@ class Frames:
 
 
 def fill(pattern: str, head: str, tail: str) -> Filled:
-    """Put two names into a pattern; whatever is in the names is taken as it is."""
+    """Insert two names into a pattern, without changes to the names."""
     names = {"head": head, "tail": tail}
     spans, text = {}, ""
     pieces = PLACE.split(pattern)  # literal, place, literal, place, literal
@@ -88,7 +88,7 @@ def fill(pattern: str, head: str, tail: str) -> Filled:
 
 
 def fits(pattern: str, *names: str) -> bool:
-    """Whether no name contains a quotation mark or colon that the pattern itself uses."""
+    """Return whether no name has a line break, a tab, or a quote or colon of the pattern."""
     own = MARKS.intersection(PLACE.sub("", pattern)) | {"\n", "\r", "\t"}
     return not any(own.intersection(name) for name in names)
 
@@ -98,11 +98,11 @@ def load_frames(path: Path | None = None) -> Frames:
     """Read and check a frames file.
 
     Args:
-        path: The file; None for the shipped frames of the CLDR graph.
+        path: The file. None means the shipped frames of the CLDR graph.
 
     Raises:
-        UserError: It is no such file; each language must have every relation with the same
-            frame ids, and each pattern each place once.
+        UserError: If the file is no frames file. Each language must have every relation with the
+            same frame ids, and each pattern must have each place once.
     """
     path = path or resource("kg_data", "cldr", "frames.yaml")
     try:

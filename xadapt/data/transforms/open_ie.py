@@ -1,34 +1,37 @@
-"""Open information extraction by rule from dependency trees: who did what, in any UD language.
+"""Extract predicates and arguments from dependency trees by rules, in any UD language.
 
 Only universal parts of speech and relations are read, so that the same rules hold in every treebank
-of Universal Dependencies (https://universaldependencies.org/u/dep/). They make a silver standard,
-not a human one; what they get wrong, they get wrong in every system that is measured by them.
+of Universal Dependencies (https://universaldependencies.org/u/dep/). The rules make a silver
+standard, not a human one. Their errors affect every system that is measured on this standard.
 
-**Predicates.** A verb that heads a clause (relation root, ccomp, xcomp, csubj, advcl, acl,
-parataxis, or a conjunct of one, or with a subject of its own), and a copula whose complement does.
-Its span is the contiguous part around it of: the verb, its auxiliaries, its particles and light
-verbs (``compound``), its reflexive clitics (``expl:pv``, ``expl:pass``, ``expl:impers``) and the
-particle of negation; adverbs of one word between these or directly before them come in, which
-is how "no", "ne" and "never" do. What stands apart, such as the German finite verb of a verb-final
-bracket, belongs to neither predicate nor argument. Prepositions stay with their noun.
+**Predicates.** A predicate is a verb that heads a clause (relation root, ccomp, xcomp, csubj,
+advcl, acl, parataxis, or a conjunct of one, or with a subject of its own). A copula is a predicate
+if its complement heads a clause. The span of a predicate is the contiguous part around the verb or
+copula of these words: the verb, its auxiliaries, its particles and light verbs (``compound``), its
+reflexive clitics (``expl:pv``, ``expl:pass``, ``expl:impers``) and the particle of negation.
+Adverbs of one word between these or directly before them are included, and so are "no", "ne" and
+"never". Separated parts, such as the German finite verb of a verb-final bracket, belong to neither
+predicate nor argument. Prepositions stay with their noun.
 
-**A0** is the subject (``nsubj``, ``csubj``, passive ones too). A conjunct without one shares its
-head's. An ``xcomp`` takes the object of its governor, else its subject. A clause that modifies a
-noun (``acl``) takes the noun for its relative pronoun, whichever role that has; without such a
-pronoun the noun is the subject where there is none (unless a ``mark`` says it is no participle),
-and else the object where there is none. Nothing else is guessed: a dropped pronoun leaves A0 out.
+**A0** is the subject (``nsubj``, ``csubj``, also passive). A conjunct without a subject shares the
+subject of its head. An ``xcomp`` takes the object of its governor, or else the governor's subject.
+In a clause that modifies a noun (``acl``), the noun replaces the relative pronoun in any role. If
+there is neither such a pronoun nor a ``mark`` (a clause with a mark is no participle), the noun is
+the subject if there is no subject, or else the object if there is no object. There are no other
+guesses: a dropped pronoun leaves A0 empty.
 
-**A1** is the ``obj``; without one a ``ccomp`` or ``xcomp``; without one the first of ``iobj`` and
-``obl``. **A2** and **A3** are the next ones of all these in the order of words. After a copula A1
-is the complement without the clause's other parts.
+**A1** is the ``obj``. If there is no ``obj``, A1 is a ``ccomp`` or ``xcomp``. If there is none, A1
+is the first of ``iobj`` and ``obl``. **A2** and **A3** are the next of all these in the order of
+words. After a copula, A1 is the complement without the other parts of the clause.
 
-**Spans** are contiguous. Of a subtree that is not, the part around its head is taken; punctuation
-is bridged inside and cut at the edges. A noun modified by the clause is taken without the clause.
-A predicate without any argument is left out, and one whose span overlaps an earlier one's.
+**Spans** are contiguous. For a discontinuous subtree, the span is the part around its head.
+Punctuation inside a span is kept, and punctuation at the edges is removed. The span of a noun that
+the clause modifies excludes the clause. A predicate is dropped if it has no argument, or if its
+span overlaps the span of an earlier predicate.
 
-**Known faults**, seen in PUD: a Turkish participle takes its noun as subject whatever its role, and
-"olarak" counts as a copula; a German particle or participle at the clause's end is left out; French
-"pas" after a simple verb is lost; an adverb right before a verb joins its span.
+**Known faults**, seen in PUD: a Turkish participle takes its noun as subject in any role, and
+"olarak" counts as a copula. A German particle or participle at the end of the clause is omitted.
+French "pas" after a simple verb is lost. An adverb directly before a verb joins the verb's span.
 
 The roles are those of Multi²OIE, Ro et al. 2020, https://arxiv.org/abs/2009.08128, section 3; rules
 over universal dependencies for open extraction: PredPatt, White et al. 2016,
@@ -51,22 +54,22 @@ CLITICS = frozenset({"expl:pv", "expl:pass", "expl:impers"})
 AROUND = COMPLEMENTS | SUBJECTS | {
     "cop", "aux", "mark", "advcl", "parataxis", "vocative", "discourse", "expl", "dislocated",
 }  # fmt: skip
-# English alone leaves a relative pronoun out, and then one of these may begin the clause.
+# Only English omits relative pronouns. Then one of these words may begin the clause.
 PERSONAL = frozenset({"i", "you", "he", "she", "it", "we", "they"})
 PASSED = ("PUNCT", "ADP")
-Argument = tuple[int, Set[int]]  # its head, and words that are not to be part of it
+Argument = tuple[int, Set[int]]  # its head, and words that are not part of it
 Spans = tuple[tuple[int, int, str], ...]
 
 
 def open_triples(sentences: Iterable[ParsedSentence]) -> list[OpenTriples]:
-    """What each sentence states, by the rules above."""
+    """Extract predicates and arguments from each sentence, by the rules above."""
     return [
         OpenTriples(s.words, _Tree(s).extractions(), s.lang, origin=s.origin) for s in sentences
     ]
 
 
 def predicates(sentences: Iterable[ParsedSentence]) -> list[TaggedSentence]:
-    """The predicates of each sentence, as spans of type ``P``."""
+    """Return the predicates of each sentence, as spans of type ``P``."""
     return [
         TaggedSentence(s.words, tuple(e[0] for e in s.extractions), s.lang, origin=s.origin)
         for s in open_triples(sentences)
@@ -74,19 +77,19 @@ def predicates(sentences: Iterable[ParsedSentence]) -> list[TaggedSentence]:
 
 
 def arguments(sentences: Iterable[ParsedSentence]) -> list[OpenTriples]:
-    """The sentences that state anything."""
+    """Return the sentences with at least one extraction."""
     return [row for row in open_triples(sentences) if row.extractions]
 
 
 @dataclass(frozen=True)
 class OpenIE:
-    """Make open extractions of dependency trees, by the rules of this file.
+    """Make open extractions from dependency trees, by the rules of this file.
 
     Source: Multi²OIE, Ro et al. 2020, https://arxiv.org/abs/2009.08128, section 3.
 
     Attributes:
-        find: ``predicates`` gives sentences with tagged predicates; ``arguments`` gives the
-            sentences that state anything, with their predicates and arguments.
+        find: ``predicates`` gives sentences with tagged predicates. ``arguments`` gives the
+            sentences with at least one extraction, with their predicates and arguments.
     """
 
     find: Literal["predicates", "arguments"] = "arguments"
@@ -97,19 +100,19 @@ class OpenIE:
 
     @property
     def gives(self) -> type:
-        """`TaggedSentence` for predicates, `OpenTriples` for arguments."""
+        """The record class: `TaggedSentence` for predicates, `OpenTriples` for arguments."""
         return TaggedSentence if self.find == "predicates" else OpenTriples
 
     def apply(
         self, records: Sequence[ParsedSentence], services: Services
     ) -> list[TaggedSentence] | list[OpenTriples]:
-        """One record a sentence; for arguments only the sentences that state anything."""
+        """Make one record a sentence. For arguments, skip sentences without an extraction."""
         rows = services.track(records, "open extraction from trees")
         return predicates(rows) if self.find == "predicates" else arguments(rows)
 
 
 class _Tree:
-    """One sentence; words are numbered from 0 and the root's head is -1."""
+    """One sentence. Words are numbered from 0 and the head of the root is -1."""
 
     def __init__(self, sentence: ParsedSentence) -> None:
         self.words = [word.lower() for word in sentence.words]
@@ -123,10 +126,10 @@ class _Tree:
         for word, head in enumerate(self.heads):
             if head >= 0:
                 self.children[head].append(word)
-        self.clauses: dict[int, bool] = {}  # what `_heads_clause` said
+        self.clauses: dict[int, bool] = {}  # results of `_heads_clause`
 
     def extractions(self) -> tuple[Spans, ...]:
-        """One for each predicate, in the order of the predicates."""
+        """Return one extraction for each predicate, in the order of the predicates."""
         found: list[Spans] = []
         taken: set[int] = set()
         for word in range(len(self.words)):
@@ -139,7 +142,7 @@ class _Tree:
         return tuple(sorted(found))
 
     def _centres(self, word: int) -> list[int]:
-        """The words that predicate of this clause head: its copula, itself, both or none."""
+        """Return the predicate centres of a clause head: its copula, itself, both or none."""
         copulas = self._of(word, {"cop"})
         if not self._heads_clause(word):
             return []
@@ -148,7 +151,7 @@ class _Tree:
         return [*(copulas[:1] if self._outer(word) else []), word]
 
     def _verbal(self, word: int) -> bool:
-        """Whether a word is a verb, or what a light verb hangs on."""
+        """Return whether a word is a verb, or the head of a light verb."""
         light = (self.upos[c] == "VERB" for c in self._of(word, {"compound"}))
         return self.upos[word] in ("VERB", "AUX") or any(light)
 
@@ -164,7 +167,7 @@ class _Tree:
         return self.clauses[word]
 
     def _predicate(self, word: int, centre: int) -> tuple[int, int]:
-        """The span of a predicate around its centre."""
+        """Return the span of a predicate around its centre."""
         verbal = centre == word
         own, adverbs = {centre}, set[int]()
         first = min(self._below(word))
@@ -205,7 +208,7 @@ class _Tree:
         return tuple(spans)
 
     def _complements(self, word: int) -> list[Argument]:
-        """What follows the subject: the object or what stands for it, then the rest."""
+        """Return the arguments after the subject: the object or its substitute, then the others."""
         there = self._of(word, COMPLEMENTS)
         ranks = {"obj": 0, "ccomp": 1, "xcomp": 1}
         there.sort(key=lambda child: (ranks.get(self.kinds[child], 2), child))
@@ -215,13 +218,13 @@ class _Tree:
         return [self._modified(word), *found] if self._gap(word) and not objects else found
 
     def _gap(self, word: int) -> bool:
-        """Whether a clause modifies a noun, has a subject, and no relative word before it."""
+        """Return whether a clause modifies a noun, has a subject, and begins with no relative."""
         own = {w for subject in self._of(word, SUBJECTS) for w in self._below(subject)}
         after = self.heads[word] < word
         return self._participle(word) and bool(own) and not (after and self._first(word) not in own)
 
     def _after_copula(self, word: int, copula: int) -> list[Argument]:
-        """The complement of a copula, then what else depends on it."""
+        """Return the complement of a copula, then the other dependents of the complement."""
         if self._verbal(word):
             other = {w for child in (copula, *self._outer(word)) for w in self._below(child)}
             return [(word, other)]
@@ -229,7 +232,7 @@ class _Tree:
         return [(word, self._around(word)), *rest]
 
     def _around(self, word: int) -> frozenset[int]:
-        """What belongs to the clause that a noun or adjective heads, not to its own phrase."""
+        """Return the words of a nominal head's clause that are not part of its own phrase."""
         if not self._heads_clause(word):
             return frozenset()
         around = [child for child in self.children[word] if self.kinds[child] in AROUND]
@@ -237,11 +240,11 @@ class _Tree:
         return frozenset(w for child in around for w in self._below(child))
 
     def _states(self, word: int) -> bool:
-        """Whether a conjunct is a clause of its own."""
+        """Return whether a conjunct is a clause of its own."""
         return self._verbal(word) or bool(self._of(word, SUBJECTS | {"cop"}))
 
     def _subject(self, word: int, outer: bool = False) -> Argument | None:
-        """The subject of a clause, its own or one it shares."""
+        """Return the subject of a clause, its own or a shared one."""
         if outer and self._outer(word):
             return self._resolved(self._outer(word)[0], word)
         while True:
@@ -256,17 +259,17 @@ class _Tree:
             word = head
 
     def _outer(self, word: int) -> list[int]:
-        """Subjects of a copula whose complement is a whole clause."""
+        """Return the subjects of a copula with a whole clause as complement."""
         return [c for c in self.children[word] if self.relations[c].endswith("subj:outer")]
 
     def _participle(self, word: int) -> bool:
-        """Whether a clause modifies a noun with neither a relative pronoun nor a mark."""
+        """Return whether a clause modifies a noun with neither a relative pronoun nor a mark."""
         if self.kinds[word] != "acl" or self._of(word, {"mark"}):
             return False
         return not any(self._relative(child, word) for child in self.children[word])
 
     def _relative(self, child: int, word: int) -> bool:
-        """Whether a dependent of a clause that follows its noun is its relative pronoun."""
+        """Return whether a dependent is the relative pronoun of a clause after its noun."""
         modifies = self.kinds[word] == "acl" and self.heads[word] < word
         if not modifies or self.upos[child] not in ("PRON", "DET"):
             return False
@@ -275,20 +278,20 @@ class _Tree:
         return plain and begins and self.words[child] not in PERSONAL
 
     def _first(self, word: int) -> int:
-        """The word a clause begins with, not counting punctuation and prepositions."""
+        """Return the first word of a clause, without punctuation and prepositions."""
         return min(w for w in self._below(word) if w == word or self.upos[w] not in PASSED)
 
     def _resolved(self, child: int, word: int) -> Argument:
-        """A dependent, or the noun that it stands for."""
+        """Return a dependent, or the noun that a relative pronoun refers to."""
         return self._modified(word) if self._relative(child, word) else (child, frozenset())
 
     def _modified(self, word: int) -> Argument:
-        """The noun a clause modifies, without the clause and its own preposition."""
+        """Return the noun that a clause modifies, without the clause and the noun's preposition."""
         head = self.heads[word]
         return head, self._below(word) | self._around(head) | set(self._of(head, {"case"}))
 
     def _span(self, head: int, other: Set[int]) -> tuple[int, int]:
-        """The contiguous part of a subtree around its head, punctuation bridged and trimmed."""
+        """Return the contiguous part of a subtree around its head, bridging inner punctuation."""
         marks = {w for w, upos in enumerate(self.upos) if upos == "PUNCT"}
         words = (self._below(head) - other) | {head}
         start, stop = head, head + 1
@@ -306,7 +309,7 @@ class _Tree:
         return [child for child in self.children[word] if self.kinds[child] in kinds]
 
     def _below(self, word: int) -> frozenset[int]:
-        """A word and all that depends on it."""
+        """Return a word and all its descendants."""
         found, rest = {word}, [word]
         while rest:
             new = self.children[rest.pop()]
@@ -316,7 +319,7 @@ class _Tree:
 
 
 def _past(at: int, step: int, own: Set[int], bridges: Set[int]) -> int | None:
-    """The next word of ``own`` from a place on, over nothing but bridges."""
+    """Return the next word of ``own`` from a place on, with only bridges between."""
     while at in bridges and at not in own:
         at += step
     return at if at in own else None

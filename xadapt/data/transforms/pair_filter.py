@@ -1,4 +1,4 @@
-"""The pair filter: drops pairs that teach nothing or the wrong thing, and counts them by reason.
+"""Drop useless or wrong pairs, and count the dropped pairs by reason.
 
 The rules are those of the usual corpus cleaners (Moses' ``clean-corpus-n``; OpusFilter, Aulamo et
 al. 2020, section 3: length, length ratio, character script), with lengths in characters so that no
@@ -27,15 +27,15 @@ _ROOM = 10.0
 class PairFilter:
     """Drop pairs by five rules. Every rule can be turned off.
 
-    It is the transform of every recipe whose reader gives pairs and that names no transforms.
+    This transform is the default of recipes that name no transforms and have a reader of pairs.
 
     Source: OpusFilter, Aulamo et al. 2020, https://aclanthology.org/2020.acl-demos.20, section 3.
 
     Attributes:
         duplicates: Drop a pair equal to an earlier one on both sides (by ``normal_key``).
-        copies: Drop a pair whose two sides are equal; turn off for names, which often are.
-        max_chars: The longest side kept, in characters; 0 for any. Encoders cut at 512 tokens or
-            fewer, about as many characters as the default.
+        copies: Drop a pair with two equal sides. Turn this off for names, which are often equal.
+        max_chars: The longest side kept, in characters; 0 for any. Encoders truncate at 512 tokens
+            or fewer, about as many characters as the default.
         max_ratio: The greatest ratio of the sides' lengths; 0 for any. See :func:`length_ratio`.
         min_script: The least share of a side's letters that are in its language's script; 0 for
             any. The default leaves room for sentences full of names or terms in another script.
@@ -53,7 +53,7 @@ class PairFilter:
     applies: ClassVar[Applies] = "data"
 
     def apply(self, records: Sequence[ParallelPair], services: Services) -> list[ParallelPair]:
-        """The pairs that pass; how many were dropped for which reason goes to the log."""
+        """Return the pairs that pass. Log the number of dropped pairs for each reason."""
         kept, dropped = filter_pairs(services.track(records, "filtering pairs"), self)
         reasons = ", ".join(f"{n} {why.replace('_', ' ')}" for why, n in dropped.items() if n)
         services.log(
@@ -69,12 +69,12 @@ def filter_pairs(
     """Keep the pairs that pass every rule.
 
     Args:
-        pairs: The pairs; of duplicates the first is kept.
+        pairs: The pairs. The first of duplicates is kept.
         options: The rules.
 
     Returns:
-        The pairs kept, in order, and how many were dropped for each of :data:`REASONS` (the first
-        that applies; all are listed, also at 0).
+        The pairs kept, in order, and the number of dropped pairs for each of :data:`REASONS`. The
+        first reason that applies counts. All reasons are listed, also with 0 pairs.
     """
     options = options or PairFilter()
     kept: list[ParallelPair] = []
@@ -90,13 +90,13 @@ def filter_pairs(
 
 
 def length_ratio(left: str, right: str) -> float:
-    """The longer side's length over the shorter one's, at least 1.
+    """Compute the ratio of the longer side's length to the shorter side's, at least 1.
 
-    Both get 10 characters more, so that short sentences have room ("Yes." and "Ja, so ist es.").
-    Ideographs count 3 and kana and hangul 2, about the Latin letters that it takes to write the
-    same. So counted, the default bound of 2.5 drops at most 6 in 1,000 of public translations
-    between English and ar cs de el es fa fi fr hi id it ja ko pt ru sw tr uk vi zh (1,300 to 20,000
-    pairs each), no more in Chinese, Japanese or Korean than elsewhere.
+    10 characters are added to both lengths, so that short sentences pass ("Yes." and "Ja, so ist
+    es."). Ideographs count 3 and kana and hangul 2, about the number of Latin letters for the same
+    text. With these counts, the default bound of 2.5 drops at most 6 in 1,000 of public
+    translations between English and ar cs de el es fa fi fr hi id it ja ko pt ru sw tr uk vi zh
+    (1,300 to 20,000 pairs each), no more in Chinese, Japanese or Korean than in other languages.
     """
     lengths = [_ROOM + weighted_length(side) for side in (left, right)]
     return max(lengths) / min(lengths)
@@ -105,7 +105,7 @@ def length_ratio(left: str, right: str) -> float:
 def _fault(pair: ParallelPair, options: PairFilter, seen: set[bytes]) -> str | None:
     text, pivot = normal_key(pair.text), normal_key(pair.pivot)
     whole = f"{pair.lang}\n{pair.pivot_lang}\n{len(text)}\n{text}{pivot}"
-    # A digest, not the texts, which would be held twice.
+    # A digest saves memory: the texts would be stored twice.
     key = blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=16).digest()
     repeated = key in seen
     seen.add(key)

@@ -1,7 +1,7 @@
-"""The contract of a transform: it makes records of records.
+"""Define the contract of a transform: a transform makes records from records.
 
-A transform is a frozen dataclass whose fields are its options, each with a default. Its file ends
-with ``Part = ...``, and a recipe names it by the name of the file::
+A transform is a frozen dataclass. Its fields are its options, each with a default. Its file ends
+with ``Part = ...``, and a recipe names the transform by the name of the file::
 
     data:
       train:
@@ -10,12 +10,12 @@ with ``Part = ...``, and a recipe names it by the name of the file::
           - back_translate            # by name alone
           - {name: pair_filter, max_ratio: 3}
 
-Transforms are applied in the order of the recipe. The types must fit one another: the reader gives
-what the first transform consumes, and the last one gives what the objective consumes. Both are
-checked when the recipe is read.
+Transforms are applied in the order of the recipe. The record types must fit. The reader gives the
+type that the first transform consumes, and the last transform gives the type that the objective
+consumes. Both are checked when the recipe is read.
 
-A transform computes with models only through callables that a pipeline hands in by name (see
-`CALLABLES`). It lists the ones it needs in ``needs``.
+A transform uses models only through callables that a pipeline gives by name (see `CALLABLES`). The
+transform lists its required callables in ``needs``.
 """
 
 from __future__ import annotations
@@ -37,28 +37,28 @@ CALLABLES: dict[str, str] = {
     "judge": "(left texts, right texts) -> scores, higher is better",
     "labels": "(language) -> name by entity",
 }
-"""The callables that transforms ask for by convention, with their signatures."""
+"""The conventional names of callables for transforms, with their signatures."""
 
 
 Watch = Callable[[Iterable[Any], str], Iterable[Any]]
-"""Passes rows through and shows how many there were, under a label."""
+"""A function that passes rows through and shows the number of rows so far, under a label."""
 
 
 def unwatched(rows: Iterable[Any], label: str) -> Iterable[Any]:
-    """Pass rows through and show nothing."""
+    """Pass rows through and show no progress."""
     return rows
 
 
 @dataclass(frozen=True)
 class Services:
-    """What a transform is given with the records of one source.
+    """The services that a transform gets with the records of one source.
 
     Attributes:
         lang: The language being adapted, a BCP-47 tag.
         pivot_lang: The other language.
-        seed: The recipe's seed. Everything random must follow from it, see `rng`.
-        callables: The functions that a pipeline handed in, by name.
-        log: Takes one line for the user, such as how many records were kept and dropped.
+        seed: The recipe's seed. All random numbers must depend on this seed, see `rng`.
+        callables: The functions that a pipeline gives, by name.
+        log: Logs one line for the user, such as the numbers of records kept and dropped.
         watch: Shows progress, see `track`.
     """
 
@@ -70,34 +70,35 @@ class Services:
     watch: Watch = unwatched
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
-        """The callable of that name.
+        """Return the callable of that name.
 
         Raises:
-            KeyError: If there is none; a transform lists in ``needs`` what it asks for.
+            KeyError: If there is no such callable. A transform lists its callables in ``needs``.
         """
         return self.callables[name]
 
     def rng(self, *names: object) -> random.Random:
-        """A random generator that depends on the seed and the given names only."""
+        """Return a random generator that depends only on the seed and the given names."""
         return random.Random(f"{self.seed}:{':'.join(map(str, names))}")
 
     def track(self, rows: Iterable[T], label: str) -> Iterable[T]:
-        """Iterate over rows and show how many there were."""
+        """Iterate over rows and show the number of rows so far."""
         return self.watch(rows, label)
 
 
 @runtime_checkable
 class Transform(Protocol):
-    """A part that makes records of records.
+    """A part that makes records from records.
 
     Attributes:
-        consumes: The record class that comes in. It may depend on the options.
-        gives: The record class that goes out. It may depend on the options.
-        needs: Names of the callables without which it can't work.
-        applies: ``all``: to the data and to development data given by the user, as a change of
-            form must be. ``data``: to the data alone, before a development part is held out, as
-            cleaning is. ``train``: to what is trained on alone, after that, as augmentation is;
-            such a transform gives what it consumes.
+        consumes: Input record class. The class may depend on the options.
+        gives: Output record class. The class may depend on the options.
+        needs: Names of the callables that the transform requires.
+        applies: The records that the transform applies to. ``all`` means the data and the
+            development data of the user, for a change of form. ``data`` means the data only,
+            before a development part is held out, for cleaning. ``train`` means the training
+            records only, after that, for augmentation. Such a transform gives the class that it
+            consumes.
     """
 
     needs: ClassVar[tuple[str, ...]]
@@ -105,16 +106,16 @@ class Transform(Protocol):
 
     @property
     def consumes(self) -> type[Record]:
-        """The record class that comes in."""
+        """The input record class."""
         ...
 
     @property
     def gives(self) -> type[Record]:
-        """The record class that goes out."""
+        """The output record class."""
         ...
 
     def apply(self, records: Sequence[Any], services: Services) -> Sequence[Any]:
-        """Make the new records, in an order that depends on the input and the seed alone.
+        """Make the new records, in an order that depends only on the input and the seed.
 
         Args:
             records: The records of one source.

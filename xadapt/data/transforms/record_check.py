@@ -1,8 +1,8 @@
-"""Refuses a source whose texts can't be what they are read as.
+"""Refuse a source with texts of the wrong kind or the wrong script.
 
-A reader guesses which column holds which side, and a file's name says nothing of its language. So
-the first records of a source are looked at: numbers where text should be, a side in another script
-than its language's, tables or lists of words where running text should be.
+A reader guesses the column of each side, and the name of a file does not show its language. So the
+first records of a source are checked for three faults. A side contains numbers instead of text. A
+side is in a script that its language does not use. Plain text is a table or a list of words.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ R = TypeVar("R", bound=Record)
 Note = Callable[[str, str], None]
 
 SAMPLE = 500
-"""Records of a source that are looked at."""
+"""The number of checked records per source."""
 FEW = 10
-"""With fewer records nothing is refused."""
+"""With fewer records no source is refused."""
 SIDES: dict[type, tuple[tuple[str, str], ...]] = {
     ParallelPair: (("pivot", "pivot_lang"), ("text", "lang")),
     PlainText: (("text", "lang"),),
@@ -40,7 +40,7 @@ SIDES: dict[type, tuple[tuple[str, str], ...]] = {
 }
 """The texts of a record, each with the field that names its language.
 
-Questions are not among them: a passage may be in another language than its question.
+Questions are not included, since a passage and its question may be in different languages.
 """
 UNSPACED = {"Hani", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"}
 """Scripts without a space between words."""
@@ -48,16 +48,16 @@ MOST = 0.9
 
 
 def checked(records: Iterable[R], source: str, note: Note) -> Iterator[R]:
-    """Stream records and judge the first of them.
+    """Stream records and check the first records.
 
     Args:
-        records: Of one source and one kind.
-        source: Where they are from, for errors.
-        note: Called with the source and a sentence for what is odd but not refused.
+        records: Records of one source and one type.
+        source: Name of the source in errors.
+        note: Called with the source and a sentence for each unusual finding that is not refused.
 
     Raises:
-        UserError: If most texts of a side are numbers, most are in a script its language is not
-            written in, or plain text is a table or a list of words.
+        UserError: If most texts of a side are numbers, most texts of a side are in a script that
+            its language does not use, or plain text is a table or a list of words.
     """
     sample: list[R] = []
     judged = False
@@ -118,7 +118,7 @@ def _refuse_numbers(lang: str, texts: list[str], source: str) -> None:
 
 
 def _refuse_scripts(sides: list[tuple[str, list[str]]], source: str) -> None:
-    """Refuse sides that are mostly not in their language's script."""
+    """Refuse sides with mostly texts that are not in a script of their language."""
     strange = [(lang, texts) for lang, texts in sides if _is_strange(texts, lang)]
     if not strange:
         return

@@ -1,4 +1,4 @@
-"""Which script a text is written in, by the names of its characters."""
+"""Find the script of a text, from the Unicode names of its characters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from xadapt.languages.tags import script
 
-# ISO 15924 code: how the Unicode names of the script's letters begin.
+# ISO 15924 code: the prefix of the Unicode names of the script's letters.
 _NAMES = {
     "Adlm": "ADLAM",
     "Arab": "ARABIC",
@@ -63,7 +63,7 @@ _MIXED = {
     "Hans": {"Hani", "Bopo"},
     "Hant": {"Hani", "Bopo"},
 }
-# Languages in daily use in more than one script; a tag that names its script means that one only.
+# Languages in daily use in more than one script. A tag with a script means that script only.
 _ALSO = {
     "az": {"Latn", "Cyrl", "Arab"},
     "bs": {"Latn", "Cyrl"},
@@ -90,7 +90,7 @@ _WEIGHTS = {"Hani": 3.0, "Hira": 2.0, "Kana": 2.0, "Hang": 2.0}
 
 @lru_cache(maxsize=1 << 16)
 def script_of(char: str) -> str:
-    """The ISO 15924 code of one letter's script; empty for other characters and unknown scripts."""
+    """Return the ISO 15924 code of a letter's script; empty for other characters and scripts."""
     if unicodedata.category(char)[0] not in "LM":  # marks: the vowels of Indic scripts
         return ""
     name = unicodedata.name(unicodedata.normalize("NFKC", char)[0], "")
@@ -101,12 +101,12 @@ def script_of(char: str) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def weight(char: str) -> float:
-    """About how many Latin letters it takes to write what the character says."""
+    """Return the approximate number of Latin letters for the content of a character."""
     return _WEIGHTS.get(script_of(char), 1.0)
 
 
 class _Letters(dict[str, tuple[str, float]]):
-    """Script and weight of each character, looked up once."""
+    """A cache of the script and weight of each character."""
 
     def __missing__(self, char: str) -> tuple[str, float]:
         return self.setdefault(char, (script_of(char), weight(char)))
@@ -114,13 +114,13 @@ class _Letters(dict[str, tuple[str, float]]):
 
 _LETTERS = _Letters()
 _AFTER_LATIN, _MICRO = "\u0250", "\u00b5"
-"""All letters below the first are Latin but for the second, which is Greek."""
+"""All letters below the first are Latin, except the second, which is Greek."""
 _FIRST_HEAVY = "\u1100"
 """Hangul Jamo, the first character that weighs more than 1."""
 
 
 def weighted_length(text: str) -> float:
-    """The length of a text in characters, each by its :func:`weight`."""
+    """Compute the length of a text in characters, each counted by its :func:`weight`."""
     if text.isascii():
         return float(len(text))
     composed = unicodedata.normalize("NFC", text)
@@ -130,7 +130,7 @@ def weighted_length(text: str) -> float:
 
 
 def main_script(text: str) -> str:
-    """The ISO 15924 code of most of a text's letters; empty if there is none."""
+    """Return the ISO 15924 code of the script of most letters of a text; empty if there is none."""
     counts: dict[str, float] = defaultdict(float)
     for char, count in Counter(text).items():
         script, heavy = _LETTERS[char]
@@ -141,7 +141,7 @@ def main_script(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def expected(tag: str) -> frozenset[str]:
-    """The scripts a language is written in; empty if letters of its script can't be told."""
+    """Return the scripts of a language; empty if letters of its script can't be identified."""
     code = script(tag)
     also = _ALSO.get(tag.split("-")[0], set()) if not _names_script(tag) else set()
     codes = _MIXED.get(code, {code}) | also
@@ -149,10 +149,11 @@ def expected(tag: str) -> frozenset[str]:
 
 
 def script_share(text: str, tag: str) -> float:
-    """The share of a text's letters that are in its language's script.
+    """Compute the share of a text's letters that are in its language's script.
 
-    Letters weigh as in :func:`weight`, so that a Latin name does not outweigh the ideographs around
-    it. 1 where there is nothing to judge: no letters, or a script whose letters can't be told.
+    Letters are weighted by :func:`weight`, so that a Latin name does not outweigh the ideographs
+    around the name. The share is 1 if there are no letters, or if letters of the script can't be
+    identified.
     """
     wanted = expected(tag)
     if not wanted:

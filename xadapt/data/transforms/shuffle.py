@@ -1,7 +1,7 @@
-"""The shuffled-pairs control: the same sentences on both sides, with every translation taken away.
+"""Make the shuffled-pairs control: the same sentences on both sides, without any translation.
 
-A module trained on it sees the same texts, lengths and vocabulary as the real one but no
-correspondence, so whatever it gains on held-out pairs is not owed to alignment.
+A module trained on the control sees the same texts, lengths and vocabulary as the real module, but
+no correspondence. So the control's gain on held-out pairs does not come from alignment.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _RESTARTS, _PASSES, _TRIES = 20, 10, 1000
 class ShufflePairs:
     """The shuffled-pairs control as a transform: the training pairs lose every translation.
 
-    Development pairs stay as they are. ``train --controls`` trains the same control with a module.
+    Development pairs stay unchanged. ``train --controls`` trains the same control with a module.
 
     Source: control tasks, Hewitt and Liang 2019, https://arxiv.org/abs/1909.03368.
     """
@@ -35,26 +35,26 @@ class ShufflePairs:
     applies: ClassVar[Applies] = "train"
 
     def apply(self, records: Sequence[ParallelPair], services: Services) -> list[ParallelPair]:
-        """As many pairs, each with the pivot of another group; see `shuffle_pairs`."""
+        """Return as many pairs, with shuffled pivots; see `shuffle_pairs`."""
         return shuffle_pairs(records, seed=services.seed)
 
 
 def shuffle_pairs(pairs: Sequence[ParallelPair], *, seed: int = 0) -> list[ParallelPair]:
-    """Give every text another pair's pivot, never one that is a known translation of it.
+    """Give every text the pivot of another pair, never a known translation of the text.
 
     Pivots come from another group of equal sentences (`xadapt.data.transforms.split.group_pairs`)
-    unless one group holds more than half of the pairs; then from any pair whose pivot is not
-    paired with an equal text anywhere in ``pairs``.
+    unless one group has more than half of the pairs. In that case a text can get any pivot that is
+    not paired with an equal text anywhere in ``pairs`` and is not equal to the text.
 
     Args:
         pairs: The real pairs.
-        seed: Another seed gives another pairing.
+        seed: Seed of the pairing.
 
     Returns:
-        As many pairs in the same order of texts; each pivot is used as often as before.
+        As many pairs in the same order of texts. Each pivot is used as often as before.
 
     Raises:
-        UserError: There is no such pairing, as with a single pair.
+        UserError: If no such pairing is found, for example with a single pair.
     """
     rng = random.Random(seed)
     groups = group_pairs(pairs)
@@ -68,12 +68,12 @@ def shuffle_pairs(pairs: Sequence[ParallelPair], *, seed: int = 0) -> list[Paral
 
 
 def of_pairs(records: Sequence[Record]) -> TypeGuard[Sequence[ParallelPair]]:
-    """Whether the records of one source are pairs, which can be shuffled."""
+    """Return whether the records of one source are pairs, which can be shuffled."""
     return bool(records) and isinstance(records[0], ParallelPair)
 
 
 def _rotate(groups: list[list[int]], largest: int, rng: random.Random) -> list[int]:
-    """Lay the groups in a ring and turn it by the largest: every index lands in another group."""
+    """Rotate the list of groups by the largest group size: every index gets another group."""
     rng.shuffle(groups)
     for group in groups:
         rng.shuffle(group)
@@ -85,16 +85,16 @@ def _rotate(groups: list[list[int]], largest: int, rng: random.Random) -> list[i
 
 
 def _repair(pairs: Sequence[ParallelPair], rng: random.Random) -> list[int]:
-    """Permute at random, then swap until no text has a known translation."""
+    """Permute at random, then swap until no text has a known translation or a copy."""
     texts = [normal_key(pair.text) for pair in pairs]
     pivots = [normal_key(pair.pivot) for pair in pairs]
     known = set(zip(texts, pivots, strict=True))
 
     def fits(index: int, source: int) -> bool:
-        # A pivot equal to the text itself is a copy, which no shuffled pair may be.
+        # A pivot equal to the text is a copy, and no shuffled pair may be a copy.
         return (texts[index], pivots[source]) not in known and texts[index] != pivots[source]
 
-    # Few pairs leave few pairings, which may take several beginnings to find.
+    # Few pairs have few valid pairings, so the search may need several restarts.
     restarts = _RESTARTS if len(pairs) < _TRIES else 2
     for _ in range(restarts if _possible(texts, pivots, known) else 0):
         sources = list(range(len(pairs)))
@@ -113,7 +113,7 @@ def _repair(pairs: Sequence[ParallelPair], rng: random.Random) -> list[int]:
 
 
 def _possible(texts: list[str], pivots: list[str], known: set[tuple[str, str]]) -> bool:
-    """Whether the rows of each text (pivot) are no more than the pivots (texts) left for them."""
+    """Return whether each text (pivot) has enough allowed pivots (texts) for its rows."""
     rows, uses = Counter(texts), Counter(pivots)
     barred_rows: Counter[str] = Counter()
     barred_uses: Counter[str] = Counter()

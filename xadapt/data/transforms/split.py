@@ -1,7 +1,7 @@
-"""Held-out records: splits by groups of equal texts, so that nothing leaks across.
+"""Split records by groups of equal texts, so that no text is in both parts.
 
-Corpora repeat sentences, and one sentence often has several translations. A split by rows would put
-a sentence's other translation on the other side; a split by groups can't.
+Corpora repeat sentences, and one sentence often has several translations. A split by rows can put
+two translations of one sentence in different parts. A split by groups can't.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ Rows = TypeVar("Rows", bound=Record)
 
 
 def group_pairs(pairs: Sequence[Record]) -> list[list[int]]:
-    """Indexes of the records in groups: connected components of those that share an equal text.
+    """Group record indexes: connected components of the records that share an equal text.
 
-    Texts are equal by :func:`normal_key`, on whichever side they stand. Groups come in the order
-    of their first record, indexes in order.
+    Texts are equal by :func:`normal_key`, on either side. Groups are in the order of their first
+    record, and indexes in a group ascend.
     """
     return _grouped([normal_key(text) for text in pair.split_texts()] for pair in pairs)
 
 
 def _grouped(keys: Iterable[Sequence[str]]) -> list[list[int]]:
-    """Connected components of the rows that share a key.
+    """Compute the connected components of the rows that share a key.
 
-    Keys are compared by 64 bits of a digest, so that a million of them take 8 MB. Two that meet by
-    chance (1 in 10 million for a million texts) would only be held together.
+    Keys are compared by 64 bits of a digest, so that a million keys need 8 MB. A chance collision
+    (1 in 10 million for a million texts) only puts two groups together.
     """
     codes, counts = array("Q"), array("L")
     for row in keys:
@@ -58,7 +58,7 @@ def _grouped(keys: Iterable[Sequence[str]]) -> list[list[int]]:
 
 
 def _sharing(codes: NDArray[np.uint64], counts: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Pairs of rows that connect all rows with an equal code."""
+    """Yield pairs of rows that connect all rows with an equal code."""
     rows = np.repeat(np.arange(len(counts)), counts)
     order = np.argsort(codes, kind="stable")
     equal = np.flatnonzero(codes[order][1:] == codes[order][:-1])
@@ -68,23 +68,23 @@ def _sharing(codes: NDArray[np.uint64], counts: NDArray[np.int64]) -> Iterator[t
 def split_by_group(
     pairs: Sequence[Rows], *, dev: int | float, seed: int = 0
 ) -> tuple[list[Rows], list[Rows]]:
-    """Take a development part of whole groups.
+    """Split off a development part of whole groups.
 
-    Which groups are taken depends on their texts and the seed, not on the order of the rows. Groups
+    The choice of groups depends on their texts and the seed, not on the order of the rows. Groups
     are taken in the order of their hash while they fit, so a group larger than ``dev`` stays in
-    training; where none fits, the smallest is taken if it is at most half of the records.
+    training. If no group fits, the smallest group is taken if it has at most half of the records.
 
     Args:
         pairs: The records to split, all of one type.
-        dev: How many records to hold out, at most: a number, or a share between 0 and 1.
-        seed: Another seed holds out other groups.
+        dev: Largest number of records to hold out, or a share between 0 and 1.
+        seed: Seed of the choice of groups.
 
     Returns:
         ``(train, dev)``, each in the order of ``pairs``, neither empty.
 
     Raises:
-        UserError: ``dev`` is no such number or leaves nothing to train on, or all records hang
-            together.
+        UserError: If ``dev`` is no such number or leaves no training records, or if all records
+            are in one group.
     """
     wanted = _wanted(dev, len(pairs))
     own: list[bytes] = []
@@ -140,6 +140,6 @@ def _refuse(dev: int | float, count: int) -> int:
 
 
 def _hash(pairs: Sequence[Record], group: Sequence[int], seed: int) -> bytes:
-    # No other group has these texts, so the least of them names the group whatever the order.
+    # No other group has these texts, so the smallest text names the group in any order of rows.
     least = min(normal_key(text) for i in group for text in pairs[i].split_texts())
     return _digest(f"{seed}\n{least}")

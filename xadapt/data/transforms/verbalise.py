@@ -1,9 +1,9 @@
-"""Facts of a knowledge graph as sentences, in any language that has names and sentence frames.
+"""Make sentences from knowledge-graph facts, in any language with names and sentence frames.
 
 A fact becomes a pair of parallel sentences, a sentence with tagged names, or a text with a
-relation between two spans. Names stand in the sentences as they are (see
-``kg_data/cldr/frames.yaml`` for how the frames avoid inflection), and the choice of frame
-depends only on the seed and the fact, not on the order or on the language.
+relation between two spans. Names are inserted without changes (``kg_data/cldr/frames.yaml``
+explains how the frames avoid inflection). The choice of frame depends only on the seed and the
+fact, not on the order or on the language.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from xadapt.languages.match import find_same
 from xadapt.languages.tags import normalise
 
 Labels = Mapping[str, Mapping[str, str]]
-"""By language tag, then by entity: its name."""
+"""Names by language tag, then by entity."""
 
 
 @dataclass(frozen=True)
 class Verbalise:
-    """Make sentences of the facts of a knowledge graph, by hand-written sentence frames.
+    """Make sentences from the facts of a knowledge graph, by hand-written sentence frames.
 
-    The names of entities come from the callable ``labels``; the built-in CLDR graph's are there
-    unless other ones are handed in.
+    The names of entities come from the callable ``labels``. The default is the names of the
+    built-in CLDR graph.
 
     Source: Agarwal et al. 2021, https://arxiv.org/abs/2010.12688, section 3, by frames not models.
 
     Attributes:
-        to: ``parallel`` gives pairs of sentences that say the same fact, ``tagged`` sentences with
+        to: ``parallel`` gives pairs of sentences for the same fact, ``tagged`` sentences with
             tagged names, ``relations`` texts with a relation between two spans.
-        per_triple: In how many different frames each fact is said, at most.
+        per_triple: Largest number of different frames for each fact.
     """
 
     to: Literal["parallel", "tagged", "relations"] = "parallel"
@@ -52,16 +52,16 @@ class Verbalise:
 
     @property
     def gives(self) -> type:
-        """`ParallelPair`, `TaggedSentence` or `RelationExample`."""
+        """The record class: `ParallelPair`, `TaggedSentence` or `RelationExample`."""
         return {"parallel": ParallelPair, "tagged": TaggedSentence, "relations": RelationExample}[
             self.to
         ]
 
     def apply(self, records: Sequence[Triple], services: Services) -> Sequence[Any]:
-        """The sentences, in the order of the facts; a fact that can't be said is left out.
+        """Make the sentences, in the order of the facts. Skip facts without names or a frame.
 
         Raises:
-            UserError: As for :func:`parallel`.
+            UserError: If names or frames are missing, as in :func:`parallel`.
         """
         langs = [services.lang] + ([services.pivot_lang] if self.to == "parallel" else [])
         labels = {normalise(lang): services["labels"](lang) for lang in langs}
@@ -83,21 +83,21 @@ def parallel(
     per_triple: int = 1,
     frames: Frames | None = None,
 ) -> list[ParallelPair]:
-    """Sentences that say the same fact by the same frame in two languages.
+    """Make sentences for the same fact by the same frame in two languages.
 
     Args:
-        triples: The facts; one without names in both languages, or with a name that has the
-            quotation marks or colon of every frame, is passed over.
+        triples: The facts. A fact is skipped if a name is missing in a language, or if a name has
+            the quotation marks or colon of every frame.
         labels: Names by language and entity.
         lang: The language being adapted.
         pivot_lang: The language of the other side.
         seed: Chooses the frames.
-        per_triple: How many different frames a fact is said in; fewer if there are fewer.
-        frames: Other frames than the shipped ones.
+        per_triple: Number of different frames for a fact, or fewer if there are fewer frames.
+        frames: Frames to use instead of the shipped frames.
 
     Raises:
-        UserError: There are no frames or names in a language, no frames for a relation, or both
-            languages are the same.
+        UserError: If there are no frames or names in a language, there are no frames for a
+            relation, or both languages are the same.
     """
     left, right = normalise(lang), normalise(pivot_lang)
     if left == right:
@@ -115,10 +115,10 @@ def tagged(
     per_triple: int = 1,
     frames: Frames | None = None,
 ) -> list[TaggedSentence]:
-    """Sentences as words, with spans of type TERRITORY, LANGUAGE, SCRIPT and CURRENCY.
+    """Make sentences as words, with spans of type TERRITORY, LANGUAGE, SCRIPT and CURRENCY.
 
-    Words are what spaces part, punctuation of the frame being a word of its own; in languages
-    without spaces each character is a word. Arguments and errors as in :func:`parallel`.
+    Words are separated by spaces, and punctuation of the frame is a word of its own. In languages
+    without spaces each character is a word. Arguments and errors are as in :func:`parallel`.
     """
     known = frames or load_frames()
     by_character = find_same(lang, known.characters) is not None
@@ -138,7 +138,7 @@ def relations(
     per_triple: int = 1,
     frames: Frames | None = None,
 ) -> list[RelationExample]:
-    """Texts with the character spans of head and tail. Arguments as in :func:`parallel`."""
+    """Make texts with the character spans of head and tail. Arguments: see :func:`parallel`."""
     made = _sentences(triples, labels, (lang,), seed, per_triple, frames)
     return [
         RelationExample(s.text, s.head, s.tail, triple.relation, normalise(lang), origin=origin)
@@ -209,7 +209,7 @@ def _literal_words(literal: str, by_character: bool) -> list[str]:
     words: list[str] = []
     inside = False
     for c in literal:
-        # marks and joiners belong to the letter before them: \w would cut Indic words
+        # marks and joiners belong to the letter before them: \w would split Indic words
         spelling = unicodedata.category(c)[0] in "LMN" or c in "\u200c\u200d"
         if spelling and inside and not by_character:
             words[-1] += c

@@ -1,1 +1,1 @@
-"""Exact nearest neighbours in large sets: tiles of the product, then an exact second look."""
+"""Find exact nearest neighbours in large sets: tiles of the product, then exact scores."""

@@ -1,12 +1,12 @@
-"""Who may be among the k best of each row, kept while tiles of inexact scores go by.
+"""Keep the candidates for the k best of each row during a pass over tiles of inexact scores.
 
-Two things keep this far cheaper than a top-k of every tile. Only the maxima of groups of a row's
-scores are looked at in full, and only groups whose maximum can still matter are opened. And a row
-keeps a floor below which nothing can be among its k best.
+Two rules make this far cheaper than a top-k of every tile. First, scores are in groups, and all
+group maxima are compared, but only groups with a high enough maximum are opened. Second, each row
+has a floor. A score below the floor can't be among the k best.
 
-The floor is proven: a score a in a tile differs from the exact one by at most c + r |a| (c of the
-row, r of the data type). The k-th highest a so far thus guarantees k exact scores of at least
-a - c - r |a|, and whatever can't reach that with its own error in its favour is out.
+The floor is proven: a score a in a tile differs from the exact score by at most c + r |a| (c of the
+row, r of the data type). So the k-th highest a so far guarantees k exact scores of at least
+a - c - r |a|. A candidate that can't reach this bound with its own largest error is dropped.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ LOWEST = torch.finfo(torch.float32).min
 
 
 class Candidates:
-    """For each of ``n`` rows, some positions of the other side with their inexact scores.
+    """Candidate positions of the other side with inexact scores, for each of ``n`` rows.
 
     Attributes:
-        scores: ``(n, room)``, -inf where there is none.
+        scores: ``(n, room)``, -inf for empty places.
         indices: ``(n, room)``, int32.
-        hard: ``(n,)``, rows with more near-equal candidates than there is room for; these hold
-            nothing and must be searched exactly from the start.
+        hard: ``(n,)``, rows with more near-equal candidates than room. These rows keep no candidate
+            and must be searched exactly from the start.
 
     Args:
-        k: How many are wanted, at most as many as will be fed.
+        k: Number of neighbours, at most the number of columns that will be fed.
         error: c of each row, ``(n,)`` float32.
         relative: r.
     """
@@ -44,11 +44,11 @@ class Candidates:
         self._floor = torch.full((count,), LOWEST, device=device)
 
     def feed(self, start: int, groups: Tensor, highest: Tensor, offset: int) -> None:
-        """See one tile.
+        """Add the scores of one tile.
 
         Args:
             start: First row of the tile.
-            groups: Its scores ``(rows, members, groups)``: column ``m * groups + g`` of the tile is
+            groups: Scores ``(rows, members, groups)``: column ``m * groups + g`` of the tile is
                 member m of group g. Columns of padding are -inf.
             highest: The maximum of each group, ``(rows, groups)``.
             offset: Position of the tile's first column on the other side.
@@ -68,21 +68,21 @@ class Candidates:
             self._add(start + rows[hit], columns.int(), opened[hit, member].float())
 
     def finish(self) -> None:
-        """Drop what the last floor excludes."""
+        """Drop the candidates below the last floor."""
         for start, stop in spans(len(self.scores), 2**16):
             part = self.scores[start:stop]
             floor = self._below(part.topk(self.k, dim=1).values[:, -1], self.error[start:stop])
             part.masked_fill_(part < floor[:, None], -torch.inf)
 
     def _below(self, kth: Tensor, error: Tensor) -> Tensor:
-        """The lowest inexact score that can be among the k best where the k-th is ``kth``."""
+        """Return the lowest inexact score that can be among the k best if the k-th is ``kth``."""
         kth = kth.clamp(min=LOWEST)
         reach = kth - self.relative * kth.abs() - 2 * error
         near = torch.where(reach >= 0, reach / (1 + self.relative), reach / (1 - self.relative))
         return near.clamp(min=LOWEST)
 
     def _add(self, rows: Tensor, columns: Tensor, scores: Tensor) -> None:
-        """Append candidates, which come sorted by row."""
+        """Append candidates that are sorted by row."""
         present, counts = torch.unique_consecutive(rows, return_counts=True)
         firsts = counts.cumsum(0) - counts
         within = torch.arange(len(rows), device=rows.device) - firsts.repeat_interleave(counts)
@@ -104,7 +104,7 @@ class Candidates:
         self._filled[present] += counts
 
     def _merge(self, rows: Tensor, scores: Tensor, columns: Tensor) -> None:
-        """Keep the best of full rows, raise their floor; rows that stay too full are hard."""
+        """Keep the best of full rows and raise their floor. Rows that stay too full are hard."""
         scores = torch.cat([self.scores[rows], scores], dim=1)
         columns = torch.cat([self.indices[rows], columns], dim=1)
         best, order = scores.topk(self.room + 1, dim=1)

@@ -1,4 +1,4 @@
-"""The second look: exact scores of the candidates, and the k best of them."""
+"""Compute exact scores of the candidates, and choose the k best."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ class Neighbours(NamedTuple):
 
     @classmethod
     def of(cls, parts: list[tuple[Tensor, Tensor]]) -> Neighbours:
-        """Scores and positions of consecutive queries, put together."""
+        """Concatenate scores and positions of consecutive queries."""
         scores = torch.cat([part[0] for part in parts]).double().cpu().numpy()
         return cls(scores, torch.cat([part[1] for part in parts]).cpu().numpy())
 
 
 class InexactError(Exception):
-    """A product was farther from the exact one than proven, so that candidates may be missing."""
+    """A product with an error above the proven bound, so that candidates may be missing."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Who asks and who is asked, and what is taken from each one's cosines.
+    """The two sides of a search, and the CSLS correction of their cosines.
 
     Attributes:
-        asking: The rows.
-        asked: The columns.
-        half_means: For CSLS half the mean score of each end's neighbourhood, ``(n,)`` and ``(m,)``
-            float64: the score is twice the cosine less both half means.
+        asking: The query side, the rows.
+        asked: The pool side, the columns.
+        half_means: For CSLS, half the mean score of the neighbourhood of each row and column,
+            ``(n,)`` and ``(m,)`` float64. The score is twice (the cosine minus both half means).
     """
 
     asking: Side
@@ -53,16 +53,16 @@ class Pair:
     half_means: tuple[Tensor, Tensor] | None = None
 
     def held(self) -> Pair:
-        """The same with all unit vectors in memory."""
+        """Return the same with all unit vectors in memory."""
         return Pair(self.asking.held(), self.asked.held(), self.half_means)
 
     def swapped(self) -> Pair:
-        """The other side asks."""
+        """Return the pair with the two sides swapped."""
         means = self.half_means
         return Pair(self.asked, self.asking, None if means is None else (means[1], means[0]))
 
     def rounded(self, dots: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Scores, float32, of exact cosines whose ends are given by position."""
+        """Compute float32 scores from exact cosines of the given row and column positions."""
         if self.half_means is None:
             return dots.float()
         around = self.half_means[0][rows] + self.half_means[1][columns]
@@ -70,18 +70,18 @@ class Pair:
 
 
 def settle(pair: Pair, first: int, found: Candidates) -> tuple[Tensor, Tensor]:
-    """The k best of each row among its candidates.
+    """Find the k best of each row among its candidates.
 
     Args:
         pair: The sides.
-        first: Position of the first row of ``found`` on the asking side.
-        found: After the last tile; its scores are half of a CSLS score.
+        first: Position of the first row of ``found`` on the query side.
+        found: Candidates after the last tile. With CSLS their scores are half CSLS scores.
 
     Returns:
         Scores ``(rows, k)`` float32 and positions, the first of equals first.
 
     Raises:
-        InexactError: A tile's score was wrong by more than the bound.
+        InexactError: If the error of a tile's score is above the bound.
     """
     found.finish()
     parts = [
@@ -95,7 +95,7 @@ def settle(pair: Pair, first: int, found: Candidates) -> tuple[Tensor, Tensor]:
 
 
 def merge_best(best: list[tuple[Tensor, Tensor]], k: int) -> tuple[Tensor, Tensor]:
-    """The k best of parts ``(rows, any)`` whose positions ascend from part to part."""
+    """Return the k best of parts ``(rows, any)`` with positions that ascend from part to part."""
     scores = torch.cat([part[0] for part in best], dim=1)
     indices = torch.cat([part[1] for part in best], dim=1)
     scores, order = scores.sort(dim=1, descending=True, stable=True)
@@ -103,7 +103,10 @@ def merge_best(best: list[tuple[Tensor, Tensor]], k: int) -> tuple[Tensor, Tenso
 
 
 def top_rows(rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """`torch.topk` leaves open which of equals it takes; rows cut inside a tie are done again."""
+    """Return the k best of each row, the first of equals first.
+
+    `torch.topk` does not define the choice among equals, so rows cut inside a tie are corrected.
+    """
     scores, indices = rows.topk(min(k + 1, rows.shape[1]), dim=1)
     cut = torch.nonzero(scores[:, k - 1] == scores[:, -1])[:, 0]
     scores, indices = scores[:, :k], indices[:, :k].clone()
@@ -119,7 +122,7 @@ def top_rows(rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def search_rows(pair: Pair, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k best of some rows by exact products with the whole other side."""
+    """Find the k best of some rows by exact products with the whole other side."""
     asking = pair.asking.at(rows).double()
     best: list[tuple[Tensor, Tensor]] = []
     for start, stop in spans(len(pair.asked), COLUMNS):
@@ -149,7 +152,7 @@ def _settle(pair: Pair, first: int, found: Candidates, rows: slice) -> tuple[Ten
 
 
 def cosines(pair: Pair, rows: Tensor, columns: Tensor) -> Tensor:
-    """Exact cosines of pairs, looked up in the order of the other side, which may be on disk."""
+    """Compute exact cosines of pairs, read in the order of the pool, which may be on disk."""
     dots = torch.empty(len(rows), dtype=torch.float64, device=rows.device)
     for part in columns.argsort().split(PAIRS):
         left, right = pair.asking.at(rows[part]), pair.asked.at(columns[part])

@@ -1,19 +1,19 @@
-"""Search by an index of faiss, exact or approximate, for pools where a full product takes too long.
+"""Search with a faiss index, exact or approximate, for pools too large for a full product.
 
-An index is named by text: ``faiss`` is a flat one, ``faiss:IVF1024,Flat`` and ``faiss:HNSW32`` are
-of faiss's own factory strings (https://github.com/facebookresearch/faiss/wiki/The-index-factory),
-and ``faiss:IVF1024,Flat:nprobe=32`` also sets what is looked through at search; faiss's own default
-is one list of an IVF, which misses much. faiss and its index hold the whole pool in memory.
+An index is named by text: ``faiss`` is a flat index. ``faiss:IVF1024,Flat`` and ``faiss:HNSW32``
+use faiss's factory strings (https://github.com/facebookresearch/faiss/wiki/The-index-factory).
+``faiss:IVF1024,Flat:nprobe=32`` also sets the number of lists to search. faiss's default is one
+list of an IVF, which misses many neighbours. The faiss index keeps the whole pool in memory.
 
-As in `xadapt.vectors.search.sweep` the index only nominates, by inner products; candidates are then
-scored exactly. A flat index's products err by a proven bound, so its answer is the exact one, ties
-included. Of other indexes the scores are exact and the neighbours those the index came upon; where
-it came upon fewer than k, the row is searched exactly.
+As in `xadapt.vectors.search.sweep`, the index only nominates candidates, by inner products. The
+candidates are then scored exactly. The products of a flat index have a proven error bound, so the
+answer is exact, ties included. With other indexes the scores are exact, but the index chooses the
+neighbours. If the index finds fewer than k for a row, the row is searched exactly.
 
-For CSLS, half of a score is the cosine less the two half means, and the asking side's is the same
-for all of the pool. So what is indexed is each vector with its half mean as one more number, and a
-query has -1 there: its inner products are in CSLS's order. The means themselves are of the k
-nearest that an index of the plain vectors finds.
+For CSLS, half of a score is the cosine minus the two half means. The half mean of a query is the
+same for the whole pool. So each pool vector is indexed with its half mean as one more number, and
+a query has -1 in that place. The inner products are then in the order of CSLS. The means are over
+the k nearest that an index of the plain vectors finds.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ WHERE = re.compile(r"^Error in .* at \S+:\d+: (Error: '.*' failed: (?=\S))?")
 
 @dataclass(frozen=True)
 class FaissIndex:
-    """Which index.
+    """The choice of a faiss index.
 
     Attributes:
-        factory: Of faiss's factory strings.
-        settings: What is set for search, such as ``nprobe=32``; several by commas.
+        factory: A factory string of faiss.
+        settings: Search parameters, such as ``nprobe=32``, separated by commas.
     """
 
     factory: str = "Flat"
@@ -59,10 +59,10 @@ class FaissIndex:
 
     @classmethod
     def parse(cls, text: str) -> FaissIndex:
-        """``faiss``, ``faiss:FACTORY`` or ``faiss:FACTORY:SETTINGS``.
+        """Parse ``faiss``, ``faiss:FACTORY`` or ``faiss:FACTORY:SETTINGS``.
 
         Raises:
-            UserError: It is none of these.
+            UserError: If the text has another form.
         """
         name, *rest = text.split(":")
         if name != NAME or len(rest) > 2 or not all(rest):
@@ -75,17 +75,17 @@ class FaissIndex:
     def sweep(
         self, pair: Pair, k: int, both: bool, options: Options
     ) -> tuple[Neighbours, Neighbours | None]:
-        """The k best of the asked for each of the asking, and with ``both`` the reverse.
+        """Find the k best of the pool for each query, and with ``both`` the reverse.
 
         Args:
             pair: The sides.
-            k: How many; cut to the size of the side asked.
-            both: Whether the other side asks too, of an index of its own.
-            options: The memory counts for what is beside the index.
+            k: Number of neighbours, at most the size of the other side.
+            both: Whether to search the reverse direction too, with a second index.
+            options: The memory limit is for everything except the index.
 
         Raises:
-            UserError: faiss is not installed, or has no such index or setting, or the pool is too
-                small to train one.
+            UserError: If faiss is not installed or has no such index or setting, or the pool is
+                too small to train an index.
         """
         try:
             faiss: Any = import_module(NAME)
@@ -98,19 +98,19 @@ class FaissIndex:
             return forward, _Search(faiss, self, pair.swapped(), k, options).run()
         except RuntimeError as error:
             if not str(error).startswith("Error in"):
-                raise  # no word of faiss's
+                raise  # not an error of faiss
             raise UserError(
                 f"faiss can't search by {str(self)!r}: {WHERE.sub('', str(error))}",
                 todo="See The index factory in faiss's wiki, or search without an index",
             ) from None
 
     def made(self, faiss: Any, vectors: _Grown, memory: int) -> Any:
-        """The index of these vectors.
+        """Build the index of the given vectors.
 
         Args:
             faiss: The package.
-            vectors: What stands in the pool.
-            memory: Bytes of the vectors that it is trained on, at most.
+            vectors: The vectors of the pool.
+            memory: Largest size of the training vectors in bytes.
         """
         count, dim = len(vectors.side), vectors.dim
         index = faiss.index_factory(dim, self.factory, faiss.METRIC_INNER_PRODUCT)
@@ -129,7 +129,7 @@ class FaissIndex:
 
 @dataclass(frozen=True)
 class _Grown:
-    """Unit vectors for faiss, with one more number where half means are given."""
+    """Unit vectors for faiss, with one more number if half means are given."""
 
     side: Side
     more: Tensor | None = None
@@ -147,7 +147,7 @@ class _Grown:
 
 
 class _Search:
-    """One side asks an index of the other."""
+    """A search of one side in an index of the other side."""
 
     def __init__(
         self, faiss: Any, wanted: FaissIndex, pair: Pair, k: int, options: Options
@@ -167,7 +167,7 @@ class _Search:
         self.error = bound if means is None else 2 * bound
 
     def run(self) -> Neighbours:
-        """The k best for each query."""
+        """Find the k best for each query."""
         size = max(1, min(ROWS, self.memory // (4 * self.asking.dim + 32 * self.room)))
         parts = []
         for start, stop in spans(len(self.pair.asking), size):
@@ -178,7 +178,10 @@ class _Search:
     def _settle(
         self, first: int, near: NDArray[np.float32], found: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Exact scores ``(rows, k)`` and positions of candidates ``(rows, room)``, -1 for none."""
+        """Return exact scores ``(rows, k)`` and positions of candidates ``(rows, room)``.
+
+        A candidate of -1 is an empty place.
+        """
         found = found.to(self.pair.asking.device).sort(dim=1).values
         row, slot = torch.nonzero(found >= 0, as_tuple=True)
         columns = found[row, slot]
@@ -194,7 +197,7 @@ class _Search:
         return scores, indices
 
     def _unseen(self, first: int, near: NDArray[np.float32]) -> Tensor:
-        """The highest score ``(rows,)`` of any that a flat index did not nominate."""
+        """Bound the score ``(rows,)`` of all vectors that a flat index did not nominate."""
         most = torch.from_numpy(near[:, -1]).to(self.pair.asking.device).double() + self.error
         if self.pair.half_means is not None:
             most = 2 * (most - self.pair.half_means[0][first : first + len(near)])

@@ -1,6 +1,7 @@
-"""The k nearest of large sets, exactly and in bounded memory, one way or both ways in one pass.
+"""Find the k nearest in large sets, exactly, in bounded memory, in one or both directions.
 
-Or by an index of faiss, see `xadapt.vectors.search.faiss_index`.
+Both directions need one pass. A search can also use a faiss index, see
+`xadapt.vectors.search.faiss_index`.
 """
 
 from __future__ import annotations
@@ -30,20 +31,20 @@ def one_way(
     options: Options = PLAIN,
     index: str | None = None,
 ) -> Neighbours:
-    """The ``k`` of the pool nearest to each query.
+    """Find the ``k`` vectors of the pool nearest to each query.
 
     Args:
         queries: ``(n, dim)``, any float type and length; array, memmap or tensor.
         pool: ``(m, dim)``.
-        k: How many; cut to ``m``.
-        csls: Size of the neighbourhood whose mean cosine is taken off at both ends; 0 scores by
-            cosine. CSLS needs a pass both ways before its own.
+        k: Number of neighbours, at most ``m``.
+        csls: Size of the CSLS neighbourhood. The mean cosines of both neighbourhoods are
+            subtracted. 0 scores by cosine. CSLS needs an extra pass in both directions.
         options: See `Options`.
-        index: Search by an index of faiss: ``faiss`` is exact, ``faiss:IVF1024,Flat:nprobe=32``
-            or ``faiss:HNSW32`` are not. See `xadapt.vectors.search.faiss_index`.
+        index: Name of a faiss index. ``faiss`` is exact. ``faiss:IVF1024,Flat:nprobe=32`` and
+            ``faiss:HNSW32`` are not exact. See `xadapt.vectors.search.faiss_index`.
 
     Raises:
-        UserError: As `both_ways`.
+        UserError: If the input is wrong, as in `both_ways`.
     """
     return search(pair_of(queries, pool), k, False, csls=csls, options=options, index=index)[0]
 
@@ -57,20 +58,20 @@ def both_ways(
     options: Options = PLAIN,
     index: str | None = None,
 ) -> tuple[Neighbours, Neighbours]:
-    """The ``k`` of the pool nearest to each query and the reverse, from the same products.
+    """Find the ``k`` of the pool nearest to each query and the reverse, from the same products.
 
     Args:
         queries: See `one_way`.
         pool: See `one_way`.
-        k: How many; cut to the size of the side asked.
+        k: Number of neighbours, at most the size of the other side.
         csls: See `one_way`.
         options: See `Options`.
         index: See `one_way`.
 
     Raises:
-        UserError: A set is empty or holds NaN or infinity, the widths differ, ``k`` is less than
-            1, or the device's float32 product is less exact than float32; or there is no such
-            index, or no faiss.
+        UserError: If a set is empty or contains NaN or infinity, the widths differ, ``k`` is less
+            than 1, ``csls`` is less than 0, the device's product is less exact than float32, there
+            is no such index, or faiss is not installed.
     """
     pair = pair_of(queries, pool)
     forward, backward = search(pair, k, True, csls=csls, options=options, index=index)
@@ -79,10 +80,10 @@ def both_ways(
 
 
 def pair_of(queries: Vectors, pool: Vectors) -> Pair:
-    """Two checked sets.
+    """Check two sets of vectors.
 
     Raises:
-        UserError: A set is empty or holds NaN or infinity, or the widths differ.
+        UserError: If a set is empty or contains NaN or infinity, or the widths differ.
     """
     device = next((v.device for v in (queries, pool) if isinstance(v, Tensor)), None)
     left, right = Side.of(queries, "queries", device), Side.of(pool, "pool", device)
@@ -103,7 +104,7 @@ def search(
     options: Options = PLAIN,
     index: str | None = None,
 ) -> tuple[Neighbours, Neighbours | None]:
-    """`one_way` or `both_ways` of sides already read."""
+    """Search as in `one_way` or `both_ways`, with sides that are already read."""
     if k < 1 or csls < 0:
         raise UserError(f"k must be at least 1, not {k if k < 1 else csls}")
     by = sweep if index is None else FaissIndex.parse(index).sweep
@@ -119,7 +120,7 @@ def search(
 
 
 def around(pair: Pair, k: int, options: Options = PLAIN, by: Sweep = sweep) -> Pair:
-    """The same sides, scored by CSLS: a pass both ways finds each one's mean over k nearest."""
+    """Return the same sides with CSLS means, from a pass in both directions over the k nearest."""
     forward, backward = by(pair, k, True, options)
     assert backward is not None
     device = pair.asking.device

@@ -1,11 +1,11 @@
-"""One of two sets of vectors, in memory or on disk, read and normalised a part at a time.
+"""Read and normalise a set of vectors in parts, in memory or on disk.
 
-Cosines here have one value, whatever computes them. Unit vectors are rounded to multiples of
+Cosines here have one exact value on every device. Unit vectors are rounded to multiples of
 2**-26. A product of two such numbers is a multiple of 2**-52, and by Cauchy and Schwarz no part of
-their dot product exceeds 2, so that float64 holds every partial sum without rounding: the float64
+their dot product exceeds 2, so that float64 stores every partial sum without rounding: the float64
 dot product is exact in any order, in any block and on any device. The score is that number rounded
-to float32. Equal vectors therefore have equal scores always, and who is nearest does not hang on a
-library's way to add.
+to float32. So equal vectors always have equal scores, and the nearest vector does not depend on
+the order of additions in a library.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ ROWS = 1024
 
 @dataclass(frozen=True)
 class Side:
-    """Vectors ``(n, dim)`` and what their unit vectors need.
+    """Vectors ``(n, dim)`` with the values to compute their unit vectors.
 
     Attributes:
-        vectors: As given; a NumPy memmap is read where it is asked for only.
+        vectors: The given vectors. Only the requested parts of a NumPy memmap are read.
         lengths: ``(n,)``, float64; 1 for a zero vector.
-        device: Where unit vectors are made.
-        made: The vectors are their unit vectors already.
+        device: Device of the unit vectors.
+        made: Whether the vectors are already unit vectors.
     """
 
     vectors: Vectors
@@ -47,11 +47,12 @@ class Side:
 
         Args:
             vectors: ``(n, dim)``, any float type, array, memmap or tensor.
-            name: What an error calls them.
-            device: By default where a tensor lies.
+            name: Name of the vectors in errors.
+            device: Device of the unit vectors. The default is the device of the tensor, or the CPU.
 
         Raises:
-            UserError: They are not ``(n, dim)`` vectors, or some hold NaN or infinity.
+            UserError: If the shape is not ``(n, dim)``, there is no vector, or a vector contains
+                NaN or infinity.
         """
         if vectors.ndim != 2 or not len(vectors):
             raise UserError(f"the {name} must be (n, dim) vectors, not {tuple(vectors.shape)}")
@@ -72,11 +73,11 @@ class Side:
 
     @classmethod
     def of_units(cls, units: Tensor) -> Side:
-        """Vectors that `units` has made already, which stay as they are."""
+        """Return a side of vectors from `units`, without changes."""
         return cls(units, torch.ones(len(units), device=units.device), units.device, made=True)
 
     def held(self) -> Side:
-        """The same with all unit vectors in memory."""
+        """Return the same with all unit vectors in memory."""
         return self if self.made else Side.of_units(self.units(0, len(self)))
 
     def __len__(self) -> int:
@@ -84,11 +85,11 @@ class Side:
 
     @property
     def dim(self) -> int:
-        """Numbers in a vector."""
+        """The number of dimensions."""
         return self.vectors.shape[1]
 
     def units(self, start: int, stop: int, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Unit vectors ``(stop - start, dim)`` of a span."""
+        """Compute unit vectors ``(stop - start, dim)`` of a span."""
         if self.made and isinstance(self.vectors, Tensor):
             return self.vectors[start:stop].to(dtype)
         made = torch.empty(stop - start, self.dim, dtype=dtype, device=self.device)
@@ -98,7 +99,7 @@ class Side:
         return made
 
     def at(self, positions: Tensor) -> Tensor:
-        """Unit vectors ``(len(positions), dim)`` of some positions, float32."""
+        """Compute unit vectors ``(len(positions), dim)`` of some positions, float32."""
         if isinstance(self.vectors, Tensor):
             part = _plain(self.vectors[positions.to(self.vectors.device)], self.device)
         else:
@@ -106,7 +107,7 @@ class Side:
         return part if self.made else _unit(part, self.lengths[positions])
 
     def lost(self, dtype: torch.dtype) -> Tensor:
-        """Lengths ``(n,)`` of what rounding to ``dtype`` takes from each unit vector, float32."""
+        """Compute float32 norms ``(n,)`` of the rounding errors of unit vectors in ``dtype``."""
         if dtype == torch.float32:
             return torch.zeros(len(self), device=self.device)
         parts = []
@@ -117,7 +118,7 @@ class Side:
 
 
 def spans(count: int, size: int) -> Iterator[tuple[int, int]]:
-    """Start and stop of consecutive parts of at most ``size``."""
+    """Yield start and stop of consecutive parts of at most ``size``."""
     for start in range(0, count, size):
         yield start, min(start + size, count)
 

@@ -1,16 +1,17 @@
-"""One pass over the product of two sets, tile by tile.
+"""Search in one pass over the product of two sets, tile by tile.
 
-The product of two sets is made in tiles that fit a processor's cache, in float32 or, with
-``half``, in bfloat16, where many processors are several times faster. Each tile only nominates
-candidates, with a proven bound on its error; the candidates are then scored exactly (see
-`xadapt.vectors.search.sides`). So the answer is the same, ties included, whatever the tiles, the
-memory and the data type: the highest scores first, the first of equals first.
+The product of two sets is made in tiles that fit a processor's cache. The tiles are in float32 or,
+with ``half``, in bfloat16, where many processors are several times faster. Each tile only nominates
+candidates, with a proven bound on its error. The candidates are then scored exactly (see
+`xadapt.vectors.search.sides`). So the answer is the same, ties included, for any tiles, memory and
+data type: the highest scores first, the first of equals first.
 
-The bound on a tile's score of unit vectors x and y, whose rounding to the data type takes d(x) and
-d(y) from them (lengths measured for each vector): |d(x)| |y| + (|x| + |d(x)|) |d(y)| for rounding
-(Cauchy and Schwarz), n 2**-24 for a float32 sum of n products, and for a result stored in bfloat16
-2**-8 of it. In float32 only the second term is left. A product worse than float32 (a float32
-matmul precision other than "highest") is noticed where candidates are scored.
+Let d(x) and d(y) be the rounding errors of unit vectors x and y in the data type. Their lengths are
+measured for each vector. The bound on a tile's score is the sum of three terms:
+|d(x)| |y| + (|x| + |d(x)|) |d(y)| for rounding (Cauchy and Schwarz), n 2**-24 for a float32 sum of
+n products, and 2**-8 of the result for a result stored in bfloat16. In float32 only the second term
+is left. A product worse than float32 (a float32 matmul precision other than "highest") is detected
+when candidates are scored.
 """
 
 from __future__ import annotations
@@ -33,13 +34,14 @@ SMALLEST = 64
 
 @dataclass(frozen=True)
 class Options:
-    """How to search; none of these changes what is found.
+    """Options of a search. They do not change the result.
 
     Attributes:
-        half: Make the products in bfloat16. Worth it where the processor is fast at it.
-        memory: Bytes for vectors and scores at a time. Candidates and answers come on top: about
-            ``56 k + 130`` bytes a query, and as much for each of the pool when it asks too.
-        told: Called with the number of tiles done and of all tiles; what it raises ends the search.
+        half: Make the products in bfloat16. This helps if the processor is fast at bfloat16.
+        memory: Bytes for vectors and scores at a time. Candidates and answers need more: about
+            ``56 k + 130`` bytes per query, and as much per pool vector in a search both ways.
+        told: Called with the number of tiles done and of all tiles. An exception from this
+            function ends the search.
     """
 
     half: bool = False
@@ -49,18 +51,18 @@ class Options:
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is held at a time: rows of a tile, its columns, queries, and vectors of the pool."""
+    """The sizes in memory: rows and columns of a tile, queries, and vectors of the pool."""
 
     rows: int
     columns: int
     queries: int
     pool: int
     held: bool = False
-    """All float32 unit vectors fit beside the ones multiplied."""
+    """Whether all float32 unit vectors fit in memory with the multiplied vectors."""
 
     @classmethod
     def of(cls, pair: Pair, options: Options) -> Plan:
-        """As much as fits, the larger part for the side that is read once."""
+        """Plan the largest sizes that fit, with the larger part for the side that is read once."""
         rows, columns = TILE
         while rows * columns * 4 > options.memory // 4 and rows > SMALLEST:
             rows, columns = rows // 2, max(SMALLEST, columns // 2)
@@ -75,16 +77,16 @@ class Plan:
         return cls(rows, columns, queries, pool)
 
     def tiles(self, queries: int, pool: int) -> int:
-        """How many tiles a product of this size has."""
+        """Return the number of tiles of a product of this size."""
         down = sum(-(-(stop - start) // self.rows) for start, stop in spans(queries, self.queries))
         return down * sum(-(-(b - a) // self.columns) for a, b in spans(pool, self.pool))
 
 
 def sweep(pair: Pair, k: int, both: bool, options: Options) -> tuple[Neighbours, Neighbours | None]:
-    """The k best of the asked for each of the asking, and with ``both`` the reverse.
+    """Find the k best of the pool for each query, and with ``both`` the reverse.
 
     Raises:
-        InexactError: A product missed the bound.
+        InexactError: If the error of a product is above the bound.
     """
     plan, dtype = Plan.of(pair, options), torch.bfloat16 if options.half else torch.float32
     pair = pair.held() if plan.held else pair
@@ -101,18 +103,18 @@ def sweep(pair: Pair, k: int, both: bool, options: Options) -> tuple[Neighbours,
 
 
 def error_bound(own: Tensor, others: Tensor, dim: int) -> Tensor:
-    """How far a tile's score can be from the exact cosine, each row's, ``(rows,)``.
+    """Compute the error bound of a tile's scores from the exact cosines, ``(rows,)``.
 
     Args:
-        own: What rounding takes from each row's vector, ``(rows,)``.
-        others: What it takes from the vectors of the other side.
-        dim: Numbers in a vector.
+        own: Norm of the rounding error of each row's vector, ``(rows,)``.
+        others: Norms of the rounding errors of the vectors of the other side.
+        dim: Number of dimensions.
     """
-    length = 1 + (1 + dim**0.5) * 2.0**-24  # of a unit vector, itself rounded
+    length = 1 + (1 + dim**0.5) * 2.0**-24  # of a rounded unit vector
     most = float(others.max())
     rounding = own * length + (length + own) * most
     adding = 1.01 * (dim + 2) * 2.0**-24 * (length + own) * (length + most)
-    return rounding + adding + 2.0**-20  # the last: float32 means of CSLS, and this arithmetic
+    return rounding + adding + 2.0**-20  # last term: float32 CSLS means, rounding here
 
 
 def _candidates(k: int, asked: Side, own: Tensor, others: Tensor, dtype: torch.dtype) -> Candidates:
@@ -121,7 +123,7 @@ def _candidates(k: int, asked: Side, own: Tensor, others: Tensor, dtype: torch.d
 
 
 class _Tiles:
-    """Makes tiles of the product and shows them to the candidates of either side."""
+    """The tiles of the product, which are fed to the candidates of either side."""
 
     def __init__(
         self, pair: Pair, plan: Plan, dtype: torch.dtype, told: Callable[[int, int], None] | None
@@ -135,7 +137,7 @@ class _Tiles:
         self._means = None if means is None else (means[0].float(), means[1].float())
 
     def run(self, queries: tuple[int, int], forward: Candidates, back: Candidates | None) -> None:
-        """Every tile of a span of queries."""
+        """Compute every tile of a span of queries."""
         units = self.pair.asking.units(*queries, self.dtype)
         for pool in spans(len(self.pair.asked), self.plan.pool):
             others = self._pool(pool)
@@ -173,7 +175,10 @@ def _show(
     rows: tuple[int, int, int],
     columns: tuple[int, int],
 ) -> None:
-    """Group a tile both ways: members far apart, since alike vectors often stand side by side."""
+    """Feed a tile to both candidates in groups.
+
+    Members of a group are far apart, since similar vectors are often neighbours in a file.
+    """
     start, down, row = rows
     column, across = columns
     height, width = tile.shape
@@ -188,7 +193,7 @@ def _show(
 
 
 def _members(width: int, k: int) -> int:
-    """Of a group, so that there are more groups than are wanted."""
+    """Return the number of members of a group, so that there are more groups than neighbours."""
     size = MEMBERS
     while size > 1 and width // size < max(2 * k, SMALLEST):
         size //= 2
