@@ -155,8 +155,8 @@ def test_faults_are_told():
     good = np.ones((3, 2))
     with pytest.raises(UserError, match="2 and 3 numbers"):
         one_way(good, np.ones((3, 3)), 1)
-    for k, csls in ((0, 0), (-1, 4), (1, -2)):
-        with pytest.raises(UserError, match="at least 1"):
+    for k, csls, fault in ((0, 0, "k must"), (-1, 4, "k must"), (1, -2, "csls must .* not -2")):
+        with pytest.raises(UserError, match=fault):
             both_ways(good, good, k, csls=csls)
     bad = np.ones((3, 2))
     bad[1, 0] = np.nan

@@ -105,8 +105,10 @@ def search(
     index: str | None = None,
 ) -> tuple[Neighbours, Neighbours | None]:
     """Search as in `one_way` or `both_ways`, with sides that are already read."""
-    if k < 1 or csls < 0:
-        raise UserError(f"k must be at least 1, not {k if k < 1 else csls}")
+    if k < 1:
+        raise UserError(f"k must be at least 1, not {k}")
+    if csls < 0:
+        raise UserError(f"csls must be at least 0, not {csls}")
     by = sweep if index is None else FaissIndex.parse(index).sweep
     try:
         return by(around(pair, csls, options, by) if csls else pair, k, both, options)
