@@ -187,7 +187,7 @@ def test_bad_input_is_refused():
         evaluate([], SYSTEMS)
     with pytest.raises(UserError, match="NaN"):
         evaluate(labels_of(2), {"x": System(lambda texts: np.full((len(texts), 2), np.nan))})
-    with pytest.raises(UserError, match="csls must"):
+    with pytest.raises(UserError, match="k must"):
         evaluate(labels_of(2), SYSTEMS, csls=-1)
 
 
