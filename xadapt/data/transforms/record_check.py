@@ -137,7 +137,7 @@ def _refuse_scripts(sides: list[tuple[str, list[str]]], source: str) -> None:
         f"most {lang} texts are in the script {found}, not {' or '.join(sorted(expected(lang)))}",
         where=source,
         todo="Check the language and the columns; where a language is written in another script, "
-        f"name it, such as {lang.split('-')[0]}-Latn",
+        f"name it, such as {lang.split('-')[0]}-{found}",
     )
 
 
