@@ -1,19 +1,25 @@
-"""Open text for xadapt-mini from tagged translation files, with dev and test sentences held out.
+"""Open text for xadapt-mini from tagged translation files and plain text, dev and test held out.
 
     python examples/mini/collect.py --data DATA --out TEXTS
 
 Groups of equal sentences are held out over all languages at once, so that a sentence held out
 in one pair of languages is not learnt in another. Each language's sentences are written in an
-order of their own: which line translates which can't be seen.
+order of their own: which line translates which can't be seen. A plain line that is, or holds, a
+sentence held out in any language is left out, and so are sentences that other tasks test on.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from mini.mono import FOLDERS, Held, mono, tested
 
 from xadapt.core.files import write_json, write_text
 from xadapt.core.text_key import normal_key
@@ -66,13 +72,43 @@ def sentences(pairs: Iterable[ParallelPair]) -> dict[str, dict[str, tuple[str, s
     return found
 
 
+def keys(pairs: Iterable[ParallelPair]) -> set[str]:
+    """Normal keys of both sides."""
+    return {normal_key(text) for pair in pairs for text in (pair.text, pair.pivot)}
+
+
+def add_mono(
+    found: dict[str, dict[str, tuple[str, str]]], data: Path, held: Held
+) -> dict[str, dict[str, int]]:
+    """Add the plain text to the sentences to learn from; how many lines were new and how many held.
+
+    Args:
+        found: By language, from key to sentence and tag; added to.
+        data: Where the plain text is.
+        held: What must not be learnt.
+    """
+    counts: dict[str, dict[str, int]] = {}
+    for lang, own in sorted(found.items()):
+        told = Counter({"new": 0, "known": 0, "held out": 0})
+        for line, folder in mono(data, lang):
+            key = normal_key(line)
+            kind = "known" if key in own else "held out" if held.has(line) else "new"
+            told[kind] += 1
+            if kind == "new":
+                own[key] = (line, folder)
+        counts[lang] = dict(told)
+        print(lang, counts[lang], flush=True)
+    return counts
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--mono", action="store_true", help="also mono2 and mono3")
     args = parser.parse_args()
     parts = split(list(tagged_pairs(args.data)))
-    told = {}
+    told: dict[str, dict] = {}
     for name, part in parts.items():
         rows = defaultdict(list)
         for pair in part:
@@ -80,16 +116,21 @@ def main() -> None:
         for lang, lines in rows.items():
             write_text(args.out / "pairs" / name / f"en-{lang}.tsv", "".join(lines))
         found = sentences(part)
+        told[name] = {}
+        if args.mono and name == "train":
+            held = Held(keys(parts["dev"]) | keys(parts["test"]) | tested(args.data))
+            told[name]["mono"] = add_mono(found, args.data, held)
         for lang, some in sorted(found.items()):
             lines = [text for text, _ in some.values()]
             random.Random(f"mini:{name}:{lang}").shuffle(lines)
             write_text(args.out / name / f"{lang}.txt", "".join(f"{t}\n" for t in lines))
-        told[name] = {
+        told[name] |= {
             "sentences": {lang: len(some) for lang, some in sorted(found.items())},
             "sources": Counter(tag for some in found.values() for _, tag in some.values()),
         }
         print(name, sum(told[name]["sentences"].values()), "sentences", dict(told[name]["sources"]))
-    write_json(args.out / "sources.json", {"licences": OPEN, **told})
+    licences = OPEN | FOLDERS if args.mono else OPEN
+    write_json(args.out / "sources.json", {"licences": licences, **told})
 
 
 if __name__ == "__main__":
