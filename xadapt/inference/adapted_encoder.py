@@ -21,6 +21,7 @@ from xadapt.core.errors import UserError
 from xadapt.core.sequences import as_paths, as_tags, as_texts
 from xadapt.hub.integrity import allowing_modified
 from xadapt.inference.composed_rows import ComposedRows, RowActivations
+from xadapt.inference.concurrency import compute_slot
 from xadapt.inference.fallback_language import FallbackLanguages, fallback_languages
 from xadapt.inference.locate import locate
 from xadapt.inference.open_module import open_module
@@ -247,14 +248,15 @@ class AdaptedEncoder:
                 given, or a vector is not finite. The error names the composition of that vector.
         """
         given = as_texts([texts] if isinstance(texts, str) else texts)
-        chosen = as_compositions(compositions, len(given))
-        if cache is None:
-            cache = cache_within(self, given, chosen)
-        rows = self.acting(len(given), languages, chosen, cache)
-        with rows.named():
-            vectors = encode(
-                self.encoder, given, batch_tokens=batch_tokens, rows=rows, progress=progress
-            ).numpy()
+        with compute_slot():
+            chosen = as_compositions(compositions, len(given))
+            if cache is None:
+                cache = cache_within(self, given, chosen)
+            rows = self.acting(len(given), languages, chosen, cache)
+            with rows.named():
+                vectors = encode(
+                    self.encoder, given, batch_tokens=batch_tokens, rows=rows, progress=progress
+                ).numpy()
         return vectors[0] if isinstance(texts, str) else vectors
 
     def acting(
