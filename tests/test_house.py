@@ -216,7 +216,7 @@ def test_an_untidy_file_is_seen(build, file, text, fault) -> None:
         "log.print('x')",
         '"""As long as may be."""\n' + "x = 1\n" * (LONG - 1),
         f'"""Long.\n\n{REASON.capitalize()}\nit is one table."""\n' + "x = 1\n" * LONG,
-        "x = 'https://example.org/work/x'",
+        "x = 'https://example.org/opt/x'",
     ],
 )
 def test_a_tidy_file_is_let_pass(build, text) -> None:

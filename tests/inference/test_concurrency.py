@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -35,3 +37,18 @@ def test_a_slot_is_given_back_after_an_error(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(KeyError), compute_slot():
         raise KeyError
     assert one.acquire(blocking=False)
+
+
+def test_a_forked_child_does_not_wait_for_threads_it_does_not_have() -> None:
+    real = concurrency._slots()
+    held = 0
+    while real.acquire(blocking=False):
+        held += 1
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        with compute_slot():
+            os._exit(0)
+    for _ in range(held):
+        real.release()
+    assert held > 0 and os.waitpid(child, 0)[1] == 0

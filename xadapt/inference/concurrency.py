@@ -40,3 +40,7 @@ def _slots() -> threading.BoundedSemaphore:
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     return threading.BoundedSemaphore(max(1, cores // torch.get_num_threads()))
+
+
+if hasattr(os, "register_at_fork"):  # a child has none of the threads that hold slots
+    os.register_at_fork(after_in_child=_slots.cache_clear)
