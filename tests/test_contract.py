@@ -227,22 +227,22 @@ def test_module_has_no_effect_at_birth_and_then_some(name, family):
 
 @pytest.mark.parametrize("family", ["bert", "modernbert", "t5"])
 @pytest.mark.parametrize("name", [name for name in MODULES if leads(name)])
-def test_a_leader_acts_through_others_alone(name, family):
+def test_a_router_or_fusion_acts_through_others_alone(name, family):
     encoder = tiny_encoder(family)
     kind = registry.load("modules", name)
-    leader = kind(kind.Options(experts=2, sites=["ffn_out"]), model_shape(encoder), seed=1)
-    assert leader.hooks() == [] and all(p.dtype == torch.float32 for p in leader.parameters())
-    led = {"route": Route, "fuse": Fuse}[kind.leads]("leader", ["a", None])
+    router = kind(kind.Options(experts=2, sites=["ffn_out"]), model_shape(encoder), seed=1)
+    assert router.hooks() == [] and all(p.dtype == torch.float32 for p in router.parameters())
+    routed = {"route": Route, "fuse": Fuse}[kind.leads]("router", ["a", None])
     made = build("lora", {"sites": ["ffn_out"]}, model_shape(encoder), seed=3)
-    whole = Composed(led, {"leader": leader, "a": made})
+    whole = Composed(routed, {"router": router, "a": made})
     tokens, mask = padded(encoder)
     base = forward(encoder, tokens, mask)
     acts = Activation.of(ActiveAdapter(encoder, whole))
     assert (forward(encoder, tokens, mask, acts) - base).abs().max() < 1e-5  # a has no effect yet
     shaken(made)
     forward(encoder, tokens, mask, acts).square().sum().backward()
-    got = [p.grad is not None and bool(p.grad.any()) for p in leader.parameters()]
-    assert any(got), "no gradient reaches the leader"
+    got = [p.grad is not None and bool(p.grad.any()) for p in router.parameters()]
+    assert any(got), "no gradient reaches the router"
 
 
 @pytest.mark.parametrize("name", registry.names("readers"))

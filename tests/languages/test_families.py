@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from xadapt.core.errors import UserError
-from xadapt.languages.families import families, groups, stand_in
+from xadapt.languages.families import families, groups, find_fallback
 from xadapt.languages.tags import normalise
 
 
@@ -26,7 +26,7 @@ from xadapt.languages.tags import normalise
     ],
 )
 def test_one_script_and_one_branch(tag, known, near):
-    assert stand_in(tag, known) == near
+    assert find_fallback(tag, known) == near
 
 
 def test_the_table_is_whole():
@@ -38,4 +38,4 @@ def test_the_table_is_whole():
 
 def test_no_language_tag_is_refused():
     with pytest.raises(UserError):
-        stand_in("not a tag!", ["en"])
+        find_fallback("not a tag!", ["en"])

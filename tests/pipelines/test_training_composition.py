@@ -92,7 +92,7 @@ def test_a_module_is_trained_inside_a_choice_by_language(
 
 
 @pytest.mark.parametrize(("recipe", "word"), [("adapter_fusion", "fuse"), ("router", "route")])
-def test_a_leader_is_trained_over_frozen_modules_and_used_again(
+def test_a_router_or_fusion_is_trained_over_frozen_modules_and_used_again(
     tmp_path: Path, made: tuple[Place, Path], recipe: str, word: str
 ) -> None:
     place, folder = made

@@ -62,7 +62,7 @@ class Backbone(Protocol):
         mask: Tensor,
         start: int = 0,
         stop: int | None = None,
-        owner: Tensor | None = None,
+        segment_ids: Tensor | None = None,
         activation: ActsInForward | None = None,
     ) -> Tensor:
         """Run states ``(batch, tokens, width)`` through the layers ``start`` to ``stop - 1``."""

@@ -106,7 +106,7 @@ def _search(
             examples=examples,
             lang=lang,
             budget=budget,
-            tell=lambda trial: bar.advance(note=f"loss {trial.loss:.3f}"),
+            on_trial=lambda trial: bar.advance(note=f"loss {trial.loss:.3f}"),
         )
     table = Table("", *found.parts, "loss", "with L1", box=box.SIMPLE_HEAD)
     for trial in found.trials:

@@ -27,7 +27,7 @@ from xadapt.modules.hooks import AdapterHook, hooks_of
 from xadapt.modules.mixing import Gates, blended, fused, routed
 from xadapt.modules.router import Router
 
-Leader = TypeVar("Leader", Router, Ensemble, Fusion, Router | Ensemble)
+Routing = TypeVar("Routing", Router, Ensemble, Fusion, Router | Ensemble)
 
 
 class Composed(nn.Module):
@@ -42,7 +42,7 @@ class Composed(nn.Module):
         modules: The modules by name; several names may stand for one module.
 
     Attributes:
-        led: The routed parts of each router and fusion.
+        routed_parts: The routed parts of each router and fusion.
 
     Raises:
         ValueError: If a name is missing, or a part can't be mixed.
@@ -56,7 +56,7 @@ class Composed(nn.Module):
             raise ValueError(f"there is no module {missing[0]!r}; there are {', '.join(modules)}")
         self.named = {name: modules[name] for name in names(composition)}
         self.parts = nn.ModuleList(dict.fromkeys(self.named.values()))
-        self.led: dict[nn.Module, RoutedParts] = {}
+        self.routed_parts: dict[nn.Module, RoutedParts] = {}
         self._hooks = self._of(composition)
         self.before_vocabulary = self._undo(composition)
 
@@ -89,16 +89,16 @@ class Composed(nn.Module):
     def _router(self, route: Route) -> Gates:
         if is_arrow(route):
             parts = [self.named[p] if isinstance(p, str) else None for p in route.parts]
-            return Arrow(parts, options_in(route.leader))
-        router = self.named[route.leader]
+            return Arrow(parts, options_in(route.router))
+        router = self.named[route.router]
         if not isinstance(router, (Router, Ensemble)):
-            raise ValueError(f"{route.leader!r} is no router")
+            raise ValueError(f"{route.router!r} is no router")
         return _fitting(router, route)
 
     def _fusion(self, fuse: Fuse) -> Fusion:
-        fusion = self.named[fuse.leader]
+        fusion = self.named[fuse.router]
         if not isinstance(fusion, Fusion):
-            raise ValueError(f"{fuse.leader!r} is no fusion")
+            raise ValueError(f"{fuse.router!r} is no fusion")
         return _fitting(fusion, fuse)
 
     def _of(self, composition: Composition) -> list[AdapterHook]:
@@ -113,22 +113,22 @@ class Composed(nn.Module):
             return blended(parts, [weight for _, weight in composition.parts])
         if isinstance(composition, Route):
             router = self._router(composition)
-            self.led[router] = composition
+            self.routed_parts[router] = composition
             return routed([self._of(part) for part in composition.parts], router)
         if isinstance(composition, Fuse):
             fusion = self._fusion(composition)
-            self.led[fusion] = composition
+            self.routed_parts[fusion] = composition
             return fused([self._of(part) for part in composition.parts], fusion)
         raise ValueError(f"{composition!r} can't act on a row as it is")
 
 
-def _fitting(leader: Leader, led: RoutedParts) -> Leader:
-    if leader.experts != len(led.parts):
+def _fitting(router: Routing, route: RoutedParts) -> Routing:
+    if router.experts != len(route.parts):
         raise ValueError(
-            f"{led.leader!r} was made for {leader.experts} modules, not {len(led.parts)}; a new "
+            f"{route.router!r} was made for {router.experts} modules, not {len(route.parts)}; a new "
             "one gets module.experts"
         )
-    return leader
+    return router
 
 
 class Chosen(nn.Module):

@@ -56,7 +56,7 @@ def show(composition: Composition) -> str:
         )
         return f"by_language({', '.join(rows)})"
     parts = ", ".join(map(show, composition.parts))
-    return f"{type(composition).__name__.lower()}({_show_name(composition.leader)}; {parts})"
+    return f"{type(composition).__name__.lower()}({_show_name(composition.router)}; {parts})"
 
 
 def _show_name(name: str) -> str:
@@ -137,7 +137,7 @@ class _Reader:
             parts[tag] = self.composition(depth)
         return ByLanguage(parts)
 
-    def led(self, depth: int) -> tuple[str, list[Composition]]:
+    def routed(self, depth: int) -> tuple[str, list[Composition]]:
         name = self.name()
         self.expect(";")
         return name, list(self.listed(lambda: self.composition(depth)))
@@ -201,6 +201,6 @@ class _Reader:
 _CALLS: dict[str, Callable[[_Reader, int], Composition]] = {
     "mix": _Reader.mix,
     "by_language": _Reader.by_language,
-    "route": lambda reader, depth: Route(*reader.led(depth)),
-    "fuse": lambda reader, depth: Fuse(*reader.led(depth)),
+    "route": lambda reader, depth: Route(*reader.routed(depth)),
+    "fuse": lambda reader, depth: Fuse(*reader.routed(depth)),
 }

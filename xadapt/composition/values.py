@@ -21,7 +21,7 @@ MAX_DEPTH = 64
 """How deep parts may lie inside each other."""
 ANY = "*"
 ARROW = "arrow"
-"""The leader of a route that needs no router; see `xadapt.modules.arrow`."""
+"""The name in a route that needs no trained router; see `xadapt.modules.arrow`."""
 
 
 @dataclass(frozen=True, init=False)
@@ -72,22 +72,22 @@ class RoutedParts:
     """Parts whose weights come from a trained module.
 
     Attributes:
-        leader: Name of that module, a router or a fusion.
+        router: Name of that module, a router or a fusion.
         parts: The parts, in the order of that module's weights.
     """
 
-    leader: str
+    router: str
     parts: tuple[Composition, ...]
 
-    def __init__(self, leader: str, parts: Iterable[Composition]) -> None:
-        _require(isinstance(leader, str), "a router or fusion is given by name")
-        object.__setattr__(self, "leader", _checked(leader))
+    def __init__(self, router: str, parts: Iterable[Composition]) -> None:
+        _require(isinstance(router, str), "a router or fusion is given by name")
+        object.__setattr__(self, "router", _checked(router))
         inner = [_checked(part) for part in parts]
         _set(self, tuple(inner), inner)
         _require(bool(self.parts), "a route or fusion has a part or more")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.leader!r}, {list(self.parts)!r})"
+        return f"{type(self).__name__}({self.router!r}, {list(self.parts)!r})"
 
 
 class Route(RoutedParts):
@@ -127,13 +127,13 @@ def names(composition: Composition) -> list[str]:
         if isinstance(part, str):
             found.append(part)
         elif isinstance(part, RoutedParts) and not is_arrow(part):
-            found.append(part.leader)
+            found.append(part.router)
     return list(dict.fromkeys(found))
 
 
 def is_arrow(part: Composition) -> bool:
     """Whether a part is a route by Arrow, such as ``arrow`` or ``arrow@2``, which is no module."""
-    return isinstance(part, Route) and part.leader.partition("@")[0] == ARROW
+    return isinstance(part, Route) and part.router.partition("@")[0] == ARROW
 
 
 def _checked(part: Composition) -> Composition:
@@ -206,7 +206,7 @@ def rebuilt(composition: Composition, change: Callable[[Composition], Compositio
     if isinstance(composition, ByLanguage):
         return ByLanguage({tag: change(part) for tag, part in composition.parts})
     if isinstance(composition, RoutedParts):
-        return type(composition)(composition.leader, map(change, composition.parts))
+        return type(composition)(composition.router, map(change, composition.parts))
     return composition
 
 
@@ -224,5 +224,5 @@ def replaced(composition: Composition, by: Mapping[str, Composition]) -> Composi
         return by.get(composition, composition)
     new = rebuilt(composition, lambda part: replaced(part, by))
     if isinstance(new, RoutedParts) and not is_arrow(new):
-        return type(new)(by.get(new.leader, new.leader), new.parts)  # type: ignore[arg-type]
+        return type(new)(by.get(new.router, new.router), new.parts)  # type: ignore[arg-type]
     return new

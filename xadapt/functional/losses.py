@@ -60,14 +60,14 @@ def squared_distance(left: Tensor, right: Tensor) -> Tensor:
 
 
 def token_cross_entropy(
-    logits: Tensor, labels: Tensor, owner: Tensor, n: int
+    logits: Tensor, labels: Tensor, record: Tensor, n: int
 ) -> tuple[Tensor, Tensor]:
     """Compute the mean cross-entropy over each record's tokens, and the number of its tokens.
 
     Args:
         logits: ``(tokens, vocab)``, the scored positions of all records.
         labels: ``(tokens,)``.
-        owner: ``(tokens,)``, the record that each position belongs to.
+        record: ``(tokens,)``, the record that each position belongs to.
         n: Number of records.
 
     Returns:
@@ -75,6 +75,6 @@ def token_cross_entropy(
         The mean of the values weighted by the counts is the mean over all tokens.
     """
     each = F.cross_entropy(logits.float(), labels, reduction="none")
-    counts = torch.zeros(n, device=each.device).index_add(0, owner, torch.ones_like(each))
-    sums = torch.zeros(n, device=each.device).index_add(0, owner, each)
+    counts = torch.zeros(n, device=each.device).index_add(0, record, torch.ones_like(each))
+    sums = torch.zeros(n, device=each.device).index_add(0, record, each)
     return sums / counts.clamp(min=1), counts

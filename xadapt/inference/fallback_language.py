@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from xadapt.composition.values import ANY, ByLanguage, Composition
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import read_manifest
-from xadapt.languages.families import stand_in
+from xadapt.languages.families import find_fallback
 from xadapt.languages.match import find_same
 
 
@@ -30,7 +30,7 @@ class FallbackLanguages:
 
     def of(self, tag: str) -> str | None:
         """Return the fallback language of a language, or ``None``."""
-        return None if find_same(tag, self.pivots) else stand_in(tag, self.languages)
+        return None if find_same(tag, self.pivots) else find_fallback(tag, self.languages)
 
     def and_(self, manifest: Manifest) -> FallbackLanguages:
         """Return the fallback languages with those of one more module."""

@@ -132,11 +132,11 @@ def _cells(lang: str, places: dict[Place, _Sum]) -> list[Cell]:
 def _names(route: Routed | Fused, whole: Composed) -> tuple[str, tuple[str, ...]]:
     """Return the names of a router and of its experts."""
     numbers = tuple(str(number + 1) for number in range(route.router.experts))
-    led = whole.led.get(route.router)
-    if led is not None:
+    routed = whole.routed_parts.get(route.router)
+    if routed is not None:
         short = short_names(whole.named)
-        return str(short.get(led.leader, led.leader)), tuple(
-            show(replaced(part, short)) for part in led.parts
+        return str(short.get(routed.router, routed.router)), tuple(
+            show(replaced(part, short)) for part in routed.parts
         )
     own = (n for n, m in whole.named.items() if getattr(m, "router", None) is route.router)
     return Path(next(own, "router")).name, numbers

@@ -19,7 +19,7 @@ The family alone is not enough: English and Hindi share one.
 """
 
 
-def stand_in(tag: str, known: Iterable[str]) -> str | None:
+def find_fallback(tag: str, known: Iterable[str]) -> str | None:
     """Return the fallback language: the nearest of the same script and branch, or ``None``.
 
     Two languages are nearer the more groups they share. Of equally near languages, the first is

@@ -14,7 +14,7 @@ from xadapt.modules.lora import LoRA, LowRank
 from xadapt.modules.low_rank import singular
 
 TOP_K = 4
-_LEADER = re.compile(r"arrow(?:@(\d+)(?:@(\d+\.?\d*|\.\d+))?)?", re.ASCII)
+_PATTERN = re.compile(r"arrow(?:@(\d+)(?:@(\d+\.?\d*|\.\d+))?)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,18 @@ class ArrowOptions:
     temperature: float = 1.0
 
 
-def options_in(leader: str) -> ArrowOptions:
+def options_in(router: str) -> ArrowOptions:
     """Parse the options in a route's router: ``arrow``, ``arrow@K`` or ``arrow@K@TEMPERATURE``.
 
     Raises:
         ValueError: If the text has none of these forms.
     """
-    found = _LEADER.fullmatch(leader)
+    found = _PATTERN.fullmatch(router)
     options = ArrowOptions()
     if found and found[1]:
         options = ArrowOptions(int(found[1]), float(found[2] or 1))
     if not found or options.top_k == 0 or options.temperature == 0:
-        raise ValueError(f"{leader!r} should be arrow, arrow@TOP_K or arrow@TOP_K@TEMPERATURE")
+        raise ValueError(f"{router!r} should be arrow, arrow@TOP_K or arrow@TOP_K@TEMPERATURE")
     return options
 
 

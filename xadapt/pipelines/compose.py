@@ -100,8 +100,8 @@ def compose(
         return
     if averaged:
         mean = soup(composition, adapted.modules)
-        told = _manifest(out.name, composition, manifests, adapted, mean, "soup of ")
-        write_folder(out, mean, adapted.encoder, told, verify=verify(base, mean, VERIFY_TEXTS))
+        manifest = _manifest(out.name, composition, manifests, adapted, mean, "soup of ")
+        write_folder(out, mean, adapted.encoder, manifest, verify=verify(base, mean, VERIFY_TEXTS))
         report(f"wrote {out}: one module with the mean of the parameters")
         return
     if not one:
@@ -176,11 +176,11 @@ def _manifest(
     module: nn.Module,
     how: str = "",
 ) -> Manifest:
-    """Make the manifest of a composed module: data and languages of its parts, no evidence yet."""
+    """Make the short of a composed module: data and languages of its parts, no evidence yet."""
     first = next(iter(parents.values()))
     licences = {m.licence for m in parents.values()}
     pivots = {m.pivot for m in parents.values()}
-    told = {own: parents[own].name for own in names(composition)}
+    short = {own: parents[own].name for own in names(composition)}
     return build_manifest(
         name=re.sub(r"[^A-Za-z0-9_-]+", "-", name, flags=re.ASCII).strip("-_")[:96] or "composed",
         base=first.base.model_dump(),
@@ -192,8 +192,8 @@ def _manifest(
         languages=list(dict.fromkeys(tag for m in parents.values() for tag in m.languages)),
         pivot=pivots.pop() if len(pivots) == 1 else None,
         data=list({d.model_dump_json(): d for m in parents.values() for d in m.data}.values()),
-        parents=list(told.values()),
-        composition=how + show(replaced(composition, told)),
+        parents=list(short.values()),
+        composition=how + show(replaced(composition, short)),
         pooling=first.pooling,
         prompt=first.prompt,
         max_length=first.max_length,

@@ -170,7 +170,7 @@ def _train(recipe: Recipe, job: TrainingJob, verify: Verify, report: Reporter) -
         )
     encoder = Encoder.from_pretrained(job.base, dtype=recipe.dtype)
     module = _module(recipe, encoder)
-    within.require_led(module)
+    within.require_experts(module)
     trainer = _trainer(recipe, job, loaded, encoder, module, job.out / out_folder.STATE, within)
     manifest = manifest_of(
         recipe,

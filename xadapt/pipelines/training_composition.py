@@ -56,15 +56,15 @@ class TrainingComposition:
         """Whether some composition chooses by language."""
         return any(map(choices, self.compositions))
 
-    def require_led(self, module: nn.Module) -> None:
+    def require_experts(self, module: nn.Module) -> None:
         """Refuse a router or fusion that has no experts.
 
         Raises:
             UserError: If the module acts through other modules, and no composition gives it any.
         """
         word = getattr(module, "leads", None)
-        led = [part for value in self.compositions for part in all_parts(value)]
-        if word and not any(isinstance(part, RoutedParts) and part.leader == SELF for part in led):
+        routed = [part for value in self.compositions for part in all_parts(value)]
+        if word and not any(isinstance(part, RoutedParts) and part.router == SELF for part in routed):
             raise UserError(
                 f"a module of kind {module.kind} acts through others, and none is given",
                 where="--compose",

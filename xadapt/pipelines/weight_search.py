@@ -80,7 +80,7 @@ def few_shot(
     lang: str | None = None,
     budget: int = BUDGET,
     dtype: str = "auto",
-    tell: Callable[[Trial], None] = lambda _: None,
+    on_trial: Callable[[Trial], None] = lambda _: None,
 ) -> Found:
     """Search the weights of the one mixture in a composition on a few examples.
 
@@ -105,7 +105,7 @@ def few_shot(
         budget: Number of sets of weights to measure.
         dtype: Type of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or
             ``nf4``.
-        tell: Called with each trial.
+        on_trial: Called with each trial.
 
     Raises:
         UserError: If the expression has no such mixture, the examples don't fit, or the budget is
@@ -114,17 +114,17 @@ def few_shot(
     composition, places = locate(as_paths(folders), expression)
     mixture = _mixture(composition)
     tag = MANY if lang is None else normalise(lang)
-    told = short_names(places)
-    parts = tuple(show(replaced(part, told)) for part, _ in mixture.parts)
+    short = short_names(places)
+    parts = tuple(show(replaced(part, short)) for part, _ in mixture.parts)
     controls = _controls(parts)
     least = len(controls) + len(parts) + 2  # measurements of COBYLA before its first step
     if budget < least:
         raise UserError(f"{len(parts)} parts take {least} trials or more", where="--budget")
     rows, measure = open_examples(examples, tag, base, composition, places, dtype)
-    trials = _search(lambda w: measure(_weighed(composition, w)), controls, budget, tell)
+    trials = _search(lambda w: measure(_weighed(composition, w)), controls, budget, on_trial)
     found = _weighed(composition, best(trials).weights)
     facts = {
-        "composition": show(replaced(found, told)),
+        "composition": show(replaced(found, short)),
         "examples": {"name": Path(examples).name, "rows": len(rows), "sha256": digest(rows)},
         "search": {"method": SEARCH, "budget": budget, "l1": L1, "bound": BOUND},
     }
@@ -145,7 +145,7 @@ def _search(
     loss: Callable[[Sequence[float]], float],
     controls: dict[str, tuple[float, ...]],
     budget: int,
-    tell: Callable[[Trial], None],
+    on_trial: Callable[[Trial], None],
 ) -> list[Trial]:
     """Measure the controls, then the weights that COBYLA asks for, until the budget is spent."""
     trials: dict[tuple[float, ...], Trial] = {}
@@ -156,7 +156,7 @@ def _search(
         if weights not in trials:
             found = loss(weights)
             trials[weights] = Trial(what, weights, found, found + L1 * float(np.abs(weights).sum()))
-            tell(trials[weights])
+            on_trial(trials[weights])
         return trials[weights].objective
 
     for what, weights in controls.items():

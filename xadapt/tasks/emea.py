@@ -105,7 +105,7 @@ def _logs(tagger: Predictor, activation: Activation, rows: list[Words]) -> list[
 
 def _route(composition: Composition) -> Route:
     found = [part for part in all_parts(composition) if isinstance(part, Route)]
-    own = [route for route in found if route.leader == NAME]
+    own = [route for route in found if route.router == NAME]
     if choices(composition):
         raise UserError(
             "EMEA weighs the parts of one composition, not by language", where="composition"

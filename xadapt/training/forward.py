@@ -151,9 +151,9 @@ class Forward:
         hidden, mask, start = self._enter(rows, acts, None, None)
         if packs is None:
             return self.encoder.pool(self._run(hidden, mask, start, None, acts), mask)
-        lines, owner = packs.pack(hidden)
-        real = (owner > 0).long()
-        states = self.encoder.run(lines, real, start, owner=owner, activation=acts)
+        lines, segment_ids = packs.pack(hidden)
+        real = (segment_ids > 0).long()
+        states = self.encoder.run(lines, real, start, segment_ids=segment_ids, activation=acts)
         return self.encoder.pool(packs.unpack(states), mask)
 
     def _again(self, forward: Callable[[], Any]) -> Any:

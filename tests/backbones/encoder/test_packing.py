@@ -18,8 +18,8 @@ def test_lines_by_hand() -> None:
     lengths = [70, 40, 30, 60, 20]
     packs = PackedSequences(lengths)
     assert (packs.lines, packs.tokens, packs.saved) == (3, 80, 5 * 70 - 3 * 80)
-    lines, owner = packs.pack(torch.arange(350.0).view(5, 70, 1))
-    assert owner.tolist() == [
+    lines, segment_ids = packs.pack(torch.arange(350.0).view(5, 70, 1))
+    assert segment_ids.tolist() == [
         [1] * 70 + [0] * 10,
         [4] * 60 + [5] * 20,
         [2] * 40 + [3] * 30 + [0] * 10,
@@ -45,12 +45,12 @@ def test_every_token_comes_back(lengths: list[int]) -> None:
     packs = PackedSequences(lengths)
     assert sum(lengths) <= packs.lines * packs.tokens <= len(lengths) * max(lengths)
     hidden = torch.randn(len(lengths), max(lengths), 2)
-    lines, owner = packs.pack(hidden)
-    assert lines.shape[:2] == owner.shape == (packs.lines, packs.tokens)
+    lines, segment_ids = packs.pack(hidden)
+    assert lines.shape[:2] == segment_ids.shape == (packs.lines, packs.tokens)
     back = packs.unpack(lines)
     for row, length in enumerate(lengths):
         assert torch.equal(back[row, :length], hidden[row, :length])
-        assert int((owner == row + 1).sum()) == length
+        assert int((segment_ids == row + 1).sum()) == length
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -63,8 +63,8 @@ def test_packed_is_row_by_row(family: str, dtype: torch.dtype) -> None:
     for start in (0, 1):
         hidden = encoder.embed(tokens, mask)
         lower = encoder.run(hidden, mask, 0, start)
-        lines, owner = packs.pack(lower)
-        states = packs.unpack(encoder.run(lines, (owner > 0).long(), start, owner=owner))
+        lines, segment_ids = packs.pack(lower)
+        states = packs.unpack(encoder.run(lines, (segment_ids > 0).long(), start, segment_ids=segment_ids))
         found = encoder.pool(states, mask)
         alone = torch.cat([pooled(encoder, [row]) for row in ROWS])
         torch.testing.assert_close(found, alone, rtol=0, atol=BOUND[dtype])

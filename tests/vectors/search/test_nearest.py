@@ -137,7 +137,7 @@ def test_tensors_and_half_precision_sets():
 def test_progress_is_told_and_can_end_the_search():
     left, right = sets("random", 200, 300)
     seen = []
-    options = Options(memory=1, told=lambda done, total: seen.append((done, total)))
+    options = Options(memory=1, progress=lambda done, total: seen.append((done, total)))
     both_ways(left, right, 3, options=options)
     total = seen[0][1]
     assert total > 4
@@ -148,7 +148,7 @@ def test_progress_is_told_and_can_end_the_search():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        both_ways(left, right, 3, options=Options(memory=1, told=stop))
+        both_ways(left, right, 3, options=Options(memory=1, progress=stop))
 
 
 def test_faults_are_told():

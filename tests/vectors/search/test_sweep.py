@@ -64,7 +64,7 @@ def test_both_ways_make_each_tile_once():
     rng = np.random.default_rng(0)
     pair = Pair(*(Side.of(rng.normal(size=(n, 8)), "pool") for n in (130, 200)))
     counts = []
-    options = Options(memory=1, told=lambda done, total: counts.append(total))
+    options = Options(memory=1, progress=lambda done, total: counts.append(total))
     one, none = sweep(pair, 2, False, options)
     alone = len(counts)
     again, back = sweep(pair, 2, True, options)

@@ -229,7 +229,7 @@ class Encoder:
         mask: Tensor,
         start: int = 0,
         stop: int | None = None,
-        owner: Tensor | None = None,
+        segment_ids: Tensor | None = None,
         activation: ActsInForward | None = None,
     ) -> Tensor:
         """Run states through the layers ``start`` to ``stop - 1``.
@@ -240,7 +240,7 @@ class Encoder:
             start: First layer.
             stop: One past the last layer; None means the depth. At the depth, the final norm is
                 applied too, if the family has one.
-            owner: The row number of each token, ``(batch, tokens)``, if several rows are packed on
+            segment_ids: The row number of each token, ``(batch, tokens)``, if several rows are packed on
                 one line (`PackedSequences`). Tokens attend only to tokens of their own row.
             activation: The activation of the rows; by default the bare base.
 
@@ -253,7 +253,7 @@ class Encoder:
         """
         stop = self.depth if stop is None else stop
         with forwarding(self.guard, activation, mask, stop):
-            return self._slices.run(hidden.to(self.dtype), mask, start, stop, owner)
+            return self._slices.run(hidden.to(self.dtype), mask, start, stop, segment_ids)
 
     def pool(self, states: Tensor, mask: Tensor) -> Tensor:
         """Pool states to one vector per text with the base's pooling: ``(batch, dim)`` in float32.

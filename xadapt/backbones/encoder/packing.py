@@ -44,9 +44,9 @@ class PackedSequences:
         there = torch.tensor([line * self.tokens + at for line, at in self._begins])[row] + within
         taken = torch.zeros(self.lines * self.tokens, dtype=torch.long)
         given = torch.zeros(self._rows * self._longest, dtype=torch.long)
-        owner = torch.zeros_like(taken)
-        taken[there], given[here], owner[there] = here, there, row + 1
-        return taken, given, owner.view(self.lines, self.tokens)
+        segment_ids = torch.zeros_like(taken)
+        taken[there], given[here], segment_ids[there] = here, there, row + 1
+        return taken, given, segment_ids.view(self.lines, self.tokens)
 
     @property
     def saved(self) -> int:
@@ -63,9 +63,9 @@ class PackedSequences:
             States ``(lines, tokens, width)``, and the row number of each token, from 1, or 0 for
             padding, ``(lines, tokens)``.
         """
-        taken, _, owner = self._tokens
+        taken, _, segment_ids = self._tokens
         flat = hidden.flatten(0, 1).index_select(0, taken.to(hidden.device))
-        return flat.view(self.lines, self.tokens, -1), owner.to(hidden.device)
+        return flat.view(self.lines, self.tokens, -1), segment_ids.to(hidden.device)
 
     def unpack(self, states: Tensor) -> Tensor:
         """Unpack lines to rows, ``(rows, longest row, width)``; values at padding are undefined."""
@@ -73,16 +73,16 @@ class PackedSequences:
         return flat.view(self._rows, self._longest, -1)
 
 
-def together(owner: Tensor) -> Tensor:
+def together(segment_ids: Tensor) -> Tensor:
     """Compute the attention mask of packed rows, ``(lines, tokens, tokens)``.
 
     The mask is 1 where two tokens of a line belong to one row, else 0. Padding tokens attend to
     padding tokens, so that every token has a token to attend to.
 
     Args:
-        owner: The row number of each token, ``(lines, tokens)``.
+        segment_ids: The row number of each token, ``(lines, tokens)``.
     """
-    return (owner.unsqueeze(1) == owner.unsqueeze(2)).long()
+    return (segment_ids.unsqueeze(1) == segment_ids.unsqueeze(2)).long()
 
 
 def _cheapest(lengths: Sequence[int]) -> tuple[list[tuple[int, int]], int, int]:

@@ -57,7 +57,7 @@ class Slices:
         raise RuntimeError("the encoder's forward never came to its first layer")
 
     def run(
-        self, hidden: Tensor, mask: Tensor, start: int, stop: int, owner: Tensor | None = None
+        self, hidden: Tensor, mask: Tensor, start: int, stop: int, segment_ids: Tensor | None = None
     ) -> Tensor:
         """Run the layers ``start`` to ``stop - 1``; the final norm is part of the last layer.
 
@@ -66,7 +66,7 @@ class Slices:
             mask: 1 where a token is real, ``(batch, tokens)``.
             start: First layer to run.
             stop: One past the last layer to run.
-            owner: As for `Encoder.run`; only for families with ``packs``.
+            segment_ids: As for `Encoder.run`; only for families with ``packs``.
 
         Returns:
             States ``(batch, tokens, width)``.
@@ -80,7 +80,7 @@ class Slices:
             return hidden
         if (start, stop) not in self._made:
             self._made[start, stop] = self._make(start, stop)
-        seen = mask if owner is None else _seen(owner, hidden.dtype)
+        seen = mask if segment_ids is None else _seen(segment_ids, hidden.dtype)
         output: Tensor = self._made[start, stop](inputs_embeds=hidden, attention_mask=seen)[0]
         return output
 
@@ -89,16 +89,16 @@ class Slices:
         layers = list(self.model.get_submodule(family.layers).children())[start:stop]
         if start and family.carried[0]:
             layers[0] = self._carry(layers[0])
-        twin = graft(self.model, family.layers, nn.ModuleList(layers))
+        copied = graft(self.model, family.layers, nn.ModuleList(layers))
         if family.embeddings:
-            twin = graft(twin, family.embeddings, _PassThrough())
+            copied = graft(copied, family.embeddings, _PassThrough())
         if family.positions:
-            twin = graft(twin, family.positions, _NoPositions())
+            copied = graft(copied, family.positions, _NoPositions())
         if family.final_norm and stop < self.depth:
-            twin = graft(twin, family.final_norm, nn.Identity())
+            copied = graft(copied, family.final_norm, nn.Identity())
         if start and family.first_only:
-            twin = graft(twin, family.first_only, None)
-        return twin
+            copied = graft(copied, family.first_only, None)
+        return copied
 
     def _carry(self, layer: nn.Module) -> nn.Module:
         """Return a copy of a layer with the module that all layers share from layer 0.
@@ -107,14 +107,14 @@ class Slices:
         """
         path, flag = self.family.carried
         shared = self.model.get_submodule(f"{self.family.layers}.0.{path}")
-        twin = graft(layer, path, shared)
-        setattr(twin.get_submodule(path.rpartition(".")[0]), flag, True)
-        return twin
+        copied = graft(layer, path, shared)
+        setattr(copied.get_submodule(path.rpartition(".")[0]), flag, True)
+        return copied
 
 
-def _seen(owner: Tensor, dtype: torch.dtype) -> Tensor:
+def _seen(segment_ids: Tensor, dtype: torch.dtype) -> Tensor:
     """Build the attention mask of packed rows for the installed major version of transformers."""
-    same = together(owner)
+    same = together(segment_ids)
     if int(transformers.__version__.partition(".")[0]) < 5:
         return same
     hidden = torch.zeros_like(same, dtype=dtype).masked_fill(same == 0, torch.finfo(dtype).min)
@@ -166,10 +166,10 @@ def graft(module: nn.Module, path: str, new: nn.Module | None) -> nn.Module:
         path: Dotted path of a submodule.
         new: The new submodule; ``None`` to leave the submodule out.
     """
-    twin = copy.copy(module)
-    twin._modules = dict(module._modules)
-    twin._compiled_call_impl = None  # it would go on calling the original
+    copied = copy.copy(module)
+    copied._modules = dict(module._modules)
+    copied._compiled_call_impl = None  # it would go on calling the original
     name, _, rest = path.partition(".")
-    child = twin._modules.get(name)
-    twin._modules[name] = graft(child, rest, new) if rest and child is not None else new
-    return twin
+    child = copied._modules.get(name)
+    copied._modules[name] = graft(child, rest, new) if rest and child is not None else new
+    return copied

@@ -81,7 +81,7 @@ def _rows(pivot_path: str, text_path: str, request: Request) -> Iterator[Paralle
 
 def is_prefix(path: str, request: Request) -> bool:
     """Return whether a path is the prefix of a file of at least one side."""
-    return bool(set(_twins(path, request)) - {None})
+    return bool(set(_files_of_sides(path, request)) - {None})
 
 
 def is_pair(paths: Sequence[str], request: Request) -> bool:
@@ -151,7 +151,7 @@ def _paths(source: str, request: Request) -> tuple[str, str, bool]:
                 "this does not name two files", where=source, todo="Write PIVOT_FILE,LANGUAGE_FILE"
             )
         return _order(paths, request)
-    pivot, text = _twins(source, request)
+    pivot, text = _files_of_sides(source, request)
     if pivot is None or text is None:
         lang = request.pivot_lang if pivot is None else request.lang
         both = f"{pivot or 'PIVOT_FILE'},{text or 'LANGUAGE_FILE'}"
@@ -183,7 +183,7 @@ def _order(paths: list[str], request: Request) -> tuple[str, str, bool]:
     return paths[1], paths[0], True
 
 
-def _twins(prefix: str, request: Request) -> tuple[str | None, str | None]:
+def _files_of_sides(prefix: str, request: Request) -> tuple[str | None, str | None]:
     path = Path(prefix)
     beside: dict[str, str] = {}
     # Plain files sort before their .gz versions, and the first file is kept; so is corpus.en.

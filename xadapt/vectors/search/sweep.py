@@ -40,13 +40,13 @@ class Options:
         half: Make the products in bfloat16. This helps if the processor is fast at bfloat16.
         memory: Bytes for vectors and scores at a time. Candidates and answers need more: about
             ``56 k + 130`` bytes per query, and as much per pool vector in a search both ways.
-        told: Called with the number of tiles done and of all tiles. An exception from this
+        progress: Called with the number of tiles done and of all tiles. An exception from this
             function ends the search.
     """
 
     half: bool = False
     memory: int = 2**30
-    told: Callable[[int, int], None] | None = None
+    progress: Callable[[int, int], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def sweep(pair: Pair, k: int, both: bool, options: Options) -> tuple[Neighbours,
     left, right = pair.asking, pair.asked
     lost = left.lost(dtype), right.lost(dtype)
     back = _candidates(k, left, lost[1], lost[0], dtype) if both else None
-    tiles = _Tiles(pair, plan, dtype, options.told)
+    tiles = _Tiles(pair, plan, dtype, options.progress)
     found = []
     for start, stop in spans(len(left), plan.queries):
         forward = _candidates(k, right, lost[0][start:stop], lost[1], dtype)
@@ -126,9 +126,9 @@ class _Tiles:
     """The tiles of the product, which are fed to the candidates of either side."""
 
     def __init__(
-        self, pair: Pair, plan: Plan, dtype: torch.dtype, told: Callable[[int, int], None] | None
+        self, pair: Pair, plan: Plan, dtype: torch.dtype, progress: Callable[[int, int], None] | None
     ) -> None:
-        self.pair, self.plan, self.dtype, self.told = pair, plan, dtype, told
+        self.pair, self.plan, self.dtype, self.progress = pair, plan, dtype, progress
         self.done, self.total = 0, plan.tiles(len(pair.asking), len(pair.asked))
         self._kept: tuple[tuple[int, int], Tensor] | None = None
         size = plan.rows * plan.columns
@@ -147,8 +147,8 @@ class _Tiles:
                     tile = self._tile(units[a:b], others[c:d], row, column)
                     _show(tile, forward, back, (a, b - a, row), (column, d - c))
                     self.done += 1
-                    if self.told:
-                        self.told(self.done, self.total)
+                    if self.progress:
+                        self.progress(self.done, self.total)
 
     def _pool(self, span: tuple[int, int]) -> Tensor:
         if self._kept is None or self._kept[0] != span:
