@@ -1,15 +1,14 @@
-"""Encoding that is killed at every step, and on a full disk: in a process that can be forked."""
+"""Encoding that is killed at every step, and on a full disk, in forks of the process."""
 
 from __future__ import annotations
 
 import os
 import resource
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tiny_shards import adapted, contents, quiet, source
+from tiny_shards import contents
 
 from xadapt.core.errors import UserError
 from xadapt.data.readers.text_stream import TextSource
@@ -95,15 +94,3 @@ def full_disk(one: AdaptedEncoder, text: TextSource, out: Path) -> None:
     assert contents(out).keys() == whole.keys() - {"part-00001.npy"}
     encode_into(one, text, out, LAYOUT, resume=True)
     assert contents(out) == whole
-
-
-def main(folder: Path) -> None:
-    """Do both; the number of cuts goes to standard output."""
-    quiet()
-    one, text = adapted(folder / "base"), source(folder)
-    full_disk(one, text, folder / "full")
-    print(cut_everywhere(one, text, folder))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""A run that tests kill: imported by a fresh process, which has no state of the test's own."""
+"""A run that tests kill, in a process of its own."""
 
 from __future__ import annotations
 

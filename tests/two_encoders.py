@@ -1,12 +1,11 @@
-"""Encoding into shards under torchrun, as many processes as it starts."""
+"""Encoding into shards by any number of processes."""
 
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
-from tiny_shards import adapted, quiet, source
+from tiny_shards import adapted, source
 
 from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
@@ -40,8 +39,3 @@ def main(folder: Path, world: int) -> None:
         else:
             raise AssertionError(said)
     processes.wait()
-
-
-if __name__ == "__main__":
-    quiet()
-    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,11 +1,10 @@
-"""Evaluation by the real command line, under torchrun as many processes as it starts.
+"""Evaluation by the real command line, in any number of processes.
 
 What each process says and what the first one writes is left in a folder.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +100,3 @@ def main(folder: Path, out: Path, world: int) -> None:
         "different": different(folder, processes),
     }
     write_json(out / f"rank{processes.rank}.json", said)
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

@@ -1,11 +1,10 @@
-"""A run under torchrun whose first process works alone for longer than the others' usual patience.
+"""A run whose first process works alone for longer than the others' usual patience.
 
 Results of each process are left in a folder.
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -61,10 +60,3 @@ def main(folder: Path, rank: str) -> None:
     except RuntimeError as error:
         found["usual"] = str(error)
     write_json(folder / f"rank{rank}.json", found)
-
-
-if __name__ == "__main__":
-    import os
-
-    torch.set_num_threads(1)
-    main(Path(sys.argv[1]), os.environ["RANK"])

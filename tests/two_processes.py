@@ -1,8 +1,7 @@
-"""Short runs under torchrun, as many processes as it starts; results of the main one in a file."""
+"""Short runs of any number of processes; results of the main one in a file."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import torch
@@ -54,8 +53,3 @@ def main(folder: Path, world: int) -> None:
             save_file(first, str(folder / f"{name}.first.safetensors"))
             save_file(dict(run.trained.state_dict()), str(folder / f"{name}.safetensors"))
         run.processes.wait()
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -9,9 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
-from tiny_commands import Place, command, everything, good, xadapt
+from tiny_commands import Place, everything, good, xadapt
 
 from xadapt import open_vectors
 from xadapt.inference.adapted_encoder import AdaptedEncoder
@@ -289,8 +290,7 @@ def test_two_commands_into_one_folder_of_shards(place: Place, mine: Path) -> Non
     lines(mine / "many.txt", TEXTS * 150)
     given = ("encode", "--base", place.base, "--text", mine / "many.txt", *FLOAT)
     given += ("--shards", mine / "v", "--shard-rows", 2)
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command(*given), stderr=subprocess.PIPE, text=True, env=env) as first:
+    with forked.command(*given) as first:
         limit = time.monotonic() + 300
         while not (mine / "v" / "part-00001.npy").exists() and time.monotonic() < limit:
             time.sleep(0.01)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,15 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked
+import huggingface_hub
 import numpy as np
 import pytest
 from safetensors import safe_open
 from tiny_commands import (
-    MAIN,
     QUICK,
     Place,
     apart,
-    command,
     everything,
     good,
     write_tsv,
@@ -28,6 +28,7 @@ from tiny_commands import (
 from tiny_models import tiny_folder
 from tiny_training import pairs
 
+from xadapt.cli.app import main
 from xadapt.core.files import LOCK, read_json
 from xadapt.data.loading.records import digest
 from xadapt.data.records import ParallelPair
@@ -299,7 +300,7 @@ def test_a_fault_of_the_last_language_is_told_before_the_first_is_trained(
 
 def test_ctrl_c_leaves_a_run_that_goes_on(place: Place, tmp_path: Path) -> None:
     slow = place.train(tmp_path / "m", "--set", "train.epochs=400")
-    run = subprocess.Popen(command(*slow), stderr=subprocess.PIPE, text=True)
+    run = forked.command(*slow)
     log = tmp_path / "m" / "run" / "metrics.jsonl"
     limit = time.monotonic() + 300
     while not (log.exists() and log.stat().st_size) and time.monotonic() < limit:
@@ -310,13 +311,6 @@ def test_ctrl_c_leaves_a_run_that_goes_on(place: Place, tmp_path: Path) -> None:
     assert err.splitlines()[-1].endswith("the same command with --resume goes on where it stopped")
     assert "Traceback" not in err
     assert (tmp_path / "m" / "run" / "checkpoint.safetensors").exists()
-
-
-def started(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
-    """A command of its own that runs on."""
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    streams = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, **options}
-    return subprocess.Popen(command(*arguments), text=True, env=env, **streams)
 
 
 def until(there: Callable[[], object]) -> None:
@@ -332,7 +326,7 @@ def test_a_second_training_into_a_folder_is_refused_and_changes_nothing(
     out = tmp_path / "m"
     long = place.train(out, "--set", "train.epochs=40")
     log = out / "run" / "metrics.jsonl"
-    with started(*long) as first:
+    with forked.command(*long) as first:
         until(lambda: log.exists() and log.stat().st_size)
         for more in ((), ("--resume",), ("--resume", "--set", "seed=3")):
             done = xadapt(*long, *more)
@@ -352,7 +346,7 @@ def test_a_killed_run_is_gone_on_with_and_swept(place: Place, tmp_path: Path) ->
     out = tmp_path / "m"
     long = place.train(out, "--set", "train.epochs=30", "--set", "train.checkpoint_seconds=0.01")
     good(*place.train(tmp_path / "whole", *long[long.index("train.epochs=30") - 1 :]))
-    with started(*long) as first:
+    with forked.command(*long) as first:
         until(lambda: (out / "run" / "checkpoint.safetensors").exists())
         first.kill()
         first.communicate()
@@ -372,7 +366,7 @@ def test_a_killed_run_is_gone_on_with_and_swept(place: Place, tmp_path: Path) ->
 def test_sigterm_says_how_to_go_on(place: Place, tmp_path: Path) -> None:
     slow = place.train(tmp_path / "m", "--set", "train.epochs=400")
     log = tmp_path / "m" / "run" / "metrics.jsonl"
-    with started(*slow) as run:
+    with forked.command(*slow) as run:
         until(lambda: log.exists() and log.stat().st_size)
         run.terminate()
         _, err = run.communicate(timeout=300)
@@ -384,7 +378,7 @@ def test_sigterm_says_how_to_go_on(place: Place, tmp_path: Path) -> None:
 
 def test_output_that_nobody_reads_does_not_end_the_work(place: Place, tmp_path: Path) -> None:
     arguments = place.train(tmp_path / "m", "--json", tmp_path / "r.json")
-    with started(*arguments, stderr=subprocess.STDOUT) as run:
+    with forked.command(*arguments, stderr=subprocess.STDOUT) as run:
         assert run.stdout is not None and run.stdout.readline()
         run.stdout.close()
         assert run.wait(timeout=300) == 0
@@ -395,7 +389,7 @@ def test_output_that_nobody_reads_does_not_end_the_work(place: Place, tmp_path: 
 def test_a_full_standard_output_does_not_end_the_work(place: Place, tmp_path: Path) -> None:
     with (
         Path("/dev/full").open("w") as full,
-        started(*place.train(tmp_path / "m"), stdout=full) as run,
+        forked.command(*place.train(tmp_path / "m"), stdout=full) as run,
     ):
         _, err = run.communicate(timeout=300)
     assert run.returncode == 0 and "Traceback" not in err and "Exception ignored" not in err
@@ -406,10 +400,11 @@ def test_a_full_standard_output_does_not_end_the_work(place: Place, tmp_path: Pa
 def test_a_stdout_that_is_no_utf8_and_no_colour(place: Place, tmp_path: Path) -> None:
     names = tmp_path / "straße"
     env = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C", "NO_COLOR": "1"}
-    done = apart(*place.train(names), env=env)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.isascii() and done.stderr.isascii() and "held-out" in done.stdout
-    assert "\x1b" not in done.stdout + done.stderr
+    run = forked.command(*place.train(names), env=env, encoding="ascii")
+    out, err = run.communicate(timeout=600)
+    assert run.returncode == 0, err
+    assert out.isascii() and err.isascii() and "held-out" in out
+    assert "\x1b" not in out + err
     wrong = apart("explain", "straße", env=env)
     assert wrong.returncode == 2 and len(wrong.stderr.splitlines()) == 1
     assert r"'stra\udcc3\udc9fe'" in wrong.stderr
@@ -474,21 +469,9 @@ def test_a_result_never_replaces_data_or_another_file(place: Place, tmp_path: Pa
 
 
 def test_two_processes_train_one_module(place: Place, tmp_path: Path) -> None:
-    script = tmp_path / "go.py"
-    script.write_text(f"if __name__ == '__main__':\n    {MAIN}\n")
     arguments = place.train(tmp_path / "two", "--json", tmp_path / "two.json")
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
-    env = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*launch, str(script), *map(str, arguments)],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("held-out pairs") == 1  # one process speaks
+    said = forked.together(lambda: print(xadapt(*arguments).out, file=sys.stderr))
+    assert "".join(said).count("held-out pairs") == 1  # one process speaks
     good(*place.train(tmp_path / "one"))
     one, two = tensors(tmp_path / "one"), tensors(tmp_path / "two")
     for name, value in one.items():
@@ -572,16 +555,10 @@ def test_mistakes_are_one_line_and_leave_nothing(
 ) -> None:
     recipe, make, said = MISTAKES[case]
     monkeypatch.chdir(tmp_path)
-    env = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
-    arguments = ["train", recipe, *make(place, tmp_path / "out")]
-    if case == "offline":  # the Hub's library reads its settings when it is imported
-        run = apart(*arguments, env=env)
-        code, err = run.returncode, run.stderr
-    else:
-        done = xadapt(*arguments)
-        code, err = done.code, done.err
-    assert code == 2 and len(err.splitlines()) == 1, err
-    assert said in err
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)  # read at its import
+    done = xadapt("train", recipe, *make(place, tmp_path / "out"))
+    assert done.code == 2 and len(done.lines) == 1, done.err
+    assert said in done.err
     assert not (tmp_path / "out").exists()
 
 
@@ -615,11 +592,12 @@ def test_an_output_folder_that_holds_something(place: Place, tmp_path: Path) -> 
     assert everything(tmp_path / "out") == ["notes.txt"]
 
 
-FULL = """
-import resource, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (MOST, MOST))
-"""
+def trains_on_a_full_disk(limit: int, arguments: tuple[Any, ...]) -> None:
+    """Let no file grow beyond ``limit`` bytes, as on a full disk; in a process of its own."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    sys.argv = ["xadapt", *map(str, arguments)]
+    main()
 
 
 @pytest.mark.parametrize("limit", [100, 9000, 30000])
@@ -628,14 +606,14 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(
     tmp_path: Path,
     limit: int,
 ) -> None:
-    """No file may grow beyond ``limit`` bytes, as on a full disk, at another file each time."""
-    code = FULL.replace("MOST", str(limit)) + MAIN
-    line = [sys.executable, "-c", code, *map(str, place.train(tmp_path / "out"))]
-    env = {**os.environ, "XADAPT_CACHE": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(line, capture_output=True, text=True, env=env, timeout=600)
-    assert done.returncode == 2, done.stderr
-    assert "can't write" in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+    """Another file is the one that does not fit each time."""
+    arguments = place.train(tmp_path / "out")
+    env = {"XADAPT_CACHE": str(tmp_path / "cache")}
+    run = forked.start(lambda: trains_on_a_full_disk(limit, arguments), env)
+    _, err = run.communicate(timeout=600)
+    assert run.returncode == 2, err
+    assert "can't write" in err.splitlines()[-1]
+    assert "Traceback" not in err
     left = everything(tmp_path / "out") if (tmp_path / "out").exists() else []
     assert "xadapt.json" not in left
     assert not [name for name in left if "/." in name]

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import random
-import subprocess
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny_commands import Done
 from transformers import AutoTokenizer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 sys.path.insert(0, str(EXAMPLES))
 
+import pretrain_mini  # noqa: E402
+from mini import learn  # noqa: E402
 from mini.collect import sentences, split  # noqa: E402
 from mini.learn import Settings, network  # noqa: E402
 from mini.measure import Counts, held_out  # noqa: E402
@@ -183,10 +188,30 @@ def test_whitened_vectors_have_no_mean_and_like_directions():
     assert torch.linalg.svdvals(half).max() < torch.linalg.svdvals(weight).max()
 
 
-def pretrain(texts: Path, out: Path, *more: str) -> subprocess.CompletedProcess:
+def pretrain(texts: Path, out: Path, *more: str, cut_at: int | None = None) -> Done:
+    """Run the script in a process of its own; ``cut_at`` presses Ctrl-C at a step."""
     small = [*SMALL.split(" "), "--batch-tokens", "256", "--evaluations", "2"]
-    command = [sys.executable, str(EXAMPLES / "pretrain_mini.py"), str(texts), "--out", str(out)]
-    return subprocess.run([*command, *small, *more], capture_output=True, text=True, timeout=300)
+    step = learn.Learner._step
+
+    def cut(learner: learn.Learner) -> object:
+        if learner.progress.step == cut_at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(learner)
+
+    def run() -> None:
+        sys.argv = ["pretrain_mini.py", str(texts), "--out", str(out), *small, *more]
+        learn.Learner._step = cut
+        try:
+            pretrain_mini.main()
+        except SystemExit as end:  # as the interpreter does
+            if isinstance(end.code, str):
+                print(end.code, file=sys.stderr)
+                sys.exit(1)
+            raise
+
+    process = forked.start(run)
+    said = process.communicate(timeout=300)
+    return Done(process.returncode, *said)
 
 
 def test_from_text_to_a_base_and_a_resumed_run_is_the_uninterrupted_one(tmp_path):
@@ -195,41 +220,23 @@ def test_from_text_to_a_base_and_a_resumed_run_is_the_uninterrupted_one(tmp_path
     for lang in WORDS:
         (texts / f"{lang}.txt").write_text("\n".join(lines(lang, 150)), encoding="utf-8")
     whole = pretrain(texts, tmp_path / "a")
-    assert whole.returncode == 0, whole.stderr
-    assert "held-out loss" in whole.stdout and "tokens a word" in whole.stdout
-    stop = (
-        "import sys; sys.argv = sys.argv[1:]; import mini.learn as learn\n"
-        "step = learn.Learner._step\n"
-        "def _step(self):\n"
-        "    if self.progress.step == 20:\n"
-        "        import os, signal; os.kill(os.getpid(), signal.SIGINT)\n"
-        "    return step(self)\n"
-        "learn.Learner._step = _step\n"
-        "import pretrain_mini; pretrain_mini.main()"
-    )
+    assert whole.code == 0, whole.err
+    assert "held-out loss" in whole.out and "tokens a word" in whole.out
     done = pretrain(texts, tmp_path / "a")
-    assert done.returncode == 1 and "Use --resume" in done.stderr
-    args = list(done.args[1:])
-    args[args.index(str(tmp_path / "a"))] = str(tmp_path / "b")
-    cut = subprocess.run(
-        [sys.executable, "-c", stop, *args],
-        capture_output=True,
-        text=True,
-        cwd=EXAMPLES,
-        timeout=300,
-    )
-    assert cut.returncode == 1 and "go on with --resume" in cut.stderr, cut.stderr
+    assert done.code == 1 and "Use --resume" in done.err
+    cut = pretrain(texts, tmp_path / "b", cut_at=20)
+    assert cut.code == 1 and "go on with --resume" in cut.err, cut.err
     again = pretrain(texts, tmp_path / "b", "--resume")
-    assert again.returncode == 0, again.stderr
+    assert again.code == 0, again.err
     one, two = (load_file(tmp_path / x / "model" / "model.safetensors") for x in "ab")
     assert one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
     assert {tensor.dtype for tensor in one.values()} == {torch.bfloat16}
     dense = load_file(tmp_path / "a" / "model" / "2_Dense" / "model.safetensors")
-    assert pretrain(texts, tmp_path / "b", "--resume").returncode == 0  # once more, once whitened
+    assert pretrain(texts, tmp_path / "b", "--resume").code == 0  # once more, once whitened
     twice = load_file(tmp_path / "b" / "model" / "2_Dense" / "model.safetensors")
     assert all(torch.equal(dense[k], twice[k]) for k in dense)
     other = pretrain(texts, tmp_path / "b", "--resume", "--rate", "0.5")
-    assert other.returncode == 1 and "another settings" in other.stderr
+    assert other.code == 1 and "another settings" in other.err
     encoder = Encoder.from_pretrained(str(tmp_path / "a" / "model"))
     assert encoder.max_length == 128 and encoder.embed(*encoder.batch([[7] * 128])).shape[1] == 128
     assert encoder.family.name == "XLM-R" and encoder.mlm_head() is not None
@@ -243,5 +250,5 @@ def test_from_text_to_a_base_and_a_resumed_run_is_the_uninterrupted_one(tmp_path
 def test_no_text_is_one_clear_line(tmp_path):
     (tmp_path / "texts").mkdir()
     done = pretrain(tmp_path / "texts", tmp_path / "out")
-    assert done.returncode == 1 and "no text to learn from" in done.stderr
-    assert "Traceback" not in done.stderr and not (tmp_path / "out").exists()
+    assert done.code == 1 and "no text to learn from" in done.err
+    assert "Traceback" not in done.err and not (tmp_path / "out").exists()

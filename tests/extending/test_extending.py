@@ -6,6 +6,7 @@ as another package that is found by its entry points, and once as a file dropped
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 import test_contract as contract
 from extending.listing import HERE, KINDS, examples
-from tiny_commands import MAIN, Place, good, write_tsv, xadapt
+from tiny_commands import Place, good, write_tsv, xadapt
 from tiny_models import tiny_encoder
 from tiny_training import labelled, pairs
 
@@ -132,6 +133,28 @@ def test_a_metric_of_a_stranger_is_a_row_of_the_table(place: Place, tmp_path: Pa
     assert done.code == 2 and "did you mean 'worst_class'" in done.err and len(done.lines) == 1
 
 
+EACH = """
+import json, sys
+from xadapt.cli.app import main
+for line in json.loads(sys.argv[1]):
+    sys.argv = ["xadapt", *line]
+    try:
+        main()
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
+
+
+def run_in(home: Path, folder: Path, *commands: tuple[Any, ...]) -> None:
+    """Run commands one after the other, in one interpreter that knows another copy alone."""
+    env = {**os.environ, "PYTHONPATH": str(home), "OMP_NUM_THREADS": "1"}
+    lines = json.dumps([list(map(str, line)) for line in commands])
+    call = [sys.executable, "-c", EACH, lines]
+    done = subprocess.run(call, cwd=folder, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_part_dropped_into_its_room_needs_no_entry_point(place: Place, words: Path) -> None:
     """In a copy of the package, where a recipe is a file of ``adapter_configs``."""
     home = words / "checkout"
@@ -146,20 +169,16 @@ def test_a_part_dropped_into_its_room_needs_no_entry_point(place: Place, words: 
         room = registry.ROOMS[part.split("/")[0]]
         shutil.copy(file, home / room.replace(".", "/"))
 
-    def run(*arguments: Any) -> None:
-        env = {**os.environ, "PYTHONPATH": str(home), "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-c", MAIN, *map(str, arguments)]
-        done = subprocess.run(command, cwd=words, env=env, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-
-    run("list", "--json", words / "l.json")
+    both = write_tsv(words / "pairs.tsv", pairs(40))
+    train = (
+        *("train", "code_switch", "--base", place.base, "--data", both, "--lang", "de"),
+        *("--out", words / "m", "--set", "objectives.0.name=hardest_negative"),
+        *("--set", "dtype=float32"),
+    )
+    run_in(home, words, ("list", "--json", words / "l.json"), train)
     listed = read_json(words / "l.json")
     for part in examples():
         room, name = part.split("/")
         assert name in listed[room]
     assert {"code_switch", "hardest_negative", "fasttext_classes"} <= set(listed["recipes"])
-    both = write_tsv(words / "pairs.tsv", pairs(40))
-    run("train", "code_switch", "--base", place.base, "--data", both, "--lang", "de",
-        "--out", words / "m", "--set", "objectives.0.name=hardest_negative",
-        "--set", "dtype=float32")  # fmt: skip
     assert read_manifest(words / "m").objectives == ["hardest_negative"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from xadapt.core.errors import UserError
-from xadapt.languages.families import families, groups, find_fallback
+from xadapt.languages.families import families, find_fallback, groups
 from xadapt.languages.tags import normalise
 
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
 import time
 
+import forked
 import killed_run
 import pytest
 import torch
@@ -22,17 +22,6 @@ from xadapt.objectives.translation_ranking import TranslationRanking
 from xadapt.training import loop
 from xadapt.training.metrics_log import read_metrics
 from xadapt.training.tasks import Task
-
-# Imported once, in the process that the others are forked from; tests are not on its path.
-PRELOAD = ["xadapt.training.loop", "tokenizers", "transformers.models.bert.modeling_bert"]
-
-
-@pytest.fixture(scope="module")
-def fresh():
-    """Processes that share nothing with this one but what they import."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOAD)
-    return context
 
 
 def ranking(records=None, **options):
@@ -163,48 +152,39 @@ def test_resumed_from_an_older_checkpoint_is_uninterrupted(tmp_path):
     assert run_killed_run(cut) == whole
 
 
-def test_killed_at_random_moments_and_resumed(tmp_path, fresh):
+def test_killed_at_random_moments_and_resumed(tmp_path):
     whole = tmp_path / "whole"
-    process = fresh.Process(target=killed_run.go, args=(str(whole),))
-    process.start()
-    process.join(600)
-    assert process.exitcode == 0
+    assert forked.start(lambda: killed_run.go(str(whole))).wait(600) == 0
     rng, cut, kills = random.Random(5), tmp_path / "cut", 0
     for _ in range(4):
-        process = fresh.Process(target=killed_run.go, args=(str(cut), 0.05))
-        process.start()
+        process = forked.start(lambda: killed_run.go(str(cut), 0.05))
         before = len(read_metrics(cut / "metrics.jsonl"))
         wait_for_rows(process, cut / "metrics.jsonl", before + rng.randint(0, 5))
         time.sleep(rng.random() * 0.1)
         os.kill(process.pid, signal.SIGKILL)
-        process.join(600)
-        kills += process.exitcode == -signal.SIGKILL
+        kills += process.wait(600) == -signal.SIGKILL
     assert kills >= 3
-    process = fresh.Process(target=killed_run.go, args=(str(cut),))
-    process.start()
-    process.join(600)
-    assert process.exitcode == 0 and result(cut) == result(whole)
+    assert forked.start(lambda: killed_run.go(str(cut))).wait(600) == 0
+    assert result(cut) == result(whole)
     assert not list(cut.glob(".checkpoint*")) and not list(cut.glob(".metrics*"))
 
 
 def wait_for_rows(process, path, count):
     end = time.monotonic() + 300
-    while process.is_alive() and time.monotonic() < end:
+    while process.poll() is None and time.monotonic() < end:
         if len(read_metrics(path)) >= count:
             return
         time.sleep(0.01)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path, fresh, number):
+def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path, number):
     folder = tmp_path / "run"
-    process = fresh.Process(target=killed_run.go, args=(str(folder), 0.05))
-    process.start()
+    process = forked.start(lambda: killed_run.go(str(folder), 0.05))
     wait_for_rows(process, folder / "metrics.jsonl", 3)
     os.kill(process.pid, number)
-    process.join(600)
     expected = 143 if number == signal.SIGTERM else 1  # Terminated or KeyboardInterrupt
-    assert process.exitcode == expected
+    assert process.wait(600) == expected
     done = len(read_metrics(folder / "metrics.jsonl"))
     assert 3 <= done < 24
     run = trainer(folder, killed_run.tasks(), epochs=3, run={"identity": {"data": "30 pairs"}})

@@ -1,20 +1,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+import two_patient
 import two_processes
+from forked import together
 from safetensors.torch import load_file
 
 from xadapt.core.distributed import DistributedContext
 from xadapt.core.files import read_json
 from xadapt.training.metrics_log import read_metrics
-
-TESTS = Path(two_processes.__file__).parent
 
 
 def test_one_process_is_all():
@@ -29,27 +26,13 @@ def test_one_process_is_all():
     one.wait()
 
 
-def launched(script, *given):
-    """Run a script as two processes."""
-    env = {
-        **os.environ,
-        "ACCELERATE_USE_CPU": "true",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]),
-    }
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command = [sys.executable, *launch, str(TESTS / script), *map(str, given)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "Warning" not in done.stderr
-
-
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """The same runs by one process and by two."""
     one, two = (tmp_path_factory.mktemp(name) for name in ("one", "two"))
     two_processes.main(one, 1)
-    launched("two_processes.py", two, 2)
+    said = together(lambda: two_processes.main(two, 2))
+    assert "Warning" not in "".join(said)
     return one, two
 
 
@@ -74,7 +57,7 @@ def test_two_processes_give_what_one_gives(results, name):
 
 
 def test_the_others_wait_for_the_first_however_long_it_works_alone(tmp_path):
-    launched("two_patient.py", tmp_path)
+    together(lambda: two_patient.main(tmp_path, os.environ["RANK"]))
     first, second = (read_json(tmp_path / f"rank{rank}.json") for rank in (0, 1))
     assert first["slept"] == [0, 0] and second["slept"] == []  # encoding, scoring
     assert first["weights"] == second["weights"]

@@ -64,7 +64,9 @@ class TrainingComposition:
         """
         word = getattr(module, "leads", None)
         routed = [part for value in self.compositions for part in all_parts(value)]
-        if word and not any(isinstance(part, RoutedParts) and part.router == SELF for part in routed):
+        if word and not any(
+            isinstance(part, RoutedParts) and part.router == SELF for part in routed
+        ):
             raise UserError(
                 f"a module of kind {module.kind} acts through others, and none is given",
                 where="--compose",

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-import subprocess
+import logging
+import resource
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import torch
@@ -15,24 +18,18 @@ from xadapt.backbones.cache.activations import ActivationCache
 from xadapt.backbones.encoder.encode import encode
 
 ENCODER = tiny_encoder()
-FULL = """
-import resource, signal, sys, logging
-from pathlib import Path
-sys.path[:0] = sys.argv[2:]
-from numbered_rows import Numbered
-from tiny_models import tiny_encoder
-from xadapt.backbones.cache.activations import ActivationCache
-logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stdout)
-encoder = tiny_encoder()
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-rows = Numbered(width=256)
-cache = ActivationCache(encoder, rows, Path(sys.argv[1]))
-cache.piece_rows = 3
-cache.add([1])
-cache.add(range(100))
-print(len(cache), all(float(cache.row(n)[0, 0]) == n for n in range(100)))
-"""
+
+
+def on_a_full_disk(folder: Path) -> None:
+    """Keep rows of which one fits into a file, and tell whether all came back."""
+    logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stdout)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    cache = ActivationCache(ENCODER, Numbered(width=256), folder)
+    cache.piece_rows = 3
+    cache.add([1])
+    cache.add(range(100))
+    print(len(cache), all(float(cache.row(n)[0, 0]) == n for n in range(100)))
 
 
 def cache_of(rows: Numbered, folder: Path | None, **more: int) -> ActivationCache[int]:
@@ -172,9 +169,9 @@ def test_a_damaged_row_is_computed_again_and_kept(
 
 
 def test_on_a_full_disk_memory_does_with_one_warning(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", FULL, str(tmp_path), str(Path(__file__).parents[2]), *sys.path]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    warning, result = done.stdout.splitlines()
+    out, err = forked.start(lambda: on_a_full_disk(tmp_path)).communicate(timeout=300)
+    assert err == ""
+    warning, result = out.splitlines()
     assert warning.startswith("WARNING states are not kept") and "File too large" in warning
     assert result == "100 True"
     [path] = (p for p in tmp_path.rglob("*") if p.is_file())  # the first row, which fitted

@@ -3,16 +3,16 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import cut_shards
 import numpy as np
 import pytest
-import tiny_shards
+import two_encoders
+from forked import together
 from tiny_commands import everything
 from tiny_folders import random_module
 from tiny_shards import adapted, contents, source, write_texts
@@ -27,27 +27,12 @@ from xadapt.inference.bulk import encoding
 from xadapt.inference.bulk.encoding import encode_into
 from xadapt.inference.bulk.plan import Layout
 
-TESTS = Path(tiny_shards.__file__).parent
 FIVE = Layout(rows=5)
 
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> AdaptedEncoder:
     return adapted(tmp_path_factory.mktemp("base"))
-
-
-def fresh(*arguments: str) -> str:
-    env = {
-        **os.environ,
-        "ACCELERATE_USE_CPU": "true",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]),
-    }
-    done = subprocess.run(
-        [sys.executable, *arguments], env=env, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
 
 
 def test_shards_hold_what_each_block_of_texts_is_alone(one: AdaptedEncoder, tmp_path: Path) -> None:
@@ -72,8 +57,7 @@ def test_two_processes_write_the_bytes_of_one(one: AdaptedEncoder, tmp_path: Pat
     again = adapted(tmp_path / "base")
     encode_into(again, text, tmp_path / "alone", FIVE)
     encode_into(again, text, tmp_path / "alone-one", Layout(rows=100, half=True))
-    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
-    fresh(*launch, str(TESTS / "two_encoders.py"), str(tmp_path), "2")
+    together(lambda: two_encoders.main(tmp_path, 2))
     expected = contents(tmp_path / "alone")
     assert contents(tmp_path / "fresh") == expected and contents(tmp_path / "cut") == expected
     assert contents(tmp_path / "one-shard") == contents(tmp_path / "alone-one")
@@ -81,7 +65,9 @@ def test_two_processes_write_the_bytes_of_one(one: AdaptedEncoder, tmp_path: Pat
 
 def test_a_run_killed_anywhere_and_a_full_disk(tmp_path: Path) -> None:
     # The plan, three shards each with its small file, and the index; each cut in three ways.
-    assert fresh(str(TESTS / "cut_shards.py"), str(tmp_path)).split() == ["24"]
+    one, text = adapted(tmp_path / "base"), source(tmp_path)
+    cut_shards.full_disk(one, text, tmp_path / "full")
+    assert cut_shards.cut_everywhere(one, text, tmp_path) == 24
 
 
 def test_only_a_shard_of_texts_is_read_ahead(

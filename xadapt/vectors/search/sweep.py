@@ -126,7 +126,11 @@ class _Tiles:
     """The tiles of the product, which are fed to the candidates of either side."""
 
     def __init__(
-        self, pair: Pair, plan: Plan, dtype: torch.dtype, progress: Callable[[int, int], None] | None
+        self,
+        pair: Pair,
+        plan: Plan,
+        dtype: torch.dtype,
+        progress: Callable[[int, int], None] | None,
     ) -> None:
         self.pair, self.plan, self.dtype, self.progress = pair, plan, dtype, progress
         self.done, self.total = 0, plan.tiles(len(pair.asking), len(pair.asked))
