@@ -125,8 +125,8 @@ class Composed(nn.Module):
 def _fitting(router: Routing, route: RoutedParts) -> Routing:
     if router.experts != len(route.parts):
         raise ValueError(
-            f"{route.router!r} was made for {router.experts} modules, not {len(route.parts)}; a new "
-            "one gets module.experts"
+            f"{route.router!r} was made for {router.experts} modules, not {len(route.parts)}; a "
+            "new one gets module.experts"
         )
     return router
 
