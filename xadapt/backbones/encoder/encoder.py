@@ -241,7 +241,8 @@ class Encoder:
             stop: One past the last layer; None means the depth. At the depth, the final norm is
                 applied too, if the family has one.
             segment_ids: The row number of each token, ``(batch, tokens)``, if several rows are
-                packed on one line (`PackedSequences`). Tokens attend only to tokens of their own row.
+                packed on one line (`PackedSequences`). Tokens attend only to tokens of their own
+                row.
             activation: The activation of the rows; by default the bare base.
 
         Returns:
