@@ -89,6 +89,7 @@ KINDS = (
     ("search", "Search over many vectors", speed.search),
     ("mixed_rows", "Compositions in one batch, beside adapters and peft", tables.mixed_rows),
     ("kill_and_resume", "Killed and resumed", tables.kills),
+    ("versions_", "Before and after the rooms: times of both versions", speed.versions),
     ("byte_flips", "Single bytes changed in published folders", tables.flips),
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+
 from tables import table
 
 GIB, MIB = 1024**3, 1024**2
@@ -117,6 +119,19 @@ def serving(result: dict) -> str:
         table(head, rows) + f"\nXLM-R's shape with {result['layers']} layers, {result['dtype']}, "
         f"{result['repeats']} turns, medians. With 500 modules loaded, in ms: {told}.\n"
     )
+
+
+def versions(result: dict) -> str:
+    """One line a time, in the other version and in this one."""
+    rows = []
+    for name, runs in result["rows"].items():
+        other, this = (statistics.median(runs[side]) for side in ("other", "this"))
+        spread = max(max(runs[side]) / min(runs[side]) for side in runs)
+        rows.append([name, f"{other:.3f}", f"{this:.3f}", f"{this / other:.2f}", f"{spread:.2f}"])
+    head = ["", f"{result['versions']['other']}, s", "this version, s", "ratio", "largest / least "
+            "of the same version"]  # fmt: skip
+    turns = len(next(iter(result["rows"].values()))["this"])
+    return table(head, rows) + f"\nMedians of {turns} runs of each version, in turns.\n"
 
 
 def threads(result: dict) -> str:
