@@ -24,6 +24,7 @@ from xadapt.data.records import ParallelPair
 from xadapt.data.transforms.shuffle import of_pairs, shuffle_pairs
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import read_manifest
+from xadapt.hub.worse_than_base import worse_than_base
 from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build, parameter_count
 from xadapt.pipelines import run_folder as out_folder
@@ -39,6 +40,7 @@ from xadapt.pipelines.run_identity import (
     save_identity,
 )
 from xadapt.pipelines.training_composition import TrainingComposition, inside
+from xadapt.pipelines.training_result import TrainingResult
 from xadapt.tasks.development import dev_scores, evaluation_cache, evidence, head_of, task_of
 from xadapt.tasks.head_task import with_card
 from xadapt.training.loop import Trainer
@@ -67,6 +69,8 @@ class TrainingJob:
         callables: Functions that transforms may need, by name, see
             `xadapt.data.transforms.protocol.CALLABLES`.
         companions: Modules of the recipe's companions, by name; they override the recipe's own.
+        callbacks: Callbacks as in transformers, see `xadapt.training.callbacks`.
+        report_to: Names of experiment trackers, see `xadapt.training.trackers`.
     """
 
     base: str
@@ -81,37 +85,8 @@ class TrainingJob:
     compose: tuple[str, ...] = ()
     callables: Callables = field(default_factory=dict)
     companions: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """The result of a run.
-
-    Attributes:
-        folder: The module's folder.
-        manifest: The module's manifest.
-        seconds: Training time over all sittings.
-        prepare_seconds: Time to encode the frozen side, in this sitting.
-        forward_seconds: Time of one frozen forward over the data (the longest text of each
-            record), estimated from a sample on this machine after the run.
-        padding: Share of padding among the tokens of the forwards, in this sitting.
-        notes: Notes on the records that were read, dropped and held out.
-        reused: Whether the module was finished before this call.
-    """
-
-    folder: Path
-    manifest: Manifest
-    seconds: float = 0.0
-    prepare_seconds: float = 0.0
-    forward_seconds: float = 0.0
-    padding: float = 0.0
-    notes: list[str] = field(default_factory=list)
-    reused: bool = False
-
-    @property
-    def forwards(self) -> float:
-        """The training time in frozen forwards over the data; 0 where nothing was trained."""
-        return self.seconds / self.forward_seconds if self.forward_seconds else 0.0
+    callbacks: Sequence[Any] = ()
+    report_to: tuple[str, ...] = ()
 
 
 def check(recipe: Recipe, jobs: Sequence[TrainingJob]) -> None:
@@ -159,6 +134,30 @@ def train(
     return _finished(recipe, job)
 
 
+def train_each(
+    jobs: Sequence[tuple[Recipe, TrainingJob]], verify: Verify, report: Reporter = lambda _: None
+) -> list[TrainingResult]:
+    """Train several modules in order; the data of all are read before the first is trained.
+
+    Args:
+        jobs: Recipes and their jobs.
+        verify: As for `train`.
+        report: As for `train`.
+
+    Raises:
+        UserError: As for `train`.
+    """
+    if len(jobs) > 1:
+        for recipe, job in jobs:
+            check(recipe, [job])
+    results = []
+    for recipe, job in jobs:
+        if len(jobs) > 1:
+            report(f"{', '.join(source.lang for source in job.sources)} -> {job.out}")
+        results.append(train(recipe, job, verify, report))
+    return results
+
+
 def _train(recipe: Recipe, job: TrainingJob, verify: Verify, report: Reporter) -> TrainingResult:
     within, others = inside(job.compose), find_companions(recipe.companions, job.companions)
     loaded = _load(recipe, job)
@@ -168,7 +167,7 @@ def _train(recipe: Recipe, job: TrainingJob, verify: Verify, report: Reporter) -
             where="--compose",
             todo="Leave by_language out; several --compose take turns",
         )
-    encoder = Encoder.from_pretrained(job.base, dtype=recipe.dtype)
+    encoder = _encoder(recipe, job)
     module = _module(recipe, encoder)
     within.require_led(module)
     trainer = _trainer(recipe, job, loaded, encoder, module, job.out / out_folder.STATE, within)
@@ -191,14 +190,21 @@ def _train(recipe: Recipe, job: TrainingJob, verify: Verify, report: Reporter) -
         progress = trainer.train(resume=resume)
         control = _control(recipe, job, loaded, encoder, within, report) if job.controls else None
         if main:
+            if loaded.dev:
+                report(f"measuring on {len(loaded.dev)} development {loaded.dev[0].unit}")
             head = head_of(trainer)
             if head is not None:
                 with_card(head)
             cache = evaluation_cache(trainer)
             found = evidence(encoder, trainer.acting.module, loaded.dev, head, cache)
             manifest = manifest.model_copy(update={"evidence": found})
+            warning = worse_than_base(found)
+            if warning:
+                loaded.notes.append(warning)
+                report(f"warning: {warning}")
             write_text(job.out / out_folder.STATE / "recipe.yaml", as_yaml(recipe))
             save_identity(job.out / out_folder.STATE, trainer.run.identity)
+            report("writing the folder, and loading it in each library that holds it")
             publish(job.out, job.base, module, encoder, manifest, verify, control, head)
         trainer.processes.wait()
     return TrainingResult(
@@ -209,6 +215,7 @@ def _train(recipe: Recipe, job: TrainingJob, verify: Verify, report: Reporter) -
         forward_seconds(encoder, trainer.tasks[0].longest(trainer.forward.tokenized.tokenize)),
         1 - trainer.forward.tokens / trainer.forward.padded if trainer.forward.padded else 0.0,
         loaded.notes,
+        base=job.base,
     )
 
 
@@ -237,7 +244,7 @@ def _finished(recipe: Recipe, job: TrainingJob) -> TrainingResult:
     require_same(job.out, _quick_differences(recipe, job, manifest))
     within, loaded = inside(job.compose), _load(recipe, job)
     others = find_companions(recipe.companions, job.companions)
-    encoder = Encoder.from_pretrained(job.base, dtype=recipe.dtype)
+    encoder = _encoder(recipe, job)
     wanted = manifest_of(
         recipe,
         encoder,
@@ -254,7 +261,7 @@ def _finished(recipe: Recipe, job: TrainingJob) -> TrainingResult:
     require_same(job.out, differs)
     out_folder.clear(job.out)
     note = f"{job.out} holds the finished module already"
-    return TrainingResult(job.out, manifest, notes=[note], reused=True)
+    return TrainingResult(job.out, manifest, notes=[note], reused=True, base=job.base)
 
 
 def _quick_differences(recipe: Recipe, job: TrainingJob, manifest: Manifest) -> list[str]:
@@ -274,6 +281,19 @@ def _has_checkpoint(job: TrainingJob, *inside: str) -> bool:
     return job.resume and (folder / out_folder.CHECKPOINT).exists()
 
 
+def _encoder(recipe: Recipe, job: TrainingJob) -> Encoder:
+    """Load the base, which cuts texts as the recipe says."""
+    encoder = Encoder.from_pretrained(job.base, dtype=recipe.dtype)
+    if recipe.max_length is not None:
+        if recipe.max_length > encoder.max_length:
+            raise UserError(
+                f"the base takes at most {encoder.max_length} tokens, not {recipe.max_length}",
+                where="max_length",
+            )
+        encoder.max_length = recipe.max_length
+    return encoder
+
+
 def _module(recipe: Recipe, encoder: Encoder) -> nn.Module:
     spec = recipe.module
     return build(
@@ -289,6 +309,7 @@ def _trainer(
     module: nn.Module,
     state: Path,
     within: TrainingComposition = ALONE,
+    observed: bool = True,
 ) -> Trainer:
     others = find_companions(recipe.companions, job.companions)
     tasks = [
@@ -304,6 +325,9 @@ def _trainer(
     ]
     parts = identity(recipe, encoder, loaded, within, others)
     run = Run(recipe.train, state, recipe.seed, parts, None, cache_folder(), job.show)
+    if observed:
+        run = replace(run, callbacks=job.callbacks, report_to=job.report_to,
+                      config=recipe.model_dump(mode="json"))  # fmt: skip
     trainer = Trainer(
         encoder, module, tasks, run, others.open(encoder), within.build(encoder, module)
     )
@@ -333,6 +357,6 @@ def _control(
     module = _module(recipe, encoder)
     state = job.out / out_folder.STATE / "shuffled"
     shuffled = replace(loaded, records=records)
-    trainer = _trainer(recipe, job, shuffled, encoder, module, state, within)
+    trainer = _trainer(recipe, job, shuffled, encoder, module, state, within, observed=False)
     trainer.train(resume=_has_checkpoint(job, "shuffled"))
     return module
