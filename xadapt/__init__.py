@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         load,
         open_vectors,
         train,
+        tune,
     )
     from xadapt.pipelines.listing import (
         list_metrics,
@@ -45,6 +46,7 @@ __all__ = [
     "load",
     "open_vectors",
     "train",
+    "tune",
 ]
 
 

@@ -39,15 +39,27 @@ from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.encoding import encode_shards
 from xadapt.pipelines import compose as composing
 from xadapt.pipelines import train as run
+from xadapt.pipelines import tune as tuning
 from xadapt.pipelines import weight_search as few_shot
+from xadapt.pipelines.search_space import parameter_texts
 from xadapt.pipelines.training_jobs import plan_jobs
 from xadapt.pipelines.training_result import TrainingResult, TrainingResults
+from xadapt.pipelines.tune import TuningResult
 from xadapt.tasks.run_task import evaluate
 from xadapt.training.callbacks import checked
 from xadapt.training.trackers import tracker_names
 from xadapt.vectors.shards import open_vectors
 
-__all__ = ["compose", "encode", "encode_shards", "evaluate", "load", "open_vectors", "train"]
+__all__ = [
+    "compose",
+    "encode",
+    "encode_shards",
+    "evaluate",
+    "load",
+    "open_vectors",
+    "train",
+    "tune",
+]
 
 
 def load(
@@ -303,6 +315,106 @@ def train(
     with allowing_modified(allow_modified):
         results = run.train_each(jobs, integrations.compare_loaders, say)
     return results[0] if len(results) == 1 else TrainingResults(results)
+
+
+def tune(
+    recipe: str | Path | Recipe | Mapping[str, Any],
+    *,
+    data: Any,
+    out: str | Path,
+    base: str | None = None,
+    lang: str | Sequence[str] | None = None,
+    trials: int = tuning.MANY,
+    params: str | Sequence[str] | Mapping[str, Any] = (),
+    dev: Any = None,
+    pivot: str = "en",
+    columns: ColumnNames = None,
+    file_format: str | None = None,
+    settings: Settings = (),
+    resume: bool = False,
+    compose: str | Sequence[str] = (),
+    callables: Callables | None = None,
+    companions: Mapping[str, str | Path] | None = None,
+    base_id: str | None = None,
+    licence: str | None = None,
+    callbacks: Sequence[Any] = (),
+    report: Callable[[str], None] | None = None,
+    show: bool | None = None,
+    allow_modified: bool = False,
+    **options: Unpack[TrainOptions],
+) -> TuningResult:
+    """Search the hyper-parameters of a recipe, and keep the module of the best trial.
+
+    The best is chosen on the development records alone. Several languages share one module.
+
+    Args:
+        recipe: As for `train`.
+        data: As for `train`.
+        out: Folder to make: ``study.db``, ``trials.csv``, ``trials.svg``, ``best.yaml`` (the best
+            recipe) and ``best`` (the best module).
+        base: As for `train`.
+        lang: As for `train`; several languages share one module.
+        trials: Number of trials in all.
+        params: What is searched: ``"learning_rate=1e-4..1e-3:log"``, ``"rank=4,8,16"``, several, or
+            a dict of names to a list of values, or to a tuple ``(low, high)`` or
+            ``(low, high, "log")``. Without any, the recipe's own choice.
+        dev: As for `train`.
+        pivot: As for `train`.
+        columns: As for `train`.
+        file_format: As for `train`.
+        settings: As for `train`.
+        resume: Go on with an earlier search, until it has ``trials`` trials.
+        compose: As for `train`.
+        callables: As for `train`.
+        companions: As for `train`.
+        base_id: As for `train`.
+        licence: As for `train`.
+        callbacks: As for `train`; they see every trial.
+        report: As for `train`.
+        show: As for `train`.
+        allow_modified: As for `train`.
+        options: As for `train`. An option that is searched is only the first trial's value.
+
+    Returns:
+        The trials, the best recipe, and the result for the best module.
+
+    Raises:
+        UserError: If an argument is wrong, or there are no development records. No files are left
+            behind.
+    """
+    own = [name for name in inspect.signature(tune).parameters if name != "options"]
+    found = find_recipe(recipe) if isinstance(recipe, (str, Path)) else recipe
+    plan = changed_recipe(found, settings, options, own)
+    start = base or plan.base
+    if start is None:
+        raise UserError("no base is given", where="base", todo='Name one, such as base="mini"')
+    tags = languages_of(data, lang, plan.data)
+    form: dict[str, Any] = {"pivot": pivot, "columns": columns, "file_format": file_format}
+    held = [] if dev is None else sources_of(dev, tags, plan.data, where="dev", **form)
+    shown = interactive() if show is None else show
+    job = run.TrainingJob(
+        str(start),
+        tuple(sources_of(data, tags, plan.data, **form)),
+        Path(out),
+        tuple(held),
+        resume,
+        base_id=base_id,
+        licence=licence,
+        show=shown,
+        compose=tuple(as_strings(compose)),
+        callables=callables or {},
+        companions={name: str(module) for name, module in (companions or {}).items()},
+        callbacks=tuple(checked(callbacks)),
+    )
+    with allowing_modified(allow_modified):
+        return tuning.tune(
+            plan,
+            job,
+            integrations.compare_loaders,
+            trials=trials,
+            parameters=parameter_texts(params),
+            report=report or (write_line if shown else lambda _: None),
+        )
 
 
 def evaluate_tagging(**given: Any) -> Result:

@@ -89,6 +89,28 @@ class TrainingJob:
     report_to: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What runs that differ in module, objectives and schedule alone have in common.
+
+    Attributes:
+        loaded: Training and development records.
+        encoder: The frozen base.
+    """
+
+    loaded: Loaded
+    encoder: Encoder
+
+    @classmethod
+    def open(cls, recipe: Recipe, job: TrainingJob) -> Inputs:
+        """Read the records and load the base of a job.
+
+        Raises:
+            UserError: If a source or the base is unusable.
+        """
+        return cls(_load(recipe, job), _encoder(recipe, job))
+
+
 def check(recipe: Recipe, jobs: Sequence[TrainingJob]) -> None:
     """Read the data of several jobs, so that an error of the last is found before the first runs.
 
@@ -105,7 +127,11 @@ def check(recipe: Recipe, jobs: Sequence[TrainingJob]) -> None:
 
 
 def train(
-    recipe: Recipe, job: TrainingJob, verify: Verify, report: Reporter = lambda _: None
+    recipe: Recipe,
+    job: TrainingJob,
+    verify: Verify,
+    report: Reporter = lambda _: None,
+    inputs: Inputs | None = None,
 ) -> TrainingResult:
     """Train one module and write its folder.
 
@@ -120,6 +146,7 @@ def train(
         verify: Function from base, module and texts to one comparison for each importable
             library.
         report: Receives the progress of the run, a line at a time.
+        inputs: Records and base, if they were opened before.
 
     Raises:
         UserError: If an argument is wrong, or another process writes to the folder.
@@ -130,7 +157,7 @@ def train(
         with one_writer(job.out, main=is_main()):
             # another process may have finished the run in between
             if not out_folder.require_usable(job.out, job.resume):
-                return _train(recipe, job, verify, report)
+                return _train(recipe, job, verify, report, inputs)
     return _finished(recipe, job)
 
 
@@ -158,19 +185,40 @@ def train_each(
     return results
 
 
-def _train(recipe: Recipe, job: TrainingJob, verify: Verify, report: Reporter) -> TrainingResult:
-    within, others = inside(job.compose), find_companions(recipe.companions, job.companions)
-    loaded = _load(recipe, job)
-    if within.by_language and any(isinstance(row, ParallelPair) for row in loaded.dev):
+def prepare(recipe: Recipe, job: TrainingJob, inputs: Inputs) -> Trainer:
+    """Make the module and its trainer; nothing is written yet.
+
+    ``prepare(..).train(resume)`` trains without evidence and without files for use. `train` with
+    ``resume`` then makes the module's folder of the state that stays in ``out/run``.
+
+    Args:
+        recipe: The recipe.
+        job: The base, the data and the folder.
+        inputs: Records and base.
+
+    Raises:
+        UserError: If the recipe or the composition does not fit the base or the records.
+    """
+    within, module = inside(job.compose), _module(recipe, inputs.encoder)
+    within.require_led(module)
+    if within.by_language and any(isinstance(row, ParallelPair) for row in inputs.loaded.dev):
         raise UserError(
             "a module for pairs is judged on both of their sides, inside one composition",
             where="--compose",
             todo="Leave by_language out; several --compose take turns",
         )
-    encoder = _encoder(recipe, job)
-    module = _module(recipe, encoder)
-    within.require_led(module)
-    trainer = _trainer(recipe, job, loaded, encoder, module, job.out / out_folder.STATE, within)
+    state = job.out / out_folder.STATE
+    return _trainer(recipe, job, inputs.loaded, inputs.encoder, module, state, within)
+
+
+def _train(
+    recipe: Recipe, job: TrainingJob, verify: Verify, report: Reporter, inputs: Inputs | None
+) -> TrainingResult:
+    within, others = inside(job.compose), find_companions(recipe.companions, job.companions)
+    inputs = inputs or Inputs.open(recipe, job)
+    loaded, encoder = inputs.loaded, inputs.encoder
+    trainer = prepare(recipe, job, inputs)
+    module = trainer.module
     manifest = manifest_of(
         recipe,
         encoder,
@@ -292,6 +340,15 @@ def _encoder(recipe: Recipe, job: TrainingJob) -> Encoder:
             )
         encoder.max_length = recipe.max_length
     return encoder
+
+
+def require_module(recipe: Recipe, encoder: Encoder) -> None:
+    """Refuse a module that does not fit the base.
+
+    Raises:
+        UserError: If a site or a layer is not there.
+    """
+    _module(recipe, encoder)
 
 
 def _module(recipe: Recipe, encoder: Encoder) -> nn.Module:

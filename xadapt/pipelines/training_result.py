@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from xadapt.core.errors import missing_extra
 from xadapt.hub.manifest import Evidence, Manifest
 from xadapt.hub.worse_than_base import worse_than_base
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.pipelines.run_folder import STATE
+from xadapt.report.display import Displayed
+from xadapt.report.table import Bar, Table, number, with_interval
 from xadapt.training.history import History
 from xadapt.training.metrics_log import FILE as METRICS
 
 SIDES = {"language": "language side", "both": "both sides", None: ""}
 
 
-@dataclass(frozen=True)
-class TrainingResult:
+@dataclass(frozen=True, repr=False)
+class TrainingResult(Displayed):
     """The result of a run.
 
     Attributes:
@@ -96,14 +96,6 @@ class TrainingResult:
             "manifest": self.manifest.model_dump(mode="json"),
         }
 
-    def to_pandas(self) -> Any:
-        """Return the evidence as a pandas ``DataFrame``, a row a measure.
-
-        Raises:
-            UserError: If pandas is not installed.
-        """
-        return _frame(_rows(self))
-
     def report(self) -> str:
         """Return a short text: what was trained, on what, for how long, and the scores."""
         m = self.manifest
@@ -127,13 +119,18 @@ class TrainingResult:
     def __repr__(self) -> str:
         return f"TrainingResult: {self.report()}"
 
-    def _repr_html_(self) -> str:
+    def _table(self) -> Table:
         head, *_ = self.report().splitlines()
-        warning = f"<p><b>{escape(self.warning)}</b></p>" if self.warning else ""
-        return f"<p>{escape(head)}</p>{_table(_rows(self))}{warning}"
+        return _table(_rows(self), head, (f"warning: {self.warning}",) if self.warning else ())
+
+    def _records(self) -> list[dict[str, Any]]:
+        return _rows(self)
+
+    def _bars(self) -> list[Bar]:
+        return _bars(_rows(self))
 
 
-class TrainingResults(Sequence[TrainingResult]):
+class TrainingResults(Displayed, Sequence[TrainingResult]):
     """The results of several runs, in order: a sequence, and by language where each has its own.
 
     Args:
@@ -164,13 +161,9 @@ class TrainingResults(Sequence[TrainingResult]):
         """The folders of all modules, for `xadapt.load` and others."""
         return [run.module for run in self._runs]
 
-    def to_pandas(self) -> Any:
-        """Return the evidence of all runs as a pandas ``DataFrame``.
-
-        Raises:
-            UserError: If pandas is not installed.
-        """
-        return _frame([row for run in self._runs for row in _rows(run)])
+    def to_dict(self) -> dict[str, Any]:
+        """Return the results as JSON values."""
+        return {"modules": [run.to_dict() for run in self._runs]}
 
     def report(self) -> str:
         """Return the short texts of all runs."""
@@ -179,8 +172,15 @@ class TrainingResults(Sequence[TrainingResult]):
     def __repr__(self) -> str:
         return f"TrainingResults of {len(self)} runs:\n{self.report()}"
 
-    def _repr_html_(self) -> str:
-        return _table([row for run in self._runs for row in _rows(run)])
+    def _records(self) -> list[dict[str, Any]]:
+        return [row for run in self._runs for row in _rows(run)]
+
+    def _table(self) -> Table:
+        warnings = (f"warning, {r.folder.name}: {r.warning}" for r in self._runs if r.warning)
+        return _table(self._records(), f"{len(self)} runs", tuple(warnings))
+
+    def _bars(self) -> list[Bar]:
+        return _bars(self._records())
 
 
 def _rows(run: TrainingResult) -> list[dict[str, Any]]:
@@ -202,24 +202,33 @@ def _rows(run: TrainingResult) -> list[dict[str, Any]]:
     ]
 
 
-def _frame(rows: list[dict[str, Any]]) -> Any:
-    try:
-        import pandas
-    except ImportError:
-        raise missing_extra("pandas", "data") from None
-    return pandas.DataFrame(rows)
-
-
-def _table(rows: list[dict[str, Any]]) -> str:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    head = "".join(f"<th>{escape(name)}</th>" for name in names)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{_cell(row.get(name))}</td>' for name in names)}</tr>" for row in rows
+def _table(rows: list[dict[str, Any]], title: str, notes: tuple[str, ...]) -> Table:
+    """Return the cells of the evidence: modules with their intervals, base and controls."""
+    names = [n for n in dict.fromkeys(n for row in rows for n in row) if n not in ("low", "high")]
+    return Table(
+        tuple(names),
+        tuple(tuple(_cell(row, name) for name in names) for row in rows),
+        title,
+        notes,
     )
-    return f"<table><tr>{head}</tr>{body}</table>" if rows else ""
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.3f}" if isinstance(value, float) else escape(str(value))
+def _cell(row: dict[str, Any], name: str) -> Any:
+    value = row.get(name)
+    if name == "module" and row["low"] is not None:
+        return with_interval(row["module"], row["low"], row["high"])
+    return number(value) if isinstance(value, float) else value
+
+
+def _bars(rows: list[dict[str, Any]]) -> list[Bar]:
+    """Return base and module for each measure of the evidence."""
+    several = len({row["folder"] for row in rows}) > 1
+    bars = []
+    for row in rows:
+        series = " ".join(filter(None, (row["metric"], row["sides"])))
+        own = f"module {row['folder']}" if several else "module"
+        base = f"base of {row['folder']}" if several else "frozen base"
+        if row["base"] is not None:
+            bars.append(Bar(base, series, row["base"]))
+        bars.append(Bar(own, series, row["module"], row["low"], row["high"]))
+    return bars

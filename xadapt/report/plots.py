@@ -5,18 +5,38 @@ from __future__ import annotations
 import itertools
 import textwrap
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from xadapt.core.files import atomic_file
 from xadapt.report.figures import LABEL_WIDTH, bare, plain
 from xadapt.report.style import LIGHT, SERIES
 from xadapt.report.table import Bar, number
 
 ROW_INCHES = 0.34
 WIDTH_INCHES, HEIGHT_INCHES = 6.4, 3.6
+
+
+@plain
+def save_plot(path: Path, draw: Callable[[Axes], None]) -> None:
+    """Draw on a figure of its own and save it as SVG; the state of pyplot does not change.
+
+    Raises:
+        UserError: If the file can't be written.
+    """
+    figure = Figure(
+        figsize=(WIDTH_INCHES, HEIGHT_INCHES), layout="constrained", facecolor=LIGHT["paper"]
+    )
+    FigureCanvasSVG(figure)
+    draw(figure.subplots())
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None})
 
 
 def height(rows: int) -> float:

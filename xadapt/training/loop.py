@@ -31,7 +31,7 @@ from xadapt.training.frozen_side import encode_frozen, keep_prefix
 from xadapt.training.interrupts import interruption, interrupts
 from xadapt.training.metrics_log import FILE as METRICS
 from xadapt.training.metrics_log import MetricsLog
-from xadapt.training.settings import Companion, Run
+from xadapt.training.settings import Companion, DivergedError, Run
 from xadapt.training.tasks import Task, make_heads
 
 PINS = "activations"
@@ -139,7 +139,8 @@ class Trainer:
         Afterwards the module holds the best weights.
 
         Raises:
-            UserError: If the loss or the gradient is not finite, or the checkpoint doesn't fit.
+            DivergedError: If the loss or the gradient is not finite.
+            UserError: If the checkpoint doesn't fit.
             KeyboardInterrupt: If Ctrl-C was pressed; a checkpoint of the last whole step is
                 written. After SIGTERM, `Terminated` is raised.
         """
@@ -253,7 +254,7 @@ class Trainer:
         self.processes.average_gradients(parameters)
         norm = nn.utils.clip_grad_norm_(parameters, self.run.spec.clip or float("inf"))
         if not torch.isfinite(norm):
-            raise UserError(
+            raise DivergedError(
                 f"the gradient is not finite at step {self.progress.step + 1}",
                 todo="Lower train.learning_rate, or use dtype: float32",
             )

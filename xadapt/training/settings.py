@@ -10,8 +10,13 @@ from typing import Any
 from torch import nn
 
 from xadapt.config.recipe import TrainSpec
+from xadapt.core.errors import UserError
 
 Score = Callable[[], Mapping[str, float]]
+
+
+class DivergedError(UserError):
+    """Error for a loss or a gradient that is not finite: other settings may train."""
 
 
 @dataclass
