@@ -312,6 +312,8 @@ def train(
         report_to=tuple(tracker_names(report_to)),
     )
     jobs = plan_jobs(plan, job, sources, held, joint=joint, seeds=seeds)
+    if shown:
+        write_line(f"training {', '.join(tags)} on {start}: reading the data and the base")
     with allowing_modified(allow_modified):
         results = run.train_each(jobs, integrations.compare_loaders, say)
     return results[0] if len(results) == 1 else TrainingResults(results)

@@ -10,6 +10,7 @@ distances, and keeps the weights of the best evaluation, so ``args`` say ``loggi
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -28,14 +29,17 @@ EVENTS = (
 SCORE = "score"
 
 
+class MissingArgumentError(AttributeError):
+    """The error for an argument of transformers' trainer that this trainer does not have."""
+
+
 class CallbackArguments(SimpleNamespace):
     """The ``args`` of the events: what this trainer has of ``transformers.TrainingArguments``."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        known = ", ".join(sorted(vars(self)))
-        raise AttributeError(f"the args of xadapt's trainer have no {name!r}; they have {known}")
+        raise MissingArgumentError(f"the args of this trainer have no {name!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the arguments by name."""
@@ -114,9 +118,13 @@ class Callbacks:
                 continue
             try:
                 found = handler(self.args, self.state, self.control, **self.more, **own)
-            except AssertionError as error:  # how callbacks of transformers refuse arguments
+            except MissingArgumentError as error:
                 raise _refused(callback, str(error)) from None
-            self.control = found if found is not None else self.control
+            except AssertionError as error:
+                if event != "on_train_begin":  # there, callbacks of transformers refuse arguments
+                    raise
+                raise _refused(callback, str(error)) from None
+            self.control = found if isinstance(found, TrainerControl) else self.control
         if self.control.should_epoch_stop:
             raise _refused(self.given[-1], "should_epoch_stop can't be followed here")
 
@@ -125,12 +133,19 @@ class Callbacks:
         self.control.should_save = self.control.should_evaluate = self.control.should_log = False
 
     def export(self) -> dict[str, Any]:
-        """Return the states of callbacks that have one, by the name of their class."""
-        return {
-            type(one).__name__: one.state()
-            for one in self.given
-            if isinstance(one, ExportableState)
-        }
+        """Return the states of callbacks that have one, by the name of their class.
+
+        Raises:
+            UserError: If a state can't be stored as JSON.
+        """
+        with_state = [one for one in self.given if isinstance(one, ExportableState)]
+        found = {type(one).__name__: one.state() for one in with_state}
+        for name, state in found.items():
+            try:
+                json.dumps(state)
+            except (TypeError, ValueError) as error:
+                raise UserError(f"the state can't be stored ({error})", where=name) from None
+        return found
 
     def restore(self, states: Mapping[str, Any]) -> None:
         """Give callbacks the states that they had when a run was interrupted."""

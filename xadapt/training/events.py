@@ -107,7 +107,8 @@ class Events:
             return Asked()
         self._at(row["step"])
         self.callbacks.call("on_step_end")
-        self._logged({"loss": row["loss"], "learning_rate": row["lr"], **row})
+        rest = {name: value for name, value in row.items() if name not in ("step", "lr")}
+        self._logged({**rest, "learning_rate": row["lr"], "epoch": self.callbacks.state.epoch})
         control = self.callbacks.control
         return Asked(
             self.processes.any(control.should_evaluate), self.processes.any(control.should_save)
