@@ -11,10 +11,11 @@ vectors = xadapt.load(BASE, "sw").encode(["Habari za asubuhi"], ["sw"])
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,24 +23,43 @@ from numpy.typing import NDArray
 from xadapt import integrations
 from xadapt.composition.values import Composition
 from xadapt.config.recipe import Recipe
-from xadapt.config.recipe_file import find_recipe, load_recipe
+from xadapt.config.recipe_file import Settings, changed_recipe, find_recipe
+from xadapt.config.recipe_options import TrainOptions
+from xadapt.core.errors import UserError
 from xadapt.core.files import require_empty, write_json
 from xadapt.core.folder_lock import one_writer
+from xadapt.core.progress import interactive, write_line
 from xadapt.core.sequences import as_paths, as_strings
-from xadapt.data.loading.records import Source
+from xadapt.data.loading.inputs import ColumnNames, languages_of, sources_of
 from xadapt.data.loading.transform_chain import Callables
 from xadapt.evaluation.comparison import Result
+from xadapt.hub.integrity import allowing_modified
 from xadapt.inference import measured_fallback
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.encoding import encode_shards
-from xadapt.languages.tags import normalise
 from xadapt.pipelines import compose as composing
 from xadapt.pipelines import train as run
+from xadapt.pipelines import tune as tuning
 from xadapt.pipelines import weight_search as few_shot
+from xadapt.pipelines.search_space import parameter_texts
+from xadapt.pipelines.training_jobs import plan_jobs
+from xadapt.pipelines.training_result import TrainingResult, TrainingResults
+from xadapt.pipelines.tune import TuningResult
 from xadapt.tasks.run_task import evaluate
+from xadapt.training.callbacks import checked
+from xadapt.training.trackers import tracker_names
 from xadapt.vectors.shards import open_vectors
 
-__all__ = ["compose", "encode", "encode_shards", "evaluate", "load", "open_vectors", "train"]
+__all__ = [
+    "compose",
+    "encode",
+    "encode_shards",
+    "evaluate",
+    "load",
+    "open_vectors",
+    "train",
+    "tune",
+]
 
 
 def load(
@@ -187,36 +207,55 @@ def compose(
 
 
 def train(
-    recipe: str | Path | Recipe,
+    recipe: str | Path | Recipe | Mapping[str, Any],
     *,
-    base: str,
-    data: str | Path,
-    lang: str,
+    data: Any,
     out: str | Path,
-    settings: str | Sequence[str] = (),
-    dev: str | Path | None = None,
+    base: str | None = None,
+    lang: str | Sequence[str] | None = None,
+    dev: Any = None,
     pivot: str = "en",
-    columns: str | None = None,
+    columns: ColumnNames = None,
+    file_format: str | None = None,
+    settings: Settings = (),
+    joint: bool = False,
+    seeds: int = 1,
     controls: bool = False,
     resume: bool = False,
     compose: str | Sequence[str] = (),
     callables: Callables | None = None,
     companions: Mapping[str, str | Path] | None = None,
-    report: Callable[[str], None] = lambda _: None,
-    show: bool = False,
-) -> run.TrainingResult:
-    """Train one module and write its folder, with evidence and card.
+    base_id: str | None = None,
+    licence: str | None = None,
+    callbacks: Sequence[Any] = (),
+    report_to: str | Sequence[str] | None = None,
+    report: Callable[[str], None] | None = None,
+    show: bool | None = None,
+    allow_modified: bool = False,
+    **options: Unpack[TrainOptions],
+) -> TrainingResult | TrainingResults:
+    """Train a module and write its folder, with evidence and card.
 
     Args:
-        recipe: A YAML file, the name of a shipped recipe, or a recipe.
-        base: Hub id, folder or ``package:NAME/SUBDIR``.
-        data: Parallel text: a file, ``cldr``, or ``hf:org/name``.
-        lang: The language being adapted: BCP-47 or ISO 639-3.
+        recipe: A YAML file, the name of a shipped recipe, a recipe, or a recipe as a dict.
+        data: A path, ``cldr`` or ``hf:org/name``; a list of tuples, dicts or records; a dict of
+            columns; a pandas or polars frame; a pyarrow table; a ``datasets.Dataset`` or
+            ``IterableDataset``; or a dict of languages to any of these. Columns are found by
+            their names, such as ``en`` and ``sw``, ``source`` and ``target``, ``text`` and
+            ``label``, ``tokens`` and ``ner_tags``. A tuple of a pair begins with the pivot.
         out: Folder to make.
-        settings: Changes to a recipe that is named, such as ``train.epochs=3``.
-        dev: Development pairs. Without any, they are taken from the data.
+        base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``; without it, the recipe's own.
+        lang: The language being adapted, BCP-47 or ISO 639-3, or several. A dict of languages and
+            records name their languages themselves.
+        dev: Development data, as ``data``. Without any, they are taken from the data.
         pivot: The other side's language.
-        columns: ``PIVOT,LANGUAGE`` as numbers from 1 or names.
+        columns: The columns to read, in the order of the fields: ``PIVOT,LANGUAGE`` for parallel
+            text, as names or numbers from 1; or a dict of fields to columns.
+        file_format: Name of the format, if the path does not show it.
+        settings: Changes to the recipe: ``"train.epochs=3"``, several, or a nested dict.
+        joint: Train one module for all languages. Without it, each language has a module in the
+            folder ``out/LANGUAGE``.
+        seeds: Train this many modules, with seeds 0, 1 and so on, in ``out/seed-0`` ...
         controls: Also train the shuffled-pairs control.
         resume: Continue an interrupted run.
         compose: The composition to train inside, over folders and ``self``, such as
@@ -225,31 +264,159 @@ def train(
             ``{"translate": function}``; see `xadapt.data.transforms.protocol.CALLABLES`.
         companions: Modules of the recipe's companions by name, such as
             ``{"teacher": "runs/teacher"}``: folders, compositions of folders, or ``hf:org/name``.
-        report: Receives the log, a line at a time.
-        show: Whether to show progress on stderr.
+        base_id: Hub id of a base that is given as a folder or a package.
+        licence: SPDX id of the module's licence.
+        callbacks: Callbacks of transformers: objects or classes with methods such as ``on_log``;
+            see `xadapt.training.callbacks`.
+        report_to: ``tensorboard``, ``wandb``, ``trackio``, several of them, or ``none``.
+        report: Receives the log, a line at a time. Without it, the log is shown with ``show``.
+        show: Whether to show log and progress; by default where a person watches (a notebook,
+            IPython, a terminal).
+        allow_modified: Load module folders that differ from the published version, with a notice.
+        options: Options of the recipe by name, such as ``epochs=2``, ``learning_rate=5e-4``,
+            ``batch_size``, ``seed``, ``rank``, ``layers``, ``max_length``, ``warmup``; the table is
+            `xadapt.config.recipe_options.TrainOptions`.
+
+    Returns:
+        The result, with ``module`` (the folder), ``history``, ``evidence`` and ``report()``. For
+        several languages or seeds, a sequence of results.
 
     Raises:
         UserError: If an argument is wrong. No files are left behind.
     """
-    plan = (
-        recipe
-        if isinstance(recipe, Recipe)
-        else load_recipe(find_recipe(recipe), as_strings(settings))
-    )
-    tag = normalise(lang)
+    own = [name for name in inspect.signature(train).parameters if name != "options"]
+    found = find_recipe(recipe) if isinstance(recipe, (str, Path)) else recipe
+    plan = changed_recipe(found, settings, options, own)
+    start = base or plan.base
+    if start is None:
+        raise UserError("no base is given", where="base", todo='Name one, such as base="mini"')
+    tags = languages_of(data, lang, plan.data)
+    form: dict[str, Any] = {"pivot": pivot, "columns": columns, "file_format": file_format}
+    sources = sources_of(data, tags, plan.data, **form)
+    held = [] if dev is None else sources_of(dev, tags, plan.data, where="dev", **form)
+    shown = interactive() if show is None else show
+    say = report or (write_line if shown else lambda _: None)
     job = run.TrainingJob(
-        base,
-        (Source(str(data), tag, pivot, columns),),
+        str(start),
+        (),
         Path(out),
-        (Source(str(dev), tag, pivot, columns),) if dev else (),
-        resume,
-        controls,
-        show=show,
+        resume=resume,
+        controls=controls,
+        base_id=base_id,
+        licence=licence,
+        show=shown,
         compose=tuple(as_strings(compose)),
         callables=callables or {},
         companions={name: str(module) for name, module in (companions or {}).items()},
+        callbacks=tuple(checked(callbacks)),
+        report_to=tuple(tracker_names(report_to)),
     )
-    return run.train(plan, job, integrations.compare_loaders, report)
+    jobs = plan_jobs(plan, job, sources, held, joint=joint, seeds=seeds)
+    if shown:
+        write_line(f"training {', '.join(tags)} on {start}: reading the data and the base")
+    with allowing_modified(allow_modified):
+        results = run.train_each(jobs, integrations.compare_loaders, say)
+    return results[0] if len(results) == 1 else TrainingResults(results)
+
+
+def tune(
+    recipe: str | Path | Recipe | Mapping[str, Any],
+    *,
+    data: Any,
+    out: str | Path,
+    base: str | None = None,
+    lang: str | Sequence[str] | None = None,
+    trials: int = tuning.MANY,
+    params: str | Sequence[str] | Mapping[str, Any] = (),
+    dev: Any = None,
+    pivot: str = "en",
+    columns: ColumnNames = None,
+    file_format: str | None = None,
+    settings: Settings = (),
+    resume: bool = False,
+    compose: str | Sequence[str] = (),
+    callables: Callables | None = None,
+    companions: Mapping[str, str | Path] | None = None,
+    base_id: str | None = None,
+    licence: str | None = None,
+    callbacks: Sequence[Any] = (),
+    report: Callable[[str], None] | None = None,
+    show: bool | None = None,
+    allow_modified: bool = False,
+    **options: Unpack[TrainOptions],
+) -> TuningResult:
+    """Search the hyper-parameters of a recipe, and keep the module of the best trial.
+
+    The best is chosen on the development records alone. Several languages share one module.
+
+    Args:
+        recipe: As for `train`.
+        data: As for `train`.
+        out: Folder to make: ``study.db``, ``trials.csv``, ``trials.svg``, ``best.yaml`` (the best
+            recipe) and ``best`` (the best module).
+        base: As for `train`.
+        lang: As for `train`; several languages share one module.
+        trials: Number of trials in all.
+        params: What is searched: ``"learning_rate=1e-4..1e-3:log"``, ``"rank=4,8,16"``, several, or
+            a dict of names to a list of values, or to a tuple ``(low, high)`` or
+            ``(low, high, "log")``. Without any, the recipe's own choice.
+        dev: As for `train`.
+        pivot: As for `train`.
+        columns: As for `train`.
+        file_format: As for `train`.
+        settings: As for `train`.
+        resume: Go on with an earlier search, until it has ``trials`` trials.
+        compose: As for `train`.
+        callables: As for `train`.
+        companions: As for `train`.
+        base_id: As for `train`.
+        licence: As for `train`.
+        callbacks: As for `train`; they see every trial.
+        report: As for `train`.
+        show: As for `train`.
+        allow_modified: As for `train`.
+        options: As for `train`. An option that is searched is only the first trial's value.
+
+    Returns:
+        The trials, the best recipe, and the result for the best module.
+
+    Raises:
+        UserError: If an argument is wrong, or there are no development records. No files are left
+            behind.
+    """
+    own = [name for name in inspect.signature(tune).parameters if name != "options"]
+    found = find_recipe(recipe) if isinstance(recipe, (str, Path)) else recipe
+    plan = changed_recipe(found, settings, options, own)
+    start = base or plan.base
+    if start is None:
+        raise UserError("no base is given", where="base", todo='Name one, such as base="mini"')
+    tags = languages_of(data, lang, plan.data)
+    form: dict[str, Any] = {"pivot": pivot, "columns": columns, "file_format": file_format}
+    held = [] if dev is None else sources_of(dev, tags, plan.data, where="dev", **form)
+    shown = interactive() if show is None else show
+    job = run.TrainingJob(
+        str(start),
+        tuple(sources_of(data, tags, plan.data, **form)),
+        Path(out),
+        tuple(held),
+        resume,
+        base_id=base_id,
+        licence=licence,
+        show=shown,
+        compose=tuple(as_strings(compose)),
+        callables=callables or {},
+        companions={name: str(module) for name, module in (companions or {}).items()},
+        callbacks=tuple(checked(callbacks)),
+    )
+    with allowing_modified(allow_modified):
+        return tuning.tune(
+            plan,
+            job,
+            integrations.compare_loaders,
+            trials=trials,
+            parameters=parameter_texts(params),
+            report=report or (write_line if shown else lambda _: None),
+        )
 
 
 def evaluate_tagging(**given: Any) -> Result:

@@ -22,6 +22,7 @@ from xadapt.cli import (
     quickstart,
     streams,
     train,
+    tune,
     usage,
 )
 from xadapt.core.errors import Notice, UserError
@@ -30,6 +31,7 @@ from xadapt.training.interrupts import Terminated, sigterm_raises
 INTERRUPTED, TERMINATED = 130, 143
 GOES_ON = {
     "train": "the same command with --resume goes on where it stopped",
+    "tune": "the same command with --resume goes on where it stopped",
     "quickstart": "the same command goes on where it stopped",
     "encode --shards": "whole shards stay; the same command with --resume goes on after them",
 }
@@ -42,6 +44,7 @@ app = typer.Typer(
 )
 app.command("quickstart")(quickstart.quickstart)
 app.command("train")(train.train)
+app.command("tune")(tune.tune)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("encode")(encode.encode)
 app.command("compose")(compose.compose)

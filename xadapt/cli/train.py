@@ -64,6 +64,10 @@ def train(
     pivot: options.PivotOption = None,
     base_id: Annotated[str | None, typer.Option(help="Hub id of a base given otherwise.")] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX id of the module's licence.")] = None,
+    report_to: Annotated[
+        list[str] | None,
+        typer.Option(help="Also log to tensorboard, wandb or trackio; several: repeat, or commas."),
+    ] = None,
     json: options.JsonOption = None,
     allow_modified: options.AllowModifiedOption = False,
 ) -> None:
@@ -83,25 +87,23 @@ def train(
     held = _sources(given, tags, model, "--dev") if dev else []
     others = _companions(companion or [])
     from xadapt.pipelines import train as run
+    from xadapt.pipelines.training_jobs import plan_jobs
+    from xadapt.training.trackers import tracker_names
 
-    jobs = []
-    for some, folder in _folders(tags, out, joint):
-        own = tuple(s for s in sources if s.lang in some)
-        devs = tuple(s for s in held if s.lang in some)
-        job = run.TrainingJob(
-            str(found),
-            own,
-            folder,
-            devs,
-            resume,
-            controls,
-            base_id=base_id,
-            licence=licence,
-            compose=tuple(compose or ()),
-            companions=others,
-        )
-        seeded = [(n, folder / f"seed-{n}") for n in range(seeds)] if seeds > 1 else []
-        jobs += [(_seeded(plan, n), replace(job, out=at)) for n, at in seeded] or [(plan, job)]
+    trackers = tracker_names(report_to)
+    job = run.TrainingJob(
+        str(found),
+        (),
+        out,
+        resume=resume,
+        controls=controls,
+        base_id=base_id,
+        licence=licence,
+        compose=tuple(compose or ()),
+        companions=others,
+        report_to=tuple(trackers),
+    )
+    jobs = plan_jobs(plan, job, sources, held, joint=joint, seeds=seeds)
     if len(jobs) > 1:
         for seeded_plan, job in jobs:
             run.check(seeded_plan, [job])
@@ -225,28 +227,9 @@ def _companions(values: list[str]) -> dict[str, str]:
     return found
 
 
-def _folders(tags: list[str], out: Path, joint: bool) -> list[tuple[list[str], Path]]:
-    if joint or len(tags) == 1:
-        return [(tags, out)]
-    return [([tag], out / tag) for tag in tags]
-
-
-def _seeded(recipe: Recipe, seed: int) -> Recipe:
-    return recipe.model_copy(update={"seed": seed})
-
-
 def _row(trained: TrainingResult, out: Path) -> dict[str, object]:
-    return {
-        "folder": trained.folder.name if trained.folder == out else str(_inside(trained, out)),
-        "seconds": trained.seconds,
-        "prepare_seconds": trained.prepare_seconds,
-        "forward_seconds": trained.forward_seconds,
-        "forwards": trained.forwards,
-        "padding": trained.padding,
-        "reused": trained.reused,
-        "notes": trained.notes,
-        "manifest": trained.manifest.model_dump(mode="json"),
-    }
+    folder = trained.folder.name if trained.folder == out else str(_inside(trained, out))
+    return {**trained.to_dict(), "folder": folder}
 
 
 def _inside(trained: TrainingResult, out: Path) -> Path:

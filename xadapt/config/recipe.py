@@ -220,6 +220,7 @@ class Recipe(_Strict):
         base: Hub id, folder, ``package:NAME/SUBDIR``; usually given on the command line.
         dtype: Dtype of the base: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         seed: Seed of module, data order and sampling.
+        max_length: Cut texts to this many tokens while training; without it, as the base does.
         module: The module to train.
         objectives: The objectives of training. The losses are summed by weight.
         data: Sources by name. ``--data`` fills ``train``.
@@ -233,6 +234,7 @@ class Recipe(_Strict):
     base: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "int8", "nf4"] = "auto"
     seed: int = 0
+    max_length: PositiveInt | None = None
     module: ModuleSpec
     objectives: Annotated[tuple[ObjectiveSpec, ...], Field(min_length=1)]
     data: dict[str, DataSpec] = Field(default_factory=lambda: {"train": DataSpec()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,19 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from xadapt.config.recipe import ObjectiveSpec, Recipe, TransformSpec
+from xadapt.config.recipe_options import Change, changes_of, nested_changes
 from xadapt.config.recipe_types import type_faults
 from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.core.resources import resource
+from xadapt.core.sequences import as_strings
 from xadapt.core.strict_parsing import parse_yaml, read_bytes
 
 MAX_BYTES = 2**20
 """The largest size of a recipe in bytes. Shipped recipes have up to 2 KiB."""
 
 Path_ = tuple[str | int, ...]
+Settings = str | Sequence[str] | Mapping[str, Any]
 
 
 def recipe_names() -> list[str]:
@@ -46,22 +50,63 @@ def find_recipe(name: Path | str) -> Path:
     )
 
 
-def load_recipe(path: Path | str, settings: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: Path | str, settings: Settings = ()) -> Recipe:
     """Read and check a recipe, and report all faults at once, each with its line.
 
     Args:
         path: The YAML file.
-        settings: Changes ``a.b=value``. An entry of a list is given by its number or name.
+        settings: Changes ``a.b=value``, or a nested dict of changes. An entry of a list is given by
+            its number or name.
 
     Raises:
         UserError: If the file is absent, larger than `MAX_BYTES`, not YAML, has a key twice, or
             has other faults, or if a setting can't be applied.
     """
-    where = str(path)
-    raw, places = _parse(path, where)
-    for setting in settings:
-        places |= _apply(raw, setting)
+    return changed_recipe(Path(path), settings)
+
+
+def changed_recipe(
+    recipe: Path | Recipe | Mapping[str, Any],
+    settings: Settings = (),
+    options: Mapping[str, Any] | None = None,
+    others: Sequence[str] = (),
+) -> Recipe:
+    """Change and check a recipe.
+
+    Args:
+        recipe: The YAML file, a recipe, or a recipe as a mapping.
+        settings: As for `load_recipe`.
+        options: Options of `xadapt.config.recipe_options.TrainOptions` by name.
+        others: Further names, for the suggestion where an option is mistyped.
+
+    Raises:
+        UserError: As for `load_recipe`, if there is no such option, or if an option and a setting
+            change one value.
+    """
+    places: dict[Path_, str] = {}
+    where = str(recipe) if isinstance(recipe, Path) else "recipe"
+    if isinstance(recipe, Path):
+        raw, places = _parse(recipe, where)
+    elif isinstance(recipe, Recipe):
+        raw, where = recipe.model_dump(mode="json"), recipe.name
+    else:
+        raw = deepcopy(dict(recipe))
+    changes = _settings(settings)
+    for change in changes:
+        places |= _apply(raw, change)
+    named = changes_of(options or {}, raw, others)
+    for change in named:
+        twice = next((one for one in changes if one.path == change.path), None)
+        if twice is not None:
+            raise UserError(f"{change.name} and {twice.name} change the same value", where=where)
+        places |= _apply(raw, change)
     return check_recipe(raw, where, places)
+
+
+def _settings(settings: Settings) -> list[Change]:
+    if isinstance(settings, Mapping):
+        return list(nested_changes(settings))
+    return [_parsed(setting) for setting in as_strings(settings)]
 
 
 def _parse(path: Path | str, where: str) -> tuple[dict[str, Any], dict[Path_, str]]:
@@ -203,28 +248,35 @@ def _lines(node: yaml.Node | None, path: Path_ = ()) -> Iterator[tuple[Path_, in
         yield from _lines(value, (*path, step))
 
 
-def _apply(raw: dict[str, Any], setting: str) -> dict[Path_, str]:
-    """Apply one change of ``--set``, and return the changed path with its name in errors."""
+def _parsed(setting: str) -> Change:
+    """Parse one change of ``--set``."""
     key, equals, value = setting.partition("=")
-    *way, last = key.strip().split(".")
-    if not equals or not last or not all(way):
+    path = tuple(key.strip().split("."))
+    if not equals or not all(path):
         raise UserError(f"--set wants key=value, not {setting!r}")
-    place: Any = raw
-    path: Path_ = ()
-    for step in way:
-        at, place = _step(place, step, setting)
-        path = (*path, at)
-    if not isinstance(place, dict):
-        raise UserError(f"--set {setting!r}: {way[-1]} holds no keys")
     try:
-        place[last], _ = parse_yaml(value)
+        parsed, _ = parse_yaml(value)
     except UserError as error:
         said = f"the value is not YAML that can be used ({error.what})"
         raise UserError(f"--set {setting!r}: {said}") from None
-    return {(*path, last): f"--set {key.strip()}"}
+    return Change(path, parsed, f"--set {key.strip()}")
 
 
-def _step(place: Any, step: str, setting: str) -> tuple[str | int, Any]:
+def _apply(raw: dict[str, Any], change: Change) -> dict[Path_, str]:
+    """Apply one change, and return the changed path with its name in errors."""
+    *way, last = change.path
+    place: Any = raw
+    path: Path_ = ()
+    for step in way:
+        at, place = _step(place, step, change.name)
+        path = (*path, at)
+    if not isinstance(place, dict):
+        raise UserError(f"{change.name}: {way[-1]} holds no keys")
+    place[last] = change.value
+    return {(*path, last): change.name}
+
+
+def _step(place: Any, step: str, name: str) -> tuple[str | int, Any]:
     if isinstance(place, dict):
         if place.get(step) is None:
             place[step] = {}
@@ -232,4 +284,4 @@ def _step(place: Any, step: str, setting: str) -> tuple[str | int, Any]:
     for number, item in enumerate(place if isinstance(place, list) else []):
         if step == str(number) or (isinstance(item, dict) and item.get("name") == step):
             return number, item
-    raise UserError(f"--set {setting!r}: there is no {step!r} in the recipe")
+    raise UserError(f"{name}: there is no {step!r} in the recipe")

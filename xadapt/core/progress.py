@@ -1,12 +1,13 @@
-"""Live progress on stderr: a bar with the time left on a terminal, else occasional lines."""
+"""Live progress: a bar with the time left in a notebook or on a terminal, else occasional lines."""
 
 from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -18,6 +19,28 @@ WATCHED_ROWS = 1000
 T = TypeVar("T")
 
 
+def in_notebook() -> bool:
+    """Return whether this process runs the cells of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def interactive() -> bool:
+    """Return whether a person watches: in a notebook, in IPython, or on a terminal."""
+    ipython = sys.modules.get("IPython")
+    watched = ipython is not None and ipython.get_ipython() is not None
+    return watched or bool(sys.stderr and sys.stderr.isatty())
+
+
+def write_line(line: str) -> None:
+    """Write one line of a log on stderr; bars that are shown stay below it."""
+    from tqdm import tqdm  # late, for a quick start of the command line
+
+    tqdm.write(line, file=sys.stderr)
+    sys.stderr.flush()
+
+
 class Meter:
     """A counter of work done towards a total.
 
@@ -25,9 +48,13 @@ class Meter:
         label: The name of the work.
         total: The number of units; ``None`` if not known.
         bar: The bar to move; ``None`` prints lines.
+        cell: The bar of a notebook's cell.
     """
 
-    def __init__(self, label: str, total: int | None, bar: Progress | None) -> None:
+    def __init__(
+        self, label: str, total: int | None, bar: Progress | None, cell: Any = None
+    ) -> None:
+        self._cell = cell
         self.label, self.total, self.done = label, total, 0
         self._bar, self._start, self._said = bar, time.monotonic(), time.monotonic()
         self._skipped = 0
@@ -36,7 +63,10 @@ class Meter:
     def advance(self, count: int = 1, note: str = "") -> None:
         """Count some units, with a note such as the loss."""
         self.done += count
-        if self._bar is not None and self._task is not None:
+        if self._cell is not None:
+            self._cell.set_postfix_str(note, refresh=False)
+            self._cell.update(count)
+        elif self._bar is not None and self._task is not None:
             self._bar.update(self._task, advance=count, note=note)
         elif time.monotonic() - self._said > EVERY and self.done != self.total:
             self._said = time.monotonic()
@@ -46,6 +76,9 @@ class Meter:
         """Count units that were done in an earlier session."""
         self.done += count
         self._skipped += count
+        if self._cell is not None:
+            self._cell.initial += count
+            self._cell.update(count)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, advance=count)
 
@@ -67,6 +100,10 @@ class Meter:
 @contextmanager
 def meter(label: str, total: int | None, show: bool = True) -> Iterator[Meter]:
     """Show progress inside the block; nothing is shown if ``show`` is false."""
+    if show and in_notebook():
+        with _cell_bar(label, total) as cell:
+            yield Meter(label, total, None, cell)
+        return
     console = Console(stderr=True)
     if not show or not console.is_terminal:
         quiet = Meter(label, total, None)
@@ -104,6 +141,16 @@ def watched(rows: Iterable[T], label: str, show: bool = True) -> Iterator[T]:
             elif time.monotonic() - began > LATE:
                 bar = stack.enter_context(meter(label, None, show))
                 bar.advance(count)
+
+
+def _cell_bar(label: str, total: int | None) -> Any:
+    """Return tqdm's bar for a notebook; without ipywidgets a bar of text."""
+    from tqdm import TqdmWarning
+    from tqdm.auto import tqdm
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)  # that ipywidgets is missing
+        return tqdm(total=total, desc=label)
 
 
 def _clock(seconds: float) -> str:

@@ -8,6 +8,7 @@ import yaml
 
 from xadapt.hub.manifest import LOADERS, Evidence, Manifest
 from xadapt.hub.snippets import snippets
+from xadapt.hub.worse_than_base import worse_than_base
 from xadapt.languages.tags import display_name
 
 LIBRARY = {"lora": "peft", "bottleneck": "adapter-transformers"}
@@ -194,6 +195,9 @@ def _limits(manifest: Manifest) -> list[str]:
             "Alone it computes, but not what it was trained for: use it inside a composition such "
             f"as `{_cell(manifest.trained_inside[0])}`. Its scores above are of that composition."
         )
+    worse = worse_than_base(manifest.evidence)
+    if worse:
+        limits.append(f"{worse}. More data, or more epochs, may help.")
     if not manifest.evidence:
         limits.append("It was published without a measured score.")
     return ["## Limits", "\n".join(f"- {limit}" for limit in limits)]

@@ -27,11 +27,18 @@ from xadapt.report.usage import ALL, Cell, Usage
 
 @dataclass
 class _Sum:
-    """Sums of the weights and uses of each expert, and the number of items summed."""
+    """Sums of weights, their squares and uses of each expert, and the number of items summed."""
 
     weights: Tensor
+    squares: Tensor
     used: Tensor
     count: int = 0
+
+    @classmethod
+    def of(cls, experts: int) -> _Sum:
+        """Return sums of nothing."""
+        weights, squares, used = torch.zeros(3, experts, dtype=torch.double).unbind()
+        return cls(weights, squares, used)
 
     def add(self, gates: Tensor, here: SiteInputs) -> None:
         """Count real tokens, or rows where a row has one weight."""
@@ -40,6 +47,7 @@ class _Sum:
             real = gates[here.mask.bool()]
         own = real.detach().double().cpu()
         self.weights += own.sum(0)
+        self.squares += own.square().sum(0)
         self.used += (own != 0).sum(0)
         self.count += len(own)
 
@@ -100,9 +108,7 @@ def _watched(
     names: dict[int, tuple[str, tuple[str, ...]]] = {}
     for route in routes(whole.hooks()):
         size = route.router.experts
-        own = sums.setdefault(id(route.router), {}).setdefault(
-            route.place, _Sum(torch.zeros(size).double(), torch.zeros(size).double())
-        )
+        own = sums.setdefault(id(route.router), {}).setdefault(route.place, _Sum.of(size))
         route.watch = own.add
         names[id(route.router)] = _names(route, whole)
     rows = Activation.of(ActiveAdapter(encoder, whole))
@@ -125,7 +131,10 @@ def _cells(lang: str, places: dict[Place, _Sum]) -> list[Cell]:
         count = sum(one.count for one in own)
         mean = torch.stack([one.weights for one in own]).sum(0) / count
         used = torch.stack([one.used for one in own]).sum(0) / count
-        rows.append(Cell(lang, layer, site, tuple(mean.tolist()), tuple(used.tolist())))
+        squares = torch.stack([one.squares for one in own]).sum(0) / count
+        spread = (squares - mean.square()).clamp_min(0).sqrt()
+        values = (tuple(each.tolist()) for each in (mean, used, spread))
+        rows.append(Cell(lang, layer, site, *values))
     return rows
 
 

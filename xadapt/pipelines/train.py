@@ -24,6 +24,7 @@ from xadapt.data.records import ParallelPair
 from xadapt.data.transforms.shuffle import of_pairs, shuffle_pairs
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import read_manifest
+from xadapt.hub.worse_than_base import worse_than_base
 from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build, parameter_count
 from xadapt.pipelines import run_folder as out_folder
@@ -39,6 +40,7 @@ from xadapt.pipelines.run_identity import (
     save_identity,
 )
 from xadapt.pipelines.training_composition import TrainingComposition, inside
+from xadapt.pipelines.training_result import TrainingResult
 from xadapt.tasks.development import dev_scores, evaluation_cache, evidence, head_of, task_of
 from xadapt.tasks.head_task import with_card
 from xadapt.training.loop import Trainer
@@ -67,6 +69,8 @@ class TrainingJob:
         callables: Functions that transforms may need, by name, see
             `xadapt.data.transforms.protocol.CALLABLES`.
         companions: Modules of the recipe's companions, by name; they override the recipe's own.
+        callbacks: Callbacks as in transformers, see `xadapt.training.callbacks`.
+        report_to: Names of experiment trackers, see `xadapt.training.trackers`.
     """
 
     base: str
@@ -81,37 +85,30 @@ class TrainingJob:
     compose: tuple[str, ...] = ()
     callables: Callables = field(default_factory=dict)
     companions: Mapping[str, str] = field(default_factory=dict)
+    callbacks: Sequence[Any] = ()
+    report_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class TrainingResult:
-    """The result of a run.
+class Inputs:
+    """What runs that differ in module, objectives and schedule alone have in common.
 
     Attributes:
-        folder: The module's folder.
-        manifest: The module's manifest.
-        seconds: Training time over all sittings.
-        prepare_seconds: Time to encode the frozen side, in this sitting.
-        forward_seconds: Time of one frozen forward over the data (the longest text of each
-            record), estimated from a sample on this machine after the run.
-        padding: Share of padding among the tokens of the forwards, in this sitting.
-        notes: Notes on the records that were read, dropped and held out.
-        reused: Whether the module was finished before this call.
+        loaded: Training and development records.
+        encoder: The frozen base.
     """
 
-    folder: Path
-    manifest: Manifest
-    seconds: float = 0.0
-    prepare_seconds: float = 0.0
-    forward_seconds: float = 0.0
-    padding: float = 0.0
-    notes: list[str] = field(default_factory=list)
-    reused: bool = False
+    loaded: Loaded
+    encoder: Encoder
 
-    @property
-    def forwards(self) -> float:
-        """The training time in frozen forwards over the data; 0 where nothing was trained."""
-        return self.seconds / self.forward_seconds if self.forward_seconds else 0.0
+    @classmethod
+    def open(cls, recipe: Recipe, job: TrainingJob) -> Inputs:
+        """Read the records and load the base of a job.
+
+        Raises:
+            UserError: If a source or the base is unusable.
+        """
+        return cls(_load(recipe, job), _encoder(recipe, job))
 
 
 def check(recipe: Recipe, jobs: Sequence[TrainingJob]) -> None:
@@ -130,7 +127,11 @@ def check(recipe: Recipe, jobs: Sequence[TrainingJob]) -> None:
 
 
 def train(
-    recipe: Recipe, job: TrainingJob, verify: Verify, report: Reporter = lambda _: None
+    recipe: Recipe,
+    job: TrainingJob,
+    verify: Verify,
+    report: Reporter = lambda _: None,
+    inputs: Inputs | None = None,
 ) -> TrainingResult:
     """Train one module and write its folder.
 
@@ -145,6 +146,7 @@ def train(
         verify: Function from base, module and texts to one comparison for each importable
             library.
         report: Receives the progress of the run, a line at a time.
+        inputs: Records and base, if they were opened before.
 
     Raises:
         UserError: If an argument is wrong, or another process writes to the folder.
@@ -155,23 +157,68 @@ def train(
         with one_writer(job.out, main=is_main()):
             # another process may have finished the run in between
             if not out_folder.require_usable(job.out, job.resume):
-                return _train(recipe, job, verify, report)
+                return _train(recipe, job, verify, report, inputs)
     return _finished(recipe, job)
 
 
-def _train(recipe: Recipe, job: TrainingJob, verify: Verify, report: Reporter) -> TrainingResult:
-    within, others = inside(job.compose), find_companions(recipe.companions, job.companions)
-    loaded = _load(recipe, job)
-    if within.by_language and any(isinstance(row, ParallelPair) for row in loaded.dev):
+def train_each(
+    jobs: Sequence[tuple[Recipe, TrainingJob]], verify: Verify, report: Reporter = lambda _: None
+) -> list[TrainingResult]:
+    """Train several modules in order; the data of all are read before the first is trained.
+
+    Args:
+        jobs: Recipes and their jobs.
+        verify: As for `train`.
+        report: As for `train`.
+
+    Raises:
+        UserError: As for `train`.
+    """
+    if len(jobs) > 1:
+        for recipe, job in jobs:
+            check(recipe, [job])
+    results = []
+    for recipe, job in jobs:
+        if len(jobs) > 1:
+            report(f"{', '.join(source.lang for source in job.sources)} -> {job.out}")
+        results.append(train(recipe, job, verify, report))
+    return results
+
+
+def prepare(recipe: Recipe, job: TrainingJob, inputs: Inputs) -> Trainer:
+    """Make the module and its trainer; nothing is written yet.
+
+    ``prepare(..).train(resume)`` trains without evidence and without files for use. `train` with
+    ``resume`` then makes the module's folder of the state that stays in ``out/run``.
+
+    Args:
+        recipe: The recipe.
+        job: The base, the data and the folder.
+        inputs: Records and base.
+
+    Raises:
+        UserError: If the recipe or the composition does not fit the base or the records.
+    """
+    within, module = inside(job.compose), _module(recipe, inputs.encoder)
+    within.require_experts(module)
+    if within.by_language and any(isinstance(row, ParallelPair) for row in inputs.loaded.dev):
         raise UserError(
             "a module for pairs is judged on both of their sides, inside one composition",
             where="--compose",
             todo="Leave by_language out; several --compose take turns",
         )
-    encoder = Encoder.from_pretrained(job.base, dtype=recipe.dtype)
-    module = _module(recipe, encoder)
-    within.require_experts(module)
-    trainer = _trainer(recipe, job, loaded, encoder, module, job.out / out_folder.STATE, within)
+    state = job.out / out_folder.STATE
+    return _trainer(recipe, job, inputs.loaded, inputs.encoder, module, state, within)
+
+
+def _train(
+    recipe: Recipe, job: TrainingJob, verify: Verify, report: Reporter, inputs: Inputs | None
+) -> TrainingResult:
+    within, others = inside(job.compose), find_companions(recipe.companions, job.companions)
+    inputs = inputs or Inputs.open(recipe, job)
+    loaded, encoder = inputs.loaded, inputs.encoder
+    trainer = prepare(recipe, job, inputs)
+    module = trainer.module
     manifest = manifest_of(
         recipe,
         encoder,
@@ -191,14 +238,21 @@ def _train(recipe: Recipe, job: TrainingJob, verify: Verify, report: Reporter) -
         progress = trainer.train(resume=resume)
         control = _control(recipe, job, loaded, encoder, within, report) if job.controls else None
         if main:
+            if loaded.dev:
+                report(f"measuring on {len(loaded.dev)} development {loaded.dev[0].unit}")
             head = head_of(trainer)
             if head is not None:
                 with_card(head)
             cache = evaluation_cache(trainer)
             found = evidence(encoder, trainer.acting.module, loaded.dev, head, cache)
             manifest = manifest.model_copy(update={"evidence": found})
+            warning = worse_than_base(found)
+            if warning:
+                loaded.notes.append(warning)
+                report(f"warning: {warning}")
             write_text(job.out / out_folder.STATE / "recipe.yaml", as_yaml(recipe))
             save_identity(job.out / out_folder.STATE, trainer.run.identity)
+            report("writing the folder, and loading it in each library that holds it")
             publish(job.out, job.base, module, encoder, manifest, verify, control, head)
         trainer.processes.wait()
     return TrainingResult(
@@ -209,6 +263,7 @@ def _train(recipe: Recipe, job: TrainingJob, verify: Verify, report: Reporter) -
         forward_seconds(encoder, trainer.tasks[0].longest(trainer.forward.tokenized.tokenize)),
         1 - trainer.forward.tokens / trainer.forward.padded if trainer.forward.padded else 0.0,
         loaded.notes,
+        base=job.base,
     )
 
 
@@ -237,7 +292,7 @@ def _finished(recipe: Recipe, job: TrainingJob) -> TrainingResult:
     require_same(job.out, _quick_differences(recipe, job, manifest))
     within, loaded = inside(job.compose), _load(recipe, job)
     others = find_companions(recipe.companions, job.companions)
-    encoder = Encoder.from_pretrained(job.base, dtype=recipe.dtype)
+    encoder = _encoder(recipe, job)
     wanted = manifest_of(
         recipe,
         encoder,
@@ -254,7 +309,7 @@ def _finished(recipe: Recipe, job: TrainingJob) -> TrainingResult:
     require_same(job.out, differs)
     out_folder.clear(job.out)
     note = f"{job.out} holds the finished module already"
-    return TrainingResult(job.out, manifest, notes=[note], reused=True)
+    return TrainingResult(job.out, manifest, notes=[note], reused=True, base=job.base)
 
 
 def _quick_differences(recipe: Recipe, job: TrainingJob, manifest: Manifest) -> list[str]:
@@ -274,6 +329,28 @@ def _has_checkpoint(job: TrainingJob, *inside: str) -> bool:
     return job.resume and (folder / out_folder.CHECKPOINT).exists()
 
 
+def _encoder(recipe: Recipe, job: TrainingJob) -> Encoder:
+    """Load the base, which cuts texts as the recipe says."""
+    encoder = Encoder.from_pretrained(job.base, dtype=recipe.dtype)
+    if recipe.max_length is not None:
+        if recipe.max_length > encoder.max_length:
+            raise UserError(
+                f"the base takes at most {encoder.max_length} tokens, not {recipe.max_length}",
+                where="max_length",
+            )
+        encoder.max_length = recipe.max_length
+    return encoder
+
+
+def require_module(recipe: Recipe, encoder: Encoder) -> None:
+    """Refuse a module that does not fit the base.
+
+    Raises:
+        UserError: If a site or a layer is not there.
+    """
+    _module(recipe, encoder)
+
+
 def _module(recipe: Recipe, encoder: Encoder) -> nn.Module:
     spec = recipe.module
     return build(
@@ -289,6 +366,7 @@ def _trainer(
     module: nn.Module,
     state: Path,
     within: TrainingComposition = ALONE,
+    observed: bool = True,
 ) -> Trainer:
     others = find_companions(recipe.companions, job.companions)
     tasks = [
@@ -304,6 +382,9 @@ def _trainer(
     ]
     parts = identity(recipe, encoder, loaded, within, others)
     run = Run(recipe.train, state, recipe.seed, parts, None, cache_folder(), job.show)
+    if observed:
+        run = replace(run, callbacks=job.callbacks, report_to=job.report_to,
+                      config=recipe.model_dump(mode="json"))  # fmt: skip
     trainer = Trainer(
         encoder, module, tasks, run, others.open(encoder), within.build(encoder, module)
     )
@@ -333,6 +414,6 @@ def _control(
     module = _module(recipe, encoder)
     state = job.out / out_folder.STATE / "shuffled"
     shuffled = replace(loaded, records=records)
-    trainer = _trainer(recipe, job, shuffled, encoder, module, state, within)
+    trainer = _trainer(recipe, job, shuffled, encoder, module, state, within, observed=False)
     trainer.train(resume=_has_checkpoint(job, "shuffled"))
     return module

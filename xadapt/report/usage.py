@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,14 +17,19 @@ from numpy.typing import NDArray
 
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_file
+from xadapt.report.display import Displayed
 from xadapt.report.figures import plain
 from xadapt.report.style import LIGHT
+from xadapt.report.table import Table, number
 
 FORMATS = (".svg", ".png", ".pdf")
 CELL_INCHES = (0.52, 0.26)
+LINE_INCHES, CHARS_AN_INCH = 0.16, 15
 SHADES = LinearSegmentedColormap.from_list("usage", [LIGHT["panel"], LIGHT["module"]])
 LONGEST = 14
 ALL = "all texts"
+ALIKE = 0.02
+"""The difference of weights below which the picture says that they are alike."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,8 @@ class Cell:
         mean: Mean weight of each expert, over real tokens, or over texts if each text has one
             weight.
         used: Share of these tokens or texts with a nonzero weight of the expert.
+        spread: Standard deviation of each expert's weight over these tokens or texts; empty if it
+            was not measured.
     """
 
     lang: str
@@ -44,10 +52,11 @@ class Cell:
     site: str
     mean: tuple[float, ...]
     used: tuple[float, ...]
+    spread: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True)
-class Usage:
+@dataclass(frozen=True, repr=False)
+class Usage(Displayed):
     """The expert weights of one router.
 
     Attributes:
@@ -81,6 +90,65 @@ class Usage:
                 found.setdefault(rows(cell), []).append(cell.mean)
         return {row: np.mean(values, axis=0) for row, values in found.items()}
 
+    @property
+    def between(self) -> float:
+        """The largest difference between the mean weights of two languages, over all cells."""
+        means: dict[tuple[int, str], list[tuple[float, ...]]] = {}
+        for cell in self.cells:
+            means.setdefault((cell.layer, cell.site), []).append(cell.mean)
+        return max(
+            (float(np.ptp(np.array(own), axis=0).max()) for own in means.values()), default=0
+        )
+
+    @property
+    def within(self) -> float | None:
+        """The largest standard deviation of a weight inside one cell; ``None`` if not measured."""
+        return max((max(cell.spread) for cell in self.cells if cell.spread), default=None)
+
+    def caption(self) -> str:
+        """Say how much the weights vary between languages, and inside a language."""
+        lines = []
+        if len(self.languages) > 1:
+            alike = self.between < ALIKE
+            lines.append(
+                f"Between languages, mean weights differ by at most {self.between:.3f}"
+                + (": this router weighs its experts alike for all of them." if alike else ".")
+            )
+        if self.within is not None:
+            alike = self.within < ALIKE
+            lines.append(
+                "Inside a language, a weight's standard deviation over tokens or texts is at most "
+                f"{self.within:.3f}" + (": nearly the same weights everywhere." if alike else ".")
+            )
+        return "\n".join(lines)
+
+    def _table(self) -> Table:
+        rows = ((tag, *(number(w) for w in self.mean(tag)[""])) for tag in self.languages)
+        notes = tuple(self.caption().splitlines())
+        title = f"{self.router}: mean weight of each expert"
+        return Table(("texts in", *self.experts), tuple(rows), title, notes)
+
+    def _records(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "lang": cell.lang,
+                "layer": cell.layer,
+                "site": cell.site,
+                "expert": expert,
+                "mean": cell.mean[place],
+                "used": cell.used[place],
+                "spread": cell.spread[place] if cell.spread else None,
+            }
+            for cell in self.cells
+            for place, expert in enumerate(self.experts)
+        ]
+
+    def _draw(self, axes: Axes) -> None:
+        _shade(axes, np.stack([self.mean(tag)[""] for tag in self.languages]))
+        axes.set_yticks(range(len(self.languages)), self.languages)
+        axes.set_xticks(range(len(self.experts)), [_short(name) for name in self.experts])
+        axes.set_title(f"{self.router}: mean weights", fontsize=10, color=LIGHT["ink"])
+
     def to_dict(self) -> dict[str, Any]:
         """Return the values as a dictionary for JSON."""
         mean = {lang: self.mean(lang)[""].tolist() for lang in self.languages}
@@ -88,6 +156,8 @@ class Usage:
             "router": self.router,
             "experts": self.experts,
             "mean": mean,
+            "between_languages": self.between,
+            "within_languages": self.within,
             "cells": [asdict(cell) for cell in self.cells],
         }
 
@@ -144,26 +214,36 @@ def _tables(usage: Usage, lang: str) -> list[tuple[list[str], NDArray[np.float64
 def _size(usage: Usage) -> tuple[float, float]:
     rows = sum(len(names) for names, _ in _tables(usage, usage.languages[0]))
     wide = max(len(usage.experts) * CELL_INCHES[0], 1.1)
-    return max(3.4, 1.2 + (wide + 0.25) * len(usage.languages)), 1.9 + rows * CELL_INCHES[1]
+    width = max(3.4, 1.2 + (wide + 0.25) * len(usage.languages))
+    lines = _caption(usage, width).count("\n") + 1
+    return width, 1.9 + rows * CELL_INCHES[1] + lines * LINE_INCHES
+
+
+def _caption(usage: Usage, width: float) -> str:
+    """Return the caption in lines that fit a width in inches."""
+    fits = max(30, int(width * CHARS_AN_INCH))
+    return "\n".join(textwrap.fill(line, fits) for line in usage.caption().splitlines())
 
 
 def _draw(part: SubFigure, usage: Usage) -> None:
     title = f"{usage.router}: mean weight of each expert"
     part.suptitle(title, fontsize=10, x=0.01, ha="left", color=LIGHT["ink"])
+    text = _caption(usage, _size(usage)[0])
+    part.supxlabel(text, fontsize=8, x=0.01, ha="left", color=LIGHT["soft"])
     columns = [_tables(usage, lang) for lang in usage.languages]
     heights = [len(names) for names, _ in columns[0]]
     grid = part.subplots(
         len(heights), len(columns), squeeze=False, gridspec_kw={"height_ratios": heights}
     )
-    for number, (lang, tables) in enumerate(zip(usage.languages, columns, strict=True)):
+    for column, (lang, tables) in enumerate(zip(usage.languages, columns, strict=True)):
         for place, (names, weights) in enumerate(tables):
-            axes = grid[place, number]
+            axes = grid[place, column]
             _shade(axes, weights)
-            axes.set_yticks(range(len(names)), names if number == 0 else [""] * len(names))
+            axes.set_yticks(range(len(names)), names if column == 0 else [""] * len(names))
         above = lang if lang == ALL else f"texts in {lang}"
-        grid[0, number].set_title(above, fontsize=10, color=LIGHT["ink"])
+        grid[0, column].set_title(above, fontsize=10, color=LIGHT["ink"])
         experts = [_short(name) for name in usage.experts]
-        grid[-1, number].set_xticks(range(len(experts)), experts, rotation=45, ha="right")
+        grid[-1, column].set_xticks(range(len(experts)), experts, rotation=45, ha="right")
 
 
 def _shade(axes: Axes, weights: NDArray[np.float64]) -> None:

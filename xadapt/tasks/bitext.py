@@ -25,7 +25,6 @@ from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
-from xadapt.data.loading.records import Source
 from xadapt.data.records import ParallelPair
 from xadapt.evaluation.comparison import Result, compare, mean
 from xadapt.evaluation.retrieval import Found, correct, first_of_equals, nearest_by_margin
@@ -163,7 +162,7 @@ class SentenceRetrieval(AlignmentTask):
     ) -> Result:
         """Measure a base, and modules on it, on parallel text."""
         tag = language_of(request.lang, request.modules)
-        source = Source(request.data, tag, normalise(pivot), columns, file_format)
+        source = request.source(tag, normalise(pivot), columns, file_format)
         return self.measure_rows(request, tag, read_named(source))
 
     def scores(

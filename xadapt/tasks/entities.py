@@ -21,7 +21,6 @@ from torch import nn
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
-from xadapt.data.loading.records import Source
 from xadapt.data.readers.cldr_graph import build, resolve
 from xadapt.data.records import ParallelPair, Record
 from xadapt.evaluation.comparison import Result, Row, compare, mean
@@ -179,7 +178,7 @@ class EntityRetrieval(AlignmentTask):
         if request.data == GRAPH:
             rows, others = graph_labels(tag, pivot, pool or "all")
         else:
-            pairs = read_named(Source(request.data, tag, pivot, columns, file_format))
+            pairs = read_named(request.source(tag, pivot, columns, file_format))
             rows, others = [_label(str(i), pair) for i, pair in enumerate(pairs)], []
         return self.measure_rows(request, tag, rows, others=others)
 

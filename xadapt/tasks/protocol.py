@@ -20,7 +20,13 @@ from torch import nn
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core import registry
-from xadapt.data.records import Record
+from xadapt.data.loading.records import Source
+from xadapt.data.readers.hub_rows import HubRows
+from xadapt.data.readers.in_memory import InMemory
+from xadapt.data.readers.memory_records import read_in_memory
+from xadapt.data.readers.notes import LoggedNotes
+from xadapt.data.readers.sides import Request as PairRequest
+from xadapt.data.records import ParallelPair, Record
 from xadapt.evaluation.comparison import Result
 from xadapt.heads.head import Head
 from xadapt.hub.manifest import Evidence
@@ -60,7 +66,7 @@ class Request:
 
     Attributes:
         base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
-        data: Source of the records.
+        data: Source of the records: a path, ``hf:org/name``, or data in memory.
         modules: Folders of modules; ``NAME=FOLDER`` gives one a name.
         lang: Language of the texts.
         compose: The composition to measure; without it, the one module.
@@ -73,7 +79,7 @@ class Request:
     """
 
     base: str
-    data: str
+    data: str | InMemory
     modules: tuple[str, ...] = ()
     lang: str | None = None
     compose: str | None = None
@@ -92,6 +98,13 @@ class Request:
             UserError: If the name is no language tag.
         """
         return None if self.lang is None else normalise(self.lang)
+
+    def source(
+        self, lang: str, pivot: str, columns: str | None = None, file_format: str | None = None
+    ) -> Source:
+        """Return the source of parallel text in two languages."""
+        table = self.data if isinstance(self.data, InMemory) else None
+        return Source(str(self.data), lang, pivot, columns, file_format, table=table)
 
 
 class Task(ABC):
@@ -281,13 +294,25 @@ def of_record(record: type, head: str | None = None) -> Task | None:
     return next(iter((*answered, *(task for task in found if task.head is None))), None)
 
 
-def read_rows(reader: str, path: str, *tags: str | None) -> list[Any]:
-    """Read all records of a file as rows of a language, or of two languages for pairs.
+def read_rows(reader: str, data: str | InMemory, *tags: str | None) -> list[Any]:
+    """Read all records of a source as rows of a language, or of two languages for pairs.
+
+    Args:
+        reader: The reader of files.
+        data: A file, ``hf:org/name``, or data in memory.
+        tags: The language, or the languages of both sides.
 
     Raises:
-        UserError: If the file is unusable.
+        UserError: If the source is unusable.
     """
-    return list(registry.load("readers", reader)().read(path, *tags))
+    part = registry.load("readers", reader)
+    if isinstance(data, str) and data.startswith("hf:") and part.gives is not ParallelPair:
+        data = HubRows(data)
+    if isinstance(data, InMemory):
+        first, *more = (tag for tag in (*tags, None))
+        request = PairRequest(first or "und", more[0] or first or "und")
+        return list(read_in_memory(data, reader, request, LoggedNotes()))
+    return list(part().read(data, *tags))
 
 
 def options_of(task: Task) -> dict[str, tuple[Any, Any, Option]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from xadapt.core import registry
 from xadapt.core.errors import UserError
+from xadapt.data.loading.inputs import as_data, of_language
 from xadapt.evaluation.comparison import Result
 from xadapt.evaluation.metrics.protocol import find as find_metric
 from xadapt.hub.integrity import allowing_modified
@@ -22,7 +24,7 @@ def evaluate(
     task: str | Task,
     *,
     base: str,
-    data: str | Path | None = None,
+    data: Any = None,
     modules: str | Path | Sequence[str | Path] = (),
     module: str | Path | Sequence[str | Path] | None = None,
     lang: str | None = None,
@@ -41,7 +43,8 @@ def evaluate(
     Args:
         task: Name of a task, such as ``bitext`` or ``tagging``; ``xadapt list tasks`` shows all.
         base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
-        data: Records on which no module was trained, in the format that the task reads.
+        data: Records on which no module was trained: a file that the task reads, or anything else
+            that `xadapt.train` takes for one language. ``columns`` names its columns.
         modules: Folders of modules; ``NAME=FOLDER`` gives one a name.
         module: The folder of a single module.
         lang: Language of the texts.
@@ -64,12 +67,14 @@ def evaluate(
     shared = {"baseline": baseline, "report": report} | {
         name: renamed.pop(name) for name in ("baseline", "report") if name in renamed
     }
-    path = data if data is not None else found.default_data
-    if path is None:
+    given = data if data is not None else found.default_data
+    if given is None:
         raise UserError(f"{found.name} needs data", todo="Name it with --data")
+    given = of_language(given, lang)
+    source = as_data(given, _columns(given, renamed))
     request = Request(
         base,
-        str(path),
+        source,
         (*_several(modules), *_several(module)),
         lang,
         compose,
@@ -82,6 +87,11 @@ def evaluate(
     _require_known(found, request, renamed)
     with allowing_modified(allow_modified):
         return found.measure(request, **renamed)
+
+
+def _columns(data: Any, options: dict[str, Any]) -> Any:
+    """Take the columns of data in memory out of the options, since the data themselves use them."""
+    return None if isinstance(data, (str, PathLike)) else options.pop("columns", None)
 
 
 def _several(given: str | Path | Sequence[str | Path] | None) -> tuple[str, ...]:

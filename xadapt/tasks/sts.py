@@ -208,7 +208,9 @@ class Similarity(HeadTask):
         left, right = _languages(request.lang)
         rows = read_rows(self.reader, request.data, left or self.read_as, right)
         if len({row.score for row in rows}) < 2:
-            raise UserError("a correlation needs pairs with different scores", where=request.data)
+            raise UserError(
+                "a correlation needs pairs with different scores", where=str(request.data)
+            )
         alone = not request.modules and request.compose is None
         if alone and (request.baseline is not None or request.head is not None):
             raise UserError("there is no module to measure", todo="Name one with --module")

@@ -34,6 +34,7 @@ class Progress:
         seconds: Training time in seconds, over all sittings.
         finished: Whether the run is over.
         identity: Values that identify how the run was started, in JSON's types.
+        callbacks: States of callbacks that have one, by the name of their class.
     """
 
     step: int = 0
@@ -43,6 +44,7 @@ class Progress:
     seconds: float = 0.0
     finished: bool = False
     identity: dict[str, Any] = field(default_factory=dict)
+    callbacks: dict[str, Any] = field(default_factory=dict)
 
 
 def save(

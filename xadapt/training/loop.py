@@ -25,11 +25,13 @@ from xadapt.objectives.contract import asks_for
 from xadapt.training import checkpoint
 from xadapt.training.active_module import ActiveModule
 from xadapt.training.batches import BatchPlan
+from xadapt.training.events import Events
 from xadapt.training.forward import Forward
 from xadapt.training.frozen_side import encode_frozen, keep_prefix
 from xadapt.training.interrupts import interruption, interrupts
+from xadapt.training.metrics_log import FILE as METRICS
 from xadapt.training.metrics_log import MetricsLog
-from xadapt.training.settings import Companion, Run
+from xadapt.training.settings import Companion, DivergedError, Run
 from xadapt.training.tasks import Task, make_heads
 
 PINS = "activations"
@@ -73,7 +75,7 @@ class Trainer:
             if asks_for(task.objective, "lm_head"):
                 encoder.mlm_head()
         self.processes = DistributedContext(cpu=encoder.device.type == "cpu")
-        self.log = MetricsLog(run.folder / "metrics.jsonl", self.processes.main)
+        self.log = MetricsLog(run.folder / METRICS, self.processes.main)
         self.turns = [ActiveModule(encoder, whole) for whole in inside or (module,)]
         self.frozen = FrozenVectors(encoder, run.cache)
         self.pins = run.folder / PINS
@@ -100,6 +102,7 @@ class Trainer:
         self.best: dict[str, Tensor] = {}
         self.prepare_seconds = 0.0
         self.held_out: PrefixStates | None = None
+        self.events = Events(run, self.processes, self.steps, self.plans[tasks[0].data].per_epoch)
         self._require_companions()
 
     def _require_companions(self) -> None:
@@ -136,7 +139,8 @@ class Trainer:
         Afterwards the module holds the best weights.
 
         Raises:
-            UserError: If the loss or the gradient is not finite, or the checkpoint doesn't fit.
+            DivergedError: If the loss or the gradient is not finite.
+            UserError: If the checkpoint doesn't fit.
             KeyboardInterrupt: If Ctrl-C was pressed; a checkpoint of the last whole step is
                 written. After SIGTERM, `Terminated` is raised.
         """
@@ -148,8 +152,13 @@ class Trainer:
         self.log.cut(self.progress.step)
         if not self.progress.finished:
             self._prepare()
-            with compiled(self.encoder, self.run.spec.compile):
-                self._sit(self._rates())
+            rates = self._rates()
+            events = self.events.open(
+                self.module, self.encoder.tokenizer, self.progress, self.run.score is not None,
+                optimizer=self.optimizer, lr_scheduler=rates,
+            )  # fmt: skip
+            with compiled(self.encoder, self.run.spec.compile), events:
+                self._sit(rates)
         if self.best:
             self.trained.load_state_dict(self.best)
         self._unpin()
@@ -182,17 +191,23 @@ class Trainer:
         with interrupts() as stop, meter("training", self.steps, show) as bar:
             bar.skip(progress.step)
             while progress.step < self.steps and not progress.finished:
+                self.events.step_begins(progress.step)
                 row = self._step(rates)
                 progress.seconds = before + time.monotonic() - began
-                self.log.add({**row, "seconds": round(progress.seconds, 3)})
+                row |= {"seconds": round(progress.seconds, 3)}
+                self.log.add(row)
+                asked = self.events.step_ends(row)
                 bar.advance(note=f"loss {row['loss']:.3f}")
-                if progress.step in marks:
+                mark = progress.step in marks
+                if mark or asked.evaluate:
                     self._evaluate()
                 late = time.monotonic() - saved > spec.checkpoint_seconds
                 stopped = self.processes.any(bool(stop))
-                if late or stopped or progress.step in marks:
+                progress.finished |= self.events.epoch_ends(progress.step)
+                if late or stopped or mark or asked.save:
                     self._save()
                     saved = time.monotonic()
+                    self.events.saved()
                 if stopped:
                     raise interruption(stop)
         progress.finished = True
@@ -239,7 +254,7 @@ class Trainer:
         self.processes.average_gradients(parameters)
         norm = nn.utils.clip_grad_norm_(parameters, self.run.spec.clip or float("inf"))
         if not torch.isfinite(norm):
-            raise UserError(
+            raise DivergedError(
                 f"the gradient is not finite at step {self.progress.step + 1}",
                 todo="Lower train.learning_rate, or use dtype: float32",
             )
@@ -262,13 +277,16 @@ class Trainer:
             return
         scores = self.processes.from_main(self._scores)
         progress = self.progress
-        self.log.add({"step": progress.step, "dev": scores})
+        row = {"step": progress.step, "dev": scores}
+        self.log.add(row)
+        self.events.evaluated(row)
         if scores["score"] > progress.best_score:
             progress.best_score, progress.best_step = scores["score"], progress.step
             progress.stale = 0
             self.best = {k: v.detach().cpu().clone() for k, v in self.trained.state_dict().items()}
         else:
             progress.stale += 1
+        self.events.best(progress)
         patience = self.run.spec.patience
         progress.finished = bool(patience and progress.stale >= patience)
 
@@ -306,5 +324,6 @@ class Trainer:
         return self.encoder.mlm_head(self.forward.acting.before_vocabulary)(states)
 
     def _save(self) -> None:
+        self.progress.callbacks = self.events.states()
         if self.processes.main:
             checkpoint.save(self.run.folder, self.progress, self.trained, self.optimizer, self.best)

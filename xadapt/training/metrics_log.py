@@ -9,6 +9,8 @@ from typing import Any
 
 from xadapt.core.files import append_line, sweep, write_text
 
+FILE = "metrics.jsonl"
+
 
 class MetricsLog:
     """The log of one run: a row a step, and a row with ``dev`` for each evaluation.

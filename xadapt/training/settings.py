@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,13 @@ from typing import Any
 from torch import nn
 
 from xadapt.config.recipe import TrainSpec
+from xadapt.core.errors import UserError
 
 Score = Callable[[], Mapping[str, float]]
+
+
+class DivergedError(UserError):
+    """Error for a loss or a gradient that is not finite: other settings may train."""
 
 
 @dataclass
@@ -26,6 +31,9 @@ class Run:
         score: Development scores by name with the module attached; ``score`` is maximised.
         cache: Folder of the frozen vectors; ``None`` keeps them in memory.
         show: Whether progress is shown.
+        callbacks: Callbacks as in transformers, see `xadapt.training.callbacks`.
+        report_to: Names of experiment trackers, see `xadapt.training.trackers`.
+        config: The recipe of the run, for trackers.
     """
 
     spec: TrainSpec
@@ -35,6 +43,9 @@ class Run:
     score: Score | None = None
     cache: Path | None = None
     show: bool = True
+    callbacks: Sequence[Any] = ()
+    report_to: Sequence[str] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

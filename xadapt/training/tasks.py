@@ -25,6 +25,7 @@ from xadapt.objectives.contract import (
     heads_of,
 )
 from xadapt.training.forward import Request
+from xadapt.training.settings import DivergedError
 
 
 @dataclass
@@ -191,7 +192,7 @@ class Task:
         bad = (~torch.isfinite(loss.values.detach())).nonzero().flatten().tolist()
         if bad:
             record = records[bad[0]]
-            raise UserError(
+            raise DivergedError(
                 f"the loss of {self.name} is not finite on {_shown(record)}",
                 where=record.origin,
                 todo="Look at this record; lower train.learning_rate, or use dtype: float32",

@@ -15,9 +15,13 @@ from xadapt.core.errors import UserError
 from xadapt.core.text_key import normal_key
 from xadapt.data.loading.transform_chain import Callables, Chain, counted
 from xadapt.data.readers.cldr import read_labels
+from xadapt.data.readers.hub_rows import HubRows
+from xadapt.data.readers.in_memory import InMemory
+from xadapt.data.readers.memory_records import read_in_memory
 from xadapt.data.readers.notes import Notes, name_of, noted, read_with_notes
-from xadapt.data.readers.parallel import read_parallel
-from xadapt.data.records import ParallelPair, Record
+from xadapt.data.readers.parallel import parse_columns, read_parallel
+from xadapt.data.readers.sides import Request
+from xadapt.data.records import ParallelPair, Record, ScoredPair
 from xadapt.data.transforms.pair_filter import PairFilter, filter_pairs
 from xadapt.data.transforms.protocol import Services, Watch, unwatched
 from xadapt.data.transforms.record_check import checked
@@ -39,6 +43,7 @@ class Source:
         columns: ``PIVOT,LANGUAGE``, as numbers or names.
         file_format: Name of the format, if the path does not show the format.
         data: Name of the entry of the recipe's ``data`` that the source fills.
+        table: Data of the running program, which take the place of a file; ``path`` is their name.
     """
 
     path: str
@@ -47,6 +52,7 @@ class Source:
     columns: str | None = None
     file_format: str | None = None
     data: str = "train"
+    table: InMemory | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +163,8 @@ def read_pairs(
         UserError: If the source is unusable, or its sides are not texts in their languages.
     """
     found = noted(notes)
+    if source.table is not None:
+        return limited(read_table(source.table, "parallel", source, found, watch), limit)
     pairs = read_parallel(
         source.path,
         lang=source.lang,
@@ -185,6 +193,28 @@ def read_records(
     found = noted(notes)
     rows = read_with_notes(part(), source.path, normalise(source.lang), found)
     return _all(rows, source, found, watch)
+
+
+def read_table(
+    table: InMemory, reader: str, source: Source, notes: Notes, watch: Watch = unwatched
+) -> list[Any]:
+    """Read all records of data in memory, with the checks of a file's records.
+
+    Args:
+        table: The data.
+        reader: The reader of files in whose place the data are read.
+        source: The languages of the data.
+        notes: See `read_pairs`.
+        watch: See `read_pairs`.
+
+    Raises:
+        UserError: If the data are unusable, or their texts are not texts in their language.
+    """
+    tag, gives = normalise(source.lang), registry.load("readers", reader).gives
+    pivot = tag if gives is ScoredPair else normalise(source.pivot_lang)
+    columns = parse_columns(source.columns) if source.columns else ()
+    rows = read_in_memory(table, reader, Request(tag, pivot, columns), notes)
+    return _all(rows, source, notes, watch)
 
 
 def _all(rows: Iterable[R], source: Source, notes: Notes, watch: Watch) -> list[R]:
@@ -297,6 +327,12 @@ class _Loader:
 def _read(source: Source, spec: DataSpec, notes: Notes, watch: Watch) -> list[Record]:
     """Read all records of a source, or the ``limit`` records with the smallest hashes."""
     part = registry.load("readers", spec.reader)
+    table = source.table
+    if table is None and source.path.startswith("hf:") and part.gives is not ParallelPair:
+        table = HubRows(source.path)
+    if table is not None:
+        asked = replace(source, columns=source.columns or spec.columns)
+        return limited(read_table(table, spec.reader, asked, notes, watch), spec.limit)
     if part.gives is not ParallelPair:
         return limited(read_records(part, source, notes, watch), spec.limit)
     by_recipe = None if spec.reader == "parallel" else part.format

@@ -38,7 +38,8 @@ def require_used(sources: Sequence[Source], specs: Mapping[str, DataSpec]) -> No
         UserError: If columns or a format are named and no reader gives parallel text, or columns
             are named and no such source has columns.
     """
-    known = [(source, specs[source.data]) for source in sources if source.data in specs]
+    files = [source for source in sources if source.table is None]
+    known = [(source, specs[source.data]) for source in files if source.data in specs]
     pairs = [(source, spec) for source, spec in known if reads_pairs(spec)]
     for option, given in (("--columns", "columns"), ("--format", "file_format")):
         if known and not pairs and any(getattr(source, given) for source, _ in known):

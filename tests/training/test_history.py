@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from xadapt.core.errors import UserError
+from xadapt.training.history import History
+
+ROWS = [
+    {"step": 1, "loss": 2.0, "lr": 0.1},
+    {"step": 2, "loss": 1.0, "lr": 0.05},
+    {"step": 2, "dev": {"score": 0.25, "both": 0.5}},
+]
+
+
+def test_rows_columns_and_frame(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    history = History.read(file)
+    assert len(history) == 3 and history[2] == {"step": 2, "dev/score": 0.25, "dev/both": 0.5}
+    assert [row["step"] for row in history.steps] == [1, 2] and len(history.evaluations) == 1
+    assert history.to_dict()["loss"] == [2.0, 1.0, None] and len(history[:2]) == 2
+    frame = history.to_pandas()
+    assert list(frame["lr"].dropna()) == [0.1, 0.05] and frame["dev/score"].iloc[2] == 0.25
+
+
+def test_what_a_person_sees() -> None:
+    history = History(ROWS)
+    assert repr(history) == (
+        "History of 2 steps: loss 2.000 to 1.000, best development score 0.250 at step 2"
+    )
+    html = history._repr_html_()
+    assert "<th>dev/score</th>" in html and "<td>0.25</td>" in html
+    axes = history.plot().axes
+    assert list(axes[0].lines[0].get_ydata()) == [2.0, 1.0]
+    assert list(axes[1].lines[0].get_ydata()) == [0.25]
+
+
+def test_nothing_yet(tmp_path: Path) -> None:
+    history = History.read(tmp_path / "none.jsonl")
+    assert repr(history) == "History of no steps" and len(history) == 0
+    assert "<table>" in history._repr_html_() and history.plot().axes
+
+
+def test_without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(UserError, match="'pandas', which is not installed"):
+        History(ROWS).to_pandas()

@@ -1,0 +1,105 @@
+"""``xadapt tune``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from xadapt import integrations
+from xadapt.cli import options
+from xadapt.cli.train import PARALLEL, _companions, _sources
+from xadapt.config.recipe_file import find_recipe, load_recipe
+from xadapt.data.loading.records import Source
+
+
+def tune(
+    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe.")],
+    data: Annotated[list[str], typer.Option(help="Training data, as for xadapt train.")],
+    lang: Annotated[
+        list[str], typer.Option(help="BCP-47 or ISO 639-3; several: one module for all.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    trials: Annotated[int, typer.Option(min=1, help="Number of trials in all.")] = 20,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What is searched, instead of the recipe's own choice: KEY=LOW..HIGH, "
+            "KEY=LOW..HIGH:log or KEY=VALUE,VALUE; several: repeat. A key is that of --set or its "
+            "last part: learning_rate=1e-4..1e-3:log, rank=4,8,16."
+        ),
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Hub id, folder or package:NAME/SUBDIR of the encoder.")
+    ] = None,
+    dev: Annotated[
+        list[str] | None,
+        typer.Option(help="Development data, which choose the best; without, held out of --data."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change the recipe: a.b=value.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option(help="Go on with an earlier search, until it has --trials trials.")
+    ] = False,
+    compose: Annotated[
+        list[str] | None,
+        typer.Option(help='Train inside this, such as "runs/en + self"; several take turns.'),
+    ] = None,
+    companion: Annotated[
+        list[str] | None,
+        typer.Option(help="A module that the recipe learns from: NAME=FOLDER, NAME=hf:org/name."),
+    ] = None,
+    columns: options.ColumnsOption = None,
+    file_format: options.FormatOption = None,
+    pivot: options.PivotOption = None,
+    base_id: Annotated[str | None, typer.Option(help="Hub id of a base given otherwise.")] = None,
+    licence: Annotated[str | None, typer.Option(help="SPDX id of the module's licence.")] = None,
+    json: options.JsonOption = None,
+    allow_modified: options.AllowModifiedOption = False,
+) -> None:
+    """Search learning rate, size and layers of a recipe; keep the best on development data."""
+    plan = load_recipe(find_recipe(recipe), set_ or [])
+    found = base or plan.base
+    options.require(found is not None, "no base is given", "Name one with --base")
+    tags, side = options.tags(lang), pivot or options.PIVOT
+    model = Source("", "", side, columns, file_format)
+    pairs = {name: spec.reader in PARALLEL for name, spec in plan.data.items()}
+    sources = _sources(options.split_sources(data, tags, side, pairs), tags, model, "--data")
+    own = {"train": pairs.get("train", True)}
+    held = (
+        _sources(options.split_sources(dev, tags, side, own), tags, model, "--dev") if dev else []
+    )
+    others = _companions(companion or [])
+    from xadapt.cli.tables import evidence_table
+    from xadapt.pipelines.train import TrainingJob
+    from xadapt.pipelines.tune import tune as search
+
+    log = Console(stderr=True, highlight=False, soft_wrap=True)
+    job = TrainingJob(
+        str(found),
+        tuple(sources),
+        out,
+        tuple(held),
+        resume,
+        base_id=base_id,
+        licence=licence,
+        compose=tuple(compose or ()),
+        companions=others,
+    )
+    done = search(
+        plan,
+        job,
+        integrations.compare_loaders,
+        trials=trials,
+        parameters=param or (),
+        report=lambda line: log.print(line, markup=False),
+    )
+    console = Console(highlight=False)
+    console.print(str(done), markup=False, soft_wrap=True)
+    if done.training.manifest.evidence:
+        console.print(evidence_table(done.training.manifest))
+    log.print(f"wrote {out}: best/, best.yaml, trials.csv, trials.svg, study.db", markup=False)
+    options.save_json(json, {"command": "tune", **done.to_dict()})
