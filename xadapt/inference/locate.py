@@ -9,6 +9,7 @@ from xadapt.composition.text import parse
 from xadapt.composition.values import ARROW, ByLanguage, Composition, names, replaced, require_few
 from xadapt.core.errors import UserError
 from xadapt.hub.composition_file import open_composition
+from xadapt.hub.fetching import module_folder
 from xadapt.hub.opening import require_module
 from xadapt.hub.safe_paths import is_folder
 from xadapt.languages.match import find_same
@@ -21,7 +22,8 @@ def locate(
     """Find a composition and the folders of the modules it names, before any base is loaded.
 
     Args:
-        folders: As for `AdaptedEncoder.load`; a folder may also hold a composition that was saved.
+        folders: As for `AdaptedEncoder.load`: folders or Hub ids. A folder may also hold a
+            composition that was saved.
         compose: As for `AdaptedEncoder.load`.
         given: Names in the composition that stand for no folder.
 
@@ -73,7 +75,7 @@ def _places(folders: Sequence[str]) -> dict[str, str]:
         name, _, folder = (given, "", given) if is_folder(given) else given.partition("=")
         if name in places:
             raise UserError(f"two modules are named {name!r}", where=given)
-        places[name] = folder or name
+        places[name] = module_folder(folder or name)
     return places
 
 
@@ -104,7 +106,7 @@ def _named(
         if name not in places and kind == "lang" and tag:
             found[name] = _for_tag(normalise(tag), places)
         else:
-            found[name] = places.get(name, name)
+            found[name] = places[name] if name in places else module_folder(name)
     return found
 
 
