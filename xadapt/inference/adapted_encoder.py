@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,9 +52,6 @@ from xadapt.inference.row_assignment import (
     without,
 )
 from xadapt.inference.shared_states import cache_within
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
 NO_FALLBACKS = FallbackLanguages()
 Languages = str | Sequence[str | None] | None
@@ -147,7 +144,7 @@ class AdaptedEncoder:
         """
         given = [path for one in modules for path in as_paths(one)]
         with allowing_modified(allow_modified):
-            with step("finding the modules", show):
+            with step("finding the modules", show if given else None):
                 base = None if base is None else base if isinstance(base, Encoder) else str(base)
                 base, given = base_and_modules(base, given)
                 composition, places = locate(given, compose)
@@ -581,7 +578,7 @@ class AdaptedEncoder:
             token=token,
         )
 
-    def to_sentence_transformer(self, language: str | None = None) -> SentenceTransformer:
+    def to_sentence_transformer(self, language: str | None = None) -> Any:
         """Make a ``SentenceTransformer`` with the same vectors, to 1e-5 in fp32.
 
         The modules are merged into a copy of the base's weights. So only the bare base, LoRAs, and
@@ -589,6 +586,9 @@ class AdaptedEncoder:
 
         Args:
             language: The language whose module is merged, where several modules are loaded.
+
+        Returns:
+            A ``sentence_transformers.SentenceTransformer`` on the same device, in fp32.
 
         Raises:
             UserError: If sentence-transformers can't hold the composition or the base, the language

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import Any
 
 from torch import nn
 
@@ -19,13 +19,10 @@ from xadapt.hub.sentence_files import refuses, write_sentence_files
 from xadapt.injection.attachment import model_shape
 from xadapt.integrations import sentence_transformers as library
 
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
 
 def convert(
     encoder: Encoder, composition: Composition, modules: Mapping[str, nn.Module]
-) -> SentenceTransformer:
+) -> Any:
     """Make a model of sentence-transformers with the same vectors, in fp32.
 
     Args:

@@ -36,6 +36,8 @@ def locate(
         raise UserError(
             f"{ARROW!r} is a way of routing", where=places[ARROW], todo="Give it another name"
         )
+    if compose is None:
+        places = {name: module_folder(folder) for name, folder in places.items()}
     if compose is None and len(places) == 1:
         [(name, folder)] = places.items()
         composition = name if open_composition(folder) else None
@@ -69,13 +71,13 @@ def short_names(places: Iterable[str]) -> dict[str, Composition]:
 
 
 def _places(folders: Sequence[str]) -> dict[str, str]:
-    """Return folders by name; a folder without a name is named by its path."""
+    """Return folders or Hub ids by name; one without a name is named by itself."""
     places: dict[str, str] = {}
     for given in folders:
         name, _, folder = (given, "", given) if is_folder(given) else given.partition("=")
         if name in places:
             raise UserError(f"two modules are named {name!r}", where=given)
-        places[name] = module_folder(folder or name)
+        places[name] = folder or name
     return places
 
 
@@ -106,12 +108,13 @@ def _named(
         if name not in places and kind == "lang" and tag:
             found[name] = _for_tag(normalise(tag), places)
         else:
-            found[name] = places[name] if name in places else module_folder(name)
+            found[name] = module_folder(places.get(name, name))
     return found
 
 
 def _for_tag(tag: str, places: Mapping[str, str]) -> str:
-    fits = [f for f in places.values() if find_same(tag, require_module(f).languages)]
+    folders = list(map(module_folder, places.values()))
+    fits = [folder for folder in folders if find_same(tag, require_module(folder).languages)]
     if len(fits) != 1:
         raise UserError(
             f"{'no module is' if not fits else 'several modules are'} for language {tag!r}",

@@ -28,7 +28,7 @@ from xadapt.hub.manifest import Manifest, ModuleSpec, build_manifest
 from xadapt.hub.opening import open_folder
 from xadapt.hub.publishing import publish_folder
 from xadapt.hub.safe_paths import file_inside, has_file, is_folder
-from xadapt.languages.tags import normalise
+from xadapt.languages.tags import is_tag
 from xadapt.modules.storage import options_of
 
 
@@ -115,7 +115,7 @@ def _is_plain(system: System) -> bool:
     tags = [tag for tag, part in composition.parts if part == name]
     known = system.published.get(name)
     known_tags = tags if known is None else list(known.manifest.languages)
-    return known_tags == tags == [tag for tag, _ in composition.parts] and all(map(_is_tag, tags))
+    return known_tags == tags == [tag for tag, _ in composition.parts] and all(map(is_tag, tags))
 
 
 @contextmanager
@@ -200,16 +200,8 @@ def _new_manifest(
 def _languages(composition: Composition, name: str) -> list[str]:
     """Return the languages for which a composition names a module directly."""
     if not isinstance(composition, ByLanguage):
-        return [name] if _is_tag(name) else []
-    return [tag for tag, part in composition.parts if name in names(part) and _is_tag(tag)]
-
-
-def _is_tag(text: str) -> bool:
-    try:
-        normalise(text)
-    except UserError:
-        return False
-    return True
+        return [name] if is_tag(name) else []
+    return [tag for tag, part in composition.parts if name in names(part) and is_tag(tag)]
 
 
 def _title(name: str) -> str:
