@@ -20,9 +20,7 @@ from xadapt.injection.attachment import model_shape
 from xadapt.integrations import sentence_transformers as library
 
 
-def convert(
-    encoder: Encoder, composition: Composition, modules: Mapping[str, nn.Module]
-) -> Any:
+def convert(encoder: Encoder, composition: Composition, modules: Mapping[str, nn.Module]) -> Any:
     """Make a model of sentence-transformers with the same vectors, in fp32.
 
     Args:

@@ -40,9 +40,10 @@ def opened(folder: Path, device: str) -> Any:
     """Open a folder with a whole model as a ``SentenceTransformer`` in fp32."""
     from sentence_transformers import SentenceTransformer
 
-    return SentenceTransformer(
-        str(folder), device=device, model_kwargs={"dtype": torch.float32}, local_files_only=True
-    )
+    with plain.without_noise():
+        return SentenceTransformer(
+            str(folder), device=device, model_kwargs={"dtype": torch.float32}, local_files_only=True
+        )
 
 
 def quantised(vectors: NDArray[np.float32], precision: str) -> NDArray[Any]:
