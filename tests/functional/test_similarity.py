@@ -17,7 +17,9 @@ def test_by_hand() -> None:
     ]
     assert similarity(A, B, "dot").tolist() == [[8, 3, 25], [0, 1, 3]]
     assert similarity(A[:1], B, "manhattan").tolist() == [[-5, -6, 0]]
-    assert similarity(A[1:], B, "euclidean").tolist()[0] == pytest.approx([-(5**0.5), 0, -(20**0.5)])
+    assert similarity(A[1:], B, "euclidean").tolist()[0] == pytest.approx(
+        [-(5**0.5), 0, -(20**0.5)]
+    )
     assert similarity_pairwise(A, B[1:], "dot").tolist() == [3, 3]
     assert similarity_pairwise(A, B[1:]).tolist() == pytest.approx([0.6, 0.6])
     assert similarity_pairwise(A, B[1:], "manhattan").tolist() == [-6, -6]
@@ -32,7 +34,9 @@ def test_it_is_that_of_sentence_transformers(name: str) -> None:
     torch.testing.assert_close(similarity_pairwise(a, b[:5], name), own)
 
 
-@pytest.mark.parametrize("form", [list, np.asarray, torch.tensor, lambda x: [torch.tensor(y) for y in x]])
+@pytest.mark.parametrize(
+    "form", [list, np.asarray, torch.tensor, lambda x: [torch.tensor(y) for y in x]]
+)
 def test_every_form_of_vectors(form) -> None:
     assert similarity(form(A.tolist()), B).shape == (2, 3)
     assert similarity(form(A.tolist())[0], form(A.tolist())[0]).tolist() == [[pytest.approx(1)]]

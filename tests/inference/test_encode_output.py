@@ -97,7 +97,9 @@ def test_forms_of_the_vectors(model: AdaptedEncoder) -> None:
     one = model.encode("cat", "de", convert_to_tensor=True)
     assert isinstance(one, torch.Tensor) and one.shape == (32,)
     unit = model.encode(MANY, "de", normalize_embeddings=True)
-    np.testing.assert_allclose(unit, wanted / np.linalg.norm(wanted, axis=1, keepdims=True), atol=1e-6)
+    np.testing.assert_allclose(
+        unit, wanted / np.linalg.norm(wanted, axis=1, keepdims=True), atol=1e-6
+    )
     cut = model.encode(MANY, "de", truncate_dim=5)
     np.testing.assert_array_equal(cut, wanted[:, :5])
     both = model.encode(MANY, "de", truncate_dim=5, normalize_embeddings=True)
@@ -152,9 +154,7 @@ def test_a_prompt_that_is_not_pooled() -> None:
     pooling = Pooling(prompts=PROMPTS, prompt="the cat ", include_prompt=False)
     first = AdaptedEncoder(tiny_encoder(pooling=pooling), {})
     second = AdaptedEncoder(tiny_encoder(pooling=replace(pooling, prompt="paka ")), {})
-    np.testing.assert_array_equal(
-        first.encode(TEXTS, prompt_name="passage"), second.encode(TEXTS)
-    )
+    np.testing.assert_array_equal(first.encode(TEXTS, prompt_name="passage"), second.encode(TEXTS))
 
 
 @pytest.mark.parametrize(
@@ -226,9 +226,7 @@ def test_length_dimension_and_device(model: AdaptedEncoder) -> None:
 
 
 def test_a_language_for_libraries_that_know_none(model: AdaptedEncoder) -> None:
-    np.testing.assert_array_equal(
-        model.for_language("sw").encode(TEXTS), model.encode(TEXTS, "sw")
-    )
+    np.testing.assert_array_equal(model.for_language("sw").encode(TEXTS), model.encode(TEXTS, "sw"))
     np.testing.assert_array_equal(
         model.for_language(None).encode(TEXTS), model.encode(TEXTS, [None] * len(TEXTS))
     )

@@ -60,7 +60,12 @@ def test_from_a_hub_by_id_alone(
     model, folder = on_mini
     commit = local_hub.put_folder("org/sw", folder)
     wanted = model.encode(MANY, "sw")
-    for given in (("org/sw",), ("mini", f"org/sw@{commit}"), ("mini", "x=org/sw"), (None, "hf:org/sw")):
+    for given in (
+        ("org/sw",),
+        ("mini", f"org/sw@{commit}"),
+        ("mini", "x=org/sw"),
+        (None, "hf:org/sw"),
+    ):
         found = AdaptedEncoder.from_pretrained(*given, dtype="float32")
         np.testing.assert_array_equal(found.encode(MANY, "sw"), wanted)
     task = AdaptedEncoder.from_pretrained("mini", compose="mix(org/sw:.5)", dtype="float32")
@@ -84,9 +89,7 @@ def test_an_encoder_of_the_hub_names_no_folder_here(
         AdaptedEncoder.from_pretrained("org/sw")
 
 
-def test_pushed_and_loaded_again(
-    local_hub: LocalHub, on_mini: tuple[AdaptedEncoder, Path]
-) -> None:
+def test_pushed_and_loaded_again(local_hub: LocalHub, on_mini: tuple[AdaptedEncoder, Path]) -> None:
     model = on_mini[0]
     url = model.push_to_hub("someone/sw", private=True, commit_message="First")
     repository = local_hub.repositories["someone/sw"]

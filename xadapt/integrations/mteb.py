@@ -1,7 +1,8 @@
 """mteb: an encoder with modules as an ``EncoderProtocol``.
 
-Each text is encoded by the module of its language: that of the task's subset. A subset of bitext mining has two languages,
-and mteb does not say which side is encoded. Then the module acts on both sides.
+Each text is encoded by the module of its language: that of the task's subset. A subset of bitext
+mining has two languages, and mteb does not say which side is encoded. Then the module acts on both
+sides.
 """
 
 from __future__ import annotations
