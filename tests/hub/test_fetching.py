@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from local_hub import LocalHub
+from local_hub import _new_sessions as new_sessions
 
 from xadapt.core.errors import UserError
 from xadapt.hub import fetching
@@ -21,6 +22,7 @@ def repo(local_hub: LocalHub, de: Path) -> str:
 
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    new_sessions()
 
 
 def test_only_what_xadapt_reads_is_fetched(local_hub: LocalHub, repo: str, de: Path) -> None:
@@ -99,7 +101,7 @@ def test_what_is_nowhere_is_one_line(local_hub: LocalHub, given: str, said: str)
 def test_another_repository_is_no_module(local_hub: LocalHub) -> None:
     local_hub.put("org/base", {"config.json": b"{}", "model.safetensors": b"x"})
     assert not fetching.is_module("org/base")
-    with pytest.raises(UserError, match="no module of xadapt: it has no xadapt.json"):
+    with pytest.raises(UserError, match=r"no module of xadapt: it has no xadapt\.json"):
         fetching.module_folder("org/base")
 
 

@@ -21,7 +21,11 @@ from sentence_transformers import SentenceTransformer
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> AdaptedEncoder:
     _, encoder = base_and_encoder(tmp_path_factory.mktemp("base"), "bert")
-    kinds = {"de": ("lora", {"rank": 2}), "sw": ("lora", {"rank": 3}), "fr": ("bottleneck", {})}
+    kinds = {
+        "de": ("lora", {"rank": 2, "alpha": 2}),
+        "sw": ("lora", {"rank": 3, "alpha": 3}),
+        "fr": ("bottleneck", {}),
+    }
     modules = {
         tag: random_module(encoder, kind, seed=i, **options)
         for i, (tag, (kind, options)) in enumerate(kinds.items())

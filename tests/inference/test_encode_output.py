@@ -82,7 +82,7 @@ def test_what_is_no_list_of_texts(model: AdaptedEncoder, texts: Any, said: str) 
 
 def test_a_table_is_no_list_of_texts(model: AdaptedEncoder) -> None:
     pandas = pytest.importorskip("pandas")
-    with pytest.raises(UserError, match="DataFrame is not a list of texts. Give one column"):
+    with pytest.raises(UserError, match="DataFrame is not a list of texts"):
         model.encode(pandas.DataFrame({"text": ["a"]}), "de")
     with pytest.raises(UserError, match="text 1 is"):
         model.encode(pandas.Series(["a", pandas.NA]), "de")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from local_hub import LocalHub
+from local_hub import _new_sessions as new_sessions
 from tiny_commands import Place
 from tiny_folders import random_module
 from tiny_models import MANY
@@ -74,6 +75,7 @@ def test_from_a_hub_by_id_alone(
     again.add("swahili", "org/sw")
     np.testing.assert_array_equal(again.encode(MANY, "sw"), wanted)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    new_sessions()
     found = AdaptedEncoder.from_pretrained("org/sw", dtype="float32")
     np.testing.assert_array_equal(found.encode(MANY, "sw"), wanted)
 
