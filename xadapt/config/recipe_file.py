@@ -64,6 +64,19 @@ def load_recipe(path: Path | str, settings: Sequence[str] = ()) -> Recipe:
     return check_recipe(raw, where, places)
 
 
+def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    """Return a recipe with changes, such as ``train.epochs=3``.
+
+    Raises:
+        UserError: If a setting can't be applied, or the recipe does not take its value.
+    """
+    raw = recipe.model_dump(mode="json")
+    places: dict[Path_, str] = {}
+    for setting in settings:
+        places |= _apply(raw, setting)
+    return check_recipe(raw, recipe.name, places)
+
+
 def _parse(path: Path | str, where: str) -> tuple[dict[str, Any], dict[Path_, str]]:
     """Return the recipe as a mapping, and the line of each of its keys."""
     try:
