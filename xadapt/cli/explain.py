@@ -14,7 +14,7 @@ from rich.text import Text
 
 from xadapt.cli import completion
 from xadapt.cli.verbs import Verb
-from xadapt.config.recipe import DataSpec, ObjectiveSpec, Recipe, TrainSpec
+from xadapt.config.recipe import CompanionSpec, DataSpec, ObjectiveSpec, Recipe, TrainSpec
 from xadapt.config.recipe_file import MAX_BYTES, find_recipe, load_recipe, recipe_names
 from xadapt.core import registry
 from xadapt.core.errors import UserError
@@ -24,8 +24,8 @@ from xadapt.core.strict_parsing import parse_yaml, read_bytes
 Row = tuple[str, Any, str, str]
 """An option: its name, its value, its default as text, and what it does."""
 UNSET = object()
-ROOT = ("base", "dtype", "seed")
-"""The options at the top of a recipe that hold a value."""
+NESTED = ("name", "description", "source", "module", "objectives", "data", "companions", "train")
+"""The keys of a recipe that are shown in parts of their own."""
 
 
 def explain(
@@ -113,8 +113,10 @@ def _recipe_tables(recipe: Recipe) -> Iterator[tuple[str, str, list[Row]]]:
             place = f"data.{name}.transforms.{number}."
             yield place, f"Transform of {name}: {spec.name}", list(rows)
     yield "train.", "Training", list(_rows(recipe.train, TrainSpec))
-    rest = set(Recipe.model_fields) - set(ROOT)
-    yield "", "Recipe", list(_rows(recipe, Recipe, leave=tuple(rest)))
+    for name, companion in recipe.companions.items():
+        rows = _rows(companion, CompanionSpec)
+        yield f"companions.{name}.", f"Companion: {name}", list(rows)
+    yield "", "Recipe", list(_rows(recipe, Recipe, leave=NESTED))
 
 
 def _transforms(data: DataSpec) -> Row:

@@ -97,7 +97,15 @@ def _command() -> str:
 
     The page may be shared, so local paths are left out.
     """
-    return " ".join(["xadapt", *(Path(w).name if w.startswith("/") else w for w in sys.argv[1:])])
+    return " ".join(["xadapt", *map(_without_folders, sys.argv[1:])])
+
+
+def _without_folders(word: str) -> str:
+    """Return a word of the command line; of a path on this machine, only its name."""
+    from xadapt.hub.manifest import without_local_paths
+
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return option + equals + str(without_local_paths(value))
 
 
 VERBS = (

@@ -124,8 +124,9 @@ class _Refusing(Composer):
     """A composer that refuses aliases and repeated keys."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):  # a few of them can stand for gigabytes
-            event: Any = self.peek_event()
+        parser: Any = self
+        if parser.check_event(yaml.AliasEvent):  # a few of them can stand for gigabytes
+            event: Any = parser.peek_event()
             raise _WrongError("{kind} can't use YAML aliases", event.start_mark, "Write it out")
         return super().compose_node(parent, index)
 
@@ -150,7 +151,7 @@ def _fast_loader() -> type[Any]:
     """Return the safe loader on libyaml, about five times as fast, or else the one in Python."""
     if not yaml.__with_libyaml__:
         return _PythonLoader
-    from yaml.cyaml import CParser
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
     class FastLoader(_Refusing, CParser, SafeConstructor, Resolver):
         """PyYAML's safe loader on the parser of libyaml."""
