@@ -9,8 +9,9 @@ import typer
 from rich.console import Console
 
 from xadapt import integrations
-from xadapt.cli import options
+from xadapt.cli import launched, options
 from xadapt.cli.train import PARALLEL, _companions, _sources
+from xadapt.cli.verbs import Verb
 from xadapt.config.recipe_file import find_recipe, load_recipe
 from xadapt.data.loading.records import Source
 
@@ -73,9 +74,10 @@ def tune(
         _sources(options.split_sources(dev, tags, side, own), tags, model, "--dev") if dev else []
     )
     others = _companions(companion or [])
-    from xadapt.cli.tables import evidence_table
-    from xadapt.pipelines.train import TrainingJob
-    from xadapt.pipelines.tune import tune as search
+    with launched.progress("starting"):
+        from xadapt.cli.tables import evidence_table
+        from xadapt.pipelines.train import TrainingJob
+        from xadapt.pipelines.tune import tune as search
 
     log = Console(stderr=True, highlight=False, soft_wrap=True)
     job = TrainingJob(
@@ -103,3 +105,19 @@ def tune(
         console.print(evidence_table(done.training.manifest))
     log.print(f"wrote {out}: best/, best.yaml, trials.csv, trials.svg, study.db", markup=False)
     options.save_json(json, {"command": "tune", **done.to_dict()})
+
+
+VERBS = (
+    Verb(
+        "tune",
+        "Train",
+        tune,
+        (
+            "xadapt tune translation_ranking --base mini --data pairs.tsv --lang sw \\\n"
+            "  --trials 20 --out sw-search",
+            "xadapt tune ner --base mini --data en.conll --lang en --trials 10 \\\n"
+            "  --param learning_rate=1e-4..1e-2:log --out ner-search",
+        ),
+        interrupted="the same command with --resume goes on where it stopped",
+    ),
+)

@@ -20,7 +20,7 @@ from xadapt.core.resources import resource
 from xadapt.core.sequences import as_strings
 from xadapt.core.strict_parsing import parse_yaml, read_bytes
 
-MAX_BYTES = 2**20
+MAX_BYTES = 2**16
 """The largest size of a recipe in bytes. Shipped recipes have up to 2 KiB."""
 
 Path_ = tuple[str | int, ...]
