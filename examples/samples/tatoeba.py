@@ -29,7 +29,12 @@ LONGEST = 90
 TEST, TRAIN = 500, 4000
 UNFIT = re.compile(
     r"\b(kill|murder|suicid|rap(e|ed|ist)\b|sex|nake|whore|bitch|shit|fuck|ass\b|damn|nazi|hitler"
-    r"|terror|bomb|gun\b|slave|drug|porn|virgin|condom|penis|breast|rac(e|ist)\b|die\b|dead\b)",
+    r"|terror|bomb|gun\b|slave|drug|porn|virgin|condom|contracep|penis|breast|rac(e|is[mt])\b"
+    r"|die\b|dead\b|jew|muslim|islam|gay\b|fat\b|stupid|idiot|hell\b)",
+    re.IGNORECASE,
+)
+SLURS = re.compile(
+    r"(nègr|neger|negr[oa]s?\b|put(ain|e|a|ana)\b|merd|mierd|scheiß|cazz|connard|сука|дерьм|шлюх)",
     re.IGNORECASE,
 )
 
@@ -59,7 +64,11 @@ def candidates(data: Path, lang: str, held: set[str]) -> Iterator[ParallelPair]:
         keys = (normal_key(english), normal_key(text))
         if tag != TAG or held & set(keys) or keys[0] == keys[1] or UNFIT.search(english):
             continue
-        if not WORDS[0] <= len(english.split()) <= WORDS[1] or len(text) > LONGEST:
+        if (
+            SLURS.search(text)
+            or not WORDS[0] <= len(english.split()) <= WORDS[1]
+            or len(text) > LONGEST
+        ):
             continue
         if keys[0] not in seen[0] and keys[1] not in seen[1]:
             seen[0].add(keys[0])

@@ -27,6 +27,7 @@ from xadapt.tasks.entities import EntityRetrieval, graph_labels, measure_name
 EXAMPLES = 8
 DRAWN = "drawn evenly from the test, not chosen"
 ABOUT = (
+    "TF-IDF compares sequences of letters, without a model. "
     "Language side only: the module is on for {name} and off for English. "
     "Both sides: it is on for English too."
 )

@@ -66,7 +66,7 @@ figcaption { margin-bottom: .4rem; font-weight: 600; font-size: .95rem }
 figure svg { display: block; width: 100%; height: auto }
 figure svg text { font-family: inherit !important }
 .bars { list-style: none; margin: 0; padding: 0 }
-.bars li { display: grid; grid-template-columns: minmax(6rem, 12rem) minmax(5rem, 1fr) 7.2rem;
+.bars li { display: grid; grid-template-columns: minmax(6rem, 9.5rem) minmax(5rem, 1fr) 7.2rem;
   gap: 0 .6rem; align-items: center; padding: .22rem 0; font-size: .875rem; line-height: 1.25 }
 .track { position: relative; height: 1.15rem; background: var(--panel) }
 .bar { position: absolute; inset: 0 auto 0 0; background: var(--control) }
