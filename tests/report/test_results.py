@@ -4,7 +4,7 @@ import pytest
 from tiny_reports import swahili
 
 from xadapt.core.errors import UserError
-from xadapt.report import BASE, TFIDF, Heat, Score
+from xadapt.report import BASE, TFIDF, Score
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, 63, float("nan"), float("inf")])
@@ -18,19 +18,6 @@ def test_a_score_outside_0_to_1_is_refused(value):
 def test_half_an_interval_is_refused():
     with pytest.raises(UserError, match="one end"):
         Score(BASE, "to_pivot", 0.5, 0.4)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "fault"),
-    [
-        ([[1, 2]], [[1, 2], [3, 4]], "'before' is not 2 x 2"),
-        ([[1, 2], [3, 4]], [[1, 2], [3]], "'after' is not 2 x 2"),
-        ([[1, 2], [3, 4]], [[1, 2], [3, float("nan")]], "'after' holds a number"),
-    ],
-)
-def test_a_heat_map_of_the_wrong_shape_or_with_nan_is_refused(before, after, fault):
-    with pytest.raises(UserError, match=fault):
-        Heat(["a", "b"], ["c", "d"], before, after)
 
 
 def test_values_and_directions_are_found_by_name():

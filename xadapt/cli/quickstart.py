@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from xadapt import integrations
-from xadapt.cli import completion, options
+from xadapt.cli import completion, launched, options
 from xadapt.cli.verbs import Verb
 from xadapt.config.recipe_file import find_recipe, load_recipe
 
@@ -22,15 +22,29 @@ if TYPE_CHECKING:
 def quickstart(
     lang: Annotated[
         list[str] | None,
-        typer.Option(metavar="TAG", help=f"Languages (default: sw,ru,hi). {options.SEVERAL}"),
+        typer.Option(
+            metavar="TAG",
+            help=f"Languages (default: fr,es,ru; with --names sw,ru,hi). {options.SEVERAL}",
+        ),
     ] = None,
+    names: Annotated[
+        bool, typer.Option("--names", help="Names in 245 languages, on mini, not sentences.")
+    ] = False,
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Folder for the modules and the page.")
-    ] = Path("quickstart"),
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder for the modules and the page (default: quickstart, quickstart/names).",
+        ),
+    ] = None,
     base: Annotated[
-        str,
-        typer.Option(metavar="BASE", help=options.BASE_HELP, autocompletion=completion.bases),
-    ] = "mini",
+        str | None,
+        typer.Option(
+            metavar="BASE",
+            help=f"{options.BASE_HELP} Default: MiniLM, from the extra demo; with --names mini.",
+            autocompletion=completion.bases,
+        ),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -42,40 +56,46 @@ def quickstart(
     ] = None,
     json: options.JsonOption = None,
 ) -> None:
-    """Train on the built-in knowledge graph, show before and after, save a module. No network."""
+    """Train on sentences that come with xadapt, show what each module gained. No network."""
     began = time.monotonic()
-    recipe = load_recipe(find_recipe("quickstart"), set_ or [])
-    tags = options.tags(lang) or ["sw", "ru", "hi"]
-    from xadapt.pipelines.quickstart import (
-        PAGE,
-        PICTURE,
-        page,
-        require_languages,
-        require_own_page,
-        run_language,
-    )
-    from xadapt.report import save_figure, write_report
-    from xadapt.tasks.protocol import find
-
-    require_languages(tags)
-    require_own_page(out)
     note = Console(stderr=True, highlight=False, soft_wrap=True)
+    with launched.progress("loading libraries"):
+        from xadapt.languages.tags import display_name
+        from xadapt.pipelines.quickstart import (
+            PAGE,
+            PICTURE,
+            base_of,
+            page,
+            require_own_page,
+            run_language,
+        )
+        from xadapt.pipelines.quickstart_acts import NAMES, SENTENCES
+        from xadapt.report import save_figure, write_report
+        from xadapt.tasks.protocol import find
+
+    act = NAMES if names else SENTENCES
+    recipe = load_recipe(find_recipe(act.recipe), set_ or [])
+    tags = options.tags(lang) or list(act.languages)
+    act.require_languages(tags)
+    base = base_of(act, base)
+    out = out or Path("quickstart", "names" if names else "")
+    require_own_page(out)
     shown = Console(highlight=False)
     outcomes: list[Outcome] = []
-    for tag in tags:
+    for number, tag in enumerate(tags, 1):
+        note.print(f"{display_name(tag)} ({number} of {len(tags)})")
         outcome = run_language(
-            recipe, base, tag, out, integrations.compare_loaders, lambda line: note.print(line)
+            act, recipe, base, tag, out, integrations.compare_loaders, lambda line: note.print(line)
         )
-        shown.print(find("entities").table(outcome.result))
+        shown.print(find(act.task).table(outcome.result))
         outcomes.append(outcome)
-    report = page(outcomes, base, _command())
+    report = page(act, outcomes, base, _command())
     write_report(out / PAGE, report)
     save_figure(out / PICTURE, report)
-    _tell(outcomes, base, out, time.monotonic() - began)
-    options.save_json(
-        json,
-        {"command": "quickstart", "languages": {o.lang: o.result.to_dict() for o in outcomes}},
-    )
+    seconds = time.monotonic() - began
+    _tell(outcomes, base, out, seconds)
+    found = {o.lang: {"seconds": o.seconds, **o.result.to_dict()} for o in outcomes}
+    options.save_json(json, {"command": "quickstart", "seconds": seconds, "languages": found})
 
 
 def _tell(outcomes: list[Outcome], base: str, out: Path, seconds: float) -> None:
@@ -113,7 +133,7 @@ VERBS = (
         "quickstart",
         "Train",
         quickstart,
-        ("xadapt quickstart", "xadapt quickstart --lang sw --out first"),
+        ("xadapt quickstart", "xadapt quickstart --lang de,el --out first"),
         interrupted="the same command goes on where it stopped",
     ),
 )

@@ -1,45 +1,35 @@
-"""Quickstart: train on the built-in graph, evaluate on held-out names, plot, save."""
+"""Quickstart: train on built-in data, evaluate on what was held out, plot, save."""
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from torch import nn
-
-from xadapt import report as reports
 from xadapt.backbones.bases import resolve as resolve_base
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import Recipe
-from xadapt.core.errors import UserError
+from xadapt.core.errors import missing_extra
 from xadapt.core.output_files import require_output
 from xadapt.data.loading.records import Source
-from xadapt.data.readers.cldr_graph import resolve
 from xadapt.evaluation.comparison import Result
-from xadapt.evaluation.systems import DIRECTIONS
-from xadapt.evaluation.tfidf import NAME as TFIDF
 from xadapt.hub.manifest import Manifest, without_local_paths
 from xadapt.hub.snippets import FOLDER, pooling_code, snippets
 from xadapt.inference.open_module import open_module
 from xadapt.languages.tags import display_name
 from xadapt.pipelines import run_folder as out_folder
 from xadapt.pipelines.outcome import Verify
+from xadapt.pipelines.quickstart_acts import Act
 from xadapt.pipelines.train import TrainingJob
 from xadapt.pipelines.train import train as run_one
-from xadapt.report import Example, Heat, LanguageResult, Report, Score
-from xadapt.tasks.alignment import BASE, BOTH, LANGUAGE, AlignmentEvaluator
-from xadapt.tasks.entities import EntityRetrieval, graph_labels, measure_name
+from xadapt.report import LanguageResult, Report
 from xadapt.training.metrics_log import read_metrics
 
 Reporter = Callable[[str], None]
 PAGE, PICTURE, TITLE = "report.html", "scores.png", "xadapt quickstart"
 OWN, OWN_BYTES = f"<title>{TITLE}</title>".encode(), 100_000
-HEAT = 16
-EXAMPLES = 8
 LONGER = ("t5", "mt5", "m2m_100")  # encoder-decoders: adapters runs both halves
 
 
@@ -51,7 +41,7 @@ class Outcome:
         lang: Its tag.
         folder: The folder of its module.
         manifest: The module's manifest.
-        result: Entity alignment of held-out names.
+        result: The evaluation on held-out data.
         shown: The same result for the page.
         reused: Whether the module is from an earlier quickstart.
         seconds: Time for this language, training and evaluation.
@@ -66,16 +56,18 @@ class Outcome:
     seconds: float
 
 
-def require_languages(tags: Sequence[str]) -> None:
-    """Refuse languages of which the graph has no names, before anything is trained.
+def base_of(act: Act, base: str | None) -> str:
+    """Return the base to train on: as named, else that of the part.
 
     Raises:
-        UserError: If the graph lacks a language, or a language is English, the pivot language.
+        UserError: If there is no such base, or the part's own base is in a package that is not
+            installed.
     """
-    for tag in tags:
-        if tag == "en":
-            raise UserError("English is the side others are aligned to", where="--lang")
-        resolve(tag)
+    if base is not None:
+        return resolve_base(base).spec
+    if act.package is not None and importlib.util.find_spec(act.base[8:].split("/")[0]) is None:
+        raise missing_extra(*act.package)
+    return act.base
 
 
 def require_own_page(out: Path) -> None:
@@ -92,30 +84,41 @@ def require_own_page(out: Path) -> None:
 
 
 def run_language(
-    recipe: Recipe, base: str, lang: str, out: Path, verify: Verify, report: Reporter
+    act: Act, recipe: Recipe, base: str, lang: str, out: Path, verify: Verify, report: Reporter
 ) -> Outcome:
     """Train the module of one language, or reuse an existing module, and evaluate it.
 
+    Args:
+        act: The part of the quickstart.
+        recipe: Its recipe, with the user's changes.
+        base: The base.
+        lang: The language.
+        out: The folder for all languages.
+        verify: See `xadapt.pipelines.train.train`.
+        report: Receives the progress, a line at a time.
+
     Raises:
-        UserError: If the graph has no such language, or the base can't be loaded.
+        UserError: If there are no data in the language, or the base can't be loaded.
     """
     began = time.monotonic()
     folder = out / lang
     if out_folder.has_checkpoint(folder / out_folder.STATE):
         report(f"{lang}: going on with the interrupted run in {folder}")
-    trained = run_one(
-        recipe, TrainingJob(base, (Source("cldr", lang),), folder, resume=True), verify, report
-    )
+    base_id = act.base_id if base == act.base else None
+    sources = (Source(act.source, lang),)
+    job = TrainingJob(base, sources, folder, resume=True, base_id=base_id)
+    trained = run_one(recipe, job, verify, report)
     if trained.reused:
         report(f"{lang}: reusing the module in {folder} (remove it to train again)")
     encoder = Encoder.from_pretrained(base, dtype=recipe.dtype)
     module, manifest = open_module(str(folder), encoder)
-    result, shown = _judge(encoder, module, lang)
+    report(f"{lang}: evaluating on {act.judged_on}")
+    result, shown = act.judge(encoder, module, lang)
     seconds = time.monotonic() - began
     return Outcome(lang, folder, manifest, result, shown, trained.reused, seconds)
 
 
-def page(outcomes: Sequence[Outcome], base: str, command: str) -> Report:
+def page(act: Act, outcomes: Sequence[Outcome], base: str, command: str) -> Report:
     """Make the page of a quickstart."""
     first = outcomes[0]
     rows = [
@@ -129,21 +132,30 @@ def page(outcomes: Sequence[Outcome], base: str, command: str) -> Report:
             if key.startswith("loss/"):
                 curves.setdefault(key.removeprefix("loss/"), []).append((row["step"], value))
     dev = [(row["step"], row["dev"]["score"]) for row in rows if "dev" in row]
+    notes = [*(act.base_notes if base == act.base else ()), *act.notes]
     return Report(
         title=TITLE,
-        facts=_facts(outcomes, base),
+        lead=act.lead if base == act.base else "",
+        facts=_facts(act, outcomes, base),
         languages=[outcome.shown for outcome in outcomes],
         curves=curves,
         dev=dev,
-        snippet=snippet(first.manifest).replace(FOLDER, first.folder.name),
-        notes=_notes(first),
+        snippet=snippet(first.manifest).replace(FOLDER, _shareable(first.folder)),
+        steps=act.steps,
+        notes=[*notes, f"The curves are those of {display_name(first.lang)}."],
         command=command,
     )
 
 
 def snippet(manifest: Manifest) -> str:
-    """Return the code that loads a module without xadapt, in the first library that supports it."""
-    return next(iter(snippets(manifest).values()), "")
+    """Return the code that loads a module without xadapt.
+
+    The library is the first one that was compared with xadapt on this machine, else the first one
+    that supports the module.
+    """
+    known = snippets(manifest)
+    tried = (name for name in known if manifest.loaders[name].status == "verified")
+    return known.get(next(tried, ""), next(iter(known.values()), ""))
 
 
 def loading_lines(manifest: Manifest, base: str, folder: str) -> list[str]:
@@ -157,13 +169,13 @@ def loading_lines(manifest: Manifest, base: str, folder: str) -> list[str]:
 
     Returns:
         Five lines that load base and module; after an empty line, the lines that compute vectors.
-        If adapters doesn't support the module, or its forward is not the usual one, the whole
-        snippet of the first library that supports the module.
+        If the module was not compared in adapters here, or its forward is not the usual one,
+        `snippet`.
     """
     source = resolve_base(base)
     base = source.location
     loader = manifest.loaders.get("adapters")
-    if loader is None or loader.status == "cannot hold" or manifest.base.model_type in LONGER:
+    if loader is None or loader.status != "verified" or manifest.base.model_type in LONGER:
         lines = snippet(manifest).replace(FOLDER, folder).splitlines()
         return [f"base = {base!r}" if line.startswith("base = ") else line for line in lines]
     texts = [manifest.prompt + text for text in ("A sentence.", "Another, longer one.")]
@@ -185,83 +197,19 @@ def loading_lines(manifest: Manifest, base: str, folder: str) -> list[str]:
     ]
 
 
-def _judge(encoder: Encoder, module: nn.Module, lang: str) -> tuple[Result, LanguageResult]:
-    labels, others = graph_labels(lang, "en", "all")
-    evaluator = AlignmentEvaluator(encoder)
-    result = EntityRetrieval().compare_modules(
-        evaluator, labels, module, controls=True, others=others
-    )
-    side = evaluator.through(module)
-    texts, pivots = [row.text for row in labels], [row.pivot for row in labels]
-    pool = list(dict.fromkeys(pivots + [row.pivot for row in others]))
-    bare, after, names = evaluator.bare(texts), side(texts), evaluator.bare(pool)
-    drawn, told = _spread(len(texts), HEAT), _spread(len(texts), EXAMPLES)
-    right = evaluator.bare([pivots[i] for i in drawn])
-    shown = LanguageResult(
-        lang=lang,
-        name=display_name(lang),
-        measure="hits@1",
-        pool=result.facts["pool_size"]["to_pivot"],
-        scores=_scores(result),
-        item="name",
-        asked="entities never seen",
-        heat=Heat(
-            [texts[i] for i in drawn],
-            [pivots[i] for i in drawn],
-            _cosines(bare[drawn], right),
-            _cosines(after[drawn], right),
-        ),
-        examples=[
-            Example(texts[i], _best(bare[i], names, pool), _best(after[i], names, pool), pivots[i])
-            for i in told
-        ],
-    )
-    return result, shown
+def _shareable(folder: Path) -> str:
+    """Return a folder as it was typed, without the folders of this machine."""
+    return folder.name if folder.is_absolute() else folder.as_posix()
 
 
-def _spread(count: int, size: int) -> list[int]:
-    """Choose at most ``size`` positions, evenly over ``count``; neighbours are alike in kind."""
-    return sorted({i * count // size for i in range(size)}) if count else []
-
-
-def _scores(result: Result) -> list[Score]:
-    names = {BASE: reports.BASE, TFIDF: reports.TFIDF, LANGUAGE: reports.LANGUAGE_SIDE}
-    names[BOTH] = reports.BOTH_SIDES
-    return [
-        Score(shown, way, hit.mean, hit.low, hit.high)
-        for name, shown in names.items()
-        for way in DIRECTIONS
-        for hit in (result[name].scores[measure_name("hits@1", way)],)
-    ]
-
-
-def _cosines(left: Any, right: Any) -> list[list[float]]:
-    left = left / np.linalg.norm(left, axis=1, keepdims=True)
-    right = right / np.linalg.norm(right, axis=1, keepdims=True)
-    return [[float(v) for v in row] for row in left @ right.T]
-
-
-def _best(vector: Any, names: Any, pool: list[str]) -> str:
-    return pool[int((names @ vector / np.linalg.norm(names, axis=1)).argmax())]
-
-
-def _facts(outcomes: Sequence[Outcome], base: str) -> list[tuple[str, str]]:
+def _facts(act: Act, outcomes: Sequence[Outcome], base: str) -> list[tuple[str, str]]:
     first = outcomes[0].manifest
     size = (outcomes[0].folder / "module.safetensors").stat().st_size
     rows = ", ".join(f"{o.lang} {o.manifest.data[0].rows}" for o in outcomes)
     return [
         ("base", first.base.id or str(without_local_paths(base))),
         ("module", f"{first.module.kind}, {size / 1e6:.1f} MB a language"),
-        ("trained on", f"names of the CLDR graph: {rows}"),
-        ("judged on", "names of entities that were never seen, among all names of the graph"),
+        ("trained on", f"{act.trained_on}: {rows}"),
+        ("evaluated on", act.judged_on),
         ("seconds", ", ".join(f"{o.lang} {o.seconds:.0f}" for o in outcomes)),
-    ]
-
-
-def _notes(outcome: Outcome) -> list[str]:
-    return [
-        "Names that are the same in both languages are left out of the test: they need no module.",
-        "Intervals are bootstrap intervals over the names, from one training seed.",
-        "A module trained on names says little about sentences: train on parallel text for those.",
-        f"The curves are those of {display_name(outcome.lang)}.",
     ]

@@ -17,6 +17,7 @@ FOUND = {
     "hits@1": "is found first",
     "hits@10": "is found among the first ten",
 }
+BAR_NOTE = "The line over a bar is the 95 % interval."
 # names of measures in a sentence; other measures keep their names
 NAMES = {"mrr": "MRR", "hits@1": "Hits@1", "hits@10": "Hits@10"}
 
@@ -67,6 +68,22 @@ def percent(share: float) -> str:
         return "over 99.9 %"
     digits = 0 if 10 <= value <= 90 else 1
     return f"{value:.{digits}f}".removesuffix(".0") + " %"
+
+
+def between(low: float, high: float, measure: str) -> str:
+    """Format an interval, such as ``57 to 70`` in percent or ``0.57 to 0.70``."""
+    if measure in FOUND:
+        return f"{100 * low:.0f} to {100 * high:.0f}"
+    return f"{low:.2f} to {high:.2f}"
+
+
+def explained(result: LanguageResult) -> str:
+    """Return the sentences over the bars: the measure, the candidates, and what is drawn."""
+    name = measure_name(result.measure)
+    parts = [f"{name[:1].upper()}{name[1:]} on {result.asked}.", chance(result), result.about]
+    if any(score.low is not None for score in result.scores):
+        parts.append(BAR_NOTE)
+    return " ".join(filter(None, parts))
 
 
 def chance(result: LanguageResult) -> str:

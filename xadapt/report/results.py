@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -50,34 +49,6 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Heat:
-    """Similarities of test items before and after. Row i and column i are a right pair.
-
-    Attributes:
-        labels_left: ``(rows,)`` texts of the language.
-        labels_right: ``(columns,)`` texts of the pivot language.
-        before: ``(rows, columns)`` similarities under the frozen base.
-        after: ``(rows, columns)`` similarities with the module.
-
-    Raises:
-        UserError: If a matrix is not ``(rows, columns)``, or contains a number that is not finite.
-    """
-
-    labels_left: Sequence[str]
-    labels_right: Sequence[str]
-    before: Sequence[Sequence[float]]
-    after: Sequence[Sequence[float]]
-
-    def __post_init__(self) -> None:
-        shape = (len(self.labels_left), len(self.labels_right))
-        for name, matrix in (("before", self.before), ("after", self.after)):
-            if len(matrix) != shape[0] or any(len(row) != shape[1] for row in matrix):
-                raise UserError(f"the heat map {name!r} is not {shape[0]} x {shape[1]}")
-            if not all(math.isfinite(value) for row in matrix for value in row):
-                raise UserError(f"the heat map {name!r} holds a number that is not finite")
-
-
-@dataclass(frozen=True)
 class Example:
     """One query with the answers of the base and of the module, and the right answer."""
 
@@ -97,12 +68,13 @@ class LanguageResult:
         measure: Name of the measure. ``accuracy``, ``hits@1`` and ``hits@10`` are worded as shares.
         pool: Number of candidates for each answer; 0 if there is no such number.
         scores: Scores in the order of drawing.
-        heat: Similarities before and after.
         examples: Example queries in the language.
         pivot: BCP-47 tag of the pivot language.
         item: Name of a retrieved item, in the singular.
         asked: Name of the test items, in the plural. A caller that held them out of training
             states this here, as in "entities never seen".
+        about: A sentence over the bars that explains the systems, if they need it.
+        drawn: How the examples were chosen.
     """
 
     lang: str
@@ -110,11 +82,12 @@ class LanguageResult:
     measure: str
     pool: int
     scores: Sequence[Score] = ()
-    heat: Heat | None = None
     examples: Sequence[Example] = ()
     pivot: str = "en"
     item: str = "sentence"
     asked: str = "test sentences"
+    about: str = ""
+    drawn: str = ""
 
     @property
     def pivot_name(self) -> str:
@@ -143,20 +116,24 @@ class Report:
 
     Attributes:
         title: Title of the page.
+        lead: Sentences at the top that say what was done.
         facts: ``(name, value)``: base, module, size, pairs, seconds and so on.
         languages: Results by language, one section for each language.
         curves: Losses by objective and ``total``: ``(step, loss)``, steps ascending.
         dev: ``(step, score on the development split)``.
         snippet: Code that loads the module.
+        steps: ``(what for, command)``: what the reader can do next.
         notes: Limits of the results, and missing measurements.
         command: The command that made the page.
     """
 
     title: str
+    lead: str = ""
     facts: Sequence[tuple[str, str]] = ()
     languages: Sequence[LanguageResult] = ()
     curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     dev: Sequence[tuple[int, float]] = ()
     snippet: str = ""
+    steps: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()
     command: str = ""

@@ -66,7 +66,7 @@ figcaption { margin-bottom: .4rem; font-weight: 600; font-size: .95rem }
 figure svg { display: block; width: 100%; height: auto }
 figure svg text { font-family: inherit !important }
 .bars { list-style: none; margin: 0; padding: 0 }
-.bars li { display: grid; grid-template-columns: minmax(6rem, 12rem) minmax(5rem, 1fr) 7.2rem;
+.bars li { display: grid; grid-template-columns: minmax(6rem, 9.5rem) minmax(5rem, 1fr) 7.2rem;
   gap: 0 .6rem; align-items: center; padding: .22rem 0; font-size: .875rem; line-height: 1.25 }
 .track { position: relative; height: 1.15rem; background: var(--panel) }
 .bar { position: absolute; inset: 0 auto 0 0; background: var(--control) }
@@ -77,27 +77,14 @@ figure svg text { font-family: inherit !important }
 .number b { font-weight: 400 }
 .number small { margin-left: .25em }
 .is-module .name, .is-module .number b { font-weight: 700 }
-.scroll { overflow-x: auto }
-.heat { border-collapse: separate; border-spacing: 1px; font-size: .72rem; line-height: 1.15 }
-.heat th { padding: 0; font-weight: 400 }
-.heat span { display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
-.heat tbody span { width: 8.5rem; padding-right: .3rem; text-align: right }
-.heat thead th { vertical-align: bottom }
-.heat thead span { max-height: 8rem; margin: auto; writing-mode: vertical-rl;
-  transform: rotate(180deg) }
-.heat td { position: relative; width: .9rem; min-width: .9rem; height: .9rem; padding: 0;
-  background: rgb(var(--heat) / var(--v)) }
-.heat .pair-cell { outline: 1.5px solid var(--ink); outline-offset: -1px }
-.heat .top::after { content: ""; position: absolute; inset: 28%; border-radius: 50%;
-  background: var(--ink); box-shadow: 0 0 0 1px var(--paper) }
-.scale { display: flex; align-items: center; gap: .5rem; margin: .6rem 0 }
-.scale i { width: 7rem; height: .7rem; border: 1px solid var(--line);
-  background: linear-gradient(to right, transparent, rgb(var(--heat))) }
 dd, .examples td { overflow-wrap: anywhere }
 .examples { width: 100%; table-layout: fixed; border-collapse: collapse; font-size: .92rem }
 .examples th { text-align: left; font-weight: 400; color: var(--soft); font-size: .8rem }
 .examples th, .examples td { padding: .35rem .75rem .35rem 0; vertical-align: top;
-  border-bottom: 1px solid var(--line); width: 25% }
+  border-bottom: 1px solid var(--line); width: 33.3% }
+.lead { max-width: 46rem; margin: 0 0 1rem }
+.steps dt { margin-top: .8rem }
+.steps dd { margin: 0 }
 .mark { font-weight: 700; margin-right: .35em }
 .right .mark { color: var(--module) }
 .wrong .mark { color: var(--wrong) }
@@ -111,10 +98,6 @@ li + li { margin-top: .3rem }
   .headline { font-size: 1.15rem }
   .bars li { grid-template-columns: minmax(0, 1fr) 7.2rem }
   .bars .name { grid-column: 1 / -1 }
-  .heat { font-size: .66rem }
-  .heat tbody span { width: 5.6rem }
-  .heat td { width: .72rem; min-width: .72rem; height: .72rem }
-  .heat thead span { max-height: 6rem }
   .examples thead { display: none }
   .examples tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line) }
   .examples td { display: grid; grid-template-columns: 4.5rem minmax(0, 1fr); width: auto;
@@ -142,6 +125,4 @@ def variable(name: str) -> str:
 
 
 def _variables(palette: dict[str, str]) -> str:
-    red, green, blue = bytes.fromhex(palette["module"].removeprefix("#"))
-    colours = [f"--{name}: {value}" for name, value in palette.items()]
-    return "; ".join([*colours, f"--heat: {red} {green} {blue}"])
+    return "; ".join(f"--{name}: {value}" for name, value in palette.items())
