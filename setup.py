@@ -1,4 +1,4 @@
-"""Build steps that pyproject can't say: data folders into the wheel, links of the README, addresses."""
+"""Build steps that pyproject can't say: data folders, links of the README, addresses."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BuildWithData(build_py):
 
 
 def home() -> str:
-    """The address of the repository, from ``XADAPT_HOME`` or a GitHub workflow; empty if unknown."""
+    """The repository's address, from ``XADAPT_HOME`` or a GitHub workflow; empty if unknown."""
     server, name = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_REPOSITORY")
     return os.environ.get("XADAPT_HOME") or (f"{server}/{name}" if server and name else "")
 

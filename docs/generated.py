@@ -1,6 +1,6 @@
 """Pages that mkdocs makes when it builds: Python, command line, recipes, measured results.
 
-mkdocs calls `on_files` of this file (``hooks`` in mkdocs.yml). The functions are plain and give text.
+mkdocs calls `on_files` of this file (``hooks`` in mkdocs.yml). The other functions give text.
 """
 
 from __future__ import annotations
@@ -87,10 +87,11 @@ def classes(module: str) -> list[str]:
 def command_line() -> str:
     """Describe every command, with its arguments and options, from the parser itself."""
     parts = [
-        "# Command line\n\nMade from the program itself: `xadapt --help` and `xadapt COMMAND --help` "
-        "say the same.\n\nResults go to standard output and `--json FILE`, progress and notes to "
-        "standard error. Exit codes: 0 done, 2 a mistake in what was asked for (one line says where, "
-        "what, and what to do), 1 a fault of xadapt, 130 after Ctrl-C, 143 after SIGTERM.\n"
+        "# Command line\n\nMade from the program itself: `xadapt --help` and "
+        "`xadapt COMMAND --help` say the same.\n\nResults go to standard output and `--json FILE`, "
+        "progress and notes to standard error. Exit codes: 0 done, 2 a mistake in what was asked "
+        "for (one line says where, what, and what to do), 1 a fault of xadapt, 130 after Ctrl-C, "
+        "143 after SIGTERM.\n"
     ]
     for name, command in _subcommands(typer.main.get_command(app)):
         parts += _command(f"xadapt {name}", command, 2)

@@ -1,4 +1,4 @@
-"""Draw the figures of the page of concepts: ``python docs/figures/draw.py`` writes five SVG files."""
+"""Draw the figures of the concepts: ``python docs/figures/draw.py`` writes five SVG files."""
 
 from __future__ import annotations
 
@@ -159,7 +159,14 @@ def composition() -> Figure:
         figure.arrow((225, top + 24), (265, top + 24))
         figure.box(265, top, 250, 48, acts, fill, "code")
         figure.arrow((515, top + 24), (600, top + 24))
-    figure.box(600, 50, 140, 180, "frozen base\n\nthe vectors of\neach row are\nthose it gets\nalone", FROZEN)
+    figure.box(
+        600,
+        50,
+        140,
+        180,
+        "frozen base\n\nthe vectors of\neach row are\nthose it gets\nalone",
+        FROZEN,
+    )
     figure.text(20, 256, "by_language(sw = sw + ner, de = mix(de:.7, nl:.3), * = none)", "code")
     return figure
 

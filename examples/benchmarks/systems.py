@@ -75,9 +75,7 @@ def systems() -> str:
         ("sts", "likeness of pairs of texts", NOT_MEASURED),
         ("qa", "answers in a passage", NOT_MEASURED),
     ]  # fmt: skip
-    return table(
-        ["recipe", "what it is", "result"], [[f"`{name}`", *rest] for name, *rest in rows]
-    )
+    return table(["recipe", "what it is", "result"], [[f"`{name}`", *rest] for name, *rest in rows])
 
 
 def recipes() -> set[str]:

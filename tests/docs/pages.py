@@ -8,7 +8,8 @@ A comment right above a block changes what is done with it:
 - ``<!-- fails -->``: a shell block whose one command ends with 2, the user's mistake.
 - ``<!-- needs: MODULE -->``: passed over where the module can't be imported.
 
-A block inside a comment is run like any other, and no reader sees it.
+``<!-- in tests: A is B -->`` anywhere on a page puts something small in the place of a word, such
+as a Hub id. A block inside a comment is run like any other, and no reader sees it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import importlib.util
 import io
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,7 @@ from tiny_commands import xadapt
 ROOT = Path(__file__).parent.parent.parent
 FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 MARK = re.compile(r"<!-- (not run|file|prints|fails|needs)(?:: ([^>]*?))? -->\s*\Z")
+SWAP = re.compile(r"<!-- in tests: (\S+) is (\S+) -->")
 LIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -51,13 +54,17 @@ def pages() -> list[Path]:
 def blocks(page: Path) -> Iterator[Block]:
     """Read the blocks of a page, in order."""
     text = page.read_text(encoding="utf-8")
+    swaps = sorted(SWAP.findall(text), reverse=True)  # a longer word before its beginning
     for fence in FENCE.finditer(text):
         indent, language, body = fence.groups()
         mark = MARK.search(text[: fence.start()])
         lines = (line.removeprefix(indent) for line in body.splitlines(keepends=True))
+        body = "".join(lines)
+        for word, small in swaps:
+            body = re.sub(rf"(?<![\w./-]){re.escape(word)}(?![\w./:-])", small, body)
         place = f"{page.name}:{text[: fence.start()].count(chr(10)) + 1}"
         verb, value = mark.groups(default="") if mark else ("", "")
-        yield Block(place, language, "".join(lines), verb, value)
+        yield Block(place, language, body, verb, value)
 
 
 def run(page: Path) -> None:
@@ -101,9 +108,24 @@ def _shell(block: Block) -> str:
         words = shlex.split(line, comments=True)
         if not words:
             continue
+        typed = ""
+        if words[0] == "echo" and words[2:3] == ["|"]:
+            typed, words = words[1] + "\n", words[3:]
         assert words[0] == "xadapt", f"{block.place}: {words[0]} is not run; say so above the block"
-        done = xadapt(*words[1:])
+        with _typed(typed):
+            done = xadapt(*words[1:])
         wanted = 2 if block.mark == "fails" else 0
         assert done.code == wanted, f"{block.place}: {line}\n{done.err}"
         printed += done.err if block.mark == "fails" else done.out
     return printed
+
+
+@contextlib.contextmanager
+def _typed(text: str) -> Iterator[None]:
+    """Standard input that holds a text."""
+    before = sys.stdin
+    sys.stdin = io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8")
+    try:
+        yield
+    finally:
+        sys.stdin = before

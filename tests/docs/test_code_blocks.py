@@ -67,6 +67,19 @@ def test_blocks_are_found_with_their_marks_and_lines(tmp_path: Path) -> None:
     ]
 
 
+def test_words_are_swapped_whole(tmp_path: Path) -> None:
+    text = """<!-- in tests: a/b is mini -->
+<!-- in tests: sample is s.tsv -->
+<!-- in tests: sample:test is t.tsv -->
+```sh
+xadapt --base a/b --data sample --dev sample:test --out samples/sample a/b/c
+```
+"""
+    [block] = blocks(page_of(tmp_path, text))
+    wanted = "xadapt --base mini --data s.tsv --dev t.tsv --out samples/sample a/b/c\n"
+    assert block.body == wanted
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -28,9 +28,9 @@ def dead(page: Path) -> list[str]:
     for link in LINK.findall(page.read_text(encoding="utf-8")):
         where, _, anchor = link.partition("#")
         target = page.parent / where if where else page
-        if where not in GENERATED and not target.exists():
-            found.append(link)
-        elif anchor and target.suffix == ".md" and anchor not in anchors(target):
+        missing = where not in GENERATED and not target.exists()
+        headed = missing or not anchor or target.suffix != ".md" or anchor in anchors(target)
+        if missing or not headed:
             found.append(link)
     return found
 
