@@ -24,23 +24,21 @@ def main() -> None:
     base = BASES.get(args.base, "another base")
     work = args.work / f"how_many_pairs_{base}_{args.lang}"
     held = write_pairs(work / "test.tsv", test)
+    told = {"lang": args.lang, "base": base, "recipe": args.recipe}
     rows = []
     for size in SIZES:
         data = write_pairs(work / f"train_{size}.tsv", limited(train, size))
-        common = ("--base", args.base)
+        module, common = work / f"module_{size}", ("--base", args.base)
         xadapt(
             "train", args.recipe, *common, "--data", data, "--lang", args.lang,
-            "--out", work / f"module_{size}", "--json", work / "train.json",
+            "--out", module, "--resume",
         )  # fmt: skip
         xadapt(
-            "evaluate", "bitext", *common, "--module", work / f"module_{size}", "--data", held,
+            "evaluate", "bitext", *common, "--module", module, "--data", held,
             "--json", work / "test.json",
         )  # fmt: skip
-        trained = read(work / "train.json")["modules"][0]
-        shown = {"pairs": size, "notes": trained["notes"], "test": read(work / "test.json")}
-        rows.append({**shown, "seconds": trained["seconds"]})
-    told = {"lang": args.lang, "base": base, "recipe": args.recipe, "rows": rows}
-    save(f"how_many_pairs_{base}_{args.lang}", told)
+        rows.append({"pairs": size, "test": read(work / "test.json")})
+        save(f"how_many_pairs_{base}_{args.lang}", {**told, "rows": rows})
 
 
 if __name__ == "__main__":
