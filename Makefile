@@ -16,17 +16,19 @@ PIP_TORCH = -m pip install --no-deps --retries 0 --timeout 15 $(TORCH_INDEX:%=--
 TEST_ENV = OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
 DEMO_EXTRAS = adapters,peft,demo
-DEV_EXTRAS = all,dev
+DEV_EXTRAS = all,dev,docs
 # as `all`, without adapters, which can't be imported under transformers 5
 V5_EXTRAS = peft,data,kg,faiss,sentence-transformers,demo,dev
 
-.PHONY: help quickstart test test-v5 examples benchmarks clean clean-venvs
+.PHONY: help quickstart test test-v5 examples docs package benchmarks clean clean-venvs
 
 help:
 	@echo "make quickstart  set up, train three small modules and show what they gained (no network after set-up)"
 	@echo "make test        set up, then ruff, mypy and the tests (transformers 4.57, adapters, peft)"
 	@echo "make test-v5     the tests again under transformers 5 without adapters, in $(VENV5)"
-	@echo "make examples    run every script of examples/ with quick settings"
+	@echo "make examples    run every script and notebook of examples/ with quick settings"
+	@echo "make docs        build the documentation into build/site; a dead link is an error"
+	@echo "make package     build the wheel and the source archive into dist/, and check them"
 	@echo "make benchmarks  where the measured claims and their scripts are"
 	@echo "make clean       remove build products and caches; make clean-venvs: the environments"
 
@@ -48,6 +50,16 @@ examples: $(VENV)/.stamp-dev
 		echo "$$script --quick"; \
 		HF_HUB_OFFLINE=1 $(VENV)/bin/python "$$script" --quick || exit 1; \
 	done
+	XADAPT_QUICK=1 $(TEST_ENV) $(VENV)/bin/python -m pytest --nbmake examples/notebooks $(ARGS)
+
+docs: $(VENV)/.stamp-dev
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict $(ARGS)
+
+package: $(VENV)/.stamp-dev
+	rm -rf build/lib dist
+	$(VENV)/bin/python -m build
+	$(VENV)/bin/twine check --strict dist/*
+	$(VENV)/bin/check-wheel-contents dist/*.whl
 
 benchmarks:
 	@echo "results: examples/benchmarks/RESULTS.md, each table under the command that made it"

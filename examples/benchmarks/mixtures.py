@@ -30,7 +30,7 @@ RANK = 4
 SITES = ["q", "k", "v", "attn_out", "ffn_in"]
 LORA = {"kind": "lora", "sites": SITES, "rank": RANK, "alpha": 2 * RANK}
 PLAIN = "uniform mixture"
-IMAGES = HERE.parent / "images"
+IMAGES = HERE.parent.parent / "docs" / "images"
 Expression = Callable[[str], str]
 
 

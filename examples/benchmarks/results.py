@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import speed_tables as speed
+import systems
 import tables
 import transfer_tables as tasks
 from bench import HERE, RESULTS, read
@@ -26,6 +27,13 @@ QUOTED = (
         "Sentence retrieval on 500 Tatoeba pairs that no training sentence equals, on the "
         "English-only MiniLM, one seed",
         tables.alignment,
+    ),
+    (
+        "pairs",
+        "how_many_pairs_MiniLM_de",
+        "German on the English-only MiniLM, recipe translation_ranking, 500 Tatoeba pairs that no "
+        "training sentence equals, one seed",
+        tables.how_many_pairs,
     ),
     (
         "longer",
@@ -70,6 +78,7 @@ QUOTED = (
 KINDS = (
     ("alignment_", "German: {result[recipe]}", tables.alignment),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
+    ("how_many_pairs_", "How many pairs: {result[lang]} on {result[base]}", tables.how_many_pairs),
     ("peers_large", "Every pair against 8,000 others, beside cached gradients", speed.peers),
     ("peers", "Time to equal accuracy, and memory, beside other stacks", speed.peers),
     ("step", "A training step on XLM-R-base's shape", speed.step),
@@ -108,18 +117,26 @@ def main() -> None:
 
 
 def quote() -> None:
-    """Put the main tables between their marks in the README."""
-    readme = HERE.parent.parent / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    for mark, name, said, show in QUOTED:
-        path = RESULTS / f"{name}.json"
-        start, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
-        if path.exists() and start in text:
-            result = read(path)
-            before, _, rest = text.partition(start)
-            told = f"{said} ({result['machine']}):\n\n{show(result)}"
-            text = f"{before}{start}\n{told}{end}{rest.partition(end)[2]}"
-    readme.write_text(text, encoding="utf-8")
+    """Put the main tables between their marks in the README and on the page of benchmarks."""
+    root = HERE.parent.parent
+    for page in (root / "README.md", root / "docs" / "benchmarks.md"):
+        text = page.read_text(encoding="utf-8")
+        text = between(text, "systems", systems.systems())
+        for mark, name, said, show in QUOTED:
+            path = RESULTS / f"{name}.json"
+            if path.exists():
+                result = read(path)
+                text = between(text, mark, f"{said} ({result['machine']}):\n\n{show(result)}")
+        page.write_text(text, encoding="utf-8")
+
+
+def between(text: str, mark: str, shown: str) -> str:
+    """The text with something new between a pair of marks, if it has them."""
+    start, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    if start not in text:
+        return text
+    before, _, rest = text.partition(start)
+    return f"{before}{start}\n{shown}{end}{rest.partition(end)[2]}"
 
 
 def order(path: Path) -> tuple[int, str]:

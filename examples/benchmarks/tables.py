@@ -124,6 +124,19 @@ def languages_short(result: dict) -> str:
     )
 
 
+def how_many_pairs(result: dict) -> str:
+    """One line a number of pairs, below the base and TF-IDF."""
+    test = scores(result["rows"][0]["test"])
+    rows = [
+        [label, ways(test[name]), intervals(test[name])]
+        for name, label in (("frozen base", "frozen base"), ("tf-idf", "TF-IDF"))
+    ]
+    for row in result["rows"]:
+        own = scores(row["test"])[MODES[0]]
+        rows.append([f"{row['pairs']:,} pairs", ways(own), intervals(own)])
+    return table(["", f"{result['lang']} to en / en to {result['lang']}", "95 %"], rows)
+
+
 def baselines(result: dict) -> str:
     """What frozen encoders know: hidden words, retrieval, parts of speech."""
     systems, hidden = result["systems"], result["hidden_words"]

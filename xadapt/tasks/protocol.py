@@ -176,10 +176,20 @@ class Task(ABC):
 
     @abstractmethod
     def chance(self, rows: Sequence[Any], seed: int = 0) -> Any:
-        """Return random predictions: of the right kind, and independent of the records."""
+        """Return random predictions: of the right kind, and independent of the records.
+
+        Args:
+            rows: Records of the task.
+            seed: Seed of the predictions.
+        """
 
     def baselines(self, rows: Sequence[Any], **settings: Any) -> dict[str, Any]:
-        """Return predictions of systems without training, by name."""
+        """Return predictions of systems without training, by name.
+
+        Args:
+            rows: Records of the task.
+            settings: Options of the task that change what is predicted.
+        """
         return {}
 
     @abstractmethod

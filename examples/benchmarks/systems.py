@@ -1,0 +1,83 @@
+"""The table of systems in the README: a line a recipe, with the result that was measured here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench import RESULTS, read
+from tables import scores, table, ways
+
+NOT_MEASURED = "not measured here"
+
+
+def alignment(name: str) -> str:
+    """Accuracy before and after, from the run of one recipe on German."""
+    test = scores(read(RESULTS / f"alignment_de_{name}.json")["test"])
+    base, module = test["frozen base"], test["module, both sides"]
+    return f"MiniLM, German to / from English: {ways(base)}, with the module {ways(module)}"
+
+
+def transfer(task: str, system: str, beside: str = "") -> str:
+    """The mean over languages of one system trained in English on mini, and of another."""
+    result = read(RESULTS / f"transfer_{task}.json")
+    own = mean(result, system)
+    measure = "F1" if result["task"] == "ner" else "accuracy"
+    langs = ", ".join(result["languages"])
+    other = f"; {beside} {mean(result, beside)}" if beside else ""
+    return f"mini, from English to {langs}: {measure} of {system} {own}{other}"
+
+
+def mixture(system: str, *beside: str) -> str:
+    """The mean F1 of one way to weigh experts on mini, and of others."""
+    result = read(RESULTS / "mixtures_mini.json")
+    others = "".join(f"; {name} {mean(result, name)}" for name in beside)
+    return f"mini, {', '.join(result['seen'])}: F1 {mean(result, system)}{others}"
+
+
+def open_ie(measure: str) -> str:
+    """F1 in English and in the other languages, one LoRA and heads alone, on mini."""
+    result = read(RESULTS / "open_ie_mini.json")
+    shown = [
+        f"{row[measure]['languages']['en']['mean']:.3f} / {row[measure]['mean']['mean']:.3f}"
+        for row in (result["systems"][name] for name in ("one LoRA", "heads only"))
+    ]
+    return f"mini, in English / elsewhere: F1 {shown[0]}; heads only {shown[1]}"
+
+
+def mean(result: dict, system: str) -> str:
+    """The mean of a system over languages and seeds, with its deviation."""
+    found = result["systems"][system]["mean"]
+    return f"{found['mean']:.3f}" + (f" ± {found['sd']:.3f}" if found["sd"] else "")
+
+
+def systems() -> str:
+    """The whole table."""
+    ner, pos = "ner_mini_500", "pos_mini"
+    rows = [
+        ("translation_ranking", "LoRA: sentences to where their translations are",
+         alignment("translation_ranking")),
+        ("translation_ranking_bottleneck", "the same with bottlenecks",
+         alignment("translation_ranking_bottleneck")),
+        ("quickstart", "translation ranking in minutes, on data that ships", "the picture above"),
+        ("mad_x_language", "language module of MAD-X, below a task module",
+         transfer(ner, "language + task (MAD-X)", "task module")),
+        ("mlm", "language module as a LoRA, from plain text", NOT_MEASURED),
+        ("ner", "named entities", transfer(ner, "alignment + task", "task module")),
+        ("pos_tagging", "parts of speech", transfer(pos, "alignment + task", "task module")),
+        ("probe", "a head on the bare base, the control", transfer(pos, "head only")),
+        ("mixture_of_loras", "several LoRAs and a router, learnt together",
+         mixture("mixture trained at once", "one LoRA of the rank of all")),
+        ("router", "a router over frozen LoRAs", mixture("learnt router", "uniform mixture")),
+        ("adapter_fusion", "attention over frozen modules", mixture("fusion", "uniform mixture")),
+        ("open_ie_predicates", "predicates of open triples", open_ie("predicates")),
+        ("open_ie_arguments", "their arguments", open_ie("arguments given predicates")),
+        ("classification", "classes of texts", NOT_MEASURED),
+        ("sts", "likeness of pairs of texts", NOT_MEASURED),
+        ("qa", "answers in a passage", NOT_MEASURED),
+    ]  # fmt: skip
+    return table(["recipe", "what it is", "result"], [[f"`{name}`", *rest] for name, *rest in rows])
+
+
+def recipes() -> set[str]:
+    """Every recipe that ships."""
+    return {file.stem for file in (Path(__file__).parents[2] / "adapter_configs").glob("*.yaml")}

@@ -1,0 +1,113 @@
+"""What the pages find in their folder: small files of every kind, and modules trained once.
+
+Hidden blocks of the pages call these functions.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import tempfile
+import tomllib
+from functools import cache
+from pathlib import Path
+
+from tiny_commands import good, write_tsv
+from tiny_training import labelled, plain, tagged
+from tiny_training import pairs as drawn
+
+from xadapt.core import registry
+
+HOME = Path(tempfile.mkdtemp(prefix="xadapt-pages-"))
+
+
+def pairs(path: str, n: int = 60) -> None:
+    """Write a TSV of pairs, English first."""
+    write_tsv(_made(path), drawn(n, seed=len(path)))
+
+
+def lines(path: str, n: int = 40) -> None:
+    """Write plain text, a sentence a line."""
+    _made(path).write_text("".join(f"{row.text}\n" for row in plain(n)), encoding="utf-8")
+
+
+def tags(path: str, *tags: str) -> None:
+    """Write 20 language tags, a tag a line, in turn."""
+    _made(path).write_text("".join(f"{tags[i % len(tags)]}\n" for i in range(20)), encoding="utf-8")
+
+
+def jsonl(path: str, *tags: str) -> None:
+    """Write 40 texts with their languages as JSON lines."""
+    rows = [
+        json.dumps({"text": row.text, "lang": tags[i % len(tags)]})
+        for i, row in enumerate(plain(40))
+    ]
+    _made(path).write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def conll(path: str, n: int = 60) -> None:
+    """Write labelled words in the CoNLL format."""
+    text = ""
+    for row in tagged(n, seed=len(path)):
+        labels = ["O"] * len(row.words)
+        for start, _, label in row.spans:
+            labels[start] = f"B-{label}"
+        text += "".join(f"{w} {b}\n" for w, b in zip(row.words, labels, strict=True)) + "\n"
+    _made(path).write_text(text, encoding="utf-8")
+
+
+def classes(path: str, n: int = 60) -> None:
+    """Write texts and their classes as TSV."""
+    rows = labelled(n, seed=len(path))
+    _made(path).write_text("".join(f"{r.text}\t{r.label}\n" for r in rows), encoding="utf-8")
+
+
+def subtitles(path: str, n: int = 30) -> None:
+    """Write subtitles."""
+    time = "00:00:01,000 --> 00:00:02,500"
+    text = "".join(f"{i + 1}\n{time}\n{row.text}\n\n" for i, row in enumerate(plain(n)))
+    _made(path).write_text(text, encoding="utf-8")
+
+
+def install(project: str) -> None:
+    """Make the package of a pyproject.toml in this folder known, as ``pip install -e .`` does."""
+    told = tomllib.loads(Path(project).read_text(encoding="utf-8"))["project"]
+    name, version = told["name"], told["version"]
+    info = _made(f"{name.replace('-', '_')}-{version}.dist-info/METADATA")
+    info.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    groups = [
+        f"[{group}]\n" + "".join(f"{part} = {place}\n" for part, place in parts.items())
+        for group, parts in told["entry-points"].items()
+    ]
+    (info.parent / "entry_points.txt").write_text("\n".join(groups))
+    importlib.invalidate_caches()
+    registry.names.cache_clear()
+
+
+def modules(*folders: str) -> None:
+    """Make modules of mini, each for the language that its folder is called after."""
+    for folder in folders:
+        lang = Path(folder).name
+        shutil.copytree(_trained("translation_ranking", lang), _made(folder))
+
+
+def language_modules(*folders: str) -> None:
+    """Make language modules (LoRAs) of mini in folders called such as ``sw-lang``."""
+    for folder in folders:
+        lang = Path(folder).name.removesuffix("-lang")
+        shutil.copytree(_trained("mlm", lang), _made(folder))
+
+
+@cache
+def _trained(recipe: str, lang: str) -> Path:
+    """Train a module on a few rows, once."""
+    out, data = HOME / recipe / lang, HOME / recipe / f"{lang}.txt"
+    (lines if recipe == "mlm" else pairs)(str(data))
+    good("train", recipe, "--base", "mini", "--data", data, "--lang", lang, "--out", out)
+    return out
+
+
+def _made(path: str) -> Path:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return Path(path)
