@@ -7,6 +7,9 @@ trained = xadapt.train("translation_ranking", base=BASE, data="pairs.tsv", lang=
 result = xadapt.evaluate("bitext", base=BASE, data="test.tsv", module="sw", controls=True)
 vectors = xadapt.load(BASE, "sw").encode(["Habari za asubuhi"], ["sw"])
 ```
+
+The file is long because it holds the signature and the documentation of every function that people
+call; the work is done elsewhere.
 """
 
 from __future__ import annotations
