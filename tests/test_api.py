@@ -200,7 +200,7 @@ def test_several_languages_and_seeds(place: Place, tmp_path: Path) -> None:
         ({"joint": True}, "joint does nothing for one language"),
         ({"max_length": 10_000}, "the base takes at most 48 tokens"),
         ({"seeds": 2, "seed": 3}, "seeds and seed are both given"),
-        ({"dev": []}, "there is no row in these data"),
+        ({"dev": []}, "in-memory dev: there is no row in these data"),
     ],
 )
 def test_mistakes_leave_nothing_behind(more: Any, said: str, place: Place, tmp_path: Path) -> None:
