@@ -18,7 +18,7 @@ from xadapt.data.loading.records import Source
 from xadapt.hub.opening import read_manifest
 from xadapt.pipelines import train as run
 from xadapt.pipelines import tune as tuning
-from xadapt.pipelines.tune import TuningResult
+from xadapt.pipelines.tuning_result import TuningResult
 from xadapt.training.loop import Trainer
 
 FILES = {"best", "best.yaml", "study.db", "trials.csv", "trials.svg"}
