@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from tiny_commands import QUICK, Place, everything, good
+from tiny_training import labelled, pairs, tagged
+from transformers import EarlyStoppingCallback
 
 import xadapt
 from xadapt.core.errors import UserError
@@ -114,6 +118,119 @@ def test_one_text_tag_path_or_setting_is_a_list_of_one(place: Place, tmp_path: P
         text, tmp_path / "v", base=base, modules=out, lang="de", dtype="float32"
     )
     np.testing.assert_array_equal(shards[0], one)
+
+
+ROWS = [(pair.pivot, pair.text) for pair in pairs(60)]
+
+
+def train(place: Place, out: Path, data: Any = ROWS, **more: Any) -> Any:
+    given = {"base": str(place.base), "lang": "de", "rank": 2, "dtype": "float32", **more}
+    return xadapt.train("translation_ranking", data=data, out=out, **given)
+
+
+def test_data_in_memory_make_the_module_of_a_file(place: Place, tmp_path: Path) -> None:
+    said: list[str] = []
+    run = train(place, tmp_path / "a", pd.DataFrame(ROWS, columns=["source", "target"]),
+                report=said.append)  # fmt: skip
+    train(place, tmp_path / "b", place.data)
+    one, two = ((tmp_path / n / "module.safetensors").read_bytes() for n in "ab")
+    assert one == two
+    assert said[0] == "in-memory: column 'source' is read as en and column 'target' is read as de"
+    [data] = run.manifest.data
+    [file] = read_json(tmp_path / "b" / "xadapt.json")["data"]
+    assert (data.name, data.rows, data.sha256) == ("in-memory", 54, file["sha256"])
+    again = train(place, tmp_path / "a", ROWS, resume=True)
+    assert again.reused and again.history.steps
+    for other, differs in ((ROWS[1:], "data"), ([*ROWS[:-1], ("a", "b")], "data")):
+        with pytest.raises(UserError, match=f"finished module of another {differs}"):
+            train(place, tmp_path / "a", other, resume=True)
+
+
+def test_options_callbacks_and_what_comes_back(place: Place, tmp_path: Path) -> None:
+    run = train(
+        place, tmp_path / "de", epochs=3, learning_rate=5e-4, seed=1, evaluations=6, max_length=16,
+        settings={"train": {"schedule": "linear"}}, callbacks=[EarlyStoppingCallback(1)],
+        dev=[{"en": p.pivot, "de": p.text} for p in pairs(30, seed=5)],
+    )  # fmt: skip
+    recipe = run.manifest.recipe
+    assert recipe["train"]["epochs"] == 3 and recipe["train"]["schedule"] == "linear"
+    assert recipe["seed"] == 1
+    assert run.manifest.max_length == 16
+    assert any("30 held out for development" in note for note in run.notes)
+    assert run.history.steps[-1]["step"] < 12  # stopped before the end
+    assert xadapt.load(str(place.base), run.module).encode("katze", "de").ndim == 1
+    result = xadapt.evaluate("bitext", base=str(place.base), data=ROWS, module=run.module)
+    named = pd.DataFrame(ROWS, columns=["a", "b"])
+    again = xadapt.evaluate(
+        "bitext", base=str(place.base), data=named, columns="a,b", module=run.module
+    )
+    assert result.to_dict() == again.to_dict() and result.facts["lang"] == "de"
+
+
+def test_a_module_that_is_worse_than_its_base_says_so(place: Place, tmp_path: Path) -> None:
+    said: list[str] = []
+    run = train(place, tmp_path / "a", learning_rate=3.0, dev=place.test, report=said.append)
+    assert run.warning and run.warning in run.notes and f"warning: {run.warning}" in said
+    assert run.warning in (run.module / "README.md").read_text(encoding="utf-8")
+
+
+def test_several_languages_and_seeds(place: Place, tmp_path: Path) -> None:
+    runs = train(place, tmp_path / "two", {"de": ROWS, "nl": ROWS}, lang=None, dev_size=0)
+    assert [run.folder for run in runs] == [tmp_path / "two" / tag for tag in ("de", "nl")]
+    joint = train(place, tmp_path / "one", {"de": ROWS, "nl": ROWS}, lang=None, joint=True,
+                  dev_size=0)  # fmt: skip
+    assert joint.manifest.languages == ["de", "nl"] and len(joint.manifest.data) == 2
+    seeds = train(place, tmp_path / "s", seeds=2, dev_size=0)
+    assert [run.manifest.recipe["seed"] for run in seeds] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"epoch": 3}, "did you mean 'epochs'"),
+        ({"dat": 3}, "did you mean 'data'"),
+        ({"base": None}, "no base is given"),
+        ({"lang": None}, "no language is named"),
+        ({"data": None}, "NoneType is no data"),
+        ({"data": []}, "there is no row in these data"),
+        ({"data": [("a", None)] * 12}, "the de side of this row is empty"),
+        ({"callbacks": [3]}, "int is no callback"),
+        ({"callbacks": [EarlyStoppingCallback()], "dev_size": 0}, "Hold out development data"),
+        ({"report_to": "tensorbord"}, "did you mean 'tensorboard'"),
+        ({"joint": True}, "joint does nothing for one language"),
+        ({"max_length": 10_000}, "the base takes at most 48 tokens"),
+        ({"seeds": 2, "seed": 3}, "seeds and seed are both given"),
+        ({"dev": []}, "there is no row in these data"),
+    ],
+)
+def test_mistakes_leave_nothing_behind(more: Any, said: str, place: Place, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=said):
+        train(place, tmp_path / "new" / "out", **more)
+    assert everything(tmp_path) == []
+
+
+def test_other_records_are_trained_and_evaluated_from_memory(place: Place, tmp_path: Path) -> None:
+    rows = [{"text": r.text, "label": r.label} for r in labelled(60)]
+    given = {"base": str(place.base), "lang": "de", "dtype": "float32", "epochs": 1}
+    texts = xadapt.train("classification", data=rows, out=tmp_path / "c", **given)
+    result = xadapt.evaluate("classification", base=str(place.base), data=rows, module=texts.module)
+    assert result.count == 60 and texts.manifest.head is not None
+    records = tagged(60)
+    words = xadapt.train("ner", data=records, out=tmp_path / "n", **{**given, "lang": None})
+    assert words.manifest.languages == ["de"]
+    result = xadapt.evaluate("tagging", base=str(place.base), data=records, module=words.module)
+    assert result.count == 60
+
+
+def test_the_log_is_shown_where_a_person_watches(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(place, tmp_path / "a", dev_size=0)
+    assert capsys.readouterr().err == ""
+    train(place, tmp_path / "b", show=True, dev_size=0)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"training de on {place.base}: reading the data and the base"
+    assert any("pairs to train on" in line for line in lines)
 
 
 def test_tune_takes_what_train_takes(place: Place, tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ from xadapt.config.recipe_file import Settings, changed_recipe, find_recipe
 from xadapt.config.recipe_options import TrainOptions
 from xadapt.core.errors import UserError
 from xadapt.core.files import require_empty, write_json
-from xadapt.core.folder_lock import one_writer
-from xadapt.core.progress import interactive, write_line
+from xadapt.core.folder_lock import is_main, one_writer
+from xadapt.core.notebook import interactive, write_line
 from xadapt.core.sequences import as_paths, as_strings
 from xadapt.data.loading.inputs import ColumnNames, languages_of, sources_of
 from xadapt.data.loading.transform_chain import Callables
@@ -296,7 +296,7 @@ def train(
     form: dict[str, Any] = {"pivot": pivot, "columns": columns, "file_format": file_format}
     sources = sources_of(data, tags, plan.data, **form)
     held = [] if dev is None else sources_of(dev, tags, plan.data, where="dev", **form)
-    shown = interactive() if show is None else show
+    shown = is_main() and (interactive() if show is None else show)
     say = report or (write_line if shown else lambda _: None)
     job = run.TrainingJob(
         str(start),
@@ -313,6 +313,8 @@ def train(
         callbacks=tuple(checked(callbacks)),
         report_to=tuple(tracker_names(report_to)),
     )
+    if seeds > 1 and options.get("seed") is not None:
+        raise UserError("seeds and seed are both given", where="train", todo="Leave one out")
     jobs = plan_jobs(plan, job, sources, held, joint=joint, seeds=seeds)
     if shown:
         write_line(f"training {', '.join(tags)} on {start}: reading the data and the base")

@@ -706,3 +706,12 @@ def test_what_was_guessed_skipped_and_unused_is_shown(place: Place, tmp_path: Pa
     assert "column 1 holds numbers or ids" in failed.err
     option, columns = failed.err.strip().rpartition("with ")[2].split()
     good(*given, "--data", tmp_path / "a.tsv", option, columns, "--out", tmp_path / "n")
+
+
+def test_report_to_names_trackers(place: Place, tmp_path: Path) -> None:
+    done = xadapt(*place.train(tmp_path / "m", "--report-to", "tensorbord"))
+    assert done.code == 2 and "did you mean 'tensorboard'" in done.err
+    assert not (tmp_path / "m").exists()
+    pytest.importorskip("tensorboard")
+    good(*place.train(tmp_path / "m", "--report-to", "tensorboard"))
+    assert list((tmp_path / "m" / "run" / "tensorboard" / "m").glob("events*"))

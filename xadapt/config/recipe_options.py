@@ -44,7 +44,6 @@ class TrainOptions(TypedDict, total=False):
     compile: Annotated[bool, "train.compile", "torch_compile"]
     checkpoint_seconds: Annotated[float, "train.checkpoint_seconds"]
 
-    module: Annotated[str, "module.kind"]
     rank: Annotated[int, "module.rank", "r", "lora_r"]
     alpha: Annotated[float, "module.alpha", "lora_alpha"]
     layers: Annotated[str | Sequence[int], "module.layers", "layers_to_transform"]

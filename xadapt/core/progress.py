@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
@@ -12,33 +11,13 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from xadapt.core.notebook import cell_bar, in_notebook
+
 EVERY = 15.0
 LATE = 2.0
 """Seconds before `watched` shows its count; most sources are read by then."""
 WATCHED_ROWS = 1000
 T = TypeVar("T")
-
-
-def in_notebook() -> bool:
-    """Return whether this process runs the cells of a notebook."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return shell is not None and hasattr(shell, "kernel")
-
-
-def interactive() -> bool:
-    """Return whether a person watches: in a notebook, in IPython, or on a terminal."""
-    ipython = sys.modules.get("IPython")
-    watched = ipython is not None and ipython.get_ipython() is not None
-    return watched or bool(sys.stderr and sys.stderr.isatty())
-
-
-def write_line(line: str) -> None:
-    """Write one line of a log on stderr; bars that are shown stay below it."""
-    from tqdm import tqdm  # late, for a quick start of the command line
-
-    tqdm.write(line, file=sys.stderr)
-    sys.stderr.flush()
 
 
 class Meter:
@@ -101,7 +80,7 @@ class Meter:
 def meter(label: str, total: int | None, show: bool = True) -> Iterator[Meter]:
     """Show progress inside the block; nothing is shown if ``show`` is false."""
     if show and in_notebook():
-        with _cell_bar(label, total) as cell:
+        with cell_bar(label, total) as cell:
             yield Meter(label, total, None, cell)
         return
     console = Console(stderr=True)
@@ -141,16 +120,6 @@ def watched(rows: Iterable[T], label: str, show: bool = True) -> Iterator[T]:
             elif time.monotonic() - began > LATE:
                 bar = stack.enter_context(meter(label, None, show))
                 bar.advance(count)
-
-
-def _cell_bar(label: str, total: int | None) -> Any:
-    """Return tqdm's bar for a notebook; without ipywidgets a bar of text."""
-    from tqdm import TqdmWarning
-    from tqdm.auto import tqdm
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TqdmWarning)  # that ipywidgets is missing
-        return tqdm(total=total, desc=label)
 
 
 def _clock(seconds: float) -> str:

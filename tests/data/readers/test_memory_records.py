@@ -50,7 +50,8 @@ def test_each_record_of_dicts_and_of_tuples() -> None:
         ("plain_text", ["moja", "", "  "], [PlainText("moja", "sw")]),
         ("plain_text", [{"text": "moja"}], [PlainText("moja", "sw")]),
         ("labelled_text", [("moja", "x")], [LabelledText("moja", "x", "sw")]),
-        ("labelled_text", [{"tweet": "moja", "sentiment": 2}], [LabelledText("moja", "2", "sw")]),
+        ("labelled_text", [{"tweet": "moja", "sentiment": 2.0}], [LabelledText("moja", "2", "sw")]),
+        ("labelled_text", [("moja", True)], [LabelledText("moja", "True", "sw")]),
         ("scored_pairs", [("a", "b", 4)], [ScoredPair("a", "b", 4.0, "sw", "sw")]),
         ("scored_pairs", [{"sentence1": "a", "sentence2": "b", "score": "4.5"}],
          [ScoredPair("a", "b", 4.5, "sw", "sw")]),
@@ -75,6 +76,9 @@ def test_numbers_with_names_and_without() -> None:
     data = datasets.Dataset.from_dict({"tokens": [["a", "b"]], "ner_tags": [[0, 1]]}, features)
     [sentence] = read("conll", data)
     assert sentence.spans == ((1, 2, "LOC"),)
+    outside = datasets.Dataset.from_dict({"tokens": [["a"]], "ner_tags": [[-1]]}, features)
+    with pytest.raises(UserError, match="the label -1 has no name"):
+        read("conll", outside)
     with pytest.raises(UserError, match="'0' is a number without a name"):
         read("conll", [(["a", "b"], [0, 1])])
 

@@ -179,7 +179,9 @@ def _text(value: Any, field: str, where: str) -> str:
 
 def _label(value: Any, column: str, columns: Columns, where: str) -> str:
     """Return a label as text; a number stands for its name where the data have names."""
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
+    if isinstance(value, float) and value.is_integer():  # a column of a frame with missing values
+        value = int(value)
+    if not isinstance(value, (int, str)):
         kind = "empty" if value is None else f"{type(value).__name__}, not a name or a number"
         raise RowError(f"the label is {kind}", where=where)
     names = columns.labels.get(column)
