@@ -182,7 +182,7 @@ class _Search:
                 self._tidy(done)
                 asked = self.study.ask()
                 values = ", ".join(f"{k}={v}" for k, v in _short(asked.values).items())
-                self.report(f"trial {asked.number + 1} of {trials}: {values}")
+                self.report(f"trial {asked.number} of {trials}: {values}")
                 found = self._trial(asked)
                 self.study.tell(asked, found)
                 done = self.study.trials
@@ -224,8 +224,11 @@ class _Search:
         recipe, target = self._recipe(best.values), folder / BEST
         if self.study.facts.get("published") != best.number or not target.is_dir():
             at = self._job(best.number)
-            self.report(f"trial {best.number + 1} is the best; writing its module")
-            training = run.train(recipe, at, verify, self.report, self.inputs)
+            self.report(f"trial {best.number} is the best; writing its module")
+            known = set(self.inputs.loaded.notes)
+            training = run.train(
+                recipe, at, verify, lambda s: None if s in known else self.report(s), self.inputs
+            )
             _replace_folder(at.out, target)
             self.study.remember("published", best.number)
             with contextlib.suppress(OSError):
