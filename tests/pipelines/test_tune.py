@@ -243,6 +243,14 @@ def test_a_trial_that_diverges_counts_and_the_search_goes_on(place: Place, tmp_p
     assert result.to_pandas()["score"].isna().any() and "failed" in repr(result)
 
 
+def test_a_score_that_is_no_number_fails_the_trial(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "dev_scores", lambda *_: {"score": float("nan")})
+    with pytest.raises(UserError, match="its development score is no finite number"):
+        search(place, tmp_path / "out", 1)
+
+
 def test_if_every_trial_diverges_the_reason_is_given(place: Place, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no trial gave a module; the last one: .*not finite"):
         search(

@@ -9,6 +9,7 @@ read, with ``xadapt evaluate``, says how good the module is.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -200,7 +201,9 @@ class _Search:
         try:
             progress = trainer.train(resume=began)
         except (DivergedError, NotFiniteError, torch.OutOfMemoryError) as error:
-            return TunedTrial(asked.number, asked.values, FAILED, note=" ".join(str(error).split()))
+            return self._failed(asked, " ".join(str(error).split()))
+        if not math.isfinite(progress.best_score):
+            return self._failed(asked, "its development score is no finite number")
         return TunedTrial(
             asked.number,
             asked.values,
@@ -210,6 +213,9 @@ class _Search:
             round(progress.seconds, 3),
             round(trainer.prepare_seconds, 3),
         )
+
+    def _failed(self, asked: AskedTrial, why: str) -> TunedTrial:
+        return TunedTrial(asked.number, asked.values, FAILED, note=why)
 
     def publish(self, verify: run.Verify) -> TuningResult:
         """Make the module's folder of the best trial, unless it is there already."""
