@@ -120,25 +120,6 @@ def test_one_text_tag_path_or_setting_is_a_list_of_one(place: Place, tmp_path: P
     np.testing.assert_array_equal(shards[0], one)
 
 
-def test_tune_takes_what_train_takes(place: Place, tmp_path: Path) -> None:
-    rows = [tuple(line.split("\t")) for line in place.data.read_text().splitlines()]
-    result = xadapt.tune(
-        "translation_ranking",
-        base=str(place.base),
-        data=rows,
-        lang="de",
-        out=tmp_path / "out",
-        trials=2,
-        params={"learning_rate": (1e-4, 1e-2, "log")},
-        rank=2,
-        settings={"dtype": "float32"},
-    )
-    assert len(result.trials) == 2 and result.recipe.module.options()["rank"] == 2
-    assert xadapt.load(str(place.base), result.module).encode(["katze"], ["de"]).shape[0] == 1
-    with pytest.raises(UserError, match="did you mean 'trials'"):
-        xadapt.tune("mlm", base="mini", data="x", lang="de", out=tmp_path / "o", trails=3)
-
-
 ROWS = [(pair.pivot, pair.text) for pair in pairs(60)]
 
 
@@ -250,3 +231,22 @@ def test_the_log_is_shown_where_a_person_watches(
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == f"training de on {place.base}: reading the data and the base"
     assert any("pairs to train on" in line for line in lines)
+
+
+def test_tune_takes_what_train_takes(place: Place, tmp_path: Path) -> None:
+    rows = [tuple(line.split("\t")) for line in place.data.read_text().splitlines()]
+    result = xadapt.tune(
+        "translation_ranking",
+        base=str(place.base),
+        data=rows,
+        lang="de",
+        out=tmp_path / "out",
+        trials=2,
+        params={"learning_rate": (1e-4, 1e-2, "log")},
+        rank=2,
+        settings={"dtype": "float32"},
+    )
+    assert len(result.trials) == 2 and result.recipe.module.options()["rank"] == 2
+    assert xadapt.load(str(place.base), result.module).encode(["katze"], ["de"]).shape[0] == 1
+    with pytest.raises(UserError, match="did you mean 'trials'"):
+        xadapt.tune("mlm", base="mini", data="x", lang="de", out=tmp_path / "o", trails=3)

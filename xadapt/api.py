@@ -8,8 +8,7 @@ result = xadapt.evaluate("bitext", base=BASE, data="test.tsv", module="sw", cont
 vectors = xadapt.load(BASE, "sw").encode(["Habari za asubuhi"], ["sw"])
 ```
 
-The file is long because it holds the signature and the documentation of every function that people
-call; the work is done elsewhere.
+The file is long because the arguments of every function are documented here.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ from xadapt.pipelines import weight_search as few_shot
 from xadapt.pipelines.search_space import parameter_texts
 from xadapt.pipelines.training_jobs import plan_jobs
 from xadapt.pipelines.training_result import TrainingResult, TrainingResults
-from xadapt.pipelines.tune import TuningResult
+from xadapt.pipelines.tuning_result import TuningResult
 from xadapt.tasks.run_task import evaluate
 from xadapt.training.callbacks import checked
 from xadapt.training.trackers import tracker_names

@@ -48,6 +48,15 @@ def test_strangers_are_found_and_cannot_take_a_name_of_ours(strangers):
     assert registry.load("modules", "lora") is LoRA
 
 
+def test_a_stranger_is_described_without_being_imported(strangers, monkeypatch):
+    assert registry.summary("modules", "their_file") == registry.summary("modules", "bottleneck")
+    assert registry.summary("modules", "theirs").startswith("LoRA: ")
+    gone = [EntryPoint("gone", "no_such_package.part", "xadapt.modules"),
+            EntryPoint("built_in", "sys", "xadapt.modules")]  # fmt: skip
+    monkeypatch.setattr(registry, "entry_points", lambda group: gone)
+    assert registry.summary("modules", "gone") == "" == registry.summary("modules", "built_in")
+
+
 def test_the_nearest_name_is_suggested():
     with pytest.raises(UserError, match="unknown module 'lorra'; did you mean 'lora'"):
         registry.load("modules", "lorra")

@@ -55,6 +55,12 @@ def test_what_helps_on_own_text_stands_in_and_all_scores_are_told(tmp_path: Path
     assert "base 0." in line and "de 1.000 (gain +" in line and "ru 0." in line
     assert f"retrieval accuracy on {len({p.pivot for p in pairs(40, seed=3)})} pairs" in line
     np.testing.assert_array_equal(vectors, adapted.encode(texts, ["de"] * 3))
+    told = found.to_dict()
+    assert told["chosen"] == "de" and [row["candidate"] for row in told["tried"]] == [
+        "base", "de", "ru"
+    ]  # fmt: skip
+    assert f"{de.gain}" in repr(found) and "chosen" in repr(found) and len(found.to_pandas()) == 3
+    assert [bar.low for bar in found._bars()] == [de.gain.low, ru.gain.low]
     assert adapted.notices(["nl", "fr"])[1] == "no module is for fr: none stands in"
 
 

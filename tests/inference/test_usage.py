@@ -92,6 +92,18 @@ def test_each_language_its_own_route() -> None:
     assert found["arrow"].languages == ["de"] and found["mol"].languages == ["sw"]
 
 
+def test_the_spread_is_that_of_a_slow_loop() -> None:
+    """Over the texts of a language, where each text has one weight."""
+    model = adapted("mol")
+    (together,) = measure_usage(model, TEXTS)
+    alone = [measure_usage(model, [text])[0] for text in TEXTS]
+    for number, cell in enumerate(together.cells):
+        weights = np.array([one.cells[number].mean for one in alone])
+        if all(max(one.cells[number].spread) < 1e-6 for one in alone):  # one weight a text
+            np.testing.assert_allclose(cell.spread, weights.std(0), atol=1e-6)
+        assert min(cell.spread) >= 0
+
+
 def test_what_is_not_routed_is_refused() -> None:
     with pytest.raises(UserError, match="is routed"):
         measure_usage(adapted("sw + x/de"), TEXTS)

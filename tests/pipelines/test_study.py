@@ -48,15 +48,15 @@ def test_an_interrupted_study_tries_what_the_uninterrupted_one_tries(open_study)
     for _ in range(12):
         asked = whole.ask()
         end(whole, asked, value(asked))
-    for number in range(12):
-        if number in (3, 7):  # the process ends inside a trial, and the file is opened anew
+    for number in range(1, 13):
+        if number in (4, 8):  # the process ends inside a trial, and the file is opened anew
             parts.ask()
             parts = open_study("parts.db")
         asked = parts.ask()
         assert asked.number == number
         end(parts, asked, value(asked))
     assert parts.trials == whole.trials
-    assert [trial.number for trial in whole.trials] == list(range(12))
+    assert [trial.number for trial in whole.trials] == list(range(1, 13))
     assert len({trial.values["a"] for trial in whole.trials}) == 12
 
 
@@ -126,9 +126,9 @@ def test_reports_of_an_interrupted_trial_are_kept(open_study) -> None:
 def test_failed_trials_count_and_keep_their_reason(open_study) -> None:
     study = open_study()
     asked = study.ask()
-    study.tell(asked, TunedTrial(0, asked.values, FAILED, note="the loss is not finite"))
+    study.tell(asked, TunedTrial(1, asked.values, FAILED, note="the loss is not finite"))
     assert study.trials[0].note == "the loss is not finite" and study.trials[0].score is None
-    assert study.ask().number == 1
+    assert study.ask().number == 2
 
 
 def test_facts_are_kept(open_study) -> None:

@@ -18,7 +18,7 @@ from xadapt.data.loading.records import Source
 from xadapt.hub.opening import read_manifest
 from xadapt.pipelines import train as run
 from xadapt.pipelines import tune as tuning
-from xadapt.pipelines.tune import TuningResult
+from xadapt.pipelines.tuning_result import TuningResult
 from xadapt.training.loop import Trainer
 
 FILES = {"best", "best.yaml", "study.db", "trials.csv", "trials.svg"}
@@ -241,6 +241,14 @@ def test_a_trial_that_diverges_counts_and_the_search_goes_on(place: Place, tmp_p
     assert states["1.0e+30"].state == "failed" and "not finite" in states["1.0e+30"].note
     assert result.best.values["train.learning_rate"] == "0.0008"
     assert result.to_pandas()["score"].isna().any() and "failed" in repr(result)
+
+
+def test_a_score_that_is_no_number_fails_the_trial(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "dev_scores", lambda *_: {"score": float("nan")})
+    with pytest.raises(UserError, match="its development score is no finite number"):
+        search(place, tmp_path / "out", 1)
 
 
 def test_if_every_trial_diverges_the_reason_is_given(place: Place, tmp_path: Path) -> None:

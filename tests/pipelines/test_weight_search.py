@@ -135,3 +135,19 @@ def test_mistakes_are_one_line_and_leave_nothing(
     done = xadapt("compose", text.format(folder), *given, *more)
     assert done.code == 2 and len(done.lines) == 1 and said in done.err, done.err
     assert everything(tmp_path) == []
+
+
+def test_a_search_shows_its_trials() -> None:
+    from matplotlib.figure import Figure
+
+    trials = (room.Trial("start", (0.0, 0.0), 3.0, 3.0), room.Trial("search", (0.5, 1.0), 1.0, 1.1))
+    found = room.Found(parse("mix(a:.5, b:1)"), ("a", "b"), trials, {"examples": {"rows": 7}})
+    text = repr(found)
+    assert "2 trials on 7 examples" in text and "nothing was held out" in text
+    assert found._repr_html_().count("<tr>") == 3
+    frame = found.to_pandas()
+    assert list(frame["best"]) == [False, True] and list(frame["a"]) == [0.0, 0.5]
+    axes = found.plot(Figure().subplots())
+    assert [list(line.get_ydata()) for line in axes.lines if line.get_label() == "trial"] == [
+        [3, 1.1]
+    ]

@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from xadapt.core.errors import UserError
 from xadapt.report.usage import Cell, Usage, save_usage
@@ -42,6 +43,37 @@ def test_the_picture_says_every_number_name_and_language(tmp_path: Path) -> None
     for wanted in ("a-very-long-n…", "$x$ router: mean weight of each expert"):
         assert wanted in texts, wanted
     assert texts.index("embeddings") < texts.index("layer 1") < texts.index("layer 2")
+
+
+def spread_of(*means: float, spread: float = 0.0) -> Usage:
+    cells = [
+        Cell(f"l{n}", 1, "q", (mean, 1 - mean), (1.0, 1.0), (spread, 0.0))
+        for n, mean in enumerate(means)
+    ]
+    return Usage("r", ("a", "b"), tuple(cells))
+
+
+def test_a_picture_says_where_languages_are_alike() -> None:
+    alike, apart = spread_of(0.5, 0.5, 0.51), spread_of(0.2, 0.8, spread=0.1)
+    assert alike.between == pytest.approx(0.01) and apart.between == pytest.approx(0.6)
+    assert "at most 0.010: this router weighs its experts alike for all" in alike.caption()
+    assert "at most 0.600." in apart.caption() and "alike" not in apart.caption()
+    assert "is at most 0.000: nearly the same weights everywhere" in alike.caption()
+    assert "is at most 0.100." in apart.caption() and apart.within == 0.1
+    assert "Between" not in spread_of(0.5).caption() and usage().within is None
+    assert "over tokens" not in usage().caption()
+    told = alike.to_dict()
+    assert told["between_languages"] == alike.between and told["within_languages"] == 0.0
+
+
+def test_the_caption_is_in_the_picture_and_the_text(tmp_path: Path) -> None:
+    one = spread_of(0.5, 0.5)
+    save_usage(tmp_path / "u.svg", [one])
+    tree = ET.parse(tmp_path / "u.svg")
+    drawn = " ".join("".join(n.itertext()) for n in tree.iter() if n.tag.endswith("text"))
+    assert "weighs its experts alike" in " ".join(drawn.split()) or "alike for all" in drawn
+    assert "alike" in repr(one) and len(one.to_pandas()) == 4
+    assert one.plot(Figure().subplots()).get_yticklabels()[0].get_text() == "l0"
 
 
 def test_any_format_and_equal_bytes(tmp_path: Path) -> None:

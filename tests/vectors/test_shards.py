@@ -119,3 +119,10 @@ def test_a_shard_of_another_shape_or_a_pickled_one(folders: dict, tmp_path: Path
         np.save(tmp_path / "part-00000.npy", array, allow_pickle=True)
         with pytest.raises(UserError, match=said):
             moved[0]
+
+
+def test_vectors_say_what_they_are(both: tuple[ShardedVectors, np.ndarray]) -> None:
+    array, plain = both
+    shown = repr(array)
+    assert shown.startswith(f"ShardedVectors: {len(plain)} x {plain.shape[1]} {plain.dtype} in ")
+    assert shown.endswith(str(array.folder))

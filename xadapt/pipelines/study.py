@@ -35,7 +35,7 @@ class TunedTrial:
     """One trial of a search.
 
     Attributes:
-        number: Its number, from 0.
+        number: Its number, from 1.
         values: The searched values by key, as they would be written in YAML.
         state: ``finished``, ``stopped early`` or ``failed``.
         score: The best development score of the run; ``None`` if it failed.
@@ -64,7 +64,7 @@ class AskedTrial:
     """A trial that runs now.
 
     Attributes:
-        number: Its number among the trials that count, from 0.
+        number: Its number among the trials that count, from 1.
         values: The searched values by key, as they would be written in YAML.
         trial: The trial of Optuna.
         stopped: Whether it was stopped early.
@@ -124,7 +124,7 @@ class Study:
     @property
     def trials(self) -> tuple[TunedTrial, ...]:
         """The trials that count, in order: all but those that were interrupted."""
-        return tuple(_row(number, one) for number, one in enumerate(self._done()))
+        return tuple(_row(number, one) for number, one in enumerate(self._done(), 1))
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -142,7 +142,7 @@ class Study:
 
     def ask(self) -> AskedTrial:
         """Begin the next trial: an interrupted one, or new values."""
-        number = len(self._done())
+        number = len(self._done()) + 1
         states = self._optuna.trial.TrialState
         earlier = self._study.get_trials(deepcopy=False, states=(states.RUNNING,))
         reports: dict[int, float] = {}

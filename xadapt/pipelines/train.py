@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,8 @@ from xadapt.core.errors import UserError
 from xadapt.core.files import write_text
 from xadapt.core.folder_lock import is_main, one_writer
 from xadapt.core.progress import watched
-from xadapt.data.loading.records import Loaded, Source, load_records
+from xadapt.data.loading.records import Loaded, load_records
 from xadapt.data.loading.source_options import require_used
-from xadapt.data.loading.transform_chain import Callables
 from xadapt.data.records import ParallelPair
 from xadapt.data.transforms.shuffle import of_pairs, shuffle_pairs
 from xadapt.hub.manifest import Manifest
@@ -40,6 +39,7 @@ from xadapt.pipelines.run_identity import (
     save_identity,
 )
 from xadapt.pipelines.training_composition import TrainingComposition, inside
+from xadapt.pipelines.training_job import TrainingJob
 from xadapt.pipelines.training_result import TrainingResult
 from xadapt.tasks.development import dev_scores, evaluation_cache, evidence, head_of, task_of
 from xadapt.tasks.head_task import with_card
@@ -48,45 +48,6 @@ from xadapt.training.settings import Run
 from xadapt.training.tasks import Task
 
 Reporter = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class TrainingJob:
-    """The options of a training run beside the recipe.
-
-    Attributes:
-        base: Hub id, folder or ``package:NAME/SUBDIR``.
-        sources: The sources of the records; several languages make one joint module.
-        out: Folder of the module.
-        dev: Development pairs, if they are not taken from the data.
-        resume: Continue an interrupted run; a finished run is not changed.
-        controls: Also train the shuffled-pairs control.
-        base_id: Hub id of a base that was given as a folder or a package.
-        licence: SPDX id of the module's licence.
-        show: Whether progress is shown.
-        compose: Compositions of folders with ``self``, the module under training. Several
-            compositions take turns from step to step.
-        callables: Functions that transforms may need, by name, see
-            `xadapt.data.transforms.protocol.CALLABLES`.
-        companions: Modules of the recipe's companions, by name; they override the recipe's own.
-        callbacks: Callbacks as in transformers, see `xadapt.training.callbacks`.
-        report_to: Names of experiment trackers, see `xadapt.training.trackers`.
-    """
-
-    base: str
-    sources: tuple[Source, ...]
-    out: Path
-    dev: tuple[Source, ...] = ()
-    resume: bool = False
-    controls: bool = False
-    base_id: str | None = None
-    licence: str | None = None
-    show: bool = True
-    compose: tuple[str, ...] = ()
-    callables: Callables = field(default_factory=dict)
-    companions: Mapping[str, str] = field(default_factory=dict)
-    callbacks: Sequence[Any] = ()
-    report_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ read, with ``xadapt evaluate``, says how good the module is.
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,9 +40,8 @@ from xadapt.pipelines.study import (
     TunedTrial,
     require_optuna,
 )
-from xadapt.pipelines.training_result import TrainingResult
-from xadapt.report.display import Displayed
-from xadapt.report.table import Table, number
+from xadapt.pipelines.tuning_result import TuningResult, as_csv, best_of, draw, short_names
+from xadapt.report.table import number
 from xadapt.tasks.development import task_of
 from xadapt.training.settings import DivergedError
 
@@ -51,76 +49,6 @@ STUDY, TRIALS = "study.db", "trials"
 BEST, RECIPE, TABLE, PICTURE = "best", "best.yaml", "trials.csv", "trials.svg"
 MANY = 20
 """The number of trials, if no other is asked for."""
-
-NOTE = (
-    "score: on the development records alone, which chose the best; no test data were read",
-    "the best of many scores is optimistic: measure the module on a test set, once",
-)
-
-
-@dataclass(frozen=True, repr=False)
-class TuningResult(Displayed):
-    """The result of a hyper-parameter search.
-
-    Attributes:
-        folder: The folder of the study, the table, the picture, the best recipe and module.
-        trials: All trials that ended, in order.
-        recipe: The recipe with the best values, which ``best.yaml`` holds.
-        training: The result for the best module.
-        records: The number of development records and their name, such as ``500 pairs``.
-    """
-
-    folder: Path
-    trials: tuple[TunedTrial, ...]
-    recipe: Recipe
-    training: TrainingResult
-    records: str
-
-    @property
-    def best(self) -> TunedTrial:
-        """The trial with the highest development score, the first of equals."""
-        found = best_of(self.trials)
-        assert found is not None
-        return found
-
-    @property
-    def module(self) -> Path:
-        """The folder of the best trial's module."""
-        return self.training.folder
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the values for JSON."""
-        return {
-            "folder": self.folder.name,
-            "selected_on": f"development split, {self.records}",
-            "best": self.best.to_dict(),
-            "trials": [trial.to_dict() for trial in self.trials],
-            "recipe": self.recipe.model_dump(mode="json"),
-            "module": self.training.to_dict(),
-        }
-
-    def _table(self) -> Table:
-        keys = list(self.best.values)
-        rows = (
-            (
-                "best" if trial is self.best else "",
-                trial.number,
-                *(trial.values[key] for key in keys),
-                None if trial.score is None else number(trial.score),
-                trial.state,
-                f"{trial.prepare_seconds:.1f} + {trial.seconds:.1f}",
-            )
-            for trial in self.trials
-        )
-        columns = ("", "trial", *(short_names(keys)), "dev score", "state", "seconds")
-        title = f"{self.recipe.name}: {len(self.trials)} trials, scored on {self.records}"
-        return Table(columns, tuple(rows), title, ("seconds: frozen base + training", *NOTE))
-
-    def _records(self) -> list[dict[str, Any]]:
-        return rows_of(self.trials)
-
-    def _draw(self, axes: Any) -> None:
-        draw(axes, self.trials)
 
 
 def tune(
@@ -255,7 +183,7 @@ class _Search:
                 self._tidy(done)
                 asked = self.study.ask()
                 values = ", ".join(f"{k}={v}" for k, v in _short(asked.values).items())
-                self.report(f"trial {asked.number + 1} of {trials}: {values}")
+                self.report(f"trial {asked.number} of {trials}: {values}")
                 found = self._trial(asked)
                 self.study.tell(asked, found)
                 done = self.study.trials
@@ -273,7 +201,9 @@ class _Search:
         try:
             progress = trainer.train(resume=began)
         except (DivergedError, NotFiniteError, torch.OutOfMemoryError) as error:
-            return TunedTrial(asked.number, asked.values, FAILED, note=" ".join(str(error).split()))
+            return self._failed(asked, " ".join(str(error).split()))
+        if not math.isfinite(progress.best_score):
+            return self._failed(asked, "its development score is no finite number")
         return TunedTrial(
             asked.number,
             asked.values,
@@ -283,6 +213,9 @@ class _Search:
             round(progress.seconds, 3),
             round(trainer.prepare_seconds, 3),
         )
+
+    def _failed(self, asked: AskedTrial, why: str) -> TunedTrial:
+        return TunedTrial(asked.number, asked.values, FAILED, note=why)
 
     def publish(self, verify: run.Verify) -> TuningResult:
         """Make the module's folder of the best trial, unless it is there already."""
@@ -297,8 +230,11 @@ class _Search:
         recipe, target = self._recipe(best.values), folder / BEST
         if self.study.facts.get("published") != best.number or not target.is_dir():
             at = self._job(best.number)
-            self.report(f"trial {best.number + 1} is the best; writing its module")
-            training = run.train(recipe, at, verify, self.report, self.inputs)
+            self.report(f"trial {best.number} is the best; writing its module")
+            known = set(self.inputs.loaded.notes)
+            training = run.train(
+                recipe, at, verify, lambda s: None if s in known else self.report(s), self.inputs
+            )
             _replace_folder(at.out, target)
             self.study.remember("published", best.number)
             with contextlib.suppress(OSError):
@@ -320,7 +256,7 @@ class _Search:
         if best is None:
             return
         folder = self.job.out
-        write_text(folder / TABLE, _csv(trials))
+        write_text(folder / TABLE, as_csv(trials))
         head = f"# The best of {len(trials)} trials on {self.records} held out for development.\n"
         write_text(folder / RECIPE, head + as_yaml(self._recipe(best.values)))
         if picture:
@@ -336,51 +272,6 @@ class _Search:
                 shutil.rmtree(self._job(trial.number).out, ignore_errors=True)
 
 
-def best_of(trials: Sequence[TunedTrial]) -> TunedTrial | None:
-    """Return the trial with the highest score, the first of equals; ``None`` if all failed.
-
-    A trial that was stopped early is not chosen.
-    """
-    scored = [trial for trial in trials if trial.state == FINISHED and trial.score is not None]
-    return max(scored, key=lambda trial: float(trial.score or 0.0), default=None)
-
-
-def rows_of(trials: Sequence[TunedTrial]) -> list[dict[str, Any]]:
-    """Return one flat mapping for each trial: its values under their whole keys."""
-    best = best_of(trials)
-    return [
-        {
-            "trial": trial.number,
-            **trial.values,
-            "score": trial.score,
-            "state": trial.state,
-            "best": trial is best,
-            "step": trial.step,
-            "prepare_seconds": trial.prepare_seconds,
-            "seconds": trial.seconds,
-            "note": trial.note,
-        }
-        for trial in trials
-    ]
-
-
-def draw(axes: Any, trials: Sequence[TunedTrial]) -> None:
-    """Draw the development score of each trial."""
-    from xadapt.report.plots import draw_trials
-
-    by_state: dict[str, list[tuple[int, float]]] = {FINISHED: [], STOPPED: []}
-    for trial in trials:
-        if trial.score is not None:
-            by_state[trial.state].append((trial.number, trial.score))
-    draw_trials(axes, by_state[FINISHED], label="development score", pruned=by_state[STOPPED])
-
-
-def short_names(keys: Sequence[str]) -> list[str]:
-    """Return the last parts of keys; a whole key where two have the same."""
-    last = [key.rpartition(".")[2] for key in keys]
-    return [name if last.count(name) == 1 else key for key, name in zip(keys, last, strict=True)]
-
-
 def _short(values: dict[str, str]) -> dict[str, str]:
     return dict(zip(short_names(list(values)), values.values(), strict=True))
 
@@ -392,15 +283,6 @@ def _line(found: TunedTrial, done: Sequence[TunedTrial]) -> str:
     so_far = f"best so far {number(best.score)}" if best and best.score is not None else ""
     early = "" if found.state == FINISHED else f", {found.state}"
     return f"  development score {number(found.score)}{early} ({so_far})"
-
-
-def _csv(trials: Sequence[TunedTrial]) -> str:
-    rows = rows_of(trials)
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
 
 
 def _replace_folder(made: Path, target: Path) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
-from xadapt.core.errors import missing_extra
+from xadapt.report.display import Displayed
+from xadapt.report.table import Table
 from xadapt.training.metrics_log import read_metrics
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SHOWN = 10
 """Number of rows that a notebook shows."""
 
 
-class History(Sequence[dict[str, Any]]):
+class History(Displayed, Sequence[dict[str, Any]]):
     """The rows of a run: one a step, with ``loss`` and ``lr``; one an evaluation, with ``dev/..``.
 
     Args:
@@ -57,24 +60,11 @@ class History(Sequence[dict[str, Any]]):
         names = list(dict.fromkeys(name for row in self._rows for name in row))
         return {name: [row.get(name) for row in self._rows] for name in names}
 
-    def to_pandas(self) -> Any:
-        """Return the rows as a pandas ``DataFrame``.
+    def _records(self) -> list[dict[str, Any]]:
+        return self._rows
 
-        Raises:
-            UserError: If pandas is not installed.
-        """
-        try:
-            import pandas
-        except ImportError:
-            raise missing_extra("pandas", "data") from None
-        return pandas.DataFrame(self._rows)
-
-    def plot(self) -> Any:
-        """Draw the loss of each step and the development score; return a matplotlib ``Figure``."""
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(7, 3), layout="constrained")
-        axes = figure.add_subplot()
+    def _draw(self, axes: Axes) -> None:
+        """Draw the loss of each step, and the development score on an axis of its own."""
         axes.plot([row["step"] for row in self.steps], [row["loss"] for row in self.steps], lw=1)
         axes.set(xlabel="step", ylabel="loss")
         if self.evaluations:
@@ -84,7 +74,6 @@ class History(Sequence[dict[str, Any]]):
                 at, [row["dev/score"] for row in self.evaluations], "o-", color="tab:orange"
             )
             scores.set_ylabel("score on the development split")
-        return figure
 
     def __repr__(self) -> str:
         if not self.steps:
@@ -96,13 +85,11 @@ class History(Sequence[dict[str, Any]]):
             text += f", best development score {best['dev/score']:.3f} at step {best['step']}"
         return text
 
-    def _repr_html_(self) -> str:
+    def _table(self) -> Table:
         rows = self.evaluations or self.steps[-SHOWN:]
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        head = "".join(f"<th>{escape(name)}</th>" for name in names)
-        cells = [[_cell(row.get(name)) for name in names] for row in rows]
-        body = "".join(f"<tr>{''.join(f'<td>{c}</td>' for c in row)}</tr>" for row in cells)
-        return f"<p>{escape(repr(self))}</p><table><tr>{head}</tr>{body}</table>"
+        names = tuple(dict.fromkeys(name for row in rows for name in row))
+        cells = tuple(tuple(row.get(name) for name in names) for row in rows)
+        return Table(names, cells, repr(self))
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +99,3 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
         return row
     rest = {key: value for key, value in row.items() if key != "dev"}
     return {**rest, **{f"dev/{key}": value for key, value in scores.items()}}
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

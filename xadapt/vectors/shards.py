@@ -67,6 +67,11 @@ class ShardedVectors:
         self._most = MAPPED if index.made.file_format == "npy" else 1
         self._open: OrderedDict[int, NDArray[np.floating]] = OrderedDict()
 
+    def __repr__(self) -> str:
+        rows, dim = self.shape
+        shards = len(self.index.shards)
+        return f"ShardedVectors: {rows:,} x {dim} {self.dtype} in {shards} shards of {self.folder}"
+
     def __len__(self) -> int:
         return self.shape[0]
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from search_twin import best, crowd, quick_cosines, signs
 
 from xadapt.vectors.search.candidates import Candidates
@@ -77,3 +80,26 @@ def test_neighbours_of_parts():
     found = Neighbours.of([part, part])
     assert found.scores.tolist() == [[0.5], [0.5]]
     assert (found.scores.dtype, found.indices.dtype) == (np.float64, np.int64)
+
+
+def test_neighbours_are_a_tuple_that_shows_itself() -> None:
+    scores = np.array([[0.9, 0.5], [0.8, -np.inf]])
+    found = Neighbours(scores, np.array([[3, 1], [0, 2]]))
+    assert found == tuple(found) and found[0] is scores and found._fields == ("scores", "indices")
+    one, two = found
+    assert one is found.scores and two is found.indices and pickle.loads(pickle.dumps(found))
+    frame = found.to_pandas()
+    assert list(frame["query"]) == [0, 0, 1, 1] and list(frame["rank"]) == [1, 2, 1, 2]
+    assert list(frame["index"]) == [3, 1, 0, 2] and list(frame["score"]) == [0.9, 0.5, 0.8, -np.inf]
+    assert "2 queries, the 2 nearest of each" in repr(found) and found._repr_html_()
+    assert found.to_dict()["indices"] == [[3, 1], [0, 2]]
+    axes = found.plot(Figure().subplots())
+    assert sum(patch.get_height() for patch in axes.patches) == 2
+
+
+def test_many_neighbours_are_not_made_into_text() -> None:
+    count = 200_000
+    found = Neighbours(np.zeros((count, 3)), np.zeros((count, 3), np.int64))
+    assert "599,960 more rows" in repr(found) and len(repr(found)) < 10_000
+    none = Neighbours(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+    assert "0 queries" in repr(none) and len(none.to_pandas()) == 0
