@@ -84,7 +84,7 @@ def test_work_of_unknown_length_is_one_line_where_there_is_no_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(progress, "LATE", 0.0)
+    monkeypatch.setattr(progress, "EVERY", 0.0)
     monkeypatch.setattr(progress.sys, "stderr", SimpleNamespace(write=said.append, flush=list))
     with waiting("loading mini"):
         wait_for(lambda: bool(said))
@@ -93,7 +93,7 @@ def test_work_of_unknown_length_is_one_line_where_there_is_no_terminal(
         with waiting("silent", show=False):
             pass
     assert said == ["loading mini ...\n"]
-    monkeypatch.setattr(progress, "LATE", 60.0)
+    monkeypatch.setattr(progress, "EVERY", 60.0)
     before = threading.active_count()
     with waiting("quick"):
         pass

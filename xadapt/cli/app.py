@@ -115,8 +115,9 @@ def _other(error: Any) -> int:
     """
     if hasattr(error, "format_message"):
         context = getattr(error, "ctx", None)
-        todo = f"See {context.command_path} --help" if context else ""
-        return _fail(str(UserError(error.format_message().strip().rstrip("."), todo=todo)), 2)
+        said = error.format_message().strip().rstrip(".")
+        said += "" if said.endswith("?") or context is None else "."
+        return _fail(f"{said} See {context.command_path} --help" if context else said, 2)
     if os.environ.get("XADAPT_DEBUG"):
         raise error
     return _fail(

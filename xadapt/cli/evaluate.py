@@ -21,7 +21,7 @@ from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from xadapt.cli import completion, launched, options
-from xadapt.cli.verbs import Verb, epilog
+from xadapt.cli.verbs import Verb, VerbCommand, epilog
 from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.core.part_source import read_part
@@ -156,7 +156,7 @@ def task_command(task: Task) -> Any:
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in parameters}
     alone = typer.Typer(rich_markup_mode="rich", add_completion=False)
-    alone.command(task.name, epilog=epilog(_examples(task, own)))(command)
+    alone.command(task.name, cls=VerbCommand, epilog=epilog(_examples(task, own)))(command)
     made = typer.main.get_command(alone)
     made.name = task.name
     return made

@@ -43,8 +43,8 @@ def explain(
     found = [read_part(room, own) for room, own in _places(name)]
     shown = name in recipe_names() or _is_file(name)
     if not found and not shown:
-        every = [known for room in registry.ROOMS for known in registry.names(room)]
-        raise UserError(registry.unknown("name", name, [*every, *recipe_names()]))
+        every = {known for room in registry.ROOMS for known in registry.names(room)}
+        raise UserError(registry.unknown("name", name, sorted(every | set(recipe_names()))))
     if shown:
         _explain_recipe(console, _read(find_recipe(name)))
     for part in found:

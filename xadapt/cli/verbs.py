@@ -14,9 +14,20 @@ from typing import Any
 
 import typer
 from rich.markup import escape
+from typer.core import TyperCommand
 
 PANELS = ("Train", "Use", "Evaluate", "Data", "Graphs", "Hub", "Serve", "Help")
 """The panels of ``xadapt --help``, in order. A panel without a verb is not shown."""
+
+
+class VerbCommand(TyperCommand):
+    """A command whose help shows no type beside an option that takes no value."""
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        for parameter in self.params:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,7 @@ class Verb:
         if isinstance(self.run, typer.Typer):
             app.add_typer(self.run, name=self.name, **about)
         else:
-            app.command(self.name, **about)(self.run)
+            app.command(self.name, cls=VerbCommand, **about)(self.run)
 
 
 def epilog(examples: tuple[str, ...]) -> str:

@@ -27,8 +27,9 @@ from rich.progress import (
 from xadapt.core.notebook import cell_bar, in_notebook
 
 EVERY = 15.0
+"""Seconds between two lines where there is no terminal."""
 LATE = 2.0
-"""Seconds of work before `waiting`, `watched` and `ambient` show anything."""
+"""Seconds of work before `waiting`, `watched` and `ambient` show anything on a terminal."""
 WATCHED_ROWS = 1000
 T = TypeVar("T")
 
@@ -49,7 +50,7 @@ _displays = _Displays()
 
 
 class _Wait:
-    """Work of unknown length: a spinner on a terminal, one line elsewhere, after two seconds."""
+    """Work of unknown length: a spinner on a terminal, one line elsewhere, if it takes long."""
 
     def __init__(self, label: str) -> None:
         self.label, self._began, self._said = label, time.monotonic(), False
@@ -59,7 +60,8 @@ class _Wait:
 
     def start(self) -> None:
         """Show the work once it is late."""
-        late = max(0.0, LATE - (time.monotonic() - self._began))
+        late = LATE if Console(stderr=True).is_terminal else EVERY
+        late = max(0.0, late - (time.monotonic() - self._began))
         self._timer = threading.Timer(late, self._show, [self._round])
         self._timer.daemon = True
         self._timer.start()
@@ -93,7 +95,7 @@ class _Wait:
 
 @contextmanager
 def waiting(label: str, show: bool = True) -> Iterator[None]:
-    """Show that work of unknown length goes on, if it takes more than two seconds.
+    """Show that work of unknown length goes on: after 2 s on a terminal, after 15 s elsewhere.
 
     Args:
         label: The name of the work.
