@@ -205,11 +205,11 @@ def _shareable(folder: Path) -> str:
 def _facts(act: Act, outcomes: Sequence[Outcome], base: str) -> list[tuple[str, str]]:
     first = outcomes[0].manifest
     size = (outcomes[0].folder / "module.safetensors").stat().st_size
-    rows = ", ".join(f"{o.lang} {o.manifest.data[0].rows}" for o in outcomes)
+    rows = ", ".join(f"{o.shown.name} {o.manifest.data[0].rows:,}" for o in outcomes)
     return [
         ("base", first.base.id or str(without_local_paths(base))),
         ("module", f"{first.module.kind}, {size / 1e6:.1f} MB a language"),
         ("trained on", f"{act.trained_on}: {rows}"),
         ("evaluated on", act.judged_on),
-        ("seconds", ", ".join(f"{o.lang} {o.seconds:.0f}" for o in outcomes)),
+        ("seconds", ", ".join(f"{o.shown.name} {o.seconds:.0f}" for o in outcomes)),
     ]
