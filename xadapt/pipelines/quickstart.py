@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from xadapt.backbones.bases import resolve as resolve_base
 from xadapt.backbones.encoder.encoder import Encoder
@@ -107,7 +108,12 @@ def run_language(
     base_id = act.base_id if base == act.base else None
     sources = (Source(act.source, lang),)
     job = TrainingJob(base, sources, folder, resume=True, base_id=base_id)
-    trained = run_one(recipe, job, verify, report)
+
+    def compare(*given: Any) -> Any:
+        report(f"{lang}: loading the module in other libraries, to compare")
+        return verify(*given)
+
+    trained = run_one(recipe, job, compare, report)
     if trained.reused:
         report(f"{lang}: reusing the module in {folder} (remove it to train again)")
     encoder = Encoder.from_pretrained(base, dtype=recipe.dtype)
