@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from xadapt.backbones.bases import resolve as resolve_base
 from xadapt.backbones.encoder.encoder import Encoder
@@ -107,7 +108,12 @@ def run_language(
     base_id = act.base_id if base == act.base else None
     sources = (Source(act.source, lang),)
     job = TrainingJob(base, sources, folder, resume=True, base_id=base_id)
-    trained = run_one(recipe, job, verify, report)
+
+    def compare(*given: Any) -> Any:
+        report(f"{lang}: loading the module in other libraries, to compare")
+        return verify(*given)
+
+    trained = run_one(recipe, job, compare, report)
     if trained.reused:
         report(f"{lang}: reusing the module in {folder} (remove it to train again)")
     encoder = Encoder.from_pretrained(base, dtype=recipe.dtype)
@@ -205,11 +211,11 @@ def _shareable(folder: Path) -> str:
 def _facts(act: Act, outcomes: Sequence[Outcome], base: str) -> list[tuple[str, str]]:
     first = outcomes[0].manifest
     size = (outcomes[0].folder / "module.safetensors").stat().st_size
-    rows = ", ".join(f"{o.lang} {o.manifest.data[0].rows}" for o in outcomes)
+    rows = ", ".join(f"{o.shown.name} {o.manifest.data[0].rows:,}" for o in outcomes)
     return [
         ("base", first.base.id or str(without_local_paths(base))),
         ("module", f"{first.module.kind}, {size / 1e6:.1f} MB a language"),
         ("trained on", f"{act.trained_on}: {rows}"),
         ("evaluated on", act.judged_on),
-        ("seconds", ", ".join(f"{o.lang} {o.seconds:.0f}" for o in outcomes)),
+        ("seconds", ", ".join(f"{o.shown.name} {o.seconds:.0f}" for o in outcomes)),
     ]
