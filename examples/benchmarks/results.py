@@ -20,6 +20,7 @@ Each table stands under the command that made it; `DATA` is a folder with
 Written by `results.py` from `results/*.json`. Times are of the machine named, which other work
 may have shared: read them as ratios. One seed where no number of seeds is told.
 """
+GERMAN = "alignment_de_translation_ranking"
 QUOTED = (
     (
         "results",
@@ -33,7 +34,7 @@ QUOTED = (
         "how_many_pairs_MiniLM_de",
         "German on the English-only MiniLM, recipe translation_ranking, 500 Tatoeba pairs that no "
         "training sentence equals, one seed",
-        tables.how_many_pairs,
+        lambda result: tables.how_many_pairs(result, read(RESULTS / f"{GERMAN}.json")),
     ),
     (
         "longer",

@@ -124,17 +124,24 @@ def languages_short(result: dict) -> str:
     )
 
 
-def how_many_pairs(result: dict) -> str:
-    """One line a number of pairs, below the base and TF-IDF."""
-    test = scores(result["rows"][0]["test"])
+def how_many_pairs(result: dict, whole: dict | None = None) -> str:
+    """One line a number of pairs, below the base and TF-IDF; ``whole`` is a run on all of them."""
+    test = scores((whole or result["rows"][0])["test"])
     rows = [
         [label, ways(test[name]), intervals(test[name])]
         for name, label in (("frozen base", "frozen base"), ("tf-idf", "TF-IDF"))
+        if name in test
     ]
     for row in result["rows"]:
         own = scores(row["test"])[MODES[0]]
         rows.append([f"{row['pairs']:,} pairs", ways(own), intervals(own)])
-    return table(["", f"{result['lang']} to en / en to {result['lang']}", "95 %"], rows)
+    if whole is not None:
+        own = scores(whole["test"])[MODES[0]]
+        rows.append([f"{whole['rows_given']:,} pairs", ways(own), intervals(own)])
+    return table(["", f"{result['lang']} to en / en to {result['lang']}", "95 %"], rows) + (
+        "\nOne pass over the pairs, a part of them held out; the module is on for the language "
+        "alone. Few pairs are few steps.\n"
+    )
 
 
 def baselines(result: dict) -> str:

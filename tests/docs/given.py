@@ -22,12 +22,12 @@ from xadapt.core import registry
 HOME = Path(tempfile.mkdtemp(prefix="xadapt-pages-"))
 
 
-def pairs(path: str, n: int = 60) -> None:
+def pairs(path: str, n: int = 40) -> None:
     """Write a TSV of pairs, English first."""
     write_tsv(_made(path), drawn(n, seed=len(path)))
 
 
-def lines(path: str, n: int = 40) -> None:
+def lines(path: str, n: int = 24) -> None:
     """Write plain text, a sentence a line."""
     _made(path).write_text("".join(f"{row.text}\n" for row in plain(n)), encoding="utf-8")
 
@@ -46,7 +46,7 @@ def jsonl(path: str, *tags: str) -> None:
     _made(path).write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-def conll(path: str, n: int = 60) -> None:
+def conll(path: str, n: int = 30) -> None:
     """Write labelled words in the CoNLL format."""
     text = ""
     for row in tagged(n, seed=len(path)):
@@ -57,7 +57,7 @@ def conll(path: str, n: int = 60) -> None:
     _made(path).write_text(text, encoding="utf-8")
 
 
-def classes(path: str, n: int = 60) -> None:
+def classes(path: str, n: int = 30) -> None:
     """Write texts and their classes as TSV."""
     rows = labelled(n, seed=len(path))
     _made(path).write_text("".join(f"{r.text}\t{r.label}\n" for r in rows), encoding="utf-8")
