@@ -16,6 +16,7 @@ import torch  # after the number of threads is set
 torch.set_num_threads(1)
 
 from hypothesis import settings  # noqa: E402
+from local_hub import local_hub  # noqa: E402, F401
 from tiny_commands import de, place  # noqa: E402, F401
 from tiny_open_ie import taggers  # noqa: E402, F401
 from tiny_tagging import head, made  # noqa: E402, F401
