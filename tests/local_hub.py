@@ -256,8 +256,12 @@ class _Handler(BaseHTTPRequestHandler):
         return lambda: self._json(url)
 
     def validate(self, body: bytes) -> Any:
+        content = json.loads(body)["content"]
+        if not content.startswith("---\n"):
+            said = {"errors": [], "warnings": [{"message": "empty or missing yaml metadata"}]}
+            return lambda: self._json(said)
         try:
-            header = yaml.safe_load(json.loads(body)["content"].split("---\n")[1])
+            header = yaml.safe_load(content.split("---\n")[1])
             assert isinstance(header, dict)
         except Exception as error:
             said = {"errors": [{"message": str(error)}], "warnings": []}

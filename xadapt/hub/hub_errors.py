@@ -77,6 +77,8 @@ def _of_hub(error: BaseException) -> tuple[str, str] | None:
         return "no token of the Hub is known here", "Set HF_TOKEN, or log in with: hf auth login"
     if isinstance(error, errors.HfHubHTTPError):
         return _of_status(error)
+    if isinstance(error, ValueError) and str(error).startswith("Invalid metadata in README"):
+        return f"the Hub refuses the card's header: {str(error)[:300]}", "Edit README.md"
     return None
 
 
