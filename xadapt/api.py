@@ -29,6 +29,7 @@ from xadapt.core.sequences import as_paths, as_strings
 from xadapt.data.loading.records import Source
 from xadapt.data.loading.transform_chain import Callables
 from xadapt.evaluation.comparison import Result
+from xadapt.hub.loaders import loaders_of
 from xadapt.inference import measured_fallback
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.encoding import encode_shards
@@ -130,6 +131,7 @@ def compose(
     merged: bool = False,
     averaged: bool = False,
     setup: bool = False,
+    loaders: str | Sequence[str] | None = None,
     examples: str | Path | None = None,
     lang: str | None = None,
     budget: int = few_shot.BUDGET,
@@ -147,6 +149,8 @@ def compose(
         merged: Write the whole base with the LoRA merged into its weights.
         averaged: Average the parameters instead. The result is one module, of any kind.
         setup: Write an adapter setup, which the library adapters loads as a whole.
+        loaders: Libraries whose files are written: names, ``all`` or ``none``; see
+            `xadapt.hub.loaders`.
         examples: A few labelled examples for a search of the weights of the one mixture in the
             expression; see `xadapt.pipelines.weight_search`.
         lang: Language of the examples.
@@ -179,6 +183,7 @@ def compose(
         merged=merged,
         averaged=averaged,
         setup=setup,
+        loaders=loaders_of(loaders),
         report=report,
     )
     if found is not None:
@@ -202,6 +207,7 @@ def train(
     compose: str | Sequence[str] = (),
     callables: Callables | None = None,
     companions: Mapping[str, str | Path] | None = None,
+    loaders: str | Sequence[str] | None = None,
     report: Callable[[str], None] = lambda _: None,
     show: bool = False,
 ) -> run.TrainingResult:
@@ -225,6 +231,8 @@ def train(
             ``{"translate": function}``; see `xadapt.data.transforms.protocol.CALLABLES`.
         companions: Modules of the recipe's companions by name, such as
             ``{"teacher": "runs/teacher"}``: folders, compositions of folders, or ``hf:org/name``.
+        loaders: Libraries whose files are written: names, ``all`` or ``none``. By default those
+            that share one file of tensors; see `xadapt.hub.loaders`.
         report: Receives the log, a line at a time.
         show: Whether to show progress on stderr.
 
@@ -248,6 +256,7 @@ def train(
         compose=tuple(as_strings(compose)),
         callables=callables or {},
         companions={name: str(module) for name, module in (companions or {}).items()},
+        loaders=loaders_of(loaders),
     )
     return run.train(plan, job, integrations.compare_loaders, report)
 

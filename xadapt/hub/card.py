@@ -69,7 +69,7 @@ def _languages(manifest: Manifest) -> list[str]:
 
 def _held(manifest: Manifest) -> list[str]:
     known = manifest.loaders
-    return [n for n in LOADERS if n in known and known[n].status != "cannot hold"]  # type: ignore[index]
+    return [n for n in LOADERS if n in known and known[n].written]  # type: ignore[index]
 
 
 def _tags(manifest: Manifest, held: list[str]) -> list[str]:

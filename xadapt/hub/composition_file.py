@@ -15,7 +15,6 @@ from xadapt.composition.values import ARROW, Composition, names, replaced
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_json, write_text
 from xadapt.core.strict_parsing import parse_json, read_bytes
-from xadapt.hub.folder import MODULE
 from xadapt.hub.hashes import STRICT, FileHash, Sha256, content_hash, file_hash
 from xadapt.hub.integrity import CARD, judge, manifest_hash, same_file, seal
 from xadapt.hub.manifest import FILE as MANIFEST
@@ -77,10 +76,10 @@ def write_composition(
             manifest, _ = open_folder(folders[name])  # nothing malformed is copied
             target = folder / MODULES / place
             target.mkdir(parents=True, exist_ok=True)
-            for file in (MANIFEST, MODULE):
+            for file in (MANIFEST, manifest.module.file):
                 shutil.copyfile(folders[name] / file, target / file)
             if manifest.integrity is None:
-                save_manifest(target, seal(target, manifest, [MODULE]))
+                save_manifest(target, seal(target, manifest, [manifest.module.file]))
         write_text(folder / CARD, _card(written))
         write_json(folder / FILE, _sealed(folder, written))
     return written

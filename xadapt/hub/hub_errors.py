@@ -55,26 +55,43 @@ def _told(error: BaseException) -> tuple[str, str] | None:
     return known
 
 
+TOLD: tuple[tuple[type[Exception], str, str], ...] = (
+    (errors.OfflineModeIsEnabled, "the Hub can't be asked offline", ONLINE),
+    (
+        errors.LocalEntryNotFoundError,
+        "the Hub can't be reached, and this is not in the cache",
+        AGAIN,
+    ),
+    (
+        errors.GatedRepoError,
+        "access to this repository must be asked for",
+        "Ask on its page on the Hub",
+    ),
+    (
+        errors.RepositoryNotFoundError,
+        "there is no such repository on the Hub, or this token may not see it",
+        "Check the name; log in with: hf auth login",
+    ),
+    (
+        errors.RevisionNotFoundError,
+        "the repository has no such revision",
+        "Name a branch, a tag or a commit of it",
+    ),
+    (errors.EntryNotFoundError, "the repository has no such file", ""),
+    (errors.HFValidationError, "this is no id of a repository", "Write ORG/NAME"),
+    (
+        errors.LocalTokenNotFoundError,
+        "no token of the Hub is known here",
+        "Set HF_TOKEN, or log in with: hf auth login",
+    ),
+)
+"""Errors of the Hub, what is wrong, and what to do; a subclass comes before its parent."""
+
+
 def _of_hub(error: BaseException) -> tuple[str, str] | None:
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        return "the Hub can't be asked offline", ONLINE
-    if isinstance(error, errors.LocalEntryNotFoundError):
-        return "the Hub can't be reached, and this is not in the cache", AGAIN
-    if isinstance(error, errors.GatedRepoError):
-        return "access to this repository must be asked for", "Ask on its page on the Hub"
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return (
-            "there is no such repository on the Hub, or this token may not see it",
-            "Check the name; log in with: hf auth login",
-        )
-    if isinstance(error, errors.RevisionNotFoundError):
-        return "the repository has no such revision", "Name a branch, a tag or a commit of it"
-    if isinstance(error, errors.EntryNotFoundError):
-        return "the repository has no such file", ""
-    if isinstance(error, errors.HFValidationError):
-        return "this is no id of a repository", "Write ORG/NAME"
-    if isinstance(error, errors.LocalTokenNotFoundError):
-        return "no token of the Hub is known here", "Set HF_TOKEN, or log in with: hf auth login"
+    for kind, what, todo in TOLD:
+        if isinstance(error, kind):
+            return what, todo
     if isinstance(error, errors.HfHubHTTPError):
         return _of_status(error)
     if isinstance(error, ValueError) and str(error).startswith("Invalid metadata in README"):

@@ -44,7 +44,7 @@ def snippets(manifest: Manifest) -> dict[str, str]:
         "transformers": _transformers,
         "sentence-transformers": _sentence_transformers,
     }
-    held = {n for n, loader in manifest.loaders.items() if loader.status != "cannot hold"}
+    held = {n for n, loader in manifest.loaders.items() if loader.written}
     held -= {"sentence-transformers"} if manifest.head else set()
     return {name: make(manifest) for name, make in makers.items() if name in held}
 

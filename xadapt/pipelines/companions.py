@@ -19,10 +19,10 @@ from xadapt.composition.values import Composition, replaced
 from xadapt.config.recipe import CompanionSpec
 from xadapt.core import registry
 from xadapt.core.errors import UserError
-from xadapt.hub.folder import MODULE
 from xadapt.hub.head_files import FILE as HEAD
 from xadapt.hub.manifest import FILE as MANIFEST
-from xadapt.hub.opening import open_head, read_manifest
+from xadapt.hub.manifest import TENSOR_FILES
+from xadapt.hub.opening import open_head, read_manifest, tensor_path
 from xadapt.inference.locate import locate
 from xadapt.inference.open_module import open_module
 from xadapt.training.settings import Companion
@@ -70,7 +70,7 @@ class Companions:
             numbers: dict[str, Composition] = {n: str(i) for i, n in enumerate(source.folders)}
             state.update(f"{name}: {show(replaced(source.composition, numbers))}\n".encode())
             for folder in source.folders.values():
-                state.update((Path(folder) / MODULE).read_bytes())
+                state.update(tensor_path(folder).read_bytes())
             if source.head:
                 state.update((Path(source.head) / HEAD).read_bytes())
         return {"companions": state.hexdigest()}
@@ -146,7 +146,7 @@ def _fetched(source: str) -> str:
     repo, _, revision = source.removeprefix(HUB).partition("@")
     try:
         return snapshot_download(
-            repo, revision=revision or None, allow_patterns=[MANIFEST, MODULE, HEAD]
+            repo, revision=revision or None, allow_patterns=[MANIFEST, *TENSOR_FILES, HEAD]
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
