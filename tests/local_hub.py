@@ -339,7 +339,7 @@ class _Handler(BaseHTTPRequestHandler):
             "private": repository.private,
             "lastModified": DATE,
             "createdAt": DATE,
-            "tags": list(dict.fromkeys([card.get("library_name", "xadapt"), *tags])),
+            "tags": list(dict.fromkeys([*_listed(card.get("library_name")), *tags])),
             "pipeline_tag": card.get("pipeline_tag"),
             "library_name": card.get("library_name"),
             "downloads": 0,
@@ -491,6 +491,11 @@ def point_at(monkeypatch: pytest.MonkeyPatch, endpoint: str, cache: Path) -> Non
         # some modules took their own copy when they were imported
         monkeypatch.setattr(file_download, name, value, raising=False)
     monkeypatch.setattr(hf_api.api, "endpoint", endpoint)
+    from transformers.utils import hub
+
+    monkeypatch.setattr(hub, "_is_offline_mode", False, raising=False)
+    for name in ("TRANSFORMERS_CACHE", "default_cache_path"):
+        monkeypatch.setattr(hub, name, str(cache), raising=False)
     _new_sessions()
 
 

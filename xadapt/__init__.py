@@ -17,6 +17,8 @@ if TYPE_CHECKING:
         evaluate,
         load,
         open_vectors,
+        publish,
+        search,
         train,
     )
 
@@ -28,6 +30,8 @@ __all__ = [
     "evaluate",
     "load",
     "open_vectors",
+    "publish",
+    "search",
     "train",
 ]
 

@@ -29,7 +29,11 @@ from xadapt.core.sequences import as_paths, as_strings
 from xadapt.data.loading.records import Source
 from xadapt.data.loading.transform_chain import Callables
 from xadapt.evaluation.comparison import Result
+from xadapt.hub.hub_ids import repository_id
 from xadapt.hub.loaders import loaders_of
+from xadapt.hub.published_files import PublishedFiles
+from xadapt.hub.publishing import PublishedModule, publish_folder, write_dry_run
+from xadapt.hub.search import search
 from xadapt.inference import measured_fallback
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.encoding import encode_shards
@@ -40,7 +44,17 @@ from xadapt.pipelines import weight_search as few_shot
 from xadapt.tasks.run_task import evaluate
 from xadapt.vectors.shards import open_vectors
 
-__all__ = ["compose", "encode", "encode_shards", "evaluate", "load", "open_vectors", "train"]
+__all__ = [
+    "compose",
+    "encode",
+    "encode_shards",
+    "evaluate",
+    "load",
+    "open_vectors",
+    "publish",
+    "search",
+    "train",
+]
 
 
 def load(
@@ -259,6 +273,54 @@ def train(
         loaders=loaders_of(loaders),
     )
     return run.train(plan, job, integrations.compare_loaders, report)
+
+
+def publish(
+    folder: str | Path,
+    repo: str,
+    *,
+    private: bool = False,
+    revision: str | None = None,
+    message: str | None = None,
+    dry_run: str | Path | None = None,
+    force: bool = False,
+    token: str | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> PublishedModule | PublishedFiles:
+    """Publish a module's folder or a composition on the Hub, in one commit.
+
+    Args:
+        folder: The folder.
+        repo: Id of the repository, ``org/name``; it is made if it doesn't exist.
+        private: Make a private repository.
+        revision: Branch to publish on; it is made if it doesn't exist.
+        message: Title of the commit.
+        dry_run: Write what would be published into this new folder, and send nothing.
+        force: Replace a module of another base or language, or publish into a repository that
+            holds something else.
+        token: A token of the Hub; otherwise ``HF_TOKEN`` or the one of ``hf auth login``.
+        report: Receives what is done, a line at a time.
+
+    Returns:
+        The commit; after a dry run, the files.
+
+    Raises:
+        UserError: If the folder is no unchanged module, the repository holds another one, the Hub
+            can't be reached or refuses, or the files on the Hub are not those that were sent.
+    """
+    if dry_run is not None:
+        repository_id(repo)
+        return write_dry_run(folder, dry_run)
+    return publish_folder(
+        folder,
+        repo,
+        private=private,
+        message=message,
+        revision=revision,
+        token=token,
+        force=force,
+        report=report,
+    )
 
 
 def evaluate_tagging(**given: Any) -> Result:

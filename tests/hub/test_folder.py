@@ -21,6 +21,7 @@ SENTENCE = {
     "config_sentence_transformers.json",
 }
 CONFIG = {"adapter_config.json"}
+REFUSAL = {"modules.json"}  # adapters' settings alone are no settings of peft
 
 
 def zero(folder):
@@ -48,8 +49,8 @@ def status(manifest):
     [
         ("lora", {}, ADAPTERS | PEFT | SENTENCE | CONFIG),
         ("lora", {"sites": ("q", "attn_out")}, PEFT | SENTENCE | CONFIG),
-        ("bottleneck", {}, ADAPTERS | CONFIG),
-        ("bottleneck", {"form": "parallel", "after": "ffn"}, ADAPTERS | CONFIG),
+        ("bottleneck", {}, ADAPTERS | CONFIG | REFUSAL),
+        ("bottleneck", {"form": "parallel", "after": "ffn"}, ADAPTERS | CONFIG | REFUSAL),
     ],
 )
 def test_the_folder_has_the_files_of_exactly_those_that_can_hold_it(tmp_path, kind, options, held):
@@ -71,9 +72,9 @@ def test_nothing_is_left_where_no_library_can_hold_it(tmp_path):
         ("lora", "none", MODULE, "module.safetensors"),
         ("lora", "peft", PEFT | CONFIG, "adapter_model.safetensors"),
         ("lora", ["transformers"], PEFT | CONFIG, "adapter_model.safetensors"),
-        ("lora", "adapters", ADAPTERS | CONFIG, "adapter.safetensors"),
+        ("lora", "adapters", ADAPTERS | CONFIG | REFUSAL, "adapter.safetensors"),
         ("lora", "adapters,peft", ADAPTERS | PEFT | CONFIG, "adapter_model.safetensors"),
-        ("bottleneck", None, ADAPTERS | CONFIG, "adapter.safetensors"),
+        ("bottleneck", None, ADAPTERS | CONFIG | REFUSAL, "adapter.safetensors"),
         ("bottleneck", "peft", MODULE, "module.safetensors"),
     ],
 )
@@ -137,7 +138,7 @@ def test_a_wrong_loader_loses_its_files_and_what_stands_on_them(tmp_path, differ
 
     verify = {"adapters": adapters, "peft": lambda folder: difference, "transformers": zero}
     manifest = write(tmp_path / "out", verify=verify)
-    assert files(tmp_path / "out") == OWN | ADAPTERS | CONFIG
+    assert files(tmp_path / "out") == OWN | ADAPTERS | CONFIG | REFUSAL
     assert open_folder(tmp_path / "out")[0].module.file == "adapter.safetensors"
     assert not (tmp_path / "out/1_Pooling").exists()
     assert status(manifest) == {
@@ -195,7 +196,7 @@ def test_replace_leaves_no_file_of_the_old_one(tmp_path):
     write_folder(
         tmp_path / "out", module, encoder, manifest, verify={}, replace=True, loaders="all"
     )
-    assert files(tmp_path / "out") == OWN | ADAPTERS | CONFIG
+    assert files(tmp_path / "out") == OWN | ADAPTERS | CONFIG | REFUSAL
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,10 +15,11 @@ from xadapt.composition.values import ARROW, Composition, names, replaced
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_json, write_text
 from xadapt.core.strict_parsing import parse_json, read_bytes
+from xadapt.hub.card import composition_data
 from xadapt.hub.hashes import STRICT, FileHash, Sha256, content_hash, file_hash
 from xadapt.hub.integrity import CARD, judge, manifest_hash, same_file, seal
 from xadapt.hub.manifest import FILE as MANIFEST
-from xadapt.hub.manifest import save_manifest
+from xadapt.hub.manifest import Manifest, save_manifest
 from xadapt.hub.opening import manifest_content, open_folder
 from xadapt.hub.safe_paths import file_inside, folder_inside, has_file
 
@@ -71,16 +72,18 @@ def write_composition(
     """
     own = own_names(composition, folders)
     written = replaced(composition, dict(own))
+    manifests = []
     with atomic_folder(path) as folder:
         for name, place in own.items():
             manifest, _ = open_folder(folders[name])  # nothing malformed is copied
+            manifests.append(manifest)
             target = folder / MODULES / place
             target.mkdir(parents=True, exist_ok=True)
             for file in (MANIFEST, manifest.module.file):
                 shutil.copyfile(folders[name] / file, target / file)
             if manifest.integrity is None:
                 save_manifest(target, seal(target, manifest, [manifest.module.file]))
-        write_text(folder / CARD, _card(written))
+        write_text(folder / CARD, _card(written, manifests))
         write_json(folder / FILE, _sealed(folder, written))
     return written
 
@@ -172,8 +175,13 @@ def own_names(composition: Composition, folders: Mapping[str, Path]) -> dict[str
     return found
 
 
-def _card(composition: Composition) -> str:
-    return f"""# A composition of modules
+def _card(composition: Composition, manifests: Sequence[Manifest]) -> str:
+    header = composition_data(manifests, show(composition)).to_yaml()
+    return f"""---
+{header}
+---
+
+# A composition of modules
 
 ```
 {show(composition)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_json, write_text
 from xadapt.heads.head import Head
 from xadapt.hub import configs, layouts
-from xadapt.hub.card import card
+from xadapt.hub.card import card, require_valid
 from xadapt.hub.head_files import FILE as HEAD
 from xadapt.hub.head_files import spec_of, write_adapters_head, write_head
 from xadapt.hub.integrity import CARD, seal
 from xadapt.hub.loaders import NOT_ASKED, STANDS_ON, chosen
+from xadapt.hub.manifest import FILE as MANIFEST
 from xadapt.hub.manifest import (
     LOADERS,
     MODULE,
@@ -33,7 +34,7 @@ from xadapt.hub.manifest import (
     save_manifest,
     software_versions,
 )
-from xadapt.hub.sentence_files import refuses, write_sentence_files
+from xadapt.hub.sentence_files import refuses, write_refusal, write_sentence_files
 from xadapt.hub.shared_names import patterns
 from xadapt.modules import bottleneck, lora
 from xadapt.modules.storage import options_of, save_module
@@ -147,6 +148,8 @@ def write_folder(
             _add_head(draft, head)
         draft.write_config()
         _verify(draft, verify)
+        if "adapters" in draft.files and "peft" not in draft.files:
+            write_refusal(folder)
         file, names = draft.module_file(module)
         manifest = manifest.model_copy(
             update={
@@ -158,11 +161,18 @@ def write_folder(
                 "software": manifest.software or software_versions(),
             }
         )
-        write_text(folder / CARD, card(manifest))
+        every = {CARD, MANIFEST, *(p.relative_to(folder).as_posix() for p in _files(folder))}
+        text = card(manifest, sorted(every))
+        require_valid(text, CARD)
+        write_text(folder / CARD, text)
         own = [file, *kept, *([HEAD] if head is not None else [])]
         manifest = seal(folder, manifest, own)
         save_manifest(folder, manifest)
     return manifest
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
 
 
 def _require_finite(*parts: nn.Module | None) -> None:

@@ -9,10 +9,17 @@ from pathlib import Path
 from xadapt.composition.text import show
 from xadapt.core.errors import UserError
 from xadapt.hub import composition_file
+from xadapt.hub.card import require_valid
 from xadapt.hub.integrity import CARD
 from xadapt.hub.manifest import FILE, Manifest
 from xadapt.hub.opening import open_folder
 from xadapt.hub.safe_paths import file_inside, has_file
+
+UNHASHED = ("encoder.json",)
+"""Files of xadapt that no manifest names, because they are written after it."""
+
+
+MARK = "---\n"
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,19 @@ class PublishedFiles:
         return sorted({tag for manifest in self.manifests for tag in manifest.languages})
 
 
+def card_head(own: PublishedFiles) -> list[str]:
+    """Return the header of the folder's card, line by line, without the marks around it.
+
+    Raises:
+        UserError: If the card is absent, or huggingface_hub can't read its header.
+    """
+    text = own.files[CARD].read_text(encoding="utf-8", errors="replace")
+    require_valid(text, str(own.files[CARD]))
+    if not text.startswith(MARK):
+        return ["the card has no header"]
+    return text.removeprefix(MARK).partition(f"\n{MARK}")[0].splitlines()
+
+
 def published_files(path: Path | str) -> PublishedFiles:
     """Check a module's folder or a composition, and list its files.
 
@@ -58,13 +78,15 @@ def published_files(path: Path | str) -> PublishedFiles:
         return PublishedFiles(folder, [manifest], _files(folder, manifest))
     composition, folders = opened
     manifests = []
-    files = {name: file_inside(folder, name) for name in (composition_file.FILE, CARD)}
+    files = {
+        name: file_inside(folder, name)
+        for name in (composition_file.FILE, CARD, *_unhashed(folder))
+    }
     for name, inner in folders.items():
         manifest, _ = open_folder(inner)
         manifests.append(manifest)
-        own = f"{composition_file.MODULES}/{name}"
-        held = {manifest_file: inner / manifest_file for manifest_file in (FILE, *_hashed(inner))}
-        files |= {f"{own}/{one}": path for one, path in held.items()}
+        at = f"{composition_file.MODULES}/{name}"
+        files |= {f"{at}/{one}": file_inside(inner, one) for one in (FILE, *_hashed(inner))}
     return PublishedFiles(folder, manifests, files, show(composition))
 
 
@@ -83,7 +105,11 @@ def _files(folder: Path, manifest: Manifest) -> dict[str, Path]:
             where=str(folder),
             todo="Train or compose it anew",
         )
-    return {name: file_inside(folder, name) for name in (FILE, *names)}
+    return {name: file_inside(folder, name) for name in (FILE, *names, *_unhashed(folder))}
+
+
+def _unhashed(folder: Path) -> list[str]:
+    return [name for name in UNHASHED if has_file(folder, name)]
 
 
 def _names(folder: Path, manifest: Manifest) -> list[str]:

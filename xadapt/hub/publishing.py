@@ -19,7 +19,12 @@ from xadapt.hub import composition_file
 from xadapt.hub.hub_errors import endpoint_of, hub_errors
 from xadapt.hub.hub_ids import repository_id
 from xadapt.hub.manifest import FILE, MAX_BYTES, Manifest, parse_manifest
-from xadapt.hub.published_files import PublishedFiles, published_files
+from xadapt.hub.published_files import (
+    UNHASHED,
+    PublishedFiles,
+    card_head,
+    published_files,
+)
 
 HARMLESS = (".gitattributes", ".gitignore", "README.md", "LICENSE", "LICENSE.txt", "LICENSE.md")
 """Files of a repository that say nothing about what else it holds."""
@@ -89,6 +94,7 @@ def publish_folder(
     """
     repo = repository_id(repo)
     own = published_files(folder)
+    card_head(own)
     api = HfApi(endpoint=endpoint_of(endpoint), token=token)
     where = f"{repo}@{revision}" if revision else repo
     with hub_errors(where):
@@ -195,7 +201,7 @@ def _earlier(
             if not force:
                 raise
     listed = {n for m in manifests if m.integrity for n in m.integrity.files}
-    return manifests, {*listed, *names}
+    return manifests, {*listed, *names, *UNHASHED}
 
 
 def _read(api: HfApi, repo: str, sha: str, name: str) -> Manifest:

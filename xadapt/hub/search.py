@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -195,8 +196,8 @@ def _of_summary(
     """
     languages = tuple(normalise(_text(tag)) for tag in _list(own["languages"]))
     score, without = own.get("score"), own.get("base_score")
-    value = None if score is None else float(score)
-    gain = None if value is None or without is None else value - float(without)
+    value = None if score is None else _number(score)
+    gain = None if value is None or without is None else value - _number(without)
     return FoundModule(
         id=place,
         base=None if base is None else _text(base),
@@ -253,6 +254,12 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.isprintable() or len(value) > 200:
         raise ValueError("no short text")
     return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not math.isfinite(number := float(value)):
+        raise ValueError("no number")
+    return number
 
 
 def _list(value: Any) -> list[Any]:
