@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import yaml
 from huggingface_hub import ModelCard, metadata_load
@@ -41,7 +43,6 @@ def test_the_header_survives_yaml_and_has_what_the_hub_reads():
     manifest = made(evidence=[EVIDENCE], data=[{"name": "org/set", "rows": 3}])
     fields, _ = header(card(manifest))
     assert fields == card_header(manifest)
-    assert list(fields)[:4] == ["language", "license", "library_name", "pipeline_tag"]
     assert fields["base_model"] == "someone/tiny-base"
     assert fields["base_model_relation"] == "adapter"
     assert fields["library_name"] == "sentence-transformers"
@@ -167,8 +168,8 @@ def test_no_text_of_a_user_is_markdown(text):
     _, plain = header(
         card(made(data=[{"name": "f", "rows": 1, "licence": "f"}], evidence=[EVIDENCE]))
     )
-    for mark in ("\n#", "```", "](", "<b", "<s"):
-        assert body.count(mark) == plain.count(mark)
+    for mark in (r"\n#", r"```", r"(?<!\\)\]\(", r"<b", r"(?<!\\)\*x"):
+        assert len(re.findall(mark, body)) == len(re.findall(mark, plain))
     rows = [line.replace("\\\\", "").replace("\\|", "") for line in body.splitlines()]
     assert {row.count("|") for row in rows if row.startswith("|")} <= {3, 4, 6}
 

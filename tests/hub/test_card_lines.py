@@ -61,7 +61,10 @@ def test_the_lines_of_the_card_give_our_vectors_on_and_off(local_hub, tmp_path, 
         names: dict = {}
         exec(codes[0], names)
         if name == "xadapt":
-            near(names["vectors"], torch.stack([on[0], off[1]]))
+            wanted = torch.stack([on[0], off[1]])
+            assert torch.allclose(torch.as_tensor(names["vectors"]), wanted, atol=0.1)  # bfloat16
+            exec(codes[0].replace("folder)", "folder, dtype='float32')"), names)
+            near(names["vectors"], wanted)
             continue
         near(names["vectors"], on)
         exec(codes[1], names)
