@@ -72,10 +72,7 @@ def test_the_lines_of_the_card_give_our_vectors_on_and_off(local_hub, tmp_path, 
             near(names["vectors"], off)
         else:
             near(names["states"] * mask.unsqueeze(-1), off_states * mask.unsqueeze(-1))
-        exec(
-            codes[0].splitlines()[-1] if name == "sentence-transformers" else _again(codes[0]),
-            names,
-        )
+        exec(_again(codes[0]), names)
         near(names["vectors"], on)
 
 

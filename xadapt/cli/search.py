@@ -9,6 +9,9 @@ import typer
 
 from xadapt.cli import options
 
+HIDDEN = ("kind", "objectives")
+"""Columns that would make the table wider than 80 characters; --json has them."""
+
 
 def search(
     base: Annotated[str | None, typer.Option(help="Hub id of the base.")] = None,
@@ -39,7 +42,8 @@ def search(
     if not found:
         typer.echo("no module found")
         return
-    table = Table(*COLUMNS, box=box.SIMPLE_HEAD)
+    shown = [name for name in COLUMNS if name not in HIDDEN]
+    table = Table(*shown, box=box.SIMPLE_HEAD)
     for row in found.rows():
-        table.add_row(*(row[name] for name in COLUMNS))
+        table.add_row(*(row[name] for name in shown))
     Console(highlight=False).print(table, markup=False)
