@@ -208,7 +208,7 @@ POINTS = [
     ("xadapt.pipelines.train", "evidence", 1),
     ("xadapt.pipelines.train", "publish", 1),
     ("xadapt.pipelines.outcome", "write_folder", 1),
-    ("xadapt.hub.folder", "save_module", 2),
+    ("xadapt.hub.folder", "save_module", 1),
     ("pathlib", "Path.replace", -1),
     ("pathlib", "Path.replace", -3),
     ("xadapt.pipelines.run_folder", "clear", 1),
