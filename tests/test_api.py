@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny_commands import QUICK, Place, everything, good
+from tiny_folders import tensor_file
 
 import xadapt
 from xadapt.core.errors import UserError
@@ -48,7 +49,7 @@ def test_both_faces_give_the_same(place: Place, tmp_path: Path) -> None:
         settings=QUICK[1::2],
     )
     good(*place.train(tmp_path / "b"))
-    one, two = ((tmp_path / n / "module.safetensors").read_bytes() for n in "ab")
+    one, two = (tensor_file(tmp_path / n).read_bytes() for n in "ab")
     assert one == two
     given = ("--base", place.base, "--module", tmp_path / "b", "--data", place.test)
     good("evaluate", "bitext", *given, "--json", tmp_path / "r.json")

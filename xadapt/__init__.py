@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         evaluate,
         load,
         open_vectors,
+        publish,
+        search,
         train,
     )
 
@@ -30,6 +32,8 @@ __all__ = [
     "evaluate",
     "load",
     "open_vectors",
+    "publish",
+    "search",
     "train",
 ]
 

@@ -29,6 +29,11 @@ from xadapt.core.sequences import as_paths, as_strings
 from xadapt.data.loading.records import Source
 from xadapt.data.loading.transform_chain import Callables
 from xadapt.evaluation.comparison import Result
+from xadapt.hub.hub_ids import repository_id
+from xadapt.hub.loaders import loaders_of
+from xadapt.hub.published_files import PublishedFiles
+from xadapt.hub.publishing import PublishedModule, publish_folder, write_dry_run
+from xadapt.hub.search import search
 from xadapt.inference import measured_fallback
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.encoding import encode_shards
@@ -47,6 +52,8 @@ __all__ = [
     "evaluate",
     "load",
     "open_vectors",
+    "publish",
+    "search",
     "train",
 ]
 
@@ -145,6 +152,7 @@ def compose(
     merged: bool = False,
     averaged: bool = False,
     setup: bool = False,
+    loaders: str | Sequence[str] | None = None,
     examples: str | Path | None = None,
     lang: str | None = None,
     budget: int = few_shot.BUDGET,
@@ -162,6 +170,8 @@ def compose(
         merged: Write the whole base with the LoRA merged into its weights.
         averaged: Average the parameters instead. The result is one module, of any kind.
         setup: Write an adapter setup, which the library adapters loads as a whole.
+        loaders: Libraries whose files are written: names, ``all`` or ``none``; see
+            `xadapt.hub.loaders`.
         examples: A few labelled examples for a search of the weights of the one mixture in the
             expression; see `xadapt.pipelines.weight_search`.
         lang: Language of the examples.
@@ -194,6 +204,7 @@ def compose(
         merged=merged,
         averaged=averaged,
         setup=setup,
+        loaders=loaders_of(loaders),
         report=report,
     )
     if found is not None:
@@ -217,6 +228,7 @@ def train(
     compose: str | Sequence[str] = (),
     callables: Callables | None = None,
     companions: Mapping[str, str | Path] | None = None,
+    loaders: str | Sequence[str] | None = None,
     report: Callable[[str], None] = lambda _: None,
     show: bool = False,
 ) -> run.TrainingResult:
@@ -240,6 +252,8 @@ def train(
             ``{"translate": function}``; see `xadapt.data.transforms.protocol.CALLABLES`.
         companions: Modules of the recipe's companions by name, such as
             ``{"teacher": "runs/teacher"}``: folders, compositions of folders, or ``hf:org/name``.
+        loaders: Libraries whose files are written: names, ``all`` or ``none``. By default those
+            that share one file of tensors; see `xadapt.hub.loaders`.
         report: Receives the log, a line at a time.
         show: Whether to show progress on stderr.
 
@@ -263,8 +277,57 @@ def train(
         compose=tuple(as_strings(compose)),
         callables=callables or {},
         companions={name: str(module) for name, module in (companions or {}).items()},
+        loaders=loaders_of(loaders),
     )
     return run.train(plan, job, integrations.compare_loaders, report)
+
+
+def publish(
+    folder: str | Path,
+    repo: str,
+    *,
+    private: bool = False,
+    revision: str | None = None,
+    message: str | None = None,
+    dry_run: str | Path | None = None,
+    force: bool = False,
+    token: str | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> PublishedModule | PublishedFiles:
+    """Publish a module's folder or a composition on the Hub, in one commit.
+
+    Args:
+        folder: The folder.
+        repo: Id of the repository, ``org/name``; it is made if it doesn't exist.
+        private: Make a private repository.
+        revision: Branch to publish on; it is made if it doesn't exist.
+        message: Title of the commit.
+        dry_run: Write what would be published into this new folder, and send nothing.
+        force: Replace a module of another base or language, or publish into a repository that
+            holds something else.
+        token: A token of the Hub; otherwise ``HF_TOKEN`` or the one of ``hf auth login``.
+        report: Receives what is done, a line at a time.
+
+    Returns:
+        The commit; after a dry run, the files.
+
+    Raises:
+        UserError: If the folder is no unchanged module, the repository holds another one, the Hub
+            can't be reached or refuses, or the files on the Hub are not those that were sent.
+    """
+    if dry_run is not None:
+        repository_id(repo)
+        return write_dry_run(folder, dry_run)
+    return publish_folder(
+        folder,
+        repo,
+        private=private,
+        message=message,
+        revision=revision,
+        token=token,
+        force=force,
+        report=report,
+    )
 
 
 def evaluate_tagging(**given: Any) -> Result:

@@ -19,7 +19,9 @@ from xadapt.cli import (
     encode,
     evaluate,
     launched,
+    publish,
     quickstart,
+    search,
     streams,
     train,
     usage,
@@ -45,6 +47,8 @@ app.command("train")(train.train)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("encode")(encode.encode)
 app.command("compose")(compose.compose)
+app.command("publish")(publish.publish)
+app.command("search")(search.search)
 app.command("usage")(usage.usage)
 app.command("list")(about.list_)
 app.command("explain")(about.explain)

@@ -47,6 +47,7 @@ def compose(
     lang: Annotated[
         str | None, typer.Option(help="Language of the examples, if their file must be told.")
     ] = None,
+    loaders: options.LoadersOption = None,
     json: options.JsonOption = None,
     allow_modified: options.AllowModifiedOption = False,
 ) -> None:
@@ -58,6 +59,9 @@ def compose(
             "Leave it out",
         )
     options.require_named(options.split(module), expression)
+    from xadapt.hub.loaders import loaders_of
+
+    loaders_of(loaders)
     from xadapt import integrations
     from xadapt.core.files import require_empty, write_json
     from xadapt.core.folder_lock import one_writer
@@ -85,6 +89,7 @@ def compose(
         merged=merged,
         averaged=soup,
         setup=adapters_setup,
+        loaders=loaders_of(loaders),
         report=typer.echo,
     )
     if found is not None:

@@ -64,10 +64,14 @@ def train(
     pivot: options.PivotOption = None,
     base_id: Annotated[str | None, typer.Option(help="Hub id of a base given otherwise.")] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX id of the module's licence.")] = None,
+    loaders: options.LoadersOption = None,
     json: options.JsonOption = None,
     allow_modified: options.AllowModifiedOption = False,
 ) -> None:
     """Train a module on a frozen encoder and write its folder, with evidence and card."""
+    from xadapt.hub.loaders import loaders_of
+
+    wanted = loaders_of(loaders)
     plan = load_recipe(find_recipe(recipe), set_ or [])
     found = base or plan.base
     options.require(found is not None, "no base is given", "Name one with --base")
@@ -99,6 +103,7 @@ def train(
             licence=licence,
             compose=tuple(compose or ()),
             companions=others,
+            loaders=wanted,
         )
         seeded = [(n, folder / f"seed-{n}") for n in range(seeds)] if seeds > 1 else []
         jobs += [(_seeded(plan, n), replace(job, out=at)) for n, at in seeded] or [(plan, job)]

@@ -22,6 +22,7 @@ from xadapt.data.loading.source_options import require_used
 from xadapt.data.loading.transform_chain import Callables
 from xadapt.data.records import ParallelPair
 from xadapt.data.transforms.shuffle import of_pairs, shuffle_pairs
+from xadapt.hub.loaders import chosen
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import read_manifest
 from xadapt.injection.attachment import model_shape
@@ -67,6 +68,8 @@ class TrainingJob:
         callables: Functions that transforms may need, by name, see
             `xadapt.data.transforms.protocol.CALLABLES`.
         companions: Modules of the recipe's companions, by name; they override the recipe's own.
+        loaders: Libraries whose files are written, see `xadapt.hub.loaders`; ``None`` is the
+            default.
     """
 
     base: str
@@ -81,6 +84,7 @@ class TrainingJob:
     compose: tuple[str, ...] = ()
     callables: Callables = field(default_factory=dict)
     companions: Mapping[str, str] = field(default_factory=dict)
+    loaders: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,9 @@ def _train(recipe: Recipe, job: TrainingJob, verify: Verify, report: Reporter) -
             manifest = manifest.model_copy(update={"evidence": found})
             write_text(job.out / out_folder.STATE / "recipe.yaml", as_yaml(recipe))
             save_identity(job.out / out_folder.STATE, trainer.run.identity)
-            publish(job.out, job.base, module, encoder, manifest, verify, control, head)
+            publish(
+                job.out, job.base, module, encoder, manifest, verify, control, head, job.loaders
+            )
         trainer.processes.wait()
     return TrainingResult(
         job.out,
@@ -266,6 +272,17 @@ def _quick_differences(recipe: Recipe, job: TrainingJob, manifest: Manifest) -> 
             todo="Leave --controls out, or name another folder",
         )
     asked = {"base id": job.base_id, "licence": job.licence}
+    absent = [
+        name
+        for name in chosen(job.loaders, recipe.module.kind)
+        if job.loaders is not None and manifest.loaders[name].status == "left out"  # type: ignore[index]
+    ]
+    if absent:
+        raise UserError(
+            f"the output folder holds a finished module without the files of {absent[0]}",
+            where=str(job.out),
+            todo="Leave --loaders out, or name another folder",
+        )
     return quick_differences(manifest, recipe, job.sources, inside(job.compose), asked)
 
 
