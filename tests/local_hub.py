@@ -256,8 +256,12 @@ class _Handler(BaseHTTPRequestHandler):
         return lambda: self._json(url)
 
     def validate(self, body: bytes) -> Any:
+        content = json.loads(body)["content"]
+        if not content.startswith("---\n"):
+            said = {"errors": [], "warnings": [{"message": "empty or missing yaml metadata"}]}
+            return lambda: self._json(said)
         try:
-            header = yaml.safe_load(json.loads(body)["content"].split("---\n")[1])
+            header = yaml.safe_load(content.split("---\n")[1])
             assert isinstance(header, dict)
         except Exception as error:
             said = {"errors": [{"message": str(error)}], "warnings": []}
@@ -335,7 +339,7 @@ class _Handler(BaseHTTPRequestHandler):
             "private": repository.private,
             "lastModified": DATE,
             "createdAt": DATE,
-            "tags": list(dict.fromkeys([card.get("library_name", "xadapt"), *tags])),
+            "tags": list(dict.fromkeys([*_listed(card.get("library_name")), *tags])),
             "pipeline_tag": card.get("pipeline_tag"),
             "library_name": card.get("library_name"),
             "downloads": 0,
@@ -487,10 +491,15 @@ def point_at(monkeypatch: pytest.MonkeyPatch, endpoint: str, cache: Path) -> Non
         # some modules took their own copy when they were imported
         monkeypatch.setattr(file_download, name, value, raising=False)
     monkeypatch.setattr(hf_api.api, "endpoint", endpoint)
-    _new_sessions()
+    from transformers.utils import hub
+
+    monkeypatch.setattr(hub, "_is_offline_mode", False, raising=False)
+    for name in ("TRANSFORMERS_CACHE", "default_cache_path"):
+        monkeypatch.setattr(hub, name, str(cache), raising=False)
+    new_sessions()
 
 
-def _new_sessions() -> None:
+def new_sessions() -> None:
     """Forget the sessions that were made for another endpoint or offline."""
     from huggingface_hub.utils import _http
 
@@ -516,4 +525,4 @@ def local_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Local
         monkeypatch.setattr(_http, "time", _NoWaiting())  # between attempts
         yield hub
     monkeypatch.undo()
-    _new_sessions()
+    new_sessions()

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tiny_commands import QUICK, Place, everything, good
+from tiny_folders import tensor_file
 from tiny_training import labelled, pairs, tagged
 from transformers import EarlyStoppingCallback
 
@@ -52,7 +53,7 @@ def test_both_faces_give_the_same(place: Place, tmp_path: Path) -> None:
         settings=QUICK[1::2],
     )
     good(*place.train(tmp_path / "b"))
-    one, two = ((tmp_path / n / "module.safetensors").read_bytes() for n in "ab")
+    one, two = (tensor_file(tmp_path / n).read_bytes() for n in "ab")
     assert one == two
     given = ("--base", place.base, "--module", tmp_path / "b", "--data", place.test)
     good("evaluate", "bitext", *given, "--json", tmp_path / "r.json")

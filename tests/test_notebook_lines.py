@@ -19,7 +19,7 @@ from xadapt.core.errors import UserError
 GIVEN = '"translation_ranking", base=BASE, lang="de", epochs=1, rank=2, dtype="float32"'
 MISTAKE = object()
 
-# What a line gives is a value, part of the text of a mistake, or ``...`` for a line that only works.
+# What a line gives: a value, a part of the text of a mistake, or ``...`` for "it works".
 LINES: list[tuple[str, Any]] = [
     ("from xadapt import AdaptedEncoder, Recipe, train, evaluate, compose, search, publish", ...),
     ("'lora' in xadapt.list_modules()", True),

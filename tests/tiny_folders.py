@@ -58,6 +58,12 @@ def manifest_of(encoder: Encoder, module: nn.Module, /, **changes: Any) -> Manif
     return build_manifest(**{**fields, **changes})
 
 
+def tensor_file(folder: Path | str) -> Path:
+    """The file with the tensors of a module's folder."""
+    said = json.loads((Path(folder) / "xadapt.json").read_text(encoding="utf-8"))
+    return Path(folder) / said["module"].get("file", "module.safetensors")
+
+
 def without_hashes(folder: Path, **changes: Any) -> Path:
     """Make a folder one that was written before there were hashes, with other changes."""
     file = folder / "xadapt.json"

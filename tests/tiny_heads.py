@@ -41,5 +41,5 @@ def published(
         trained_inside=[" + ".join((*parents, "self"))] if parents else [],
         languages=["de"],
     )
-    write_folder(path, module, encoder, made, verify={}, head=head)
+    write_folder(path, module, encoder, made, verify={}, head=head, loaders="all")
     return path

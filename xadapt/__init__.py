@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         evaluate,
         load,
         open_vectors,
+        publish,
+        search,
         train,
         tune,
     )
@@ -47,6 +49,8 @@ __all__ = [
     "list_transforms",
     "load",
     "open_vectors",
+    "publish",
+    "search",
     "train",
     "tune",
 ]

@@ -35,7 +35,12 @@ from xadapt.core.sequences import as_paths, as_strings
 from xadapt.data.loading.inputs import ColumnNames, languages_of, sources_of
 from xadapt.data.loading.transform_chain import Callables
 from xadapt.evaluation.comparison import Result
+from xadapt.hub.hub_ids import repository_id
 from xadapt.hub.integrity import allowing_modified
+from xadapt.hub.loaders import loaders_of
+from xadapt.hub.published_files import PublishedFiles
+from xadapt.hub.publishing import PublishedModule, publish_folder, write_dry_run
+from xadapt.hub.search import search
 from xadapt.inference import measured_fallback
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.encoding import encode_shards
@@ -60,6 +65,8 @@ __all__ = [
     "evaluate",
     "load",
     "open_vectors",
+    "publish",
+    "search",
     "train",
     "tune",
 ]
@@ -159,6 +166,7 @@ def compose(
     merged: bool = False,
     averaged: bool = False,
     setup: bool = False,
+    loaders: str | Sequence[str] | None = None,
     examples: str | Path | None = None,
     lang: str | None = None,
     budget: int = few_shot.BUDGET,
@@ -176,6 +184,8 @@ def compose(
         merged: Write the whole base with the LoRA merged into its weights.
         averaged: Average the parameters instead. The result is one module, of any kind.
         setup: Write an adapter setup, which the library adapters loads as a whole.
+        loaders: Libraries whose files are written: names, ``all`` or ``none``; see
+            `xadapt.hub.loaders`.
         examples: A few labelled examples for a search of the weights of the one mixture in the
             expression; see `xadapt.pipelines.weight_search`.
         lang: Language of the examples.
@@ -208,6 +218,7 @@ def compose(
         merged=merged,
         averaged=averaged,
         setup=setup,
+        loaders=loaders_of(loaders),
         report=report,
     )
     if found is not None:
@@ -236,6 +247,7 @@ def train(
     companions: Mapping[str, str | Path] | None = None,
     base_id: str | None = None,
     licence: str | None = None,
+    loaders: str | Sequence[str] | None = None,
     callbacks: Sequence[Any] = (),
     report_to: str | Sequence[str] | None = None,
     report: Callable[[str], None] | None = None,
@@ -275,6 +287,8 @@ def train(
             ``{"teacher": "runs/teacher"}``: folders, compositions of folders, or ``hf:org/name``.
         base_id: Hub id of a base that is given as a folder or a package.
         licence: SPDX id of the module's licence.
+        loaders: Libraries whose files are written: names, ``all`` or ``none``. By default those
+            that share one file of tensors; see `xadapt.hub.loaders`.
         callbacks: Callbacks of transformers: objects or classes with methods such as ``on_log``;
             see `xadapt.training.callbacks`.
         report_to: ``tensorboard``, ``wandb``, ``trackio``, several of them, or ``none``.
@@ -319,6 +333,7 @@ def train(
         companions={name: str(module) for name, module in (companions or {}).items()},
         callbacks=tuple(checked(callbacks)),
         report_to=tuple(tracker_names(report_to)),
+        loaders=loaders_of(loaders),
     )
     if seeds > 1 and options.get("seed") is not None:
         raise UserError("seeds and seed are both given", where="train", todo="Leave one out")
@@ -428,6 +443,54 @@ def tune(
             parameters=parameter_texts(params),
             report=report or (write_line if shown else lambda _: None),
         )
+
+
+def publish(
+    folder: str | Path,
+    repo: str,
+    *,
+    private: bool = False,
+    revision: str | None = None,
+    message: str | None = None,
+    dry_run: str | Path | None = None,
+    force: bool = False,
+    token: str | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> PublishedModule | PublishedFiles:
+    """Publish a module's folder or a composition on the Hub, in one commit.
+
+    Args:
+        folder: The folder.
+        repo: Id of the repository, ``org/name``; it is made if it doesn't exist.
+        private: Make a private repository.
+        revision: Branch to publish on; it is made if it doesn't exist.
+        message: Title of the commit.
+        dry_run: Write what would be published into this new folder, and send nothing.
+        force: Replace a module of another base or language, or publish into a repository that
+            holds something else.
+        token: A token of the Hub; otherwise ``HF_TOKEN`` or the one of ``hf auth login``.
+        report: Receives what is done, a line at a time.
+
+    Returns:
+        The commit; after a dry run, the files.
+
+    Raises:
+        UserError: If the folder is no unchanged module, the repository holds another one, the Hub
+            can't be reached or refuses, or the files on the Hub are not those that were sent.
+    """
+    if dry_run is not None:
+        repository_id(repo)
+        return write_dry_run(folder, dry_run)
+    return publish_folder(
+        folder,
+        repo,
+        private=private,
+        message=message,
+        revision=revision,
+        token=token,
+        force=force,
+        report=report,
+    )
 
 
 def evaluate_tagging(**given: Any) -> Result:

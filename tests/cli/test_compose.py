@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tiny_commands import Place, everything, good, xadapt
-from tiny_folders import without_hashes
+from tiny_folders import tensor_file, without_hashes
 
 
 def test_help_shows_an_expression() -> None:
@@ -22,13 +22,13 @@ def test_a_changed_module_is_refused_unless_it_is_allowed(
 ) -> None:
     changed = tmp_path / "changed"
     shutil.copytree(de, changed)
-    raw = bytearray((changed / "module.safetensors").read_bytes())
+    raw = bytearray(tensor_file(changed).read_bytes())
     raw[-1] ^= 1
-    (changed / "module.safetensors").write_bytes(raw)
+    tensor_file(changed).write_bytes(raw)
     command = ("compose", f"mix({changed}:.5)", "--base", place.base, "--out", tmp_path / "o")
     done = xadapt(*command)
     assert done.code == 2 and len(done.lines) == 1 and not (tmp_path / "o").exists()
-    assert "not what was published (other: module.safetensors (tensor 'layers." in done.err
+    assert "not what was published (other: adapter_model.safetensors (tensor '" in done.err
     assert "--allow-modified" in done.err
     done = good(*command, "--allow-modified")
     assert (tmp_path / "o" / "xadapt.json").is_file()

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_commands import Place, everything, good, xadapt
+from tiny_folders import tensor_file
 
 from xadapt import open_vectors
 from xadapt.backbones.encoder.encoder import Encoder
@@ -243,7 +244,7 @@ def test_the_file_chosen_by_and_a_module_are_read_too(
     place: Place, module: Path, mine: Path
 ) -> None:
     given = ("--base", place.base, "--text", mine / "t.txt", "--force")
-    dev, tensors = mine / "dev.tsv", module / "module.safetensors"
+    dev, tensors = mine / "dev.tsv", tensor_file(module)
     for more, out in (
         (("--module", module, "--lang", "sw", "--select-on", dev), dev),
         (("--module", f"m={module}"), tensors),

@@ -8,7 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny_commands import Place, good, xadapt
 from tiny_counts import Counts
-from tiny_folders import without_hashes
+from tiny_folders import tensor_file, without_hashes
 from tiny_heads import published
 from tiny_models import tiny_folder
 
@@ -184,7 +184,7 @@ def test_a_module_whose_vectors_are_not_finite_is_named(
     place: Place, module: Path, tmp_path: Path
 ) -> None:
     huge = without_hashes(shutil.copytree(module, tmp_path / "huge"))
-    file = huge / "module.safetensors"
+    file = tensor_file(huge)
     with safe_open(str(file), framework="pt") as opened:
         metadata = opened.metadata()
     tensors = {name: value + 1e30 for name, value in load_file(file).items()}
@@ -200,7 +200,7 @@ def test_a_module_whose_vectors_are_not_finite_is_named(
 def test_a_link_or_a_changed_twin_is_refused(place: Place, module: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(module, tmp_path / "copy")
     twin = copy / "controls" / "shuffled.safetensors"
-    twin.write_bytes((copy / "module.safetensors").read_bytes())
+    twin.write_bytes(tensor_file(copy).read_bytes())
     given = ("--base", place.base, "--module", copy, "--data", place.test, "--controls")
     done = xadapt("evaluate", "bitext", *given)
     assert done.code == 2 and len(done.lines) == 1 and "controls/shuffled.safetensors" in done.err

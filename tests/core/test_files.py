@@ -232,3 +232,26 @@ def test_a_lock_is_no_content(tmp_path):
 def test_hash_of_a_file(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert files.sha256_file(tmp_path / "a").startswith("ba7816bf8f01cfea")
+
+
+@pytest.mark.parametrize(("umask", "file", "inner"), [(0o022, 0o644, 0o755), (0o077, 0o600, 0o700)])
+def test_everything_that_is_written_has_the_modes_of_new_files(tmp_path, umask, file, inner):
+    """A library may write private files, as `tempfile` does."""
+    before = os.umask(umask)
+    try:
+        with files.atomic_folder(tmp_path / "out") as folder:
+            (folder / "sub").mkdir(mode=0o700)
+            for path in (folder / "a", folder / "sub" / "b"):
+                path.touch(0o600)
+        files.write_text(tmp_path / "alone", "text")
+    finally:
+        os.umask(before)
+    modes = {p.name: p.stat().st_mode & 0o777 for p in tmp_path.rglob("*")}
+    assert modes == {"out": inner, "sub": inner, "a": file, "b": file, "alone": file}
+
+
+def test_a_file_that_is_replaced_keeps_its_mode(tmp_path):
+    (tmp_path / "a").touch(0o640)
+    (tmp_path / "a").chmod(0o640)
+    files.write_text(tmp_path / "a", "text")
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640

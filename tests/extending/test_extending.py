@@ -18,6 +18,7 @@ import pytest
 import test_contract as contract
 from extending.listing import HERE, KINDS, examples
 from tiny_commands import Place, good, write_tsv, xadapt
+from tiny_folders import tensor_file
 from tiny_models import tiny_encoder
 from tiny_training import labelled, pairs
 
@@ -107,7 +108,7 @@ def test_a_transform_of_a_stranger_changes_what_is_trained_on(place: Place, word
     train(place, recipe, place.data, words / "same")
     none = ("--set", "data.train.transforms.1.share=0")
     train(place, recipe, place.data, words / "off", *none)
-    weights = [(words / n / "module.safetensors").read_bytes() for n in ("m", "same", "off")]
+    weights = [tensor_file(words / n).read_bytes() for n in ("m", "same", "off")]
     assert weights[0] == weights[1] != weights[2]
     wrong = ("--set", "data.train.transforms.1.dictionary=none.tsv")
     done = xadapt("train", recipe, *wrong, "--data", place.data, "--lang", "de",

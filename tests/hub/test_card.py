@@ -1,9 +1,14 @@
+import re
+
 import pytest
 import yaml
+from huggingface_hub import ModelCard, metadata_load
 from tiny_folders import manifest_of, random_module
 from tiny_models import tiny_encoder
 
-from xadapt.hub.card import card, card_header
+from xadapt.core.errors import UserError
+from xadapt.hub.card import card, card_header, require_valid, summary
+from xadapt.hub.manifest import LOADERS
 
 ALL = {
     n: {"status": "unverified"}
@@ -40,7 +45,7 @@ def test_the_header_survives_yaml_and_has_what_the_hub_reads():
     assert fields == card_header(manifest)
     assert fields["base_model"] == "someone/tiny-base"
     assert fields["base_model_relation"] == "adapter"
-    assert fields["library_name"] == "peft"
+    assert fields["library_name"] == "sentence-transformers"
     assert fields["language"] == ["sw", "en"]
     assert fields["license"] == "apache-2.0"
     assert fields["datasets"] == ["org/set"]
@@ -93,3 +98,87 @@ def test_no_control_character_or_html_gets_through():
     _, body = header(card(made(data=data)))
     assert "<script" not in body
     assert "\n# head" not in body
+
+
+def test_the_hubs_own_classes_read_the_card(tmp_path):
+    manifest = made(evidence=[EVIDENCE, {**EVIDENCE, "sides": "language", "interval": None}])
+    (tmp_path / "README.md").write_text(card(manifest), encoding="utf-8")
+    data = ModelCard.load(tmp_path / "README.md").data
+    first, second = data.eval_results
+    assert (first.metric_value, first.metric_type) == (0.8125, "accuracy sw-en")
+    assert first.metric_name == "accuracy sw-en (both sides), 95 % interval 0.78 to 0.84"
+    assert first.task_name == "bitext" and second.metric_name.endswith("(language side only)")
+    assert data.model_name == "tiny-sw" and data.base_model == "someone/tiny-base"
+    assert metadata_load(tmp_path / "README.md")["model-index"]
+    assert card(manifest) == card(manifest)
+
+
+def test_a_header_that_cannot_be_read_is_refused():
+    for text in ("---\nlanguage: [sw\n---\n# x\n", "---\n- a\n---\n"):
+        with pytest.raises(UserError, match="README"):
+            require_valid(text, "README.md")
+
+
+def test_searching_needs_no_more_than_the_header():
+    evidence = [{**EVIDENCE, "sides": "language", "value": 0.5}, EVIDENCE]
+    facts = card_header(made(evidence=evidence, languages=["sw", "zh-Hant"]))["xadapt"]
+    assert facts == summary(made(evidence=evidence, languages=["sw", "zh-Hant"]))
+    assert facts["languages"] == ["sw", "zh-Hant"] and facts["kind"] == "lora"
+    assert (facts["score"], facts["base_score"]) == (0.8125, 0.084)
+    assert facts["pairs"] == 12
+
+
+@pytest.mark.parametrize(
+    ("kind", "held", "library"),
+    [
+        ("lora", LOADERS, "sentence-transformers"),
+        ("lora", ("adapters", "peft"), "xadapt"),
+        ("bottleneck", ("adapters",), "adapter-transformers"),
+        ("lora", (), "xadapt"),
+    ],
+)
+def test_the_hubs_page_shows_lines_that_work(kind, held, library):
+    loaders = {n: {"status": "unverified" if n in held else "left out"} for n in LOADERS}
+    assert card_header(made(kind, loaders=loaders))["library_name"] == library
+
+
+def test_each_file_is_explained_and_what_was_left_out_is_said():
+    names = [
+        "README.md",
+        "adapter_model.safetensors",
+        "module.safetensors",
+        "1_Pooling/config.json",
+    ]
+    loaders = ALL | {"adapters": {"status": "left out"}}
+    text = card(made(loaders=loaders), names)
+    _, body = header(text)
+    for name in names:
+        assert len([line for line in body.splitlines() if line.startswith(f"| `{name}` |")]) == 1
+    assert "left out: adapters. `--loaders`" in text
+    assert "on 12 pairs of sentences" in body and "in English, turn the module off" in body
+
+
+@pytest.mark.parametrize(
+    "text", ["# a\n## b", "a|b", "`x`", "[a](javascript:1)", "<b>*x*</b>", "\\"]
+)
+def test_no_text_of_a_user_is_markdown(text):
+    data = [{"name": f"f{text}", "rows": 1, "licence": text}]
+    evidence = [{**EVIDENCE, "task": text, "metric": text, "controls": {text: 0.5}}]
+    _, body = header(card(made(data=data, evidence=evidence)))
+    _, plain = header(
+        card(made(data=[{"name": "f", "rows": 1, "licence": "f"}], evidence=[EVIDENCE]))
+    )
+    for mark in (r"\n#", r"```", r"(?<!\\)\]\(", r"<b", r"(?<!\\)\*x"):
+        assert len(re.findall(mark, body)) == len(re.findall(mark, plain))
+    rows = [line.replace("\\\\", "").replace("\\|", "") for line in body.splitlines()]
+    assert {row.count("|") for row in rows if row.startswith("|")} <= {3, 4, 6}
+
+
+def test_a_markdown_reader_sees_tables_and_code(tmp_path):
+    from markdown_it import MarkdownIt
+
+    _, body = header(card(made(evidence=[EVIDENCE]), ["README.md"]))
+    tokens = MarkdownIt("commonmark").enable("table").parse(body)
+    assert len([t for t in tokens if t.type == "table_open"]) == 3
+    assert len([t for t in tokens if t.type == "fence"]) == 10
+    assert not [t for t in tokens if t.type.startswith("html")]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tiny_commands import Place, good
-from tiny_folders import without_hashes
+from tiny_folders import tensor_file, without_hashes
 
 from xadapt.composition.text import parse
 from xadapt.composition.values import Mix, Stack
@@ -31,7 +31,7 @@ def test_written_and_opened_again(module: Path, tmp_path: Path) -> None:
     twin.symlink_to(module)
     odd = tmp_path / "a b.c"
     odd.mkdir()
-    for name in ("xadapt.json", "module.safetensors"):
+    for name in ("xadapt.json", tensor_file(module).name):
         (odd / name).write_bytes((module / name).read_bytes())
     value = Stack("/p", Mix({"q": 0.5, "r": 0.25, None: 1.0}))
     folders = {"/p": module, "q": twin, "r": odd}
@@ -41,7 +41,7 @@ def test_written_and_opened_again(module: Path, tmp_path: Path) -> None:
     assert found is not None and found[0] == written
     for name, source in (("de", module), ("a-b-c", odd)):
         assert found[1][name] == tmp_path / "out" / "modules" / name
-        for file in ("xadapt.json", "module.safetensors"):
+        for file in ("xadapt.json", tensor_file(source).name):
             assert (found[1][name] / file).read_bytes() == (source / file).read_bytes()
     card = (tmp_path / "out" / "README.md").read_text()
     assert "de + mix(de:0.5" in card and str(tmp_path) not in card
@@ -53,7 +53,7 @@ def test_written_and_opened_again(module: Path, tmp_path: Path) -> None:
 def test_two_folders_of_one_name_are_told_apart(module: Path, tmp_path: Path) -> None:
     other = tmp_path / "other" / "de"
     other.mkdir(parents=True)
-    for name in ("xadapt.json", "module.safetensors"):
+    for name in ("xadapt.json", tensor_file(module).name):
         (other / name).write_bytes((module / name).read_bytes())
     folders = {"a": module, "b": other}
     assert write_composition(tmp_path / "o", Stack("a", "b"), folders) == Stack("de", "de-2")
@@ -137,7 +137,7 @@ def test_a_module_put_in_the_place_of_another_is_seen(
     other = json.loads((module / "xadapt.json").read_text(encoding="utf-8"))
     manifest = read_manifest(inner).model_copy(update={"licence": "MIT"})
     assert manifest.integrity is not None and other["licence"] is None
-    save_manifest(inner, seal(inner, manifest, ["module.safetensors"]))
+    save_manifest(inner, seal(inner, manifest, [manifest.module.file]))
     open_folder(inner)
     with pytest.raises(UserError, match=r"not what was published .*modules/de/xadapt\.json"):
         open_composition(saved)
@@ -165,9 +165,9 @@ def test_compositions_and_modules_without_hashes_still_load_and_get_hashes_when_
     with warnings.catch_warnings():
         warnings.simplefilter("error", IntegrityNotice)
         open_folder(copied)
-    raw = bytearray((copied / "module.safetensors").read_bytes())
+    raw = bytearray(tensor_file(copied).read_bytes())
     raw[-1] ^= 1
-    (copied / "module.safetensors").write_bytes(raw)
+    tensor_file(copied).write_bytes(raw)
     with pytest.raises(UserError, match="not what was published"):
         open_folder(copied)
 

@@ -10,7 +10,8 @@ from xadapt.core.errors import UserError
 from xadapt.hub.folder import write_folder
 from xadapt.hub.opening import open_folder, read_manifest
 
-OWN = {"xadapt.json", "module.safetensors", "README.md"}
+OWN = {"xadapt.json", "README.md"}
+MODULE = {"module.safetensors"}
 ADAPTERS = {"adapter.safetensors", "pytorch_adapter.bin"}
 PEFT = {"adapter_model.safetensors"}
 SENTENCE = {
@@ -20,18 +21,19 @@ SENTENCE = {
     "config_sentence_transformers.json",
 }
 CONFIG = {"adapter_config.json"}
+REFUSAL = {"modules.json"}  # adapters' settings alone are no settings of peft
 
 
 def zero(folder):
     return 0.0
 
 
-def write(path, kind="lora", verify=None, family="bert", manifest=None, **options):
+def write(path, kind="lora", verify=None, family="bert", manifest=None, loaders="all", **options):
     encoder = tiny_encoder(family)
     module = random_module(encoder, kind, **options)
     manifest = manifest or {}
     made = manifest_of(encoder, module, **manifest)
-    return write_folder(path, module, encoder, made, verify=verify or {})
+    return write_folder(path, module, encoder, made, verify=verify or {}, loaders=loaders)
 
 
 def files(folder):
@@ -47,8 +49,8 @@ def status(manifest):
     [
         ("lora", {}, ADAPTERS | PEFT | SENTENCE | CONFIG),
         ("lora", {"sites": ("q", "attn_out")}, PEFT | SENTENCE | CONFIG),
-        ("bottleneck", {}, ADAPTERS | CONFIG),
-        ("bottleneck", {"form": "parallel", "after": "ffn"}, ADAPTERS | CONFIG),
+        ("bottleneck", {}, ADAPTERS | CONFIG | REFUSAL),
+        ("bottleneck", {"form": "parallel", "after": "ffn"}, ADAPTERS | CONFIG | REFUSAL),
     ],
 )
 def test_the_folder_has_the_files_of_exactly_those_that_can_hold_it(tmp_path, kind, options, held):
@@ -60,7 +62,54 @@ def test_the_folder_has_the_files_of_exactly_those_that_can_hold_it(tmp_path, ki
 
 def test_nothing_is_left_where_no_library_can_hold_it(tmp_path):
     write(tmp_path / "out", "bottleneck", family="modernbert")
-    assert files(tmp_path / "out") == OWN
+    assert files(tmp_path / "out") == OWN | MODULE
+
+
+@pytest.mark.parametrize(
+    ("kind", "loaders", "held", "tensors"),
+    [
+        ("lora", None, PEFT | SENTENCE | CONFIG, "adapter_model.safetensors"),
+        ("lora", "none", MODULE, "module.safetensors"),
+        ("lora", "peft", PEFT | CONFIG, "adapter_model.safetensors"),
+        ("lora", ["transformers"], PEFT | CONFIG, "adapter_model.safetensors"),
+        ("lora", "adapters", ADAPTERS | CONFIG | REFUSAL, "adapter.safetensors"),
+        ("lora", "adapters,peft", ADAPTERS | PEFT | CONFIG, "adapter_model.safetensors"),
+        ("bottleneck", None, ADAPTERS | CONFIG | REFUSAL, "adapter.safetensors"),
+        ("bottleneck", "peft", MODULE, "module.safetensors"),
+    ],
+)
+def test_only_what_is_asked_for_is_written_and_tensors_once(tmp_path, kind, loaders, held, tensors):
+    encoder = tiny_encoder("bert")
+    module = random_module(encoder, kind)
+    made = manifest_of(encoder, module)
+    out = tmp_path / "out"
+    manifest = write_folder(out, module, encoder, made, verify={}, loaders=loaders)
+    assert files(out) == OWN | held
+    assert manifest.module.file == tensors
+    read, found = open_folder(out)
+    assert read == manifest and found.keys() == module.state_dict().keys()
+    assert all(torch.equal(found[key], value) for key, value in module.state_dict().items())
+    left = {n for n, loader in manifest.loaders.items() if loader.status == "left out"}
+    assert left.isdisjoint(n for n, loader in manifest.loaders.items() if loader.written)
+
+
+def test_a_file_of_another_library_with_other_tensors_is_not_shared(tmp_path):
+    """ModernBERT computes q, k and v in one linear: peft's file holds zeros around each."""
+    manifest = write(tmp_path / "out", family="modernbert", loaders="peft", sites=("q", "v"))
+    assert manifest.module.file == "module.safetensors"
+    assert files(tmp_path / "out") == OWN | MODULE | PEFT | CONFIG
+
+
+def test_all_files_have_the_modes_of_new_files(tmp_path):
+    write(tmp_path / "out", manifest={"licence": "MIT"})
+    (tmp_path / "new").touch()
+    wanted = (tmp_path / "new").stat().st_mode
+    assert {p.stat().st_mode for p in (tmp_path / "out").rglob("*") if p.is_file()} == {wanted}
+
+
+def test_every_file_has_its_hash(tmp_path):
+    manifest = write(tmp_path / "out")
+    assert set(manifest.integrity.files) == files(tmp_path / "out") - {"xadapt.json"}
 
 
 def test_without_a_hub_id_sentence_transformers_is_not_claimed(tmp_path):
@@ -89,7 +138,8 @@ def test_a_wrong_loader_loses_its_files_and_what_stands_on_them(tmp_path, differ
 
     verify = {"adapters": adapters, "peft": lambda folder: difference, "transformers": zero}
     manifest = write(tmp_path / "out", verify=verify)
-    assert files(tmp_path / "out") == OWN | ADAPTERS | CONFIG
+    assert files(tmp_path / "out") == OWN | ADAPTERS | CONFIG | REFUSAL
+    assert open_folder(tmp_path / "out")[0].module.file == "adapter.safetensors"
     assert not (tmp_path / "out/1_Pooling").exists()
     assert status(manifest) == {
         "adapters": "verified",
@@ -143,8 +193,10 @@ def test_replace_leaves_no_file_of_the_old_one(tmp_path):
     encoder = tiny_encoder("bert")
     module = random_module(encoder, "bottleneck")
     manifest = manifest_of(encoder, module)
-    write_folder(tmp_path / "out", module, encoder, manifest, verify={}, replace=True)
-    assert files(tmp_path / "out") == OWN | ADAPTERS | CONFIG
+    write_folder(
+        tmp_path / "out", module, encoder, manifest, verify={}, replace=True, loaders="all"
+    )
+    assert files(tmp_path / "out") == OWN | ADAPTERS | CONFIG | REFUSAL
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 

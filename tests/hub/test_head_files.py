@@ -36,7 +36,9 @@ def folder(
     torch.manual_seed(1)
     labels, scale = HEADS[task]
     head = with_card(Head(task, labels, encoder.width, scale=scale))
-    write_folder(path, module, encoder, manifest_of(encoder, module), verify={}, head=head)
+    write_folder(
+        path, module, encoder, manifest_of(encoder, module), verify={}, head=head, loaders="all"
+    )
     return head, path
 
 
@@ -146,7 +148,13 @@ def test_a_head_for_arguments_comes_back_and_is_for_xadapt_alone(tmp_path: Path)
     module = random_module(encoder, "lora")
     head = with_card(ArgumentHead(["O", "B-A0"], encoder.width, hidden=5, distance=3, clip=2))
     made = write_folder(
-        tmp_path / "m", module, encoder, manifest_of(encoder, module), verify={}, head=head
+        tmp_path / "m",
+        module,
+        encoder,
+        manifest_of(encoder, module),
+        verify={},
+        head=head,
+        loaders="all",
     )
     assert made.head is not None and made.head.sizes == {"hidden": 5, "distance": 3, "clip": 2}
     again = open_head(tmp_path / "m", made.head, encoder.width)

@@ -40,9 +40,8 @@ def made(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = manifest_of(encoder, module).base.model_dump()
     manifest = manifest_of(encoder, module, base=base | {"fingerprint": encoder.identity.to_dict()})
     head = Head("tagging", ["O", "B-x", "I-x"], encoder.width)
-    write_folder(
-        folder, module, encoder, manifest, verify={}, head=head, controls={"shuffled": twin}
-    )
+    own = {"head": head, "controls": {"shuffled": twin}}
+    write_folder(folder, module, encoder, manifest, verify={}, loaders="none", **own)
     return folder
 
 
@@ -73,7 +72,7 @@ def test_every_file_and_tensor_has_its_hash(made: Path, encoder: Encoder) -> Non
     assert hashes is not None
     names = {p.relative_to(made).as_posix() for p in made.rglob("*") if p.is_file()}
     assert hashes.files.keys() == names - {"xadapt.json"}
-    assert {"README.md", "pytorch_adapter.bin", "controls/shuffled.safetensors"} < names
+    assert {"README.md", "controls/shuffled.safetensors"} < names
     assert all(hashes.files[name] == file_hash(made / name) for name in hashes.files)
     own = ("module.safetensors", "head.safetensors", "controls/shuffled.safetensors")
     assert {n: set(t) for n, t in hashes.tensors.items()} == {
@@ -348,7 +347,7 @@ def test_a_flipped_byte_is_noticed_or_changes_no_vector(
                 outcomes["refused"] += 1
             path.write_bytes(raw)
         assert torch.equal(vectors(folder, encoder), whole)
-    assert outcomes["refused"] > 0.8 * FLIPS and outcomes["notice"] > 10
+    assert outcomes["refused"] > 0.7 * FLIPS and outcomes["notice"] > 10
 
 
 def vectors(folder: Path, encoder: Encoder) -> torch.Tensor:

@@ -19,7 +19,7 @@ def good(tmp_path_factory):
     folder = tmp_path_factory.mktemp("good") / "out"
     encoder = tiny_encoder("bert")
     module = random_module(encoder, "lora", rank=2, alpha=4, layers=(0, 1))
-    write_folder(folder, module, encoder, manifest_of(encoder, module), verify={})
+    write_folder(folder, module, encoder, manifest_of(encoder, module), verify={}, loaders="none")
     return folder, module
 
 
@@ -36,7 +36,10 @@ def test_what_was_written_comes_back(good):
     assert all(torch.equal(tensors[k], v) for k, v in module.state_dict().items())
 
 
-def test_pickled_files_are_never_read(copy):
+def test_pickled_files_are_never_read(tmp_path):
+    encoder, copy = tiny_encoder("bert"), tmp_path / "copy"
+    module = random_module(encoder, "lora")
+    write_folder(copy, module, encoder, manifest_of(encoder, module), verify={}, loaders="all")
     (copy / "pytorch_adapter.bin").write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
     with pytest.raises(UserError, match=r"not what was published .*pytorch_adapter\.bin"):
         open_folder(copy)

@@ -45,7 +45,7 @@ def test_the_printed_code_gives_our_vectors(tmp_path, family, kind, package):
     base, encoder = base_and_encoder(tmp_path, family)
     module = random_module(encoder, kind)
     manifest = write_folder(
-        tmp_path / "out", module, encoder, manifest_of(encoder, module), verify={}
+        tmp_path / "out", module, encoder, manifest_of(encoder, module), verify={}, loaders="all"
     )
     code = snippets(manifest)[package]
     code = code.replace(json.dumps(BASE_ID), json.dumps(base)).replace(

@@ -40,7 +40,9 @@ MODULES = {
 
 
 def publish(tmp_path, encoder, module):
-    return write_folder(tmp_path / "out", module, encoder, manifest_of(encoder, module), verify={})
+    return write_folder(
+        tmp_path / "out", module, encoder, manifest_of(encoder, module), verify={}, loaders="all"
+    )
 
 
 @pytest.mark.parametrize("family", TYPES)
@@ -202,7 +204,7 @@ def test_a_task_head_comes_along(tmp_path, family):
     head = Head("tagging", ["O", "B-X", "I-X"], encoder.width)
     for name, module, own in (("task", task, head), ("lang", below, None)):
         made = manifest_of(encoder, module, name=name)
-        write_folder(tmp_path / name, module, encoder, made, verify={}, head=own)
+        write_folder(tmp_path / name, module, encoder, made, verify={}, head=own, loaders="all")
     model = AutoAdapterModel.from_pretrained(base, dtype=torch.float32)
     model.load_adapter(str(tmp_path / "lang"))
     model.load_adapter(str(tmp_path / "task"), set_active=True)
@@ -233,7 +235,7 @@ def test_heads_over_one_and_two_texts_come_along(tmp_path, family, task):
     scale = (0.0, 5.0) if task == "pair_scoring" else None
     head = Head(task, labels.get(task, ["start", "end"]), encoder.width, scale=scale)
     made = manifest_of(encoder, module, name="task")
-    write_folder(tmp_path / "task", module, encoder, made, verify={}, head=head)
+    write_folder(tmp_path / "task", module, encoder, made, verify={}, head=head, loaders="all")
     model = AutoAdapterModel.from_pretrained(base, dtype=torch.float32)
     model.load_adapter(str(tmp_path / "task"), set_active=True)
     assert model.active_head == "task"

@@ -1,7 +1,12 @@
+import logging
+import warnings
+
 import pytest
 import torch
 from tiny_folders import TEXTS, base_and_encoder, manifest_of, own_states, random_module
+from tiny_models import tiny_encoder
 
+from xadapt.core.errors import UserError
 from xadapt.hub.folder import write_folder
 from xadapt.integrations import sentence_transformers as bridge
 
@@ -32,3 +37,28 @@ def test_the_published_folder_is_not_touched(tmp_path):
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     bridge.vectors(out, base, TEXTS)
     assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+
+
+def test_a_module_that_it_cannot_hold_says_how_to_load_it(tmp_path):
+    """Adapters' settings alone would end in a TypeError of peft."""
+    from sentence_transformers import SentenceTransformer
+
+    encoder = tiny_encoder("bert")
+    for kind, loaders in (("bottleneck", None), ("lora", "adapters")):
+        module, out = random_module(encoder, kind), tmp_path / kind
+        made = manifest_of(encoder, module)
+        write_folder(out, module, encoder, made, verify={}, loaders=loaders)
+        with pytest.raises(UserError, match=r"can't hold this module\. Load it with xadapt"):
+            SentenceTransformer(str(out), device="cpu", local_files_only=True)
+
+
+def test_nothing_of_the_folder_is_deprecated(tmp_path, caplog):
+    base, encoder = base_and_encoder(tmp_path, "xlmr")
+    module = random_module(encoder, "lora")
+    out = tmp_path / "out"
+    write_folder(out, module, encoder, manifest_of(encoder, module), verify={})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bridge.vectors(out, base, TEXTS)
+    told = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert not [line for line in told if "deprecat" in line.lower() or "ignored" in line]

@@ -30,7 +30,9 @@ def test_a_file_that_went_wrong_is_found(tmp_path):
     """The comparison catches a changed tensor, so a broken layout can't be called verified."""
     base, encoder = base_and_encoder(tmp_path, "bert")
     module = random_module(encoder, "lora", rank=3, alpha=7)
-    write_folder(tmp_path / "out", module, encoder, manifest_of(encoder, module), verify={})
+    write_folder(
+        tmp_path / "out", module, encoder, manifest_of(encoder, module), verify={}, loaders="all"
+    )
     file = tmp_path / "out/adapter_model.safetensors"
     tensors = load_file(file)
     key = next(k for k in tensors if "lora_B" in k)
@@ -62,6 +64,6 @@ def test_other_libraries_are_quiet_and_get_their_voice_back(tmp_path, capfd):
     callbacks = verify.callbacks(encoder, module, base, TEXTS)
     manifest = manifest_of(encoder, module)
     capfd.readouterr()
-    write_folder(tmp_path / "out", module, encoder, manifest, verify=callbacks)
+    write_folder(tmp_path / "out", module, encoder, manifest, verify=callbacks, loaders="all")
     assert capfd.readouterr() == ("", "")
     assert logging.root.manager.disable == 0

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from tiny_commands import Place, everything, good, xadapt
+from tiny_folders import tensor_file
 from tiny_models import tiny_encoder, tiny_folder
 from tiny_tagging import train as train_tagger
 from tiny_training import module_for, pairs, shaken, tagged, trainer
@@ -51,7 +52,7 @@ def student(place: Place, folder: Path, out: Path, *more: Any) -> tuple[Any, ...
 
 
 def weights(folder: Path) -> bytes:
-    return (folder / "module.safetensors").read_bytes()
+    return tensor_file(folder).read_bytes()
 
 
 @pytest.fixture(scope="module")

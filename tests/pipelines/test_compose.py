@@ -7,12 +7,12 @@ import forked
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 from tiny_commands import Place, everything, good, write_tsv, xadapt
 from tiny_models import TEXTS
 from tiny_training import pairs
 
 from xadapt.hub.manifest import parse_manifest
+from xadapt.hub.opening import open_folder
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 
 
@@ -70,7 +70,8 @@ def test_adapters_and_peft_compute_it_too(
     pytest.importorskip("peft")
     place, modules = three
     text = f"mix({modules['de']}:.7, {modules['sw']}:-.3)"
-    good("compose", text, "--base", place.base, "--out", tmp_path / "m")
+    given = ("--base", place.base, "--out", tmp_path / "m", "--loaders", "adapters,peft")
+    good("compose", text, *given)
     manifest = parse_manifest((tmp_path / "m" / "xadapt.json").read_bytes())
     for name in ("adapters", "peft"):
         assert manifest.loaders[name].status == "verified"
@@ -85,7 +86,7 @@ def test_a_lower_rank_says_what_is_lost(
     given = ("--base", place.base, "--out", tmp_path / "m")
     done = good("compose", text, *given, "--rank", "2")
     assert "rank 2" in done.out and "cut away" in done.out
-    tensors = load_file(tmp_path / "m" / "module.safetensors")
+    _, tensors = open_folder(tmp_path / "m")
     assert {len(tensor) for name, tensor in tensors.items() if name.endswith(".A")} == {2}
     wrong = xadapt(
         "compose", str(modules["bn"]), *given[:2], "--out", tmp_path / "n", "--rank", "2"
@@ -131,7 +132,7 @@ def test_loras_can_be_kept_apart(three: tuple[Place, dict[str, Path]], tmp_path:
     assert (tmp_path / "c" / "composition.json").exists()
     found = vectors(place.base, str(tmp_path / "c"))
     np.testing.assert_array_equal(found, vectors(place.base, compose=text))
-    assert torch.equal(*(load_file(f / "module.safetensors")["layers.0.q.0.A"]
+    assert torch.equal(*(open_folder(f)[1]["layers.0.q.0.A"]
                          for f in (modules["de"], tmp_path / "c" / "modules" / "de")))  # fmt: skip
 
 

@@ -225,7 +225,9 @@ def test_the_printed_code_says_what_we_say(tmp_path: Path, family: str, task: st
     scale = (1.0, 5.0) if task == "pair_scoring" else None
     head = with_card(Head(task, LABELS[task], encoder.width, "word", scale))
     made = manifest_of(encoder, module)
-    manifest = write_folder(tmp_path / "m", module, encoder, made, verify={}, head=head)
+    manifest = write_folder(
+        tmp_path / "m", module, encoder, made, verify={}, head=head, loaders="all"
+    )
     code = snippets(manifest)["peft"].replace(json.dumps(BASE_ID), json.dumps(base))
     names: dict[str, Any] = {}
     exec(code.replace("FOLDER", str(tmp_path / "m")), names)
@@ -267,7 +269,13 @@ def test_a_head_of_no_known_task_is_written_without_code(tmp_path: Path) -> None
     assert head.card is None
     module = random_module(encoder, "lora")
     made = write_folder(
-        tmp_path / "m", module, encoder, manifest_of(encoder, module), verify={}, head=head
+        tmp_path / "m",
+        module,
+        encoder,
+        manifest_of(encoder, module),
+        verify={},
+        head=head,
+        loaders="all",
     )
     assert "# xadapt.tasks reads the head" in snippets(made)["peft"]
     card = (tmp_path / "m" / "README.md").read_text(encoding="utf-8")

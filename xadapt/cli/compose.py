@@ -83,6 +83,7 @@ def compose(
             help="Language of the examples, if their file does not say it.",
         ),
     ] = None,
+    loaders: options.LoadersOption = None,
     json: options.JsonOption = None,
     allow_modified: options.AllowModifiedOption = False,
 ) -> None:
@@ -98,8 +99,10 @@ def compose(
         from xadapt import integrations
         from xadapt.core.files import require_empty, write_json
         from xadapt.core.folder_lock import one_writer
+        from xadapt.hub.loaders import loaders_of
         from xadapt.pipelines import compose as composing
         from xadapt.pipelines.weight_search import BUDGET, FILE
+    wanted = loaders_of(loaders)
 
     with one_writer(out):  # that it can be written, before the work
         require_empty(out)
@@ -123,6 +126,7 @@ def compose(
             merged=merged,
             averaged=soup,
             setup=adapters_setup,
+            loaders=wanted,
             report=typer.echo,
         )
     if found is not None:

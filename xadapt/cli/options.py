@@ -35,6 +35,16 @@ ModuleOption = Annotated[
 ]
 
 
+LoadersOption = Annotated[
+    str | None,
+    typer.Option(
+        "--loaders",
+        help="Libraries to write files for: adapters, peft, transformers, sentence-transformers, "
+        "separated by commas; all or none. Without: those that share one file of tensors.",
+    ),
+]
+
+
 def _checked_json(path: Path | None) -> Path | None:
     """Refuse an unwritable file for results before any work begins."""
     if path is not None and is_first():

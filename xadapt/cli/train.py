@@ -131,11 +131,15 @@ def train(
             "separate them by commas.",
         ),
     ] = None,
+    loaders: options.LoadersOption = None,
     json: options.JsonOption = None,
     allow_modified: options.AllowModifiedOption = False,
 ) -> None:
     """Train a module on a frozen encoder and write its folder, with evidence and card."""
     with launched.progress("starting"):
+        from xadapt.hub.loaders import loaders_of
+
+        wanted = loaders_of(loaders)
         plan = load_recipe(find_recipe(recipe), set_ or [])
     found = base or plan.base
     options.require(found is not None, "no base is given", "Name one with --base")
@@ -167,6 +171,7 @@ def train(
         compose=tuple(compose or ()),
         companions=others,
         report_to=tuple(trackers),
+        loaders=wanted,
     )
     jobs = plan_jobs(plan, job, sources, held, joint=joint, seeds=seeds)
     if len(jobs) > 1:

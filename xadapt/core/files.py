@@ -52,10 +52,11 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
         target = Path(os.path.realpath(path))
         target.parent.mkdir(parents=True, exist_ok=True)
         sweep(target)
+        mode = _mode(target)
         temporary = temporary_file(target)
         try:
             yield temporary
-            temporary.chmod(_mode(target))
+            temporary.chmod(mode)
             _sync(temporary)
             temporary.replace(target)
         finally:
@@ -67,7 +68,7 @@ def atomic_folder(path: Path | str, *, replace: bool = False) -> Iterator[Path]:
     """Yield a temporary folder in the parent folder of ``path``.
 
     If the block succeeds, the temporary folder takes the place of ``path``; otherwise it is
-    removed.
+    removed. Every file in it gets the permissions of a new file, whatever library wrote it.
 
     Args:
         path: The folder to make. Unless ``replace`` is true, it must be absent or empty.
@@ -82,10 +83,11 @@ def atomic_folder(path: Path | str, *, replace: bool = False) -> Iterator[Path]:
     with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path)
+        mode = new_file_mode(path.parent)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path)))
         try:
             yield temporary
-            temporary.chmod(0o755)
+            _set_modes(temporary, mode)
             if path.exists():
                 old = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path, OLD)))
                 path.replace(old / KEPT)
@@ -245,9 +247,38 @@ def _into_stream(path: Path) -> Iterator[Path]:
             shutil.copyfileobj(source, stream)
 
 
+def new_file_mode(folder: Path) -> int:
+    """Return the permissions that a new file has in a folder, by the umask of this process.
+
+    Python can read the umask only by changing it, which another thread would see. So an empty
+    file is made and removed again.
+    """
+    handle, name = tempfile.mkstemp(dir=folder, prefix=_prefix(folder / "mode"))
+    os.close(handle)
+    probe = Path(name)
+    probe.unlink()
+    try:
+        probe.touch(0o666)
+        return stat.S_IMODE(probe.stat().st_mode)
+    finally:
+        probe.unlink(missing_ok=True)
+
+
 def _mode(target: Path) -> int:
     """Return the permissions of the file that is replaced, or those of a new file."""
-    return stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
+    if target.exists():
+        return stat.S_IMODE(target.stat().st_mode)
+    return new_file_mode(target.parent)
+
+
+def _set_modes(folder: Path, mode: int) -> None:
+    """Give a folder and everything in it the permissions of new files and folders.
+
+    Whoever may read a file may also enter its folder.
+    """
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(mode | (mode & 0o444) >> 2 if path.is_dir() else mode)
 
 
 def _short(name: str) -> str:

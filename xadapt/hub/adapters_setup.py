@@ -119,7 +119,15 @@ def write_setup(folder: Path, members: list[Member], encoder: Encoder) -> None:
     """Write the modules as one ``Stack``, without a check of the results in adapters."""
     for one in {member.manifest.name: member for member in members}.values():
         target = folder / one.manifest.name
-        write_folder(target, one.module, encoder, one.manifest, verify={}, head=one.head)
+        write_folder(
+            target,
+            one.module,
+            encoder,
+            one.manifest,
+            verify={},
+            head=one.head,
+            loaders="adapters",
+        )
     children = [{"type": "single", "children": [one.manifest.name]} for one in members]
     setup: dict[str, Any] = {
         "adapter_setup": {"type": "Stack", "children": children},

@@ -1,17 +1,24 @@
-"""The card ``README.md``, printed from the manifest and nothing else."""
+"""The card ``README.md``, made from the manifest: a header for the Hub, a body by a template."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import yaml
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from xadapt.core.errors import UserError
+from xadapt.hub.file_purposes import purpose
 from xadapt.hub.manifest import LOADERS, Evidence, Manifest
-from xadapt.hub.snippets import snippets
+from xadapt.hub.markdown import Markdown, code, escaped, render
+from xadapt.hub.snippets import off_switches, snippets, xadapt_snippet
 from xadapt.hub.worse_than_base import worse_than_base
 from xadapt.languages.tags import display_name
 
-LIBRARY = {"lora": "peft", "bottleneck": "adapter-transformers"}
+TEMPLATE = "card.md.jinja"
+FIELD = "xadapt"
+"""The header's field with the facts that the Hub has no fields for."""
+LIBRARY_TAG = "xadapt"
 TITLES = {
     "adapters": "adapters (`AutoAdapterModel`)",
     "peft": "peft",
@@ -21,40 +28,122 @@ TITLES = {
 VECTORS = "sentence-similarity"
 """The Hub's name of what a module without a head is for."""
 SIDES = {"language": "language side only", "both": "both sides", None: ""}
+BASE, MODULE = "frozen base", "with the module"
 
 
-def card(manifest: Manifest) -> str:
-    """Return the whole text of the card: a YAML header and Markdown."""
-    header = yaml.safe_dump(card_header(manifest), sort_keys=False, allow_unicode=True)
-    parts = [
-        f"---\n{header}---",
-        f"# {manifest.name}",
-        _what(manifest),
-        *_loading(manifest),
-        *_data(manifest),
-        *_evidence(manifest),
-        *_limits(manifest),
-        _citation(manifest),
-    ]
-    return "\n\n".join(parts) + "\n"
+def card(manifest: Manifest, files: Iterable[str] = ()) -> str:
+    """Return the whole text of the card: a YAML header and Markdown.
+
+    Args:
+        manifest: The manifest.
+        files: The files of the folder, which the card explains.
+    """
+    return render(
+        TEMPLATE, {"header": Markdown(card_data(manifest).to_yaml()), **_body(manifest, files)}
+    )
+
+
+def card_data(manifest: Manifest) -> ModelCardData:
+    """Return the header fields that the Hub and other libraries read."""
+    base, held = manifest.base.id, _held(manifest)
+    bcp47 = [tag for tag in _languages(manifest) if "-" in tag]
+    fields: dict[str, Any] = {
+        "language": list(dict.fromkeys(tag.split("-")[0] for tag in _languages(manifest))),
+        "language_bcp47": bcp47 or None,
+        "license": manifest.licence.lower() if manifest.licence else None,
+        "library_name": _library(manifest, held),
+        "pipeline_tag": _task_type(manifest),
+        "tags": _tags(manifest, held),
+        "datasets": [d.name for d in manifest.data if d.name.count("/") == 1] or None,
+        "base_model": base,
+        "base_model_relation": "adapter" if base else None,
+        FIELD: summary(manifest),
+    }
+    results = [_result(one) for one in manifest.evidence]
+    named = {"eval_results": results, "model_name": manifest.name} if results else {}
+    return ModelCardData(**fields, **named)
+
+
+def composition_data(manifests: Sequence[Manifest], text: str) -> ModelCardData:
+    """Return the header of the card of a composition.
+
+    Args:
+        manifests: The manifests of its modules.
+        text: The composition.
+    """
+    bases = {one.base.id for one in manifests}
+    base = bases.pop() if len(bases) == 1 else None
+    licences = {one.licence for one in manifests}
+    licence = licences.pop() if len(licences) == 1 else None
+    languages = list(dict.fromkeys(tag for one in manifests for tag in one.languages))
+    objectives = list(dict.fromkeys(o for one in manifests for o in one.objectives))
+    return ModelCardData(
+        language=list(dict.fromkeys(tag.split("-")[0] for tag in languages)),
+        license=licence.lower() if licence else None,
+        library_name=LIBRARY_TAG,
+        tags=[LIBRARY_TAG, "composition", *objectives],
+        base_model=base,
+        base_model_relation="adapter" if base else None,
+        **{
+            FIELD: {
+                "name": text[:200],
+                "kind": "composition",
+                "objectives": objectives,
+                "languages": languages,
+            }
+        },
+    )
 
 
 def card_header(manifest: Manifest) -> dict[str, Any]:
-    """Return the header fields that the Hub, adapters, peft and sentence-transformers read."""
-    base, held = manifest.base.id, _held(manifest)
-    fields: dict[str, Any] = {
-        "base_model": base,
-        "base_model_relation": "adapter" if base else None,
-        "library_name": LIBRARY.get(manifest.module.kind) if held else "xadapt",
-        "language": list(dict.fromkeys(tag.split("-")[0] for tag in _languages(manifest))),
-        "language_bcp47": [tag for tag in _languages(manifest) if "-" in tag],
-        "license": manifest.licence.lower() if manifest.licence else None,
-        "pipeline_tag": _task_type(manifest),
-        "tags": _tags(manifest, held),
-        "datasets": [d.name for d in manifest.data if d.name.count("/") == 1],
-        "model-index": _model_index(manifest),
+    """Return the header as a dictionary."""
+    return dict(card_data(manifest).to_dict())
+
+
+def require_valid(text: str, where: str) -> None:
+    """Refuse a card that huggingface_hub can't read.
+
+    Raises:
+        UserError: If the header is no YAML, or its scores are not as the Hub wants them.
+    """
+    try:
+        ModelCard(text)
+    except Exception as error:  # YAML's errors and huggingface_hub's own
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"the card's header is malformed ({reason})", where=where) from None
+
+
+def summary(manifest: Manifest) -> dict[str, Any]:
+    """Return the facts by which a module is searched, for the card's header."""
+    first = _main_evidence(manifest)
+    facts: dict[str, Any] = {
+        "name": manifest.name,
+        "kind": manifest.module.kind,
+        "objectives": list(manifest.objectives),
+        "languages": list(manifest.languages),
+        "pivot": manifest.pivot,
+        "task": manifest.head.task if manifest.head else None,
+        "fingerprint": manifest.base.fingerprint.get("id"),
+        "pairs": sum(one.rows for one in manifest.data) or None,
+        "metric": None if first is None else f"{first.task}: {_metric(first)}",
+        "score": None if first is None else first.value,
+        "base_score": None if first is None else first.base,
     }
-    return {key: value for key, value in fields.items() if value}
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _library(manifest: Manifest, held: list[str]) -> str:
+    """Choose the library whose lines the Hub's page shows.
+
+    The page's lines for peft are made from ``task_type``: it has none for a module that computes
+    vectors, and prints "Task type is invalid". Those for sentence-transformers and for adapters
+    work with this folder. A library that the Hub doesn't know has no lines at all.
+    """
+    if "sentence-transformers" in held and manifest.head is None:
+        return "sentence-transformers"
+    if "adapters" in held and "peft" not in held:
+        return "adapter-transformers"
+    return LIBRARY_TAG
 
 
 def _task_type(manifest: Manifest) -> str | None:
@@ -70,28 +159,41 @@ def _languages(manifest: Manifest) -> list[str]:
 
 def _held(manifest: Manifest) -> list[str]:
     known = manifest.loaders
-    return [n for n in LOADERS if n in known and known[n].status != "cannot hold"]  # type: ignore[index]
+    return [n for n in LOADERS if n in known and known[n].written]  # type: ignore[index]
 
 
 def _tags(manifest: Manifest, held: list[str]) -> list[str]:
-    tags = ["xadapt", manifest.base.model_type, manifest.module.kind]
+    tags = [LIBRARY_TAG, manifest.base.model_type, manifest.module.kind]
     tags += ["adapter-transformers"] * ("adapters" in held)
     tags += [name for name in ("peft", "transformers", "sentence-transformers") if name in held]
     if manifest.base.id:
         tags.append(f"base_model:adapter:{manifest.base.id}")
+    tags += [manifest.head.task] if manifest.head else []
     return list(dict.fromkeys([*tags, *manifest.objectives]))
 
 
-def _model_index(manifest: Manifest) -> list[dict[str, Any]]:
-    results = [
-        {
-            "task": {"type": one.task_type or "other", "name": one.task},
-            "dataset": {"name": one.data, "type": one.data},
-            "metrics": [{"type": one.metric, "value": one.value, "name": _metric(one)}],
-        }
-        for one in manifest.evidence
-    ]
-    return [{"name": manifest.name, "results": results}] if results else []
+def _main_evidence(manifest: Manifest) -> Evidence | None:
+    """Return the score that stands for the module: with the module on both sides, if there is one.
+
+    Whoever loads the module leaves it on for the other language too.
+    """
+    both = [one for one in manifest.evidence if one.sides == "both"]
+    return next(iter([*both, *manifest.evidence]), None)
+
+
+def _result(one: Evidence) -> EvalResult:
+    name = _metric(one)
+    if one.interval:
+        name += f", 95 % interval {one.interval[0]:.4g} to {one.interval[1]:.4g}"
+    return EvalResult(
+        task_type=one.task_type or "other",
+        task_name=one.task,
+        dataset_type=one.data,
+        dataset_name=one.data,
+        metric_type=one.metric,
+        metric_name=name,
+        metric_value=one.value,
+    )
 
 
 def _metric(one: Evidence) -> str:
@@ -99,52 +201,83 @@ def _metric(one: Evidence) -> str:
     return f"{one.metric} ({side})" if side else one.metric
 
 
-def _what(manifest: Manifest) -> str:
-    names = ", ".join(f"{display_name(tag)} (`{tag}`)" for tag in manifest.languages)
-    base = f"[{manifest.base.id}](https://huggingface.co/{manifest.base.id})"
-    if manifest.base.id is None:
-        base = f"a base without an id on the Hub (type {manifest.base.model_type})"
-    text = (
-        f"A {manifest.module.kind} module of xadapt that makes "
-        f"the frozen encoder {base} work better in {names or 'its languages'}."
-    )
-    if manifest.pivot:
-        text += f" Its vectors are aligned with the base's own in {display_name(manifest.pivot)}."
-    text += f" Objectives: {', '.join(manifest.objectives)}. Trained on {manifest.created}"
-    text += f" with the base in {manifest.dtype}."
-    if manifest.head:
-        card, labels = manifest.head.card, len(manifest.head.labels)
-        text += f" Its head {_cell(card.does) if card else f'gives {labels} scores'}."
-    if manifest.trained_inside:
-        inside = ", then ".join(f"`{_cell(text)}`" for text in manifest.trained_inside)
-        text += f" It was trained inside {inside}, where `self` is this module."
-    return text
+def _body(manifest: Manifest, files: Iterable[str]) -> dict[str, Any]:
+    """Return the values of the template; all of them are escaped there."""
+    head, pivot = manifest.head, manifest.pivot
+    rows = sum(one.rows for one in manifest.data)
+    return {
+        "name": manifest.name,
+        "kind": manifest.module.kind,
+        "base": _base(manifest),
+        "languages": _named(manifest.languages) or "its languages",
+        "pivot": display_name(pivot) if pivot else None,
+        "objectives": ", ".join(manifest.objectives),
+        "created": manifest.created,
+        "dtype": manifest.dtype,
+        "rows": f"{rows:,} {'pairs of sentences' if pivot else 'rows'}" if rows else None,
+        "head": _head(manifest),
+        "inside": _then(manifest.trained_inside),
+        "loaders": _loaders(manifest),
+        "english": display_name(pivot or "en"),
+        "lost": [
+            {"title": Markdown(TITLES[name]), "reason": one.reason or "it has no place for it"}
+            for name, one in manifest.loaders.items()
+            if one.status == "cannot hold"
+        ],
+        "left_out": ", ".join(
+            name for name, one in manifest.loaders.items() if one.status == "left out"
+        ),
+        "command": Markdown(_command(manifest)),
+        "own": Markdown(xadapt_snippet(manifest)) if head is None else None,
+        "files": [{"name": code(name), "purpose": purpose(name, manifest)} for name in files],
+        "data": [
+            {"name": d.name, "rows": f"{d.rows:,}", "licence": d.licence or "not stated"}
+            for d in manifest.data
+        ],
+        "evidence": _evidence(manifest),
+        "limits": _limits(manifest),
+        "parents": ", ".join(manifest.parents),
+    }
 
 
-def _loading(manifest: Manifest) -> list[str]:
-    parts = ["## Load it"]
-    for name, code in snippets(manifest).items():
-        parts.append(f"### {TITLES[name]}\n\n{_status(manifest, name)}")
-        parts.append(f"```python\n{code}\n```")
-    lost = [
-        f"- {TITLES[name]}: {_cell(loader.reason or 'the format has no place for it')}"
-        for name, loader in manifest.loaders.items()
-        if loader.status == "cannot hold"
+def _base(manifest: Manifest) -> Markdown:
+    base = manifest.base
+    if base.id is None:
+        return escaped(f"a base without an id on the Hub (type {base.model_type})")
+    return Markdown(f"[{escaped(base.id)}](https://huggingface.co/{base.id})")
+
+
+def _named(tags: Iterable[str]) -> Markdown:
+    return Markdown(", ".join(f"{escaped(display_name(tag))} ({code(tag)})" for tag in tags))
+
+
+def _head(manifest: Manifest) -> str | None:
+    if manifest.head is None:
+        return None
+    card = manifest.head.card
+    return card.does if card else f"gives {len(manifest.head.labels)} scores"
+
+
+def _then(texts: list[str]) -> Markdown | None:
+    return Markdown(", then ".join(map(code, texts))) if texts else None
+
+
+def _loaders(manifest: Manifest) -> list[dict[str, Any]]:
+    switches = off_switches(manifest)
+    return [
+        {
+            "title": Markdown(TITLES[name]),
+            "status": _status(manifest, name),
+            "code": Markdown(text),
+            "off": Markdown(switches[name]) if name in switches else None,
+        }
+        for name, text in snippets(manifest).items()
     ]
-    if lost:
-        parts.append("These libraries can't hold this module exactly:\n\n" + "\n".join(lost))
-    own = manifest.base.id or "BASE"
-    command = f"encode --base {own} --module FOLDER --text FILE --out vectors.npy"
-    if manifest.head and manifest.head.card:
-        about = manifest.head.card
-        command = f"evaluate {about.evaluate} --base {own} {about.options} --data FILE"
-    parts.append(f"### xadapt\n\n```bash\nxadapt {command}\n```")
-    return parts
 
 
 def _status(manifest: Manifest, name: str) -> str:
     loader = manifest.loaders[name]  # type: ignore[index]
-    note = f" {_cell(loader.reason)}." if loader.reason else ""
+    note = f" {loader.reason}." if loader.reason else ""
     if loader.status != "verified":
         return f"Not tried when this folder was written.{note}"
     return (
@@ -153,32 +286,32 @@ def _status(manifest: Manifest, name: str) -> str:
     )
 
 
-def _data(manifest: Manifest) -> list[str]:
-    if not manifest.data:
-        return []
-    rows = [[_cell(d.name), str(d.rows), _cell(d.licence or "not stated")] for d in manifest.data]
-    return ["## Trained on", _table(["data", "rows", "licence"], rows)]
+def _command(manifest: Manifest) -> str:
+    own = manifest.base.id or "BASE"
+    if manifest.head and manifest.head.card:
+        about = manifest.head.card
+        return f"evaluate {about.evaluate} --base {own} {about.options} --data FILE"
+    return f"encode --base {own} --module FOLDER --text FILE --out vectors.npy"
 
 
-def _evidence(manifest: Manifest) -> list[str]:
+def _evidence(manifest: Manifest) -> dict[str, Any] | None:
     if not manifest.evidence:
-        return []
+        return None
     controls = list(dict.fromkeys(name for one in manifest.evidence for name in one.controls))
     rows = [
         [
-            _cell(f"{one.task}, {one.data}" + (f" ({one.rows} rows)" if one.rows else "")),
-            _cell(_metric(one)),
+            f"{one.task}, {one.data}" + (f" ({one.rows} rows)" if one.rows else ""),
+            _metric(one),
             _number(one.base),
             *(_number(one.controls.get(name)) for name in controls),
-            f"**{one.value:.4g}**" + _interval(one),
+            Markdown(f"**{one.value:.4g}**" + _interval(one)),
         ]
         for one in manifest.evidence
     ]
-    head = ["test", "metric", "frozen base", *map(_cell, controls), "with the module"]
-    return ["## Evidence", _table(head, rows)]
+    return {"head": ["test", "metric", BASE, *controls, MODULE], "rows": rows}
 
 
-def _limits(manifest: Manifest) -> list[str]:
+def _limits(manifest: Manifest) -> list[Markdown]:
     limits = ["Made for this base alone: on other weights it loads and computes nonsense."]
     if manifest.module.options.get("form") == "parallel":
         limits.append(
@@ -193,33 +326,16 @@ def _limits(manifest: Manifest) -> list[str]:
     if manifest.trained_inside:
         limits.append(
             "Alone it computes, but not what it was trained for: use it inside a composition such "
-            f"as `{_cell(manifest.trained_inside[0])}`. Its scores above are of that composition."
+            f"as {code(manifest.trained_inside[0])}. Its scores above are of that composition."
         )
     worse = worse_than_base(manifest.evidence)
     if worse:
         limits.append(f"{worse}. More data, or more epochs, may help.")
     if not manifest.evidence:
         limits.append("It was published without a measured score.")
-    return ["## Limits", "\n".join(f"- {limit}" for limit in limits)]
-
-
-def _citation(manifest: Manifest) -> str:
-    parents = f"Made from {', '.join(map(_cell, manifest.parents))}. " if manifest.parents else ""
-    return (
-        f"## Citation\n\n{parents}Name this module by its name `{manifest.name}` and the hash of "
-        "its file, and cite the sources of the objectives and the data above; the whole recipe "
-        "stands in `xadapt.json`."
-    )
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    plain = " ".join(text.split())
-    return plain.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    if manifest.licence is None:
+        limits.append("No licence is stated for it.")
+    return [Markdown(limit) for limit in limits]
 
 
 def _number(value: float | None) -> str:

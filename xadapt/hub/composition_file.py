@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,12 +15,12 @@ from xadapt.composition.values import ARROW, Composition, names, replaced
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_json, write_text
 from xadapt.core.strict_parsing import parse_json, read_bytes
-from xadapt.hub.folder import MODULE
+from xadapt.hub.card import composition_data
 from xadapt.hub.hashes import STRICT, FileHash, Sha256, content_hash, file_hash
 from xadapt.hub.head_files import FILE as HEAD
 from xadapt.hub.integrity import CARD, judge, manifest_hash, same_file, seal
 from xadapt.hub.manifest import FILE as MANIFEST
-from xadapt.hub.manifest import save_manifest
+from xadapt.hub.manifest import Manifest, save_manifest
 from xadapt.hub.opening import manifest_content, open_folder
 from xadapt.hub.safe_paths import file_inside, folder_inside, has_file
 
@@ -80,16 +80,19 @@ def write_composition(
     """
     own = own_names(composition, folders)
     written = replaced(composition, dict(own))
+    manifests = []
     with atomic_folder(path, replace=replace) as folder:
         for name, place in own.items():
             manifest, _ = open_folder(folders[name])  # nothing malformed is copied
+            manifests.append(manifest)
             target = folder / MODULES / place
             target.mkdir(parents=True, exist_ok=True)
-            for file in (MANIFEST, MODULE, *([HEAD] if manifest.head is not None else [])):
+            held = [HEAD] if manifest.head is not None else []
+            for file in (MANIFEST, manifest.module.file, *held):
                 shutil.copyfile(file_inside(folders[name], file), target / file)
             if manifest.integrity is None:
-                save_manifest(target, seal(target, manifest, [MODULE]))
-        write_text(folder / CARD, _card(written))
+                save_manifest(target, seal(target, manifest, [manifest.module.file]))
+        write_text(folder / CARD, _card(written, manifests))
         write_json(folder / FILE, _sealed(folder, written))
         finish(folder)
     return written
@@ -190,8 +193,13 @@ def _title(place: Path) -> str:
     return place.name
 
 
-def _card(composition: Composition) -> str:
-    return f"""# A composition of modules
+def _card(composition: Composition, manifests: Sequence[Manifest]) -> str:
+    header = composition_data(manifests, show(composition)).to_yaml()
+    return f"""---
+{header}
+---
+
+# A composition of modules
 
 ```
 {show(composition)}

@@ -24,10 +24,12 @@ from xadapt.core.errors import UserError
 from xadapt.hub.composition_file import FILE as COMPOSITION
 from xadapt.hub.composition_file import MODULES
 from xadapt.hub.encoder_file import FILE as ENCODER
-from xadapt.hub.folder import CONTROLS, MODULE
+from xadapt.hub.folder import CONTROLS
 from xadapt.hub.head_files import FILE as HEAD
 from xadapt.hub.integrity import CARD
 from xadapt.hub.manifest import FILE as MANIFEST
+from xadapt.hub.manifest import TENSOR_FILES
+from xadapt.hub.opening import read_manifest
 from xadapt.hub.safe_paths import has_file, is_folder
 
 PREFIX = "hf:"
@@ -39,9 +41,8 @@ _INSIDE = rf"({MODULES}/{_NAME}/)?"
 _SMALL = re.compile(
     rf"{_INSIDE}({re.escape(MANIFEST)}|{re.escape(CARD)})|{re.escape(COMPOSITION)}|{re.escape(ENCODER)}"
 )
-_TENSORS = re.compile(
-    rf"{_INSIDE}({re.escape(MODULE)}|{re.escape(HEAD)}|{CONTROLS}/{_NAME}\.safetensors)"
-)
+_HELD = "|".join(map(re.escape, (*TENSOR_FILES, HEAD)))
+_TENSORS = re.compile(rf"{_INSIDE}({_HELD}|{CONTROLS}/{_NAME}\.safetensors)")
 _KINDS = (MANIFEST, COMPOSITION, ENCODER)
 
 
@@ -180,7 +181,7 @@ def _cached(name: str, revision: str | None, where: str, error: Exception) -> Pa
 def _whole(folder: Path) -> bool:
     if has_file(folder, COMPOSITION):
         return True
-    return has_file(folder, MANIFEST) and has_file(folder, MODULE)
+    return has_file(folder, MANIFEST) and has_file(folder, read_manifest(folder).module.file)
 
 
 def _absent(error: Exception, where: str, revision: str | None) -> UserError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,39 +17,46 @@ from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_json, write_text
 from xadapt.heads.head import Head
 from xadapt.hub import configs, layouts
-from xadapt.hub.card import card
+from xadapt.hub.card import card, require_valid
 from xadapt.hub.head_files import FILE as HEAD
 from xadapt.hub.head_files import spec_of, write_adapters_head, write_head
 from xadapt.hub.integrity import CARD, seal
+from xadapt.hub.loaders import NOT_ASKED, STANDS_ON, chosen
+from xadapt.hub.manifest import FILE as MANIFEST
 from xadapt.hub.manifest import (
     LOADERS,
+    MODULE,
     Loader,
     Manifest,
     ModuleSpec,
+    TensorFile,
     package_version,
     save_manifest,
     software_versions,
 )
-from xadapt.hub.sentence_files import refuses, write_sentence_files
+from xadapt.hub.sentence_files import refuses, write_refusal, write_sentence_files
+from xadapt.hub.shared_names import patterns
 from xadapt.modules import bottleneck, lora
 from xadapt.modules.storage import options_of, save_module
 
-MODULE = "module.safetensors"
 CONTROLS, SHUFFLED = "controls", "shuffled"
 CONFIG = "adapter_config.json"
 TOLERANCE = 1e-5
-# A library that depends on another library's files is dropped with that library.
-STANDS_ON = {"transformers": "peft", "sentence-transformers": "peft"}
 PARALLEL_NOTE = "Exact alone; adapters computes a Stack with it wrongly"
 
 Verify = Mapping[str, Callable[[Path], float]]
 
 
 class _Draft:
-    """The folder during writing, with the files and settings of each library."""
+    """The folder during writing, with the files and settings of each library.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    ``shared`` are the files that hold exactly the module's tensors under other names: for each, the
+    names by xadapt's names.
+    """
+
+    def __init__(self, folder: Path, asked: Collection[str]) -> None:
+        self.folder, self.asked = folder, asked
+        self.shared: dict[TensorFile, dict[str, str]] = {}
         self.files: dict[str, list[str]] = {}
         self.configs: dict[str, dict[str, Any]] = {}
         self.loaders: dict[str, Loader] = {}
@@ -64,15 +71,22 @@ class _Draft:
     def drop(self, name: str, loader: Loader) -> None:
         """Remove a library's files, and those of the libraries that depend on these files."""
         for other, ground in STANDS_ON.items():
-            held = other in self.loaders and self.loaders[other].status != "cannot hold"
-            if ground == name and held:
+            if ground == name and other in self.loaders and self.loaders[other].written:
                 self.drop(other, Loader(status="cannot hold", reason=f"stands on {name}'s files"))
         for file in self.files.pop(name, []):
+            self.shared = {own: names for own, names in self.shared.items() if own != file}
             (self.folder / file).unlink(missing_ok=True)
             if not any((self.folder / file).parent.iterdir()):
                 (self.folder / file).parent.rmdir()
         self.configs.pop(name, None)
         self.loaders[name] = loader
+
+    def module_file(self, module: nn.Module) -> tuple[TensorFile, dict[str, str]]:
+        """Return the file of the module's tensors and its names; write one if none is shared."""
+        for file, names in self.shared.items():
+            return file, patterns(names)
+        save_module(self.folder / MODULE, module)
+        return MODULE, {}
 
     def write_config(self) -> None:
         """Write the settings of all remaining libraries as one file; their keys are disjoint."""
@@ -92,12 +106,14 @@ def write_folder(
     replace: bool = False,
     head: Head | None = None,
     controls: Mapping[str, nn.Module] | None = None,
+    loaders: str | Iterable[str] | None = None,
 ) -> Manifest:
-    """Write a module's folder, whole or not at all, for every library that can open the module.
+    """Write a module's folder, whole or not at all, with the files of other libraries.
 
     Each library in ``verify`` is tested on the finished files. The files of a library are removed
     if the library fails or differs by more than 1e-5. The manifest and the card then give the
-    reason. So a folder never claims a wrong loader.
+    reason. So a folder never claims a wrong loader. Where the file of a library holds exactly the
+    module's tensors, xadapt reads them from there, and they are written once.
 
     Args:
         path: The folder to make.
@@ -109,39 +125,54 @@ def write_folder(
         replace: Replace an existing folder.
         head: The task head that was trained with the module.
         controls: Modules trained as controls, by name; they are written under ``controls/``.
+        loaders: Libraries whose files are written: names, ``all`` or ``none``. By default those
+            that share one file of tensors; adapters for a module that only adapters can hold.
 
     Returns:
         The manifest as written, with the hashes of all files.
 
     Raises:
-        UserError: If a value is not finite, the folder is not empty, or it can't be written.
+        UserError: If a value is not finite, there is no such library, the folder is not empty, or
+            it can't be written.
     """
     kept = {f"{CONTROLS}/{name}.safetensors": one for name, one in (controls or {}).items()}
     _require_finite(module, head, *kept.values())
+    asked = chosen(loaders, str(module.kind))
     with atomic_folder(path, replace=replace) as folder:
-        save_module(folder / MODULE, module)
         for name, control in kept.items():
             (folder / CONTROLS).mkdir(exist_ok=True)
             save_module(folder / name, control)
-        draft = _Draft(folder)
+        draft = _Draft(folder, asked)
         _lay_out(draft, module, encoder, manifest)
         if head is not None:
             _add_head(draft, head)
         draft.write_config()
         _verify(draft, verify)
+        if "adapters" in draft.files and "peft" not in draft.files:
+            write_refusal(folder)
+        file, names = draft.module_file(module)
         manifest = manifest.model_copy(
             update={
                 "head": None if head is None else spec_of(head),
-                "module": ModuleSpec(kind=str(module.kind), options=_options(module)),
+                "module": ModuleSpec(
+                    kind=str(module.kind), options=_options(module), file=file, names=names
+                ),
                 "loaders": {name: draft.loaders[name] for name in LOADERS},
                 "software": manifest.software or software_versions(),
             }
         )
-        write_text(folder / CARD, card(manifest))
-        own = [MODULE, *kept, *([HEAD] if head is not None else [])]
+        every = {CARD, MANIFEST, *(p.relative_to(folder).as_posix() for p in _files(folder))}
+        text = card(manifest, sorted(every))
+        require_valid(text, CARD)
+        write_text(folder / CARD, text)
+        own = [file, *kept, *([HEAD] if head is not None else [])]
         manifest = seal(folder, manifest, own)
         save_manifest(folder, manifest)
     return manifest
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
 
 
 def _require_finite(*parts: nn.Module | None) -> None:
@@ -179,6 +210,8 @@ def _lay_out(draft: _Draft, module: nn.Module, encoder: Encoder, manifest: Manif
             reason = reason or refuses(manifest.base.id, model_type)
         if reason:
             draft.loaders[name] = Loader(status="cannot hold", reason=reason)
+        elif name not in draft.asked:
+            draft.loaders[name] = NOT_ASKED
         elif name == "adapters":
             _adapters(draft, tensors, at, options, encoder, manifest)
         elif name == "peft":
@@ -204,6 +237,7 @@ def _adapters(
     keys = layouts.adapters_keys(kind, manifest.name, prefix, config.model_type, at, maps)
     renamed = {k: v.contiguous() for k, v in layouts.renamed(tensors, keys).items()}
     save_file(renamed, str(draft.folder / "adapter.safetensors"))
+    draft.shared["adapter.safetensors"] = {name: keys[name] for name in tensors}
     # adapters reads this one unless it is told otherwise; nothing here ever does.
     packed = io.BytesIO()  # written by Python, which tells a full disk as one
     torch.save(renamed, packed)
@@ -229,8 +263,10 @@ def _peft(
 ) -> None:
     base = manifest.base
     renamed = {k: v.contiguous() for k, v in layouts.lora_to_peft(tensors, at, options).items()}
-    file = "adapter_model.safetensors"
+    file: TensorFile = "adapter_model.safetensors"
     save_file(renamed, str(draft.folder / file), metadata={"format": "pt"})
+    if (keys := layouts.peft_keys(at)) is not None:
+        draft.shared = {file: keys, **draft.shared}
     config = configs.peft_config(options, at, base=base.id, revision=base.revision)
     draft.hold("peft", [file], config)
 
@@ -254,7 +290,7 @@ def _verify(draft: _Draft, verify: Verify) -> None:
     while dropped:
         dropped = False
         for name in LOADERS:
-            if name not in verify or draft.loaders[name].status == "cannot hold":
+            if name not in verify or not draft.loaders[name].written:
                 continue
             loader = _try(name, verify[name], draft)
             if loader.status == "cannot hold":

@@ -191,6 +191,15 @@ def lora_from_peft(
     return result
 
 
+def peft_keys(at: list[Place]) -> dict[str, str] | None:
+    """Map xadapt's keys to PEFT's, or return ``None`` where a tensor of PEFT's is another one."""
+    if any(place.fused for place in at) or len({p.path for p in at}) < len(at):
+        return None
+    return {
+        f"{p.key}.{side}": f"{PEFT_PREFIX}{p.path}.lora_{side}.weight" for p in at for side in "AB"
+    }
+
+
 def peft_ranks(at: list[Place], options: lora.Options) -> dict[str, tuple[int, float]]:
     """Return ``(rank, alpha)`` of the LoRA on each linear path, as PEFT counts them."""
     result = {}

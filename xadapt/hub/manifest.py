@@ -6,7 +6,7 @@ import json
 import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -38,7 +38,11 @@ PACKAGES = (
 )  # fmt: skip
 
 LoaderName = Literal["adapters", "peft", "transformers", "sentence-transformers"]
-Status = Literal["verified", "unverified", "cannot hold"]
+Status = Literal["verified", "unverified", "cannot hold", "left out"]
+TensorFile = Literal["module.safetensors", "adapter_model.safetensors", "adapter.safetensors"]
+MODULE: TensorFile = "module.safetensors"
+TENSOR_FILES: tuple[TensorFile, ...] = get_args(TensorFile)
+"""The files that may hold a module's tensors: xadapt's own, and those of peft and of adapters."""
 
 # A module's name becomes the key of an nn.ModuleDict inside adapters: no dots, and nothing the
 # dictionary already has as an attribute.
@@ -108,10 +112,22 @@ class Base(Strict):
 
 
 class ModuleSpec(Strict):
-    """The kind and the options of a module."""
+    """The kind and the options of a module, and the file with its tensors.
+
+    The file may be one that another library reads too. ``names`` then gives the file's names of
+    the tensors, see `xadapt.hub.shared_names`.
+    """
 
     kind: str
     options: Plain
+    file: TensorFile = MODULE
+    names: Annotated[dict[str, str], Field(max_length=1000)] = {}
+
+    @model_validator(mode="after")
+    def _names_what_is_shared(self) -> ModuleSpec:
+        if (self.file == MODULE) != (not self.names):
+            raise ValueError(f"names belong to a file other than {MODULE}")
+        return self
 
 
 class HeadSpec(Strict):
@@ -184,8 +200,8 @@ class Loader(Strict):
     """The known status of one library as a loader of the folder.
 
     Attributes:
-        status: ``verified`` (reloaded and compared), ``unverified`` (expected to open), or
-            ``cannot hold``.
+        status: ``verified`` (reloaded and compared), ``unverified`` (expected to open),
+            ``cannot hold``, or ``left out`` (its files were not asked for).
         version: Version of the library in the test.
         max_difference: Largest difference of hidden states to xadapt's, in fp32. Where the
             largest state is above 1, the difference is a share of that state.
@@ -196,6 +212,11 @@ class Loader(Strict):
     version: str | None = None
     max_difference: NonNegativeFloat | None = None
     reason: str | None = None
+
+    @property
+    def written(self) -> bool:
+        """Whether the folder holds the files of this library."""
+        return self.status in ("verified", "unverified")
 
 
 class Manifest(Strict):

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from xadapt.core.errors import UserError
 from xadapt.core.strict_parsing import read_bytes
 from xadapt.heads.head import Head, build_head
-from xadapt.hub.folder import CONTROLS, MODULE
+from xadapt.hub.folder import CONTROLS
 from xadapt.hub.head_files import FILE as HEAD
 from xadapt.hub.integrity import check_file, check_folder
 from xadapt.hub.manifest import FILE, MAX_BYTES, HeadSpec, Manifest, parse_with_content
 from xadapt.hub.safe_paths import file_inside, has_file, is_folder
+from xadapt.hub.shared_names import renamed
 from xadapt.modules.hooks import ModelShape
 from xadapt.modules.storage import fit, fitted, module_in, read_tensors
 
@@ -23,8 +24,8 @@ from xadapt.modules.storage import fit, fitted, module_in, read_tensors
 def open_folder(path: Path | str) -> tuple[Manifest, dict[str, Tensor]]:
     """Read the manifest and the tensors of a module's folder, and check their hashes.
 
-    ``xadapt.json`` and ``module.safetensors`` are read. All other files, pickled files too, are
-    only hashed. A folder from before xadapt kept hashes gives a notice.
+    ``xadapt.json`` and the file of tensors that it names are read. All other files, pickled files
+    too, are only hashed. A folder from before xadapt kept hashes gives a notice.
 
     Raises:
         UserError: If the folder or a file is absent, malformed, too large, a link that leads
@@ -32,12 +33,15 @@ def open_folder(path: Path | str) -> tuple[Manifest, dict[str, Tensor]]:
     """
     folder = _folder(path)
     manifest, said = _read_manifest(folder)
-    file = read_tensors(file_inside(folder, MODULE), "options")
-    check_folder(folder, manifest, said, {MODULE: file.raw})
+    own = manifest.module
+    file = read_tensors(file_inside(folder, own.file), None if own.names else "options")
+    check_folder(folder, manifest, said, {own.file: file.raw})
+    if own.names:
+        return manifest, renamed(file.tensors, own.names, str(folder / own.file))
     tensors, kind, options = module_in(file)
     if kind != manifest.module.kind or options != manifest.module.options:
         raise UserError(
-            f"{FILE} and {MODULE} speak of different modules",
+            f"{FILE} and {own.file} speak of different modules",
             where=str(folder),
             todo="Fetch the folder again",
         )
@@ -125,8 +129,18 @@ def require_module(path: Path | str) -> Manifest:
     """
     folder = _folder(path)
     manifest = read_manifest(folder)
-    file_inside(folder, MODULE)
+    file_inside(folder, manifest.module.file)
     return manifest
+
+
+def tensor_path(path: Path | str) -> Path:
+    """Return the file with the tensors of a module's folder.
+
+    Raises:
+        UserError: As for `require_module`.
+    """
+    folder = _folder(path)
+    return file_inside(folder, read_manifest(folder).module.file)
 
 
 def manifest_content(folder: Path | str) -> dict[str, Any]:

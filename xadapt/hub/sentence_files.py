@@ -19,6 +19,7 @@ from xadapt.backbones.encoder.pooling import Dense, Pooling
 from xadapt.core.files import write_json
 
 TYPES = "sentence_transformers.models."
+ONLY_IN_XADAPT = "xadapt.integrations.only_in_xadapt.OnlyInXadapt"
 # The older layout has one flag a mode and joins them in this order.
 FLAGS = {
     "cls": "pooling_mode_cls_token",
@@ -38,6 +39,20 @@ def refuses(base: str | None, model_type: str) -> str | None:
         # True of version 5 beside transformers 4.57; version 6 opens T5, but not M2M100.
         return "sentence-transformers opens the whole encoder-decoder, which asks for decoder input"
     return None
+
+
+def write_refusal(folder: Path) -> list[str]:
+    """Write the file with which sentence-transformers says that it can't load the folder.
+
+    Without it, sentence-transformers takes adapters' settings for those of peft, and ends in a
+    TypeError of peft. It imports the class that is named here, whose message says what to do.
+
+    Returns:
+        The names of the files.
+    """
+    step = {"idx": 0, "name": "0", "path": "", "type": ONLY_IN_XADAPT}
+    write_json(folder / "modules.json", [step])
+    return ["modules.json"]
 
 
 def write_sentence_files(

@@ -7,8 +7,10 @@ import json
 from xadapt.backbones.encoder.pooling import Dense, Pooling
 from xadapt.hub.manifest import HeadSpec, Manifest
 
+CALL = "model(**batch).last_hidden_state"
 FOLDER = "FOLDER"
 BASE = "BASE"
+TEXTS = ("A sentence.", "Another, longer one.")
 
 # Models of these types are encoder-decoders; the class named is that of their encoder half.
 ENCODER_CLASS = {"t5": "T5EncoderModel", "mt5": "MT5EncoderModel"}
@@ -44,9 +46,55 @@ def snippets(manifest: Manifest) -> dict[str, str]:
         "transformers": _transformers,
         "sentence-transformers": _sentence_transformers,
     }
-    held = {n for n, loader in manifest.loaders.items() if loader.status != "cannot hold"}
+    held = {n for n, loader in manifest.loaders.items() if loader.written}
     held -= {"sentence-transformers"} if manifest.head else set()
     return {name: make(manifest) for name, make in makers.items() if name in held}
+
+
+def off_switches(manifest: Manifest) -> dict[str, str]:
+    """Write Python code that runs the base alone, by loader, after the snippet of that loader.
+
+    The code sets ``states`` (or ``vectors``, for sentence-transformers) to those of the base, and
+    turns the module on again. A library without such a switch for this base has no entry.
+    """
+    if _half(manifest):
+        return {}
+    held = snippets(manifest)
+    run = ["with torch.no_grad():", "    states = {call}"]
+    codes = {
+        "adapters": [
+            "model.set_active_adapters(None)",
+            *run,
+            f"model.set_active_adapters({json.dumps(manifest.name)})  # on again",
+        ],
+        "peft": ["with torch.no_grad(), model.disable_adapter():", run[1]],
+        "transformers": ["model.disable_adapters()", *run, "model.enable_adapters()  # on again"],
+        "sentence-transformers": [
+            "model.disable_adapters()",
+            _encode_call(),
+            "model.enable_adapters()  # on again",
+        ],
+    }
+    calls = {"adapters": _adapters_call(manifest)}
+    return {
+        name: "\n".join(lines).replace("{call}", calls.get(name, CALL))
+        for name, lines in codes.items()
+        if name in held
+    }
+
+
+def xadapt_snippet(manifest: Manifest) -> str:
+    """Write Python code that encodes a text with the module and a text with the base alone."""
+    tag = manifest.languages[0] if manifest.languages else "en"
+    return "\n".join(
+        [
+            "import xadapt",
+            "",
+            _head(manifest),
+            "model = xadapt.load(base, folder)",
+            f"vectors = model.encode({_plain_texts()}, [{json.dumps(tag)}, None])",
+        ]
+    )
 
 
 def _head(manifest: Manifest) -> str:
@@ -66,11 +114,15 @@ def _adapters(manifest: Manifest) -> str:
         "model.load_adapter(folder, set_active=True)",
         "model.active_head = None  # states, not the scores of a head the base came with",
     ]
-    call = "model(**batch).last_hidden_state"
-    if manifest.base.model_type in ENCODER_CLASS:
-        first = 'decoder_input_ids=batch["input_ids"][:, :1]'
-        call = f"model(**batch, {first}).encoder_last_hidden_state"
-    return _script(manifest, "from adapters import AutoAdapterModel", loaded, call)
+    imports = "from adapters import AutoAdapterModel"
+    return _script(manifest, imports, loaded, _adapters_call(manifest))
+
+
+def _adapters_call(manifest: Manifest) -> str:
+    if manifest.base.model_type not in ENCODER_CLASS:
+        return CALL
+    first = 'decoder_input_ids=batch["input_ids"][:, :1]'
+    return f"model(**batch, {first}).encoder_last_hidden_state"
 
 
 def _peft(manifest: Manifest) -> str:
@@ -100,16 +152,20 @@ def _sentence_transformers(manifest: Manifest) -> str:
             "",
             f'folder = "{FOLDER}"  # this folder, or its id on the Hub; it names its base',
             "model = SentenceTransformer(folder)",
-            f"vectors = model.encode({_texts(manifest, prompt=False)}, convert_to_tensor=True)",
+            _encode_call(),
         ]
     )
+
+
+def _encode_call() -> str:
+    return f"vectors = model.encode({_plain_texts()}, convert_to_tensor=True)"
 
 
 def _script(
     manifest: Manifest,
     imports: str,
     loaded: list[str],
-    call: str = "model(**batch).last_hidden_state",
+    call: str = CALL,
 ) -> str:
     head = manifest.head
     begin, given = _input(head, _texts(manifest))
@@ -152,12 +208,17 @@ def _head_code(head: HeadSpec) -> list[str]:
     return [line.replace("{labels}", labels) for line in head.card.code]
 
 
-def _texts(manifest: Manifest, *, prompt: bool = True) -> str:
-    before = manifest.prompt if prompt else ""
-    texts = [before + text for text in ("A sentence.", "Another, longer one.")]
-    if prompt and manifest.pooling.get("lower"):
+def _texts(manifest: Manifest) -> str:
+    """Return two texts as the tokenizer takes them: with the base's prompt, in lower case."""
+    texts = [manifest.prompt + text for text in TEXTS]
+    if manifest.pooling.get("lower"):
         texts = [text.lower() for text in texts]
     return json.dumps(texts, ensure_ascii=False)
+
+
+def _plain_texts() -> str:
+    """Return two texts for a library that adds prompts itself."""
+    return json.dumps(list(TEXTS), ensure_ascii=False)
 
 
 def _class(manifest: Manifest) -> str:

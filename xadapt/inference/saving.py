@@ -21,13 +21,14 @@ from xadapt.core.errors import UserError
 from xadapt.core.files import LOCK, atomic_folder, write_errors
 from xadapt.hub.composition_file import write_composition
 from xadapt.hub.encoder_file import FILE, is_portable, require_unchanged, write_encoder_file
-from xadapt.hub.folder import MODULE, write_folder
+from xadapt.hub.folder import write_folder
 from xadapt.hub.hashes import tensor_hashes
 from xadapt.hub.manifest import FILE as MANIFEST
 from xadapt.hub.manifest import Manifest, ModuleSpec, build_manifest
 from xadapt.hub.opening import open_folder
 from xadapt.hub.publishing import publish_folder
 from xadapt.hub.safe_paths import file_inside, has_file, is_folder
+from xadapt.hub.shared_names import own_names
 from xadapt.languages.tags import is_tag
 from xadapt.modules.storage import options_of
 
@@ -137,7 +138,7 @@ def _folders(system: System) -> Iterator[dict[str, Path]]:
 
 def _is_unchanged(known: Published, module: nn.Module) -> bool:
     """Whether a module has the values of its folder, and the folder is still there."""
-    if not is_folder(known.folder) or not has_file(known.folder, MODULE):
+    if not is_folder(known.folder) or not has_file(known.folder, known.manifest.module.file):
         return False
     _, tensors = open_folder(known.folder)
     return tensor_hashes(module.state_dict()) == tensor_hashes(tensors)
@@ -163,12 +164,21 @@ def _changed_manifest(manifest: Manifest, module: nn.Module) -> Manifest:
 
     Evidence belongs to values: changed values have none.
     """
-    hashes = manifest.integrity.tensors.get(MODULE) if manifest.integrity else None
-    same = hashes == tensor_hashes(module.state_dict())
+    same = _has_hashes(manifest, module)
     changes: dict[str, Any] = {"integrity": None, "schema_version": 1, "loaders": {}, "head": None}
     if not same:
         changes |= {"evidence": [], "parents": [manifest.name]}
     return manifest.model_copy(update=changes)
+
+
+def _has_hashes(manifest: Manifest, module: nn.Module) -> bool:
+    """Whether a module has the values that its manifest has the hashes of."""
+    own, values = manifest.module, module.state_dict()
+    hashes = manifest.integrity.tensors.get(own.file) if manifest.integrity else None
+    if hashes is None:
+        return False
+    names = own_names(hashes, own.names) if own.names else {name: name for name in values}
+    return hashes == tensor_hashes({held: values[name] for held, name in names.items()})
 
 
 def _new_manifest(
@@ -213,7 +223,7 @@ def _title(name: str) -> str:
 def _copy_module(source: Path, path: Path, finish: Callable[[Path], None]) -> None:
     """Copy a module's folder: the files of its manifest, and nothing that lies beside them."""
     manifest, _ = open_folder(source)
-    listed = list(manifest.integrity.files) if manifest.integrity else [MODULE]
+    listed = list(manifest.integrity.files) if manifest.integrity else [manifest.module.file]
     with atomic_folder(path, replace=True) as folder:
         for name in (MANIFEST, *listed):
             if name == FILE or not has_file(source, name):

@@ -44,6 +44,15 @@ def find_fallback(tag: str, known: Iterable[str]) -> str | None:
     return found
 
 
+def shared_groups(left: str, right: str) -> int:
+    """Return the number of groups that two languages share, from the widest to the narrowest.
+
+    Raises:
+        UserError: If one is not a language tag.
+    """
+    return _shared(groups(left), groups(right))
+
+
 def groups(tag: str) -> tuple[str, ...]:
     """Return the groups of a language, from the widest to the narrowest.
 

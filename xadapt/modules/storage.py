@@ -104,7 +104,7 @@ class TensorFile:
     said: dict[str, Any]
 
 
-def read_tensors(path: Path | str, key: str) -> TensorFile:
+def read_tensors(path: Path | str, key: str | None) -> TensorFile:
     """Read a safetensors file of xadapt, without a check against an encoder.
 
     The format: 8 bytes, the little-endian length of a JSON header, the header, the data. The sizes
@@ -112,7 +112,8 @@ def read_tensors(path: Path | str, key: str) -> TensorFile:
 
     Args:
         path: The file.
-        key: Key of the description, a JSON object, in the header's metadata.
+        key: Key of the description, a JSON object, in the header's metadata; ``None`` for a file
+            of another library, which has no such description.
 
     Raises:
         UserError: If the path is not such a file, or the file has more than `MAX_TENSORS` tensors
@@ -126,15 +127,12 @@ def read_tensors(path: Path | str, key: str) -> TensorFile:
         raw = path.read_bytes()
         header = _header(raw, str(path))
         metadata = header.pop("__metadata__", None)
-        if not isinstance(metadata, dict) or not isinstance(metadata.get(key), str):
-            raise ValueError(f"its {key} is missing")
-        said = parse_json(metadata[key], where=str(path))
-        if not isinstance(said, dict):
-            raise ValueError(f"its {key} is no object")
-        return TensorFile(raw, load(raw), metadata, said)
+        if key is None:
+            return TensorFile(raw, load(raw), {}, {})
+        return TensorFile(raw, load(raw), metadata, _said(metadata, key, str(path)))
     except (OSError, struct.error, *_MALFORMED) as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
-        what = {"options": "module", "head": "task head"}.get(key, "file")
+        what = {"options": "module", "head": "task head"}.get(key or "", "file")
         raise UserError(f"this is no {what} of xadapt ({reason})", where=str(path)) from None
 
 
@@ -174,6 +172,16 @@ def options_of(module: nn.Module) -> ModuleOptions:
 def parameter_count(module: nn.Module) -> int:
     """Count the trainable values."""
     return sum(p.numel() for p in module.parameters())
+
+
+def _said(metadata: Any, key: str, where: str) -> dict[str, Any]:
+    """Return the JSON object under a key of the metadata."""
+    if not isinstance(metadata, dict) or not isinstance(metadata.get(key), str):
+        raise ValueError(f"its {key} is missing")
+    said = parse_json(metadata[key], where=where)
+    if not isinstance(said, dict):
+        raise ValueError(f"its {key} is no object")
+    return said
 
 
 def _header(raw: bytes, where: str) -> dict[str, Any]:

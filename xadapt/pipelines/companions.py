@@ -18,9 +18,8 @@ from xadapt.config.recipe import CompanionSpec
 from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.hub.fetching import fetch, hub_module
-from xadapt.hub.folder import MODULE
 from xadapt.hub.head_files import FILE as HEAD
-from xadapt.hub.opening import open_head, read_manifest
+from xadapt.hub.opening import open_head, read_manifest, tensor_path
 from xadapt.inference.locate import locate
 from xadapt.inference.open_module import open_module
 from xadapt.training.settings import Companion
@@ -68,7 +67,7 @@ class Companions:
             numbers: dict[str, Composition] = {n: str(i) for i, n in enumerate(source.folders)}
             state.update(f"{name}: {show(replaced(source.composition, numbers))}\n".encode())
             for folder in source.folders.values():
-                state.update((Path(folder) / MODULE).read_bytes())
+                state.update(tensor_path(folder).read_bytes())
             if source.head:
                 state.update((Path(source.head) / HEAD).read_bytes())
         return {"companions": state.hexdigest()}

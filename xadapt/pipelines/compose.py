@@ -50,6 +50,7 @@ def compose(
     merged: bool = False,
     averaged: bool = False,
     setup: bool = False,
+    loaders: Sequence[str] | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Write a composition as a folder that loads as one module.
@@ -70,6 +71,7 @@ def compose(
             library.
         averaged: Write one module with the weighted mean of the parts' parameters instead.
         setup: Write an adapter setup for adapters instead, see `xadapt.hub.adapters_setup`.
+        loaders: Libraries whose files are written, see `xadapt.hub.loaders`.
         report: Receives a line for each thing written.
 
     Raises:
@@ -101,7 +103,8 @@ def compose(
     if averaged:
         mean = soup(composition, adapted.modules)
         manifest = _manifest(out.name, composition, manifests, adapted, mean, "soup of ")
-        write_folder(out, mean, adapted.encoder, manifest, verify=verify(base, mean, VERIFY_TEXTS))
+        checks = verify(base, mean, VERIFY_TEXTS)
+        write_folder(out, mean, adapted.encoder, manifest, verify=checks, loaders=loaders)
         report(f"wrote {out}: one module with the mean of the parameters")
         return
     if not one:
@@ -116,7 +119,7 @@ def compose(
         report(f"wrote {out}: the base with a LoRA in its weights, {lost}")
         return
     checks = verify(base, made.module, VERIFY_TEXTS)
-    write_folder(out, made.module, adapted.encoder, manifest, verify=checks)
+    write_folder(out, made.module, adapted.encoder, manifest, verify=checks, loaders=loaders)
     report(f"wrote {out}: one LoRA of rank {made.module.options.rank}, {lost}")
 
 

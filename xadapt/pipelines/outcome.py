@@ -119,6 +119,7 @@ def publish(
     verify: Verify,
     control: nn.Module | None,
     head: Head | None = None,
+    loaders: Sequence[str] | None = None,
 ) -> Manifest:
     """Write the folder in a temporary place, then move its files into place, the manifest last.
 
@@ -136,6 +137,7 @@ def publish(
         replace=True,
         head=head,
         controls={} if control is None else {SHUFFLED: control.to("cpu")},
+        loaders=loaders,
     )
     out_folder.settle(out)
     return manifest

@@ -17,6 +17,7 @@ from xadapt.core.output_files import require_output
 from xadapt.data.loading.records import Source
 from xadapt.evaluation.comparison import Result
 from xadapt.hub.manifest import Manifest, without_local_paths
+from xadapt.hub.opening import tensor_path
 from xadapt.hub.snippets import FOLDER, pooling_code, snippets
 from xadapt.inference.open_module import open_module
 from xadapt.languages.tags import display_name
@@ -181,7 +182,7 @@ def loading_lines(manifest: Manifest, base: str, folder: str) -> list[str]:
     source = resolve_base(base)
     base = source.location
     loader = manifest.loaders.get("adapters")
-    if loader is None or loader.status != "verified" or manifest.base.model_type in LONGER:
+    if loader is None or not loader.written or manifest.base.model_type in LONGER:
         lines = snippet(manifest).replace(FOLDER, folder).splitlines()
         return [f"base = {base!r}" if line.startswith("base = ") else line for line in lines]
     texts = [manifest.prompt + text for text in ("A sentence.", "Another, longer one.")]
@@ -210,7 +211,7 @@ def _shareable(folder: Path) -> str:
 
 def _facts(act: Act, outcomes: Sequence[Outcome], base: str) -> list[tuple[str, str]]:
     first = outcomes[0].manifest
-    size = (outcomes[0].folder / "module.safetensors").stat().st_size
+    size = tensor_path(outcomes[0].folder).stat().st_size
     rows = ", ".join(f"{o.shown.name} {o.manifest.data[0].rows:,}" for o in outcomes)
     return [
         ("base", first.base.id or str(without_local_paths(base))),

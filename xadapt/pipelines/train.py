@@ -21,6 +21,7 @@ from xadapt.data.loading.records import Loaded, load_records
 from xadapt.data.loading.source_options import require_used
 from xadapt.data.records import ParallelPair
 from xadapt.data.transforms.shuffle import of_pairs, shuffle_pairs
+from xadapt.hub.loaders import chosen
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import read_manifest
 from xadapt.hub.worse_than_base import worse_than_base
@@ -214,7 +215,9 @@ def _train(
             write_text(job.out / out_folder.STATE / "recipe.yaml", as_yaml(recipe))
             save_identity(job.out / out_folder.STATE, trainer.run.identity)
             report("writing the folder, and loading it in each library that holds it")
-            publish(job.out, job.base, module, encoder, manifest, verify, control, head)
+            publish(
+                job.out, job.base, module, encoder, manifest, verify, control, head, job.loaders
+            )
         trainer.processes.wait()
     return TrainingResult(
         job.out,
@@ -282,6 +285,17 @@ def _quick_differences(recipe: Recipe, job: TrainingJob, manifest: Manifest) -> 
             todo="Leave --controls out, or name another folder",
         )
     asked = {"base id": job.base_id, "licence": job.licence}
+    absent = [
+        name
+        for name in chosen(job.loaders, recipe.module.kind)
+        if job.loaders is not None and manifest.loaders[name].status == "left out"  # type: ignore[index]
+    ]
+    if absent:
+        raise UserError(
+            f"the output folder holds a finished module without the files of {absent[0]}",
+            where=str(job.out),
+            todo="Leave --loaders out, or name another folder",
+        )
     return quick_differences(manifest, recipe, job.sources, inside(job.compose), asked)
 
 

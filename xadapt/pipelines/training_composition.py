@@ -15,7 +15,7 @@ from xadapt.composition.composed import Chosen, Composed
 from xadapt.composition.text import parse, show
 from xadapt.composition.values import Composition, RoutedParts, all_parts, names, replaced
 from xadapt.core.errors import UserError
-from xadapt.hub.folder import MODULE
+from xadapt.hub.opening import tensor_path
 from xadapt.inference.locate import locate
 from xadapt.inference.open_module import open_module
 
@@ -48,7 +48,7 @@ class TrainingComposition:
         """Compute a hash of compositions and modules; a resumed run requires the same hash."""
         state = hashlib.sha256(repr(self.texts).encode())
         for folder in self.folders:
-            state.update((Path(folder) / MODULE).read_bytes())
+            state.update(tensor_path(folder).read_bytes())
         return {"composition": state.hexdigest()} if self.compositions else {}
 
     @property

@@ -32,6 +32,8 @@ class TrainingJob:
         companions: Modules of the recipe's companions, by name; they override the recipe's own.
         callbacks: Callbacks as in transformers, see `xadapt.training.callbacks`.
         report_to: Names of experiment trackers, see `xadapt.training.trackers`.
+        loaders: Libraries whose files are written, see `xadapt.hub.loaders`; ``None`` is the
+            default.
     """
 
     base: str
@@ -48,3 +50,4 @@ class TrainingJob:
     companions: Mapping[str, str] = field(default_factory=dict)
     callbacks: Sequence[Any] = ()
     report_to: tuple[str, ...] = ()
+    loaders: tuple[str, ...] | None = None

@@ -1,0 +1,40 @@
+import pytest
+
+from xadapt.core.errors import UserError
+from xadapt.hub.loaders import chosen, loaders_of
+
+
+def test_the_default_is_one_file_of_tensors():
+    assert chosen(None, "lora") == {"peft", "transformers", "sentence-transformers"}
+    assert "adapters" in chosen(None, "bottleneck")
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ("none", set()),
+        ("adapters", {"adapters"}),
+        (["sentence-transformers"], {"peft", "sentence-transformers"}),
+        ("peft, adapters", {"peft", "adapters"}),
+        (["peft", "transformers"], {"peft", "transformers"}),
+        ("all", {"adapters", "peft", "transformers", "sentence-transformers"}),
+    ],
+)
+def test_what_is_asked_for_comes_with_what_it_stands_on(asked, given):
+    assert chosen(asked, "lora") == given
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("adapter", "Did you mean adapters?"),
+        ("sentence_transformers", "Did you mean sentence-transformers?"),
+        ("", "no folder is written for ''"),
+        ("keras", "Choose from adapters, peft"),
+        ("all,peft", "stand alone"),
+    ],
+)
+def test_other_names_are_refused(asked, said):
+    with pytest.raises(UserError) as raised:
+        loaders_of(asked)
+    assert said in str(raised.value) and str(raised.value).startswith("--loaders")
