@@ -9,7 +9,7 @@ import pytest
 from tiny_commands import QUICK, Place, everything, good
 from tiny_folders import tensor_file
 from tiny_training import labelled, pairs, tagged
-from transformers import EarlyStoppingCallback
+from transformers import EarlyStoppingCallback, TrainerCallback
 
 import xadapt
 from xadapt.core.errors import UserError
@@ -145,6 +145,22 @@ def test_data_in_memory_make_the_module_of_a_file(place: Place, tmp_path: Path) 
     for other, differs in ((ROWS[1:], "data"), ([*ROWS[:-1], ("a", "b")], "data")):
         with pytest.raises(UserError, match=f"finished module of another {differs}"):
             train(place, tmp_path / "a", other, resume=True)
+
+
+def test_an_interrupted_run_goes_on_with_the_same_rows_alone(place: Place, tmp_path: Path) -> None:
+    class Breaks(TrainerCallback):
+        def on_save(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        train(place, tmp_path / "a", callbacks=Breaks)
+    for rows in (ROWS[1:], [(pivot, text.upper()) for pivot, text in ROWS]):
+        with pytest.raises(UserError, match="this run was started with another data"):
+            train(place, tmp_path / "a", rows, resume=True)
+    run = train(place, tmp_path / "a", iter(ROWS), resume=True)
+    whole = train(place, tmp_path / "b")
+    one, two = ((r.module / "module.safetensors").read_bytes() for r in (run, whole))
+    assert one == two and not run.reused
 
 
 def test_options_callbacks_and_what_comes_back(place: Place, tmp_path: Path) -> None:
