@@ -11,6 +11,7 @@ there. `xadapt.data.readers.parallel` chooses among all readers that give
 from __future__ import annotations
 
 NOT_PARTS = (
+    "compressed",
     "cldr_graph",
     "cldr_labels",
     "cldr_sample",
@@ -19,7 +20,9 @@ NOT_PARTS = (
     "lines",
     "notes",
     "sides",
+    "table_shapes",
     "tables",
     "text_stream",
     "word_rows",
+    "xml_stream",
 )

@@ -6,38 +6,34 @@ in both languages is an error. The first variant of a language that is not empty
 of HTML (``&nbsp;``) are read as their characters. Any other undefined entity is an error, as in a
 file without a document type. As in the standard, native codes (``bpt ept ph it ut``) are omitted
 from the text, and highlighted text (``hi``) stays.
+
+translate-toolkit also reads TMX, as a whole file in memory; here a memory of any size is streamed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from html.entities import html5
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
-from xml.sax import SAXParseException
-from xml.sax.handler import ContentHandler, feature_external_ges, feature_external_pes
-from xml.sax.xmlreader import AttributesImpl
-
-from defusedxml.expatreader import DefusedExpatParser
 
 from xadapt.core.errors import UserError
-from xadapt.data.readers.lines import has_suffix, open_bytes, take, too_long
-from xadapt.data.readers.notes import Notes, RowError, attempt, joined, noted, without_faulty
+from xadapt.data.readers.lines import has_suffix, too_long
+from xadapt.data.readers.notes import Notes, RowError, attempt, noted, without_faulty
 from xadapt.data.readers.sides import Request, find_language, make_pair
+from xadapt.data.readers.xml_stream import XmlReader
 from xadapt.data.records import ParallelPair
 
-_BLOCK = 1 << 16
 _NATIVE = frozenset({"bpt", "ept", "ph", "it", "ut"})
-_REFUSED = (ValueError, LookupError)  # defusedxml's refusals, unknown encodings
+Unit = tuple[int, dict[str, str]]
 
 
 class Tmx:
-    """Reader of ``.tmx``, also ``.gz``, in any encoding its XML declaration names."""
+    """Reader of ``.tmx``, also compressed, in any encoding its XML declaration names."""
 
     format: ClassVar[str] = "tmx"
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Return whether the name ends in ``.tmx``, also ``.gz``."""
+        """Return whether the name ends in ``.tmx``."""
         return has_suffix(source, ".tmx")
 
     def read(
@@ -55,140 +51,111 @@ class Tmx:
                 is too long, half of the units have an empty side, or no unit has both languages.
         """
         found = noted(notes)
-        handler = _Units(source, request.limits.chars)
-        taken = passed = 0
-
-        def records() -> Iterator[ParallelPair | RowError]:
-            nonlocal taken, passed
-            for line, variants in _units(source, handler):
-                pivot = find_language(list(variants), request.pivot_lang)
-                text = find_language(list(variants), request.lang)
-                if pivot is None or text is None or pivot == text:
-                    passed += 1
-                    continue
-                taken += 1
-                sides = {"text": variants[text], "pivot": variants[pivot]}
-                pair = attempt(make_pair, request, **sides, where=f"{source}:{line}")
-                if pair is not None:
-                    yield pair
-
-        yield from without_faulty(records(), source, found, "unit")
+        units = _Units(source, request.limits.chars)
+        taken = _Taken(request)
+        yield from without_faulty(_pairs(units, taken, source, request), source, found, "unit")
         both = f"both {request.pivot_lang} and {request.lang}"
-        if not taken and handler.seen_anything:
-            known = ", ".join(sorted(handler.languages)[:12]) or "none"
+        if not taken.taken and units.seen_anything:
+            known = ", ".join(sorted(units.languages)[:12]) or "none"
             raise UserError(
                 f"no unit has {both} (languages: {known})",
                 where=source,
                 todo="Check --lang and --pivot",
             )
-        if handler.entities:
-            names = joined(sorted(handler.entities)[:12])
-            found.add(source, f"entities of HTML are read as their characters: {names}")
-        if passed:
-            found.add(source, f"{passed:,} units without {both} are passed over", usual=True)
+        units.tell_entities(found)
+        if taken.passed:
+            found.add(source, f"{taken.passed:,} units without {both} are passed over", usual=True)
 
 
-class _Units(ContentHandler):
-    """A handler that collects the variants of each ``tu`` with its first line."""
+class _Taken:
+    """The choice of variants for a request, and the numbers of units with and without both."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.taken = self.passed = 0
+        self._known: dict[tuple[str, ...], tuple[str, str] | None] = {}
+
+    def sides(self, variants: Mapping[str, str]) -> tuple[str, str] | None:
+        """Return the languages of pivot and text among a unit's, or ``None``."""
+        names = tuple(variants)
+        if names not in self._known:
+            pivot = find_language(names, self.request.pivot_lang)
+            text = find_language(names, self.request.lang)
+            both = pivot is not None and text is not None and pivot != text
+            if len(self._known) > 4096:
+                self._known.clear()
+            self._known[names] = (str(pivot), str(text)) if both else None
+        return self._known[names]
+
+
+def _pairs(
+    units: _Units, taken: _Taken, source: str, request: Request
+) -> Iterator[ParallelPair | RowError]:
+    limit, lang, pivot_lang = request.limits.chars, request.lang, request.pivot_lang
+    for line, variants in units.read():
+        names = taken.sides(variants)
+        if names is None:
+            taken.passed += 1
+            continue
+        taken.taken += 1
+        pivot, text = variants[names[0]].strip(), variants[names[1]].strip()
+        where = f"{source}:{line}"
+        if text and pivot and len(text) <= limit and len(pivot) <= limit:
+            yield ParallelPair(text, pivot, lang, pivot_lang, origin=where)
+        else:
+            made = attempt(make_pair, request, text=text, pivot=pivot, where=where)
+            if made is not None:
+                yield made
+
+
+class _Units(XmlReader):
+    """The variants of each ``tu``, with its first line."""
 
     def __init__(self, source: str, limit: int) -> None:
-        super().__init__()
-        self.source, self.limit = source, limit
-        self.done: list[tuple[int, dict[str, str]]] = []
+        super().__init__(source, limit)
         self.languages: set[str] = set()
-        self.entities: set[str] = set()  # of HTML, so at most a few thousand
-        self.seen_anything = False
-        self.quiet = 0  # bytes fed since the last event, which expat keeps in memory
-        self.line = self.native = self.size = 0
-        self.lang = ""
-        self.variants: dict[str, str] = {}
-        self.parts: list[str] | None = None
-        self.parser = DefusedExpatParser(forbid_external=False)
-        # External parts are never fetched, so a reference to the TMX DTD (in most files) is safe.
-        self.parser.setFeature(feature_external_ges, False)
-        self.parser.setFeature(feature_external_pes, False)
-        self.parser.setContentHandler(self)
+        self._line = self._native = self._size = 0
+        self._lang = ""
+        self._variants: dict[str, str] = {}
+        self._parts: list[str] | None = None
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
 
-    def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802
-        self.quiet = 0
-        if name == "tu":
-            self.line, self.variants = self.parser.getLineNumber(), {}
-        elif name == "tuv":
-            self.lang = attrs.get("xml:lang") or attrs.get("lang") or ""
+    def _start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if name == "tuv":
+            self._lang = attributes.get("xml:lang") or attributes.get("lang") or ""
         elif name == "seg":
-            self.parts, self.size, self.native = [], 0, 0
-        elif name in _NATIVE:
-            self.native += 1
-
-    def endElement(self, name: str) -> None:  # noqa: N802
-        self.quiet = 0
-        if name == "seg" and self.parts is not None:
-            if len(self.languages) < 1000:
-                self.languages.add(self.lang)
-            if not self.variants.get(self.lang, "").strip():
-                self.variants[self.lang] = "".join(self.parts)
-            self.parts = None
+            self._parts, self._size, self._native = [], 0, 0
+            self.parser.CharacterDataHandler = self.text
         elif name == "tu":
-            self.done.append((self.line, self.variants))
-            self.variants = {}
+            self._line, self._variants = self.parser.CurrentLineNumber, {}
         elif name in _NATIVE:
-            self.native -= 1
+            self._native += 1
 
-    def characters(self, content: str) -> None:
-        self.quiet = 0
-        if self.parts is not None and not self.native:
-            self.parts.append(content)
-            self.size += len(content)
-            if self.size > self.limit:
-                raise too_long(f"{self.source}:{self.parser.getLineNumber()}", self.limit)
+    def _end(self, name: str) -> None:
+        if name == "seg" and self._parts is not None:
+            self.parser.CharacterDataHandler = None
+            lang, variants = self._lang, self._variants
+            if lang not in variants or not variants[lang].strip():
+                variants[lang] = "".join(self._parts)
+            if len(self.languages) < 1000:
+                self.languages.add(lang)
+            self._parts = None
+        elif name == "tu":
+            self.done.append((self._line, self._variants))
+            self._variants = {}
+        elif name in _NATIVE:
+            self._native -= 1
 
-    def skippedEntity(self, name: str) -> None:  # noqa: N802
-        """Handle an undefined entity in a file with a DTD that is not fetched."""
-        self.quiet = 0
-        if self.parts is None or name.startswith("%"):
-            return
-        if f"{name};" not in html5:
-            raise UserError(
-                f"the entity {name[:40]!r} is not defined",
-                where=f"{self.source}:{self.parser.getLineNumber()}",
-                todo="Write the character itself, or &#NUMBER;",
-            )
-        self.entities.add(name)
-        self.characters(html5[f"{name};"])
+    def inside_text(self) -> bool:
+        return self._parts is not None
 
-
-def _units(source: str, handler: _Units) -> Iterator[tuple[int, dict[str, str]]]:
-    with open_bytes(source) as stream:
-        while block := take(stream.read, _BLOCK, source):
-            handler.seen_anything = True
-            handler.quiet += len(block)
-            _feed(handler, block)
-            if handler.quiet > 4 * handler.limit:
-                raise too_long(f"{source}:{handler.parser.getLineNumber()}", handler.limit)
-            yield from handler.done
-            handler.done.clear()
-    if handler.seen_anything:
-        _feed(handler, None)
-
-
-def _feed(handler: _Units, block: bytes | None) -> None:
-    try:
-        if block is None:
-            handler.parser.close()
-        else:
-            handler.parser.feed(block)
-    except SAXParseException as error:
-        raise UserError(
-            f"this is not well-formed XML ({error.getMessage()})",
-            where=f"{handler.source}:{error.getLineNumber()}",
-            todo="Export the memory again as TMX",
-        ) from None
-    except _REFUSED as error:
-        raise UserError(
-            f"this XML is refused ({type(error).__name__}: {error})",
-            where=f"{handler.source}:{handler.parser.getLineNumber() or 1}",
-            todo="Use UTF-8 and define no entities",
-        ) from None
+    def text(self, content: str) -> None:
+        if self._parts is not None and not self._native:
+            self._parts.append(content)
+            self._size += len(content)
+            if self._size > self.limit:
+                raise too_long(self.where(), self.limit)
 
 
 Part = Tmx
