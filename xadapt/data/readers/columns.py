@@ -25,6 +25,7 @@ from xadapt.data.readers.sides import (
     find_sides,
     make_pair,
     missing_column,
+    pairs_of,
 )
 from xadapt.data.readers.table_shapes import (
     find_shape,
@@ -34,7 +35,7 @@ from xadapt.data.readers.table_shapes import (
     score_columns,
     score_of,
 )
-from xadapt.data.records import Constant, ParallelPair, make_many
+from xadapt.data.records import ParallelPair
 from xadapt.languages.tags import normalise
 
 if TYPE_CHECKING:
@@ -173,15 +174,8 @@ def _many(
     longest = max(max(map(len, texts)), max(map(len, pivots)))
     if longest > request.limits.chars or not (all(texts) and all(pivots)):
         return None
-    return make_many(
-        ParallelPair,
-        len(lines),
-        text=texts,
-        pivot=pivots,
-        lang=Constant(request.lang),
-        pivot_lang=Constant(request.pivot_lang),
-        origin=[f"{source}:{number}" for number in range(first, first + len(lines))],
-    )
+    places = [f"{source}:{number}" for number in range(first, first + len(lines))]
+    return pairs_of(request, texts, pivots, places)
 
 
 def _pairs(

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 from xadapt.core.errors import UserError
 from xadapt.data.readers.lines import LINE_CHARS, too_long
 from xadapt.data.readers.notes import Notes, RowError, attempt, joined, without_faulty
-from xadapt.data.records import ParallelPair
+from xadapt.data.records import Constant, ParallelPair, make_many
 from xadapt.languages.match import spelled_out
 from xadapt.languages.tags import display_name, normalise
 
@@ -147,6 +147,28 @@ def make_pair(request: Request, *, text: str, pivot: str, where: str) -> Paralle
                 todo="Repair the escape sequence or remove the row",
             )
     return ParallelPair(text, pivot, request.lang, request.pivot_lang, origin=where)
+
+
+def pairs_of(
+    request: Request, texts: list[str], pivots: list[str], places: list[str]
+) -> list[ParallelPair]:
+    """Make many records of sides that are stripped, not empty, and not too long.
+
+    Args:
+        request: The languages.
+        texts: The sides of the language.
+        pivots: The sides of the pivot language.
+        places: The place of each pair.
+    """
+    return make_many(
+        ParallelPair,
+        len(texts),
+        text=texts,
+        pivot=pivots,
+        lang=Constant(request.lang),
+        pivot_lang=Constant(request.pivot_lang),
+        origin=places,
+    )
 
 
 def row_pair(row: Mapping[str, Any], request: Request, where: str) -> ParallelPair | None:

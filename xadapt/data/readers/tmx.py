@@ -13,12 +13,13 @@ translate-toolkit also reads TMX, as a whole file in memory; here a memory of an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import ClassVar
 
 from xadapt.core.errors import UserError
-from xadapt.data.readers.lines import has_suffix, too_long
-from xadapt.data.readers.notes import Notes, RowError, attempt, noted, without_faulty
-from xadapt.data.readers.sides import Request, find_language, make_pair
+from xadapt.data.readers.lines import has_suffix
+from xadapt.data.readers.notes import Notes, RowError, attempt, batches_without_faulty, noted
+from xadapt.data.readers.sides import Request, find_language, make_pair, pairs_of
 from xadapt.data.readers.xml_stream import XmlReader
 from xadapt.data.records import ParallelPair
 
@@ -50,13 +51,18 @@ class Tmx:
             UserError: If the XML is malformed, defines entities or uses unknown entities, a segment
                 is too long, half of the units have an empty side, or no unit has both languages.
         """
-        found = noted(notes)
+        return chain.from_iterable(self._parts(source, request, noted(notes)))
+
+    def _parts(
+        self, source: str, request: Request, found: Notes
+    ) -> Iterator[Iterator[ParallelPair]]:
         units = _Units(source, request.limits.chars)
         taken = _Taken(request)
-        yield from without_faulty(_pairs(units, taken, source, request), source, found, "unit")
+        pairs = _pairs(units, taken, source, request)
+        yield chain.from_iterable(batches_without_faulty(pairs, source, found, "unit"))
         both = f"both {request.pivot_lang} and {request.lang}"
         if not taken.taken and units.seen_anything:
-            known = ", ".join(sorted(units.languages)[:12]) or "none"
+            known = ", ".join(sorted(taken.languages)[:12]) or "none"
             raise UserError(
                 f"no unit has {both} (languages: {known})",
                 where=source,
@@ -67,42 +73,56 @@ class Tmx:
             found.add(source, f"{taken.passed:,} units without {both} are passed over", usual=True)
 
 
-class _Taken:
-    """The choice of variants for a request, and the numbers of units with and without both."""
+class _Taken(dict[tuple[str, ...], "tuple[str, str] | None"]):
+    """The languages of pivot and text, by the languages of a unit; ``None`` without both.
+
+    Attributes:
+        taken: Number of units with both.
+        passed: Number of units without both.
+    """
 
     def __init__(self, request: Request) -> None:
+        super().__init__()
         self.request = request
         self.taken = self.passed = 0
-        self._known: dict[tuple[str, ...], tuple[str, str] | None] = {}
 
-    def sides(self, variants: Mapping[str, str]) -> tuple[str, str] | None:
-        """Return the languages of pivot and text among a unit's, or ``None``."""
-        names = tuple(variants)
-        if names not in self._known:
-            pivot = find_language(names, self.request.pivot_lang)
-            text = find_language(names, self.request.lang)
-            both = pivot is not None and text is not None and pivot != text
-            if len(self._known) > 4096:
-                self._known.clear()
-            self._known[names] = (str(pivot), str(text)) if both else None
-        return self._known[names]
+    def __missing__(self, names: tuple[str, ...]) -> tuple[str, str] | None:
+        pivot = find_language(names, self.request.pivot_lang)
+        text = find_language(names, self.request.lang)
+        both = pivot is not None and text is not None and pivot != text
+        found = (str(pivot), str(text)) if both else None
+        if len(self) < 4096:
+            self[names] = found
+        return found
+
+    @property
+    def languages(self) -> set[str]:
+        """The languages of the units so far."""
+        return {name for names in self for name in names}
 
 
 def _pairs(
     units: _Units, taken: _Taken, source: str, request: Request
-) -> Iterator[ParallelPair | RowError]:
-    limit, lang, pivot_lang = request.limits.chars, request.lang, request.pivot_lang
-    for line, variants in units.read():
-        names = taken.sides(variants)
-        if names is None:
-            taken.passed += 1
+) -> Iterator[list[ParallelPair] | ParallelPair | RowError]:
+    limit = request.limits.chars
+    for block in units.blocks():
+        rows = []
+        for line, variants in block:
+            names = taken[tuple(variants)]
+            if names is not None:
+                rows.append((line, variants[names[0]], variants[names[1]]))
+        taken.taken += len(rows)
+        taken.passed += len(block) - len(rows)
+        if not rows:
             continue
-        taken.taken += 1
-        pivot, text = variants[names[0]].strip(), variants[names[1]].strip()
-        where = f"{source}:{line}"
-        if text and pivot and len(text) <= limit and len(pivot) <= limit:
-            yield ParallelPair(text, pivot, lang, pivot_lang, origin=where)
-        else:
+        lines, left, right = zip(*rows, strict=True)
+        pivots, texts = list(map(str.strip, left)), list(map(str.strip, right))
+        places = [f"{source}:{line}" for line in lines]
+        longest = max(max(map(len, texts)), max(map(len, pivots)))
+        if longest <= limit and all(texts) and all(pivots):
+            yield pairs_of(request, texts, pivots, places)
+            continue
+        for where, text, pivot in zip(places, texts, pivots, strict=True):
             made = attempt(make_pair, request, text=text, pivot=pivot, where=where)
             if made is not None:
                 yield made
@@ -113,49 +133,57 @@ class _Units(XmlReader):
 
     def __init__(self, source: str, limit: int) -> None:
         super().__init__(source, limit)
-        self.languages: set[str] = set()
-        self._line = self._native = self._size = 0
-        self._lang = ""
-        self._variants: dict[str, str] = {}
-        self._parts: list[str] | None = None
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
+        self._codes = 0  # native codes that are open
+        self._kept: list[str] = []
+        self._set_handlers()
 
-    def _start(self, name: str, attributes: Mapping[str, str]) -> None:
-        if name == "tuv":
-            self._lang = attributes.get("xml:lang") or attributes.get("lang") or ""
-        elif name == "seg":
-            self._parts, self._size, self._native = [], 0, 0
-            self.parser.CharacterDataHandler = self.text
-        elif name == "tu":
-            self._line, self._variants = self.parser.CurrentLineNumber, {}
-        elif name in _NATIVE:
-            self._native += 1
+    def _set_handlers(self) -> None:  # noqa: C901 (two functions that share their state)
+        """Set handlers that keep their state in local variables.
 
-    def _end(self, name: str) -> None:
-        if name == "seg" and self._parts is not None:
-            self.parser.CharacterDataHandler = None
-            lang, variants = self._lang, self._variants
-            if lang not in variants or not variants[lang].strip():
-                variants[lang] = "".join(self._parts)
-            if len(self.languages) < 1000:
-                self.languages.add(lang)
-            self._parts = None
-        elif name == "tu":
-            self.done.append((self._line, self._variants))
-            self._variants = {}
-        elif name in _NATIVE:
-            self._native -= 1
+        Each is called 5 times a unit, and decides the time of reading.
+        """
+        parser, done, parts = self.parser, self.done, self.parts
+        line, lang = 0, ""
+        variants: dict[str, str] = {}
 
-    def inside_text(self) -> bool:
-        return self._parts is not None
+        def start(name: str, attributes: Mapping[str, str]) -> None:
+            nonlocal lang, line, variants
+            if name == "seg":
+                parts.clear()
+                self.reads_text = True
+            elif name == "tuv":
+                lang = attributes.get("xml:lang") or attributes.get("lang") or ""
+            elif name == "tu":
+                line, variants = parser.CurrentLineNumber, {}
+            elif name in _NATIVE:
+                self._open_code()
 
-    def text(self, content: str) -> None:
-        if self._parts is not None and not self._native:
-            self._parts.append(content)
-            self._size += len(content)
-            if self._size > self.limit:
-                raise too_long(self.where(), self.limit)
+        def end(name: str) -> None:
+            nonlocal variants
+            if name == "seg":
+                if lang not in variants or not variants[lang].strip():
+                    variants[lang] = "".join(parts)
+                self.reads_text = False
+            elif name == "tu":
+                done.append((line, variants))
+                variants = {}
+                parts.clear()
+            elif name in _NATIVE:
+                self._close_code()
+
+        parser.StartElementHandler = start
+        parser.EndElementHandler = end
+
+    def _open_code(self) -> None:
+        """Leave out the characters of a native code, and of codes in it."""
+        if not self._codes:
+            self._kept = self.parts[:]
+        self._codes += 1
+
+    def _close_code(self) -> None:
+        self._codes -= 1
+        if not self._codes:
+            self.parts[:] = self._kept
 
 
 Part = Tmx

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar, NamedTuple
 
 from xadapt.core.errors import UserError
-from xadapt.data.readers.lines import has_suffix, too_long
+from xadapt.data.readers.lines import has_suffix
 from xadapt.data.readers.notes import Notes, RowError, attempt, noted, without_faulty
 from xadapt.data.readers.sides import Request, find_language, make_pair
 from xadapt.data.readers.xml_stream import XmlReader, local
@@ -132,11 +132,11 @@ class _Units(XmlReader):
         self.languages: set[str] = set()
         self.guessed = False
         self._langs = ("", "")
-        self._aside = self._native = self._size = self._line = 0
+        self._aside = self._codes = self._line = 0
+        self._kept: list[str] = []
         self._state = ""
         self._source: str | None = None
         self._target: str | None = None
-        self._parts: list[str] | None = None
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
 
@@ -147,21 +147,23 @@ class _Units(XmlReader):
         elif self._aside:
             return
         elif tag in ("source", "target") and self._line:
-            self._parts, self._size, self._native = [], 0, 0
+            self._codes = 0
             if tag == "target":
                 self._state = attributes.get("state", self._state)
-            self.parser.CharacterDataHandler = self.text
+            self.parts.clear()
+            self.reads_text = True
         elif tag in ("trans-unit", "segment"):
             self._line, self._state = self.parser.CurrentLineNumber, attributes.get("state", "")
             self._source = self._target = None
         elif tag in _NATIVE:
-            self._native += 1
+            self._kept = self._kept if self._codes else self.parts[:]
+            self._codes += 1
         elif tag == "file" and "source-language" in attributes:
             self._speak(attributes.get("source-language"), attributes.get("target-language"))
         elif tag == "xliff" and "srcLang" in attributes:
             self._speak(attributes.get("srcLang"), attributes.get("trgLang"))
-        elif tag == "cp" and self._parts is not None and not self._native:
-            self.text(_character(attributes.get("hex", "")))
+        elif tag == "cp" and self.reads_text:
+            self.parts.append(_character(attributes.get("hex", "")))
 
     def _speak(self, source: str | None, target: str | None) -> None:
         self._langs = (source or "", target or "")
@@ -175,10 +177,9 @@ class _Units(XmlReader):
             self._aside -= 1
         elif self._aside:
             return
-        elif tag in ("source", "target") and self._parts is not None:
-            self.parser.CharacterDataHandler = None
-            text = "".join(self._parts)
-            self._parts = None
+        elif tag in ("source", "target") and self.reads_text:
+            text = "".join(self.parts)
+            self.reads_text = False
             if tag == "source":
                 self._source = text
             else:
@@ -188,17 +189,9 @@ class _Units(XmlReader):
             self.done.append(unit)
             self._line = 0
         elif tag in _NATIVE:
-            self._native -= 1
-
-    def inside_text(self) -> bool:
-        return self._parts is not None
-
-    def text(self, content: str) -> None:
-        if self._parts is not None and not self._native:
-            self._parts.append(content)
-            self._size += len(content)
-            if self._size > self.limit:
-                raise too_long(self.where(), self.limit)
+            self._codes -= 1
+            if not self._codes:
+                self.parts[:] = self._kept
 
 
 def _character(code: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html.entities import html5
+from itertools import chain
 from typing import Any, NoReturn
 from xml.parsers import expat
 
@@ -22,6 +23,11 @@ BLOCK = 1 << 16
 class XmlReader:
     """A parser of one file. A subclass sets handlers on `parser` and appends to `done`.
 
+    Attributes:
+        parts: The characters since a handler cleared the list; handlers clear it often. Expat
+            appends to it without a call of Python.
+        reads_text: Whether `parts` belong to a text; handlers set it.
+
     Args:
         source: The file.
         limit: The longest text or tag, in characters.
@@ -32,28 +38,28 @@ class XmlReader:
         self.done: list[Any] = []
         self.entities: set[str] = set()  # of HTML, so at most a few thousand
         self.seen_anything = False
+        self.parts: list[str] = []
+        self.reads_text = False
         parser = self.parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.buffer_size = BLOCK
+        parser.CharacterDataHandler = self.parts.append
         parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
         parser.EntityDeclHandler = self._refuse_entity
         parser.UnparsedEntityDeclHandler = self._refuse_entity
         parser.ExternalEntityRefHandler = lambda *_: 1  # A DTD is named in most files: not fetched.
         parser.SkippedEntityHandler = self._entity
 
-    def text(self, content: str) -> None:
-        """Take characters of the text that is read; of a subclass."""
-
-    def inside_text(self) -> bool:
-        """Return whether a text is read; of a subclass."""
-        return False
-
     def where(self) -> str:
         """Return the place that is parsed."""
         return f"{self.source}:{self.parser.CurrentLineNumber or 1}"
 
     def read(self) -> Iterator[Any]:
-        """Yield what the handlers append to `done`.
+        """Yield what the handlers append to `done`, as `blocks`, one by one."""
+        return chain.from_iterable(self.blocks())
+
+    def blocks(self) -> Iterator[list[Any]]:
+        """Yield what the handlers append to `done`, many at a time.
 
         Raises:
             UserError: If the XML is malformed, declares entities or uses unknown ones, or a text or
@@ -68,12 +74,16 @@ class XmlReader:
                 # Expat holds a tag or comment in memory until its end.
                 if fed - max(self.parser.CurrentByteIndex, 0) > 4 * self.limit + BLOCK:
                     raise too_long(self.where(), self.limit)
+                if sum(map(len, self.parts)) > self.limit:
+                    if self.reads_text:
+                        raise too_long(self.where(), self.limit)
+                    self.parts.clear()
                 if self.done:
-                    yield from self.done
+                    yield self.done
                     self.done.clear()
         if self.seen_anything:
             self._feed(b"", True)
-            yield from self.done
+            yield self.done
 
     def tell_entities(self, notes: Notes) -> None:
         """Report entities of HTML that were read as their characters."""
@@ -106,7 +116,7 @@ class XmlReader:
 
     def _entity(self, name: str, is_parameter: bool) -> None:
         """Read an undefined entity in a file with a DTD that is not fetched."""
-        if is_parameter or not self.inside_text():
+        if is_parameter or not self.reads_text:
             return
         if f"{name};" not in html5:
             raise UserError(
@@ -115,7 +125,7 @@ class XmlReader:
                 todo="Write the character itself, or &#NUMBER;",
             )
         self.entities.add(name)
-        self.text(html5[f"{name};"])
+        self.parts.append(html5[f"{name};"])
 
 
 def local(name: str) -> str:
