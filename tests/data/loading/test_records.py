@@ -172,7 +172,7 @@ READERS = {
 
 @pytest.mark.parametrize("reader", READERS)
 def test_records_for_heads_are_held_out_by_their_texts(tmp_path: Path, reader: str) -> None:
-    path = tmp_path / "a.jsonl"
+    path = tmp_path / ("a.jsonl" if reader == "squad" else "a.tsv")
     path.write_text(READERS[reader], encoding="utf-8")
     spec = {"train": DataSpec(reader=reader, dev=0.2)}
     loaded = load_records([Source(str(path), "de")], spec)
@@ -181,7 +181,7 @@ def test_records_for_heads_are_held_out_by_their_texts(tmp_path: Path, reader: s
     sides = [{text for r in part for text in r.split_texts()} for part in (rows, loaded.dev)]
     assert not sides[0] & sides[1]
     assert "20 " in loaded.notes[0] and "4 held out for development" in loaded.notes[-1]
-    given = tmp_path / "dev.jsonl"
+    given = tmp_path / ("dev.jsonl" if reader == "squad" else "dev.tsv")
     given.write_text("".join(READERS[reader].splitlines(True)[:3]), encoding="utf-8")
     loaded = load_records([Source(str(path), "de")], spec, [Source(str(given), "de")])
     assert len(loaded.dev) == 3

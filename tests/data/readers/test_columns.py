@@ -74,9 +74,7 @@ def test_a_header_that_names_a_side_twice_is_refused(tmp_path):
         (lambda i: f"sent-{i:04}", None, r"column 1 holds numbers or ids"),
     ],
 )
-def test_an_id_in_front_is_refused_with_the_columns_to_name(
-    tmp_path, suffix, first, header, said
-):
+def test_an_id_in_front_is_refused_with_the_columns_to_name(tmp_path, suffix, first, header, said):
     rows = [(first(i), *row) for i, row in enumerate(ROWS)]
     lines = [header, *rows] if header else rows
     with pytest.raises(UserError, match=said) as caught:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xadapt.core.errors import UserError
 from xadapt.data.readers.notes import (
@@ -17,6 +17,7 @@ from xadapt.data.readers.notes import (
     joined,
     without_faulty,
 )
+from xadapt.data.readers.scores import LowScores, named_score, no_scores
 from xadapt.data.readers.sides import (
     NAME_COLUMNS,
     TAG,
@@ -29,11 +30,8 @@ from xadapt.data.readers.sides import (
 )
 from xadapt.data.readers.table_shapes import (
     find_shape,
-    named_score,
-    no_scores,
     order_in_name,
     score_columns,
-    score_of,
 )
 from xadapt.data.records import ParallelPair
 from xadapt.languages.tags import normalise
@@ -202,46 +200,6 @@ def _pairs(
             made = attempt(make_pair, request, text=text, pivot=pivot, where=where)
             if made is not None:
                 yield made
-
-
-class LowScores:
-    """Rows that are left out since their score is too low.
-
-    Args:
-        least: The lowest score that is kept.
-    """
-
-    def __init__(self, least: float) -> None:
-        self.least, self.dropped, self.seen = least, 0, 0
-
-    def keeps(self, score: object, where: str) -> bool:
-        """Return whether a score is high enough.
-
-        Raises:
-            RowError: If the score is no number.
-        """
-        value = score_of(score, where)
-        self.seen += 1
-        self.dropped += value < self.least
-        return value >= self.least
-
-    def left_out(self, rows: Iterable[Any], column: int, source: str) -> Iterator[Row | RowError]:
-        """Yield the rows of a table with a score that is high enough, and faulty ones."""
-        for number, cells in rows:
-            if not any(map(str.strip, cells)):
-                continue
-            score = cells[column] if column < len(cells) else ""
-            keeps = attempt(self.keeps, score, f"{source}:{number}")
-            if isinstance(keeps, RowError):
-                yield keeps
-            elif keeps:
-                yield number, cells
-
-    def tell(self, source: str, notes: Notes) -> None:
-        """Report the number of rows that were left out."""
-        if self.dropped:
-            line = f"{self.dropped:,} of {self.seen:,} pairs with a score below {self.least:g}"
-            notes.add(source, f"{line} are left out", usual=True)
 
 
 def find_layout(

@@ -68,6 +68,32 @@ def bare_name(path: str) -> str:
     return lower
 
 
+def unpacked(path: str) -> str:
+    """Return a path without the ending of compressed files."""
+    return next((path[: -len(s)] for s in SUFFIXES if path.lower().endswith(s)), path)
+
+
+def is_file(path: str) -> bool:
+    """Return whether there is such a file, also in a zip archive."""
+    try:
+        inside = None if Path(path).is_file() else in_archive(path)
+        return Path(path).is_file() or (inside is not None and inside[1] in names_in(inside[0]))
+    except (OSError, ValueError, UserError):
+        return False
+
+
+def files_in(folder: str) -> list[str]:
+    """Return the names of the files in a folder or zip archive; empty if it can't be read."""
+    try:
+        if Path(folder or ".").is_dir():
+            return sorted(p.name for p in Path(folder or ".").iterdir() if p.is_file())
+        if folder.lower().endswith(".zip") and Path(folder).is_file():
+            return sorted(names_in(folder))
+    except (OSError, ValueError, UserError):
+        pass
+    return []
+
+
 def kind_of(path: str) -> str:
     """Return the ending of a compressed file without the dot, or an empty string."""
     return next((s[1:] for s in SUFFIXES if path.lower().endswith(s)), "")
@@ -115,7 +141,7 @@ def _open(path: str) -> Any:
     if kind == "xz":
         return io.BufferedReader(_Xz(path), _BLOCK)
     if kind == "zst":
-        limit = {zstd.DecompressionParameter.window_log_max: ZST_WINDOW}
+        limit = {int(zstd.DecompressionParameter.window_log_max): ZST_WINDOW}
         return zstd.open(path, "rb", options=limit)
     if kind == "bz2":
         return bz2.open(path, "rb")

@@ -6,7 +6,8 @@ that begin with ``-DOCSTART-`` are skipped, and so are comments. A comment begin
 addition, the number of columns differs from the other lines, or the line is before the first word
 of a sentence and ends in no BIO label. A first column of word numbers is skipped. A prefix such as
 ``en:`` of all words (as in WikiANN) is removed. IOB1, IOBES, BILOU and BMES are told apart from the
-first sentences, and read as the same spans.
+first sentences, and read as the same spans. In JSON lines, Parquet and ``hf:``, the columns are
+named (``tokens``, ``ner_tags``).
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from xadapt.core.errors import UserError
 from xadapt.data.readers.lines import has_suffix
+from xadapt.data.readers.mapped_rows import kind_of_rows
 from xadapt.data.readers.notes import Notes, RowError, attempt, joined, noted, without_faulty
+from xadapt.data.readers.row_records import SPANS, read_mapped, words_of
+from xadapt.data.readers.row_records import WORDS as FORMS
 from xadapt.data.readers.sides import find_language
 from xadapt.data.readers.word_rows import (
     LONG,
@@ -88,6 +93,10 @@ class Conll:
                 file has no sentence.
         """
         found = noted(notes)
+        if kind_of_rows(source):
+            columns = {"words": FORMS, "labels": SPANS}
+            yield from read_mapped(source, columns, partial(_mapped, lang), found, "sentence")
+            return
         all_blocks = blocks(source)
         head = _without_header(take(all_blocks), source, found)
         layout = _layout(head, source, lang)
@@ -247,6 +256,20 @@ def _word(cells: Sequence[str], layout: Layout, where: str) -> tuple[str, str]:
     if layout.encoding in PREFIXES:
         label = as_bio(label)
     return cells[layout.word].removeprefix(layout.prefix) or cells[layout.word], label
+
+
+def _mapped(lang: str, values: dict[str, Any], where: str) -> TaggedSentence:
+    """Make a sentence of a list of words and a list of labels, in any encoding."""
+    words = words_of(values["words"], "the column of words", where)
+    labels = words_of(values["labels"], "the column of labels", where)
+    if len(words) != len(labels):
+        raise RowError(f"{len(words)} words have {len(labels)} labels", where=where)
+    encoding = encoding_of([labels])
+    layout = Layout(2, encoding=encoding or "IOB2")
+    made = [
+        _word((word, label), layout, where)[1] for word, label in zip(words, labels, strict=True)
+    ]
+    return TaggedSentence(words, to_spans(made, "bio"), lang, origin=where)
 
 
 Part = Conll

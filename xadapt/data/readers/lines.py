@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -168,7 +168,9 @@ def stream_chunks(stream: IO[bytes], name: str, *, limit: int = LINE_CHARS) -> I
             return
 
 
-def _decoded(data: bytes, name: str, first: int, limit: int) -> Iterator[Chunk]:
+def _decoded(
+    data: bytes, name: str, first: int, limit: int
+) -> Generator[Chunk, None, int]:
     """Yield whole lines as one chunk, and return their number."""
     data = data.removesuffix(b"\n")
     try:

@@ -12,17 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
-from xadapt.core.errors import UserError
-from xadapt.data.readers.notes import RowError
+from xadapt.data.readers.scores import is_number, is_score
 from xadapt.data.readers.sides import Request, find_language
 
-SCORES = frozenset({
-    "score", "scores", "margin", "margin_score", "laser", "laser_score", "laser_margin_score",
-    "cosine", "cosine_similarity", "similarity", "sim", "bicleaner", "bicleaner_score", "comet",
-})  # fmt: skip
-"""Usual names of a column of scores, in lower case."""
-
-_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?|[+-]?\.\d+")
 _TAG = "([A-Za-z]{2,}(?:_[A-Za-z]{2,4})?)"
 _TWO = re.compile(f"(?<![A-Za-z_-]){_TAG}-{_TAG}(?![A-Za-z_-])")
 _MOST = 0.9
@@ -65,21 +57,6 @@ def score_columns(rows: Sequence[Sequence[str]], used: Iterable[int]) -> list[in
     return [i for i in range(width) if i not in taken and _share(rows, i, is_score) > _MOST]
 
 
-def named_score(names: Sequence[str]) -> int | None:
-    """Return the column of a header that is named like a score."""
-    return next((i for i, name in enumerate(names) if name.strip().casefold() in SCORES), None)
-
-
-def is_number(cell: str) -> bool:
-    """Return whether a cell is a plain number."""
-    return _NUMBER.fullmatch(cell.strip()) is not None
-
-
-def is_score(cell: str) -> bool:
-    """Return whether a cell is a number with a decimal point, so that it is no id."""
-    return "." in cell and is_number(cell)
-
-
 def order_in_name(source: str, request: Request) -> str | None:
     """Return the side that a file's name puts first: ``pivot``, ``text`` or ``None``.
 
@@ -99,28 +76,6 @@ def order_in_name(source: str, request: Request) -> str | None:
 
 def _tags(request: Request) -> tuple[tuple[str, str], tuple[str, str]]:
     return ("pivot", request.pivot_lang), ("text", request.lang)
-
-
-def score_of(value: object, where: str) -> float:
-    """Return a score as a number.
-
-    Raises:
-        RowError: If it is none.
-    """
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:
-        return float(value)
-    if isinstance(value, str) and is_number(value):
-        return float(value)
-    raise RowError(f"the score {str(value)[:40]!r} is no number", where=where)
-
-
-def no_scores(source: str) -> UserError:
-    """Build the error for ``min_score`` without a column of scores."""
-    return UserError(
-        "min_score is given, and there is no column of scores",
-        where=source,
-        todo="Leave min_score out, or name the column 'score' in a header",
-    )
 
 
 def _share(rows: Sequence[Sequence[str]], column: int, test: Callable[[str], bool]) -> float:
