@@ -269,3 +269,19 @@ def test_memory_for_a_large_file_is_a_small_multiple_of_it(tmp_path: Path) -> No
         tracemalloc.stop()
     assert len(loaded.records["train"]) == 20_000 - 6
     assert peak < 3.5 * file.stat().st_size
+
+
+def test_the_options_of_a_recipe_reach_the_reader(tmp_path: Path) -> None:
+    pairs = tmp_path / "mined.tsv"
+    rows = [f"{1 + i / 100}\tThis is sentence {i}\tDas ist Satz {i}\n" for i in range(20)]
+    pairs.write_text("".join(rows), encoding="utf-8")
+    spec = {"train": DataSpec(options={"min_score": 1.1}, dev=0, transforms=())}
+    loaded = load_records([Source(str(pairs), "de")], spec)
+    assert len(loaded.records["train"]) == 10
+    assert any("10 of 20 pairs with a score below 1.1 are left out" in n for n in loaded.notes)
+    questions = tmp_path / "a.jsonl"
+    none = {"question": "Why?", "is_impossible": True, "answers": []}
+    row = {"context": "passage", "qas": [none, {**none, "question": "How?"}]}
+    questions.write_text(json.dumps(row))
+    spec = {"train": DataSpec(reader="squad", options={"unanswerable": "train"}, dev=0)}
+    assert len(load_records([Source(str(questions), "de")], spec).records["train"]) == 2

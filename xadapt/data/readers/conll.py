@@ -76,7 +76,7 @@ class Conll:
     gives: ClassVar[type] = TaggedSentence
 
     def claims(self, source: str, request: object) -> bool:
-        """Return whether the name ends in ``.conll``, ``.bio`` or ``.iob2``, also ``.gz``."""
+        """Return whether the name ends in ``.conll``, ``.bio`` or ``.iob2``."""
         return has_suffix(source, ".conll", ".bio", ".iob2")
 
     def read(self, source: str, lang: str, notes: Notes | None = None) -> Iterator[TaggedSentence]:

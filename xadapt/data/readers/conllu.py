@@ -39,7 +39,7 @@ class Conllu:
     gives: ClassVar[type] = TaggedSentence
 
     def claims(self, source: str, request: object) -> bool:
-        """Return whether the name ends in ``.conllu``, also ``.gz``."""
+        """Return whether the name ends in ``.conllu``."""
         return has_suffix(source, ".conllu")
 
     def read(self, source: str, lang: str, notes: Notes | None = None) -> Iterator[TaggedSentence]:
