@@ -97,6 +97,7 @@ KINDS = (
     ("serving", "Serving many modules", speed.serving),
     ("threads", "Threads that share a base", speed.threads),
     ("search", "Search over many vectors", speed.search),
+    ("reading", "Reading large files", speed.reading),
     ("mixed_rows", "Compositions in one batch, beside adapters and peft", tables.mixed_rows),
     ("kill_and_resume", "Killed and resumed", tables.kills),
     ("versions_", "Before and after the rooms: times of both versions", speed.versions),

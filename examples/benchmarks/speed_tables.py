@@ -180,3 +180,34 @@ def search(result: dict) -> str:
             "before it began).\n"
         )
     return "".join(parts)
+
+
+READING = {
+    "bare_lines": "a loop over the lines",
+    "split_lines": "the same, each line split at tabs",
+    "bare_iterparse": "lxml.iterparse over the units",
+    "iterparse_texts": "the same, with the texts taken out",
+    "pairs": "**xadapt**: pairs, thrown away as they come",
+    "kept_pairs": "xadapt: pairs, all kept in a list",
+}
+
+
+def reading(result: dict) -> str:
+    """Time of reading as ratios, and memory beyond that of the imports."""
+    parts = []
+    for file in result["files"]:
+        kept = next(row for row in file["rows"] if row["step"] == "kept_pairs")
+        each = kept["added_mib"] * 2**20 / file["records"]
+        parts.append(
+            f"{file['kind'].upper()}, {file['records']:,} pairs, {file['mib']:.0f} MiB. Ratios of "
+            f"processor time to the first row, the median of {result['rounds']} rounds; the peak "
+            f"of memory beyond the {kept['before_mib']:.0f} MiB of Python and the imports. A pair "
+            f"that is kept takes {each:.0f} bytes.\n\n"
+            "| | processor s | ratio | memory, MiB |\n|---|---|---|---|\n"
+            + "".join(
+                f"| {READING[row['step']]} | {row['cpu_seconds']:.2f} | {row['ratio']:.1f} | "
+                f"{row['added_mib']:.1f} |\n"
+                for row in file["rows"]
+            )
+        )
+    return "\n".join(parts)

@@ -228,3 +228,30 @@ def test_any_text_in_a_recipe_is_a_recipe_or_a_user_error(tmp_path, text, where)
             load_recipe(path, changes)
         except UserError as error:
             assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "change", "said"),
+    [
+        ("translation_ranking", "min_score=1.04", None),
+        ("translation_ranking", "split=devtest", None),
+        (
+            "translation_ranking",
+            "min_scor=1",
+            "unknown option 'min_scor'; did you mean 'min_score'",
+        ),
+        ("qa", "unanswerable=train", None),
+        ("qa", "unanswerable=trian", "option unanswerable: Input should be 'skip' or 'train'"),
+        ("qa", "min_score=1", "reader squad: unknown option 'min_score'"),
+        ("ner", "min_score=1", "reader conll: unknown option 'min_score'; this reader has none"),
+    ],
+)
+def test_options_of_a_reader_are_checked_with_the_recipe(recipe, change, said):
+    changes = [f"data.train.options.{change}"]
+    if said is None:
+        options = load_recipe(find_recipe(recipe), changes).data["train"].options
+        assert list(options) == [change.partition("=")[0]]
+        return
+    with pytest.raises(UserError) as caught:
+        load_recipe(find_recipe(recipe), changes)
+    assert said in str(caught.value)

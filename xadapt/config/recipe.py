@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -11,10 +13,12 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     TypeAdapter,
+    ValidationError,
     model_validator,
 )
 
 from xadapt.core import registry
+from xadapt.core.errors import UserError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -122,6 +126,8 @@ class DataSpec(_Strict):
 
     Attributes:
         reader: Format of the data; ``xadapt list readers`` shows all.
+        options: Options of the reader, by name. With ``parallel``, those of the reader that fits
+            the source.
         transforms: Transforms of the reader's records, in this order. Without the list,
             ``pair_filter`` is applied to pairs, and other records stay unchanged.
         columns: Columns or keys of the two languages, as the reader names them.
@@ -130,6 +136,7 @@ class DataSpec(_Strict):
     """
 
     reader: str = "parallel"
+    options: dict[str, Any] = Field(default_factory=dict)
     transforms: tuple[TransformSpec, ...] | None = None
     columns: str | None = None
     limit: PositiveInt | None = None
@@ -240,6 +247,39 @@ class Recipe(_Strict):
     data: dict[str, DataSpec] = Field(default_factory=lambda: {"train": DataSpec()})
     companions: dict[str, CompanionSpec] = Field(default_factory=dict)
     train: TrainSpec = TrainSpec()
+
+
+def reader_options(part: Any) -> list[str]:
+    """Return the names of a reader's options."""
+    return [field.name for field in fields(part)] if is_dataclass(part) else []
+
+
+def build_reader(part: Any, options: Mapping[str, Any], where: str = "") -> Any:
+    """Build a reader with options, which are the fields of its dataclass.
+
+    Args:
+        part: The reader's class.
+        options: Its options.
+        where: Place of the options in errors.
+
+    Raises:
+        UserError: If the reader has no such option, or a value is of the wrong type.
+    """
+    known = reader_options(part)
+    for name in options:
+        if name not in known:
+            said = registry.unknown("option", name, known) if known else f"unknown option {name!r}"
+            has = "" if known else "; this reader has none"
+            raise UserError(f"reader {part.format}: {said}{has}", where=where)
+    if not known:
+        return part()
+    try:
+        return strict(part).validate_python(dict(options))
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = ".".join(map(str, first["loc"]))
+        said = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"reader {part.format}: option {option}: {said}", where=where) from None
 
 
 def strict(part: type) -> TypeAdapter:

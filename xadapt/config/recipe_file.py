@@ -11,7 +11,14 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from xadapt.config.recipe import ObjectiveSpec, Recipe, TransformSpec
+from xadapt.config.recipe import (
+    DataSpec,
+    ObjectiveSpec,
+    Recipe,
+    TransformSpec,
+    build_reader,
+    reader_options,
+)
 from xadapt.config.recipe_options import Change, changes_of, nested_changes
 from xadapt.config.recipe_types import type_faults
 from xadapt.core import registry
@@ -204,7 +211,24 @@ def _data_faults(recipe: Recipe) -> list[tuple[Path_, str]]:
         if data.reader not in registry.names("readers"):
             message = registry.unknown("reader", data.reader, registry.names("readers"))
             faults.append((("data", name, "reader"), message))
+        elif data.options:
+            faults += _reader_faults(data, ("data", name, "options"))
     return faults + _transform_faults(recipe) + type_faults(recipe)
+
+
+def _reader_faults(data: DataSpec, at: Path_) -> list[tuple[Path_, str]]:
+    """Check the options of a reader; ``parallel`` has those of any reader of pairs."""
+    part = registry.load("readers", data.reader)
+    if data.reader != "parallel":
+        try:
+            build_reader(part, data.options)
+        except UserError as error:
+            return [(at, error.what)]
+        return []
+    parts = [registry.load("readers", name) for name in registry.names("readers")]
+    known = {name for p in parts if p.gives is part.gives for name in reader_options(p)}
+    wrong = sorted(set(data.options) - known)
+    return [((*at, name), registry.unknown("option", name, sorted(known))) for name in wrong]
 
 
 def _fault(error: Any, model: Any, under: Path_ = (), also: Any = None) -> tuple[Path_, str]:

@@ -7,6 +7,7 @@ such as a part of speech.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -71,6 +72,55 @@ def to_spans(labels: Sequence[str], scheme: Scheme) -> tuple[Span, ...]:
         elif part in ("B", "I"):
             spans.append((i, i + 1, name))
     return tuple(spans)
+
+
+def encoding_of(sentences: Iterable[Sequence[str]]) -> str:
+    """Return how labels mark spans: ``IOB1``, ``IOB2``, ``IOBES``, ``BILOU``, ``BMES``, or empty.
+
+    In IOB2 each span begins with ``B-T``. In IOB1 ``B-T`` only begins a span directly after another
+    of the same type. The others mark the last word of a span (``E-``, ``L-``) and spans of one word
+    (``S-``, ``U-``); BMES has ``M-`` inside.
+
+    Source: Ramshaw and Marcus 1995, https://aclanthology.org/W95-0107 (IOB1); Ratinov and Roth
+    2009, https://aclanthology.org/W09-1119, section 3 (BILOU).
+
+    Args:
+        sentences: The labels of each sentence.
+
+    Returns:
+        The name of the encoding; empty if there is no span.
+    """
+    parts: Counter[str] = Counter()
+    inside = outside = 0
+    for labels in sentences:
+        before = OUTSIDE
+        for label in labels:
+            part, dash, name = label.partition("-")
+            if dash and name:
+                parts[part] += 1
+                new = before.partition("-")[2] != name
+                inside += part == "I" and new
+                outside += part == "B" and new
+            before = label
+    for encoding, (last, single) in _ENDS.items():
+        if (parts[last] or parts[single]) and 2 * parts[last] >= parts["B"]:
+            return "BMES" if encoding == "IOBES" and parts["M"] else encoding
+    if not parts["B"] + parts["I"]:
+        return ""
+    return "IOB1" if inside and not outside else "IOB2"
+
+
+_ENDS = {"IOBES": ("E", "S"), "BILOU": ("L", "U")}
+_AS_BIO = {"E": "I", "L": "I", "M": "I", "S": "B", "U": "B"}
+PREFIXES = {"IOBES": ("B-", "I-", "E-", "S-"), "BILOU": ("B-", "I-", "L-", "U-"),
+            "BMES": ("B-", "M-", "E-", "S-")}  # fmt: skip
+"""Beginnings of labels in the encodings that mark the last word of a span."""
+
+
+def as_bio(label: str) -> str:
+    """Return a label of IOBES, BILOU or BMES as one of BIO; `to_spans` reads BIO and IOB1 alike."""
+    part, dash, name = label.partition("-")
+    return f"{_AS_BIO.get(part, part)}-{name}" if dash else label
 
 
 def moves(labels: Sequence[str], scheme: Scheme) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -16,7 +16,7 @@ from xadapt.hub.hub_errors import endpoint_of, hub_errors
 from xadapt.hub.manifest import FILE, Manifest
 from xadapt.hub.opening import read_manifest
 from xadapt.hub.safe_paths import is_folder
-from xadapt.languages.families import shared_groups, find_fallback
+from xadapt.languages.families import find_fallback, shared_groups
 from xadapt.languages.match import find_same
 from xadapt.languages.tags import normalise
 

@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 
 from xadapt.backbones.encoder.pairs import Window
-from xadapt.core.errors import UserError
 from xadapt.data.records import Question
 from xadapt.heads.head import Head
 from xadapt.objectives.contract import EncodeView, Loss, States
@@ -21,8 +20,9 @@ class SpanExtraction:
     """Cross-entropy of an answer's first and last token among all of a row, the mean of both.
 
     Question and passage are in one row. A long passage gives several rows, in overlapping windows.
-    In a window without the whole answer, the target is the row's first token. For a question with
-    several answers, the first answer is the target.
+    In a window without the whole answer, the target is the row's first token, and so it is for a
+    question without an answer (section 4.3 of the paper). For a question with several answers, the
+    first answer is the target.
 
     Source: Devlin et al. 2019, https://arxiv.org/abs/1810.04805, section 4.2 (start and end
     vectors, SQuAD v1.1); the windows are those of the paper's code.
@@ -41,16 +41,6 @@ class SpanExtraction:
         if self.overlap < 0:
             raise ValueError("overlap must not be negative")
 
-    def prepare(self, records: Sequence[Question]) -> None:
-        """Check that there is an answer to each question.
-
-        Raises:
-            UserError: If a question has no answer.
-        """
-        without = next((record for record in records if not record.answers), None)
-        if without is not None:
-            raise UserError("this question has no answer", where=without.origin)
-
     def heads(self, width: int) -> Head:
         """Build the linear head, which is trained with the module."""
         return Head("span_extraction", ("start", "end"), width)
@@ -65,8 +55,8 @@ class SpanExtraction:
         windows = tokenize_windows(questions, passages, self.overlap)
         found = []
         for window in windows:
-            start, text = records[window.owner].answers[0]
-            found.append(window.find(start, start + len(text)))
+            start, text = (*records[window.owner].answers, (0, ""))[0]
+            found.append(window.find(start, start + len(text)) if text else (0, 0))
         view = EncodeView(
             [window.ids for window in windows],
             output="states",

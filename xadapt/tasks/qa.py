@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import compress
 from typing import Any, ClassVar
 
 import numpy as np
@@ -211,7 +212,7 @@ class QuestionAnswering(HeadTask):
         """Score each answer by its best match among the right answers to the question.
 
         The last row answers with the window of the passage that shares most words with the
-        question.
+        question. Questions without an answer are not scored.
 
         Args:
             rows: The questions with their answers; their language decides which answers are equal.
@@ -221,22 +222,21 @@ class QuestionAnswering(HeadTask):
             seed: Seed of the bootstrap.
 
         Raises:
-            UserError: If there are no questions, one has no answer, or a system does not answer
-                each.
+            UserError: If there are no questions with an answer, or a system does not answer each.
         """
-        if not rows:
-            raise UserError("there are no questions to evaluate on")
-        for question in rows:
-            if not question.answers:
-                raise UserError("this question has no answer", where=question.origin)
-        columns = {}
+        answered = [bool(question.answers) for question in rows]
+        if not any(answered):
+            raise UserError("there are no questions with an answer to evaluate on")
+        scored: dict[str, list[str]] = {}
         for name, found in {**systems, **self.baselines(rows)}.items():
             if len(found) != len(rows):
                 raise UserError(f"{name} gives {len(found)} answers to {len(rows)} questions")
-            columns[name] = {
-                "f1": [_best(f1, rows, found)],
-                "exact match": [_best(exact, rows, found)],
-            }
+            scored[name] = list(compress(found, answered))
+        rows = list(compress(rows, answered))
+        columns = {
+            name: {"f1": [_best(f1, rows, found)], "exact match": [_best(exact, rows, found)]}
+            for name, found in scored.items()
+        }
         means = dict.fromkeys(self.metrics, mean)
         return compare(
             self.name, self.unit, columns, means, base=base, resamples=resamples, seed=seed
@@ -248,7 +248,7 @@ class QuestionAnswering(HeadTask):
 
     def oracle(self, rows: Sequence[Question]) -> list[str]:
         """Return the first right answer to each question."""
-        return [row.answers[0][1] for row in rows]
+        return [row.answers[0][1] if row.answers else "" for row in rows]
 
     def chance(self, rows: Sequence[Question], seed: int = 0) -> list[str]:
         """Draw one word of each passage at random."""

@@ -172,7 +172,7 @@ READERS = {
 
 @pytest.mark.parametrize("reader", READERS)
 def test_records_for_heads_are_held_out_by_their_texts(tmp_path: Path, reader: str) -> None:
-    path = tmp_path / "a.jsonl"
+    path = tmp_path / ("a.jsonl" if reader == "squad" else "a.tsv")
     path.write_text(READERS[reader], encoding="utf-8")
     spec = {"train": DataSpec(reader=reader, dev=0.2)}
     loaded = load_records([Source(str(path), "de")], spec)
@@ -181,7 +181,7 @@ def test_records_for_heads_are_held_out_by_their_texts(tmp_path: Path, reader: s
     sides = [{text for r in part for text in r.split_texts()} for part in (rows, loaded.dev)]
     assert not sides[0] & sides[1]
     assert "20 " in loaded.notes[0] and "4 held out for development" in loaded.notes[-1]
-    given = tmp_path / "dev.jsonl"
+    given = tmp_path / ("dev.jsonl" if reader == "squad" else "dev.tsv")
     given.write_text("".join(READERS[reader].splitlines(True)[:3]), encoding="utf-8")
     loaded = load_records([Source(str(path), "de")], spec, [Source(str(given), "de")])
     assert len(loaded.dev) == 3
@@ -269,3 +269,19 @@ def test_memory_for_a_large_file_is_a_small_multiple_of_it(tmp_path: Path) -> No
         tracemalloc.stop()
     assert len(loaded.records["train"]) == 20_000 - 6
     assert peak < 3.5 * file.stat().st_size
+
+
+def test_the_options_of_a_recipe_reach_the_reader(tmp_path: Path) -> None:
+    pairs = tmp_path / "mined.tsv"
+    rows = [f"{1 + i / 100}\tThis is sentence {i}\tDas ist Satz {i}\n" for i in range(20)]
+    pairs.write_text("".join(rows), encoding="utf-8")
+    spec = {"train": DataSpec(options={"min_score": 1.1}, dev=0, transforms=())}
+    loaded = load_records([Source(str(pairs), "de")], spec)
+    assert len(loaded.records["train"]) == 10
+    assert any("10 of 20 pairs with a score below 1.1 are left out" in n for n in loaded.notes)
+    questions = tmp_path / "a.jsonl"
+    none = {"question": "Why?", "is_impossible": True, "answers": []}
+    row = {"context": "passage", "qas": [none, {**none, "question": "How?"}]}
+    questions.write_text(json.dumps(row))
+    spec = {"train": DataSpec(reader="squad", options={"unanswerable": "train"}, dev=0)}
+    assert len(load_records([Source(str(questions), "de")], spec).records["train"]) == 2

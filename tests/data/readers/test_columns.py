@@ -69,14 +69,12 @@ def test_a_header_that_names_a_side_twice_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("first", "header", "said"),
     [
-        (lambda i: f"{1.2 - i * 0.0003:.4f}", None, r"column 1 holds numbers or ids"),
+        (str, None, r"column 1 holds numbers or ids"),
         (str, ("id", "source", "target"), r"column 1 \('id'\) holds numbers or ids"),
         (lambda i: f"sent-{i:04}", None, r"column 1 holds numbers or ids"),
     ],
 )
-def test_a_score_or_id_in_front_is_refused_with_the_columns_to_name(
-    tmp_path, suffix, first, header, said
-):
+def test_an_id_in_front_is_refused_with_the_columns_to_name(tmp_path, suffix, first, header, said):
     rows = [(first(i), *row) for i, row in enumerate(ROWS)]
     lines = [header, *rows] if header else rows
     with pytest.raises(UserError, match=said) as caught:
@@ -87,6 +85,75 @@ def test_a_score_or_id_in_front_is_refused_with_the_columns_to_name(
     assert pairs == ROWS
     unused = f"a.{suffix}: column {repr('id') if header else 1} is not used"
     assert told[-1] == unused
+
+
+SCORED = [(f"{1.2 - i * 0.005:.3f}", *row) for i, row in enumerate(ROWS)]
+
+
+@pytest.mark.parametrize("suffix", ["tsv", "csv"])
+def test_a_score_in_front_is_told_apart_and_may_be_a_threshold(tmp_path, suffix):
+    pairs, told = read(tmp_path, SCORED, suffix)
+    assert pairs == ROWS
+    assert told == [
+        f"a.{suffix}: column 2 is read as en, column 3 as de (by order)",
+        f"a.{suffix}: column 1 holds scores: pairs of all scores are kept; the option min_score "
+        "drops some",
+    ]
+    pairs, told = read(tmp_path, SCORED, suffix, options={"min_score": 1.0})
+    assert pairs == ROWS[:41]
+    assert told[1:] == [
+        f"a.{suffix}: column 1 holds scores",
+        f"a.{suffix}: 19 of 60 pairs with a score below 1 are left out",
+    ]
+
+
+def test_a_threshold_on_a_named_column_and_on_another_one(tmp_path):
+    rows = [(en, de, score, "x") for score, en, de in SCORED]
+    for lines in ([("en", "de", "laser_score", "split"), *rows], rows):
+        pairs, told = read(tmp_path, lines, options={"min_score": 1.1})
+        assert pairs == ROWS[:21] and told[-1].startswith("a.tsv: 39 of 60 pairs")
+    with pytest.raises(UserError, match="min_score is given, and there is no column of scores"):
+        read(tmp_path, ROWS, options={"min_score": 1.1})
+    with pytest.raises(UserError, match="unknown option 'minscore'; did you mean 'min_score'"):
+        read(tmp_path, ROWS, options={"minscore": 1.1})
+    rows[7] = (*rows[7][:2], "high", "x")
+    _, told = read(tmp_path, rows, options={"min_score": 0.0})
+    assert told[-1] == (
+        "a.tsv: 1 of 60 rows skipped; the first, a.tsv:8: the score 'high' is no number"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "turned"),
+    [("WikiMatrix.de-en.tsv", True), ("CCMatrix.en-de.tsv", False), ("mined.tsv", False),
+     ("Sentence pairs in German-English - 2024-01-01.tsv", True), ("eng_Latn-deu_Latn.tsv", False)],
+)  # fmt: skip
+def test_the_name_of_a_mined_corpus_tells_the_order(tmp_path, name, turned):
+    rows = [(score, *((de, en) if turned else (en, de))) for score, en, de in SCORED]
+    path, notes = tmp_path / name, Notes()
+    path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+    pairs = list(read_parallel(path, lang="de", notes=notes))
+    assert [(p.pivot, p.text) for p in pairs] == ROWS
+    assert notes.lines[0].endswith("(by order)" if name == "mined.tsv" else "(by its name)")
+
+
+def test_the_pairs_that_tatoeba_exports_have_an_id_before_each_text(tmp_path):
+    lines = [(str(1276 + i), en, str(77 * i), de) for i, (en, de) in enumerate(ROWS)]
+    pairs, told = read(tmp_path, lines)
+    assert pairs == ROWS
+    assert told == [
+        "a.tsv: column 2 is read as en, column 4 as de (by order)",
+        "a.tsv: columns 1 and 3 are not used",
+    ]
+
+
+def test_a_name_that_contradicts_the_order_is_told(tmp_path):
+    path, notes = tmp_path / "news.de-en.tsv", Notes()
+    path.write_text("".join(f"{en}\t{de}\n" for en, de in ROWS), encoding="utf-8")
+    assert len(list(read_parallel(path, lang="de", notes=notes))) == 60
+    assert notes.lines[1] == (
+        "news.de-en.tsv: the name of the file has de first; if that is right, give --columns 2,1"
+    )
 
 
 def test_unused_columns_are_named(tmp_path):

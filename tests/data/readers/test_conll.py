@@ -191,3 +191,42 @@ def test_any_lines_are_read_or_refused_with_the_place(tmp_path_factory, pieces):
         assert str(error.where).startswith(str(path))
     else:
         assert rows and all(all(row.words) for row in rows)
+
+
+BIO = ["B-PER", "I-PER", "O", "B-LOC", "B-LOC", "I-LOC", "O", "B-PER"]
+SAME = {
+    "IOB2": BIO,
+    "IOB1": ["I-PER", "I-PER", "O", "I-LOC", "B-LOC", "I-LOC", "O", "I-PER"],
+    "IOBES": ["B-PER", "E-PER", "O", "S-LOC", "B-LOC", "E-LOC", "O", "S-PER"],
+    "BILOU": ["B-PER", "L-PER", "O", "U-LOC", "B-LOC", "L-LOC", "O", "U-PER"],
+    "BMES": ["B-PER", "E-PER", "O", "S-LOC", "B-LOC", "E-LOC", "O", "S-PER"],
+}
+SPANS = ((0, 2, "PER"), (3, 4, "LOC"), (4, 6, "LOC"), (7, 8, "PER"))
+
+
+@pytest.mark.parametrize("encoding", SAME)
+def test_encodings_of_spans_are_told_apart_and_read_as_the_same_spans(tmp_path, encoding):
+    labels, spans = SAME[encoding], SPANS
+    if encoding == "BMES":
+        labels, spans = [*labels, "B-X", "M-X", "E-X"], (*SPANS, (8, 11, "X"))
+    text = "".join(f"w{i}\t{label}\n" for i, label in enumerate(labels))
+    path, notes = tmp_path / "a.conll", Notes()
+    path.write_text(f"{text}\n{text}")
+    rows = list(Conll().read(str(path), "de", notes))
+    assert [row.spans for row in rows] == [spans, spans]
+    if encoding == "IOB2":
+        assert notes.lines == []
+    elif encoding == "IOB1":
+        assert notes.lines == [
+            "a.conll: labels are IOB1 (a span begins with I-): they are read as such"
+        ]
+    else:
+        assert notes.lines == [f"a.conll: labels are {encoding}: they are converted to IOB2"]
+
+
+def test_a_label_of_another_encoding_costs_its_sentence(tmp_path):
+    good = "".join(f"w\t{label}\n" for label in SAME["IOBES"])
+    path, notes = tmp_path / "a.conll", Notes()
+    path.write_text(f"{good}\nx\tU-PER\ny\tO\n\n{good}")
+    assert len(list(Conll().read(str(path), "de", notes))) == 2
+    assert "'U-PER' is no IOBES label" in notes.lines[-1]

@@ -30,7 +30,14 @@ AS_TEXT = {
     "jsonl": "".join(json.dumps({"en": en, "de": de}) + "\n" for en, de in PAIRS),
     "tmx": f"<tmx>{''.join(_TMX.format(_xml(en), de) for en, de in PAIRS)}</tmx>",
     "po": "".join(f'msgid "{en}"\nmsgstr "{de}"\n\n' for en, de in PAIRS),
+    "xlf": "<xliff><file source-language='en' target-language='de'><body>"
+    + "".join(
+        f"<trans-unit><source>{_xml(en)}</source><target>{de}</target></trans-unit>"
+        for en, de in PAIRS
+    )
+    + "</body></file></xliff>",
 }
+NAMED = {"xlf": "xliff"}
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -45,7 +52,9 @@ def test_every_format_gives_the_same_records(tmp_path, suffix, packed):
     assert list(Part().read(str(path), Request("de"))) == expected
     unnamed = tmp_path / ("data.gz" if packed else "data")
     path.rename(unnamed)
-    assert list(read_parallel(unnamed, lang="de", file_format=suffix)) == expected
+    assert (
+        list(read_parallel(unnamed, lang="de", file_format=NAMED.get(suffix, suffix))) == expected
+    )
 
 
 @pytest.mark.parametrize("suffix", AS_TEXT)
@@ -107,7 +116,10 @@ def test_columns():
 
 
 def test_formats_found_by_file():
-    assert set(formats()) >= {"tsv", "csv", "jsonl", "moses", "tmx", "po", "hf"}
+    assert set(formats()) >= {
+        *("tsv", "csv", "jsonl", "parquet", "moses", "tmx", "xliff", "po", "hf"),
+        *("tatoeba", "language_files"),
+    }
     assert "auto" not in formats()
 
 
@@ -125,6 +137,13 @@ _pieces = {
         b"#|\n", b'#| msgid "a"\n', b'msgstr[0] "b"\n', b'msgstr[9] "b"\n', b'msgid_plural "c"\n',
         b"#:\n", b'msgctxt "d"\n', b'msgid "a\\"\n', b"x", b"\xff", b"\n", b"# \n",
         b'msgid "e" "f"\n',
+    ],
+    "xlf": [
+        b"<xliff version='2.0' srcLang='en' trgLang='de'>", b"<xliff>", b"</xliff>",
+        b"<file source-language='en' target-language='de'>", b"</file>", b"<trans-unit>",
+        b"</trans-unit>", b"<segment>", b"</segment>", b"<segment state='initial'>", b"<source>",
+        b"</source>", b"<target>", b"</target>", b"x", b"<ph>", b"</ph>", b"<cp hex='d800'/>",
+        b"<alt-trans>", b"</alt-trans>", b"&a;", b"<!DOCTYPE a [<!ENTITY a 'b'>]>", b"\xff", b"\0",
     ],
 }  # fmt: skip
 

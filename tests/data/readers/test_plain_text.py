@@ -33,7 +33,7 @@ def test_text_files_are_claimed(name: str) -> None:
     assert Part().claims(name, None)
 
 
-@pytest.mark.parametrize("name", ["a.tsv", "txt", "a.txt.zip"])
+@pytest.mark.parametrize("name", ["a.tsv", "txt", "a.txt.rar"])
 def test_others_are_not(name: str) -> None:
     assert not Part().claims(name, None)
 

@@ -113,6 +113,32 @@ def test_questions_that_say_they_have_no_answer_are_passed_over(tmp_path):
     assert notes.lines == ["a.jsonl: 5 questions without an answer are passed over"]
 
 
+def test_questions_without_an_answer_are_kept_by_option(tmp_path):
+    none = {"question": "Warum?", "is_impossible": True, "answers": []}
+    row = {"context": CONTEXT, "qas": [*ROW["qas"], none, {"is_impossible": True}]}
+    path, notes = tmp_path / "a.jsonl", Notes()
+    path.write_text(json.dumps(row))
+    rows = list(Squad(unanswerable="train").read(str(path), "de", notes))
+    assert rows == [*WANTED, Question("Warum?", CONTEXT, (), "de")]
+    assert notes.lines == ["a.jsonl: 2 questions without an answer are kept"]
+
+
+def test_rows_of_one_question_as_datasets_has_them(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    pa = pytest.importorskip("pyarrow")
+    answers = [{"text": ["Katze"], "answer_start": [5]}, {"text": [], "answer_start": []}]
+    rows = [
+        {"context": CONTEXT, "question": q, "answers": a}
+        for q, a in zip(["Wer?", "Warum?"], answers, strict=True)
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    for name in ("a.jsonl", "a.parquet"):
+        notes = Notes()
+        assert list(Squad().read(str(tmp_path / name), "de", notes)) == WANTED[:1]
+        assert notes.lines == [f"{name}: 1 questions without an answer are passed over"]
+
+
 def test_a_key_twice_is_refused(tmp_path):
     for name, text in (("a.jsonl", '{"context": "a", "context": "b", "qas": []}'),
                        ("a.json", '{"data": [], "data": []}')):  # fmt: skip

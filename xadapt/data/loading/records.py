@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 from typing import Any, TypeVar
 
-from xadapt.config.recipe import DataSpec
+from xadapt.config.recipe import DataSpec, build_reader
 from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.core.text_key import normal_key
@@ -149,6 +149,7 @@ def read_pairs(
     limit: int | None = None,
     notes: Notes | None = None,
     watch: Watch = unwatched,
+    options: Mapping[str, Any] | None = None,
 ) -> list[ParallelPair]:
     """Read all pairs of a source, or the ``limit`` pairs with the smallest hashes.
 
@@ -158,6 +159,7 @@ def read_pairs(
         notes: Where the reader reports guesses, skipped rows and unused columns. Without
             ``notes`` they are logged.
         watch: Shows the progress of long reading.
+        options: Options of the reader, by name.
 
     Raises:
         UserError: If the source is unusable, or its sides are not texts in their languages.
@@ -172,12 +174,17 @@ def read_pairs(
         columns=source.columns,
         file_format=source.file_format,
         notes=found,
+        options=options,
     )
     return limited(_all(pairs, source, found, watch), limit)
 
 
 def read_records(
-    part: Any, source: Source, notes: Notes | None = None, watch: Watch = unwatched
+    part: Any,
+    source: Source,
+    notes: Notes | None = None,
+    watch: Watch = unwatched,
+    options: Mapping[str, Any] | None = None,
 ) -> list[Any]:
     """Read all records of a source with a reader that takes a language.
 
@@ -186,12 +193,15 @@ def read_records(
         source: The source to read.
         notes: See `read_pairs`.
         watch: See `read_pairs`.
+        options: See `read_pairs`.
 
     Raises:
         UserError: If the source is unusable, or its texts are not texts in their language.
     """
     found = noted(notes)
-    rows = read_with_notes(part(), source.path, normalise(source.lang), found)
+    rows = read_with_notes(
+        build_reader(part, options or {}), source.path, normalise(source.lang), found
+    )
     return _all(rows, source, found, watch)
 
 
@@ -334,14 +344,14 @@ def _read(source: Source, spec: DataSpec, notes: Notes, watch: Watch) -> list[Re
         asked = replace(source, columns=source.columns or spec.columns)
         return limited(read_table(table, spec.reader, asked, notes, watch), spec.limit)
     if part.gives is not ParallelPair:
-        return limited(read_records(part, source, notes, watch), spec.limit)
+        return limited(read_records(part, source, notes, watch, spec.options), spec.limit)
     by_recipe = None if spec.reader == "parallel" else part.format
     asked = replace(
         source,
         columns=source.columns or spec.columns,
         file_format=source.file_format or by_recipe,
     )
-    return list(read_pairs(asked, spec.limit, notes, watch))
+    return list(read_pairs(asked, spec.limit, notes, watch, spec.options))
 
 
 def _graph_labels(lang: str) -> dict[str, str]:

@@ -14,7 +14,10 @@ from xadapt.data.readers.sides import Request
 from xadapt.data.records import ParallelPair
 from xadapt.languages.tags import normalise
 
-WITHOUT_COLUMNS = ("moses", "tmx", "po", "cldr", "sample")
+WITHOUT_COLUMNS = (
+    *("moses", "language_files", "tatoeba", "tmx", "xliff", "po"),
+    *("cldr", "sample"),
+)
 
 
 def gives_pairs(spec: DataSpec) -> bool:

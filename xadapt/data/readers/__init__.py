@@ -4,13 +4,15 @@ A reader is a file with a ``Part``. ``Part`` is a class with the attributes ``fo
 ``--format``) and ``gives`` (the record class). Its methods are ``claims(source, request)`` (whether
 the source has this format) and ``read(source, request)`` (an iterator of records). A reader with
 guesses or skipped rows also takes ``notes``, a `xadapt.data.readers.notes.Notes`, and reports them
-there. `xadapt.data.readers.parallel` chooses among all readers that give
+there. A reader with options is a frozen dataclass whose fields are the options.
+`xadapt.data.readers.parallel` chooses among all readers that give
 `xadapt.data.records.ParallelPair`, so a new format is a new file.
 """
 
 from __future__ import annotations
 
 NOT_PARTS = (
+    "compressed",
     "cldr_graph",
     "cldr_labels",
     "cldr_sample",
@@ -22,8 +24,13 @@ NOT_PARTS = (
     "memory_records",
     "named_columns",
     "notes",
+    "mapped_rows",
+    "row_records",
+    "scores",
     "sides",
+    "table_shapes",
     "tables",
     "text_stream",
     "word_rows",
+    "xml_stream",
 )

@@ -5,20 +5,26 @@ without tabs, by spaces. No other character separates: a no-break space belongs 
 that begin with ``-DOCSTART-`` are skipped, and so are comments. A comment begins with ``#``. In
 addition, the number of columns differs from the other lines, or the line is before the first word
 of a sentence and ends in no BIO label. A first column of word numbers is skipped. A prefix such as
-``en:`` of all words (as in WikiANN) is removed. Also ``.gz``.
+``en:`` of all words (as in WikiANN) is removed. IOB1, IOBES, BILOU and BMES are told apart from the
+first sentences, and read as the same spans. In JSON lines, Parquet and ``hf:``, the columns are
+named (``tokens``, ``ner_tags``).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from xadapt.core.errors import UserError
 from xadapt.data.readers.lines import has_suffix
+from xadapt.data.readers.mapped_rows import kind_of_rows
 from xadapt.data.readers.notes import Notes, RowError, attempt, joined, noted, without_faulty
+from xadapt.data.readers.row_records import SPANS, read_mapped, words_of
+from xadapt.data.readers.row_records import WORDS as FORMS
 from xadapt.data.readers.sides import find_language
 from xadapt.data.readers.word_rows import (
     LONG,
@@ -31,11 +37,12 @@ from xadapt.data.readers.word_rows import (
     tell_long,
 )
 from xadapt.data.records import TaggedSentence
-from xadapt.functional.tag_scheme import OUTSIDE, to_spans
+from xadapt.functional.tag_scheme import OUTSIDE, PREFIXES, as_bio, encoding_of, to_spans
 from xadapt.languages.tags import normalise
 
 __all__ = ["WORDS", "Conll", "Part"]
 
+_BIO = ("B-", "I-")
 _SPACES = re.compile(r"[ \t]+")
 _HEADERS = frozenset({"word", "words", "token", "tokens", "form", "text", "id", "index"})
 _PREFIX = re.compile(r"([a-z]{2,3}(?:-[a-z]{2,8})*):.")
@@ -49,11 +56,17 @@ class Layout:
         width: Number of columns.
         word: Column of the word, from 0.
         prefix: Common prefix of all words, such as ``en:``; empty if there is none.
+        encoding: How the labels mark spans, see `xadapt.functional.tag_scheme.encoding_of`.
     """
 
     width: int
     word: int = 0
     prefix: str = ""
+    encoding: str = "IOB2"
+
+    def is_label(self, cell: str) -> bool:
+        """Return whether a cell is a label of the encoding."""
+        return _is_label(cell, PREFIXES.get(self.encoding, _BIO))
 
 
 class Conll:
@@ -63,7 +76,7 @@ class Conll:
     gives: ClassVar[type] = TaggedSentence
 
     def claims(self, source: str, request: object) -> bool:
-        """Return whether the name ends in ``.conll``, ``.bio`` or ``.iob2``, also ``.gz``."""
+        """Return whether the name ends in ``.conll``, ``.bio`` or ``.iob2``."""
         return has_suffix(source, ".conll", ".bio", ".iob2")
 
     def read(self, source: str, lang: str, notes: Notes | None = None) -> Iterator[TaggedSentence]:
@@ -80,6 +93,10 @@ class Conll:
                 file has no sentence.
         """
         found = noted(notes)
+        if kind_of_rows(source):
+            columns = {"words": FORMS, "labels": SPANS}
+            yield from read_mapped(source, columns, partial(_mapped, lang), found, "sentence")
+            return
         all_blocks = blocks(source)
         head = _without_header(take(all_blocks), source, found)
         layout = _layout(head, source, lang)
@@ -88,7 +105,7 @@ class Conll:
 
         def sentences() -> Iterator[TaggedSentence | RowError]:
             for block in chain(head, all_blocks):
-                rows = _rows(block, layout.width)
+                rows = _rows(block, layout)
                 if len(rows) > LONG:
                     lengths.append((rows[0][0], len(rows)))
                 if rows:
@@ -109,17 +126,17 @@ def _cells(line: str) -> list[str]:
     return [cell for cell in _SPACES.split(line) if cell]
 
 
-def _is_label(cell: str) -> bool:
-    return cell == OUTSIDE or (cell.startswith(("B-", "I-")) and len(cell) > 2)
+def _is_label(cell: str, prefixes: tuple[str, ...] = _BIO) -> bool:
+    return cell == OUTSIDE or (cell.startswith(prefixes) and len(cell) > 2)
 
 
-def _rows(block: Sequence[Line], width: int) -> list[tuple[int, list[str]]]:
+def _rows(block: Sequence[Line], layout: Layout) -> list[tuple[int, list[str]]]:
     """Return the words of a block: its lines without comments."""
     rows: list[tuple[int, list[str]]] = []
     for number, line in block:
         cells = _cells(line)
         comment = line.startswith("#") and (
-            len(cells) != width or not (rows or _is_label(cells[-1].strip()))
+            len(cells) != layout.width or not (rows or layout.is_label(cells[-1].strip()))
         )
         if not comment and (rows or not line.startswith("-DOCSTART-")):
             rows.append((number, cells))
@@ -144,13 +161,17 @@ def _layout(head: Sequence[Sequence[Line]], source: str, lang: str) -> Layout:
         len(_cells(line)) for block in head for _, line in block if not line.startswith(marks)
     )
     width = next(widths, 2)
-    sentences = [rows for rows in ([c for _, c in _rows(block, width)] for block in head) if rows]
+    lines = [[_cells(line)[-1].strip() for _, line in block if not line.startswith(marks)]
+             for block in head]  # fmt: skip
+    plain = Layout(width, encoding=encoding_of(lines) or "IOB2")
+    sentences = [rows for rows in ([c for _, c in _rows(block, plain)] for block in head) if rows]
     if not sentences:
-        return Layout(width)
+        return plain
     word = 1 if width > 2 and _counts(sentences) else 0
     words = [[row[word] for row in rows if word < len(row)] for rows in sentences]
     require_words(words, source, word + 1)
-    return Layout(width, word, _prefix([w for row in words for w in row], lang, source))
+    prefix = _prefix([w for row in words for w in row], lang, source)
+    return replace(plain, word=word, prefix=prefix)
 
 
 def _counts(sentences: Sequence[Sequence[Sequence[str]]]) -> bool:
@@ -191,11 +212,15 @@ def _tell(layout: Layout, head: Sequence[Sequence[Line]], source: str, notes: No
         notes.add(source, "column 1 counts the words: column 2 is read as the word")
     if layout.prefix:
         notes.add(source, f"all words begin with {layout.prefix!r}: it is taken off")
+    if layout.encoding == "IOB1":
+        notes.add(source, "labels are IOB1 (a span begins with I-): they are read as such")
+    elif layout.encoding != "IOB2":
+        notes.add(source, f"labels are {layout.encoding}: they are converted to IOB2")
     unused = list(range(layout.word + 1, layout.width - 1))
     if not unused:
         return
-    rows = [cells for block in head for _, cells in _rows(block, layout.width)]
-    labels = [i for i in unused if all(i < len(r) and _is_label(r[i].strip()) for r in rows)]
+    rows = [cells for block in head for _, cells in _rows(block, layout)]
+    labels = [i for i in unused if all(i < len(r) and layout.is_label(r[i].strip()) for r in rows)]
     are = "columns {} are" if len(unused) > 1 else "column {} is"
     line = f"{are.format(joined(str(i + 1) for i in unused[:12]))} not used"
     if labels:
@@ -222,11 +247,29 @@ def _word(cells: Sequence[str], layout: Layout, where: str) -> tuple[str, str]:
     if len(cells) < layout.word + 2:
         raise RowError("this line has no label", where=where, todo="A line is: word, tab, label")
     label = cells[-1].strip()
-    if not _is_label(label):
+    if not layout.is_label(label):
+        name = "BIO" if layout.encoding in ("IOB1", "IOB2") else layout.encoding
+        forms = joined(f"{prefix}TYPE" for prefix in PREFIXES.get(layout.encoding, _BIO))
         raise RowError(
-            f"{label[:40]!r} is no BIO label", where=where, todo="Labels are O, B-TYPE and I-TYPE"
+            f"{label[:40]!r} is no {name} label", where=where, todo=f"Labels are O, {forms}"
         )
+    if layout.encoding in PREFIXES:
+        label = as_bio(label)
     return cells[layout.word].removeprefix(layout.prefix) or cells[layout.word], label
+
+
+def _mapped(lang: str, values: dict[str, Any], where: str) -> TaggedSentence:
+    """Make a sentence of a list of words and a list of labels, in any encoding."""
+    words = words_of(values["words"], "the column of words", where)
+    labels = words_of(values["labels"], "the column of labels", where)
+    if len(words) != len(labels):
+        raise RowError(f"{len(words)} words have {len(labels)} labels", where=where)
+    encoding = encoding_of([labels])
+    layout = Layout(2, encoding=encoding or "IOB2")
+    made = [
+        _word((word, label), layout, where)[1] for word, label in zip(words, labels, strict=True)
+    ]
+    return TaggedSentence(words, to_spans(made, "bio"), lang, origin=where)
 
 
 Part = Conll

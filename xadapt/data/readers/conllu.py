@@ -1,18 +1,23 @@
 """Read words and parts of speech from CoNLL-U (https://universaldependencies.org/format.html).
 
 Multiword ranges (``3-4``) and empty nodes (``5.1``) are skipped, so the words are the syntactic
-words. Also ``.gz``.
+words. In JSON lines, Parquet and ``hf:``, the columns are named (``tokens``, ``upos``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import chain
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from xadapt.core.errors import UserError
 from xadapt.data.readers.lines import has_suffix
+from xadapt.data.readers.mapped_rows import kind_of_rows
 from xadapt.data.readers.notes import Notes, RowError, attempt, noted, without_faulty
+from xadapt.data.readers.row_records import UPOS as TAGS
+from xadapt.data.readers.row_records import WORDS as FORMS
+from xadapt.data.readers.row_records import read_mapped, words_of
 from xadapt.data.readers.word_rows import (
     LONG,
     WITHHELD,
@@ -34,7 +39,7 @@ class Conllu:
     gives: ClassVar[type] = TaggedSentence
 
     def claims(self, source: str, request: object) -> bool:
-        """Return whether the name ends in ``.conllu``, also ``.gz``."""
+        """Return whether the name ends in ``.conllu``."""
         return has_suffix(source, ".conllu")
 
     def read(self, source: str, lang: str, notes: Notes | None = None) -> Iterator[TaggedSentence]:
@@ -50,6 +55,10 @@ class Conllu:
                 row lacks columns or a part of speech), or the file has no sentence.
         """
         found = noted(notes)
+        if kind_of_rows(source):
+            columns = {"words": FORMS, "parts of speech": TAGS}
+            yield from read_mapped(source, columns, partial(_mapped, lang), found, "sentence")
+            return
         all_blocks = rows_of(source)
         head = take(all_blocks)
         require_words([forms(rows) for rows in head], source, FORM + 1)
@@ -124,6 +133,15 @@ def _row(line: str, where: str) -> tuple[str, str]:
     if not cells[UPOS].strip() or cells[UPOS] == "_":
         raise RowError("this word has no part of speech (column 4)", where=where)
     return cells[FORM], cells[UPOS]
+
+
+def _mapped(lang: str, values: dict[str, Any], where: str) -> TaggedSentence:
+    words = words_of(values["words"], "the column of words", where)
+    tags = words_of(values["parts of speech"], "the column of parts of speech", where)
+    if len(words) != len(tags):
+        raise RowError(f"{len(words)} words have {len(tags)} parts of speech", where=where)
+    spans = tuple((i, i + 1, tag) for i, tag in enumerate(tags))
+    return TaggedSentence(words, spans, lang, origin=where)
 
 
 Part = Conllu

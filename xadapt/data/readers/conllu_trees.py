@@ -1,7 +1,7 @@
 """Read dependency trees from CoNLL-U (https://universaldependencies.org/format.html).
 
 Multiword ranges (``3-4``) and empty nodes (``5.1``) are skipped, so the words are the syntactic
-words. They are numbered from 1 in each sentence. Also ``.gz``.
+words. They are numbered from 1 in each sentence.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ConlluTrees:
     gives: ClassVar[type] = ParsedSentence
 
     def claims(self, source: str, request: object) -> bool:
-        """Return whether the name ends in ``.conllu``, also ``.gz``."""
+        """Return whether the name ends in ``.conllu``."""
         return has_suffix(source, ".conllu")
 
     def read(self, source: str, lang: str, notes: Notes | None = None) -> Iterator[ParsedSentence]:

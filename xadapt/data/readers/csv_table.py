@@ -9,6 +9,7 @@ unless the header names the sides or ``--columns`` gives other numbers.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import ClassVar
 
 from xadapt.data.readers.columns import read_pairs_of_table
@@ -19,14 +20,21 @@ from xadapt.data.readers.tables import quoted_rows
 from xadapt.data.records import ParallelPair
 
 
+@dataclass(frozen=True)
 class CsvTable:
-    """Reader of ``.csv``, also ``.gz``."""
+    """Reader of ``.csv``, also compressed.
+
+    Attributes:
+        min_score: Leave out pairs with a lower score, see `xadapt.data.readers.tsv.Tsv`.
+    """
+
+    min_score: float | None = None
 
     format: ClassVar[str] = "csv"
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Return whether the name ends in ``.csv``, also ``.gz``."""
+        """Return whether the name ends in ``.csv``."""
         return has_suffix(source, ".csv")
 
     def read(
@@ -45,7 +53,7 @@ class CsvTable:
         """
         limit = request.limits.chars
         rows = quoted_rows(read_lines(source, limit=limit), source, ",", limit)
-        yield from read_pairs_of_table(rows, source, request, noted(notes))
+        yield from read_pairs_of_table(rows, source, request, noted(notes), self.min_score)
 
 
 Part = CsvTable

@@ -23,13 +23,13 @@ _KEYWORD = re.compile(r'(msgctxt|msgid|msgid_plural|msgstr(?:\[\d\])?)\s+".*"')
 
 
 class Gettext:
-    """Reader of ``.po``, also ``.gz``."""
+    """Reader of ``.po``, also compressed."""
 
     format: ClassVar[str] = "po"
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Return whether the name ends in ``.po``, also ``.gz``."""
+        """Return whether the name ends in ``.po``."""
         return has_suffix(source, ".po")
 
     def read(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -22,8 +23,16 @@ _SOURCE = re.compile(r"hf:(?P<path>[^:]+)(?::(?P<split>[\w.-]+))?")
 _T = TypeVar("_T")
 
 
+@dataclass(frozen=True)
 class HubDataset:
-    """Reader of ``hf:`` sources. It needs the extra ``data``."""
+    """Reader of ``hf:`` sources. It needs the extra ``data``.
+
+    Attributes:
+        min_score: Leave out pairs with a lower value of the column ``score`` (or another usual name
+            of one).
+    """
+
+    min_score: float | None = None
 
     format: ClassVar[str] = "hf"
     gives: ClassVar[type] = ParallelPair
@@ -46,7 +55,7 @@ class HubDataset:
             UserError: If the extra is not installed, the data set can't be opened or read, or half
                 of the rows lack a side.
         """
-        yield from row_pairs(Streamed(source), source, request, noted(notes))
+        yield from row_pairs(Streamed(source), source, request, noted(notes), self.min_score)
 
 
 class Streamed:
@@ -67,6 +76,11 @@ class Streamed:
         self._builder = _attempt(lambda: _open(path, config), source)
         self.features = dict(getattr(self._builder.info, "features", None) or {})
         self.etag = str(getattr(self._builder, "hash", None) or "")
+
+    @property
+    def features(self) -> dict[str, Any]:
+        """The types of the columns, as ``datasets`` knows them before reading; may be empty."""
+        return dict(getattr(self._builder.info, "features", None) or {})
 
     def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
         stream = self._builder.as_streaming_dataset

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from xadapt.core.errors import UserError
@@ -18,14 +19,22 @@ from xadapt.data.readers.sides import Request, row_pairs
 from xadapt.data.records import ParallelPair
 
 
+@dataclass(frozen=True)
 class Jsonl:
-    """Reader of ``.jsonl`` and ``.ndjson``, also ``.gz``."""
+    """Reader of ``.jsonl`` and ``.ndjson``, also compressed.
+
+    Attributes:
+        min_score: Leave out pairs with a lower value of the key ``score`` (or another usual name of
+            one).
+    """
+
+    min_score: float | None = None
 
     format: ClassVar[str] = "jsonl"
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Return whether the name ends in ``.jsonl`` or ``.ndjson``, also ``.gz``."""
+        """Return whether the name ends in ``.jsonl`` or ``.ndjson``."""
         return has_suffix(source, ".jsonl", ".ndjson")
 
     def read(
@@ -49,7 +58,7 @@ class Jsonl:
             for number, line in lines
             if line.strip()
         )
-        yield from row_pairs(objects, source, request, found)
+        yield from row_pairs(objects, source, request, found, self.min_score)
 
 
 def parse_object(line: str, where: str) -> dict[str, Any]:

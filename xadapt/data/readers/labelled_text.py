@@ -1,19 +1,23 @@
 """Read texts with one class each: tab-separated, first the text, then the label.
 
 A first line of usual names of columns (``tweet``, ``label``) is a header, if no other line has that
-label. Also ``.gz``. Empty lines are skipped.
+label. Empty lines are skipped. In JSON lines, Parquet and ``hf:``, the columns are named (``text``,
+``label``).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import chain, islice
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from xadapt.core.errors import UserError
 from xadapt.data.readers.columns import FEW, HEAD, is_number_or_id
+from xadapt.data.readers.mapped_rows import kind_of_rows
 from xadapt.data.readers.notes import Notes, RowError, attempt, noted, without_faulty
+from xadapt.data.readers.row_records import LABEL, TEXT, label_of, read_mapped, text_of
 from xadapt.data.readers.tables import Row, tab_rows
 from xadapt.data.records import LabelledText
 
@@ -48,6 +52,10 @@ class LabelledTexts:
                 lines are faulty (not two columns, or an empty column), or the file has no line.
         """
         found = noted(notes)
+        if kind_of_rows(source):
+            columns = {"text": TEXT, "label": LABEL}
+            yield from read_mapped(source, columns, partial(_mapped, lang), found)
+            return
         filled = (row for row in tab_rows(source, found) if any(c.strip() for c in row[1]))
         head = list(islice(filled, HEAD))
         header = _header(head)
@@ -107,6 +115,11 @@ def _text(row: Row, lang: str, source: str) -> LabelledText:
     if not all(cells):
         raise RowError(f"the {'label' if cells[0] else 'text'} is empty", where=where, todo=FORM)
     return LabelledText(cells[0], cells[1], lang, origin=where)
+
+
+def _mapped(lang: str, values: dict[str, Any], where: str) -> LabelledText:
+    text, label = text_of(values["text"], "text", where), label_of(values["label"], "label", where)
+    return LabelledText(text, label, lang, origin=where)
 
 
 Part = LabelledTexts

@@ -1,20 +1,35 @@
-"""Read lines of text files, plain or ``.gz``, in bounded memory, with line numbers in errors."""
+"""Read lines of text files, plain or compressed, in bounded memory, with line numbers in errors."""
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NamedTuple
 
 from xadapt.core.errors import UserError
+from xadapt.data.readers.compressed import BROKEN, bare_name, broken, kind_of, open_stream
 
 LINE_CHARS = 1 << 20
 """The largest length of a line or field, in characters. No sentence is a mebibyte long."""
 
+BLOCK = 1 << 16
+"""Bytes that are read at a time."""
+
 _BOM = b"\xef\xbb\xbf"
+
+
+class Chunk(NamedTuple):
+    """Neighbouring lines of a file.
+
+    Attributes:
+        first: Number of the first line, from 1.
+        lines: The lines, without line ends.
+    """
+
+    first: int
+    lines: list[str]
 
 
 def too_long(where: str, limit: int) -> UserError:
@@ -27,13 +42,17 @@ def too_long(where: str, limit: int) -> UserError:
 
 
 def has_suffix(source: str, *suffixes: str) -> bool:
-    """Return whether a path ends in one of ``suffixes``, with or without ``.gz``, in any case."""
-    return source.lower().removesuffix(".gz").endswith(suffixes)
+    """Return whether a path ends in one of ``suffixes``, in any case.
+
+    The ending of a compressed file may follow. For a zip archive with one file, the name of that
+    file counts.
+    """
+    return bare_name(source).endswith(suffixes)
 
 
 @contextmanager
 def open_bytes(path: str) -> Iterator[IO[bytes]]:
-    """Open a file for reading bytes. A file that ends in ``.gz`` is unpacked.
+    """Open a file for reading bytes, as `xadapt.data.readers.compressed.open_stream`.
 
     Raises:
         UserError: If there is no such file, the path is a folder, or the file can't be opened.
@@ -41,45 +60,59 @@ def open_bytes(path: str) -> Iterator[IO[bytes]]:
     try:
         if Path(path).is_dir():
             raise UserError("this is a folder, not a file", where=path, todo="Name the file in it")
-        packed = path.lower().endswith(".gz")
-        stream = cast(IO[bytes], gzip.open(path, "rb") if packed else Path(path).open("rb"))  # noqa: SIM115
+        opened = open_stream(path)
+        stream = opened.__enter__()
     except FileNotFoundError:
         raise UserError("there is no such file", where=path, todo="Check the path") from None
-    except (OSError, ValueError) as error:
+    except NotADirectoryError:
+        raise UserError("there is no such file", where=path, todo="Check the path") from None
+    except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"can't open this file ({_reason(error)})", where=path) from None
-    with stream:
+    try:
         yield stream
+    finally:
+        opened.__exit__(None, None, None)
 
 
-def take(read: Callable[[int], bytes], size: int, where: str) -> bytes:
+def take(read: Callable[[int], bytes], size: int, where: str, path: str | None = None) -> bytes:
     """Call ``read(size)`` (a stream's ``read`` or ``readline``) and translate its errors.
 
+    Args:
+        read: The function.
+        size: Its argument, the most bytes to read.
+        where: Place of the next byte, for errors.
+        path: The file, if ``where`` also holds a line.
+
     Raises:
-        UserError: If the gzip data is damaged, or the file can't be read.
+        UserError: If compressed data are damaged, or the file can't be read.
     """
+    source = path or where
     try:
         return read(size)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(
-            f"the gzip data is broken ({_reason(error)})",
-            where=where,
-            todo="Fetch the file again, or rename it if it is not packed",
-        ) from None
+    except BROKEN as error:
+        raise broken(source, where, error) from None
     except OSError as error:
+        if kind_of(source) == "bz2" and error.errno is None:
+            raise broken(source, where, error) from None
         raise UserError(f"can't read this file ({_reason(error)})", where=where) from None
 
 
 def read_lines(path: str, *, limit: int = LINE_CHARS) -> Iterator[tuple[int, str]]:
     r"""Yield ``(line number from 1, text)``, without the line end (``\n`` or ``\r\n``) and BOM.
 
-    The memory is at most ``4 * limit`` bytes, for lines of any length.
+    The memory is at most ``8 * limit`` bytes, for lines of any length.
 
     Raises:
-        UserError: If the file can't be opened, the gzip data is damaged, or a line is not UTF-8,
+        UserError: If the file can't be opened, compressed data are damaged, or a line is not UTF-8,
             contains a NUL, or is longer than ``limit`` characters.
     """
+    return numbered(read_chunks(path, limit=limit))
+
+
+def read_chunks(path: str, *, limit: int = LINE_CHARS) -> Iterator[Chunk]:
+    """Yield the lines of a file, many at a time, as in `read_lines`."""
     with open_bytes(path) as stream:
-        yield from stream_lines(stream, path, limit=limit)
+        yield from stream_chunks(stream, path, limit=limit)
 
 
 def stream_lines(
@@ -95,21 +128,71 @@ def stream_lines(
     Raises:
         UserError: If reading fails, as in `read_lines`.
     """
-    number = 0
+    return numbered(stream_chunks(stream, name, limit=limit))
+
+
+def numbered(chunks: Iterator[Chunk]) -> Iterator[tuple[int, str]]:
+    """Return the lines of chunks, each with its number."""
+    return chain.from_iterable(enumerate(chunk.lines, chunk.first) for chunk in chunks)
+
+
+def stream_chunks(stream: IO[bytes], name: str, *, limit: int = LINE_CHARS) -> Iterator[Chunk]:
+    """Yield the lines of an open stream, many at a time, as in `read_lines`.
+
+    Lines before a faulty line are yielded before the error is raised. A stream that has fewer bytes
+    ready, such as a pipe, is not waited for.
+    """
+    read = getattr(stream, "read1", stream.read)
+    number = 1
+    rest: list[bytes] = []
+    size = 0
     while True:
-        where = f"{name}:{number + 1}"
-        # UTF-8 takes at most 4 bytes a character; 3 more for the BOM, 2 for the line end.
-        raw = take(stream.readline, 4 * limit + 5, where)
-        if not raw:
-            return
-        number += 1
+        block = take(read, BLOCK, f"{name}:{number}", name)
+        end = block.rfind(b"\n") + 1
+        if block and not end:
+            rest.append(block)
+            size += len(block)
+            # UTF-8 takes at most 4 bytes a character; 3 more for the BOM, 2 for the line end.
+            if size > 4 * limit + 5:
+                raise too_long(f"{name}:{number}", limit)
+            continue
+        whole = b"".join((*rest, block[:end]))
+        rest = [block[end:]]
+        size = len(block) - end
         if number == 1:
-            raw = raw.removeprefix(_BOM)
-        yield number, _decode(raw, where, limit)
+            whole = whole.removeprefix(_BOM)
+        if whole:
+            lines = yield from _decoded(whole, name, number, limit)
+            number += lines
+        if not block:
+            return
+
+
+def _decoded(data: bytes, name: str, first: int, limit: int) -> Generator[Chunk, None, int]:
+    """Yield whole lines as one chunk, and return their number."""
+    data = data.removesuffix(b"\n")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    lines = text.split("\n")
+    if "\r" in text:
+        lines = [line.removesuffix("\r") for line in lines]
+    if "\0" in text or (len(text) > limit and max(map(len, lines)) > limit):
+        lines = []
+        for number, raw in enumerate(data.split(b"\n"), first):
+            try:
+                lines.append(_decode(raw, f"{name}:{number}", limit))
+            except UserError:
+                if lines:
+                    yield Chunk(first, lines)
+                raise
+    yield Chunk(first, lines)
+    return len(lines)
 
 
 def _decode(raw: bytes, where: str, limit: int) -> str:
-    raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+    raw = raw.removesuffix(b"\r")
     if len(raw) > 4 * limit:
         raise too_long(where, limit)
     try:

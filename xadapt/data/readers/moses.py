@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from xadapt.core.errors import UserError
+from xadapt.data.readers.compressed import files_in, is_file, unpacked
 from xadapt.data.readers.lines import has_suffix, read_lines
 from xadapt.data.readers.notes import Notes, RowError, attempt, name_of, noted, without_faulty
 from xadapt.data.readers.sides import Request, find_language, make_pair
@@ -24,11 +25,11 @@ from xadapt.languages.tags import normalise
 _BREAKS = re.compile(r"[./\\]"), re.compile(r"[./\\_-]")
 """Separators of names: first dots and slashes, then dashes and underscores too."""
 
-_TABLES = (".tsv", ".tab", ".csv", ".jsonl", ".ndjson", ".tmx", ".po")
+_TABLES = (".tsv", ".tab", ".csv", ".jsonl", ".ndjson", ".parquet", ".tmx", ".xlf", ".xliff", ".po")
 
 
 class Moses:
-    """Reader of two line-aligned files, each also ``.gz``."""
+    """Reader of two line-aligned files, each also compressed, or in a zip archive."""
 
     format: ClassVar[str] = "moses"
     gives: ClassVar[type] = ParallelPair
@@ -58,25 +59,41 @@ class Moses:
         pivot_path, text_path, by_name = _paths(source, request)
         sides = f"this file is read as {request.pivot_lang}, {name_of(text_path)} as {request.lang}"
         found.add(pivot_path, sides + ("" if by_name else " (by order)"), usual=by_name)
-        rows = _rows(pivot_path, text_path, request)
+        rows = aligned_pairs(pivot_path, text_path, request)
         yield from without_faulty(rows, text_path, found, "line")
 
 
-def _rows(pivot_path: str, text_path: str, request: Request) -> Iterator[ParallelPair | RowError]:
-    limit = request.limits.chars
-    rows = zip_longest(read_lines(pivot_path, limit=limit), read_lines(text_path, limit=limit))
-    for pivot, text in rows:
-        if pivot is None or text is None:
-            short, (line, _) = (pivot_path, text) if pivot is None else (text_path, pivot)
+def aligned_pairs(
+    pivot_path: str, text_path: str, request: Request
+) -> Iterator[ParallelPair | RowError]:
+    """Yield a record for each line of two files; lines that are empty in both give none.
+
+    Raises:
+        UserError: If the files have different numbers of lines, or a line can't be read.
+    """
+    limit, lang, pivot_lang = request.limits.chars, request.lang, request.pivot_lang
+    lines = read_lines(pivot_path, limit=limit), read_lines(text_path, limit=limit)
+    for left, right in zip_longest(*lines):
+        if left is None or right is None:
+            counts = [(left or right)[0]] * 2
+            rest = sum(1 for _ in lines[1 if left is None else 0])
+            counts[1 if left is None else 0] += rest
+            counts[0 if left is None else 1] -= 1
+            short = pivot_path if left is None else text_path
             raise UserError(
-                f"this file ends after line {line - 1}, but its twin goes on",
-                where=f"{short}:{line}",
+                f"the files of one line a sentence differ in length: {name_of(pivot_path)} has "
+                f"{counts[0]:,} lines, {name_of(text_path)} {counts[1]:,}",
+                where=f"{short}:{(left or right)[0]}",
                 todo="Both files must have the same number of lines",
             )
-        where = f"{text_path}:{text[0]}"
-        pair = attempt(make_pair, request, text=text[1], pivot=pivot[1], where=where)
-        if pair is not None:
-            yield pair
+        pivot, text = left[1].strip(), right[1].strip()
+        where = f"{text_path}:{right[0]}"
+        if text and pivot:
+            yield ParallelPair(text, pivot, lang, pivot_lang, origin=where)
+        elif text or pivot:
+            made = attempt(make_pair, request, text=text, pivot=pivot, where=where)
+            if made is not None:
+                yield made
 
 
 def is_prefix(path: str, request: Request) -> bool:
@@ -114,10 +131,7 @@ def other_file(path: str, request: Request) -> str | None:
 
 
 def _neighbours(path: str) -> list[str]:
-    try:
-        return sorted(p.name for p in Path(path).parent.iterdir() if p.is_file())
-    except (OSError, ValueError):
-        return []
+    return files_in(str(Path(path).parent))
 
 
 def _side_of(piece: str, request: Request) -> str | None:
@@ -167,7 +181,7 @@ def _two(source: str) -> list[str] | None:
     """Split two paths at a comma. If a path contains a comma, both files must exist."""
     parts = source.split(",")
     halves = [(",".join(parts[:i]), ",".join(parts[i:])) for i in range(1, len(parts))]
-    there = [half for half in halves if all(Path(path.strip()).is_file() for path in half)]
+    there = [half for half in halves if all(is_file(path.strip()) for path in half)]
     chosen = there[0] if there else halves[0] if len(halves) == 1 else ("", "")
     paths = [path.strip() for path in chosen]
     return paths if all(paths) else None
@@ -186,10 +200,10 @@ def _order(paths: list[str], request: Request) -> tuple[str, str, bool]:
 def _files_of_sides(prefix: str, request: Request) -> tuple[str | None, str | None]:
     path = Path(prefix)
     beside: dict[str, str] = {}
-    # Plain files sort before their .gz versions, and the first file is kept; so is corpus.en.
+    # Plain files sort before their packed versions, and the first file is kept; so is corpus.en.
     for name in sorted(_neighbours(prefix), key=lambda name: ".txt" in name.lower()):
         if path.name and name.startswith(f"{path.name}."):
-            rest = name.removeprefix(f"{path.name}.").removesuffix(".gz").removesuffix(".txt")
+            rest = unpacked(name.removeprefix(f"{path.name}.")).removesuffix(".txt")
             beside.setdefault(rest, str(path.parent / name))
     pivot = find_language(list(beside), request.pivot_lang)
     text = find_language(list(beside), request.lang)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from xadapt.core.errors import UserError
@@ -93,18 +93,29 @@ def without_faulty(
     Raises:
         UserError: If half of the rows or more are faulty. The error names the first fault.
     """
+    for batch in batches_without_faulty(rows, source, notes, unit):
+        yield from batch
+
+
+def batches_without_faulty(
+    rows: Iterable[list[T] | T | RowError], source: str, notes: Notes, unit: str = "row"
+) -> Iterator[Sequence[T]]:
+    """Yield the records as `without_faulty`; a row may also be a list of many records."""
     faults, good = 0, 0
     first: RowError | None = None
     try:
         for row in rows:
-            if isinstance(row, RowError):
+            if isinstance(row, list):
+                good += len(row)
+                yield row
+            elif isinstance(row, RowError):
                 first = first or row
                 faults += 1
                 if faults >= max(ENOUGH_FAULTS, good):
                     break
             else:
                 good += 1
-                yield row
+                yield (row,)
     except GeneratorExit:
         _tell_skipped(first, faults, good, source, notes, unit)
         raise

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from os import PathLike, fspath
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from xadapt.config.recipe import build_reader
 from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.data.readers.notes import Notes, noted, read_with_notes
@@ -26,12 +27,14 @@ def read_parallel(
     file_format: str | None = None,
     limits: Limits | None = None,
     notes: Notes | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Iterator[ParallelPair]:
     """Stream parallel text from a file, a Moses prefix or a ``datasets`` Hub id.
 
     Args:
-        path: The source: ``.tsv .csv .jsonl .tmx .po`` (each also ``.gz``), ``PREFIX`` or
-            ``a.en,a.de`` (Moses), ``hf:org/name[/config][:split]``.
+        path: The source: ``.tsv .csv .jsonl .parquet .tmx .xlf .po`` (each also compressed as
+            ``.gz .bz2 .xz .zst .zip``), ``PREFIX`` or ``a.en,a.de`` (Moses), a folder with a file
+            for each language, or ``hf:org/name[/config][:split]``.
         lang: The language being adapted: BCP-47 or ISO 639-3.
         pivot_lang: Language of the pivot side.
         columns: ``"PIVOT,LANGUAGE"``, numbers from 1 or names, or the two as a sequence.
@@ -39,6 +42,7 @@ def read_parallel(
         limits: Limits on the size of rows and the number of pairs.
         notes: Where readers report guesses, skipped rows and unused columns. Without ``notes``
             they are logged.
+        options: Options of the reader, by name, such as ``{"min_score": 1.04}``.
 
     Returns:
         The pairs in the source's order. Arguments are checked at once, rows as they come.
@@ -57,7 +61,7 @@ def read_parallel(
             f"both sides are {request.lang}", where="--lang", todo="Name two different languages"
         )
     source = fspath(path)
-    reader = pick_reader(source, request, file_format)
+    reader = with_options(pick_reader(source, request, file_format), options or {})
     pairs = read_with_notes(reader, source, request, noted(notes))
     return islice(_some(pairs, source), request.limits.pairs)
 
@@ -112,6 +116,15 @@ def pick_reader(source: str, request: Request, file_format: str | None = None) -
     )
 
 
+def with_options(reader: PairReader, options: Mapping[str, Any]) -> PairReader:
+    """Return a reader with options.
+
+    Raises:
+        UserError: If the reader has no such option, or a value is of the wrong type.
+    """
+    return build_reader(type(reader), options) if options else reader
+
+
 class Parallel:
     """The reader that chooses among all readers of parallel text."""
 
@@ -135,16 +148,20 @@ class Parallel:
 
 
 def _some(pairs: Iterator[ParallelPair], source: str) -> Iterator[ParallelPair]:
-    count = 0
-    for pair in pairs:
-        count += 1
-        yield pair
-    if not count:
+    """Return the pairs, and refuse a source without any; nothing is read before the first."""
+
+    def parts() -> Iterator[Iterable[ParallelPair]]:
+        for first in pairs:
+            yield (first,)
+            yield pairs
+            return
         raise UserError(
             "there is no pair of sentences in this source (is it empty?)",
             where=source,
             todo="Check the file",
         )
+
+    return chain.from_iterable(parts())
 
 
 Part = Parallel

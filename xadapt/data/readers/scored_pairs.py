@@ -1,19 +1,30 @@
 """Read tab-separated pairs of texts with a score: first text, second text, score.
 
-An extra first column (an index) is skipped, and so is a header of usual names of columns. Also
-``.gz``. Empty lines are skipped.
+An extra first column (an index) is skipped, and so is a header of usual names of columns. Empty
+lines are skipped. In JSON lines, Parquet and ``hf:``, the columns are named (``sentence1``,
+``sentence2``, ``score``).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import chain, islice
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from xadapt.core.errors import UserError
 from xadapt.data.readers.columns import FEW, HEAD, HEADERS, is_number_or_id
+from xadapt.data.readers.mapped_rows import kind_of_rows
 from xadapt.data.readers.notes import Notes, RowError, attempt, noted, without_faulty
+from xadapt.data.readers.row_records import (
+    FIRST,
+    SCORE,
+    SECOND,
+    number_of,
+    read_mapped,
+    text_of,
+)
 from xadapt.data.readers.tables import Row, tab_rows
 from xadapt.data.records import ScoredPair
 
@@ -47,6 +58,11 @@ class ScoredPairs:
                 file has no line.
         """
         found = noted(notes)
+        langs = (lang, right_lang or lang)
+        if kind_of_rows(source):
+            usual = {"first text": FIRST, "second text": SECOND, "score": SCORE}
+            yield from read_mapped(source, usual, partial(_mapped, langs), found)
+            return
         filled = (row for row in tab_rows(source, found) if any(c.strip() for c in row[1]))
         head = list(islice(filled, HEAD))
         if head and all(cell.strip().casefold() in HEADERS for cell in head[0][1]):
@@ -59,10 +75,7 @@ class ScoredPairs:
         if columns == 4:
             found.add(source, "column 1 is not used", usual=True)
         _require_text([cells for _, cells in head], source)
-        rows = (
-            attempt(_pair, row, columns, (lang, right_lang or lang), source)
-            for row in chain(head, filled)
-        )
+        rows = (attempt(_pair, row, columns, langs, source) for row in chain(head, filled))
         yield from without_faulty(rows, source, found, "line")
 
 
@@ -93,6 +106,14 @@ def _number(text: str, where: str) -> float:
     if not math.isfinite(value):
         raise RowError(f"the score {text[:40]!r} is no number", where=where, todo=FORM)
     return value
+
+
+def _mapped(langs: tuple[str, str], values: dict[str, Any], where: str) -> ScoredPair:
+    left = text_of(values["first text"], "the first text", where)
+    right = text_of(values["second text"], "the second text", where)
+    return ScoredPair(
+        left, right, number_of(values["score"], "the score", where), *langs, origin=where
+    )
 
 
 Part = ScoredPairs

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Protocol
 from xadapt.core.errors import UserError
 from xadapt.data.readers.lines import LINE_CHARS, too_long
 from xadapt.data.readers.notes import Notes, RowError, attempt, joined, without_faulty
-from xadapt.data.records import ParallelPair
+from xadapt.data.readers.scores import SCORES, LowScores, no_scores
+from xadapt.data.records import Constant, ParallelPair, make_many
 from xadapt.languages.match import spelled_out
 from xadapt.languages.tags import display_name, normalise
 
@@ -149,6 +150,28 @@ def make_pair(request: Request, *, text: str, pivot: str, where: str) -> Paralle
     return ParallelPair(text, pivot, request.lang, request.pivot_lang, origin=where)
 
 
+def pairs_of(
+    request: Request, texts: list[str], pivots: list[str], places: list[str]
+) -> list[ParallelPair]:
+    """Make many records of sides that are stripped, not empty, and not too long.
+
+    Args:
+        request: The languages.
+        texts: The sides of the language.
+        pivots: The sides of the pivot language.
+        places: The place of each pair.
+    """
+    return make_many(
+        ParallelPair,
+        len(texts),
+        text=texts,
+        pivot=pivots,
+        lang=Constant(request.lang),
+        pivot_lang=Constant(request.pivot_lang),
+        origin=places,
+    )
+
+
 def row_pair(row: Mapping[str, Any], request: Request, where: str) -> ParallelPair | None:
     """Make a record from a mapping: ``{"translation": {"en": .., "de": ..}}`` or flat keys.
 
@@ -170,7 +193,11 @@ def row_pair(row: Mapping[str, Any], request: Request, where: str) -> ParallelPa
 
 
 def row_pairs(
-    rows: Iterable[tuple[str, Mapping[str, Any]]], source: str, request: Request, notes: Notes
+    rows: Iterable[tuple[str, Mapping[str, Any]]],
+    source: str,
+    request: Request,
+    notes: Notes,
+    min_score: float | None = None,
 ) -> Iterator[ParallelPair]:
     """Stream the pairs of mappings. The notes get unused keys and faulty rows.
 
@@ -179,30 +206,49 @@ def row_pairs(
         source: Name of the source.
         request: Languages, columns and limits.
         notes: Where unused keys (of the first row) and the number of faulty rows are reported.
+        min_score: Rows with a lower score are left out, and counted.
 
     Raises:
-        UserError: If half of the rows are faulty.
+        UserError: If half of the rows are faulty, or there is a least score and no score.
     """
+    low = None if min_score is None else LowScores(min_score)
+    score = ""
+
+    def kept(row: Mapping[str, Any], where: str) -> bool:
+        return low is None or low.keeps(row.get(score), where)
 
     def made() -> Iterator[ParallelPair | RowError]:
+        nonlocal score
         for number, (where, row) in enumerate(rows):
             if not number:
-                _tell_unused(row, source, request, notes)
-            pair = attempt(row_pair, row, request, where)
-            if pair is not None:
-                yield pair
+                score = next((key for key in row if str(key).casefold() in SCORES), "")
+                if low is not None and not score:
+                    raise no_scores(source)
+                used = {score} if low is not None else set()
+                _tell_unused(row, source, request, notes, used)
+            keeps = attempt(kept, row, where)
+            if isinstance(keeps, RowError):
+                yield keeps
+            elif keeps:
+                pair = attempt(row_pair, row, request, where)
+                if pair is not None:
+                    yield pair
 
     yield from without_faulty(made(), source, notes)
+    if low is not None:
+        low.tell(source, notes)
 
 
-def _tell_unused(row: Mapping[str, Any], source: str, request: Request, notes: Notes) -> None:
+def _tell_unused(
+    row: Mapping[str, Any], source: str, request: Request, notes: Notes, also: set[str]
+) -> None:
     if request.columns:
         used = {name.partition(".")[0] for name in request.columns} | set(request.columns)
-    elif isinstance(row.get("translation"), Mapping) and _sides_in(row["translation"], request):
+    elif isinstance(_translation(row), Mapping) and _sides_in(_translation(row), request):
         used = {"translation"}
     else:
         used = set(_sides_in(row, request) or row)
-    unused = [repr(str(key)[:40]) for key in row if str(key) not in used]
+    unused = [repr(str(key)[:40]) for key in row if str(key) not in used | also]
     if unused:
         are = "keys {} are" if len(unused) > 1 else "key {} is"
         notes.add(source, f"{are.format(joined(unused[:12]))} not used")
@@ -213,12 +259,28 @@ def _sides_in(row: Mapping[str, Any], request: Request) -> tuple[str, str] | Non
 
 
 def _found(row: Mapping[str, Any], request: Request) -> tuple[Any, Any] | None:
-    for candidate in (row.get("translation"), row):
+    for candidate in (_translation(row), row):
         if isinstance(candidate, Mapping):
             sides = _sides_in(candidate, request)
             if sides:
                 return candidate.get(sides[0]), candidate.get(sides[1])
     return None
+
+
+def _translation(row: Mapping[str, Any]) -> Any:
+    """Return the column ``translation`` by language.
+
+    ``datasets`` also has it as two lists, ``{"language": [..], "translation": [..]}``.
+    """
+    value = row.get("translation")
+    if isinstance(value, Mapping) and set(value) == {"language", "translation"}:
+        langs, texts = value["language"], value["translation"]
+        lists = isinstance(langs, (list, tuple)) and isinstance(texts, (list, tuple))
+        if lists and len(langs) == len(texts):
+            return {
+                str(lang): text for lang, text in zip(reversed(langs), reversed(texts), strict=True)
+            }
+    return value
 
 
 def _named(row: Mapping[str, Any], request: Request) -> tuple[Any, Any] | None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from xadapt.core.errors import UserError
-from xadapt.data.readers.lines import LINE_CHARS, read_lines, too_long
+from xadapt.data.readers.lines import LINE_CHARS, Chunk, numbered, read_chunks, too_long
 from xadapt.data.readers.notes import Notes
 
 HEAD_ROWS, HEAD_CHARS = 1000, 1 << 20
@@ -33,15 +33,27 @@ def tab_rows(source: str, notes: Notes, limit: int = LINE_CHARS) -> Iterator[Row
         UserError: If a line can't be read, or the first lines are quoted and later quoting is
             broken.
     """
-    lines = read_lines(source, limit=limit)
-    head, whole = take_head(lines)
-    texts = [text for _, text in head]
-    if _is_quoted(texts, whole):
-        notes.add(source, "cells are quoted as in CSV: the quotes are taken off")
-        yield from quoted_rows(chain(head, lines), source, "\t", limit)
+    quoted, chunks = tab_chunks(source, notes, limit)
+    if quoted:
+        yield from quoted_rows(numbered(chunks), source, "\t", limit)
         return
-    for number, text in chain(head, lines):
+    for number, text in numbered(chunks):
         yield number, text.split("\t")
+
+
+def tab_chunks(source: str, notes: Notes, limit: int = LINE_CHARS) -> tuple[bool, Iterator[Chunk]]:
+    """Return whether tab-separated text is quoted, and its lines, many at a time.
+
+    Raises:
+        UserError: If a line can't be read.
+    """
+    chunks = read_chunks(source, limit=limit)
+    head, whole = take_head(chunks)
+    texts = [text for chunk in head for text in chunk.lines][:HEAD_ROWS]
+    quoted = _is_quoted(texts, whole and len(texts) < HEAD_ROWS)
+    if quoted:
+        notes.add(source, "cells are quoted as in CSV: the quotes are taken off")
+    return quoted, chain(head, chunks)
 
 
 def quoted_rows(lines: Iterable[Line], source: str, delimiter: str, limit: int) -> Iterator[Row]:
@@ -71,14 +83,15 @@ def quoted_rows(lines: Iterable[Line], source: str, delimiter: str, limit: int) 
         yield feed.first, cells
 
 
-def take_head(lines: Iterator[Line]) -> tuple[list[Line], bool]:
-    """Return the first lines, and whether there are no more lines."""
-    head: list[Line] = []
-    size = 0
-    for line in lines:
-        head.append(line)
-        size += len(line[1])
-        if len(head) >= HEAD_ROWS or size >= HEAD_CHARS:
+def take_head(chunks: Iterator[Chunk]) -> tuple[list[Chunk], bool]:
+    """Return the chunks of the first lines, and whether there are no more lines."""
+    head: list[Chunk] = []
+    lines = size = 0
+    for chunk in chunks:
+        head.append(chunk)
+        lines += len(chunk.lines)
+        size += sum(map(len, chunk.lines))
+        if lines >= HEAD_ROWS or size >= HEAD_CHARS:
             return head, False
     return head, True
 

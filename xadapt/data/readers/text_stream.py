@@ -1,9 +1,9 @@
 """Stream texts to encode with their languages. Later rows are not kept in memory.
 
 A source is a file with one text a line, ``-`` for standard input with one text a line, JSON lines,
-Parquet, or ``hf:org/name`` streamed through ``datasets``. Lines and JSON lines may be packed as
-``.gz``. The language of a row comes from one tag for all rows, a line of a second file, or another
-column.
+Parquet, or ``hf:org/name`` streamed through ``datasets``. Lines and JSON lines may be compressed
+(``.gz .bz2 .xz .zst .zip``). The language of a row comes from one tag for all rows, a line of a
+second file, or another column.
 """
 
 from __future__ import annotations
@@ -16,17 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xadapt.core.errors import UserError, missing_extra
+from xadapt.core.errors import UserError
 from xadapt.data.readers.hub_dataset import Streamed, parse_source
-from xadapt.data.readers.jsonl import parse_object
-from xadapt.data.readers.lines import LINE_CHARS, has_suffix, read_lines, stream_lines, too_long
+from xadapt.data.readers.lines import LINE_CHARS, read_lines, stream_lines, too_long
+from xadapt.data.readers.mapped_rows import (
+    Located,
+    MappedRows,
+    kind_of_rows,
+    parquet_columns,
+    parquet_rows,
+)
 from xadapt.data.readers.sides import follow, is_unicode
 from xadapt.languages.tags import normalise
 
 Row = tuple[str, str | None]
-Located = Iterator[tuple[str, Mapping[str, Any]]]
 STDIN = "standard input"
-BATCH = 1024
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,7 @@ class TextSource:
     @property
     def kind(self) -> str:
         """The kind of source by its name: ``lines``, ``jsonl``, ``parquet`` or ``hf``."""
-        if self.path.startswith("hf:"):
-            return "hf"
-        if self.path.lower().endswith(".parquet"):
-            return "parquet"
-        return "jsonl" if has_suffix(self.path, ".jsonl", ".ndjson") else "lines"
+        return kind_of_rows(self.path) or "lines"
 
     @property
     def tabular(self) -> bool:
@@ -195,9 +195,9 @@ def _beside(rows: Iterator[Row], file: str, name: str) -> Iterator[Row]:
 
 
 def _records(source: TextSource) -> Iterator[Row]:
-    streams = {"jsonl": _jsonl, "parquet": _parquet, "hf": lambda one: iter(Streamed(one.path))}
     column = source.column or "text"
-    for where, record in streams[source.kind](source):
+    rows = _parquet(source) if source.kind == "parquet" else iter(MappedRows(source.path))
+    for where, record in rows:
         text = _text(_value(record, column, where), column, where)
         if source.lang_column is None:
             yield text, source.lang
@@ -206,37 +206,15 @@ def _records(source: TextSource) -> Iterator[Row]:
         yield text, _tag("" if tag is None else _text(tag, source.lang_column, where), where)
 
 
-def _jsonl(source: TextSource) -> Located:
-    for number, line in read_lines(source.path):
-        if line.strip():
-            where = f"{source.path}:{number}"
-            yield where, parse_object(line, where)
-
-
 def _parquet(source: TextSource) -> Located:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise missing_extra("pyarrow", "data") from None
+    """Stream the columns that are used, one batch of a row group at a time."""
     columns = [name for name in (source.column or "text", source.lang_column) if name]
-    number = 0
-    try:
-        with parquet.ParquetFile(source.path) as file:
-            there = set(file.schema_arrow.names)
-            tops = [name if name in there else name.partition(".")[0] for name in columns]
-            for name, top in zip(columns, tops, strict=True):
-                if top not in there:
-                    raise _no_column(name, file.schema_arrow.names, source.path)
-            for batch in file.iter_batches(BATCH, columns=tops):
-                for record in batch.to_pylist():
-                    number += 1
-                    yield f"{source.path}:{number}", record
-    except (pyarrow.ArrowException, OSError) as error:
-        first = (str(error).splitlines() or [""])[0][:200]
-        raise UserError(
-            f"can't read this Parquet file ({first})", where=source.path, todo="Check the file"
-        ) from None
+    there = parquet_columns(source.path)
+    tops = [name if name in there else name.partition(".")[0] for name in columns]
+    for name, top in zip(columns, tops, strict=True):
+        if top not in there:
+            raise _no_column(name, there, source.path)
+    return parquet_rows(source.path, tops)
 
 
 def _value(record: Mapping[str, Any], column: str, where: str) -> Any:

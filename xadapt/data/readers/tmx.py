@@ -6,38 +6,35 @@ in both languages is an error. The first variant of a language that is not empty
 of HTML (``&nbsp;``) are read as their characters. Any other undefined entity is an error, as in a
 file without a document type. As in the standard, native codes (``bpt ept ph it ut``) are omitted
 from the text, and highlighted text (``hi``) stays.
+
+translate-toolkit also reads TMX, as a whole file in memory; here a memory of any size is streamed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from html.entities import html5
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import ClassVar
-from xml.sax import SAXParseException
-from xml.sax.handler import ContentHandler, feature_external_ges, feature_external_pes
-from xml.sax.xmlreader import AttributesImpl
-
-from defusedxml.expatreader import DefusedExpatParser
 
 from xadapt.core.errors import UserError
-from xadapt.data.readers.lines import has_suffix, open_bytes, take, too_long
-from xadapt.data.readers.notes import Notes, RowError, attempt, joined, noted, without_faulty
-from xadapt.data.readers.sides import Request, find_language, make_pair
+from xadapt.data.readers.lines import has_suffix
+from xadapt.data.readers.notes import Notes, RowError, attempt, batches_without_faulty, noted
+from xadapt.data.readers.sides import Request, find_language, make_pair, pairs_of
+from xadapt.data.readers.xml_stream import XmlReader
 from xadapt.data.records import ParallelPair
 
-_BLOCK = 1 << 16
 _NATIVE = frozenset({"bpt", "ept", "ph", "it", "ut"})
-_REFUSED = (ValueError, LookupError)  # defusedxml's refusals, unknown encodings
+Unit = tuple[int, dict[str, str]]
 
 
 class Tmx:
-    """Reader of ``.tmx``, also ``.gz``, in any encoding its XML declaration names."""
+    """Reader of ``.tmx``, also compressed, in any encoding its XML declaration names."""
 
     format: ClassVar[str] = "tmx"
     gives: ClassVar[type] = ParallelPair
 
     def claims(self, source: str, request: Request) -> bool:
-        """Return whether the name ends in ``.tmx``, also ``.gz``."""
+        """Return whether the name ends in ``.tmx``."""
         return has_suffix(source, ".tmx")
 
     def read(
@@ -54,141 +51,139 @@ class Tmx:
             UserError: If the XML is malformed, defines entities or uses unknown entities, a segment
                 is too long, half of the units have an empty side, or no unit has both languages.
         """
-        found = noted(notes)
-        handler = _Units(source, request.limits.chars)
-        taken = passed = 0
+        return chain.from_iterable(self._parts(source, request, noted(notes)))
 
-        def records() -> Iterator[ParallelPair | RowError]:
-            nonlocal taken, passed
-            for line, variants in _units(source, handler):
-                pivot = find_language(list(variants), request.pivot_lang)
-                text = find_language(list(variants), request.lang)
-                if pivot is None or text is None or pivot == text:
-                    passed += 1
-                    continue
-                taken += 1
-                sides = {"text": variants[text], "pivot": variants[pivot]}
-                pair = attempt(make_pair, request, **sides, where=f"{source}:{line}")
-                if pair is not None:
-                    yield pair
-
-        yield from without_faulty(records(), source, found, "unit")
+    def _parts(
+        self, source: str, request: Request, found: Notes
+    ) -> Iterator[Iterator[ParallelPair]]:
+        units = _Units(source, request.limits.chars)
+        taken = _Taken(request)
+        pairs = _pairs(units, taken, source, request)
+        yield chain.from_iterable(batches_without_faulty(pairs, source, found, "unit"))
         both = f"both {request.pivot_lang} and {request.lang}"
-        if not taken and handler.seen_anything:
-            known = ", ".join(sorted(handler.languages)[:12]) or "none"
+        if not taken.taken and units.seen_anything:
+            known = ", ".join(sorted(taken.languages)[:12]) or "none"
             raise UserError(
                 f"no unit has {both} (languages: {known})",
                 where=source,
                 todo="Check --lang and --pivot",
             )
-        if handler.entities:
-            names = joined(sorted(handler.entities)[:12])
-            found.add(source, f"entities of HTML are read as their characters: {names}")
-        if passed:
-            found.add(source, f"{passed:,} units without {both} are passed over", usual=True)
+        units.tell_entities(found)
+        if taken.passed:
+            found.add(source, f"{taken.passed:,} units without {both} are passed over", usual=True)
 
 
-class _Units(ContentHandler):
-    """A handler that collects the variants of each ``tu`` with its first line."""
+class _Taken(dict[tuple[str, ...], "tuple[str, str] | None"]):
+    """The languages of pivot and text, by the languages of a unit; ``None`` without both.
+
+    Attributes:
+        taken: Number of units with both.
+        passed: Number of units without both.
+    """
+
+    def __init__(self, request: Request) -> None:
+        super().__init__()
+        self.request = request
+        self.taken = self.passed = 0
+
+    def __missing__(self, names: tuple[str, ...]) -> tuple[str, str] | None:
+        pivot = find_language(names, self.request.pivot_lang)
+        text = find_language(names, self.request.lang)
+        both = pivot is not None and text is not None and pivot != text
+        found = (str(pivot), str(text)) if both else None
+        if len(self) < 4096:
+            self[names] = found
+        return found
+
+    @property
+    def languages(self) -> set[str]:
+        """The languages of the units so far."""
+        return {name for names in self for name in names}
+
+
+def _pairs(
+    units: _Units, taken: _Taken, source: str, request: Request
+) -> Iterator[list[ParallelPair] | ParallelPair | RowError]:
+    limit = request.limits.chars
+    for block in units.blocks():
+        rows = []
+        for line, variants in block:
+            names = taken[tuple(variants)]
+            if names is not None:
+                rows.append((line, variants[names[0]], variants[names[1]]))
+        taken.taken += len(rows)
+        taken.passed += len(block) - len(rows)
+        if not rows:
+            continue
+        lines, left, right = zip(*rows, strict=True)
+        pivots, texts = list(map(str.strip, left)), list(map(str.strip, right))
+        places = [f"{source}:{line}" for line in lines]
+        longest = max(max(map(len, texts)), max(map(len, pivots)))
+        if longest <= limit and all(texts) and all(pivots):
+            yield pairs_of(request, texts, pivots, places)
+            continue
+        for where, text, pivot in zip(places, texts, pivots, strict=True):
+            made = attempt(make_pair, request, text=text, pivot=pivot, where=where)
+            if made is not None:
+                yield made
+
+
+class _Units(XmlReader):
+    """The variants of each ``tu``, with its first line."""
 
     def __init__(self, source: str, limit: int) -> None:
-        super().__init__()
-        self.source, self.limit = source, limit
-        self.done: list[tuple[int, dict[str, str]]] = []
-        self.languages: set[str] = set()
-        self.entities: set[str] = set()  # of HTML, so at most a few thousand
-        self.seen_anything = False
-        self.quiet = 0  # bytes fed since the last event, which expat keeps in memory
-        self.line = self.native = self.size = 0
-        self.lang = ""
-        self.variants: dict[str, str] = {}
-        self.parts: list[str] | None = None
-        self.parser = DefusedExpatParser(forbid_external=False)
-        # External parts are never fetched, so a reference to the TMX DTD (in most files) is safe.
-        self.parser.setFeature(feature_external_ges, False)
-        self.parser.setFeature(feature_external_pes, False)
-        self.parser.setContentHandler(self)
+        super().__init__(source, limit)
+        self._codes = 0  # native codes that are open
+        self._kept: list[str] = []
+        self._set_handlers()
 
-    def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802
-        self.quiet = 0
-        if name == "tu":
-            self.line, self.variants = self.parser.getLineNumber(), {}
-        elif name == "tuv":
-            self.lang = attrs.get("xml:lang") or attrs.get("lang") or ""
-        elif name == "seg":
-            self.parts, self.size, self.native = [], 0, 0
-        elif name in _NATIVE:
-            self.native += 1
+    def _set_handlers(self) -> None:  # noqa: C901 (two functions that share their state)
+        """Set handlers that keep their state in local variables.
 
-    def endElement(self, name: str) -> None:  # noqa: N802
-        self.quiet = 0
-        if name == "seg" and self.parts is not None:
-            if len(self.languages) < 1000:
-                self.languages.add(self.lang)
-            if not self.variants.get(self.lang, "").strip():
-                self.variants[self.lang] = "".join(self.parts)
-            self.parts = None
-        elif name == "tu":
-            self.done.append((self.line, self.variants))
-            self.variants = {}
-        elif name in _NATIVE:
-            self.native -= 1
+        Each is called 5 times a unit, and decides the time of reading.
+        """
+        parser, done, parts = self.parser, self.done, self.parts
+        line, lang = 0, ""
+        variants: dict[str, str] = {}
 
-    def characters(self, content: str) -> None:
-        self.quiet = 0
-        if self.parts is not None and not self.native:
-            self.parts.append(content)
-            self.size += len(content)
-            if self.size > self.limit:
-                raise too_long(f"{self.source}:{self.parser.getLineNumber()}", self.limit)
+        def start(name: str, attributes: Mapping[str, str]) -> None:
+            nonlocal lang, line, variants
+            if name == "seg":
+                parts.clear()
+                self.reads_text = True
+            elif name == "tuv":
+                lang = attributes.get("xml:lang") or attributes.get("lang") or ""
+            elif name == "tu":
+                line, variants = parser.CurrentLineNumber, {}
+            elif name in _NATIVE:
+                self._open_code()
 
-    def skippedEntity(self, name: str) -> None:  # noqa: N802
-        """Handle an undefined entity in a file with a DTD that is not fetched."""
-        self.quiet = 0
-        if self.parts is None or name.startswith("%"):
-            return
-        if f"{name};" not in html5:
-            raise UserError(
-                f"the entity {name[:40]!r} is not defined",
-                where=f"{self.source}:{self.parser.getLineNumber()}",
-                todo="Write the character itself, or &#NUMBER;",
-            )
-        self.entities.add(name)
-        self.characters(html5[f"{name};"])
+        def end(name: str) -> None:
+            nonlocal variants
+            if name == "seg":
+                if lang not in variants or not variants[lang].strip():
+                    variants[lang] = "".join(parts)
+                self.reads_text = False
+            elif name == "tu":
+                done.append((line, variants))
+                variants = {}
+                parts.clear()
+            elif name in _NATIVE:
+                self._close_code()
 
+        parser.StartElementHandler = start
+        parser.EndElementHandler = end
 
-def _units(source: str, handler: _Units) -> Iterator[tuple[int, dict[str, str]]]:
-    with open_bytes(source) as stream:
-        while block := take(stream.read, _BLOCK, source):
-            handler.seen_anything = True
-            handler.quiet += len(block)
-            _feed(handler, block)
-            if handler.quiet > 4 * handler.limit:
-                raise too_long(f"{source}:{handler.parser.getLineNumber()}", handler.limit)
-            yield from handler.done
-            handler.done.clear()
-    if handler.seen_anything:
-        _feed(handler, None)
+    def _open_code(self) -> None:
+        """Leave out the characters of a native code, and of codes in it."""
+        if not self._codes:
+            self._kept = self.parts[:]
+        self._codes += 1
 
-
-def _feed(handler: _Units, block: bytes | None) -> None:
-    try:
-        if block is None:
-            handler.parser.close()
-        else:
-            handler.parser.feed(block)
-    except SAXParseException as error:
-        raise UserError(
-            f"this is not well-formed XML ({error.getMessage()})",
-            where=f"{handler.source}:{error.getLineNumber()}",
-            todo="Export the memory again as TMX",
-        ) from None
-    except _REFUSED as error:
-        raise UserError(
-            f"this XML is refused ({type(error).__name__}: {error})",
-            where=f"{handler.source}:{handler.parser.getLineNumber() or 1}",
-            todo="Use UTF-8 and define no entities",
-        ) from None
+    def _close_code(self) -> None:
+        self._codes -= 1
+        if not self._codes:
+            self.parts[:] = self._kept
 
 
 Part = Tmx

@@ -5,4 +5,4 @@
 
 from __future__ import annotations
 
-NOT_PARTS = ("frames", "protocol", "record_check", "scripts", "split")
+NOT_PARTS = ("frames", "protocol", "record_check", "scripts", "side_likeness", "split")

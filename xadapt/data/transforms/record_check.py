@@ -2,7 +2,8 @@
 
 A reader guesses the column of each side, and the name of a file does not show its language. So the
 first records of a source are checked for three faults. A side contains numbers instead of text. A
-side is in a script that its language does not use. Plain text is a table or a list of words.
+side is in a script that its language does not use. Plain text is a table or a list of words. It is
+noted if both sides of parallel text seem to be in one language.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from xadapt.data.records import (
     TaggedSentence,
 )
 from xadapt.data.transforms.scripts import expected, main_script, script_share
+from xadapt.data.transforms.side_likeness import ONE_LANGUAGE, likeness
 
 R = TypeVar("R", bound=Record)
 Note = Callable[[str, str], None]
@@ -88,6 +90,17 @@ def _judge(sample: list[R], source: str, note: Note) -> None:
         _refuse_lists(sides[0][1], single, source)
     elif single and isinstance(sample[0], ParallelPair):
         note(source, "nearly every side is one word: fine for names, too little for sentences")
+    elif isinstance(sample[0], ParallelPair):
+        _note_one_language(sides, source, note)
+
+
+def _note_one_language(sides: list[tuple[str, list[str]]], source: str, note: Note) -> None:
+    (one, left), (other, right) = sides
+    if one.split("-")[0] != other.split("-")[0] and likeness(left, right) >= ONE_LANGUAGE:
+        note(
+            source,
+            f"both sides seem to be in one language: check which texts are {one} and {other}",
+        )
 
 
 def _text(record: Record, field: str) -> str:
