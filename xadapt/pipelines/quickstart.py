@@ -161,8 +161,9 @@ def snippet(manifest: Manifest) -> str:
     that supports the module.
     """
     known = snippets(manifest)
-    tried = (name for name in known if manifest.loaders[name].status == "verified")
-    return known.get(next(tried, ""), next(iter(known.values()), ""))
+    tried = (name for name, one in manifest.loaders.items() if one.status == "verified")
+    first: str = next((name for name in tried if name in known), "")
+    return known.get(first, next(iter(known.values()), ""))
 
 
 def loading_lines(manifest: Manifest, base: str, folder: str) -> list[str]:

@@ -77,11 +77,6 @@ class Streamed:
         self.features = dict(getattr(self._builder.info, "features", None) or {})
         self.etag = str(getattr(self._builder, "hash", None) or "")
 
-    @property
-    def features(self) -> dict[str, Any]:
-        """The types of the columns, as ``datasets`` knows them before reading; may be empty."""
-        return dict(getattr(self._builder.info, "features", None) or {})
-
     def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
         stream = self._builder.as_streaming_dataset
         rows = iter(_attempt(lambda: stream(split=self._split), self.source))
