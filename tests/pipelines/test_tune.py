@@ -269,7 +269,7 @@ def test_a_recipe_without_a_score_says_so(tmp_path: Path) -> None:
     text.write_text("".join(f"die katze {n}\n" for n in range(40)))
     base = tiny_folder(tmp_path / "base", mlm=True)
     asked = run.TrainingJob(str(base), (Source(str(text), "de"),), tmp_path / "out", show=False)
-    with pytest.raises(UserError, match="so its trials can't be compared"):
+    with pytest.raises(UserError, match="so trials can't be compared"):
         tuning.tune(plan, asked, nothing, trials=1)
     assert not (tmp_path / "out").exists()
 
