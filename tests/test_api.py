@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from tiny_commands import QUICK, Place, everything, good
 from tiny_training import labelled, pairs, tagged
-from transformers import EarlyStoppingCallback
+from transformers import EarlyStoppingCallback, TrainerCallback
 
 import xadapt
 from xadapt.core.errors import UserError
@@ -146,6 +146,22 @@ def test_data_in_memory_make_the_module_of_a_file(place: Place, tmp_path: Path) 
             train(place, tmp_path / "a", other, resume=True)
 
 
+def test_an_interrupted_run_goes_on_with_the_same_rows_alone(place: Place, tmp_path: Path) -> None:
+    class Breaks(TrainerCallback):
+        def on_save(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        train(place, tmp_path / "a", callbacks=Breaks)
+    for rows in (ROWS[1:], [(pivot, text.upper()) for pivot, text in ROWS]):
+        with pytest.raises(UserError, match="this run was started with another data"):
+            train(place, tmp_path / "a", rows, resume=True)
+    run = train(place, tmp_path / "a", iter(ROWS), resume=True)
+    whole = train(place, tmp_path / "b")
+    one, two = ((r.module / "module.safetensors").read_bytes() for r in (run, whole))
+    assert one == two and not run.reused
+
+
 def test_options_callbacks_and_what_comes_back(place: Place, tmp_path: Path) -> None:
     run = train(
         place, tmp_path / "de", epochs=3, learning_rate=5e-4, seed=1, evaluations=6, max_length=16,
@@ -169,7 +185,7 @@ def test_options_callbacks_and_what_comes_back(place: Place, tmp_path: Path) -> 
 
 def test_a_module_that_is_worse_than_its_base_says_so(place: Place, tmp_path: Path) -> None:
     said: list[str] = []
-    run = train(place, tmp_path / "a", learning_rate=3.0, dev=place.test, report=said.append)
+    run = train(place, tmp_path / "a", learning_rate=0.1, dev=place.test, report=said.append)
     assert run.warning and run.warning in run.notes and f"warning: {run.warning}" in said
     assert run.warning in (run.module / "README.md").read_text(encoding="utf-8")
 
@@ -200,7 +216,7 @@ def test_several_languages_and_seeds(place: Place, tmp_path: Path) -> None:
         ({"joint": True}, "joint does nothing for one language"),
         ({"max_length": 10_000}, "the base takes at most 48 tokens"),
         ({"seeds": 2, "seed": 3}, "seeds and seed are both given"),
-        ({"dev": []}, "there is no row in these data"),
+        ({"dev": []}, "in-memory dev: there is no row in these data"),
     ],
 )
 def test_mistakes_leave_nothing_behind(more: Any, said: str, place: Place, tmp_path: Path) -> None:

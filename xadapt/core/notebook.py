@@ -34,10 +34,11 @@ def cell_bar(label: str, total: int | None) -> Any:
         total: The number of units; None if not known.
     """
     from tqdm import TqdmWarning
-    from tqdm.auto import tqdm
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TqdmWarning)  # that ipywidgets is missing
+        from tqdm.auto import tqdm
+
         return tqdm(total=total, desc=label)
 
 

@@ -12,7 +12,7 @@ from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.core.sequences import as_strings
 from xadapt.data.loading.records import Source
-from xadapt.data.readers.in_memory import InMemory, is_columns, is_table
+from xadapt.data.readers.in_memory import NAME, InMemory, is_columns, is_table
 from xadapt.data.readers.memory_records import language_of
 from xadapt.data.readers.sides import TAG
 from xadapt.data.records import ParallelPair, Record
@@ -82,15 +82,20 @@ def sources_of(
     ]
 
 
-def as_data(data: Any, columns: ColumnNames = None) -> str | InMemory:
+def as_data(data: Any, columns: ColumnNames = None, name: str = NAME) -> str | InMemory:
     """Return a path as text, and every other object as data in memory.
+
+    Args:
+        data: A path, or an object that `InMemory` takes.
+        columns: The columns of data in memory.
+        name: Name of data in memory.
 
     Raises:
         UserError: If the object is no data.
     """
     if isinstance(data, (str, PathLike)):
         return str(fspath(data))
-    return data if isinstance(data, InMemory) else InMemory(data, columns)
+    return data if isinstance(data, InMemory) else InMemory(data, columns, name)
 
 
 def of_language(data: Any, lang: str | None) -> Any:
@@ -111,7 +116,7 @@ def of_language(data: Any, lang: str | None) -> Any:
 
 
 def _source(data: Any, model: Source, columns: ColumnNames, where: str) -> Source:
-    given = as_data(data, columns)
+    given = as_data(data, columns, NAME if where == "data" else f"{NAME} {where}")
     if isinstance(given, InMemory):
         if model.file_format:
             raise UserError("data in memory have no file format", where=where)

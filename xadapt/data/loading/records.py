@@ -164,7 +164,7 @@ def read_pairs(
     """
     found = noted(notes)
     if source.table is not None:
-        return limited(read_table(source.table, "parallel", source, found, watch), limit)
+        return limited(_read_table(source.table, "parallel", source, found, watch), limit)
     pairs = read_parallel(
         source.path,
         lang=source.lang,
@@ -195,21 +195,10 @@ def read_records(
     return _all(rows, source, found, watch)
 
 
-def read_table(
-    table: InMemory, reader: str, source: Source, notes: Notes, watch: Watch = unwatched
+def _read_table(
+    table: InMemory, reader: str, source: Source, notes: Notes, watch: Watch
 ) -> list[Any]:
-    """Read all records of data in memory, with the checks of a file's records.
-
-    Args:
-        table: The data.
-        reader: The reader of files in whose place the data are read.
-        source: The languages of the data.
-        notes: See `read_pairs`.
-        watch: See `read_pairs`.
-
-    Raises:
-        UserError: If the data are unusable, or their texts are not texts in their language.
-    """
+    """Read all records of data in memory, in place of a reader, with the checks of a file."""
     tag, gives = normalise(source.lang), registry.load("readers", reader).gives
     pivot = tag if gives is ScoredPair else normalise(source.pivot_lang)
     columns = parse_columns(source.columns) if source.columns else ()
@@ -332,7 +321,7 @@ def _read(source: Source, spec: DataSpec, notes: Notes, watch: Watch) -> list[Re
         table = HubRows(source.path)
     if table is not None:
         asked = replace(source, columns=source.columns or spec.columns)
-        return limited(read_table(table, spec.reader, asked, notes, watch), spec.limit)
+        return limited(_read_table(table, spec.reader, asked, notes, watch), spec.limit)
     if part.gives is not ParallelPair:
         return limited(read_records(part, source, notes, watch), spec.limit)
     by_recipe = None if spec.reader == "parallel" else part.format

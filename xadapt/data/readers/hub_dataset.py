@@ -53,7 +53,6 @@ class Streamed:
     """The rows of an ``hf:`` source, each with its place, one at a time.
 
     Attributes:
-        features: The types of the columns, by name; empty if the data set does not say.
         etag: A hash that changes when the data change. ``datasets`` makes it from the names of
             the files and from their etags, revision or time of change.
 
@@ -65,8 +64,12 @@ class Streamed:
         self.source = source
         path, config, self._split = parse_source(source)
         self._builder = _attempt(lambda: _open(path, config), source)
-        self.features = dict(getattr(self._builder.info, "features", None) or {})
         self.etag = str(getattr(self._builder, "hash", None) or "")
+
+    @property
+    def features(self) -> dict[str, Any]:
+        """The types of the columns, as ``datasets`` knows them before reading; may be empty."""
+        return dict(getattr(self._builder.info, "features", None) or {})
 
     def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
         stream = self._builder.as_streaming_dataset
