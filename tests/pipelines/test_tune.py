@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tiny_commands import QUICK, Place, everything
+from tiny_models import tiny_folder
 
 from xadapt.backbones.encoder import encoder as encoder_file
 from xadapt.config.recipe import Recipe
@@ -260,6 +261,17 @@ def test_if_every_trial_diverges_the_reason_is_given(place: Place, tmp_path: Pat
             recipe("train.warmup=0"),
             parameters=("learning_rate=1e30,2e30",),
         )
+
+
+def test_a_recipe_without_a_score_says_so(tmp_path: Path) -> None:
+    plan = load_recipe(find_recipe("mlm"), ["data.train.dev=5"])
+    text = tmp_path / "plain.txt"
+    text.write_text("".join(f"die katze {n}\n" for n in range(40)))
+    base = tiny_folder(tmp_path / "base", mlm=True)
+    asked = run.TrainingJob(str(base), (Source(str(text), "de"),), tmp_path / "out", show=False)
+    with pytest.raises(UserError, match="so trials can't be compared"):
+        tuning.tune(plan, asked, nothing, trials=1)
+    assert not (tmp_path / "out").exists()
 
 
 def test_several_processes_are_refused(place: Place, tmp_path: Path, monkeypatch) -> None:

@@ -43,6 +43,7 @@ from xadapt.pipelines.study import (
 from xadapt.pipelines.tuning_result import TuningResult, as_csv, best_of, draw, short_names
 from xadapt.report.table import number
 from xadapt.tasks.development import task_of
+from xadapt.training.loop import Trainer
 from xadapt.training.settings import DivergedError
 
 STUDY, TRIALS = "study.db", "trials"
@@ -126,12 +127,7 @@ class _Search:
         parameters = searched or default_parameters(recipe, inputs.encoder.depth)
         one = replace(job, out=job.out / TRIALS / "check")
         trainer = run.prepare(recipe, one, inputs)
-        if trainer.run.score is None or not task_of(trainer, inputs.loaded.dev):
-            raise UserError(
-                "there are no development records to compare trials on",
-                where="--dev",
-                todo="Name some with --dev, or set data.train.dev above 0",
-            )
+        _require_scores(trainer, inputs.loaded.dev)
         for parameter in parameters:
             for text in parameter.edges():
                 changed = changed_recipe(recipe, [f"{parameter.key}={text}"])
@@ -307,6 +303,16 @@ def _require_usable(folder: Path, resume: bool) -> None:
             "the output folder holds a search",
             where=str(folder),
             todo="Add --resume to go on with it, or name another folder",
+        )
+
+
+def _require_scores(trainer: Trainer, dev: Sequence[Any]) -> None:
+    """Refuse a search whose trials would have no score."""
+    if not dev or task_of(trainer, dev) is None:
+        raise UserError(
+            "there are no development records that a task scores, so trials can't be compared",
+            where="--dev",
+            todo="Name some with --dev or set data.train.dev above 0; plain text has no score",
         )
 
 
