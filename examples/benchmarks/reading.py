@@ -25,8 +25,8 @@ from pathlib import Path
 SEED = 0
 WORDS = [
     "the", "a", "house", "river", "stands", "near", "mountain", "tomorrow", "nobody", "key",
-    "child", "school", "football", "long", "letter", "brother", "old", "Haus", "Fluß", "morgen", "niemand",
-    "Schlüssel", "Kinder", "Schule", "spielen", "schreiben", "Brücke", "Äpfel",
+    "child", "school", "football", "long", "letter", "brother", "old", "Haus", "Fluß", "morgen",
+    "niemand", "Schlüssel", "Kinder", "Schule", "spielen", "schreiben", "Brücke", "Äpfel",
 ]  # fmt: skip
 
 
