@@ -168,9 +168,7 @@ def stream_chunks(stream: IO[bytes], name: str, *, limit: int = LINE_CHARS) -> I
             return
 
 
-def _decoded(
-    data: bytes, name: str, first: int, limit: int
-) -> Generator[Chunk, None, int]:
+def _decoded(data: bytes, name: str, first: int, limit: int) -> Generator[Chunk, None, int]:
     """Yield whole lines as one chunk, and return their number."""
     data = data.removesuffix(b"\n")
     try:
