@@ -121,6 +121,8 @@ def test_the_only_file_of_an_archive_is_read_and_several_are_refused(tmp_path, c
     with pytest.raises(UserError, match=r"no file 'c\.tsv' in this archive"):
         list(read_lines(f"{path}/c.tsv"))
     assert not has_suffix(path, ".tsv")
+    with pytest.raises(UserError, match="compressed once more inside"):
+        list(read_lines(archive(tmp_path, {"a.tsv.gz": gzip.compress(b"a\n")})))
     with pytest.raises(UserError, match="no file in this archive"):
         list(read_lines(archive(tmp_path, {"folder/": b""})))
 

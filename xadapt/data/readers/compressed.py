@@ -218,6 +218,12 @@ def _member(path: str, name: str | None) -> Iterator[IO[bytes]]:
             raise UserError(
                 f"there is no file {name[:80]!r} in this archive", where=path, todo=_choices(names)
             )
+        if kind_of(name):
+            raise UserError(
+                f"{name[:80]!r} is compressed once more inside of this archive",
+                where=path,
+                todo="Unpack the archive, and name the file in it",
+            )
         if archive.getinfo(name).flag_bits & 1:
             raise UserError(
                 "this archive is encrypted",
