@@ -55,6 +55,26 @@ def test_base_and_modules_are_told_apart(place: Place, de: Path, on_mini: tuple)
         base_and_modules(None, [])
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("mini", None), "nothing is given where a folder or a name is meant"),
+        ((3,), "int is given where a folder"),
+        (("mini", 3), "int is given where a folder"),
+        (("mini", "org/x@../../etc"), "no such module folder"),
+        (("EMPTY",), r"config\.json can't be read \(there is none\)"),
+        (("mini", "EMPTY"), r"no file xadapt\.json"),
+        (("SAVED", "mini"), "mini: there is no such module folder"),
+    ],
+)
+def test_what_is_neither_base_nor_module_is_one_line(
+    on_mini: tuple, tmp_path: Path, given: tuple, said: str
+) -> None:
+    named = {"EMPTY": str(tmp_path), "SAVED": str(on_mini[1])}
+    with pytest.raises(UserError, match=said):
+        AdaptedEncoder.from_pretrained(*(named.get(one, one) for one in given))
+
+
 def test_from_a_hub_by_id_alone(
     local_hub: LocalHub, on_mini: tuple[AdaptedEncoder, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
