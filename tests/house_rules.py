@@ -37,7 +37,7 @@ LOOSE = frozenset({"__init__", "__main__", "api"})
 
 OUTSIDE = frozenset({
     "adapters", "peft", "sentence_transformers", "mteb", "pykeen", "ray", "pyspark", "langchain",
-    "langchain_core", "openai", "sacrebleu", "comet", "vllm",
+    "langchain_core", "llama_index", "openai", "sacrebleu", "comet", "vllm",
 })  # fmt: skip
 """Libraries that only ``integrations`` imports."""
 

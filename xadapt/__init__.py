@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xadapt.api import (
+        AdaptedEncoder,
         compose,
         encode,
         encode_shards,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "AdaptedEncoder",
     "__version__",
     "compose",
     "encode",

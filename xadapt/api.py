@@ -45,6 +45,7 @@ from xadapt.tasks.run_task import evaluate
 from xadapt.vectors.shards import open_vectors
 
 __all__ = [
+    "AdaptedEncoder",
     "compose",
     "encode",
     "encode_shards",
@@ -58,37 +59,42 @@ __all__ = [
 
 
 def load(
-    base: str,
-    *folders: str | Path,
+    base: str | None = None,
+    *modules: str | Path,
     compose: str | Composition = None,
     dtype: str = "auto",
     device: str = "auto",
     allow_modified: bool = False,
+    show: bool | None = None,
 ) -> AdaptedEncoder:
-    """Load a base with any number of modules, ready to encode.
+    """Load a base with any number of modules, ready to encode: `AdaptedEncoder.from_pretrained`.
 
     Args:
-        base: Hub id, folder or ``package:NAME/SUBDIR``.
-        folders: Folders of modules trained on this base, each for other languages; text
-            ``NAME=FOLDER`` gives one a name.
+        base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``. It may be omitted where the
+            first module names a base that can be found.
+        modules: Modules trained on this base, each for other languages: folders, or Hub ids
+            (``org/name`` or ``org/name@revision``); text ``NAME=FOLDER`` gives one a name.
         compose: The composition that acts on each row, such as ``"mix(a:.7, b:.3) + ner"``.
             Without a composition, each module acts on rows of its languages.
         dtype: Type of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8``, ``nf4``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         allow_modified: Load folders that differ from the published version, with a notice. For
             other functions, use `xadapt.hub.integrity.allowing_modified`.
+        show: Whether to say on stderr what is loaded. ``None`` does so after two seconds, on a
+            terminal or in a notebook.
 
     Raises:
-        UserError: If a folder holds no module, differs from the published version, or belongs to
-            another base, or if the module for a language is ambiguous.
+        UserError: If a module is neither a folder nor on the Hub, differs from the published
+            version, or belongs to another base, or if the module for a language is ambiguous.
     """
-    return AdaptedEncoder.load(
+    return AdaptedEncoder.from_pretrained(
         base,
-        *folders,
+        *modules,
         compose=compose,
         dtype=dtype,
         device=device,
         allow_modified=allow_modified,
+        show=show,
     )
 
 
@@ -131,7 +137,8 @@ def encode(
     if select_on is not None:
         given = [languages] if isinstance(languages, str) else languages or []
         measured_fallback.select_on(adapted, given, str(select_on))
-    return adapted.encode(texts, languages)
+    vectors: NDArray[np.float32] = adapted.encode(texts, languages)
+    return vectors
 
 
 def compose(

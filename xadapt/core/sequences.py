@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from os import PathLike, fspath
 from typing import Any
 
@@ -29,17 +29,30 @@ def as_texts(texts: Iterable[str], what: str = "text") -> list[str]:
     """Convert texts to a list, and check that each item is a string.
 
     Args:
-        texts: The texts.
+        texts: The texts: a list, a tuple, an array of strings, a column of pandas, polars or
+            datasets, or any other iterable with an order.
         what: The name of an item in an error.
 
     Raises:
-        UserError: If an item is not a string. The message names its position.
+        UserError: If an item is not a string; the message names its position, counted from 0. Or
+            if ``texts`` is no list of texts, such as a table or a number.
     """
-    found = list(texts)
+    found = _listed(texts, what)
     for number, text in enumerate(found):
         if not isinstance(text, str):
             raise UserError(f"{what} {number} is {_kind(text)}, not text", todo="Give strings")
     return found
+
+
+def _listed(texts: Iterable[str], what: str) -> list[str]:
+    """List the items of a value, unless its items are not what a reader would expect."""
+    if isinstance(texts, Mapping) or hasattr(texts, "columns") or hasattr(texts, "column_names"):
+        raise UserError(
+            f"{type(texts).__name__} is not a list of {what}s", todo="Give one column of it"
+        )
+    if isinstance(texts, (Set, bytes, bytearray)) or not isinstance(texts, Iterable):
+        raise UserError(f"{_kind(texts)} is not a list of {what}s", todo="Give a list of strings")
+    return list(texts)
 
 
 def as_tags(languages: str | Iterable[str | None] | None, count: int) -> list[str | None] | None:
@@ -102,6 +115,9 @@ def as_pairs(pairs: Iterable[tuple[str, str]], what: str, form: str) -> list[tup
 
 
 def _kind(value: Any) -> str:
-    return (
-        "nothing" if value is None else "text" if isinstance(value, str) else type(value).__name__
-    )
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return "text"
+    missing = isinstance(value, float) and value != value
+    return f"{type(value).__name__} nan (a missing value)" if missing else type(value).__name__

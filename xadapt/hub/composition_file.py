@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from xadapt.core.files import atomic_folder, write_json, write_text
 from xadapt.core.strict_parsing import parse_json, read_bytes
 from xadapt.hub.card import composition_data
 from xadapt.hub.hashes import STRICT, FileHash, Sha256, content_hash, file_hash
+from xadapt.hub.head_files import FILE as HEAD
 from xadapt.hub.integrity import CARD, judge, manifest_hash, same_file, seal
 from xadapt.hub.manifest import FILE as MANIFEST
 from xadapt.hub.manifest import Manifest, save_manifest
@@ -55,14 +56,21 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,95}", re.ASCII)
 
 
 def write_composition(
-    path: Path | str, composition: Composition, folders: Mapping[str, Path]
+    path: Path | str,
+    composition: Composition,
+    folders: Mapping[str, Path],
+    *,
+    finish: Callable[[Path], None] = lambda _: None,
+    replace: bool = False,
 ) -> Composition:
-    """Write a composition with copies of its modules, whole or not at all.
+    """Write a composition with copies of its modules and their heads, whole or not at all.
 
     Args:
         path: The folder to make.
         composition: The composition to write.
         folders: The folder of each module of the composition.
+        finish: Called with the finished folder before it takes its place.
+        replace: Replace an existing folder.
 
     Returns:
         The composition as written, over the modules' names in the folder.
@@ -73,18 +81,20 @@ def write_composition(
     own = own_names(composition, folders)
     written = replaced(composition, dict(own))
     manifests = []
-    with atomic_folder(path) as folder:
+    with atomic_folder(path, replace=replace) as folder:
         for name, place in own.items():
             manifest, _ = open_folder(folders[name])  # nothing malformed is copied
             manifests.append(manifest)
             target = folder / MODULES / place
             target.mkdir(parents=True, exist_ok=True)
-            for file in (MANIFEST, manifest.module.file):
-                shutil.copyfile(folders[name] / file, target / file)
+            head = [HEAD] if manifest.head is not None else []
+            for file in (MANIFEST, manifest.module.file, *head):
+                shutil.copyfile(file_inside(folders[name], file), target / file)
             if manifest.integrity is None:
                 save_manifest(target, seal(target, manifest, [manifest.module.file]))
         write_text(folder / CARD, _card(written, manifests))
         write_json(folder / FILE, _sealed(folder, written))
+        finish(folder)
     return written
 
 
@@ -166,13 +176,21 @@ def own_names(composition: Composition, folders: Mapping[str, Path]) -> dict[str
     found = {}
     for name in names(composition):
         place = folders[name].resolve()
-        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", place.name, flags=re.ASCII).strip("-_") or "module"
+        title = _title(place)
+        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", title, flags=re.ASCII).strip("-_") or "module"
         short, number = plain[:80], 1
         while taken.setdefault(short, place) != place:
             number += 1
             short = f"{plain[:80]}-{number}"
         found[name] = short
     return found
+
+
+def _title(place: Path) -> str:
+    """Return the name of a folder; of a snapshot in the Hub's cache, that of its repository."""
+    if place.parent.name == "snapshots":
+        return place.parents[1].name.split("--")[-1]
+    return place.name
 
 
 def _card(composition: Composition, manifests: Sequence[Manifest]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import torch
@@ -13,26 +14,27 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.loading import load_config, load_model
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_text
-from xadapt.modules.hooks import hooks_of
+from xadapt.modules.hooks import AdapterHook, hooks_of
 from xadapt.modules.lora import LowRank
 
 SENTENCE_FILES = ("modules.json", "config_sentence_transformers.json", "sentence_bert_config.json")
 
 
-def write_merged(path: Path | str, encoder: Encoder, module: nn.Module, said: str) -> None:
+def write_merged(path: Path | str, encoder: Encoder, module: nn.Module | None, said: str) -> None:
     """Write the base with the module merged into its fp32 weights, its tokenizer and pooling files.
 
     Args:
         path: The folder to make.
         encoder: The base, which is not changed.
-        module: A LoRA.
+        module: A LoRA; ``None`` writes the bare base.
         said: Description of the weights, for the folder's README.
 
     Raises:
         UserError: If the module is not a LoRA, the base is only in memory, or the folder is not
             empty or can't be written.
     """
-    if any(not isinstance(hook.fn, LowRank) for hook in hooks_of(module)):
+    hooks = [] if module is None else hooks_of(module)
+    if any(not isinstance(hook.fn, LowRank) for hook in hooks):
         raise UserError("only LoRAs can be added into a base's weights")
     if encoder.source.kind == "memory":
         raise UserError("a base that is only in memory can't be written")
@@ -41,7 +43,7 @@ def write_merged(path: Path | str, encoder: Encoder, module: nn.Module, said: st
     config = load_config(encoder.source)
     model, _ = load_model(encoder.source, family.loader, config, torch.float32, **options)
     inner = model.get_submodule(family.inside) if family.inside else model
-    _add(encoder, inner, module)
+    _add(encoder, inner, hooks)
     with atomic_folder(path) as folder:
         model.save_pretrained(folder)  # type: ignore[operator]
         encoder.tokenizer.save_pretrained(folder)
@@ -49,9 +51,9 @@ def write_merged(path: Path | str, encoder: Encoder, module: nn.Module, said: st
         write_text(folder / "README.md", said)
 
 
-def _add(encoder: Encoder, inner: nn.Module, module: nn.Module) -> None:
+def _add(encoder: Encoder, inner: nn.Module, hooks: Sequence[AdapterHook]) -> None:
     """Add every update to the rows of its linear."""
-    for hook in hooks_of(module):
+    for hook in hooks:
         site = encoder.sites(hook.layer, hook.site)[hook.point]
         weight = inner.get_submodule(site.path).get_parameter("weight")
         low = hook.fn

@@ -1,30 +1,48 @@
-"""An encoder with modules and a composition of them: the object for use after training."""
+"""An encoder with modules and a composition of them: the object for use after training.
+
+The file is long because this one object is what people load, use, save and pass to other libraries;
+nearly all of its lines are the documentation of these methods.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from copy import copy
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from xadapt.backbones.cache.reuse import Kept
-from xadapt.backbones.encoder.encode import encode
+from xadapt.backbones.encoder.encode import dimension, encode
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.sbert_files import similarity_name
 from xadapt.composition.by_language import for_all, opened
 from xadapt.composition.text import parse, show
 from xadapt.composition.values import ARROW, ByLanguage, Composition, names
 from xadapt.core.errors import UserError
+from xadapt.core.notebook_progress import bar, step
+from xadapt.core.registry import unknown
 from xadapt.core.sequences import as_paths, as_tags, as_texts
+from xadapt.functional import similarity as similarities
+from xadapt.hub.fetching import module_folder
 from xadapt.hub.integrity import allowing_modified
+from xadapt.inference import saving, summary
 from xadapt.inference.composed_rows import ComposedRows, RowActivations
 from xadapt.inference.concurrency import compute_slot
+from xadapt.inference.encode_output import (
+    VECTOR,
+    EncodeOutput,
+    require_device,
+    require_positive,
+)
 from xadapt.inference.fallback_language import FallbackLanguages, fallback_languages
+from xadapt.inference.find_base import base_and_modules
 from xadapt.inference.locate import locate
 from xadapt.inference.open_module import open_module
+from xadapt.inference.prompts import DOCUMENT, QUERY, choose_prompt, first_of
 from xadapt.inference.row_assignment import (
     as_compositions,
     bare,
@@ -36,13 +54,21 @@ from xadapt.inference.row_assignment import (
 from xadapt.inference.shared_states import cache_within
 
 NO_FALLBACKS = FallbackLanguages()
+Languages = str | Sequence[str | None] | None
+"""One language tag for all texts, or one for each; ``None`` for a text means the bare base."""
 
 
 class AdaptedEncoder:
     """A frozen encoder, modules by name, and a composition that selects the modules of a row.
 
-    The activation is passed to each forward and never stored on the encoder. Any number of
-    threads may encode at once, on this object and on others around the same encoder.
+    ```python
+    model = AdaptedEncoder.from_pretrained("mini", "sw")  # a base, and folders or Hub ids
+    vectors = model.encode(["Habari za asubuhi"], language="sw", normalize_embeddings=True)
+    ```
+
+    `encode` takes the options of sentence-transformers. The activation is passed to each forward
+    and never stored on the encoder. Any number of threads may encode at once, on this object and on
+    others around the same encoder.
 
     Args:
         encoder: The frozen encoder.
@@ -51,6 +77,10 @@ class AdaptedEncoder:
             language of its name, and the bare base encodes rows of other languages.
         relatives: Fallback languages for a language that the composition has no module for. A
             fallback is reported by a `FallbackLanguageWarning`.
+
+    Attributes:
+        published: By name, the folder and the manifest of each module that was loaded.
+        evaluations: Results that evaluators of sentence-transformers stored here.
 
     Raises:
         UserError: If the composition names a module that is not there.
@@ -66,20 +96,24 @@ class AdaptedEncoder:
         self.relatives = relatives
         self.encoder = encoder
         self.modules = {name: module.to(encoder.device) for name, module in modules.items()}
+        self.published: dict[str, saving.Published] = {}
+        self.evaluations: list[dict[str, Any]] = []
+        self._similarity: str | None = None
         self._rows = ComposedRows(encoder)
         self._follows = composition is None
         composition = by_names(self.modules) if composition is None else composition
         self.composition = self._known(composition)
 
     @classmethod
-    def load(
+    def from_pretrained(
         cls,
-        base: str | Encoder,
-        *folders: str | Path,
+        base: str | Encoder | None = None,
+        *modules: str | Path,
         compose: str | Composition = None,
         dtype: str = "auto",
         device: str = "auto",
         allow_modified: bool = False,
+        show: bool | None = None,
     ) -> AdaptedEncoder:
         """Load a base and published modules, each for the languages its manifest names.
 
@@ -88,26 +122,43 @@ class AdaptedEncoder:
         aligned to never has a fallback language.
 
         Args:
-            base: Hub id, folder or ``package:NAME/SUBDIR``, or a loaded base.
-            folders: Folders of modules trained on this base; ``NAME=FOLDER`` gives one a name.
+            base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``, or a loaded base. It may be
+                omitted where the first module names a base that can be found: then modules stand
+                alone, and so does a folder of `save_pretrained`.
+            modules: Modules trained on this base: folders, or Hub ids (``org/name`` or
+                ``org/name@revision``), which are fetched into the Hub's cache. A folder that exists
+                wins. ``NAME=FOLDER`` gives a module a name.
             compose: A composition of the modules' names, or its text. A name that no module has is
-                read as a folder; ``lang:TAG`` is the one module for that language.
+                read as a folder or a Hub id; ``lang:TAG`` is the one module for that language.
             dtype: Type of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or
                 ``nf4``.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
             allow_modified: Load folders that were modified after publication, with a notice.
+            show: Whether to say on stderr what is loaded. ``None`` does so after two seconds, on a
+                terminal or in a notebook.
 
         Raises:
             UserError: If a folder is no module, was modified after publication, or belongs to
-                another base, or if it is not clear which module is for a language.
+                another base, if it is not clear which module is for a language, or if a module
+                is neither a folder nor on the Hub.
         """
+        given = [path for one in modules for path in as_paths(one)]
         with allowing_modified(allow_modified):
-            composition, places = locate([p for one in folders for p in as_paths(one)], compose)
-            adapted = cls.open(base, composition, places, dtype=dtype, device=device)
+            with step("finding the modules", show if given else None):
+                base = None if base is None else base if isinstance(base, Encoder) else str(base)
+                base, given = base_and_modules(base, given)
+                composition, places = locate(given, compose)
+            if isinstance(base, str):
+                with step(f"loading the base {base}", show):
+                    base = Encoder.from_pretrained(base, dtype=dtype, device=device)
+            with step(f"loading {len(places)} modules", show) if places else nullcontext():
+                adapted = cls.open(base, composition, places)
         if compose is None:
             adapted.relatives = fallback_languages(composition, places.values())
             adapted._follows = composition is None or isinstance(composition, ByLanguage)
         return adapted
+
+    load = from_pretrained
 
     @classmethod
     def open(
@@ -126,8 +177,13 @@ class AdaptedEncoder:
         """
         if isinstance(base, str):
             base = Encoder.from_pretrained(base, dtype=dtype, device=device)
-        modules = {where: open_module(where, base)[0] for where in dict.fromkeys(places.values())}
-        return cls(base, {name: modules[where] for name, where in places.items()}, composition)
+        opened = {where: open_module(where, base) for where in dict.fromkeys(places.values())}
+        modules = {name: opened[where][0] for name, where in places.items()}
+        adapted = cls(base, modules, composition)
+        adapted.published = {
+            name: saving.Published(where, opened[where][1]) for name, where in places.items()
+        }
+        return adapted
 
     def with_(self, composition: str | Composition) -> AdaptedEncoder:
         """Return the same encoder and modules under another composition.
@@ -138,8 +194,23 @@ class AdaptedEncoder:
         value = parse(composition) if isinstance(composition, str) else composition
         other = copy(self)
         other.relatives, other._follows, other.modules = NO_FALLBACKS, False, dict(self.modules)
+        other.published, other.evaluations = dict(self.published), []
         other.composition = other._known(value)
         return other
+
+    def for_language(self, language: str | None) -> AdaptedEncoder:
+        """Return the same encoder and modules, where texts without a language have this one.
+
+        Use it for libraries that call ``encode`` without a language.
+
+        Args:
+            language: The language; ``None`` gives the bare base.
+
+        Raises:
+            UserError: If this is no language tag.
+        """
+        tags = as_tags(language, 1) or [None]
+        return self.with_(choose(self.composition, self.relatives, 1, tags, None)[0])
 
     def add(
         self, name: str, module: nn.Module | str | Path, *, allow_modified: bool = False
@@ -151,7 +222,7 @@ class AdaptedEncoder:
 
         Args:
             name: A name that no other module has.
-            module: A module, or the folder of one trained on this base.
+            module: A module, or the folder or Hub id of one trained on this base.
             allow_modified: Load a folder that was modified after publication, with a notice.
 
         Raises:
@@ -163,16 +234,20 @@ class AdaptedEncoder:
             raise UserError(
                 taken or f"a module can't be named {name!r}", todo="Give it another name"
             )
-        tags, relatives = [name], self.relatives
+        tags, relatives, published = [name], self.relatives, None
         if not isinstance(module, nn.Module):
+            folder = module_folder(str(module))
             with allowing_modified(allow_modified):
-                module, manifest = open_module(str(module), self.encoder)
+                module, manifest = open_module(folder, self.encoder)
+            published = saving.Published(folder, manifest)
             tags, relatives = manifest.languages, relatives.and_(manifest)
         composition = self.composition
         if self._follows:
             composition = with_one(composition, name, tags)
         self.modules[name] = module.to(self.encoder.device)  # made before another thread needs it
         self.composition = composition
+        if published is not None:
+            self.published[name] = published
         if self._follows:
             self.relatives = relatives
 
@@ -193,6 +268,7 @@ class AdaptedEncoder:
                 todo="Use another composition (with_) to remove it from",
             )
         self._rows.forget(self.modules.pop(name))
+        self.published.pop(name, None)
 
     @contextmanager
     def merged(self, composition: str | Composition = None) -> Iterator[AdaptedEncoder]:
@@ -218,46 +294,321 @@ class AdaptedEncoder:
 
     def encode(
         self,
-        texts: str | Sequence[str],
-        languages: str | Sequence[str | None] | None = None,
+        texts: str | Iterable[str] | None = None,
+        languages: Languages = None,
         *,
+        language: Languages = None,
         compositions: Composition | Sequence[Composition] = None,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        batch_size: int | None = None,
+        show_progress_bar: bool | None = None,
+        output_value: str | None = VECTOR,
+        precision: str | None = "float32",
+        convert_to_numpy: bool = True,
+        convert_to_tensor: bool = False,
+        device: str | torch.device | None = None,
+        normalize_embeddings: bool = False,
+        truncate_dim: int | None = None,
         batch_tokens: int = 4096,
         progress: Callable[[int], None] | None = None,
         cache: Kept | None = None,
-    ) -> NDArray[np.float32]:
+        sentences: str | Iterable[str] | None = None,
+        inputs: str | Iterable[str] | None = None,
+    ) -> Any:
         """Encode texts into vectors, each by the part of the composition for its language.
 
+        The options are those of ``SentenceTransformer.encode``, besides the language.
+
         Args:
-            texts: Any number of texts, or one.
+            texts: Any number of texts, or one: a list, a tuple, an array, a column of pandas,
+                polars or datasets.
             languages: A tag for each text, or one for all; ``None`` for a row means the bare base.
                 ``languages`` may be left out where the composition is the same for all.
+            language: The same as ``languages``, for a call with one tag.
             compositions: Another composition for each text, or one for all; ``None`` for a row
                 means the base.
+            prompt_name: Name of one of the base's own prompts. By default the base's default.
+            prompt: A prompt before every text, in place of the base's; empty for none.
+            batch_size: Number of texts in one forward. By default, ``batch_tokens`` decides.
+            show_progress_bar: Whether to show a bar. ``None`` shows one for work of more than two
+                seconds, on a terminal or in a notebook.
+            output_value: ``sentence_embedding``; nothing else is supported.
+            precision: ``float32``, or ``int8``, ``uint8``, ``binary`` or ``ubinary``: quantised by
+                sentence-transformers.
+            convert_to_numpy: Return an array; ``False`` returns a list of tensors.
+            convert_to_tensor: Return one tensor.
+            device: The device that the encoder is on; another one is refused (see `to`).
+            normalize_embeddings: Scale each vector to length 1.
+            truncate_dim: Keep only the first values of each vector.
             batch_tokens: Largest number of padded tokens in one forward.
             progress: Called after each forward with the number of texts encoded.
             cache: States below the first module, shared by calls that read the same texts; made by
                 `xadapt.inference.shared_states.shared_cache`.
+            sentences: Another name of ``texts``.
+            inputs: Another name of ``texts``.
 
         Returns:
-            ``(n, dim)``, fp32, the same as if each composition had run apart; ``(dim,)`` for one
-            text that is given as a string.
+            An array ``(n, dim)``, fp32, the same as if each composition had run apart; ``(dim,)``
+            for one text that is given as a string.
 
         Raises:
             UserError: If the lists differ in length, a text is none, languages are needed and not
-                given, or a vector is not finite. The error names the composition of that vector.
+                given, an option is unknown or not supported, or a vector is not finite. The error
+                names the composition of that vector.
         """
-        given = as_texts([texts] if isinstance(texts, str) else texts)
-        with compute_slot():
+        texts = _only("texts", texts=texts, sentences=sentences, inputs=inputs)
+        tags = _only("languages", languages=languages, language=language)
+        given = as_texts([texts] if isinstance(texts, str) else texts)  # type: ignore[list-item]
+        output = EncodeOutput(
+            output_value,
+            precision,
+            convert_to_numpy,
+            convert_to_tensor,
+            normalize_embeddings,
+            truncate_dim,
+        )
+        require_device(device, self.device)
+        size = None if batch_size is None else require_positive("batch_size", batch_size)
+        encoder = self.encoder.adjusted(prompt=choose_prompt(self.prompts, prompt_name, prompt))
+        show = False if progress is not None and show_progress_bar is None else show_progress_bar
+        with compute_slot(), bar("Encoding", len(given), show, " texts") as count:
             chosen = as_compositions(compositions, len(given))
             if cache is None:
                 cache = cache_within(self, given, chosen)
-            rows = self.acting(len(given), languages, chosen, cache)
+            rows = self.acting(len(given), tags, chosen, cache)
             with rows.named():
                 vectors = encode(
-                    self.encoder, given, batch_tokens=batch_tokens, rows=rows, progress=progress
+                    encoder,
+                    given,
+                    batch_tokens=batch_tokens,
+                    batch_size=size,
+                    rows=rows,
+                    progress=_both(progress, count),
                 ).numpy()
-        return vectors[0] if isinstance(texts, str) else vectors
+        found = output.finish(vectors, self.device)
+        return found[0] if isinstance(texts, str) else found
+
+    def encode_query(
+        self, texts: str | Iterable[str], languages: Languages = None, **options: Any
+    ) -> Any:
+        """Encode queries, with the base's prompt of the name ``query`` if it has one.
+
+        Args:
+            texts: As for `encode`.
+            languages: As for `encode`.
+            **options: As for `encode`.
+
+        Raises:
+            UserError: As for `encode`.
+        """
+        return self._encode_with(QUERY, texts, languages, options)
+
+    def encode_document(
+        self, texts: str | Iterable[str], languages: Languages = None, **options: Any
+    ) -> Any:
+        """Encode documents, with the base's prompt ``document``, ``passage`` or ``corpus``, if any.
+
+        Args:
+            texts: As for `encode`.
+            languages: As for `encode`.
+            **options: As for `encode`.
+
+        Raises:
+            UserError: As for `encode`.
+        """
+        return self._encode_with(DOCUMENT, texts, languages, options)
+
+    def similarity(self, a: Any, b: Any) -> Tensor:
+        """Compute the similarity of every vector of ``a`` with every vector of ``b``.
+
+        Args:
+            a: Vectors ``(n, dim)``, or one of shape ``(dim,)``: what `encode` returns.
+            b: Vectors ``(m, dim)``, or one.
+
+        Returns:
+            Similarities ``(n, m)``, fp32, by the function that `similarity_fn_name` names.
+
+        Raises:
+            UserError: If these are no vectors, or of different dimensions.
+        """
+        return similarities.similarity(a, b, self.similarity_fn_name)
+
+    def similarity_pairwise(self, a: Any, b: Any) -> Tensor:
+        """Compute the similarity of the vectors of ``a`` and ``b`` row by row, ``(n,)``.
+
+        Args:
+            a: Vectors ``(n, dim)``.
+            b: Vectors ``(n, dim)``.
+
+        Raises:
+            UserError: As for `similarity`, or if the numbers of rows differ.
+        """
+        return similarities.similarity_pairwise(a, b, self.similarity_fn_name)
+
+    @property
+    def similarity_fn_name(self) -> str:
+        """The similarity of the base's own files: by default ``cosine``.
+
+        Others are ``dot``, ``euclidean`` and ``manhattan``; distances are negated.
+        """
+        if self._similarity is None:
+            self._similarity = similarity_name(self.encoder.source)
+        return self._similarity
+
+    @similarity_fn_name.setter
+    def similarity_fn_name(self, name: str) -> None:
+        if name not in similarities.NAMES:
+            raise UserError(unknown("similarity", str(name), similarities.NAMES))
+        self._similarity = name
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """The base's own prompts by name."""
+        return dict(self.encoder.pooling.prompts)
+
+    @property
+    def tokenizer(self) -> Any:
+        """The base's tokenizer."""
+        return self.encoder.tokenizer
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the base's states; vectors are fp32."""
+        return self.encoder.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the base and its modules."""
+        return self.encoder.device
+
+    @property
+    def max_seq_length(self) -> int:
+        """Maximum number of tokens of a text, with special tokens; longer texts are cut.
+
+        A new value holds for this object alone.
+        """
+        return self.encoder.max_length
+
+    @max_seq_length.setter
+    def max_seq_length(self, tokens: int) -> None:
+        limit = self.encoder.longest
+        if require_positive("max_seq_length", tokens) > limit:
+            raise UserError(f"max_seq_length is {tokens}, and the base can read {limit} tokens")
+        self.encoder = self.encoder.adjusted(max_length=int(tokens))
+
+    def get_sentence_embedding_dimension(self) -> int:
+        """Return the number of values of a vector."""
+        return dimension(self.encoder)
+
+    def get_embedding_dimension(self) -> int:
+        """Return the number of values of a vector: the newer name in sentence-transformers."""
+        return dimension(self.encoder)
+
+    def to(self, device: str | torch.device) -> AdaptedEncoder:
+        """Move the base and the modules to a device.
+
+        Everything around the same base moves with it. No other thread may encode meanwhile.
+
+        Args:
+            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+        Returns:
+            This object.
+
+        Raises:
+            UserError: If there is no such device, or the base is quantised.
+        """
+        self.encoder.to(device)
+        for module in self.modules.values():
+            module.to(self.device)
+        self._rows.clear()
+        return self
+
+    def save_pretrained(self, path: str | Path, *, base: str | None = None) -> Path:
+        """Save the composition and its modules as a folder that `from_pretrained` loads alone.
+
+        See `xadapt.inference.saving.save`. The base is named, not copied.
+
+        Args:
+            path: The folder to make. A folder that was saved before, and not changed since, is
+                replaced; any other folder with content is refused.
+            base: The base that the folder names. By default its Hub id, its package, or the name
+                of a base that comes with xadapt; never a path of this machine.
+
+        Returns:
+            The folder.
+
+        Raises:
+            UserError: If the folder has other content, or can't be written.
+        """
+        return saving.save(self, path, base)
+
+    def push_to_hub(
+        self,
+        repo: str,
+        *,
+        private: bool = False,
+        commit_message: str | None = None,
+        revision: str | None = None,
+        token: str | None = None,
+    ) -> str:
+        """Save the encoder as `save_pretrained` does, and upload the folder as one commit.
+
+        Args:
+            repo: Hub id, ``org/name``; the repository is created if it is absent.
+            private: Whether a new repository is private.
+            commit_message: Message of the commit.
+            revision: Branch to commit to; by default ``main``.
+            token: A token that may write; by default that of ``hf auth login``.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            UserError: If the id is malformed, the token is missing or may not write, or the Hub
+                can't be reached.
+        """
+        return saving.push(
+            self,
+            repo,
+            private=private,
+            commit_message=commit_message,
+            revision=revision,
+            token=token,
+        )
+
+    def to_sentence_transformer(self, language: str | None = None) -> Any:
+        """Make a ``SentenceTransformer`` with the same vectors, to 1e-5 in fp32.
+
+        The modules are merged into a copy of the base's weights. So only the bare base, LoRAs, and
+        stacks and fixed mixtures of LoRAs can be held.
+
+        Args:
+            language: The language whose module is merged, where several modules are loaded.
+
+        Returns:
+            A ``sentence_transformers.SentenceTransformer`` on the same device, in fp32.
+
+        Raises:
+            UserError: If sentence-transformers can't hold the composition or the base, the language
+                is not clear, or sentence-transformers is not installed.
+        """
+        from xadapt.inference.as_sentence_transformer import convert
+
+        one = self if language is None else self.for_language(language)
+        return convert(one.encoder, for_all(one.composition), one.modules)
+
+    @property
+    def model_card_data(self) -> _Evaluations:
+        """Where evaluators of sentence-transformers store their results: `evaluations`."""
+        return _Evaluations(self)
+
+    def __repr__(self) -> str:
+        return summary.as_text(self)
+
+    def _repr_html_(self) -> str:
+        return summary.as_html(self)
 
     def acting(
         self,
@@ -309,3 +660,49 @@ class AdaptedEncoder:
                 todo=f"There are {', '.join(self.modules) or 'none'}",
             )
         return composition
+
+    def _encode_with(
+        self, names: tuple[str, ...], texts: Any, languages: Languages, options: dict[str, Any]
+    ) -> Any:
+        """Encode with the first prompt of some names, unless the options name another."""
+        if options.get("prompt") is None and options.get("prompt_name") is None:
+            options = {**options, "prompt_name": first_of(names, self.prompts)}
+        return self.encode(texts, languages, **options)
+
+
+class _Evaluations:
+    """The part of a model card that evaluators of sentence-transformers write to."""
+
+    def __init__(self, owner: AdaptedEncoder) -> None:
+        self._owner = owner
+
+    def set_evaluation_metrics(
+        self, evaluator: Any, metrics: Mapping[str, Any], epoch: int = 0, step: int = 0
+    ) -> None:
+        """Store the results of one evaluator."""
+        self._owner.evaluations.append({"evaluator": type(evaluator).__name__, **metrics})
+
+
+def _only(name: str, **given: Any) -> Any:
+    """Return the one argument of several names for the same that is given.
+
+    Raises:
+        UserError: If several are given.
+    """
+    found = [key for key, value in given.items() if value is not None]
+    if len(found) > 1:
+        raise UserError(f"{found[0]} and {found[1]} are the same: give one of them", where=name)
+    return given[found[0]] if found else None
+
+
+def _both(
+    first: Callable[[int], None] | None, second: Callable[[int], None]
+) -> Callable[[int], None]:
+    """Return a function that calls both."""
+
+    def call(count: int) -> None:
+        if first is not None:
+            first(count)
+        second(count)
+
+    return call

@@ -149,6 +149,11 @@ class ComposedRows:
                 if any(part is module for part in made.named.values()):
                     del self._kept[composition]
 
+    def clear(self) -> None:
+        """Remove all prepared compositions, such as after a change of device."""
+        with self._lock:
+            self._kept.clear()
+
     @contextmanager
     def merged(self, composition: Composition, modules: Mapping[str, nn.Module]) -> Iterator[None]:
         """Merge a sum of LoRAs into the encoder's weights inside the block.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from xadapt.composition.values import ANY, ByLanguage, Composition
+from xadapt.composition.values import ByLanguage, Composition
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import read_manifest
 from xadapt.languages.families import stand_in
 from xadapt.languages.match import find_same
+from xadapt.languages.tags import is_tag
 
 
 class FallbackLanguageWarning(UserWarning):
@@ -56,5 +57,5 @@ def fallback_languages(composition: Composition, folders: Iterable[str]) -> Fall
     if not isinstance(composition, ByLanguage):
         return FallbackLanguages()
     pivots = {read_manifest(folder).pivot for folder in folders}
-    languages = tuple(tag for tag, _ in composition.parts if tag != ANY)
+    languages = tuple(tag for tag, _ in composition.parts if is_tag(tag))
     return FallbackLanguages(languages, tuple(pivot for pivot in pivots if pivot))

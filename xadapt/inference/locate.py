@@ -9,6 +9,7 @@ from xadapt.composition.text import parse
 from xadapt.composition.values import ARROW, ByLanguage, Composition, names, replaced, require_few
 from xadapt.core.errors import UserError
 from xadapt.hub.composition_file import open_composition
+from xadapt.hub.fetching import module_folder
 from xadapt.hub.opening import require_module
 from xadapt.hub.safe_paths import is_folder
 from xadapt.languages.match import find_same
@@ -21,7 +22,8 @@ def locate(
     """Find a composition and the folders of the modules it names, before any base is loaded.
 
     Args:
-        folders: As for `AdaptedEncoder.load`; a folder may also hold a composition that was saved.
+        folders: As for `AdaptedEncoder.load`: folders or Hub ids. A folder may also hold a
+            composition that was saved.
         compose: As for `AdaptedEncoder.load`.
         given: Names in the composition that stand for no folder.
 
@@ -34,6 +36,8 @@ def locate(
         raise UserError(
             f"{ARROW!r} is a way of routing", where=places[ARROW], todo="Give it another name"
         )
+    if compose is None:
+        places = {name: module_folder(folder) for name, folder in places.items()}
     if compose is None and len(places) == 1:
         [(name, folder)] = places.items()
         composition = name if open_composition(folder) else None
@@ -67,7 +71,7 @@ def short_names(places: Iterable[str]) -> dict[str, Composition]:
 
 
 def _places(folders: Sequence[str]) -> dict[str, str]:
-    """Return folders by name; a folder without a name is named by its path."""
+    """Return folders or Hub ids by name; one without a name is named by itself."""
     places: dict[str, str] = {}
     for given in folders:
         name, _, folder = (given, "", given) if is_folder(given) else given.partition("=")
@@ -104,12 +108,13 @@ def _named(
         if name not in places and kind == "lang" and tag:
             found[name] = _for_tag(normalise(tag), places)
         else:
-            found[name] = places.get(name, name)
+            found[name] = module_folder(places.get(name, name))
     return found
 
 
 def _for_tag(tag: str, places: Mapping[str, str]) -> str:
-    fits = [f for f in places.values() if find_same(tag, require_module(f).languages)]
+    folders = list(map(module_folder, places.values()))
+    fits = [folder for folder in folders if find_same(tag, require_module(folder).languages)]
     if len(fits) != 1:
         raise UserError(
             f"{'no module is' if not fits else 'several modules are'} for language {tag!r}",

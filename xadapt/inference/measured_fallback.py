@@ -164,7 +164,9 @@ def _by_retrieval(
     cache: Kept | None,
 ) -> tuple[list[FallbackScore], int]:
     def side(part: Composition) -> Side:
-        return lambda texts: adapted.encode(texts, compositions=[part] * len(texts), cache=cache)
+        return lambda texts: adapted.encode(
+            texts, compositions=[part] * len(texts), cache=cache, show_progress_bar=False
+        )
 
     frozen = FrozenVectors(adapted.encoder, cache_folder())
 

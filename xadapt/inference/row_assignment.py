@@ -13,6 +13,7 @@ from xadapt.composition.text import show
 from xadapt.composition.values import ByLanguage, Composition, names
 from xadapt.core.errors import UserError
 from xadapt.inference.fallback_language import FallbackLanguages, FallbackLanguageWarning
+from xadapt.languages.match import find_same
 
 CALLER = 4  # frames from a warning here up to the caller of AdaptedEncoder.encode
 
@@ -46,6 +47,8 @@ def choose(
     if compositions is None:
         near = {tag: relatives.of(tag) for tag in bare(composition, languages)}
         for tag in near:
+            if find_same(tag, relatives.pivots):  # the base's own vectors are what is wanted
+                continue
             warnings.warn(relatives.notice(tag), FallbackLanguageWarning, stacklevel=CALLER)
         languages = [near.get(tag) or tag for tag in languages]  # type: ignore[arg-type]
     pairs = list(zip(given, languages, strict=True))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +49,23 @@ def last_states(model: nn.Module, token_ids: Tensor, mask: Tensor) -> Tensor:
         out = model(input_ids=token_ids, attention_mask=mask)
     result: Tensor = out.last_hidden_state
     return result.float()
+
+
+@contextmanager
+def without_noise() -> Iterator[None]:
+    """Silence warnings and progress bars of other libraries, which concern unused heads."""
+    bars = transformers.utils.logging.is_progress_bar_enabled()
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+        if bars:
+            transformers.utils.logging.enable_progress_bar()
 
 
 @contextmanager

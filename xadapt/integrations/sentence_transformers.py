@@ -7,7 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from xadapt.core.errors import missing_extra
@@ -22,6 +24,43 @@ def available() -> str | None:
         if find_spec(package) is None:
             return f"{package} is not installed"
     return None
+
+
+def require() -> None:
+    """Refuse to go on without sentence-transformers.
+
+    Raises:
+        UserError: If it is not installed.
+    """
+    if find_spec("sentence_transformers") is None:
+        raise missing_extra("sentence-transformers", "sentence-transformers")
+
+
+def opened(folder: Path, device: str) -> Any:
+    """Open a folder with a whole model as a ``SentenceTransformer`` in fp32."""
+    from sentence_transformers import SentenceTransformer
+
+    with plain.without_noise():
+        return SentenceTransformer(
+            str(folder), device=device, model_kwargs={"dtype": torch.float32}, local_files_only=True
+        )
+
+
+def quantised(vectors: NDArray[np.float32], precision: str) -> NDArray[Any]:
+    """Quantise vectors as ``SentenceTransformer.encode(..., precision=...)`` does.
+
+    Args:
+        vectors: ``(n, dim)``.
+        precision: ``int8`` and ``uint8`` take the range of these vectors; ``binary`` and
+            ``ubinary`` keep the signs, 8 in a byte.
+
+    Raises:
+        UserError: If sentence-transformers is not installed.
+    """
+    require()
+    from sentence_transformers.util import quantize_embeddings
+
+    return np.asarray(quantize_embeddings(vectors, precision=precision))  # type: ignore[arg-type]
 
 
 def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) -> Tensor:

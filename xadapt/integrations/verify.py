@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.integrations import adapters, peft, sentence_transformers, transformers_peft
+from xadapt.integrations import adapters, peft, plain, sentence_transformers, transformers_peft
 
 BRIDGES = {b.NAME: b for b in (adapters, peft, transformers_peft, sentence_transformers)}
 
@@ -50,14 +46,14 @@ def callbacks(
 
     def by_states(bridge: Any) -> Callable[[Path], float]:
         def compare(folder: Path) -> float:
-            with _quiet():
+            with plain.without_noise():
                 theirs = bridge.states(folder, base_path, ids, mask)
             return _difference(theirs * mask.unsqueeze(-1), own * mask.unsqueeze(-1))
 
         return compare
 
     def by_vectors(folder: Path) -> float:
-        with _quiet():
+        with plain.without_noise():
             theirs = sentence_transformers.vectors(folder, base_path, texts)
         return _difference(theirs, encoder.pool(own, mask))
 
@@ -65,23 +61,6 @@ def callbacks(
     if sentence_transformers.NAME in found:
         found[sentence_transformers.NAME] = by_vectors
     return found
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence warnings and progress bars of other libraries, which concern unused heads."""
-    bars = transformers.utils.logging.is_progress_bar_enabled()
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    transformers.utils.logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
-        if bars:
-            transformers.utils.logging.enable_progress_bar()
 
 
 def _difference(theirs: Tensor, ours: Tensor) -> float:

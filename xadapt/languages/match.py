@@ -30,9 +30,13 @@ def find_same(tag: str, known: Iterable[str]) -> str | None:
 def spelled_out(tag: str) -> str:
     """Return the tag with its likely script and region.
 
-    The usual member of a macrolanguage becomes the macrolanguage.
+    The usual member of a macrolanguage becomes the macrolanguage. A text that is no tag, such as a
+    module's name, is returned as it is.
 
     Source: CLDR's likely subtags, as in the library langcodes.
     """
-    language = langcodes.Language.get("no" if tag == "nb" else tag)
+    try:
+        language = langcodes.Language.get("no" if tag == "nb" else tag)
+    except langcodes.LanguageTagError:
+        return tag
     return str(language.prefer_macrolanguage().maximize())

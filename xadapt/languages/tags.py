@@ -28,6 +28,15 @@ def normalise(tag: str) -> str:
     return str(language.to_tag())
 
 
+def is_tag(text: str) -> bool:
+    """Whether a text is a language tag of BCP-47 or ISO 639-3."""
+    try:
+        normalise(text)
+    except UserError:
+        return False
+    return True
+
+
 @cache
 def display_name(tag: str) -> str:
     """Return the English name of a language, such as ``Swahili``."""

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from torch import nn
 
 from xadapt.backbones.encoder.encoder import Encoder
@@ -19,9 +17,8 @@ from xadapt.composition.values import Composition, replaced
 from xadapt.config.recipe import CompanionSpec
 from xadapt.core import registry
 from xadapt.core.errors import UserError
+from xadapt.hub.fetching import fetch, hub_module
 from xadapt.hub.head_files import FILE as HEAD
-from xadapt.hub.manifest import FILE as MANIFEST
-from xadapt.hub.manifest import TENSOR_FILES
 from xadapt.hub.opening import open_head, read_manifest, tensor_path
 from xadapt.inference.locate import locate
 from xadapt.inference.open_module import open_module
@@ -142,19 +139,15 @@ def _with_head(name: str, folders: Mapping[str, str]) -> str:
 
 
 def _fetched(source: str) -> str:
-    """Download a module's manifest, tensors and head from the Hub, and return the folder."""
-    repo, _, revision = source.removeprefix(HUB).partition("@")
-    try:
-        return snapshot_download(
-            repo, revision=revision or None, allow_patterns=[MANIFEST, *TENSOR_FILES, HEAD]
-        )
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    """Fetch a module from the Hub, and return the folder."""
+    found = hub_module(source)
+    if found is None:
         raise UserError(
-            f"can't fetch this module ({first})",
+            "can't fetch this module: this is no id on the Hub",
             where=source,
-            todo="Check the name, or download it",
-        ) from None
+            todo="Write hf:ORG/NAME or hf:ORG/NAME@REVISION",
+        )
+    return str(fetch(*found, where=source))
 
 
 def _open(name: str, source: Source, encoder: Encoder) -> Companion:

@@ -76,7 +76,9 @@ def ranking(adapted: AdaptedEncoder, pairs: Sequence[ParallelPair]) -> Loss:
     cache = repeated_cache(adapted)
 
     def measure(composition: Composition) -> float:
-        vectors = adapted.encode(texts, compositions=[composition] * len(texts), cache=cache)
+        vectors = adapted.encode(
+            texts, compositions=[composition] * len(texts), cache=cache, show_progress_bar=False
+        )
         text = torch.from_numpy(vectors)
         values = objective.loss(text, pivot, keys["text_keys"], keys["rows"], memory).values
         return float(values.mean())

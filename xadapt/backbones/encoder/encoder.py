@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -23,6 +25,7 @@ from xadapt.backbones.families import Family, SitePoint, family_of, points
 from xadapt.backbones.frames import ActsInForward, forwarding, guard_of
 from xadapt.backbones.limits import max_length, padding_id
 from xadapt.backbones.tokenizing import call_tokenizer
+from xadapt.core.errors import UserError
 
 
 class Encoder:
@@ -147,6 +150,12 @@ class Encoder:
         return next(self.model.parameters()).device
 
     @property
+    def longest(self) -> int:
+        """Maximum number of tokens that the model can read, whatever the base's files say."""
+        unlimited = replace(self.pooling, max_length=None)
+        return max_length(self.model.config, self.tokenizer, self.family, unlimited)
+
+    @property
     def identity(self) -> prints.Fingerprint:
         """The parts of the fingerprint, computed once from the stored weights."""
         with self._loading:
@@ -164,6 +173,39 @@ class Encoder:
         if self.source.kind == "memory":
             return self.model
         return loading.load_encoder(self.source, "auto")[0]
+
+    def adjusted(self, *, prompt: str | None = None, max_length: int | None = None) -> Encoder:
+        """Return an encoder around the same model with another prompt or a shorter maximum length.
+
+        Args:
+            prompt: The prompt before every text; ``None`` keeps the prompt of this encoder.
+            max_length: Maximum number of tokens of a text, with special tokens; ``None`` keeps it.
+        """
+        other = copy(self)
+        if prompt is not None and prompt != self.pooling.prompt:
+            other.pooling, other._skip = replace(self.pooling, prompt=prompt), None
+        other.max_length = self.max_length if max_length is None else max_length
+        return other
+
+    def to(self, device: str | torch.device) -> Encoder:
+        """Move the weights to a device; encoders around the same model move with them.
+
+        Raises:
+            UserError: If there is no such device, or the weights are quantised, which fixes their
+                device.
+        """
+        place = loading.choose_device(str(device))
+        if place == self.device:
+            return self
+        if self.quantized:
+            raise UserError(
+                f"{self.quantized} weights stay on {self.device}",
+                todo="Load the base again with device=...",
+            )
+        for part in (self.model, self.dense, self._masked_lm):
+            if part is not None:
+                part.to(place)
+        return self
 
     def hub_id(self) -> str | None:
         """Return the Hub id of the base, or of a known base with the same weights, or ``None``."""

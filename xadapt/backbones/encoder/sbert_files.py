@@ -20,6 +20,7 @@ from xadapt.backbones.bases import Base
 from xadapt.backbones.encoder.pooling import ACTIVATIONS, Dense, Pooling, check_modes
 from xadapt.core.errors import UserError
 from xadapt.core.files import read_json, sha256_file
+from xadapt.functional.similarity import NAMES
 
 # In the order in which sentence-transformers concatenates them in its older layout.
 _FLAGS = {
@@ -60,6 +61,20 @@ def read(base: Base) -> Pooling:
         source="sentence-transformers",
         **found,
     )
+
+
+def similarity_name(base: Base) -> str:
+    """Read the similarity that a base was made for: ``cosine`` if its files name none.
+
+    Raises:
+        UserError: If the file is broken, or names a similarity that is not supported.
+    """
+    said = _json(base, "config_sentence_transformers.json", dict) or {}
+    name = said.get("similarity_fn_name") or NAMES[0]
+    if name not in NAMES:
+        where = f"{base.spec}/config_sentence_transformers.json"
+        raise UserError(f"similarity {name!r} is not supported", where=where)
+    return str(name)
 
 
 def load_dense(base: Base, pooling: Pooling) -> nn.Sequential:

@@ -1,0 +1,214 @@
+"""Modules on the Hub: found by id and revision, and fetched into the Hub's own cache.
+
+Only files that xadapt reads are fetched: JSON, the card and safetensors, each up to a size. Where
+the Hub can't be reached, the copy in the cache is used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from huggingface_hub import HfApi, constants, snapshot_download, try_to_load_from_cache
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from xadapt.backbones.bases import split_hub_id
+from xadapt.core.errors import UserError
+from xadapt.hub.composition_file import FILE as COMPOSITION
+from xadapt.hub.composition_file import MODULES
+from xadapt.hub.encoder_file import FILE as ENCODER
+from xadapt.hub.folder import CONTROLS
+from xadapt.hub.head_files import FILE as HEAD
+from xadapt.hub.integrity import CARD
+from xadapt.hub.manifest import FILE as MANIFEST
+from xadapt.hub.manifest import TENSOR_FILES
+from xadapt.hub.opening import require_module
+from xadapt.hub.safe_paths import has_file, is_folder
+
+PREFIX = "hf:"
+MAX_SMALL, MAX_TENSORS, MAX_TOTAL = 4 << 20, 8 << 30, 16 << 30
+"""Bytes of a JSON file or card, of a safetensors file, and of all files of a module."""
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,95}"
+_INSIDE = rf"({MODULES}/{_NAME}/)?"
+_SMALL = re.compile(
+    rf"{_INSIDE}({re.escape(MANIFEST)}|{re.escape(CARD)})|{re.escape(COMPOSITION)}|{re.escape(ENCODER)}"
+)
+_FILES = "|".join(map(re.escape, TENSOR_FILES))
+_TENSORS = re.compile(rf"{_INSIDE}({_FILES}|{re.escape(HEAD)}|{CONTROLS}/{_NAME}\.safetensors)")
+_KINDS = (MANIFEST, COMPOSITION, ENCODER)
+
+
+def module_folder(given: str) -> str:
+    """Return the folder of a module: one on this machine, else the fetched copy of one on the Hub.
+
+    Args:
+        given: A folder, or a Hub id: ``org/name`` or ``org/name@revision``, with ``hf:`` before it
+            or without. A folder that exists wins over a Hub id.
+
+    Raises:
+        UserError: If there is neither such a folder nor such a module on the Hub, or it can't be
+            fetched.
+    """
+    if is_folder(given):
+        return given
+    found = hub_module(given)
+    if found is None:
+        raise UserError(
+            "there is no such module folder",
+            where=given,
+            todo="Name one that xadapt wrote, or a Hub id (org/name or org/name@revision)",
+        )
+    return str(fetch(*found, where=given))
+
+
+def hub_module(given: str) -> tuple[str, str | None] | None:
+    """Split the Hub id of a module into id and revision; ``None`` if the text can't be one."""
+    text = given.removeprefix(PREFIX)
+    return split_hub_id(text) if text.partition("@")[0].count("/") == 1 else None
+
+
+def fetch(name: str, revision: str | None = None, *, where: str = "") -> Path:
+    """Fetch a module from the Hub, or find it in the cache if the Hub can't be reached.
+
+    Args:
+        name: Hub id.
+        revision: Branch, tag or commit; by default ``main``.
+        where: The module as the user wrote it, for errors.
+
+    Returns:
+        The folder in the Hub's cache.
+
+    Raises:
+        UserError: If there is no such module, it is too large, it is no module of xadapt, or it is
+            neither reachable nor in the cache.
+    """
+    where = where or name
+    try:
+        info = HfApi().model_info(name, revision=revision, files_metadata=True)
+        sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+        wanted = _wanted(sizes, where)
+        return Path(snapshot_download(name, revision=revision, allow_patterns=wanted))
+    except UserError:
+        raise
+    except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError) as error:
+        raise _absent(error, where, revision) from None
+    except HFValidationError as error:
+        raise _no_such(where, f"this is no Hub id: {error}") from None
+    except Exception as error:  # the HTTP library beneath huggingface_hub differs by version
+        return _cached(name, revision, where, error)
+
+
+def is_module(given: str) -> bool:
+    """Whether a folder or a Hub id holds a module, a composition or a saved encoder.
+
+    For a Hub id, the Hub is asked, or the cache if the Hub can't be reached.
+    """
+    if is_folder(given):
+        return any(has_file(given, name) for name in _KINDS)
+    found = hub_module(given)
+    if found is None:
+        return False
+    name, revision = found
+    try:
+        siblings = HfApi().model_info(name, revision=revision).siblings or ()
+        return any(file.rfilename in _KINDS for file in siblings)
+    except Exception:  # absent, private or out of reach: what is cached decides
+        return any(_in_cache(name, file, revision) for file in _KINDS)
+
+
+def _wanted(sizes: dict[str, int], where: str) -> list[str]:
+    """Choose the files to fetch.
+
+    Raises:
+        UserError: If there is no module among them, or they are too large.
+    """
+    if not any(name in sizes for name in _KINDS):
+        raise UserError(
+            f"this is no module of xadapt: it has no {MANIFEST}",
+            where=where,
+            todo="A base is named first, a module after it",
+        )
+    small = [name for name in sizes if _SMALL.fullmatch(name)]
+    tensors = [name for name in sizes if _TENSORS.fullmatch(name)]
+    for names, limit in ((small, MAX_SMALL), (tensors, MAX_TENSORS)):
+        for name in names:
+            _require_size(sizes[name], limit, name, where)
+    wanted = [*small, *tensors]
+    _require_size(sum(sizes[name] for name in wanted), MAX_TOTAL, "the whole module", where)
+    return wanted
+
+
+def _require_size(size: int, limit: int, what: str, where: str) -> None:
+    if size > limit:
+        raise UserError(
+            f"{what} has {size >> 20:,} MiB, and {limit >> 20:,} MiB are allowed",
+            where=where,
+            todo="Nothing was fetched",
+        )
+
+
+def _cached(name: str, revision: str | None, where: str, error: Exception) -> Path:
+    """Find the copy of a module in the Hub's cache.
+
+    Raises:
+        UserError: If it is not there, or not whole.
+    """
+    offline = constants.HF_HUB_OFFLINE
+    reason = "HF_HUB_OFFLINE is set" if offline else _first_line(error)
+    try:
+        folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
+    except (LocalEntryNotFoundError, OSError, ValueError):
+        raise _no_such(
+            where, f"the Hub can't be asked ({reason}); its cache has no copy", "Go online once"
+        ) from None
+    if not _whole(folder):
+        raise UserError(
+            f"the copy in the cache is not whole, and the Hub can't be asked ({reason})",
+            where=where,
+            todo="Go online once",
+        )
+    return folder
+
+
+def _whole(folder: Path) -> bool:
+    if has_file(folder, COMPOSITION):
+        return True
+    try:
+        require_module(folder)
+    except UserError:
+        return False
+    return True
+
+
+def _absent(error: Exception, where: str, revision: str | None) -> UserError:
+    if isinstance(error, GatedRepoError):
+        return UserError("the Hub asks for permission", where=where, todo="hf auth login")
+    if isinstance(error, RevisionNotFoundError):
+        return UserError(f"this module has no revision {revision!r} on the Hub", where=where)
+    todo = "Check the name; a private one needs: hf auth login"
+    return _no_such(where, "the Hub has no model of this name either", todo)
+
+
+def _no_such(where: str, reason: str, todo: str = "Check the name") -> UserError:
+    """Build the error that says that a folder and the Hub were tried."""
+    return UserError(f"there is no such module folder, and {reason}", where=where, todo=todo)
+
+
+def _in_cache(name: str, file: str, revision: str | None) -> bool:
+    try:
+        return isinstance(try_to_load_from_cache(name, file, revision=revision), str)
+    except (HFValidationError, OSError, ValueError):
+        return False
+
+
+def _first_line(error: BaseException) -> str:
+    lines: Iterable[str] = str(error).strip().splitlines()
+    return next(iter(lines), type(error).__name__)[:120]
