@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from local_hub import LocalHub, new_sessions
+from local_hub import LocalHub
+from local_hub import _new_sessions as new_sessions
 from tiny_commands import Place
-from tiny_folders import random_module
+from tiny_folders import random_module, tensor_file
 from tiny_models import MANY
 
 from xadapt.core.errors import UserError
-from xadapt.hub.opening import tensor_path
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.find_base import base_and_modules, find_base
 
@@ -36,7 +36,7 @@ def test_a_base_that_ships_is_known_by_its_fingerprint(
     on_mini: tuple[AdaptedEncoder, Path], tmp_path: Path, de: Path
 ) -> None:
     (tmp_path / "sw").mkdir()
-    for name in ("xadapt.json", tensor_path(on_mini[1]).name):
+    for name in ("xadapt.json", tensor_file(on_mini[1]).name):
         (tmp_path / "sw" / name).write_bytes((on_mini[1] / name).read_bytes())
     assert find_base(str(tmp_path / "sw")) == find_base(f"a={tmp_path / 'sw'}") == "mini"
     with pytest.raises(UserError, match="its base has no id on the Hub"):
