@@ -496,10 +496,10 @@ def point_at(monkeypatch: pytest.MonkeyPatch, endpoint: str, cache: Path) -> Non
     monkeypatch.setattr(hub, "_is_offline_mode", False, raising=False)
     for name in ("TRANSFORMERS_CACHE", "default_cache_path"):
         monkeypatch.setattr(hub, name, str(cache), raising=False)
-    new_sessions()
+    _new_sessions()
 
 
-def new_sessions() -> None:
+def _new_sessions() -> None:
     """Forget the sessions that were made for another endpoint or offline."""
     from huggingface_hub.utils import _http
 
@@ -525,4 +525,4 @@ def local_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Local
         monkeypatch.setattr(_http, "time", _NoWaiting())  # between attempts
         yield hub
     monkeypatch.undo()
-    new_sessions()
+    _new_sessions()

@@ -66,11 +66,11 @@ def test_mistakes_are_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from huggingface_hub import constants
-    from local_hub import new_sessions
+    from local_hub import _new_sessions
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    new_sessions()
+    _new_sessions()
     done = xadapt(*(text.replace("{folder}", str(folder)) for text in arguments))
     assert done.code == 2 and said in done.err, done.err
     assert len(done.lines) == 1 and done.lines[0].startswith("xadapt: ") and TOKEN not in done.err

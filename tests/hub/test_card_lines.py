@@ -62,7 +62,8 @@ def test_the_lines_of_the_card_give_our_vectors_on_and_off(local_hub, tmp_path, 
         exec(codes[0], names)
         if name == "xadapt":
             wanted = torch.stack([on[0], off[1]])
-            assert torch.allclose(torch.as_tensor(names["vectors"]), wanted, atol=0.1)  # bfloat16
+            printed = torch.as_tensor(names["vectors"])  # in bfloat16
+            assert (torch.cosine_similarity(printed, wanted) > 0.99).all()
             exec(codes[0].replace("folder)", "folder, dtype='float32')"), names)
             near(names["vectors"], wanted)
             continue

@@ -6,16 +6,20 @@ import warnings
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_commands import Place, good
-from tiny_folders import tensor_file, without_hashes
+from tiny_folders import manifest_of, random_module, tensor_file, without_hashes
+from tiny_models import tiny_encoder
 
 from xadapt.composition.text import parse
 from xadapt.composition.values import Mix, Stack
 from xadapt.core.errors import UserError
+from xadapt.heads.head import build_head
 from xadapt.hub.composition_file import open_composition, write_composition
+from xadapt.hub.folder import write_folder
 from xadapt.hub.integrity import IntegrityNotice, allowing_modified, seal
 from xadapt.hub.manifest import save_manifest
-from xadapt.hub.opening import open_folder, read_manifest
+from xadapt.hub.opening import open_folder, open_head, read_manifest
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +52,20 @@ def test_written_and_opened_again(module: Path, tmp_path: Path) -> None:
     assert open_composition(module) is None
     with pytest.raises(UserError, match="not empty"):
         write_composition(tmp_path / "out", value, folders)
+
+
+def test_a_head_goes_with_its_module(tmp_path: Path) -> None:
+    encoder = tiny_encoder()
+    module = random_module(encoder, "lora", rank=2)
+    head = build_head("classification", ["a", "b"], encoder.width)
+    manifest = manifest_of(encoder, module)
+    write_folder(tmp_path / "m", module, encoder, manifest, verify={}, head=head)
+    write_composition(tmp_path / "out", "m", {"m": tmp_path / "m"})
+    inner = tmp_path / "out" / "modules" / "m"
+    spec = read_manifest(inner).head
+    assert spec is not None
+    found = open_head(inner, spec, encoder.width).state_dict()
+    assert all(torch.equal(found[name], value) for name, value in head.state_dict().items())
 
 
 def test_two_folders_of_one_name_are_told_apart(module: Path, tmp_path: Path) -> None:

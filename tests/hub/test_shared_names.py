@@ -1,7 +1,7 @@
 import pytest
 
 from xadapt.core.errors import UserError
-from xadapt.hub.shared_names import own_names, patterns, renamed
+from xadapt.hub.shared_names import named_as_in_file, own_names, patterns, renamed
 
 NAMES = {
     f"layers.{n}.{site}.0.{side}": f"base.encoder.layer.{n}.at.0.{site}.lora_{side}.weight"
@@ -40,3 +40,13 @@ def test_names_without_a_rule_are_kept_as_they_are():
 def test_a_map_that_does_not_fit_is_refused(short):
     with pytest.raises(UserError, match=r"no name|one name|^f:"):
         own_names(["x.1.w", "x.2.w"], short, "f")
+
+
+def test_names_go_into_the_file_and_come_back():
+    own = NAMES | {"invertible.F.0.weight": "base.invertible.F.0.weight"}
+    short = patterns(own)
+    values = {name: number for number, name in enumerate(own)}
+    there = named_as_in_file(values, short)
+    assert {name: there[theirs] for name, theirs in own.items()} == values
+    assert renamed(there, short, "") == values
+    assert named_as_in_file(values, {}) == values

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from local_hub import LocalHub, new_sessions
+from local_hub import LocalHub
+from local_hub import _new_sessions as new_sessions
 from tiny_commands import Place
-from tiny_folders import random_module
+from tiny_folders import random_module, tensor_file
 from tiny_models import MANY
 
 from xadapt.core.errors import UserError
-from xadapt.hub.opening import tensor_path
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.find_base import base_and_modules, find_base
 
@@ -36,7 +36,7 @@ def test_a_base_that_ships_is_known_by_its_fingerprint(
     on_mini: tuple[AdaptedEncoder, Path], tmp_path: Path, de: Path
 ) -> None:
     (tmp_path / "sw").mkdir()
-    for name in ("xadapt.json", tensor_path(on_mini[1]).name):
+    for name in ("xadapt.json", tensor_file(on_mini[1]).name):
         (tmp_path / "sw" / name).write_bytes((on_mini[1] / name).read_bytes())
     assert find_base(str(tmp_path / "sw")) == find_base(f"a={tmp_path / 'sw'}") == "mini"
     with pytest.raises(UserError, match="its base has no id on the Hub"):
@@ -53,6 +53,26 @@ def test_base_and_modules_are_told_apart(place: Place, de: Path, on_mini: tuple)
     assert base_and_modules(encoder, [saved]) == (encoder, [saved])
     with pytest.raises(UserError, match="no base and no module"):
         base_and_modules(None, [])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("mini", None), "nothing is given where a folder or a name is meant"),
+        ((3,), "int is given where a folder"),
+        (("mini", 3), "int is given where a folder"),
+        (("mini", "org/x@../../etc"), "no such module folder"),
+        (("EMPTY",), r"config\.json can't be read \(there is none\)"),
+        (("mini", "EMPTY"), r"no file xadapt\.json"),
+        (("SAVED", "mini"), "mini: there is no such module folder"),
+    ],
+)
+def test_what_is_neither_base_nor_module_is_one_line(
+    on_mini: tuple, tmp_path: Path, given: tuple, said: str
+) -> None:
+    named = {"EMPTY": str(tmp_path), "SAVED": str(on_mini[1])}
+    with pytest.raises(UserError, match=said):
+        AdaptedEncoder.from_pretrained(*(named.get(one, one) for one in given))
 
 
 def test_from_a_hub_by_id_alone(

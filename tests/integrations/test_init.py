@@ -27,7 +27,7 @@ def test_every_library_is_usable_or_says_why_not() -> None:
 
 
 def test_comparisons_of_a_module_of_ours(place: Place, tmp_path: Path) -> None:
-    good(*place.train(tmp_path / "m"))
+    good(*place.train(tmp_path / "m", "--loaders", "all"))
     encoder = Encoder.from_pretrained(str(place.base), dtype="float32")
     module, manifest = open_module(str(tmp_path / "m"), encoder)
     compare = bridges.compare_loaders(str(place.base), module, ["a cat", "a dog on the mat"])

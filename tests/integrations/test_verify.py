@@ -16,8 +16,9 @@ def test_every_importable_library_is_called_and_agrees(tmp_path):
     module = random_module(encoder, "lora", rank=3, alpha=7)
     callbacks = verify.callbacks(encoder, module, base, TEXTS)
     assert {"peft", "transformers"} <= callbacks.keys()
+    made = manifest_of(encoder, module)
     manifest = write_folder(
-        tmp_path / "out", module, encoder, manifest_of(encoder, module), verify=callbacks
+        tmp_path / "out", module, encoder, made, verify=callbacks, loaders="all"
     )
     for name in callbacks:
         loader = manifest.loaders[name]

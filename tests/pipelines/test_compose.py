@@ -47,7 +47,7 @@ def test_a_mixture_of_loras_becomes_one_that_every_library_loads(
     place, modules = three
     out = tmp_path / "both"
     text = f"mix({modules['de']}:.7, {modules['sw']}:.5) + {modules['de']}"
-    done = good("compose", text, "--base", place.base, "--out", out)
+    done = good("compose", text, "--base", place.base, "--out", out, "--loaders", "all")
     assert "one LoRA of rank" in done.out and "exact" in done.out
     manifest = parse_manifest((out / "xadapt.json").read_bytes())
     assert manifest.languages == ["de", "sw"] and len(manifest.data) == 2

@@ -76,6 +76,12 @@ def load_config(base: Base) -> Any:
     Raises:
         UserError: If there is no such base, or it can't be reached.
     """
+    if base.kind in ("folder", "package") and not Path(base.location, "config.json").is_file():
+        raise UserError(
+            "its config.json can't be read (there is none)",
+            where=base.spec,
+            todo="A base is a folder with config.json, model.safetensors and a tokenizer",
+        )
     try:
         config = transformers.AutoConfig.from_pretrained(base.location, **base.options)
     except _FAULTS as error:

@@ -15,8 +15,15 @@ def is_one(value: object) -> bool:
 
 
 def as_paths(value: str | PathLike[str] | Iterable[str | PathLike[str]]) -> list[str]:
-    """Convert one or several paths to a list of strings."""
+    """Convert one or several paths to a list of strings.
+
+    Raises:
+        UserError: If an item is not a path.
+    """
     given = [value] if isinstance(value, (str, PathLike)) else value
+    for path in given if isinstance(given, Iterable) else [given]:
+        if not isinstance(path, (str, PathLike)):
+            raise UserError(f"{_kind(path)} is given where a folder or a name is meant")
     return [fspath(path) for path in given]
 
 

@@ -60,7 +60,8 @@ def card_data(manifest: Manifest) -> ModelCardData:
         FIELD: summary(manifest),
     }
     results = [_result(one) for one in manifest.evidence]
-    named = {"eval_results": results, "model_name": manifest.name} if results else {}
+    named: dict[str, Any] = {"eval_results": results, "model_name": manifest.name}
+    named = named if results else {}
     return ModelCardData(**fields, **named)
 
 
@@ -77,6 +78,13 @@ def composition_data(manifests: Sequence[Manifest], text: str) -> ModelCardData:
     licence = licences.pop() if len(licences) == 1 else None
     languages = list(dict.fromkeys(tag for one in manifests for tag in one.languages))
     objectives = list(dict.fromkeys(o for one in manifests for o in one.objectives))
+    facts: dict[str, Any] = {
+        "name": text[:200],
+        "kind": "composition",
+        "objectives": objectives,
+        "languages": languages,
+    }
+    own: dict[str, Any] = {FIELD: facts}
     return ModelCardData(
         language=list(dict.fromkeys(tag.split("-")[0] for tag in languages)),
         license=licence.lower() if licence else None,
@@ -84,14 +92,7 @@ def composition_data(manifests: Sequence[Manifest], text: str) -> ModelCardData:
         tags=[LIBRARY_TAG, "composition", *objectives],
         base_model=base,
         base_model_relation="adapter" if base else None,
-        **{
-            FIELD: {
-                "name": text[:200],
-                "kind": "composition",
-                "objectives": objectives,
-                "languages": languages,
-            }
-        },
+        **own,
     )
 
 

@@ -87,8 +87,8 @@ def write_composition(
             manifests.append(manifest)
             target = folder / MODULES / place
             target.mkdir(parents=True, exist_ok=True)
-            held = [HEAD] if manifest.head is not None else []
-            for file in (MANIFEST, manifest.module.file, *held):
+            head = [HEAD] if manifest.head is not None else []
+            for file in (MANIFEST, manifest.module.file, *head):
                 shutil.copyfile(file_inside(folders[name], file), target / file)
             if manifest.integrity is None:
                 save_manifest(target, seal(target, manifest, [manifest.module.file]))

@@ -29,7 +29,7 @@ from xadapt.hub.head_files import FILE as HEAD
 from xadapt.hub.integrity import CARD
 from xadapt.hub.manifest import FILE as MANIFEST
 from xadapt.hub.manifest import TENSOR_FILES
-from xadapt.hub.opening import read_manifest
+from xadapt.hub.opening import require_module
 from xadapt.hub.safe_paths import has_file, is_folder
 
 PREFIX = "hf:"
@@ -41,8 +41,8 @@ _INSIDE = rf"({MODULES}/{_NAME}/)?"
 _SMALL = re.compile(
     rf"{_INSIDE}({re.escape(MANIFEST)}|{re.escape(CARD)})|{re.escape(COMPOSITION)}|{re.escape(ENCODER)}"
 )
-_HELD = "|".join(map(re.escape, (*TENSOR_FILES, HEAD)))
-_TENSORS = re.compile(rf"{_INSIDE}({_HELD}|{CONTROLS}/{_NAME}\.safetensors)")
+_FILES = "|".join(map(re.escape, TENSOR_FILES))
+_TENSORS = re.compile(rf"{_INSIDE}({_FILES}|{re.escape(HEAD)}|{CONTROLS}/{_NAME}\.safetensors)")
 _KINDS = (MANIFEST, COMPOSITION, ENCODER)
 
 
@@ -181,7 +181,11 @@ def _cached(name: str, revision: str | None, where: str, error: Exception) -> Pa
 def _whole(folder: Path) -> bool:
     if has_file(folder, COMPOSITION):
         return True
-    return has_file(folder, MANIFEST) and has_file(folder, read_manifest(folder).module.file)
+    try:
+        require_module(folder)
+    except UserError:
+        return False
+    return True
 
 
 def _absent(error: Exception, where: str, revision: str | None) -> UserError:

@@ -60,6 +60,22 @@ def own_names(held: Iterable[str], short: Mapping[str, str], where: str = "") ->
     return found
 
 
+def named_as_in_file(tensors: Mapping[str, Any], short: Mapping[str, str]) -> dict[str, Any]:
+    """Return tensors by the names of the file, the inverse of `renamed`.
+
+    Args:
+        tensors: Tensors by xadapt's names.
+        short: The map of a manifest; without entries, the names are the same.
+    """
+    found = {}
+    for own, value in tensors.items():
+        number = re.match(r"layers\.(\d+)\.", own)
+        pattern = own if number is None else f"layers.{ANY}.{own[number.end() :]}"
+        theirs = short.get(pattern, short.get(own, own))
+        found[theirs if number is None else theirs.replace(ANY, number[1])] = value
+    return found
+
+
 def renamed(tensors: Mapping[str, Any], short: Mapping[str, str], where: str) -> dict[str, Any]:
     """Return the tensors of a file by xadapt's names.
 

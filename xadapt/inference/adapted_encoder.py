@@ -145,7 +145,8 @@ class AdaptedEncoder:
         given = [path for one in modules for path in as_paths(one)]
         with allowing_modified(allow_modified):
             with step("finding the modules", show if given else None):
-                base = None if base is None else base if isinstance(base, Encoder) else str(base)
+                if base is not None and not isinstance(base, Encoder):
+                    [base] = as_paths([base])
                 base, given = base_and_modules(base, given)
                 composition, places = locate(given, compose)
             if isinstance(base, str):

@@ -28,7 +28,7 @@ from xadapt.hub.manifest import Manifest, ModuleSpec, build_manifest
 from xadapt.hub.opening import open_folder
 from xadapt.hub.publishing import publish_folder
 from xadapt.hub.safe_paths import file_inside, has_file, is_folder
-from xadapt.hub.shared_names import own_names
+from xadapt.hub.shared_names import named_as_in_file
 from xadapt.languages.tags import is_tag
 from xadapt.modules.storage import options_of
 
@@ -164,21 +164,13 @@ def _changed_manifest(manifest: Manifest, module: nn.Module) -> Manifest:
 
     Evidence belongs to values: changed values have none.
     """
-    same = _has_hashes(manifest, module)
+    own = manifest.module
+    hashes = manifest.integrity.tensors.get(own.file) if manifest.integrity else None
+    same = hashes == tensor_hashes(named_as_in_file(module.state_dict(), own.names))
     changes: dict[str, Any] = {"integrity": None, "schema_version": 1, "loaders": {}, "head": None}
     if not same:
         changes |= {"evidence": [], "parents": [manifest.name]}
     return manifest.model_copy(update=changes)
-
-
-def _has_hashes(manifest: Manifest, module: nn.Module) -> bool:
-    """Whether a module has the values that its manifest has the hashes of."""
-    own, values = manifest.module, module.state_dict()
-    hashes = manifest.integrity.tensors.get(own.file) if manifest.integrity else None
-    if hashes is None:
-        return False
-    names = own_names(hashes, own.names) if own.names else {name: name for name in values}
-    return hashes == tensor_hashes({held: values[name] for held, name in names.items()})
 
 
 def _new_manifest(
