@@ -53,7 +53,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "sw"
         xadapt.train(
-            "quickstart", base=given.base, data="cldr", lang="sw", out=folder, settings=settings
+            "quickstart",
+            base=given.base,
+            data="cldr",
+            lang="sw",
+            out=folder,
+            settings=settings,
+            loaders="all",
         )
         ours = xadapt.load(given.base, folder, dtype="float32").encode(TEXTS)
         base = resolve(given.base).location  # what transformers calls it

@@ -250,7 +250,8 @@ class _Handler(BaseHTTPRequestHandler):
         url = {"url": f"{self.hub.endpoint}/{name}", "name": name, "id": name}
         if name in self.hub.repositories:
             return lambda: self._json({"error": "You already created this repo", **url}, 409)
-        made = Repository(name, bool(said.get("private")))
+        private = bool(said.get("private")) or said.get("visibility") == "private"
+        made = Repository(name, private)
         made.commit("main", "initial commit", {".gitattributes": Stored(b"*.bin lfs\n", False)})
         self.hub.repositories[name] = made
         return lambda: self._json(url)

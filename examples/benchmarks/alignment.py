@@ -19,6 +19,8 @@ from bench import (
     xadapt,
 )
 
+from xadapt.hub.opening import tensor_path
+
 
 def main() -> None:
     options = parser(__doc__)
@@ -55,7 +57,7 @@ def main() -> None:
         "train": {k: v for k, v in trained.items() if k != "manifest"},
         "module": trained["manifest"]["module"],
         "loaders": {k: v["status"] for k, v in trained["manifest"]["loaders"].items()},
-        "bytes": (work / "module" / "module.safetensors").stat().st_size,
+        "bytes": tensor_path(work / "module").stat().st_size,
         "test": read(work / "test.json"),
     }
     save(label, result)

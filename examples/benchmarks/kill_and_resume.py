@@ -19,6 +19,8 @@ from pathlib import Path
 
 from bench import MINILM, save
 
+from xadapt.hub.opening import tensor_path
+
 
 def command(out: Path, resume: bool) -> list[str]:
     line = [sys.executable, "-c", "from xadapt.cli.app import main; main()"]
@@ -28,7 +30,7 @@ def command(out: Path, resume: bool) -> list[str]:
 
 
 def digest(out: Path) -> str:
-    return hashlib.sha256((out / "module.safetensors").read_bytes()).hexdigest()
+    return hashlib.sha256(tensor_path(out).read_bytes()).hexdigest()
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.data.readers.parallel import read_parallel
 from xadapt.data.records import ParallelPair
 from xadapt.data.transforms.split import group_pairs
+from xadapt.hub.opening import tensor_path
 
 BASES = {MINILM: "MiniLM", "mini": "mini"}
 
@@ -99,7 +100,7 @@ def one(args, lang: str) -> dict:
         "seconds": trained["seconds"],
         "prepare_seconds": trained["prepare_seconds"],
         "padding": trained["padding"],
-        "bytes": (work / "module" / "module.safetensors").stat().st_size,
+        "bytes": tensor_path(work / "module").stat().st_size,
         **vocabulary(args.base, [pair.text for pair in test]),
         "test": read(work / "test.json"),
     }

@@ -92,7 +92,9 @@ def publish(folder: Path, encoder: Encoder, kind: str, options: dict) -> dict[st
             with torch.no_grad():
                 for value in module.parameters():
                     value.copy_(0.05 * torch.randn(value.shape, generator=generator))
-        write_folder(folder / name, module, encoder, said(encoder, module, name), verify={})
+        write_folder(
+            folder / name, module, encoder, said(encoder, module, name), verify={}, loaders="all"
+        )
     return {name: folder / name for name in plans}
 
 

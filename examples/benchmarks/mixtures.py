@@ -22,6 +22,7 @@ from transfer import told
 from xadapt.config.recipe_file import find_recipe
 from xadapt.core import registry
 from xadapt.data.records import TaggedSentence
+from xadapt.hub.opening import tensor_path
 from xadapt.tasks.tagging import Tagger, Tagging
 
 LANGS = ("en", "de", "es", "ru")
@@ -142,7 +143,7 @@ def learn(
 
 def size(folder: Path) -> int:
     """Bytes of a module's parameters."""
-    return (folder / "module.safetensors").stat().st_size
+    return tensor_path(folder).stat().st_size
 
 
 def judge(args: argparse.Namespace, seed: int) -> dict[str, dict[str, dict]]:
