@@ -22,6 +22,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("--lang", "xh-Cyrl"), "no sentences in 'xh-Cyrl'"),
         (("--lang", "f"), "unknown language tag 'f'"),
         (("--lang", "ca"), "The nearest is 'es'; it has de, el, es, fr, it, ja, pt, ru"),
+        (("--lang", "fr,sw"), "--names trains on names, in 245 languages"),
         (("--names", "--lang", "xh-Cyrl"), "xh-Cyrl"),
         (("--lang", "fr,en"), "English is the side"),
         (("--lang", "fr", "--base", "/no/such"), "no base"),

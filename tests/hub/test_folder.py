@@ -13,6 +13,7 @@ from xadapt.hub.opening import open_folder, read_manifest
 OWN = {"xadapt.json", "README.md"}
 MODULE = {"module.safetensors"}
 ADAPTERS = {"adapter.safetensors", "pytorch_adapter.bin"}
+BIN = {"pytorch_adapter.bin"}
 PEFT = {"adapter_model.safetensors"}
 SENTENCE = {
     "modules.json",
@@ -68,7 +69,7 @@ def test_nothing_is_left_where_no_library_can_hold_it(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "loaders", "held", "tensors"),
     [
-        ("lora", None, PEFT | SENTENCE | CONFIG, "adapter_model.safetensors"),
+        ("lora", None, BIN | PEFT | SENTENCE | CONFIG, "adapter_model.safetensors"),
         ("lora", "none", MODULE, "module.safetensors"),
         ("lora", "peft", PEFT | CONFIG, "adapter_model.safetensors"),
         ("lora", ["transformers"], PEFT | CONFIG, "adapter_model.safetensors"),

@@ -4,9 +4,8 @@ from xadapt.core.errors import UserError
 from xadapt.hub.loaders import chosen, loaders_of
 
 
-def test_the_default_is_one_file_of_tensors():
-    assert chosen(None, "lora") == {"peft", "transformers", "sentence-transformers"}
-    assert "adapters" in chosen(None, "bottleneck")
+def test_the_default_is_every_library():
+    assert chosen(None) == {"adapters", "peft", "transformers", "sentence-transformers"}
 
 
 @pytest.mark.parametrize(
@@ -21,7 +20,7 @@ def test_the_default_is_one_file_of_tensors():
     ],
 )
 def test_what_is_asked_for_comes_with_what_it_stands_on(asked, given):
-    assert chosen(asked, "lora") == given
+    assert chosen(asked) == given
 
 
 @pytest.mark.parametrize(

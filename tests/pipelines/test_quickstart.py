@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,16 @@ def test_another_base_is_not_mixed_up_with_what_is_there(
     other = tiny_folder(tmp_path / "other", seed=5)
     done = xadapt("quickstart", "--base", other, "--lang", "fr", "--out", out, *SMALL)
     assert done.code == 2 and "another base" in done.err and len(done.lines) == 1
+
+
+def test_a_fault_of_the_last_language_is_found_before_the_first_is_trained(
+    base: Path, ran: tuple[Path, Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "q"
+    shutil.copytree(ran[0] / "ru", out / "ru")
+    done = xadapt("quickstart", "--base", base, "--lang", "fr,ru", "--out", out, *SMALL[:4])
+    assert done.code == 2 and "another recipe" in done.err and len(done.lines) == 1
+    assert not (out / "fr").exists()
 
 
 @pytest.mark.parametrize("name", [quickstart.PAGE, quickstart.PICTURE])

@@ -40,7 +40,7 @@ LoadersOption = Annotated[
     typer.Option(
         "--loaders",
         help="Libraries to write files for: adapters, peft, transformers, sentence-transformers, "
-        "separated by commas; all or none. Without: those that share one file of tensors.",
+        "separated by commas; all or none. Without it, those that can hold the module.",
     ),
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,11 +66,13 @@ def quickstart(
             PAGE,
             PICTURE,
             base_of,
+            job,
             page,
             require_own_page,
             run_language,
         )
         from xadapt.pipelines.quickstart_acts import NAMES, SENTENCES
+        from xadapt.pipelines.train import check
         from xadapt.report import save_figure, write_report
         from xadapt.tasks.protocol import find
 
@@ -80,22 +83,33 @@ def quickstart(
     base = base_of(act, base)
     out = out or Path("quickstart", "names" if names else "")
     require_own_page(out)
+    check(recipe, [job(act, base, tag, out) for tag in tags])
     shown = Console(highlight=False)
     outcomes: list[Outcome] = []
     for number, tag in enumerate(tags, 1):
-        note.print(f"{display_name(tag)} ({number} of {len(tags)})")
-        outcome = run_language(
-            act, recipe, base, tag, out, integrations.compare_loaders, lambda line: note.print(line)
-        )
+        report = _under(f"{display_name(tag)} ({number} of {len(tags)})", note)
+        outcome = run_language(act, recipe, base, tag, out, integrations.compare_loaders, report)
         shown.print(find(act.task).table(outcome.result))
         outcomes.append(outcome)
-    report = page(act, outcomes, base, _command())
-    write_report(out / PAGE, report)
-    save_figure(out / PICTURE, report)
+    made = page(act, outcomes, base, _command())
+    write_report(out / PAGE, made)
+    save_figure(out / PICTURE, made)
     seconds = time.monotonic() - began
     _tell(outcomes, base, out, seconds)
     found = {o.lang: {"seconds": o.seconds, **o.result.to_dict()} for o in outcomes}
     options.save_json(json, {"command": "quickstart", "seconds": seconds, "languages": found})
+
+
+def _under(heading: str, note: Console) -> Callable[[str], None]:
+    """Return a function that prints lines, the heading before the first one."""
+    once = iter([heading])
+
+    def report(line: str) -> None:
+        for first in once:
+            note.print(first)
+        note.print(line)
+
+    return report
 
 
 def _tell(outcomes: list[Outcome], base: str, out: Path, seconds: float) -> None:

@@ -81,6 +81,13 @@ class _Draft:
         self.configs.pop(name, None)
         self.loaders[name] = loader
 
+    def leave_out(self, name: str, file: TensorFile) -> None:
+        """Remove one file of a library, which can do without it."""
+        if file in self.files.get(name, ()):
+            self.files[name].remove(file)
+            del self.shared[file]
+            (self.folder / file).unlink()
+
     def module_file(self, module: nn.Module) -> tuple[TensorFile, dict[str, str]]:
         """Return the file of the module's tensors and its names; write one if none is shared."""
         for file, names in self.shared.items():
@@ -126,7 +133,8 @@ def write_folder(
         head: The task head that was trained with the module.
         controls: Modules trained as controls, by name; they are written under ``controls/``.
         loaders: Libraries whose files are written: names, ``all`` or ``none``. By default those
-            that share one file of tensors; adapters for a module that only adapters can hold.
+            that can hold the module; of adapters' two files, only the one that adapters reads by
+            default, if another library's file holds the tensors.
 
     Returns:
         The manifest as written, with the hashes of all files.
@@ -137,7 +145,7 @@ def write_folder(
     """
     kept = {f"{CONTROLS}/{name}.safetensors": one for name, one in (controls or {}).items()}
     _require_finite(module, head, *kept.values())
-    asked = chosen(loaders, str(module.kind))
+    asked = chosen(loaders)
     with atomic_folder(path, replace=replace) as folder:
         for name, control in kept.items():
             (folder / CONTROLS).mkdir(exist_ok=True)
@@ -148,6 +156,8 @@ def write_folder(
             _add_head(draft, head)
         draft.write_config()
         _verify(draft, verify)
+        if loaders is None and "peft" in draft.files:
+            draft.leave_out("adapters", "adapter.safetensors")
         if "adapters" in draft.files and "peft" not in draft.files:
             write_refusal(folder)
         file, names = draft.module_file(module)

@@ -10,9 +10,6 @@ from xadapt.core.sequences import as_strings
 from xadapt.hub.manifest import LOADERS, Loader
 
 ALL, NONE = "all", "none"
-# peft's file of a LoRA is xadapt's too, and transformers and sentence-transformers read it.
-# adapters needs two more copies of the tensors: they are written for a LoRA if they are asked for.
-DEFAULT = {"lora": ("peft", "transformers", "sentence-transformers")}
 # A library that depends on another library's files is dropped with that library.
 STANDS_ON = {"transformers": "peft", "sentence-transformers": "peft"}
 NOT_ASKED = Loader(status="left out", reason="its files were not asked for")
@@ -47,17 +44,15 @@ def loaders_of(asked: str | Iterable[str] | None) -> tuple[str, ...] | None:
     return tuple(name for name in LOADERS if name in names)
 
 
-def chosen(asked: str | Iterable[str] | None, kind: str) -> frozenset[str]:
+def chosen(asked: str | Iterable[str] | None) -> frozenset[str]:
     """Return the libraries whose files are to be written, with those that they stand on.
 
     Args:
         asked: As for `loaders_of`.
-        kind: Kind of the module.
 
     Raises:
         UserError: If there is no such library.
     """
     names = loaders_of(asked)
-    if names is None:
-        names = DEFAULT.get(kind, LOADERS)
+    names = LOADERS if names is None else names
     return frozenset(names) | {STANDS_ON[name] for name in names if name in STANDS_ON}

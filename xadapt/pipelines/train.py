@@ -287,7 +287,7 @@ def _quick_differences(recipe: Recipe, job: TrainingJob, manifest: Manifest) -> 
     asked = {"base id": job.base_id, "licence": job.licence}
     absent = [
         name
-        for name in chosen(job.loaders, recipe.module.kind)
+        for name in chosen(job.loaders)
         if job.loaders is not None and manifest.loaders[name].status == "left out"  # type: ignore[index]
     ]
     if absent:
