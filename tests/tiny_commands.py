@@ -57,6 +57,11 @@ def command(*arguments: Any) -> list[str]:
     return [sys.executable, "-c", MAIN, *map(str, arguments)]
 
 
+def light(*arguments: Any) -> list[str]:
+    """A command line of its own that does not import torch beforehand."""
+    return [sys.executable, "-m", "xadapt", *map(str, arguments)]
+
+
 def apart(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run it in a process of its own."""
     env = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
         search,
         train,
     )
+    from xadapt.pipelines.listing import (
+        list_metrics,
+        list_modules,
+        list_objectives,
+        list_readers,
+        list_recipes,
+        list_tasks,
+        list_transforms,
+    )
 
 __all__ = [
     "__version__",
@@ -28,6 +37,13 @@ __all__ = [
     "encode",
     "encode_shards",
     "evaluate",
+    "list_metrics",
+    "list_modules",
+    "list_objectives",
+    "list_readers",
+    "list_recipes",
+    "list_tasks",
+    "list_transforms",
     "load",
     "open_vectors",
     "publish",
@@ -49,7 +65,9 @@ def __getattr__(name: str) -> Any:
     if name in __all__ or name in _DEPRECATED:
         from importlib import import_module
 
-        return getattr(import_module("xadapt.api"), name)
+        # a list needs no torch
+        room = "xadapt.pipelines.listing" if name.startswith("list_") else "xadapt.api"
+        return getattr(import_module(room), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -5,17 +5,18 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from tiny_commands import apart, command, xadapt
+from tiny_commands import light, xadapt
 
 from xadapt.cli import app
 
-COMMANDS = ("quickstart", "train", "evaluate bitext", "evaluate entities", "encode", "list")
+COMMANDS = ("quickstart", "train", "evaluate bitext", "evaluate entities", "encode", "compose")
 
 
-@pytest.mark.parametrize("words", ["", *COMMANDS, "evaluate", "explain", "doctor"])
+@pytest.mark.parametrize("words", ["", *COMMANDS, "evaluate", "usage", "list", "explain", "doctor"])
 def test_every_command_explains_itself(words: str) -> None:
     done = xadapt(*words.split(), "--help")
     assert done.code == 0 and "Usage: " in done.out and done.err == ""
@@ -26,14 +27,37 @@ def test_alone_it_shows_its_help() -> None:
     assert xadapt().out == xadapt("--help").out
 
 
-def test_help_loads_no_heavy_library() -> None:
-    code = "import sys; from xadapt.cli.app import app\ntry: app(['train', '--help'])\n"
-    code += "except SystemExit: pass\n"
-    code += (
-        "print({'torch', 'transformers', 'sklearn', 'scipy'} & set(sys.modules), file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+LIGHT = """
+import os, sys
+from xadapt.cli.app import main
+
+def run(*words):
+    sys.argv = ["xadapt", *words]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, words
+
+for words in ("--help", "--version", "train --help", "encode --help", "evaluate --help", "list",
+              "list families", "list languages", "explain translation_ranking", "explain lora",
+              "explain tsv", "explain bitext", "explain matthews", "explain verbalise"):
+    run(*words.split())
+words = {"COMP_WORDS": "xadapt train m", "COMP_CWORD": "2"}
+os.environ |= {"_XADAPT_COMPLETE": "complete_bash", **words}
+run()
+heavy = {"torch", "transformers", "sklearn", "scipy", "datasets", "adapters", "peft", "matplotlib"}
+print(heavy & set(sys.modules), file=sys.stderr)
+"""
+
+
+def test_help_lists_and_explanations_load_no_heavy_library() -> None:
+    done = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True)
     assert done.stderr.strip() == "set()"
+
+
+def test_version() -> None:
+    done = xadapt("--version")
+    assert (done.code, done.out) == (0, f"xadapt {version('xadapt')}\n")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +139,7 @@ def test_a_path_of_the_user_is_no_fault_of_ours(monkeypatch: pytest.MonkeyPatch,
 def test_the_exit_code_tells_of_the_work(to: str) -> None:
     line = f'set -o pipefail; "$0" "$@" {to}'
     done = subprocess.run(
-        ["bash", "-c", line, *command("list")], capture_output=True, text=True, timeout=300
+        ["bash", "-c", line, *light("list")], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0
     assert done.stderr.count("\n") == ("full" in to) and "Traceback" not in done.stderr
@@ -127,14 +151,13 @@ def test_square_brackets_of_a_message_are_shown(tmp_path: Path) -> None:
 
 
 def test_no_color_is_respected() -> None:
-    done = apart("list", "recipes", env={"NO_COLOR": "1", "FORCE_COLOR": "1"})
+    env = {**os.environ, "NO_COLOR": "1", "FORCE_COLOR": "1"}
+    done = subprocess.run(light("list", "recipes"), capture_output=True, text=True, env=env)
     assert done.returncode == 0 and "\x1b[3" not in done.stdout and "recipes" in done.stdout
 
 
 def test_a_reader_that_goes_away_is_no_fault() -> None:
-    run = subprocess.Popen(
-        command("list"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    run = subprocess.Popen(light("list"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert run.stdout is not None and run.stderr is not None
     run.stdout.close()
     assert run.stderr.read() == ""

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tiny_commands import Place, command, everything, good, xadapt
 from tiny_folders import tensor_file
 
 from xadapt import open_vectors
+from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 
 TEXTS = ["the cat sat", "die katze sitzt", "", "ein hund\u2028im park"]
@@ -64,6 +66,35 @@ def test_modules_are_composed(place: Place, module: Path, tmp_path: Path) -> Non
     done = xadapt("encode", *given, "--compose", "mix(m:.5")
     assert done.code == 2 and len(done.lines) == 1 and "')' is missing" in done.err
     assert not out.exists()
+
+
+def test_vectors_of_norm_one_and_batches_of_any_size(
+    place: Place, module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = lines(tmp_path / "t.txt", TEXTS)
+    given = ("--base", place.base, "--module", module, "--text", text, *FLOAT)
+    good("encode", *given, "--out", tmp_path / "a.npy")
+    sizes: list[int] = []
+    real = Encoder.pool
+
+    def pool(encoder: Encoder, states: torch.Tensor, *rest: object) -> torch.Tensor:
+        sizes.append(len(states))
+        return real(encoder, states, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Encoder, "pool", pool)
+    good("encode", *given, "--out", tmp_path / "b.npy", "--normalize", "--batch-size", 1)
+    assert sizes == [1] * len(TEXTS)
+    plain, unit = np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy")
+    norms = np.linalg.norm(plain, axis=1, keepdims=True)
+    assert (np.abs(norms - 1) > 0.1).all()
+    np.testing.assert_allclose(unit, plain / norms, atol=1e-6)
+    shards = ("--shards", tmp_path / "s", "--shard-rows", 3)
+    good("encode", *given, *shards, "--normalize", "--batch-size", 2)
+    np.testing.assert_allclose(open_vectors(tmp_path / "s")[:], unit, atol=1e-6)
+    done = xadapt("encode", *given, *shards, "--resume")
+    assert done.code == 2 and "normalize: True, now False" in done.err
+    done = xadapt("encode", *given, "--out", tmp_path / "c.npy", "--batch-size", 0)
+    assert done.code == 2 and "--batch-size" in done.err
 
 
 def test_standard_input_is_cut_into_the_lines_a_file_is(

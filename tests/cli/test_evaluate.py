@@ -164,7 +164,7 @@ def test_former_names_of_options_stay_and_are_hidden(place: Place, module: Path)
 def test_every_task_is_a_command_and_others_are_refused() -> None:
     done = good("evaluate", "--help")
     for name in registry.names("tasks"):
-        assert f"  {name} " in done.out
+        assert f"│ {name} " in done.out
         text = good("evaluate", name, "--help").out
         flags = ["--base", "--data", "--lang", "--dtype", "--json"]
         assert all(flag in text for flag in flags), name

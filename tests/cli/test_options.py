@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,67 @@ def test_a_path_with_the_language_and_a_comma(files: Path) -> None:
     assert options.split_sources(["my,{lang}.tsv"], ["sw", "de"], "en", {"train": True}) == [
         ("train", "my,{lang}.tsv")
     ]
+
+
+WINDOWS = [
+    (["C:\\data\\pairs.tsv"], [("train", "C:\\data\\pairs.tsv")]),
+    (["train=C:\\data\\pairs.tsv"], [("train", "C:\\data\\pairs.tsv")]),
+    (["mono=D:/text.txt"], [("mono", "D:/text.txt")]),
+    (["C:\\en\\a.txt,C:\\de\\a.txt"], [("train", "C:\\en\\a.txt,C:\\de\\a.txt")]),
+    (["C:\\a.en,C:\\a.de"], [("train", "C:\\a.en,C:\\a.de")]),
+    (
+        ["C:\\my data\\de.tsv,\\\\host\\share\\sw.tsv"],
+        [("train", "C:\\my data\\de.tsv"), ("train", "\\\\host\\share\\sw.tsv")],
+    ),
+    (["C:\\{lang}.tsv"], [("train", "C:\\{lang}.tsv")]),
+    (["hf:org/name"], [("train", "hf:org/name")]),
+]
+
+
+@pytest.mark.parametrize(("given", "found"), WINDOWS)
+def test_sources_as_windows_writes_them(given: list[str], found: list[object]) -> None:
+    assert options.split_sources(given, ["de"], "en", {"train": True, "mono": False}) == found
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (["C:\\runs\\de,sw=D:\\runs\\sw"], ["C:\\runs\\de", "sw=D:\\runs\\sw"]),
+        (["de=C:/runs/de"], ["de=C:/runs/de"]),
+    ],
+)
+def test_modules_as_windows_writes_them(given: list[str], found: list[str]) -> None:
+    assert options.split(given) == found
+    options.require_named(["de=C:\\runs\\de"], "de + self")
+    options.require_named(["C:\\runs\\de"], "mix(C:\\runs\\de:.7, D:/runs/sw:.3)")
+    with pytest.raises(UserError, match="no composition names 'C"):
+        options.require_named(["C:\\runs\\de"], "C:\\runs\\sw")
+
+
+def test_a_drive_is_no_scheme(tmp_path: Path) -> None:
+    from xadapt.backbones.bases import resolve
+    from xadapt.data.readers.parallel import formats
+    from xadapt.data.readers.sides import Request
+    from xadapt.inference.locate import locate
+
+    request = Request("de", "en")
+    for source in (
+        "C:\\data\\pairs.tsv",
+        "C:/data/pairs.tsv",
+        "h:\\f.tsv",
+        "\\\\host\\cldr\\a.tsv",
+    ):
+        claims = [name for name, one in formats().items() if one.claims(source, request)]
+        assert claims == ["tsv"], source
+    assert formats()["hf"].claims("hf:org/name", request)
+    for base in ("C:\\models\\bert", "C:/models/bert", "p:\\ackage"):
+        with pytest.raises(UserError, match="there is no base"):
+            resolve(base)
+    assert resolve("package:xadapt\\mini") == replace(
+        resolve("package:xadapt/mini"), spec="package:xadapt\\mini"
+    )
+    with pytest.raises(UserError, match="leaves its package"):
+        resolve("package:xadapt\\..\\..")
+    for given, text in ((["de=C:\\runs\\de"], "de"), ([], "mix(C:\\runs\\de:.5, D:/runs/sw:.5)")):
+        with pytest.raises(UserError, match=r"^C:\\runs\\de: there is no such module folder"):
+            locate(given, text)

@@ -6,6 +6,8 @@ import pytest
 from tiny_commands import everything, good, xadapt
 from tiny_models import tiny_folder
 
+from xadapt.cli.quickstart import _command
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -32,3 +34,17 @@ def test_mistakes_are_one_line_and_leave_nothing(
 def test_help_names_the_defaults() -> None:
     shown = good("quickstart", "--help").out
     assert "sw,ru,hi" in shown and "mini" in shown
+
+
+def test_the_page_shows_no_folder_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [
+        "x",
+        "quickstart",
+        "--out",
+        "/home/me/q",
+        "--base=C:\\Users\\me\\bert",
+        "--lang",
+        "sw,ru",
+    ]
+    monkeypatch.setattr("sys.argv", words)
+    assert _command() == "xadapt quickstart --out q --base=bert --lang sw,ru"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xadapt.composition.text import parse, show
-from xadapt.composition.values import ByLanguage, Fuse, Mix, Route, Stack, names
+from xadapt.composition.values import ByLanguage, Composition, Fuse, Mix, Route, Stack, names
 from xadapt.core.errors import UserError
 
 NAMES = st.one_of(
@@ -125,3 +125,17 @@ def test_the_most_parts_and_the_deepest_are_read_and_shown_at_once():
     ):
         assert parse(show(parse(text))) == parse(text)
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (r"C:\runs\de", r"C:\runs\de"),
+        ("C:/runs/de + x", Stack("C:/runs/de", "x")),
+        (r"mix(C:\a:.7, b\c:.3)", Mix({r"C:\a": 0.7, r"b\c": 0.3})),
+        (r'"C:\\my runs\\de"', r"C:\my runs\de"),
+        ("lang:swh", "lang:swh"),
+    ],
+)
+def test_folders_as_windows_writes_them(text: str, found: Composition) -> None:
+    assert parse(text) == found and parse(show(found)) == found

@@ -150,7 +150,7 @@ def test_wrong_settings(recipe, setting, said):
         ("1: 2", "name: field required"),
         ("name: x\nseed: 1\nname: x", "r.yaml:3: the key 'name' stands twice"),
         ("train:\n  epochs: 1\n  epochs: 2", "r.yaml:3: the key 'epochs' stands twice"),
-        ("a: [1, 2]\n" * 2_000_000, "larger than 1 MiB"),
+        ("a: [1, 2]\n" * 2_000_000, "larger than 64 KiB"),
     ],
 )
 def test_bad_yaml_is_one_line(recipe, text, said):

@@ -53,3 +53,32 @@ def test_the_nearest_name_is_suggested():
         registry.load("modules", "lorra")
     with pytest.raises(UserError, match=r"known: .*bottleneck"):
         registry.load("modules", "zzzz")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('"""Read ``.x`` files.\n\nMore."""\n', "Read .x files"),
+        ('# a comment\n\n"""Wide\nof."""\n', "Wide"),
+        ("r'''Raw.'''", "Raw"),
+        ("import os\n", ""),
+        ('x = 1\n"""No."""', ""),
+        ("", ""),
+        ('"""broken', ""),
+        ('""""""', ""),
+        ("b'bytes'", ""),
+        ("f'{1}'", ""),
+        ('\ufeff"""A mark."""', ""),
+        ("\0", ""),
+    ],
+)
+def test_a_summary_is_the_first_line_of_a_docstring(tmp_path, monkeypatch, text, line) -> None:
+    file = tmp_path / "part.py"
+    file.write_text(text, encoding="utf-8")
+    monkeypatch.setattr(registry, "source", lambda *_: file)
+    assert registry.summary("readers", "part") == line
+
+
+def test_a_part_without_a_file_has_no_summary(monkeypatch) -> None:
+    monkeypatch.setattr(registry, "source", lambda *_: None)
+    assert registry.summary("readers", "tsv") == ""

@@ -4,9 +4,11 @@ import json
 import time
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xadapt.core import strict_parsing
 from xadapt.core.errors import UserError
 from xadapt.core.strict_parsing import parse_json, parse_yaml, read_bytes
 
@@ -68,6 +70,46 @@ def test_wrong_yaml_is_one_line(text: str, said: str) -> None:
     with pytest.raises(UserError) as caught:
         parse_yaml(text, where="f", kind="a frame")
     assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.fixture(params=["fast", "python"])
+def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both YAML loaders, where libyaml is there."""
+    if request.param == "python":
+        monkeypatch.setattr(strict_parsing, "_Loader", strict_parsing._PythonLoader)
+    else:
+        assert yaml.__with_libyaml__
+        assert strict_parsing._Loader is not strict_parsing._PythonLoader
+    return str(request.param)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: 1\nb:\n  c: 2\n  c: 1", "f:4: the key 'c' stands twice"),
+        ("é: ü\nb: &x [1]\nc: *x", "f:3: a file can't use YAML aliases"),
+        ("a: &x {b: 1}\nc: {<<: *x}", "f:2: a file can't use YAML aliases"),
+        ("a: *nothing", "f:1: a file can't use YAML aliases"),
+        ("a: [1\nb: 2", "f:2: not YAML"),
+        ("a: !!python/name:os.system ''", "f:1: not YAML"),
+        ("[" * 100_000, "not right"),
+        ("- " * 100_000, "not right"),
+        ("a: 1\n---\nb: 2", "not YAML"),
+        ("a: \0", "not YAML"),
+    ],
+)
+def test_both_loaders_refuse_the_same(loader: str, text: str, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_yaml(text, where="f")
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+@settings(max_examples=60)
+@given(VALUES)
+def test_both_loaders_read_the_same(value: object) -> None:
+    text = yaml.safe_dump(value, allow_unicode=True)
+    other = strict_parsing._PythonLoader(text)
+    assert parse_yaml(text)[0] == other.construct_document(other.get_single_node())
 
 
 def test_yaml_keys_of_other_types_or_mappings_are_read() -> None:

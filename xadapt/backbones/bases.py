@@ -129,7 +129,7 @@ def _as_folder(spec: str) -> Path | None:
 
 
 def _inside_package(spec: str) -> Path:
-    name, _, inside = spec.removeprefix("package:").partition("/")
+    name, _, inside = spec.removeprefix("package:").replace("\\", "/").partition("/")
     if not _PACKAGE.fullmatch(name):
         raise UserError(
             f"{name!r} is no package name", where=spec, todo="Write package:NAME/SUBDIR"

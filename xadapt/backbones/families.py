@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from xadapt.core.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 SITES = ("q", "k", "v", "attn_out", "ffn_in", "ffn_out")
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
+from xadapt.core.progress import ambient
 
 T = TypeVar("T")
 
@@ -47,6 +48,8 @@ def forwards(
 ) -> Iterator[tuple[list[int], Tensor]]:
     """Compute each chunk, in order; inside `sharing` each process computes some of them.
 
+    Inside `xadapt.core.progress.all_shown`, a bar counts the sequences.
+
     Args:
         ids: Token sequences.
         chunks: Positions of the sequences of each forward.
@@ -59,6 +62,15 @@ def forwards(
     Raises:
         UserError: If the processes have different texts, for example from different files.
     """
+    yield from ambient(_forwards(ids, chunks, compute, device), "encoding", len(ids))
+
+
+def _forwards(
+    ids: Sequence[Sequence[int]],
+    chunks: Iterable[list[int]],
+    compute: Callable[[list[int]], Tensor],
+    device: torch.device,
+) -> Iterator[tuple[list[int], Tensor]]:
     context = _context.get()
     if context is None:
         for chunk in chunks:

@@ -8,51 +8,48 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from xadapt.cli import (
-    about,
-    compose,
-    encode,
-    evaluate,
-    launched,
-    publish,
-    quickstart,
-    search,
-    streams,
-    train,
-    usage,
-)
+from xadapt.cli import launched, streams
+from xadapt.cli.verbs import verbs
 from xadapt.core.errors import Notice, UserError
 from xadapt.training.interrupts import Terminated, sigterm_raises
 
 INTERRUPTED, TERMINATED = 130, 143
-GOES_ON = {
-    "train": "the same command with --resume goes on where it stopped",
-    "quickstart": "the same command goes on where it stopped",
-    "encode --shards": "whole shards stay; the same command with --resume goes on after them",
-}
 
 app = typer.Typer(
+    name="xadapt",
     help="Make a multilingual encoder work in your language: small modules on a frozen base.",
-    add_completion=False,
+    epilog="xadapt VERB --help shows the options of a verb, and examples.",
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
-app.command("quickstart")(quickstart.quickstart)
-app.command("train")(train.train)
-app.add_typer(evaluate.app, name="evaluate")
-app.command("encode")(encode.encode)
-app.command("compose")(compose.compose)
-app.command("publish")(publish.publish)
-app.command("search")(search.search)
-app.command("usage")(usage.usage)
-app.command("list")(about.list_)
-app.command("explain")(about.explain)
-app.command("doctor")(about.doctor)
+for _verb in verbs():
+    _verb.add(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from xadapt import __version__
+
+        typer.echo(f"xadapt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _shared(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Hold the options that come before a verb."""
 
 
 def main() -> None:
@@ -85,7 +82,7 @@ def _own_output() -> Iterator[None]:
 def _run(arguments: list[str]) -> int:
     """Run a command, report its error if there is one, and return its exit code."""
     try:
-        code = app(arguments, standalone_mode=False) or 0
+        code = app(arguments, prog_name="xadapt", standalone_mode=False) or 0
         return _interrupted(arguments, code) if code == INTERRUPTED else code
     except UserError as error:
         return _fail(str(error), 2)
@@ -103,14 +100,12 @@ def _run(arguments: list[str]) -> int:
 
 
 def _interrupted(arguments: list[str], code: int) -> int:
-    said = GOES_ON.get(_command(arguments))
+    verb = next((one for one in verbs() if one.name == arguments[0]), None)
+    said = verb.interrupted if verb is not None else ""
+    if verb is not None and verb.interrupted_with:
+        given = {word.partition("=")[0] for word in arguments}
+        said = said if verb.interrupted_with in given else ""
     return _fail(f"interrupted; {said}" if said else "interrupted", code)
-
-
-def _command(arguments: list[str]) -> str:
-    """Return the name of the command, with ``--shards`` if that option is given."""
-    sharded = any(word.partition("=")[0] == "--shards" for word in arguments)
-    return f"{arguments[0]} --shards" if sharded else arguments[0]
 
 
 def _other(error: Any) -> int:
@@ -120,8 +115,9 @@ def _other(error: Any) -> int:
     """
     if hasattr(error, "format_message"):
         context = getattr(error, "ctx", None)
-        todo = f"See {context.command_path} --help" if context else ""
-        return _fail(str(UserError(error.format_message().strip().rstrip("."), todo=todo)), 2)
+        said = error.format_message().strip().rstrip(".")
+        said += "" if said.endswith("?") or context is None else "."
+        return _fail(f"{said} See {context.command_path} --help" if context else said, 2)
     if os.environ.get("XADAPT_DEBUG"):
         raise error
     return _fail(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from xadapt.cli import options
+from xadapt.cli import launched, options
+from xadapt.cli.verbs import Verb
 from xadapt.composition.text import parse
 from xadapt.composition.values import names
 from xadapt.core.errors import UserError
@@ -18,53 +20,98 @@ from xadapt.core.output_files import require_output
 from xadapt.data.readers.lines import read_lines
 from xadapt.languages.tags import normalise
 
+SHARDS = "Options of --shards"
+
 
 def encode(
     base: options.BaseOption,
     text: Annotated[
         str,
         typer.Option(
-            help="File with one text a line, or - for standard input; for shards also .jsonl, "
-            ".parquet and hf:org/name."
+            metavar="FILE",
+            help="File with one text a line, or - for standard input. With --shards also .jsonl, "
+            ".parquet and hf:org/name.",
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="The .npy file to write, float32.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", dir_okay=False, help="The .npy file to write: float32, a row a text."
+        ),
     ] = None,
     shards: Annotated[
         Path | None,
-        typer.Option(file_okay=False, help="Or a folder of shards, for texts without end."),
+        typer.Option(
+            metavar="FOLDER",
+            file_okay=False,
+            help="Instead of --out: a folder of shards, for any number of texts.",
+        ),
     ] = None,
     module: options.ModuleOption = None,
     languages: Annotated[
-        Path | None, typer.Option(help="File with one language tag a line, for each text.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File with one language tag a line, for each text; - for the bare base.",
+        ),
     ] = None,
-    lang: Annotated[str | None, typer.Option(help="One language tag for all texts.")] = None,
-    compose: Annotated[
-        str | None,
-        typer.Option(help="Modules that act together: 'mix(a:.7, b:.3) + ner', names or folders."),
+    lang: Annotated[str | None, typer.Option(metavar="TAG", help="Language of all texts.")] = None,
+    compose: options.ComposeOption = None,
+    normalize: Annotated[
+        bool, typer.Option("--normalize", help="Divide each vector by its norm.")
+    ] = False,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Most texts in one forward. Without it, as many as fit in 4096 tokens.",
+        ),
     ] = None,
     select_on: Annotated[
         str | None,
-        typer.Option(help="Text of a language without a module: what does best on it stands in."),
+        typer.Option(
+            metavar="FILE",
+            help="Text of a language that has no module. The module that does best on it is used "
+            "for that language.",
+        ),
     ] = None,
     choose_by: options.FormerOption = None,
     pivot: options.PivotOption = None,
     dtype: options.DtypeOption = "auto",
     shard_rows: Annotated[
-        int | None, typer.Option(min=1, help="Rows of a shard; else 100000.")
+        int | None,
+        typer.Option(
+            metavar="N", min=1, rich_help_panel=SHARDS, help="Rows of a shard (default: 100000)."
+        ),
     ] = None,
-    shard_format: Annotated[str | None, typer.Option(help="npy (the default) or parquet.")] = None,
-    half: Annotated[bool, typer.Option("--half", help="Shards of float16.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on at the first shard that is missing.")
+    shard_format: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", rich_help_panel=SHARDS, help="npy (default) or parquet."),
+    ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", rich_help_panel=SHARDS, help="Write float16.")
     ] = False,
-    column: Annotated[str | None, typer.Option(help="The texts' column; else text.")] = None,
-    lang_column: Annotated[str | None, typer.Option(help="Column of language tags.")] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", rich_help_panel=SHARDS, help="Continue at the first missing shard."
+        ),
+    ] = False,
+    column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", rich_help_panel=SHARDS, help="Column of the texts (default: text)."
+        ),
+    ] = None,
+    lang_column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", rich_help_panel=SHARDS, help="Column of the language tags."),
+    ] = None,
     force: options.ForceOption = False,
     allow_modified: options.AllowModifiedOption = False,
 ) -> None:
-    """Turn texts into vectors, each through its language's module."""
+    """Encode texts into vectors, each text with the module of its language."""
     options.require((out is None) != (shards is None), "give --out FILE.npy or --shards DIR")
     select_on = options.renamed(select_on, choose_by, "--select-on", "--choose-by")
     options.require(
@@ -84,11 +131,15 @@ def encode(
         reads = (text, languages, select_on, base, *options.split(module), *_folders(compose))
         require_output(out, reads=reads, force=force)
         pivot = pivot or options.PIVOT
-        _to_file(base, text, out, module, languages, lang, compose, select_on, pivot, dtype)
+        _to_file(
+            Output(out, normalize, batch_size),
+            *(base, text, module, languages, lang, compose, select_on, pivot, dtype),
+        )
         return
     options.require(not force, "--force is for --out", "Leave it out")
-    from xadapt.inference.bulk.encoding import encode_shards
-    from xadapt.inference.bulk.plan import SHARD_ROWS
+    with launched.progress("starting"):
+        from xadapt.inference.bulk.encoding import encode_shards
+        from xadapt.inference.bulk.plan import SHARD_ROWS
 
     vectors = encode_shards(
         text,
@@ -105,6 +156,8 @@ def encode(
         shard_rows=shard_rows or SHARD_ROWS,
         shard_format=shard_format or "npy",  # type: ignore[arg-type]
         half=half,
+        normalize=normalize,
+        batch_size=batch_size,
         resume=resume,
         dtype=dtype,
         show=True,
@@ -114,10 +167,19 @@ def encode(
     typer.echo(f"{rows} vectors of {dim} in {len(vectors.index.shards)} shards: {shards}")
 
 
+@dataclass(frozen=True)
+class Output:
+    """The file of vectors to write, and how they are computed."""
+
+    file: Path
+    normalize: bool
+    batch_size: int | None
+
+
 def _to_file(
+    out: Output,
     base: str,
     text: str,
-    out: Path,
     module: list[str] | None,
     languages: Path | None,
     lang: str | None,
@@ -128,23 +190,29 @@ def _to_file(
 ) -> None:
     texts = read_texts(text)
     tags = read_tags(languages, lang, len(texts))
-    import numpy as np
+    with launched.progress("starting"):
+        import numpy as np
+        import torch
+        import torch.nn.functional as F
 
-    from xadapt.core.progress import meter
-    from xadapt.inference.adapted_encoder import AdaptedEncoder
-    from xadapt.inference.fallback_language import FallbackLanguageWarning
-
-    adapted = AdaptedEncoder.load(base, *options.split(module), compose=compose, dtype=dtype)
-    if select_on is not None:
+        from xadapt.core.progress import meter
+        from xadapt.inference.adapted_encoder import AdaptedEncoder
+        from xadapt.inference.fallback_language import FallbackLanguageWarning
         from xadapt.inference.measured_fallback import select_on as measure
 
-        measure(adapted, tags or [], select_on, pivot)
+    with launched.progress(f"loading {base}"):
+        adapted = AdaptedEncoder.load(base, *options.split(module), compose=compose, dtype=dtype)
+    if select_on is not None:
+        with launched.progress(f"trying the modules on {select_on}"):
+            measure(adapted, tags or [], select_on, pivot)
     for line in adapted.notices(tags or []):
         typer.echo(line, err=True)
     with meter("encoding", len(texts)) as bar, warnings.catch_warnings():
         warnings.simplefilter("ignore", FallbackLanguageWarning)
-        vectors = adapted.encode(texts, tags, progress=bar.advance)
-    with atomic_file(out) as temporary, temporary.open("wb") as stream:
+        vectors = adapted.encode(texts, tags, batch_size=out.batch_size, progress=bar.advance)
+    if out.normalize:
+        vectors = F.normalize(torch.from_numpy(vectors), dim=1).numpy()
+    with atomic_file(out.file) as temporary, temporary.open("wb") as stream:
         np.save(stream, vectors)
 
 
@@ -198,3 +266,19 @@ def _tag(tag: str, where: str) -> str | None:
         return normalise(tag)
     except UserError as error:
         raise UserError(error.what, where=where, todo=error.todo) from None
+
+
+VERBS = (
+    Verb(
+        "encode",
+        "Use",
+        encode,
+        (
+            "xadapt encode --base mini --text texts.txt --out vectors.npy --normalize",
+            "xadapt encode --base mini --module sw,de --lang sw --text texts.txt \\\n"
+            "  --shards vectors",
+        ),
+        interrupted="whole shards stay; the same command with --resume goes on after them",
+        interrupted_with="--shards",
+    ),
+)

@@ -11,16 +11,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from typer.core import TyperGroup
+from rich.markup import escape
+from typer.core import TyperCommand, TyperGroup
 
-from xadapt.cli import launched, options
+from xadapt.cli import completion, launched, options
+from xadapt.cli.verbs import Verb, VerbCommand, epilog
 from xadapt.core import registry
 from xadapt.core.errors import UserError
+from xadapt.core.part_source import read_part
 
 if TYPE_CHECKING:
     from xadapt.tasks.protocol import Option, Task
@@ -28,44 +32,93 @@ if TYPE_CHECKING:
 KIND = inspect.Parameter.KEYWORD_ONLY
 SHARED: dict[str, tuple[Any, Any]] = {
     "module": (options.ModuleOption, None),
-    "compose": (
-        Annotated[str | None, typer.Option(help="Modules that act together: 'language + task'.")],
-        None,
-    ),
+    "compose": (options.ComposeOption, None),
     "baseline": (
         Annotated[
-            str | None, typer.Option(help="Another composition, to report the difference to.")
+            str | None,
+            typer.Option(
+                metavar="COMPOSITION",
+                help="Another composition of the modules: the table shows the paired difference "
+                "to it.",
+            ),
         ],
         None,
     ),
     "head": (
         Annotated[
-            str | None, typer.Option(help="The module whose head is read, where several have one.")
+            str | None,
+            typer.Option(
+                metavar="NAME", help="The module whose task head is used, if several have one."
+            ),
         ],
         None,
     ),
     "metric": (
         Annotated[
-            list[str] | None, typer.Option(help="A further metric by name; may be given again.")
+            list[str] | None,
+            typer.Option(
+                metavar="NAME",
+                help=f"A further metric (see: xadapt list metrics). {options.SEVERAL}",
+                autocompletion=completion.metrics,
+            ),
         ],
         None,
     ),
     "controls": (
         Annotated[
             bool,
-            typer.Option(help="Add TF-IDF, and the shuffled-pairs control if it was trained."),
+            typer.Option(
+                "--controls",
+                help="Add TF-IDF, and the shuffled-pairs control if it was trained.",
+            ),
         ],
         False,
     ),
 }
 """The options that tasks may share, with their types and defaults."""
+FILES = {"conll": "test.conll", "conllu_trees": "test.conllu", "squad": "test.json"}
+"""Names of files in the examples, by reader."""
+
+
+class TaskCommand(TyperCommand):
+    """The command of a task, which loads the task when its options are needed.
+
+    The name and the one line of help are read from the task's file, so that the list of all tasks
+    and the completion of names take no time.
+    """
+
+    def __init__(self, name: str) -> None:
+        about = read_part("tasks", name).facts.get("title") or registry.summary("tasks", name)
+        super().__init__(name, help=escape(str(about)), rich_help_panel="Tasks")
+
+    @cached_property
+    def loaded(self) -> Any:
+        """The whole command."""
+        with launched.progress("starting"):
+            from xadapt.tasks.protocol import find
+
+            return task_command(find(str(self.name)))
+
+    @property
+    def params(self) -> list[Any]:
+        """The options of the task."""
+        return list(self.loaded.params)
+
+    @params.setter
+    def params(self, _: list[Any]) -> None:
+        """Ignore the empty list of options that a new command sets."""
+
+    def make_context(self, *given: Any, **more: Any) -> Any:
+        """Parse the arguments of the whole command."""
+        return self.loaded.make_context(*given, **more)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the options of the whole command, and ``--help``."""
+        return list(self.loaded.get_params(ctx))
 
 
 class TaskGroup(TyperGroup):
-    """The group of task subcommands, loaded on demand.
-
-    A task is loaded when its command, or the list of all commands, is requested.
-    """
+    """The group of task subcommands, each loaded when it is run."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """List the names of all tasks."""
@@ -79,13 +132,13 @@ class TaskGroup(TyperGroup):
         """
         if cmd_name not in registry.names("tasks"):
             raise UserError(registry.unknown("task", cmd_name, registry.names("tasks")))
-        from xadapt.tasks.protocol import find
-
-        return task_command(find(cmd_name))
+        return TaskCommand(cmd_name)
 
 
 app = typer.Typer(
-    cls=TaskGroup, help="Measure a base or a module, with controls.", rich_markup_mode=None
+    cls=TaskGroup,
+    help="Measure a base or a module by a task, with confidence intervals and controls.",
+    rich_markup_mode="rich",
 )
 
 
@@ -99,11 +152,11 @@ def task_command(task: Task) -> Any:
     def command(**given: Any) -> None:
         _run(task, given, {about.old: name for name, (*_, about) in own.items() if about.old})
 
-    command.__doc__ = task.title
+    command.__doc__ = escape(task.title)
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in parameters}
-    alone = typer.Typer(rich_markup_mode=None, add_completion=False)
-    alone.command(task.name)(command)
+    alone = typer.Typer(rich_markup_mode="rich", add_completion=False)
+    alone.command(task.name, cls=VerbCommand, epilog=epilog(_examples(task, own)))(command)
     made = typer.main.get_command(alone)
     made.name = task.name
     return made
@@ -112,12 +165,13 @@ def task_command(task: Task) -> Any:
 def _first(task: Task) -> Iterator[inspect.Parameter]:
     """Yield the base, the data, and the options that the task shares with others."""
     yield _parameter("base", options.BaseOption)
-    data = Annotated[str, typer.Option(help=task.data_help)]
+    data = Annotated[str, typer.Option(metavar="SOURCE", help=escape(task.data_help))]
     yield _parameter("data", data, *([task.default_data] if task.default_data else []))
     for name in ("module", "compose", "baseline", "head"):
         if name in task.shared:
             yield _parameter(name, *SHARED[name])
-    yield _parameter("lang", Annotated[str | None, typer.Option(help=task.lang_help)], None)
+    lang = typer.Option(metavar="TAG", help=escape(task.lang_help))
+    yield _parameter("lang", Annotated[str | None, lang], None)
     for name in ("metric", "controls"):
         if name in task.shared:
             yield _parameter(name, *SHARED[name])
@@ -126,8 +180,31 @@ def _first(task: Task) -> Iterator[inspect.Parameter]:
 def _of_task(own: dict[str, tuple[Any, Any, Option]]) -> Iterator[inspect.Parameter]:
     for name, (kind, default, about) in own.items():
         flag = [about.flag] if about.flag else []
-        option = typer.Option(*flag, help=about.help, min=about.minimum)
+        repeated = f" {options.SEVERAL}" if kind == list[str] else ""
+        option = typer.Option(
+            *flag, metavar=_metavar(kind), help=escape(about.help) + repeated, min=about.minimum
+        )
         yield _parameter(name, Annotated[kind, option], *_given(default))
+
+
+def _metavar(kind: Any) -> str:
+    return {list[str]: "FOLDER", int: "N"}.get(kind, "VALUE")
+
+
+def _examples(task: Task, own: dict[str, tuple[Any, Any, Option]]) -> tuple[str, ...]:
+    """Return two command lines of a task, from the options that it has."""
+    first = f"xadapt evaluate {task.name} --base mini"
+    needs = "".join(
+        f" --{name.replace('_', '-')} {name}"
+        for name, (_, default, _) in own.items()
+        if default is inspect.Parameter.empty
+    )
+    needs += " --module de" * ("module" in task.shared)
+    data = task.default_data or FILES.get(getattr(task, "reader", ""), "test.tsv")
+    return (
+        f"{first}{needs} --data {data}",
+        f"{first}{needs} --data {data} \\\n  --lang de --json result.json",
+    )
 
 
 def _last() -> Iterator[inspect.Parameter]:
@@ -157,7 +234,8 @@ def _given(default: Any) -> list[Any]:
 
 def _run(task: Task, given: dict[str, Any], old: dict[str, str]) -> None:
     """Measure, show the table, and write the result as JSON."""
-    from xadapt.tasks.run_task import evaluate
+    with launched.progress("starting"):
+        from xadapt.tasks.run_task import evaluate
 
     for former, name in {"against": "baseline", **old}.items():
         value = given.pop(former, None)
@@ -169,7 +247,7 @@ def _run(task: Task, given: dict[str, Any], old: dict[str, str]) -> None:
     given.pop("allow_modified")  # its callback has seen to it
     given = {n: options.split(v) if isinstance(v, list) else v for n, v in given.items()}
     options.require_named(given.get("module") or [], given.get("compose"), given.get("baseline"))
-    with launched.sharing():
+    with launched.sharing(), launched.progress(f"evaluating {task.name}"):
         result = evaluate(task, report=_note, **given)
     if launched.is_first():
         Console(highlight=False).print(task.table(result))
@@ -181,3 +259,16 @@ def _run(task: Task, given: dict[str, Any], old: dict[str, str]) -> None:
 def _note(line: str) -> None:
     if launched.is_first():
         typer.echo(line, err=True)
+
+
+VERBS = (
+    Verb(
+        "evaluate",
+        "Evaluate",
+        app,
+        (
+            "xadapt evaluate bitext --base mini --module de --data pairs.tsv",
+            "xadapt evaluate entities --base mini --module sw --lang sw --controls",
+        ),
+    ),
+)

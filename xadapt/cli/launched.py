@@ -28,6 +28,22 @@ def give_way() -> str:
 
 
 @contextmanager
+def progress(label: str) -> Iterator[None]:
+    """Show the progress of the work inside the block, in the first process.
+
+    Args:
+        label: The name of the work, shown while no bar with the time left is.
+    """
+    if not is_first():
+        yield
+        return
+    from xadapt.core.progress import all_shown, waiting
+
+    with all_shown(), waiting(label):
+        yield
+
+
+@contextmanager
 def sharing() -> Iterator[None]:
     """Share the encoding inside the block among the processes, if there is more than one."""
     if os.environ.get("WORLD_SIZE", "1") == "1":

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from xadapt.cli import completion
 from xadapt.cli.launched import is_first
 from xadapt.composition.text import parse
 from xadapt.composition.values import names
@@ -15,15 +16,21 @@ from xadapt.core.errors import UserError
 from xadapt.core.output_files import require_json, write_json
 from xadapt.languages.tags import normalise
 
+SEVERAL = "Several: separate them by commas, or repeat the option."
+"""How the values of an option that takes several are given."""
+
+BASE_HELP = "The frozen encoder: a Hub id, a folder, package:NAME/SUBDIR, or mini."
 BaseOption = Annotated[
-    str, typer.Option("--base", help="The encoder: Hub id, folder, package:NAME/SUBDIR or mini.")
+    str,
+    typer.Option("--base", metavar="BASE", help=BASE_HELP, autocompletion=completion.bases),
 ]
 ModuleOption = Annotated[
     list[str] | None,
     typer.Option(
         "--module",
-        help="A module: FOLDER or NAME=FOLDER; several: repeat, or separate by commas (a path with "
-        "a comma that exists is one).",
+        metavar="FOLDER",
+        help=f"Folder of a module, or NAME=FOLDER. {SEVERAL}",
+        autocompletion=completion.paths,
     ),
 ]
 
@@ -32,6 +39,7 @@ LoadersOption = Annotated[
     str | None,
     typer.Option(
         "--loaders",
+        metavar="NAMES",
         help="Libraries to write files for: adapters, peft, transformers, sentence-transformers, "
         "separated by commas; all or none. Without: those that share one file of tensors.",
     ),
@@ -49,26 +57,39 @@ JsonOption = Annotated[
     Path | None,
     typer.Option(
         "--json",
+        metavar="FILE",
         dir_okay=False,
         callback=_checked_json,
-        help="Also write the result here, for machines.",
+        help="Also write the result to this file, as JSON.",
     ),
 ]
-ForceOption = Annotated[
-    bool, typer.Option("--force", help="Replace the file if it is there already.")
+ComposeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--compose",
+        metavar="COMPOSITION",
+        help="Modules that act together, such as 'mix(a:.7, b:.3)' or 'language + task'; their "
+        "names are those of --module, or folders.",
+    ),
 ]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")]
 ColumnsOption = Annotated[
     str | None,
     typer.Option(
-        help="PIVOT,LANGUAGE as numbers from 1 or names. Without: what a header names, else 1,2 "
-        "(English first)."
+        metavar="PIVOT,LANGUAGE",
+        help="Columns of the two languages: numbers from 1, or names. Without it: as the header "
+        "says, else 1,2 (English first).",
     ),
 ]
 FormatOption = Annotated[
-    str | None, typer.Option("--format", help="Name of the file format, if the name hides it.")
+    str | None,
+    typer.Option(
+        "--format", metavar="NAME", help="Format of the files, if their names don't show it."
+    ),
 ]
 PivotOption = Annotated[
-    str | None, typer.Option("--pivot", help="Language of the other side; else en.")
+    str | None,
+    typer.Option("--pivot", metavar="TAG", help="Language of the other side (default: en)."),
 ]
 PIVOT = "en"
 
@@ -102,10 +123,17 @@ AllowModifiedOption = Annotated[
     typer.Option(
         "--allow-modified",
         callback=_allow_modified,
-        help="Load module folders that are not what was published.",
+        help="Load module folders whose files were changed after publication.",
     ),
 ]
-DtypeOption = Annotated[str, typer.Option(help="auto, float32, bfloat16, int8 or nf4.")]
+DtypeOption = Annotated[
+    str,
+    typer.Option(
+        metavar="TYPE",
+        help="Type of the encoder's weights: auto, float32, bfloat16, int8 or nf4.",
+        autocompletion=completion.dtypes,
+    ),
+]
 
 
 def split(values: Sequence[str] | None) -> list[str]:

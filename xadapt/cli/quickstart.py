@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 
 from xadapt import integrations
-from xadapt.cli import options
+from xadapt.cli import completion, options
+from xadapt.cli.verbs import Verb
 from xadapt.config.recipe_file import find_recipe, load_recipe
 
 if TYPE_CHECKING:
@@ -20,11 +21,25 @@ if TYPE_CHECKING:
 
 def quickstart(
     lang: Annotated[
-        list[str] | None, typer.Option(help="Languages, such as sw,ru,hi (the default).")
+        list[str] | None,
+        typer.Option(metavar="TAG", help=f"Languages (default: sw,ru,hi). {options.SEVERAL}"),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Where modules and page go.")] = Path("quickstart"),
-    base: Annotated[str, typer.Option(help="Encoder; mini comes with xadapt.")] = "mini",
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Change the recipe.")] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder for the modules and the page.")
+    ] = Path("quickstart"),
+    base: Annotated[
+        str,
+        typer.Option(metavar="BASE", help=options.BASE_HELP, autocompletion=completion.bases),
+    ] = "mini",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change an option of the recipe, such as train.epochs=3 (see: xadapt explain "
+            "quickstart). Several: repeat the option.",
+        ),
+    ] = None,
     json: options.JsonOption = None,
 ) -> None:
     """Train on the built-in knowledge graph, show before and after, save a module. No network."""
@@ -82,4 +97,23 @@ def _command() -> str:
 
     The page may be shared, so local paths are left out.
     """
-    return " ".join(["xadapt", *(Path(w).name if w.startswith("/") else w for w in sys.argv[1:])])
+    return " ".join(["xadapt", *map(_without_folders, sys.argv[1:])])
+
+
+def _without_folders(word: str) -> str:
+    """Return a word of the command line; of a path on this machine, only its name."""
+    from xadapt.hub.manifest import without_local_paths
+
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return option + equals + str(without_local_paths(value))
+
+
+VERBS = (
+    Verb(
+        "quickstart",
+        "Train",
+        quickstart,
+        ("xadapt quickstart", "xadapt quickstart --lang sw --out first"),
+        interrupted="the same command goes on where it stopped",
+    ),
+)

@@ -8,22 +8,32 @@ from typing import Annotated
 import typer
 
 from xadapt.cli import options
+from xadapt.cli.verbs import Verb
 
 HIDDEN = ("kind", "objectives")
 """Columns that would make the table wider than 80 characters; --json has them."""
 
 
 def search(
-    base: Annotated[str | None, typer.Option(help="Hub id of the base.")] = None,
+    base: Annotated[
+        str | None, typer.Option(metavar="ORG/NAME", help="Hub id of the base.")
+    ] = None,
     lang: Annotated[
-        str | None, typer.Option(help="BCP-47 or ISO 639-3; related languages come after it.")
+        str | None,
+        typer.Option(
+            metavar="TAG", help="Language: BCP-47 or ISO 639-3. Related languages come after it."
+        ),
     ] = None,
     objective: Annotated[
-        str | None, typer.Option(help="Name of an objective, such as translation_ranking.")
+        str | None,
+        typer.Option(metavar="NAME", help="Name of an objective, such as translation_ranking."),
     ] = None,
-    task: Annotated[str | None, typer.Option(help="Task of the head, such as tagging.")] = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Task of the head, such as tagging.")
+    ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="Search below this folder instead of the Hub.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Search below this folder instead of the Hub."),
     ] = None,
     json: options.JsonOption = None,
 ) -> None:
@@ -47,3 +57,16 @@ def search(
     for row in found.rows():
         table.add_row(*(row[name] for name in shown))
     Console(highlight=False).print(table, markup=False)
+
+
+VERBS = (
+    Verb(
+        "search",
+        "Hub",
+        search,
+        (
+            "xadapt search --lang sw --folder .",
+            "xadapt search --lang sw --base sentence-transformers/all-MiniLM-L6-v2",
+        ),
+    ),
+)

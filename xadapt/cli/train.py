@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 
 from xadapt import integrations
-from xadapt.cli import launched, options
+from xadapt.cli import completion, launched, options
+from xadapt.cli.verbs import Verb
 from xadapt.config.recipe_file import find_recipe, load_recipe
 from xadapt.core.errors import UserError
 from xadapt.data.loading.records import Source
@@ -25,45 +26,103 @@ PARALLEL = ("parallel", "moses")
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE",
+            help="Name of a recipe (see: xadapt list recipes), or a YAML file.",
+            autocompletion=completion.recipes,
+        ),
+    ],
     data: Annotated[
         list[str],
         typer.Option(
-            help="Parallel text: a file, a Moses pair (PREFIX or a.en,a.de), cldr, or hf:org/name. "
-            "{lang} stands for the language; NAME=PATH fills another entry of the recipe's data. "
-            "Several: repeat, or separate by commas; a path with a comma that exists, and the two "
-            "files of a Moses pair, are one source."
+            metavar="SOURCE",
+            help="Training data: a file, the two files of a Moses pair (a.en,a.de or their prefix "
+            "a), cldr, or hf:org/name. {lang} in it stands for the language. NAME=SOURCE fills "
+            f"the entry NAME of the recipe's data. {options.SEVERAL} A path that exists is one "
+            "source, also with a comma in it.",
         ),
     ],
-    lang: Annotated[list[str], typer.Option(help="BCP-47 or ISO 639-3; several: one module each.")],
-    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    lang: Annotated[
+        list[str],
+        typer.Option(
+            metavar="TAG",
+            help="Language of the data: BCP-47 or ISO 639-3. Each language gets a module of its "
+            f"own. {options.SEVERAL}",
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER", help="Folder to make; with several languages, one inside for each."
+        ),
+    ],
     base: Annotated[
-        str | None, typer.Option(help="Hub id, folder or package:NAME/SUBDIR of the encoder.")
+        str | None,
+        typer.Option(metavar="BASE", help=options.BASE_HELP, autocompletion=completion.bases),
     ] = None,
     dev: Annotated[
         list[str] | None,
-        typer.Option(help="Development data, written as --data is; without, it is taken from it."),
+        typer.Option(
+            metavar="SOURCE",
+            help="Development data, given as --data is. Without it, a part of the training data "
+            f"is held out. {options.SEVERAL}",
+        ),
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Change the recipe: a.b=value.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change an option of the recipe, such as train.epochs=3 (see: xadapt explain "
+            "RECIPE). Several: repeat the option.",
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Train this many, with seeds 0, 1, ...")] = 1,
-    controls: Annotated[bool, typer.Option(help="Also train the shuffled-pairs control.")] = False,
-    resume: Annotated[bool, typer.Option(help="Go on with an interrupted run.")] = False,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Number of modules to train, with the seeds 0, 1, ..."
+        ),
+    ] = 1,
+    controls: Annotated[
+        bool, typer.Option("--controls", help="Also train the shuffled-pairs control.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     compose: Annotated[
         list[str] | None,
-        typer.Option(help='Train inside this, such as "runs/en + self"; several take turns.'),
+        typer.Option(
+            metavar="COMPOSITION",
+            help="Train inside a composition with frozen modules, such as 'runs/en + self', where "
+            "self is the new module. Several take turns: repeat the option.",
+        ),
     ] = None,
     companion: Annotated[
         list[str] | None,
-        typer.Option(help="A module that the recipe learns from: NAME=FOLDER, NAME=hf:org/name."),
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help="A frozen module that the recipe learns from, such as teacher=runs/teacher or "
+            "teacher=hf:org/name. Several: repeat the option.",
+        ),
     ] = None,
-    joint: Annotated[bool, typer.Option(help="One module for all languages.")] = False,
+    joint: Annotated[
+        bool, typer.Option("--joint", help="Train one module for all languages together.")
+    ] = False,
     columns: options.ColumnsOption = None,
     file_format: options.FormatOption = None,
     pivot: options.PivotOption = None,
-    base_id: Annotated[str | None, typer.Option(help="Hub id of a base given otherwise.")] = None,
-    licence: Annotated[str | None, typer.Option(help="SPDX id of the module's licence.")] = None,
+    base_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ORG/NAME",
+            help="Hub id of the base, if --base is a folder or package: other libraries load the "
+            "base by this id.",
+        ),
+    ] = None,
+    licence: Annotated[
+        str | None,
+        typer.Option(metavar="SPDX", help="Licence of the module, such as apache-2.0."),
+    ] = None,
     loaders: options.LoadersOption = None,
     json: options.JsonOption = None,
     allow_modified: options.AllowModifiedOption = False,
@@ -72,7 +131,8 @@ def train(
     from xadapt.hub.loaders import loaders_of
 
     wanted = loaders_of(loaders)
-    plan = load_recipe(find_recipe(recipe), set_ or [])
+    with launched.progress("starting"):
+        plan = load_recipe(find_recipe(recipe), set_ or [])
     found = base or plan.base
     options.require(found is not None, "no base is given", "Name one with --base")
     tags = options.tags(lang)
@@ -86,7 +146,8 @@ def train(
     )
     held = _sources(given, tags, model, "--dev") if dev else []
     others = _companions(companion or [])
-    from xadapt.pipelines import train as run
+    with launched.progress("starting"):
+        from xadapt.pipelines import train as run
 
     jobs = []
     for some, folder in _folders(tags, out, joint):
@@ -109,7 +170,8 @@ def train(
         jobs += [(_seeded(plan, n), replace(job, out=at)) for n, at in seeded] or [(plan, job)]
     if len(jobs) > 1:
         for seeded_plan, job in jobs:
-            run.check(seeded_plan, [job])
+            with launched.progress(f"reading the data of {job.out}"):
+                run.check(seeded_plan, [job])
     done = [_one(seeded_plan, job) for seeded_plan, job in jobs]
     if seeds > 1:
         _tell_seeds(done, seeds)
@@ -151,8 +213,9 @@ def _require_effect(
 
 
 def _one(recipe: Recipe, job: TrainingJob) -> TrainingResult:
-    from xadapt.cli.tables import evidence_table
-    from xadapt.pipelines import train as run
+    with launched.progress("starting"):
+        from xadapt.cli.tables import evidence_table
+        from xadapt.pipelines import train as run
 
     quiet = not launched.is_first()
     console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
@@ -164,7 +227,8 @@ def _one(recipe: Recipe, job: TrainingJob) -> TrainingResult:
         said.append(line)
         console.print(line, markup=False)
 
-    trained = run.train(recipe, job, integrations.compare_loaders, report)
+    with launched.progress(f"working on {job.out}"):
+        trained = run.train(recipe, job, integrations.compare_loaders, report)
     if trained.reused:
         console.print(trained.notes[0], markup=False)
     if trained.manifest.evidence:
@@ -256,3 +320,18 @@ def _row(trained: TrainingResult, out: Path) -> dict[str, object]:
 
 def _inside(trained: TrainingResult, out: Path) -> Path:
     return Path(out.name) / trained.folder.relative_to(out)
+
+
+VERBS = (
+    Verb(
+        "train",
+        "Train",
+        train,
+        (
+            "xadapt train translation_ranking --base mini --data cldr --lang sw --out sw",
+            "xadapt train sts --base mini --data scored.tsv --lang en --out sts \\\n"
+            "  --set train.epochs=2",
+        ),
+        interrupted="the same command with --resume goes on where it stopped",
+    ),
+)

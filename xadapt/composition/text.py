@@ -1,4 +1,4 @@
-"""The text form of compositions, for YAML and the command line: parsed, and printed back.
+r"""The text form of compositions, for YAML and the command line: parsed, and printed back.
 
     lang-swh + mix(align-a:.7, align-b:.3) + ner
     by_language(swh = lang-swh + ner, de = "runs/de 2" + ner, * = none)
@@ -6,8 +6,9 @@
     route(arrow; a, b) or route(arrow@2; a, b, c), which keeps the best 2 in each token
 
 ``+`` stacks, ``none`` is the bare base, parentheses group, and ``mix(a, b)`` gives all parts
-equal weights. A name consists of letters, digits and ``_-./~@``. A name may contain one ``:`` that
-is not followed by a digit (``lang:swh``). In double quotes, a name may contain any characters.
+equal weights. A name consists of letters, digits and ``_-./\~@``. A name may contain one ``:`` that
+is not followed by a digit (``lang:swh``), and may begin with a drive (``C:\runs\de``). In double
+quotes, a name may contain any characters; a backslash is written twice there.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ from xadapt.composition.values import (
 )
 from xadapt.core.errors import UserError
 
-NAME = re.compile(r"[A-Za-z0-9_./~@-]+(?::[A-Za-z][A-Za-z0-9_./@-]*)?", re.ASCII)
+NAME = re.compile(
+    r"[A-Za-z]:[\\/][A-Za-z0-9_./\\~@-]*|[A-Za-z0-9_./\\~@-]+(?::[A-Za-z][A-Za-z0-9_./@-]*)?",
+    re.ASCII,
+)
 MAX_TEXT = 2**20
 T = TypeVar("T")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -156,7 +160,7 @@ class _Reader:
         try:
             name = json.loads(found[0], strict=False) if found[0].startswith('"') else found[0]
         except ValueError:
-            self.fail("a quoted name is malformed")
+            self.fail("a quoted name is malformed (a backslash is written twice)")
         return name or self.fail("a module's name is empty")
 
     def number(self) -> float:

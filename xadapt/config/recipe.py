@@ -121,10 +121,10 @@ class DataSpec(_Strict):
     a transform) here. These keys are read as the corresponding transforms.
 
     Attributes:
-        reader: A file of ``xadapt/data/readers``.
+        reader: Format of the data; ``xadapt list readers`` shows all.
         transforms: Transforms of the reader's records, in this order. Without the list,
             ``pair_filter`` is applied to pairs, and other records stay unchanged.
-        columns: Columns or keys of pivot and text, in the notation of the reader.
+        columns: Columns or keys of the two languages, as the reader names them.
         limit: Read at most this many records, chosen by hash, before any transform.
         dev: Records held out for development: a number, or a share below 1.
     """

@@ -17,7 +17,7 @@ from xadapt.core.errors import UserError
 from xadapt.core.resources import resource
 from xadapt.core.strict_parsing import parse_yaml, read_bytes
 
-MAX_BYTES = 2**20
+MAX_BYTES = 2**16
 """The largest size of a recipe in bytes. Shipped recipes have up to 2 KiB."""
 
 Path_ = tuple[str | int, ...]
@@ -62,6 +62,19 @@ def load_recipe(path: Path | str, settings: Sequence[str] = ()) -> Recipe:
     for setting in settings:
         places |= _apply(raw, setting)
     return check_recipe(raw, where, places)
+
+
+def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    """Return a recipe with changes, such as ``train.epochs=3``.
+
+    Raises:
+        UserError: If a setting can't be applied, or the recipe does not take its value.
+    """
+    raw = recipe.model_dump(mode="json")
+    places: dict[Path_, str] = {}
+    for setting in settings:
+        places |= _apply(raw, setting)
+    return check_recipe(raw, recipe.name, places)
 
 
 def _parse(path: Path | str, where: str) -> tuple[dict[str, Any], dict[Path_, str]]:

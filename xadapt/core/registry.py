@@ -11,9 +11,15 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
+import io
 import pkgutil
+import tokenize
+from ast import literal_eval
 from functools import cache
 from importlib.metadata import entry_points
+from inspect import cleandoc
+from pathlib import Path
 from typing import Any
 
 from xadapt.core.errors import UserError
@@ -59,6 +65,52 @@ def load(room: str, name: str) -> Any:
         return importlib.import_module(f"{ROOMS[room]}.{name}").Part
     found = next(e for e in entry_points(group=f"xadapt.{room}") if e.name == name).load()
     return getattr(found, "Part", found)
+
+
+def source(room: str, name: str) -> Path | None:
+    """Return the file of a part, without importing it; ``None`` if it can't be found."""
+    if name in _own(room):
+        module = f"{ROOMS[room]}.{name}"
+    else:
+        module = next(e for e in entry_points(group=f"xadapt.{room}") if e.name == name).module
+    try:
+        spec = importlib.util.find_spec(module)
+    except Exception:  # the package of an entry point may fail to be imported
+        return None
+    return Path(spec.origin) if spec and spec.has_location and spec.origin else None
+
+
+def summary(room: str, name: str) -> str:
+    """Return the first line of the docstring of a part's file, without importing the part.
+
+    Listing all parts so takes milliseconds, where importing them takes seconds. A part without a
+    readable docstring has the summary "".
+    """
+    file = source(room, name)
+    if file is None:
+        return ""
+    try:
+        text = file.read_text(encoding="utf-8")
+        found = next(
+            token.string
+            for token in tokenize.generate_tokens(io.StringIO(text).readline)
+            if token.type not in _BEFORE_DOCSTRING
+        )
+        lines = cleandoc(literal_eval(found)).splitlines()
+    except (OSError, *_NO_DOCSTRING):
+        return ""
+    return lines[0].replace("``", "").rstrip(".") if lines else ""
+
+
+_NO_DOCSTRING = (
+    StopIteration,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    AttributeError,
+    tokenize.TokenError,
+)
+_BEFORE_DOCSTRING = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENCODING)
 
 
 def unknown(kind: str, name: str, known: tuple[str, ...] | list[str]) -> str:

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
+from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
 
 from xadapt.core.errors import UserError
 
@@ -117,12 +120,13 @@ class _WrongError(Exception):
         self.what, self.line, self.todo = what, mark.line + 1, todo
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader without aliases and without repeated keys."""
+class _Refusing(Composer):
+    """A composer that refuses aliases and repeated keys."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):  # a few of them can stand for gigabytes
-            event: Any = self.peek_event()
+        parser: Any = self
+        if parser.check_event(yaml.AliasEvent):  # a few of them can stand for gigabytes
+            event: Any = parser.peek_event()
             raise _WrongError("{kind} can't use YAML aliases", event.start_mark, "Write it out")
         return super().compose_node(parent, index)
 
@@ -137,6 +141,31 @@ class _Loader(yaml.SafeLoader):
                     raise _WrongError(what, key.start_mark, "Leave one of the two out")
                 seen.add((key.tag, key.value))
         return node
+
+
+class _PythonLoader(_Refusing, yaml.SafeLoader):
+    """PyYAML's safe loader, written in Python."""
+
+
+def _fast_loader() -> type[Any]:
+    """Return the safe loader on libyaml, about five times as fast, or else the one in Python."""
+    if not yaml.__with_libyaml__:
+        return _PythonLoader
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]
+
+    class FastLoader(_Refusing, CParser, SafeConstructor, Resolver):
+        """PyYAML's safe loader on the parser of libyaml."""
+
+        def __init__(self, stream: str) -> None:
+            CParser.__init__(self, stream)
+            Composer.__init__(self)
+            SafeConstructor.__init__(self)
+            Resolver.__init__(self)
+
+    return FastLoader
+
+
+_Loader = _fast_loader()
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -186,7 +215,10 @@ def _keys(text: str) -> Iterator[tuple[str, int, bool]]:
 
 
 def _size(most: int) -> str:
-    return f"{most >> 20} MiB" if most >= 2**20 else f"{most} bytes"
+    for power, unit in ((20, "MiB"), (10, "KiB")):
+        if most >= 2**power:
+            return f"{most >> power} {unit}"
+    return f"{most} bytes"
 
 
 def _one_line(error: Exception) -> str:

@@ -16,10 +16,12 @@ from xadapt.evaluation.statistics import (
     statistic_difference,
     statistic_interval,
 )
+from xadapt.report.display import Displayed
+from xadapt.report.table import Bar, Table
 
 
-@dataclass(frozen=True)
-class Row:
+@dataclass(frozen=True, repr=False)
+class Row(Displayed):
     """The scores of one system.
 
     Attributes:
@@ -48,9 +50,21 @@ class Row:
             **self.more,
         }
 
+    def _table(self) -> Table:
+        return _table((self,), "", ())
 
-@dataclass(frozen=True)
-class Result:
+    def _records(self) -> list[dict[str, Any]]:
+        return [_record(self, name) for name in self.scores]
+
+    def _bars(self) -> list[Bar]:
+        return [
+            Bar(self.system, name, score.mean, score.low, score.high)
+            for name, score in self.scores.items()
+        ]
+
+
+@dataclass(frozen=True, repr=False)
+class Result(Displayed):
     """A table of systems on the same rows; every task gives one.
 
     Attributes:
@@ -82,6 +96,50 @@ class Result:
         plain = ("task", "unit", "count", "options")
         head = {name: getattr(self, name) for name in plain} | {"measures": list(self.measures)}
         return head | self.facts | {"rows": [row.to_dict() for row in self.rows]}
+
+    def _table(self) -> Table:
+        base = self.options.get("base")
+        over = f" over {base}" if isinstance(base, str) else ""
+        gains = (f"gain: paired difference{over}",) if any(r.gains for r in self.rows) else ()
+        return _table(self.rows, f"{self.task}: {self.count:,} {self.unit}, 95 % intervals", gains)
+
+    def _records(self) -> list[dict[str, Any]]:
+        return [record for row in self.rows for record in row._records()]
+
+    def _bars(self) -> list[Bar]:
+        return [bar for row in self.rows for bar in row._bars()]
+
+
+def _table(rows: Sequence[Row], title: str, notes: tuple[str, ...]) -> Table:
+    """Return the cells of systems and measures; a column of gains if there are any."""
+    gains = any(row.gains for row in rows)
+    cells = tuple(
+        (
+            "" if place else row.system,
+            measure,
+            score,
+            *((row.gains.get(measure),) if gains else ()),
+        )
+        for row in rows
+        for place, (measure, score) in enumerate(row.scores.items())
+    )
+    return Table(("system", "measure", "score", *(("gain",) if gains else ())), cells, title, notes)
+
+
+def _record(row: Row, measure: str) -> dict[str, Any]:
+    """Return one flat row of a data frame: score and gain with their intervals."""
+    score, gain = row.scores[measure], row.gains.get(measure)
+    return {
+        "system": row.system,
+        "measure": measure,
+        "score": score.mean,
+        "low": score.low,
+        "high": score.high,
+        "gain": gain.mean if gain else None,
+        "gain_low": gain.low if gain else None,
+        "gain_high": gain.high if gain else None,
+        "p": gain.p if gain else None,
+    }
 
 
 def compare(

@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xadapt.core.errors import UserError
+from xadapt.report.table import with_interval
 
 DRAWS_AT_ONCE = 2**22
 Statistic = Callable[..., NDArray[np.float64]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Interval:
-    """A mean over queries with its bootstrap interval over the queries."""
+    """A mean over queries with its bootstrap interval over the queries: ``.412 [.38, .44]``."""
 
     mean: float
     low: float
@@ -27,12 +28,21 @@ class Interval:
         """Return the values for JSON."""
         return asdict(self)
 
+    def __repr__(self) -> str:
+        return with_interval(self.mean, self.low, self.high)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Difference(Interval):
-    """A mean difference to another system on the same queries, with a two-sided p-value."""
+    """A mean difference to another system on the same queries, with a two-sided p-value.
+
+    It prints with its sign, as ``+.102 [+.081, +.124]``.
+    """
 
     p: float
+
+    def __repr__(self) -> str:
+        return with_interval(self.mean, self.low, self.high, sign=True)
 
 
 @dataclass(frozen=True)

@@ -222,6 +222,7 @@ class AdaptedEncoder:
         languages: str | Sequence[str | None] | None = None,
         *,
         compositions: Composition | Sequence[Composition] = None,
+        batch_size: int | None = None,
         batch_tokens: int = 4096,
         progress: Callable[[int], None] | None = None,
         cache: Kept | None = None,
@@ -234,6 +235,7 @@ class AdaptedEncoder:
                 ``languages`` may be left out where the composition is the same for all.
             compositions: Another composition for each text, or one for all; ``None`` for a row
                 means the base.
+            batch_size: Number of texts in one forward. By default, ``batch_tokens`` decides.
             batch_tokens: Largest number of padded tokens in one forward.
             progress: Called after each forward with the number of texts encoded.
             cache: States below the first module, shared by calls that read the same texts; made by
@@ -255,7 +257,12 @@ class AdaptedEncoder:
             rows = self.acting(len(given), languages, chosen, cache)
             with rows.named():
                 vectors = encode(
-                    self.encoder, given, batch_tokens=batch_tokens, rows=rows, progress=progress
+                    self.encoder,
+                    given,
+                    batch_tokens=batch_tokens,
+                    batch_size=batch_size,
+                    rows=rows,
+                    progress=progress,
                 ).numpy()
         return vectors[0] if isinstance(texts, str) else vectors
 

@@ -32,6 +32,8 @@ from xadapt.inference.shared_states import first_layer
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.languages.match import find_same
 from xadapt.languages.tags import normalise
+from xadapt.report.display import Displayed
+from xadapt.report.table import Bar, Table, number
 
 BASE = "base"
 EVERY = 7
@@ -54,8 +56,8 @@ class FallbackScore:
     gain: Difference | None = None
 
 
-@dataclass(frozen=True)
-class MeasuredFallback(FallbackLanguages):
+@dataclass(frozen=True, repr=False)
+class MeasuredFallback(Displayed, FallbackLanguages):
     """Fallback languages, one of which was chosen by measurement.
 
     Attributes:
@@ -80,6 +82,36 @@ class MeasuredFallback(FallbackLanguages):
             return super().notice(tag)
         said = f"that for {self.chosen} stands in" if self.chosen else "none beats the base"
         return f"no module is for {tag}: {said}, by {self.measure}: {'; '.join(self._scores())}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values for JSON."""
+        return {"lang": self.tag, "chosen": self.chosen or BASE, "measure": self.measure,
+                "tried": self._records()}  # fmt: skip
+
+    def _table(self) -> Table:
+        rows = (
+            ("chosen" if one.name == (self.chosen or BASE) else "", one.name,
+             number(one.score), one.gain)
+            for one in self.tried
+        )  # fmt: skip
+        title = f"Fallback for {self.tag}, by {self.measure}"
+        return Table(("", "candidate", "score", f"gain over {BASE}"), tuple(rows), title)
+
+    def _records(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "candidate": one.name,
+                "score": one.score,
+                "gain": one.gain.mean if one.gain else None,
+                "low": one.gain.low if one.gain else None,
+                "high": one.gain.high if one.gain else None,
+            }
+            for one in self.tried
+        ]
+
+    def _bars(self) -> list[Bar]:
+        gains = ((one.name, one.gain) for one in self.tried if one.gain)
+        return [Bar(name, f"gain over {BASE}", g.mean, g.low, g.high) for name, g in gains]
 
     def _scores(self) -> list[str]:
         return [

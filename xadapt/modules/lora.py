@@ -1,4 +1,4 @@
-"""Low-rank adaptation of linear sites: ``y + (alpha / rank) B A x``."""
+"""LoRA: low-rank updates of the base's linear layers, ``y + (alpha / rank) B A x``."""
 
 from __future__ import annotations
 

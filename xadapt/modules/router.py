@@ -1,4 +1,4 @@
-"""Routers: the weights of a mixture's experts, computed from the states."""
+"""A router: it weighs trained modules for each text or token, from the states there."""
 
 from __future__ import annotations
 

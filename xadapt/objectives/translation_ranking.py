@@ -44,7 +44,7 @@ class TranslationRanking:
     temperature as in DAP, https://arxiv.org/abs/2305.09148, section 3.1.
 
     Attributes:
-        temperature: Unitless; cosines are divided by it.
+        temperature: Cosines are divided by it, so a small one is strict.
         directions: ``forward`` ranks pivots for a text, ``backward`` texts for a pivot.
         negatives: ``batch``, or ``bank``: the forward direction uses every pivot of the data,
             exactly. The backward direction stays in the batch. ``bank`` needs ``pivot: frozen``.

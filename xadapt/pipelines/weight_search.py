@@ -19,6 +19,8 @@ from xadapt.data.loading.records import digest
 from xadapt.inference.locate import locate, short_names
 from xadapt.languages.tags import normalise
 from xadapt.pipelines.weight_search_loss import open_examples
+from xadapt.report.display import Displayed
+from xadapt.report.table import Table, number
 
 FILE = "few_shot.json"
 L1, BOUND, BUDGET = 0.05, 1.5, 40
@@ -44,8 +46,8 @@ class Trial:
     objective: float
 
 
-@dataclass(frozen=True)
-class Found:
+@dataclass(frozen=True, repr=False)
+class Found(Displayed):
     """The result of a weight search.
 
     Attributes:
@@ -69,6 +71,43 @@ class Found:
         """Return the values for JSON; folders are given by their own names."""
         rows = [asdict(trial) for trial in self.trials]
         return {**self.facts, "parts": self.parts, "best": asdict(self.best), "trials": rows}
+
+    def _table(self) -> Table:
+        chosen = self.best
+        rows = (
+            (
+                "best" if trial is chosen else "",
+                trial.what,
+                *(number(weight, 2) for weight in trial.weights),
+                number(trial.loss),
+                number(trial.objective),
+            )
+            for trial in self.trials
+        )
+        columns = ("", "trial", *self.parts, "loss", "objective")
+        rows_of = self.facts.get("examples", {}).get("rows", 0)
+        title = f"{show(self.composition)}: {len(self.trials)} trials on {rows_of:,} examples"
+        note = "loss: nats on the examples themselves; nothing was held out"
+        return Table(columns, tuple(rows), title, (note,))
+
+    def _records(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "trial": place,
+                "what": trial.what,
+                **dict(zip(self.parts, trial.weights, strict=True)),
+                "loss": trial.loss,
+                "objective": trial.objective,
+                "best": trial is self.best,
+            }
+            for place, trial in enumerate(self.trials)
+        ]
+
+    def _draw(self, axes: Any) -> None:
+        from xadapt.report.plots import draw_trials
+
+        values = [(place, trial.objective) for place, trial in enumerate(self.trials)]
+        draw_trials(axes, values, label="objective (nats)", lower_is_better=True)
 
 
 def few_shot(

@@ -1,12 +1,15 @@
-"""Write the page and the picture with the results of a run.
+"""Write the page and the picture with the results of a run; show results in a notebook.
 
 Fill a `Report` and pass it to `write_report` (one self-contained HTML page) or `save_figure`
-(only the score bars, as a PNG).
+(only the score bars, as a PNG). `xadapt.report.display` shows the results of functions.
 """
 
-from xadapt.report.figures import save_figure
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from xadapt.report.headline import headline
-from xadapt.report.page import render, write_report
 from xadapt.report.results import (
     BASE,
     BOTH_SIDES,
@@ -19,6 +22,10 @@ from xadapt.report.results import (
     Report,
     Score,
 )
+
+if TYPE_CHECKING:
+    from xadapt.report.figures import save_figure
+    from xadapt.report.page import render, write_report
 
 __all__ = [
     "BASE",
@@ -36,3 +43,10 @@ __all__ = [
     "save_figure",
     "write_report",
 ]
+_DRAWN = {"save_figure": "figures", "render": "page", "write_report": "page"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _DRAWN:  # matplotlib is imported when something is drawn
+        return getattr(import_module(f"xadapt.report.{_DRAWN[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -147,7 +147,7 @@ def _bars(axes: Axes, result: LanguageResult, direction: str, *, labelled: bool)
         loc="left",
         color=LIGHT["ink"],
     )
-    _bare(axes, "x")
+    bare(axes, "x")
 
 
 def _systems(result: LanguageResult) -> list[str]:
@@ -166,11 +166,12 @@ def _panel() -> tuple[Figure, Axes]:
     axes.patch.set_visible(False)
     # steps are whole numbers: at least one tick, and no tick between steps if there is one step
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
-    _bare(axes, "y")
+    bare(axes, "y")
     return figure, axes
 
 
-def _bare(axes: Axes, grid: str) -> None:
+def bare(axes: Axes, grid: str) -> None:
+    """Remove frame and ticks, and draw faint lines at the ticks of one axis, ``x`` or ``y``."""
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(LIGHT["line"])
     axes.tick_params(length=0, labelsize=9, colors=LIGHT["soft"])

@@ -64,9 +64,7 @@ class SentenceRetrieval(AlignmentTask):
     """Look up each sentence among the translations of all, in both directions."""
 
     name: ClassVar[str] = "bitext"
-    title: ClassVar[str] = (
-        "Sentence retrieval both ways: accuracy with intervals, and xsim by margin."
-    )
+    title: ClassVar[str] = "Sentence retrieval in both directions: accuracy, and xsim by margin."
     record: ClassVar[type] = ParallelPair
     metrics: ClassVar[tuple[str, ...]] = tuple(MEASURES.values())
     data_help: ClassVar[str] = "Parallel text the module has not seen."

@@ -100,7 +100,7 @@ class TextClassification(HeadTask):
 
     name: ClassVar[str] = "classification"
     title: ClassVar[str] = (
-        "Classes of texts: accuracy and the mean F1 of the classes; control: the commonest class."
+        "Text classification: accuracy and macro F1; control: the most frequent class."
     )
     record: ClassVar[type] = LabelledText
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "macro f1")

@@ -79,7 +79,7 @@ class EntityRetrieval(AlignmentTask):
 
     name: ClassVar[str] = "entities"
     title: ClassVar[str] = (
-        "Entity alignment by name, both ways: Hits@1/10, MRR with fair ties, and CSLS."
+        "Entity alignment by name, in both directions: Hits@1, Hits@10 and MRR; CSLS."
     )
     record: ClassVar[type] = LabelPair
     metrics: ClassVar[tuple[str, ...]] = tuple(

@@ -212,7 +212,7 @@ class OpenInformationExtraction(HeadTask):
 
     name: ClassVar[str] = "open_ie"
     title: ClassVar[str] = (
-        "Open triples: F1 of predicates, arguments and whole triples, gold by rule from trees."
+        "Open information extraction: F1 of predicates, arguments and whole triples."
     )
     record: ClassVar[type] = OpenTriples
     metrics: ClassVar[tuple[str, ...]] = tuple(MEASURES)

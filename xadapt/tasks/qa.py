@@ -175,7 +175,7 @@ class QuestionAnswering(HeadTask):
 
     name: ClassVar[str] = "qa"
     title: ClassVar[str] = (
-        "Answers inside passages: F1 of words and exact match; control: a window of shared words."
+        "Question answering: exact match and F1 of words; control: a window of shared words."
     )
     record: ClassVar[type] = Question
     metrics: ClassVar[tuple[str, ...]] = ("f1", "exact match")

@@ -99,7 +99,7 @@ class Similarity(HeadTask):
 
     name: ClassVar[str] = "sts"
     title: ClassVar[str] = (
-        "Likeness of pairs, by vectors or by a head: Spearman and Pearson with people's scores."
+        "Semantic textual similarity, by vectors or by a head: Spearman and Pearson."
     )
     record: ClassVar[type] = ScoredPair
     metrics: ClassVar[tuple[str, ...]] = ("spearman", "pearson")

@@ -107,9 +107,7 @@ class Tagging(HeadTask):
     """Give each word one of the head's labels."""
 
     name: ClassVar[str] = "tagging"
-    title: ClassVar[str] = (
-        "Labels of words: F1 of exact spans, or accuracy, with intervals over sentences."
-    )
+    title: ClassVar[str] = "Tagging of words, such as NER and POS: F1 of exact spans, or accuracy."
     record: ClassVar[type] = TaggedSentence
     metrics: ClassVar[tuple[str, ...]] = tuple(MEASURES.values())
     task_type: ClassVar[str] = "token-classification"

@@ -58,6 +58,7 @@ class Made(_Strict):
         file_format: ``npy`` or ``parquet``.
         dtype: Dtype of the vectors.
         max_length: Largest number of tokens of a text; ``None`` in a folder of an older version.
+        normalize: Whether each vector was divided by its norm.
     """
 
     base: str | None
@@ -76,6 +77,7 @@ class Made(_Strict):
     file_format: FileFormat
     dtype: Number
     max_length: int | None = None
+    normalize: bool = False
 
     def file(self, folder: Path, number: int) -> Path:
         """Return the path of a shard."""

@@ -25,6 +25,7 @@ def encode(
     texts: Sequence[str],
     *,
     batch_tokens: int = 4096,
+    batch_size: int | None = None,
     rows: Rows | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
@@ -34,6 +35,8 @@ def encode(
         encoder: The encoder.
         texts: Any number of texts.
         batch_tokens: Maximum number of padded tokens in one forward.
+        batch_size: Number of texts in one forward, whatever their length; ``batch_tokens`` then
+            has no effect.
         rows: An activation for all texts, or a function from the positions of the texts of one
             forward to its activation. ``None`` means the bare base.
         progress: A function that is called after each forward with the number of its texts.
@@ -50,7 +53,7 @@ def encode(
     def compute(chunk: list[int]) -> Tensor:
         return pooled(encoder, [ids[i] for i in chunk], acting(rows, chunk)).cpu()
 
-    order = chunks([len(row) for row in ids], batch_tokens)
+    order = chunks([len(row) for row in ids], batch_tokens, batch_size)
     with torch.inference_mode():
         for chunk, vectors in forwards(ids, order, compute, torch.device("cpu")):
             out = vectors.new_zeros(len(ids), vectors.shape[-1]) if out is None else out
@@ -161,8 +164,15 @@ def pooled(
     return encoder.pool(*forward(encoder, ids, activation=activation))
 
 
-def chunks(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+def chunks(
+    lengths: Sequence[int], batch_tokens: int, batch_size: int | None = None
+) -> Iterator[list[int]]:
     """Group positions by length so that each group fits the padded token budget.
+
+    Args:
+        lengths: Number of tokens of each row.
+        batch_tokens: Maximum number of padded tokens of a group.
+        batch_size: Number of rows of a group, in place of ``batch_tokens``.
 
     Yields:
         Positions, longest rows first; a row longer than the budget is a group of its own.
@@ -170,6 +180,6 @@ def chunks(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
     start = 0
     while start < len(order):
-        size = max(1, batch_tokens // max(1, lengths[order[start]]))
+        size = batch_size or max(1, batch_tokens // max(1, lengths[order[start]]))
         yield order[start : start + size]
         start += size

@@ -15,13 +15,16 @@ from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
+import torch
+import torch.nn.functional as F
+
 from xadapt.backbones.encoder.encode import dimension
 from xadapt.backbones.loading import choose_device
 from xadapt.composition.values import Composition
 from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
 from xadapt.core.folder_lock import is_main, one_writer
-from xadapt.core.progress import Meter, meter
+from xadapt.core.progress import Meter, meter, waiting
 from xadapt.core.sequences import as_paths
 from xadapt.data.readers.text_stream import Digest, Row, Survey, TextSource, read_rows, survey
 from xadapt.inference import measured_fallback
@@ -52,6 +55,8 @@ def encode_shards(
     shard_rows: int = SHARD_ROWS,
     shard_format: FileFormat = "npy",
     half: bool = False,
+    normalize: bool = False,
+    batch_size: int | None = None,
     resume: bool = False,
     dtype: str = "auto",
     device: str = "auto",
@@ -76,6 +81,8 @@ def encode_shards(
         shard_rows: Number of rows of each shard; one shard is held in memory at a time.
         shard_format: ``npy`` or ``parquet``.
         half: Write float16.
+        normalize: Divide each vector by its norm.
+        batch_size: Number of texts in one forward. By default, as many as fit in 4096 tokens.
         resume: Continue at the first shard that is missing.
         dtype: Type of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
@@ -88,17 +95,21 @@ def encode_shards(
     """
     tags = None if languages is None else str(languages)
     source = TextSource(str(text), column, lang, tags, lang_column)
-    layout = Layout(shard_rows, shard_format, half)
+    layout = Layout(shard_rows, shard_format, half, normalize)
     if select_on is not None and lang is None:
         raise UserError("--select-on needs to know the texts' language", todo="Name it with --lang")
     _processes(choose_device(device).type)  # before the base is loaded: each has its own GPU
     with one_writer(out, main=is_main()):
-        found = survey(source)
+        shown = show and is_main()
+        with waiting(f"counting the texts of {source.name}", shown):
+            found = survey(source)
         paths = as_paths(modules)
-        adapted = AdaptedEncoder.load(base, *paths, compose=compose, dtype=dtype, device=device)
+        with waiting(f"loading {base}", shown):
+            adapted = AdaptedEncoder.load(base, *paths, compose=compose, dtype=dtype, device=device)
         if select_on is not None:
-            measured_fallback.select_on(adapted, [source.lang], str(select_on), pivot)
-        return _write(adapted, source, Path(out), layout, found, resume, show, report)
+            with waiting(f"trying the modules on {select_on}", shown):
+                measured_fallback.select_on(adapted, [source.lang], str(select_on), pivot)
+        return _write(adapted, source, Path(out), layout, found, resume, show, report, batch_size)
 
 
 def encode_into(
@@ -141,6 +152,7 @@ def _write(
     resume: bool,
     show: bool,
     report: Reporter,
+    batch_size: int | None = None,
 ) -> ShardedVectors:
     """Encode into a folder to which only this run writes."""
     processes = _processes(adapted.encoder.device.type)
@@ -155,7 +167,7 @@ def _write(
     whose = f", process 1 of {processes.world}" if processes.world > 1 else ""
     own = None if found.rows is None else _own_rows(found.rows, made.shard_rows, processes)
     with meter(f"encoding{whose}", own, show and processes.main) as bar:
-        job = _Job(adapted, source, folder, processes, bar, report)
+        job = _Job(adapted, source, folder, processes, bar, report, batch_size)
         count, rows = job.run()
     processes.wait()
     if processes.main:
@@ -174,6 +186,7 @@ class _Job:
     processes: DistributedContext
     bar: Meter
     report: Reporter
+    batch_size: int | None = None
 
     def run(self) -> tuple[int, int]:
         """Write the shards of this process; return the number of shards and rows of all processes.
@@ -210,8 +223,13 @@ class _Job:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FallbackLanguageWarning)
             vectors = self.adapted.encode(
-                texts, tags if self.source.speaks else None, progress=self._advance
+                texts,
+                tags if self.source.speaks else None,
+                batch_size=self.batch_size,
+                progress=self._advance,
             )
+        if self.folder.made.normalize:
+            vectors = F.normalize(torch.from_numpy(vectors), dim=1).numpy()
         self.folder.write(number, vectors, text)
 
     def _advance(self, count: int) -> None:

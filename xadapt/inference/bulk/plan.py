@@ -32,11 +32,13 @@ class Layout:
         rows: Number of rows of each shard but the last.
         file_format: ``npy`` or ``parquet``.
         half: Whether the vectors are float16, not float32.
+        normalize: Whether each vector is divided by its norm.
     """
 
     rows: int = SHARD_ROWS
     file_format: FileFormat = "npy"
     half: bool = False
+    normalize: bool = False
 
     def __post_init__(self) -> None:
         if self.rows < 1:
@@ -67,6 +69,7 @@ def describe(adapted: AdaptedEncoder, source: TextSource, found: Survey, layout:
         file_format=layout.file_format,
         dtype="float16" if layout.half else "float32",
         max_length=encoder.max_length,
+        normalize=layout.normalize,
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from xadapt.report.display import Displayed
+from xadapt.report.table import MOST_ROWS, Table
 from xadapt.vectors.search.candidates import Candidates
 from xadapt.vectors.search.sides import Side, spans
 
@@ -18,19 +20,56 @@ PAIRS = 256
 HARD_ROWS = 512
 
 
-class Neighbours(NamedTuple):
-    """The best of the pool for each query, best first."""
-
+class _Best(NamedTuple):
     scores: NDArray[np.float64]
     """(queries, k)"""
     indices: NDArray[np.int64]
     """(queries, k), positions in the pool"""
+
+
+class Neighbours(Displayed, _Best):
+    """The best of the pool for each query, best first: a tuple ``(scores, indices)``.
+
+    Attributes:
+        scores: ``(queries, k)``.
+        indices: ``(queries, k)``, positions in the pool.
+    """
+
+    __slots__ = ()
 
     @classmethod
     def of(cls, parts: list[tuple[Tensor, Tensor]]) -> Neighbours:
         """Concatenate scores and positions of consecutive queries."""
         scores = torch.cat([part[0] for part in parts]).double().cpu().numpy()
         return cls(scores, torch.cat([part[1] for part in parts]).cpu().numpy())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values for JSON: one list for each query."""
+        return {"scores": self.scores.tolist(), "indices": self.indices.tolist()}
+
+    def _records(self) -> dict[str, Any]:
+        count, k = self.indices.shape
+        return {
+            "query": np.repeat(np.arange(count), k),
+            "rank": np.tile(np.arange(1, k + 1), count),
+            "index": self.indices.ravel(),
+            "score": self.scores.ravel(),
+        }
+
+    def _table(self) -> Table:
+        count, k = self.indices.shape
+        cells = (
+            (str(query) if rank == 0 else "", rank + 1, index, float(self.scores[query, rank]))
+            for query, row in enumerate(self.indices[: -(-MOST_ROWS // max(k, 1))].tolist())
+            for rank, index in enumerate(row)
+        )
+        title = f"{count:,} queries, the {k} nearest of each"
+        return Table(("query", "rank", "index", "score"), tuple(cells), title, total=count * k)
+
+    def _draw(self, axes: Any) -> None:
+        from xadapt.report.plots import draw_histogram
+
+        draw_histogram(axes, self.scores[:, 0], "score of the nearest", "queries")
 
 
 class InexactError(Exception):

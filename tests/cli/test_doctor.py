@@ -3,40 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_commands import Place, good, xadapt
+from tiny_commands import Place, good
 
-from xadapt.config.recipe_file import recipe_names
-from xadapt.core import registry
 from xadapt.core.files import read_json
-
-
-def test_list_shows_what_there_is(tmp_path: Path) -> None:
-    done = good("list", "--json", tmp_path / "l.json")
-    told = read_json(tmp_path / "l.json")
-    assert told["objectives"] == list(registry.names("objectives"))
-    assert told["recipes"] == recipe_names()
-    assert "sw" in told["languages"] and "XLM-R" in told["families"]
-    assert all(name in done.out for name in told if name != "written_by")
-
-
-def test_list_takes_one_kind_and_refuses_others() -> None:
-    assert "lora" in good("list", "modules").out
-    done = xadapt("list", "modul")
-    assert done.code == 2 and "did you mean 'modules'" in done.err
-
-
-@pytest.mark.parametrize(
-    "name", [*(n for room in registry.ROOMS for n in registry.names(room)), *recipe_names()]
-)
-def test_everything_is_explained(name: str) -> None:
-    assert f" {name}\n" in good("explain", name).out
-
-
-def test_explain_shows_options_with_defaults_and_sources() -> None:
-    out = good("explain", "translation_ranking").out
-    assert "temperature" in out and "0.05" in out and "https://" in out
-    done = xadapt("explain", "lorra")
-    assert done.code == 2 and "did you mean 'lora'" in done.err
 
 
 def test_doctor_shows_the_cache_and_clears_it_and_what_earlier_versions_left(
