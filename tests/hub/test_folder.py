@@ -7,7 +7,7 @@ from tiny_folders import manifest_of, random_module
 from tiny_models import tiny_encoder
 
 from xadapt.core.errors import UserError
-from xadapt.hub.folder import write_folder
+from xadapt.hub.folder import _no_paths, write_folder
 from xadapt.hub.opening import open_folder, read_manifest
 
 OWN = {"xadapt.json", "README.md"}
@@ -117,7 +117,7 @@ def test_without_a_hub_id_sentence_transformers_is_not_claimed(tmp_path):
     base = {"id": None, "model_type": "bert", "fingerprint": {"id": "sha256:1"}}
     manifest = write(tmp_path / "out", manifest={"base": base})
     assert files(tmp_path / "out") == OWN | ADAPTERS | PEFT | CONFIG
-    assert "no id" in manifest.loaders["sentence-transformers"].reason
+    assert manifest.loaders["sentence-transformers"].status == "no base id"
     settings = json.loads((tmp_path / "out/adapter_config.json").read_text())
     assert settings["base_model_name_or_path"] is None
 
@@ -214,3 +214,31 @@ def test_both_files_of_adapters_hold_the_same(tmp_path):
     pickled = torch.load(tmp_path / "out/pytorch_adapter.bin", weights_only=True)
     assert safe.keys() == pickled.keys()
     assert all(torch.equal(safe[key], pickled[key]) for key in safe)
+
+
+def test_a_base_without_an_id_is_another_reason_than_a_module_that_can_not_be_held(tmp_path):
+    encoder = tiny_encoder("bert")
+    for kind, expected in (("lora", "no base id"), ("bottleneck", "cannot hold")):
+        module = random_module(encoder, kind)
+        made = manifest_of(encoder, module)
+        made = made.model_copy(update={"base": made.base.model_copy(update={"id": None})})
+        manifest = write_folder(tmp_path / kind, module, encoder, made, verify={})
+        found = manifest.loaders["sentence-transformers"]
+        assert found.status == expected and not found.written
+        assert ("--base-id ORG/NAME" in str(found.reason)) == (kind == "lora")
+        assert read_manifest(tmp_path / kind) == manifest
+        text = (tmp_path / kind / "README.md").read_text()
+        assert ("--base-id ORG/NAME" in text) == (kind == "lora")
+    assert files(tmp_path / "lora") == OWN | PEFT | CONFIG
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("no file /home/me/x.bin here", "no file PATH here"),
+        (r"no file 'C:\Users\me\x.bin' here", "no file 'PATH' here"),
+        (r"D:/models/x: broken, \\host\share\x", "PATH: broken, PATH"),
+    ],
+)
+def test_a_reason_names_no_path_of_this_machine(text, shown):
+    assert _no_paths(text) == shown

@@ -39,6 +39,7 @@ LoadersOption = Annotated[
     str | None,
     typer.Option(
         "--loaders",
+        metavar="NAMES",
         help="Libraries to write files for: adapters, peft, transformers, sentence-transformers, "
         "separated by commas; all or none. Without it, those that can hold the module.",
     ),

@@ -15,20 +15,30 @@ if TYPE_CHECKING:
 
 
 def publish(
-    folder: Annotated[Path, typer.Argument(help="A module's folder, or a composition.")],
-    repo: Annotated[str, typer.Option(help="Repository on the Hub: ORG/NAME.")],
-    private: Annotated[bool, typer.Option(help="Make a private repository.")] = False,
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder of a module or of a composition.")
+    ],
+    repo: Annotated[str, typer.Option(metavar="ORG/NAME", help="Repository on the Hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Make a private repository.")] = False,
     dry_run: Annotated[
         Path | None,
-        typer.Option(help="Write what would be published into this folder, and send nothing."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Write what would be published into this folder, and send nothing.",
+        ),
     ] = None,
-    message: Annotated[str | None, typer.Option(help="Title of the commit.")] = None,
+    message: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Title of the commit.")
+    ] = None,
     revision: Annotated[
-        str | None, typer.Option(help="Branch to publish on; it is made if it isn't there.")
+        str | None,
+        typer.Option(metavar="BRANCH", help="Branch to publish on; it is made if it isn't there."),
     ] = None,
     force: Annotated[
         bool,
-        typer.Option(help="Replace a module of another base or language, or another repository."),
+        typer.Option(
+            "--force", help="Replace a module of another base or language, or another repository."
+        ),
     ] = False,
     json: options.JsonOption = None,
 ) -> None:
@@ -77,8 +87,8 @@ VERBS = (
         "Hub",
         publish,
         (
-            "xadapt publish sw --repo org/sw-module --dry-run upload",
-            "xadapt publish sw --repo org/sw-module --private",
+            "xadapt publish sw --repo my-name/swahili --dry-run published",
+            "xadapt publish sw --repo my-name/swahili --private",
         ),
     ),
 )

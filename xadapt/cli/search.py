@@ -15,16 +15,25 @@ HIDDEN = ("kind", "objectives")
 
 
 def search(
-    base: Annotated[str | None, typer.Option(help="Hub id of the base.")] = None,
+    base: Annotated[
+        str | None, typer.Option(metavar="ORG/NAME", help="Hub id of the base.")
+    ] = None,
     lang: Annotated[
-        str | None, typer.Option(help="BCP-47 or ISO 639-3; related languages come after it.")
+        str | None,
+        typer.Option(
+            metavar="TAG", help="Language: BCP-47 or ISO 639-3. Related languages come after it."
+        ),
     ] = None,
     objective: Annotated[
-        str | None, typer.Option(help="Name of an objective, such as translation_ranking.")
+        str | None,
+        typer.Option(metavar="NAME", help="Name of an objective, such as translation_ranking."),
     ] = None,
-    task: Annotated[str | None, typer.Option(help="Task of the head, such as tagging.")] = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Task of the head, such as tagging.")
+    ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="Search below this folder instead of the Hub.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Search below this folder instead of the Hub."),
     ] = None,
     json: options.JsonOption = None,
 ) -> None:
@@ -56,8 +65,8 @@ VERBS = (
         "Hub",
         search,
         (
-            "xadapt search --base xlm-roberta-base --lang swh",
-            "xadapt search --folder runs --lang sw --json found.json",
+            "xadapt search --lang sw --folder .",
+            "xadapt search --lang sw --base sentence-transformers/all-MiniLM-L6-v2",
         ),
     ),
 )

@@ -225,6 +225,9 @@ def _body(manifest: Manifest, files: Iterable[str]) -> dict[str, Any]:
             for name, one in manifest.loaders.items()
             if one.status == "cannot hold"
         ],
+        "nameless": ", ".join(
+            name for name, one in manifest.loaders.items() if one.status == "no base id"
+        ),
         "left_out": ", ".join(
             name for name, one in manifest.loaders.items() if one.status == "left out"
         ),

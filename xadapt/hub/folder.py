@@ -34,7 +34,12 @@ from xadapt.hub.manifest import (
     save_manifest,
     software_versions,
 )
-from xadapt.hub.sentence_files import refuses, write_refusal, write_sentence_files
+from xadapt.hub.sentence_files import (
+    NO_BASE_ID,
+    refuses,
+    write_refusal,
+    write_sentence_files,
+)
 from xadapt.hub.shared_names import patterns
 from xadapt.modules import bottleneck, lora
 from xadapt.modules.storage import options_of, save_module
@@ -217,11 +222,13 @@ def _lay_out(draft: _Draft, module: nn.Module, encoder: Encoder, manifest: Manif
     for name in LOADERS:
         reason = reasons[STANDS_ON.get(name, name)]
         if name == "sentence-transformers":
-            reason = reason or refuses(manifest.base.id, model_type)
+            reason = reason or refuses(model_type)
         if reason:
             draft.loaders[name] = Loader(status="cannot hold", reason=reason)
         elif name not in draft.asked:
             draft.loaders[name] = NOT_ASKED
+        elif name == "sentence-transformers" and manifest.base.id is None:
+            draft.loaders[name] = Loader(status="no base id", reason=NO_BASE_ID)
         elif name == "adapters":
             _adapters(draft, tensors, at, options, encoder, manifest)
         elif name == "peft":
@@ -327,4 +334,9 @@ def _try(name: str, difference: Callable[[Path], float], draft: _Draft) -> Loade
 
 def _no_paths(text: str) -> str:
     """Return one line of text without the absolute paths of this machine."""
-    return re.sub(r"(?<![\w.])(?:/[^\s'\":,]+){2,}", "PATH", " ".join(text.split()))
+    return _PATHS.sub("PATH", " ".join(text.split()))
+
+
+_PATHS = re.compile(
+    r"""(?<![\w.])(?:/[^\s'":,]+){2,}|(?<!\w)(?:[A-Za-z]:[\\/]|\\\\(?=\w))[^\s'",:]+"""
+)

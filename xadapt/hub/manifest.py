@@ -38,7 +38,7 @@ PACKAGES = (
 )  # fmt: skip
 
 LoaderName = Literal["adapters", "peft", "transformers", "sentence-transformers"]
-Status = Literal["verified", "unverified", "cannot hold", "left out"]
+Status = Literal["verified", "unverified", "cannot hold", "no base id", "left out"]
 TensorFile = Literal["module.safetensors", "adapter_model.safetensors", "adapter.safetensors"]
 MODULE: TensorFile = "module.safetensors"
 TENSOR_FILES: tuple[TensorFile, ...] = get_args(TensorFile)
@@ -201,7 +201,8 @@ class Loader(Strict):
 
     Attributes:
         status: ``verified`` (reloaded and compared), ``unverified`` (expected to open),
-            ``cannot hold``, or ``left out`` (its files were not asked for).
+            ``cannot hold``, ``no base id`` (it loads the base by an id on the Hub, and the base
+            has none), or ``left out`` (its files were not asked for).
         version: Version of the library in the test.
         max_difference: Largest difference of hidden states to xadapt's, in fp32. Where the
             largest state is above 1, the difference is a share of that state.

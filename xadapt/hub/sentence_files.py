@@ -31,10 +31,15 @@ FLAGS = {
 }
 
 
-def refuses(base: str | None, model_type: str) -> str | None:
-    """Return the reason why no such folder can be written, or ``None``."""
-    if base is None:
-        return "the base has no id on the Hub that the folder could name"
+NO_BASE_ID = (
+    "the folder must name the base by its id on the Hub, which is not known: train with "
+    "--base-id ORG/NAME"
+)
+"""The reason why no such folder is written of a base without an id, and what to do."""
+
+
+def refuses(model_type: str) -> str | None:
+    """Return the reason why sentence-transformers can't open such a module, or ``None``."""
     if model_type in ("t5", "mt5", "m2m_100"):
         # True of version 5 beside transformers 4.57; version 6 opens T5, but not M2M100.
         return "sentence-transformers opens the whole encoder-decoder, which asks for decoder input"
