@@ -35,7 +35,8 @@ def on_files(files: Any, config: Any) -> Any:
     pictures = {f"benchmarks/results/{f.name}": f for f in (MEASURED / "results").glob("*.svg")}
     pictures["images/quickstart.png"] = ROOT / "examples" / "images" / "quickstart.png"
     for place, file in pictures.items():
-        files.append(File.generated(config, place, abs_src_path=str(file)))
+        if files.get_file_from_path(place) is None:
+            files.append(File.generated(config, place, abs_src_path=str(file)))
     return files
 
 

@@ -15,10 +15,14 @@ from xadapt.core import registry
 LANGUAGES = {"python", "sh", "yaml", "toml", "json", "text", "csv"}
 NOT_RUN = Counter(
     {
-        "installing": 2,
+        "installing": 3,
+        "loads the data of mteb": 1,
         "make sets up environments": 1,
-        "minutes of training": 1,
+        "minutes of training": 4,
+        "needs a token": 3,
         "pip install -e, then the commands": 1,
+        "searches the Hub": 2,
+        "takes an index of yours": 1,
         "the base is on the Hub": 2,
         "the tests of the project": 1,
         "torchrun starts processes of its own": 1,
