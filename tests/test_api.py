@@ -134,7 +134,7 @@ def test_data_in_memory_make_the_module_of_a_file(place: Place, tmp_path: Path) 
     run = train(place, tmp_path / "a", pd.DataFrame(ROWS, columns=["source", "target"]),
                 report=said.append)  # fmt: skip
     train(place, tmp_path / "b", place.data)
-    one, two = ((tmp_path / n / "module.safetensors").read_bytes() for n in "ab")
+    one, two = (tensor_file(tmp_path / n).read_bytes() for n in "ab")
     assert one == two
     assert said[0] == "in-memory: column 'source' is read as en and column 'target' is read as de"
     [data] = run.manifest.data
@@ -159,7 +159,7 @@ def test_an_interrupted_run_goes_on_with_the_same_rows_alone(place: Place, tmp_p
             train(place, tmp_path / "a", rows, resume=True)
     run = train(place, tmp_path / "a", iter(ROWS), resume=True)
     whole = train(place, tmp_path / "b")
-    one, two = ((r.module / "module.safetensors").read_bytes() for r in (run, whole))
+    one, two = (tensor_file(r.module).read_bytes() for r in (run, whole))
     assert one == two and not run.reused
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xadapt.api import (
         AdaptedEncoder,
+        Recipe,
         compose,
         encode,
         encode_shards,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdaptedEncoder",
+    "Recipe",
     "__version__",
     "compose",
     "encode",

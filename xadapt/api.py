@@ -59,6 +59,7 @@ from xadapt.vectors.shards import open_vectors
 
 __all__ = [
     "AdaptedEncoder",
+    "Recipe",
     "compose",
     "encode",
     "encode_shards",

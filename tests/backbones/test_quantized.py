@@ -167,7 +167,7 @@ def test_a_module_goes_from_one_precision_to_another(folder, name, tmp_path):
     base = {"id": None, "model_type": "bert", "fingerprint": encoder.identity.to_dict()}
     manifest = manifest_of(encoder, module, base=base, dtype=encoder.precision)
     write_folder(tmp_path / "sw", module, encoder, manifest, verify={})
-    assert f"the base in {name}." in (tmp_path / "sw" / "README.md").read_text()
+    assert f"the base in {name}," in (tmp_path / "sw" / "README.md").read_text()
     vectors = {}
     for dtype in ("float32", *quantized.NAMES):
         adapted = AdaptedEncoder.load(folder, f"m={tmp_path / 'sw'}", compose="m", dtype=dtype)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import load_file, save_file
 from tiny_commands import Place, good, xadapt
 from tiny_counts import Counts
 from tiny_folders import tensor_file, without_hashes
@@ -200,7 +200,10 @@ def test_a_module_whose_vectors_are_not_finite_is_named(
 def test_a_link_or_a_changed_twin_is_refused(place: Place, module: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(module, tmp_path / "copy")
     twin = copy / "controls" / "shuffled.safetensors"
-    twin.write_bytes(tensor_file(copy).read_bytes())
+    with safe_open(str(twin), framework="np") as file:
+        options = file.metadata()
+    changed = {name: value * 2 for name, value in load_file(twin).items()}
+    save_file(changed, twin, metadata=options)
     given = ("--base", place.base, "--module", copy, "--data", place.test, "--controls")
     done = xadapt("evaluate", "bitext", *given)
     assert done.code == 2 and len(done.lines) == 1 and "controls/shuffled.safetensors" in done.err

@@ -62,7 +62,7 @@ def test_every_example_is_listed_and_explained(tmp_path: Path) -> None:
         assert name in listed[room] and name not in registry._own(room)
         assert f"{room[:-1]} {name}\n" in good("explain", name).out
     assert "margin" in good("explain", "hardest_negative").out
-    assert "consumes: ParallelPair" in good("explain", "code_switch").out
+    assert "takes records  ParallelPair" in good("explain", "code_switch").out
 
 
 def test_the_examples_keep_the_contract_of_their_rooms() -> None:

@@ -229,7 +229,7 @@ def test_a_base_without_an_id_is_another_reason_than_a_module_that_can_not_be_he
         assert read_manifest(tmp_path / kind) == manifest
         text = (tmp_path / kind / "README.md").read_text()
         assert ("--base-id ORG/NAME" in text) == (kind == "lora")
-    assert files(tmp_path / "lora") == OWN | PEFT | CONFIG
+    assert files(tmp_path / "lora") == OWN | BIN | PEFT | CONFIG
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,14 @@ def test_nothing_of_the_folder_is_deprecated(tmp_path, caplog):
     base, encoder = base_and_encoder(tmp_path, "xlmr")
     module = random_module(encoder, "lora")
     out = tmp_path / "out"
-    write_folder(out, module, encoder, manifest_of(encoder, module), verify={})
+    write_folder(
+        out,
+        module,
+        encoder,
+        manifest_of(encoder, module),
+        verify={},
+        loaders="peft,sentence-transformers",
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         bridge.vectors(out, base, TEXTS)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tiny_commands import QUICK, Place, everything
+from tiny_folders import tensor_file
 from tiny_models import tiny_folder
 
 from xadapt.backbones.encoder import encoder as encoder_file
@@ -90,7 +91,7 @@ def test_the_best_recipe_trains_the_best_module(place: Place, searched, tmp_path
     result = searched[0]
     plan = load_recipe(result.folder / "best.yaml")
     run.train(plan, job(place, tmp_path / "m"), nothing)
-    one, two = (f / "module.safetensors" for f in (tmp_path / "m", result.module))
+    one, two = (tensor_file(f) for f in (tmp_path / "m", result.module))
     assert one.read_bytes() == two.read_bytes()
 
 
@@ -170,7 +171,7 @@ def test_an_interrupted_search_ends_as_an_uninterrupted_one(
         assert everything(tmp_path) == []
     result = search(place, out, resume=True)
     assert kept(result) == kept(searched[0])
-    one, two = (r.module / "module.safetensors" for r in (result, searched[0]))
+    one, two = (tensor_file(r.module) for r in (result, searched[0]))
     assert one.read_bytes() == two.read_bytes()
     assert {file.name for file in out.iterdir()} == FILES
 

@@ -148,7 +148,7 @@ def test_classes_the_head_lacks_are_told(there: Path, tmp_path: Path) -> None:
     [
         ("qa", "test.jsonl", "classes", "has a head for span_extraction"),
         ("qa", "test.tsv", "answers", "not JSON"),
-        ("classification", "test.jsonl", "classes", "1 columns"),
+        ("classification", "test.jsonl", "classes", "no column 'text'"),
         ("classification", "test.tsv", "lang", "none of these modules has a task head"),
         ("tagging", "test.tsv", "classes", "has a head for tagging"),
     ],

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from xadapt import integrations
-from xadapt.cli import launched, options
+from xadapt.cli import completion, launched, options
 from xadapt.cli.train import PARALLEL, _companions, _sources
 from xadapt.cli.verbs import Verb
 from xadapt.config.recipe_file import find_recipe, load_recipe
@@ -17,47 +17,95 @@ from xadapt.data.loading.records import Source
 
 
 def tune(
-    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe.")],
-    data: Annotated[list[str], typer.Option(help="Training data, as for xadapt train.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE",
+            help="A YAML file, or the name of a shipped recipe.",
+            autocompletion=completion.recipes,
+        ),
+    ],
+    data: Annotated[
+        list[str],
+        typer.Option(
+            metavar="SOURCE", help=f"Training data, as for xadapt train. {options.SEVERAL}"
+        ),
+    ],
     lang: Annotated[
-        list[str], typer.Option(help="BCP-47 or ISO 639-3; several: one module for all.")
+        list[str],
+        typer.Option(
+            metavar="TAG",
+            help="BCP-47 or ISO 639-3. Several languages share one module: separate them by "
+            "commas, or repeat the option.",
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder to make.")],
     trials: Annotated[int, typer.Option(min=1, help="Number of trials in all.")] = 20,
     param: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="KEY=VALUES",
             help="What is searched, instead of the recipe's own choice: KEY=LOW..HIGH, "
-            "KEY=LOW..HIGH:log or KEY=VALUE,VALUE; several: repeat. A key is that of --set or its "
-            "last part: learning_rate=1e-4..1e-3:log, rank=4,8,16."
+            "KEY=LOW..HIGH:log or KEY=VALUE,VALUE. A key is that of --set or its last part, such "
+            "as learning_rate=1e-4..1e-3:log or rank=4,8,16. Several: repeat the option.",
         ),
     ] = None,
     base: Annotated[
-        str | None, typer.Option(help="Hub id, folder or package:NAME/SUBDIR of the encoder.")
+        str | None,
+        typer.Option(metavar="BASE", help=options.BASE_HELP, autocompletion=completion.bases),
     ] = None,
     dev: Annotated[
         list[str] | None,
-        typer.Option(help="Development data, which choose the best; without, held out of --data."),
+        typer.Option(
+            metavar="SOURCE",
+            help="Development data, which choose the best, given as --data is. Without it, a part "
+            f"of the training data is held out. {options.SEVERAL}",
+        ),
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Change the recipe: a.b=value.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change an option of the recipe, such as train.epochs=3 (see: xadapt explain "
+            "RECIPE). Several: repeat the option.",
+        ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option(help="Go on with an earlier search, until it has --trials trials.")
+        bool,
+        typer.Option("--resume", help="Continue an earlier search, until it has --trials trials."),
     ] = False,
     compose: Annotated[
         list[str] | None,
-        typer.Option(help='Train inside this, such as "runs/en + self"; several take turns.'),
+        typer.Option(
+            metavar="COMPOSITION",
+            help="Train inside a composition with frozen modules, such as 'runs/en + self', where "
+            "self is the new module. Several take turns: repeat the option.",
+        ),
     ] = None,
     companion: Annotated[
         list[str] | None,
-        typer.Option(help="A module that the recipe learns from: NAME=FOLDER, NAME=hf:org/name."),
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help="A frozen module that the recipe learns from, such as teacher=runs/teacher or "
+            "teacher=hf:org/name. Several: repeat the option.",
+        ),
     ] = None,
     columns: options.ColumnsOption = None,
     file_format: options.FormatOption = None,
     pivot: options.PivotOption = None,
-    base_id: Annotated[str | None, typer.Option(help="Hub id of a base given otherwise.")] = None,
-    licence: Annotated[str | None, typer.Option(help="SPDX id of the module's licence.")] = None,
+    base_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ORG/NAME",
+            help="Hub id of the base, if --base is a folder or package: other libraries load the "
+            "base by this id.",
+        ),
+    ] = None,
+    licence: Annotated[
+        str | None,
+        typer.Option(metavar="SPDX", help="Licence of the module, such as apache-2.0."),
+    ] = None,
     json: options.JsonOption = None,
     allow_modified: options.AllowModifiedOption = False,
 ) -> None:

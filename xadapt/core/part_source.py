@@ -97,8 +97,7 @@ def read_part(room: str, name: str) -> PartSource:
     if part is None:
         return PartSource(room, name, _plain(about))
     own = _before_sections(part.doc)
-    named = name == module.rpartition(".")[2]  # a file with several parts describes none of them
-    text = "\n\n".join(filter(None, (about, own) if named else (own,)))
+    text = "\n\n".join(filter(None, (own or about,) if _shares(module) else (about, own)))
     options = _measured(part) if room == "tasks" else _options(room, part)
     facts = _facts(part)
     return PartSource(
@@ -116,6 +115,12 @@ def _place(room: str, name: str) -> tuple[str, str]:
         return f"{registry.ROOMS[room]}.{name}", "Part"
     entry = next(e for e in entry_points(group=f"xadapt.{room}") if e.name == name)
     return entry.module, entry.attr or "Part"
+
+
+def _shares(module: str) -> bool:
+    """Return whether a file has several parts, so that its docstring describes none of them."""
+    rooms = (f"xadapt.{room}" for room in registry.ROOMS)
+    return sum(e.module == module for room in rooms for e in entry_points(group=room)) > 1
 
 
 def _options(room: str, part: _Class) -> Iterator[PartOption]:
@@ -173,6 +178,8 @@ def _facts(part: _Class) -> dict[str, Any]:
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                 if ast.unparse(node.annotation).startswith("ClassVar") and node.value is not None:
                     found[node.target.id] = _value(one.module, node.value)
+            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                found[node.targets[0].id] = _value(one.module, node.value)
             elif isinstance(node, ast.FunctionDef) and any(
                 ast.unparse(mark) == "property" for mark in node.decorator_list
             ):

@@ -173,6 +173,13 @@ class AdaptedEncoder:
     ) -> AdaptedEncoder:
         """Load a base, unless it is loaded already, and the modules of a composition by name.
 
+        Args:
+            base: As for `from_pretrained`.
+            composition: The composition of the modules' names.
+            places: The folder of each module by its name.
+            dtype: As for `from_pretrained`.
+            device: As for `from_pretrained`.
+
         Raises:
             UserError: If a folder is no module, or belongs to another base.
         """

@@ -69,4 +69,4 @@ def _refuses(
         return f"it has no module of kind {kinds[other]!r} ({other})"
     if encoder.source.kind == "memory":
         return "the base is only in memory: load it from a folder, a package or the Hub"
-    return refuses(encoder.hub_id() or encoder.base, str(encoder.model.config.model_type))  # type: ignore[union-attr]
+    return refuses(str(encoder.model.config.model_type))  # type: ignore[union-attr]
