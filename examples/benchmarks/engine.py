@@ -89,7 +89,7 @@ def run(
     clock, began = Clock(judge), time.monotonic()
 
     def score() -> dict[str, float]:
-        acts = trainer.acting.activation()
+        acts = trainer.active_module.activation()
         clock.mark(lambda texts: encode(encoder, list(texts), rows=acts).numpy())
         return {"score": clock.curve[-1][1]}
 

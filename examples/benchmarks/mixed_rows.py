@@ -118,7 +118,7 @@ def ours(encoder: Encoder, places: dict[str, Path]) -> dict[str, Run]:
     def states(*texts: str) -> torch.Tensor:
         """One composition a row, or one for all."""
         chosen = [parse(text) for text in (texts if len(texts) > 1 else texts * len(ids))]
-        rows = adapted.acting(len(ids), None, chosen)
+        rows = adapted.activations(len(ids), None, chosen)
         found = dict(_rows(token_states(adapted.encoder, ids, rows=rows)))
         return torch.cat([found[i][: len(ids[i])] for i in range(len(ids))])
 

@@ -60,7 +60,7 @@ def ours(train: Pairs, clock_of: Callable, batch: int, work: Path) -> Clock:
     trainer = Trainer(encoder, module, [task], Run(spec, work))
 
     def score() -> dict[str, float]:
-        acts = trainer.acting.activation()
+        acts = trainer.active_module.activation()
         clock.mark(lambda texts: encode(encoder, list(texts), rows=acts).numpy())
         return {"score": clock.curve[-1][1]}
 

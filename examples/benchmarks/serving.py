@@ -111,14 +111,14 @@ def ours(model, encoder, loras, owners, tokens):
         return own.run(own.embed(tokens, mask, activation=acts), mask, activation=acts)
 
     def mixed(chosen) -> torch.Tensor:
-        return states(acts=adapted.acting(ROWS, None, chosen)(everything))
+        return states(acts=adapted.activations(ROWS, None, chosen)(everything))
 
     held = Encoder.wrap(copy.deepcopy(model), Words())
     block = AdaptedEncoder(held, {NAMES[0]: loras[NAMES[0]]}).merged(NAMES[0])
     one = block.__enter__()  # a server merges once
 
     def merged(_=block) -> torch.Tensor:  # the block lasts as long as this function
-        return states(held, one.acting(ROWS)(everything))
+        return states(held, one.activations(ROWS)(everything))
 
     ways = {
         "base": states,

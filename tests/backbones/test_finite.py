@@ -82,7 +82,7 @@ def test_states_given_to_heads_are_checked(adapted: AdaptedEncoder) -> None:
     encoder = adapted.encoder
     ids = encoder.tokenize(MANY)
     assert sum(len(chunk) for chunk, _ in token_states(encoder, ids)) == len(MANY)
-    acting = adapted.acting(len(ids), ["de"] * len(ids))
+    acting = adapted.activations(len(ids), ["de"] * len(ids))
     with pytest.raises(UserError, match=r"^de: the states"), acting.named(), torch.no_grad():
         list(token_states(encoder, ids, rows=acting))
 

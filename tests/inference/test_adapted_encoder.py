@@ -213,7 +213,7 @@ def test_a_module_added_is_one_loaded_at_once(two: tuple[Place, Path, Path]) -> 
     tags = [("de", "sw", None)[i % 3] for i in range(len(MANY))]
     wanted = at_once.encode(MANY, tags)
     for other in (grown, empty):
-        assert other.composition == at_once.composition and other.relatives == at_once.relatives
+        assert other.composition == at_once.composition and other.fallbacks == at_once.fallbacks
         np.testing.assert_array_equal(other.encode(MANY, tags), wanted)
     empty.remove("b")
     assert empty.composition == load(f"a={de}").composition and list(empty.modules) == ["a"]

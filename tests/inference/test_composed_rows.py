@@ -31,7 +31,7 @@ def modules(encoder: Encoder) -> dict[str, nn.Module]:
 
 def states(rows: ComposedRows, chosen, own) -> torch.Tensor:
     tokens, mask = padded(rows.encoder)
-    acts = rows.acting(chosen, own)
+    acts = rows.activations(chosen, own)
     with torch.no_grad():
         return forward(rows.encoder, tokens, mask, acts(list(range(len(chosen)))))
 
@@ -56,10 +56,10 @@ def test_a_repeated_composition_is_the_one_made_before_and_the_encoder_is_bare(e
 
 def test_adapters_share_a_hook_a_linear(encoder) -> None:
     rows, own = ComposedRows(encoder), modules(encoder)
-    rows.acting(["a"], own)
+    rows.activations(["a"], own)
     one = hooks(encoder)
-    rows.acting(["a", "b", Stack("a", "b"), Mix({"a": 0.1})], own)
-    ComposedRows(Encoder.wrap(encoder.model, encoder.tokenizer)).acting(["b"], own)
+    rows.activations(["a", "b", Stack("a", "b"), Mix({"a": 0.1})], own)
+    ComposedRows(Encoder.wrap(encoder.model, encoder.tokenizer)).activations(["b"], own)
     assert hooks(encoder) == one > 0
 
 
@@ -125,7 +125,7 @@ def test_a_module_let_go_while_it_is_made_ready_in_another_thread_is_not_kept(
 def test_a_call_beside_another_changes_neither(encoder) -> None:
     rows, own = ComposedRows(encoder), modules(encoder)
     apart = states(rows, ["n", "a", "n", None], own)
-    outer = rows.acting(["n", "a", "n", None], own)
+    outer = rows.activations(["n", "a", "n", None], own)
     assert torch.equal(states(rows, ["n", "a", "n", None], own), apart)
     tokens, mask = padded(encoder)
     with torch.no_grad():

@@ -93,7 +93,7 @@ def test_the_masked_loss_is_that_of_a_slow_loop() -> None:
                    for n, t in enumerate(ids)]  # fmt: skip
             tokens, mask = ENCODER.batch([row])
             with torch.no_grad():
-                states = forward(ENCODER, tokens, mask, adapted.acting(1)([0]))
+                states = forward(ENCODER, tokens, mask, adapted.activations(1)([0]))
                 logs = head(states)[0].log_softmax(-1)
             by_hand -= float(sum(logs[n, ids[n]] for n in places[start::7]))
         assert count == len(places)

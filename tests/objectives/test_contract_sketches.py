@@ -92,7 +92,7 @@ def test_align_mlm(tmp_path):
     module = part.EmbeddingMap(part.Options(), model_shape(encoder))
     run, changed = two_steps(tmp_path, part.AlignMLM(), rows, module, encoder)
     assert changed == [False, True, False]  # no heads
-    assert run.acting.first_layer == -1
+    assert run.active_module.first_layer == -1
     losses = [row["loss"] for row in read_metrics(tmp_path / "metrics.jsonl")]
     assert all(0 < loss < 2 for loss in losses)
 

@@ -65,7 +65,7 @@ def test_compositions_take_turns(
     plain = Forward.__call__
 
     def watched(self: Forward, requests: Any) -> Any:
-        seen.append(self.acting)
+        seen.append(self.active_module)
         return plain(self, requests)
 
     monkeypatch.setattr(Forward, "__call__", watched)

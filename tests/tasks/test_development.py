@@ -60,7 +60,7 @@ def test_dev_scores_are_counted_by_hand(tmp_path: Path) -> None:
         tmp_path, [Task("t", TranslationRanking(), rows)], encoder=encoder, module=module
     )
     scores = development.dev_scores(made, rows)
-    acts = made.acting.activation()
+    acts = made.active_module.activation()
     texts, active = (
         encode(encoder, [getattr(r, n) for r in rows], rows=acts) for n in ("text", "pivot")
     )
@@ -138,7 +138,7 @@ def test_heads_for_texts_pairs_and_questions_are_judged(tmp_path: Path, task: st
     assert {row.rows for row in told} == {30} and all(r.controls.keys() == controls for r in told)
     assert all(r.interval and r.interval[0] <= r.value <= r.interval[1] for r in told)
     assert development.dev_scores(made, dev) == {"score": pytest.approx(told[0].value)}
-    acts = made.acting.activation()
+    acts = made.active_module.activation()
     if task == "classification":
         said = classes(made.encoder, head, [row.text for row in dev], acts)
         right = [a == row.label for a, row in zip(said, dev, strict=True)]

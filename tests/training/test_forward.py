@@ -38,7 +38,7 @@ def test_pooled_rows_go_through_the_module_and_others_do_not(encoder):
     through, bare = forward(
         [Request(EncodeView(TEXTS), True), Request(EncodeView(TEXTS, module=False), True)]
     )
-    expected = pooled(encoder, encoder.tokenize(TEXTS), forward.acting.activation())
+    expected = pooled(encoder, encoder.tokenize(TEXTS), forward.active_module.activation())
     assert torch.allclose(through, expected, atol=1e-5) and through.requires_grad
     assert torch.allclose(bare, pooled(encoder, encoder.tokenize(TEXTS)), atol=1e-5)
     assert not bare.requires_grad and (through - bare).abs().max() > 1e-2
@@ -77,7 +77,11 @@ def test_chunks_change_neither_values_nor_gradients(encoder, view):
         if value.requires_grad:
             value.square().sum().backward()
             grads.append(
-                [p.grad.clone() for p in forward.acting.module.parameters() if p.grad is not None]
+                [
+                    p.grad.clone()
+                    for p in forward.active_module.module.parameters()
+                    if p.grad is not None
+                ]
             )
     for other in outs[1:]:
         assert torch.allclose(other, outs[0], atol=1e-5)
@@ -113,7 +117,7 @@ def test_padding_is_counted(family, padded):
 def test_states_at_a_layer(encoder):
     forward = make(encoder)
     tokens, mask = encoder.batch(encoder.tokenize(TEXTS))
-    acts = forward.acting.activation()
+    acts = forward.active_module.activation()
     expected = encoder.run(
         encoder.embed(tokens, mask, activation=acts), mask, 0, 2, activation=acts
     )
@@ -135,7 +139,7 @@ def test_fused_is_the_joined_row_in_the_fused_layers(family):
     forward = make(encoder)
     left, right = TEXTS[0], TEXTS[3]
     sides = []
-    acts = forward.acting.activation()
+    acts = forward.active_module.activation()
     run = partial(encoder.run, activation=acts)
     for text in (left, right):
         tokens, mask = encoder.batch(encoder.tokenize([text]))
@@ -181,7 +185,7 @@ def test_second_segments_are_told_row_by_row(output):
     found = one(forward, view)
     for position, row in enumerate(ids):
         tokens, mask = encoder.batch([row])
-        acts = forward.acting.activation()
+        acts = forward.active_module.activation()
         hidden = encoder.embed(tokens, mask, [second[position]], acts)
         states = encoder.run(hidden, mask, activation=acts)
         if output == "pooled":
@@ -234,12 +238,12 @@ def test_rows_that_share_lines_learn_as_alone(family, padded):
     encoder = tiny_encoder(family)
     rows = [[2, *range(5, 12), 3], [2, 5, 6, 3], [2, 7, 8, 3], [2, 9, 3], [2, 3]]
     forward = make(encoder)
-    parameters = list(forward.acting.module.parameters())
+    parameters = list(forward.active_module.module.parameters())
     weights = torch.randn(len(rows), encoder.width)
     vectors = one(forward, EncodeView(rows))
     found = torch.autograd.grad((vectors * weights).sum(), parameters)
     assert forward.padded == padded and forward.tokens == sum(map(len, rows))
-    acts = forward.acting.activation()
+    acts = forward.active_module.activation()
     alone = torch.cat([pooled(encoder, [row], acts) for row in rows])
     expected = torch.autograd.grad((alone * weights).sum(), parameters)
     assert torch.allclose(vectors, alone, atol=1e-5)
@@ -254,6 +258,6 @@ def test_rows_under_a_router_keep_a_line_each():
     forward = Forward(
         encoder, ActiveModule(encoder, routed), frozen, DistributedContext(cpu=True), 4096
     )
-    assert not forward.acting.by_token and make(encoder).acting.by_token
+    assert not forward.active_module.by_token and make(encoder).active_module.by_token
     one(forward, EncodeView([[2, 5, 6, 7, 3], [2, 3], [2, 3, 3]]))
     assert forward.padded == 15

@@ -45,7 +45,7 @@ def started(tmp_path, tasks, **more):
     encoder = tiny_encoder("bert", mlm=True)
     run = trainer(tmp_path, tasks, encoder=encoder, module=module_for(encoder, **UPPER), **more)
     services = [run._services(number) for number in range(len(tasks))]
-    start = run.acting.first_layer
+    start = run.active_module.first_layer
     keep_prefix(tasks, services, run.forward, start, tmp_path / "cache", show=False)
     return run
 

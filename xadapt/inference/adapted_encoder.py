@@ -75,7 +75,7 @@ class AdaptedEncoder:
         modules: Modules by name.
         composition: Composition of these names. Without a composition, each module is for the
             language of its name, and the bare base encodes rows of other languages.
-        relatives: Fallback languages for a language that the composition has no module for. A
+        fallbacks: Fallback languages for a language that the composition has no module for. A
             fallback is reported by a `FallbackLanguageWarning`.
 
     Attributes:
@@ -91,9 +91,9 @@ class AdaptedEncoder:
         encoder: Encoder,
         modules: Mapping[str, nn.Module],
         composition: Composition = None,
-        relatives: FallbackLanguages = NO_FALLBACKS,
+        fallbacks: FallbackLanguages = NO_FALLBACKS,
     ) -> None:
-        self.relatives = relatives
+        self.fallbacks = fallbacks
         self.encoder = encoder
         self.modules = {name: module.to(encoder.device) for name, module in modules.items()}
         self.published: dict[str, saving.Published] = {}
@@ -155,7 +155,7 @@ class AdaptedEncoder:
             with step(f"loading {len(places)} modules", show) if places else nullcontext():
                 adapted = cls.open(base, composition, places)
         if compose is None:
-            adapted.relatives = fallback_languages(composition, places.values())
+            adapted.fallbacks = fallback_languages(composition, places.values())
             adapted._follows = composition is None or isinstance(composition, ByLanguage)
         return adapted
 
@@ -201,7 +201,7 @@ class AdaptedEncoder:
         """
         value = parse(composition) if isinstance(composition, str) else composition
         other = copy(self)
-        other.relatives, other._follows, other.modules = NO_FALLBACKS, False, dict(self.modules)
+        other.fallbacks, other._follows, other.modules = NO_FALLBACKS, False, dict(self.modules)
         other.published, other.evaluations = dict(self.published), []
         other.composition = other._known(value)
         return other
@@ -218,7 +218,7 @@ class AdaptedEncoder:
             UserError: If this is no language tag.
         """
         tags = as_tags(language, 1) or [None]
-        return self.with_(choose(self.composition, self.relatives, 1, tags, None)[0])
+        return self.with_(choose(self.composition, self.fallbacks, 1, tags, None)[0])
 
     def add(
         self, name: str, module: nn.Module | str | Path, *, allow_modified: bool = False
@@ -242,13 +242,13 @@ class AdaptedEncoder:
             raise UserError(
                 taken or f"a module can't be named {name!r}", todo="Give it another name"
             )
-        tags, relatives, published = [name], self.relatives, None
+        tags, fallbacks, published = [name], self.fallbacks, None
         if not isinstance(module, nn.Module):
             folder = module_folder(str(module))
             with allowing_modified(allow_modified):
                 module, manifest = open_module(folder, self.encoder)
             published = saving.Published(folder, manifest)
-            tags, relatives = manifest.languages, relatives.and_(manifest)
+            tags, fallbacks = manifest.languages, fallbacks.and_(manifest)
         composition = self.composition
         if self._follows:
             composition = with_one(composition, name, tags)
@@ -257,7 +257,7 @@ class AdaptedEncoder:
         if published is not None:
             self.published[name] = published
         if self._follows:
-            self.relatives = relatives
+            self.fallbacks = fallbacks
 
     def remove(self, name: str) -> None:
         """Remove a module and free its memory.
@@ -268,7 +268,7 @@ class AdaptedEncoder:
         if name not in self.modules:
             raise UserError(f"there is no module named {name!r}")
         if self._follows:
-            self.composition, self.relatives = without(self.composition, self.relatives, name)
+            self.composition, self.fallbacks = without(self.composition, self.fallbacks, name)
         elif name in names(self.composition):
             raise UserError(
                 f"the composition names {name!r}",
@@ -384,7 +384,7 @@ class AdaptedEncoder:
             chosen = as_compositions(compositions, len(given))
             if cache is None:
                 cache = cache_within(self, given, chosen)
-            rows = self.acting(len(given), tags, chosen, cache)
+            rows = self.activations(len(given), tags, chosen, cache)
             with rows.named():
                 vectors = encode(
                     encoder,
@@ -618,7 +618,7 @@ class AdaptedEncoder:
     def _repr_html_(self) -> str:
         return summary.as_html(self)
 
-    def acting(
+    def activations(
         self,
         n: int,
         languages: str | Sequence[str | None] | None = None,
@@ -640,8 +640,8 @@ class AdaptedEncoder:
             UserError: As for `encode`.
         """
         tags, own = as_tags(languages, n), as_compositions(compositions, n)
-        chosen = choose(self.composition, self.relatives, n, tags, own)
-        return self._rows.acting(chosen, self.modules, cache)
+        chosen = choose(self.composition, self.fallbacks, n, tags, own)
+        return self._rows.activations(chosen, self.modules, cache)
 
     def bare(self, languages: str | Sequence[str | None]) -> list[str]:
         """Return the languages for which some part of the composition has no module."""
@@ -649,7 +649,7 @@ class AdaptedEncoder:
 
     def notices(self, languages: str | Sequence[str | None]) -> list[str]:
         """Return one line for each language without a module, for people to read."""
-        return [self.relatives.notice(tag) for tag in self.bare(languages)]
+        return [self.fallbacks.notice(tag) for tag in self.bare(languages)]
 
     def prove(self) -> None:
         """Prepare every composition that a row can have, once.

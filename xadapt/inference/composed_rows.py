@@ -99,7 +99,7 @@ class ComposedRows:
         self._kept: OrderedDict[Composition, _Made] = OrderedDict()
         self._lock = threading.RLock()
 
-    def acting(
+    def activations(
         self,
         chosen: Sequence[Composition],
         modules: Mapping[str, nn.Module],

@@ -149,7 +149,7 @@ def select_on(
     parts: dict[str, Composition] = {BASE: for_language(adapted.composition, tag)}
     for choice in choices(adapted.composition):
         for own, _ in choice.parts:
-            if own != ANY and not find_same(own, adapted.relatives.pivots):
+            if own != ANY and not find_same(own, adapted.fallbacks.pivots):
                 parts.setdefault(own, for_language(adapted.composition, own))
     start = first_layer(adapted.encoder, parts.values(), adapted.modules)
     cache = shared_states(adapted.encoder, start, cache_folder())
@@ -163,8 +163,8 @@ def select_on(
         measure = f"{ACCURACY} on {rows} pairs"
     able = [one for one in tried if one.gain is not None and one.gain.low > 0]
     best = max(able, key=lambda one: one.gain.mean if one.gain else 0.0, default=None)
-    old = adapted.relatives
-    adapted.relatives = MeasuredFallback(
+    old = adapted.fallbacks
+    adapted.fallbacks = MeasuredFallback(
         old.languages,
         old.pivots,
         tag=tag,
@@ -172,7 +172,7 @@ def select_on(
         measure=f"{measure} of {Path(path).name}",
         tried=tuple(tried),
     )
-    return adapted.relatives
+    return adapted.fallbacks
 
 
 def _wanting(adapted: AdaptedEncoder, languages: Sequence[str | None]) -> str:
@@ -182,7 +182,7 @@ def _wanting(adapted: AdaptedEncoder, languages: Sequence[str | None]) -> str:
     if len(found) != 1:
         what = f"{', '.join(found)} have no module" if found else "every text has its module"
         raise UserError(f"{what}, so there is nothing to choose", where="--select-on", todo=todo)
-    if find_same(found[0], adapted.relatives.pivots):
+    if find_same(found[0], adapted.fallbacks.pivots):
         raise UserError(
             f"modules are aligned to {found[0]}, which stays the base's", where="--select-on"
         )

@@ -20,7 +20,7 @@ CALLER = 4  # frames from a warning here up to the caller of AdaptedEncoder.enco
 
 def choose(
     composition: Composition,
-    relatives: FallbackLanguages,
+    fallbacks: FallbackLanguages,
     n: int,
     languages: Sequence[str | None] | None,
     compositions: Sequence[Composition] | None,
@@ -29,7 +29,7 @@ def choose(
 
     Args:
         composition: The composition of all rows where ``compositions`` is not given.
-        relatives: Fallback languages for languages that the composition has no module for.
+        fallbacks: Fallback languages for languages that the composition has no module for.
         n: Number of rows.
         languages: As for `AdaptedEncoder.encode`.
         compositions: As for `AdaptedEncoder.encode`.
@@ -45,11 +45,11 @@ def choose(
         opened = {own: for_all(own) for own in set(given)}
         return [opened[own] for own in given]
     if compositions is None:
-        near = {tag: relatives.of(tag) for tag in bare(composition, languages)}
+        near = {tag: fallbacks.of(tag) for tag in bare(composition, languages)}
         for tag in near:
-            if find_same(tag, relatives.pivots):  # the base's own vectors are what is wanted
+            if find_same(tag, fallbacks.pivots):  # the base's own vectors are what is wanted
                 continue
-            warnings.warn(relatives.notice(tag), FallbackLanguageWarning, stacklevel=CALLER)
+            warnings.warn(fallbacks.notice(tag), FallbackLanguageWarning, stacklevel=CALLER)
         languages = [near.get(tag) or tag for tag in languages]  # type: ignore[arg-type]
     pairs = list(zip(given, languages, strict=True))
     found = {(own, tag): None if tag is None else for_language(own, tag) for own, tag in set(pairs)}
@@ -103,7 +103,7 @@ def with_one(composition: Composition, name: str, tags: Sequence[str]) -> Compos
 
 
 def without(
-    composition: Composition, relatives: FallbackLanguages, name: str
+    composition: Composition, fallbacks: FallbackLanguages, name: str
 ) -> tuple[Composition, FallbackLanguages]:
     """Remove a module from a choice by language and from the fallback languages.
 
@@ -115,5 +115,5 @@ def without(
     if any(name in names(own) for own in left.values()):
         raise UserError(f"the composition names {name!r}", where=show(composition))
     gone = {tag for tag, _ in parts if tag not in left}
-    languages = tuple(tag for tag in relatives.languages if tag not in gone)
-    return (ByLanguage(left) if left else None), replace(relatives, languages=languages)
+    languages = tuple(tag for tag in fallbacks.languages if tag not in gone)
+    return (ByLanguage(left) if left else None), replace(fallbacks, languages=languages)

@@ -206,7 +206,7 @@ def _train(
             if head is not None:
                 with_card(head)
             cache = evaluation_cache(trainer)
-            found = evidence(encoder, trainer.acting.module, loaded.dev, head, cache)
+            found = evidence(encoder, trainer.active_module.module, loaded.dev, head, cache)
             manifest = manifest.model_copy(update={"evidence": found})
             warning = worse_than_base(found)
             if warning:

@@ -105,7 +105,7 @@ def cross_entropy(tagger: Tagger, rows: Sequence[TaggedSentence]) -> Loss:
     cache = repeated_cache(tagger.adapted)
 
     def measure(composition: Composition) -> float:
-        acts = tagger.adapted.acting(len(rows), None, [composition] * len(rows), cache)
+        acts = tagger.adapted.activations(len(rows), None, [composition] * len(rows), cache)
         logs = scores(tagger.adapted.encoder, tagger.head, words, acts)
         gold = np.concatenate([np.take_along_axis(own, np.array([want]).T, 1)[:, 0]
                                for own, want in zip(logs, wanted, strict=True)])  # fmt: skip

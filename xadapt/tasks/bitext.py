@@ -169,7 +169,7 @@ class SentenceRetrieval(AlignmentTask):
         """Compute the accuracy in both directions and modes; ``score`` is their mean."""
         pivots = [pair.pivot for pair in dev]
         frozen = trainer.frozen.get(pivots, cache).cpu()
-        acts = trainer.acting.activation(cache=cache)
+        acts = trainer.active_module.activation(cache=cache)
         texts = encode(trainer.encoder, [pair.text for pair in dev], rows=acts)
         active = encode(trainer.encoder, pivots, rows=acts)
         right = np.arange(len(dev))

@@ -74,7 +74,7 @@ class Classifier(Predictor):
             UserError: As for `AdaptedEncoder.encode`.
         """
         given = as_texts([texts] if isinstance(texts, str) else texts)
-        rows = self.adapted.acting(len(given), languages, compositions, cache)
+        rows = self.adapted.activations(len(given), languages, compositions, cache)
         with rows.named():
             found = classes(self.adapted.encoder, self.head, given, rows)
         return found[0] if isinstance(texts, str) else found

@@ -189,7 +189,7 @@ class EntityRetrieval(AlignmentTask):
         evaluator = AlignmentEvaluator(trainer.encoder, cache=cache)
         try:
             result = self.compare_modules(
-                evaluator, dev, trainer.acting.module, resamples=1, csls=0
+                evaluator, dev, trainer.active_module.module, resamples=1, csls=0
             )
         finally:
             evaluator.close()

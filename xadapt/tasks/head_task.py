@@ -178,7 +178,7 @@ class HeadTask(Task):
         cache = shared_cache(*(one.adapted for one in predictors.values()))
         found = {}
         for name, one in predictors.items():
-            active = one.adapted.acting(len(rows), languages, cache=cache)
+            active = one.adapted.activations(len(rows), languages, cache=cache)
             with active.named():
                 found[name] = self.predict(one.adapted.encoder, one.head, rows, active)
         return found
@@ -189,7 +189,7 @@ class HeadTask(Task):
         """Score the run's head under the current module, by the first measure."""
         head = head_of(trainer, self.head)
         assert head is not None
-        claims = self._claims(trainer.encoder, trainer.acting, head, dev, 1, cache)
+        claims = self._claims(trainer.encoder, trainer.active_module, head, dev, 1, cache)
         return {"score": claims[0].value}
 
     def evidence(

@@ -117,7 +117,7 @@ class ArgumentFinder(Predictor):
         sentences = as_sentences(sentences)
         if len(predicates) != len(sentences):
             raise UserError(f"{len(sentences)} sentences and predicates of {len(predicates)}")
-        rows = self.adapted.acting(len(sentences), languages, cache=cache)
+        rows = self.adapted.activations(len(sentences), languages, cache=cache)
         with rows.named():
             return argument_spans(self.adapted.encoder, self.head, sentences, predicates, rows)
 

@@ -94,7 +94,7 @@ class AnswerFinder(Predictor):
             UserError: As for `AdaptedEncoder.encode`, or if an item is no pair (question, passage).
         """
         questions = as_pairs(questions, "question", "(question, passage)")
-        rows = self.adapted.acting(len(questions), languages, compositions, cache)
+        rows = self.adapted.activations(len(questions), languages, compositions, cache)
         with rows.named():
             return answers(self.adapted.encoder, self.head, questions, rows, most_tokens)
 

@@ -70,7 +70,7 @@ class PairScorer(Predictor):
             UserError: As for `AdaptedEncoder.encode`, or if an item is no pair (left, right).
         """
         pairs = as_pairs(pairs, "pair", "(left, right)")
-        rows = self.adapted.acting(len(pairs), languages, compositions, cache)
+        rows = self.adapted.activations(len(pairs), languages, compositions, cache)
         with rows.named():
             return scores(self.adapted.encoder, self.head, pairs, rows)
 

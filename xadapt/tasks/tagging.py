@@ -70,7 +70,7 @@ class Tagger(Predictor):
             UserError: As for `AdaptedEncoder.encode`, or if an item is no sentence as words.
         """
         sentences = as_sentences(sentences)
-        rows = self.adapted.acting(len(sentences), languages, compositions, cache)
+        rows = self.adapted.activations(len(sentences), languages, compositions, cache)
         with rows.named():
             found = scores(self.adapted.encoder, self.head, sentences, rows)
         return [decode(each, self.head.labels, self.head.scheme) for each in found]

@@ -64,7 +64,7 @@ class Forward:
         companions: Mapping[str, ActiveModule] | None = None,
         grad_cache: bool = False,
     ) -> None:
-        self.encoder, self.acting, self.frozen = encoder, acting, frozen
+        self.encoder, self.active_module, self.frozen = encoder, acting, frozen
         self.processes, self.batch_tokens = processes, batch_tokens
         self.companions, self.grad_cache = companions or {}, grad_cache
         self.prefix: PrefixStates | None = None
@@ -107,7 +107,7 @@ class Forward:
     def _acts(self, view: View) -> Acts:
         """Return a function from positions of a view's rows to the activation of their forward."""
         if view.module is True:
-            acting, langs = self.acting, view.langs
+            acting, langs = self.active_module, view.langs
             return lambda rows: acting.activation(langs and [langs[i] for i in rows])
         if view.module:
             other = self.companions[str(view.module)].activation()
@@ -131,7 +131,7 @@ class Forward:
         rows, parts = [row for row, _ in owned], []
         for chunk in self._chunks(rows):
             langs = [tag for tag in (owned[i][1] for i in chunk) if tag is not None]
-            acts = self.acting.activation(langs or None)
+            acts = self.active_module.activation(langs or None)
             own = [rows[i] for i in chunk]
             parts.append(self._again(partial(self._vectors, own, acts, self._packs(own))))
         return torch.cat(parts)[self._back(rows)] if parts else self._none()
@@ -141,7 +141,7 @@ class Forward:
 
         Return ``None`` if the base or the module doesn't allow packing, or packing saves nothing.
         """
-        if not (self.encoder.family.packs and self.acting.by_token):
+        if not (self.encoder.family.packs and self.active_module.by_token):
             return None
         packs = PackedSequences([len(row) for row in rows])
         self.padded -= packs.saved
@@ -290,7 +290,7 @@ class Forward:
     def _owned(self, view: View) -> list[Owned]:
         """Pair rows with their languages, where the composition chooses by language."""
         rows = self._rows(view.rows)
-        langs: Sequence[str | None] | None = self.acting.needed(view.langs)
+        langs: Sequence[str | None] | None = self.active_module.needed(view.langs)
         return list(zip(rows, langs or [None] * len(rows), strict=True))
 
 

@@ -129,7 +129,7 @@ class Trainer:
             raise UserError(f"no objective learns from the companion {idle[0]!r}", todo="Remove it")
 
     @property
-    def acting(self) -> ActiveModule:
+    def active_module(self) -> ActiveModule:
         """The module on the encoder, inside the first composition if there are compositions."""
         return self.turns[0]
 
@@ -215,7 +215,7 @@ class Trainer:
 
     def _step(self, rates: Any) -> dict[str, Any]:
         step = self.progress.step
-        self.forward.acting = self.turns[step % len(self.turns)]
+        self.forward.active_module = self.turns[step % len(self.turns)]
         batches = {name: plan.batch(step) for name, plan in self.plans.items()}
         made = [
             task.views(
@@ -321,7 +321,7 @@ class Trainer:
         }
 
     def _lm_head(self, states: Tensor) -> Tensor:
-        return self.encoder.mlm_head(self.forward.acting.before_vocabulary)(states)
+        return self.encoder.mlm_head(self.forward.active_module.before_vocabulary)(states)
 
     def _save(self) -> None:
         self.progress.callbacks = self.events.states()

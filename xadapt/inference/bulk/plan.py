@@ -121,9 +121,9 @@ def _shown(value: Any) -> str:
 
 def _relatives(adapted: AdaptedEncoder) -> dict[str, Any]:
     said: dict[str, Any] = {
-        "languages": sorted(adapted.relatives.languages),
-        "pivots": sorted(adapted.relatives.pivots),
+        "languages": sorted(adapted.fallbacks.languages),
+        "pivots": sorted(adapted.fallbacks.pivots),
     }
-    if isinstance(adapted.relatives, MeasuredFallback):
-        said["measured"] = {adapted.relatives.tag: adapted.relatives.chosen}
+    if isinstance(adapted.fallbacks, MeasuredFallback):
+        said["measured"] = {adapted.fallbacks.tag: adapted.fallbacks.chosen}
     return said if any(said.values()) else {}
