@@ -14,7 +14,6 @@ from huggingface_hub import HfApi, constants, snapshot_download, try_to_load_fro
 from huggingface_hub.errors import (
     GatedRepoError,
     HFValidationError,
-    LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -121,7 +120,7 @@ def is_module(given: str) -> bool:
         siblings = HfApi().model_info(name, revision=revision).siblings or ()
         return any(file.rfilename in _KINDS for file in siblings)
     except Exception:  # absent, private or out of reach: what is cached decides
-        return any(_in_cache(name, file, revision) for file in _KINDS)
+        return any(_in_cache(name, file, revision) is not None for file in _KINDS)
 
 
 def _wanted(sizes: dict[str, int], where: str) -> list[str]:
@@ -163,12 +162,12 @@ def _cached(name: str, revision: str | None, where: str, error: Exception) -> Pa
     """
     offline = constants.HF_HUB_OFFLINE
     reason = "HF_HUB_OFFLINE is set" if offline else _first_line(error)
-    try:
-        folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
-    except (LocalEntryNotFoundError, OSError, ValueError):
+    places = (_in_cache(name, file, revision) for file in _KINDS)
+    folder = next((place.parent for place in places if place is not None), None)
+    if folder is None:
         raise _no_such(
             where, f"the Hub can't be asked ({reason}); its cache has no copy", "Go online once"
-        ) from None
+        )
     if not _whole(folder):
         raise UserError(
             f"the copy in the cache is not whole, and the Hub can't be asked ({reason})",
@@ -202,11 +201,13 @@ def _no_such(where: str, reason: str, todo: str = "Check the name") -> UserError
     return UserError(f"there is no such module folder, and {reason}", where=where, todo=todo)
 
 
-def _in_cache(name: str, file: str, revision: str | None) -> bool:
+def _in_cache(name: str, file: str, revision: str | None) -> Path | None:
+    """Return the place of a file in the Hub's cache, if it is there."""
     try:
-        return isinstance(try_to_load_from_cache(name, file, revision=revision), str)
+        found = try_to_load_from_cache(name, file, revision=revision)
     except (HFValidationError, OSError, ValueError):
-        return False
+        return None
+    return Path(found) if isinstance(found, str) else None
 
 
 def _first_line(error: BaseException) -> str:
