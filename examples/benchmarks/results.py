@@ -100,7 +100,7 @@ KINDS = (
     ("reading", "Reading large files", speed.reading),
     ("mixed_rows", "Compositions in one batch, beside adapters and peft", tables.mixed_rows),
     ("kill_and_resume", "Killed and resumed", tables.kills),
-    ("versions_", "Before and after the rooms: times of both versions", speed.versions),
+    ("versions_", "Times before and after the package was laid out in rooms", speed.versions),
     ("byte_flips", "Single bytes changed in published folders", tables.flips),
 )
 
