@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 
 from xadapt import integrations
-from xadapt.cli import completion, launched, options
+from xadapt.cli import launched, options
+from xadapt.cli import training_options as shared
 from xadapt.cli.verbs import Verb
 from xadapt.config.recipe_file import find_recipe, load_recipe
 from xadapt.core.errors import UserError
@@ -26,14 +27,7 @@ PARALLEL = ("parallel", "moses")
 
 
 def train(
-    recipe: Annotated[
-        str,
-        typer.Argument(
-            metavar="RECIPE",
-            help="Name of a recipe (see: xadapt list recipes), or a YAML file.",
-            autocompletion=completion.recipes,
-        ),
-    ],
+    recipe: shared.RecipeArgument,
     data: Annotated[
         list[str],
         typer.Option(
@@ -58,10 +52,7 @@ def train(
             metavar="FOLDER", help="Folder to make; with several languages, one inside for each."
         ),
     ],
-    base: Annotated[
-        str | None,
-        typer.Option(metavar="BASE", help=options.BASE_HELP, autocompletion=completion.bases),
-    ] = None,
+    base: shared.BaseOption = None,
     dev: Annotated[
         list[str] | None,
         typer.Option(
@@ -70,15 +61,7 @@ def train(
             f"is held out. {options.SEVERAL}",
         ),
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Change an option of the recipe, such as train.epochs=3 (see: xadapt explain "
-            "RECIPE). Several: repeat the option.",
-        ),
-    ] = None,
+    set_: shared.SetOption = None,
     seeds: Annotated[
         int,
         typer.Option(
@@ -89,40 +72,16 @@ def train(
         bool, typer.Option("--controls", help="Also train the shuffled-pairs control.")
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
-    compose: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COMPOSITION",
-            help="Train inside a composition with frozen modules, such as 'runs/en + self', where "
-            "self is the new module. Several take turns: repeat the option.",
-        ),
-    ] = None,
-    companion: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=FOLDER",
-            help="A frozen module that the recipe learns from, such as teacher=runs/teacher or "
-            "teacher=hf:org/name. Several: repeat the option.",
-        ),
-    ] = None,
+    compose: shared.ComposeOption = None,
+    companion: shared.CompanionOption = None,
     joint: Annotated[
         bool, typer.Option("--joint", help="Train one module for all languages together.")
     ] = False,
     columns: options.ColumnsOption = None,
     file_format: options.FormatOption = None,
     pivot: options.PivotOption = None,
-    base_id: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ORG/NAME",
-            help="Hub id of the base, if --base is a folder or package: other libraries load the "
-            "base by this id.",
-        ),
-    ] = None,
-    licence: Annotated[
-        str | None,
-        typer.Option(metavar="SPDX", help="Licence of the module, such as apache-2.0."),
-    ] = None,
+    base_id: shared.BaseIdOption = None,
+    licence: shared.LicenceOption = None,
     report_to: Annotated[
         list[str] | None,
         typer.Option(

@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 
 from xadapt import integrations
-from xadapt.cli import completion, launched, options
+from xadapt.cli import launched, options
+from xadapt.cli import training_options as shared
 from xadapt.cli.train import PARALLEL, _companions, _sources
 from xadapt.cli.verbs import Verb
 from xadapt.config.recipe_file import find_recipe, load_recipe
@@ -17,14 +18,7 @@ from xadapt.data.loading.records import Source
 
 
 def tune(
-    recipe: Annotated[
-        str,
-        typer.Argument(
-            metavar="RECIPE",
-            help="A YAML file, or the name of a shipped recipe.",
-            autocompletion=completion.recipes,
-        ),
-    ],
+    recipe: shared.RecipeArgument,
     data: Annotated[
         list[str],
         typer.Option(
@@ -50,10 +44,7 @@ def tune(
             "as learning_rate=1e-4..1e-3:log or rank=4,8,16. Several: repeat the option.",
         ),
     ] = None,
-    base: Annotated[
-        str | None,
-        typer.Option(metavar="BASE", help=options.BASE_HELP, autocompletion=completion.bases),
-    ] = None,
+    base: shared.BaseOption = None,
     dev: Annotated[
         list[str] | None,
         typer.Option(
@@ -62,50 +53,18 @@ def tune(
             f"of the training data is held out. {options.SEVERAL}",
         ),
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Change an option of the recipe, such as train.epochs=3 (see: xadapt explain "
-            "RECIPE). Several: repeat the option.",
-        ),
-    ] = None,
+    set_: shared.SetOption = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Continue an earlier search, until it has --trials trials."),
     ] = False,
-    compose: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COMPOSITION",
-            help="Train inside a composition with frozen modules, such as 'runs/en + self', where "
-            "self is the new module. Several take turns: repeat the option.",
-        ),
-    ] = None,
-    companion: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=FOLDER",
-            help="A frozen module that the recipe learns from, such as teacher=runs/teacher or "
-            "teacher=hf:org/name. Several: repeat the option.",
-        ),
-    ] = None,
+    compose: shared.ComposeOption = None,
+    companion: shared.CompanionOption = None,
     columns: options.ColumnsOption = None,
     file_format: options.FormatOption = None,
     pivot: options.PivotOption = None,
-    base_id: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ORG/NAME",
-            help="Hub id of the base, if --base is a folder or package: other libraries load the "
-            "base by this id.",
-        ),
-    ] = None,
-    licence: Annotated[
-        str | None,
-        typer.Option(metavar="SPDX", help="Licence of the module, such as apache-2.0."),
-    ] = None,
+    base_id: shared.BaseIdOption = None,
+    licence: shared.LicenceOption = None,
     json: options.JsonOption = None,
     allow_modified: options.AllowModifiedOption = False,
 ) -> None:

@@ -28,6 +28,7 @@ LOCK = ".xadapt.lock"
 
 NAME_BYTES = 100
 OLD, KEPT = "old", "was"
+UMASK = re.compile(r"^Umask:\s*([0-7]+)$", re.M)
 TEMPORARY = re.compile(r"\.([0-9a-f]{8}-\d+-\d+)-[a-z0-9_]+$")
 
 
@@ -250,14 +251,18 @@ def _into_stream(path: Path) -> Iterator[Path]:
 def new_file_mode(folder: Path) -> int:
     """Return the permissions that a new file has in a folder, by the umask of this process.
 
-    Python can read the umask only by changing it, which another thread would see. So an empty
-    file is made and removed again.
+    Python can read the umask only by changing it, which another thread would see. Linux tells it;
+    elsewhere an empty file is made and removed again.
     """
+    with contextlib.suppress(OSError):
+        found = UMASK.search(Path("/proc/self/status").read_text(encoding="utf-8"))
+        if found:
+            return 0o666 & ~int(found[1], 8)
     handle, name = tempfile.mkstemp(dir=folder, prefix=_prefix(folder / "mode"))
-    os.close(handle)
     probe = Path(name)
-    probe.unlink()
     try:
+        os.close(handle)
+        probe.unlink()
         probe.touch(0o666)
         return stat.S_IMODE(probe.stat().st_mode)
     finally:
