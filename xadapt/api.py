@@ -308,12 +308,7 @@ def train(
     Raises:
         UserError: If an argument is wrong. No files are left behind.
     """
-    own = [name for name in inspect.signature(train).parameters if name != "options"]
-    found = find_recipe(recipe) if isinstance(recipe, (str, Path)) else recipe
-    plan = changed_recipe(found, settings, options, own)
-    start = base or plan.base
-    if start is None:
-        raise UserError("no base is given", where="base", todo='Name one, such as base="mini"')
+    plan, start = _plan_and_base(train, recipe, base, settings, options)
     tags = languages_of(data, lang, plan.data)
     form: dict[str, Any] = {"pivot": pivot, "columns": columns, "file_format": file_format}
     sources = sources_of(data, tags, plan.data, **form)
@@ -321,7 +316,7 @@ def train(
     shown = is_main() and (interactive() if show is None else show)
     say = report or (write_line if shown else lambda _: None)
     job = run.TrainingJob(
-        str(start),
+        start,
         (),
         Path(out),
         resume=resume,
@@ -411,18 +406,13 @@ def tune(
         UserError: If an argument is wrong, or there are no development records. No files are left
             behind.
     """
-    own = [name for name in inspect.signature(tune).parameters if name != "options"]
-    found = find_recipe(recipe) if isinstance(recipe, (str, Path)) else recipe
-    plan = changed_recipe(found, settings, options, own)
-    start = base or plan.base
-    if start is None:
-        raise UserError("no base is given", where="base", todo='Name one, such as base="mini"')
+    plan, start = _plan_and_base(tune, recipe, base, settings, options)
     tags = languages_of(data, lang, plan.data)
     form: dict[str, Any] = {"pivot": pivot, "columns": columns, "file_format": file_format}
     held = [] if dev is None else sources_of(dev, tags, plan.data, where="dev", **form)
     shown = interactive() if show is None else show
     job = run.TrainingJob(
-        str(start),
+        start,
         tuple(sources_of(data, tags, plan.data, **form)),
         Path(out),
         tuple(held),
@@ -444,6 +434,23 @@ def tune(
             parameters=parameter_texts(params),
             report=report or (write_line if shown else lambda _: None),
         )
+
+
+def _plan_and_base(
+    function: Callable[..., Any],
+    recipe: str | Path | Recipe | Mapping[str, Any],
+    base: str | None,
+    settings: Settings,
+    options: Mapping[str, Any],
+) -> tuple[Recipe, str]:
+    """Return the recipe with its changes, and the base; a mistyped option is refused."""
+    own = [name for name in inspect.signature(function).parameters if name != "options"]
+    found = find_recipe(recipe) if isinstance(recipe, (str, Path)) else recipe
+    plan = changed_recipe(found, settings, options, own)
+    start = base or plan.base
+    if start is None:
+        raise UserError("no base is given", where="base", todo='Name one, such as base="mini"')
+    return plan, start
 
 
 def publish(

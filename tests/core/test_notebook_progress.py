@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import sys
 import time
-from types import SimpleNamespace
 
 import pytest
 
 from xadapt.core import notebook_progress
-from xadapt.core.notebook_progress import bar, step, watched_by_person
+from xadapt.core.notebook_progress import bar, step
 
 
 def test_a_bar_that_is_asked_for_counts_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,7 +27,7 @@ def test_nobody_looks_and_nothing_is_shown(
 def test_short_work_shows_nothing_to_a_person_either(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notebook_progress, "watched_by_person", lambda: True)
+    monkeypatch.setattr(notebook_progress, "interactive", lambda: True)
     with bar("Encoding", 5, None) as count, step("loading", None):
         count(5)
     assert capsys.readouterr().err.strip() == ""
@@ -38,7 +36,7 @@ def test_short_work_shows_nothing_to_a_person_either(
 def test_long_work_does(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notebook_progress, "watched_by_person", lambda: True)
+    monkeypatch.setattr(notebook_progress, "interactive", lambda: True)
     monkeypatch.setattr(notebook_progress, "LATE", 0.01)
     with bar("Encoding", 5, None) as count, step("loading", None):
         time.sleep(0.2)
@@ -54,14 +52,3 @@ def test_a_step_says_what_it_does_and_how_long_it_took(capsys: pytest.CaptureFix
     with pytest.raises(ValueError), step("loading", True):
         raise ValueError
     assert ": 0" not in capsys.readouterr().err
-
-
-def test_a_notebook_is_watched_and_a_pipe_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not watched_by_person()
-    for config, watched in (({"IPKernelApp": {}}, True), ({}, False)):
-        shell = SimpleNamespace(config=config)
-        monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda s=shell: s))
-        assert watched_by_person() is watched
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
-    monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: True))
-    assert watched_by_person()

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from xadapt.core.notebook import interactive
+
 LATE = 2.0
 """Seconds of work before progress is shown that was not asked for."""
 
@@ -32,7 +34,7 @@ def bar(
     Yields:
         A function that is called with the number of further units done.
     """
-    if not (watched_by_person() if show is None else show):
+    if not (interactive() if show is None else show):
         yield lambda _: None
         return
     from tqdm.auto import tqdm
@@ -52,7 +54,7 @@ def step(label: str, show: bool | None = None) -> Iterator[None]:
         show: ``True`` says it at once, ``False`` never; ``None`` says it after two seconds on a
             terminal or in a notebook.
     """
-    if not (watched_by_person() if show is None else show):
+    if not (interactive() if show is None else show):
         yield
         return
     began, late = time.monotonic(), threading.Timer(LATE, _say, [f"{label} ..."])
@@ -65,15 +67,6 @@ def step(label: str, show: bool | None = None) -> Iterator[None]:
     seconds = time.monotonic() - began
     if show or seconds > LATE:
         _say(f"{label}: {seconds:.1f} s")
-
-
-def watched_by_person() -> bool:
-    """Whether stderr is a terminal, or this process runs a notebook."""
-    shell = sys.modules.get("IPython")
-    running = shell.get_ipython() if shell is not None else None
-    if running is not None and "IPKernelApp" in getattr(running, "config", {}):
-        return True
-    return bool(sys.stderr is not None and sys.stderr.isatty())
 
 
 def _say(line: str) -> None:
