@@ -214,6 +214,7 @@ def test_several_languages_and_seeds(place: Place, tmp_path: Path) -> None:
         ({"callbacks": [3]}, "int is no callback"),
         ({"callbacks": [EarlyStoppingCallback()], "dev_size": 0}, "Hold out development data"),
         ({"report_to": "tensorbord"}, "did you mean 'tensorboard'"),
+        ({"settings": "data.train.options.min_score=1.1"}, "no option of a reader, such as min_s"),
         ({"joint": True}, "joint does nothing for one language"),
         ({"max_length": 10_000}, "the base takes at most 48 tokens"),
         ({"seeds": 2, "seed": 3}, "seeds and seed are both given"),

@@ -31,7 +31,7 @@ def reads_pairs(spec: DataSpec) -> bool:
 
 
 def require_used(sources: Sequence[Source], specs: Mapping[str, DataSpec]) -> None:
-    """Refuse columns or a format that no source uses.
+    """Refuse columns, a format, or options of a reader that no source uses.
 
     Args:
         sources: All sources of a command.
@@ -39,8 +39,17 @@ def require_used(sources: Sequence[Source], specs: Mapping[str, DataSpec]) -> No
 
     Raises:
         UserError: If columns or a format are named and no reader gives parallel text, or columns
-            are named and no such source has columns.
+            are named and no such source has columns, or a reader has options and its data are in
+            memory, where no reader runs.
     """
+    for source in sources:
+        spec = specs.get(source.data)
+        if source.table is not None and spec is not None and spec.options:
+            raise UserError(
+                f"data in memory use no option of a reader, such as {min(spec.options)}",
+                where=f"data.{source.data}.options",
+                todo="Leave it out, or name a file",
+            )
     files = [source for source in sources if source.table is None]
     known = [(source, specs[source.data]) for source in files if source.data in specs]
     pairs = [(source, spec) for source, spec in known if reads_pairs(spec)]
