@@ -6,6 +6,7 @@ from typing import Any
 
 from xadapt.backbones.encoder.pooling import Pooling
 from xadapt.backbones.families import Family
+from xadapt.core.errors import UserError
 
 # Files of relative-position encoders may name no length at all, or write 1e30.
 _DEFAULT_LENGTH, _SANE_LENGTH = 512, 1_000_000
@@ -32,3 +33,26 @@ def max_length(config: Any, tokenizer: Any, family: Family, pooling: Pooling) ->
         limits.append(int(table) - (padding + 1 if family.after_padding else 0))
     known = [limit for limit in limits if limit and limit < _SANE_LENGTH]
     return min(known, default=_DEFAULT_LENGTH)
+
+
+def require_rows(tokenizer: Any, rows: int, where: str) -> None:
+    """Refuse a tokenizer with ids beyond the table of word embeddings.
+
+    Args:
+        tokenizer: The tokenizer.
+        rows: Number of rows of the table.
+        where: The base.
+
+    Raises:
+        UserError: If a token has an id without a row.
+    """
+    beyond = [(number, token) for token, number in tokenizer.get_vocab().items() if number >= rows]
+    if beyond:
+        number, token = min(beyond)
+        raise UserError(
+            f"the tokenizer has {len(beyond)} tokens without a row in the table of {rows:,} word "
+            f"embeddings, such as {token!r} with id {number}",
+            where=where,
+            todo="Give the base its own tokenizer, or resize its table: "
+            "model.resize_token_embeddings(len(tokenizer)), then save both",
+        )

@@ -101,11 +101,21 @@ class Composed(nn.Module):
             raise ValueError(f"{fuse.router!r} is no fusion")
         return _fitting(fusion, fuse)
 
+    def _hooks_named(self, name: str) -> list[AdapterHook]:
+        module = self.named[name]
+        word = getattr(module, "leads", None)
+        if word:
+            raise ValueError(
+                f"{name!r} is a {module.kind}, which acts through other modules alone; write "
+                f"{word}({name}; a, b)"
+            )
+        return hooks_of(module)
+
     def _of(self, composition: Composition) -> list[AdapterHook]:
         if composition is None:
             return []
         if isinstance(composition, str):
-            return hooks_of(self.named[composition])
+            return self._hooks_named(composition)
         if isinstance(composition, Stack):
             return [hook for part in composition.parts for hook in self._of(part)]
         if isinstance(composition, Mix):

@@ -30,7 +30,7 @@ from xadapt.functional import similarity as similarities
 from xadapt.hub.fetching import module_folder
 from xadapt.hub.integrity import allowing_modified
 from xadapt.inference import saving, summary
-from xadapt.inference.composed_rows import ComposedRows, RowActivations
+from xadapt.inference.composed_rows import ComposedRows, RowActivations, acts_alike
 from xadapt.inference.concurrency import compute_slot
 from xadapt.inference.encode_output import (
     VECTOR,
@@ -83,7 +83,8 @@ class AdaptedEncoder:
         evaluations: Results that evaluators of sentence-transformers stored here.
 
     Raises:
-        UserError: If the composition names a module that is not there.
+        UserError: If the composition names a module that is not there, or its parts can't act
+            together.
     """
 
     def __init__(
@@ -667,6 +668,9 @@ class AdaptedEncoder:
                 f"the composition names {missing[0]!r}, and there is no such module",
                 todo=f"There are {', '.join(self.modules) or 'none'}",
             )
+        for own in opened(composition):  # what can't act together is refused here, by name
+            if own is not None and not (isinstance(own, str) and acts_alike(self.modules[own])):
+                self._rows.make(own, self.modules)
         return composition
 
     def _encode_with(

@@ -177,6 +177,11 @@ class ComposedRows:
         return _Made(adapter, whole.named, () if adapter.updates is not None else _mark(whole))
 
 
+def acts_alike(module: nn.Module) -> bool:
+    """Whether a module acts by itself and alike on all rows, as on every base that it fits."""
+    return not hasattr(module, "leads") and not any(hook.by_row for hook in hooks_of(module))
+
+
 def _require_merged(
     inside: Merged, chosen: Sequence[Composition], modules: Mapping[str, nn.Module]
 ) -> None:

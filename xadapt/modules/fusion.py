@@ -9,7 +9,14 @@ import torch.nn.functional as F
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from xadapt.modules.hooks import AdapterHook, ModelShape, ModuleOptions, Place, uniform
+from xadapt.modules.hooks import (
+    BELOW,
+    AdapterHook,
+    ModelShape,
+    ModuleOptions,
+    Place,
+    uniform,
+)
 
 
 class FusionOptions(ModuleOptions):
@@ -87,6 +94,20 @@ class Fusion(nn.Module):
         """Return no hooks: a fusion acts through the modules that it attends to."""
         return []
 
+    def refuses(self, place: Place) -> str | None:
+        """Return the reason why modules that act at a site can't be fused, or ``None``."""
+        if _name(place) in self.query:
+            return None
+        if place[0] == BELOW:
+            return (
+                "a fusion has no weights for the embeddings, where an invertible map acts; fuse "
+                "modules without such a map"
+            )
+        return (
+            f"the fusion has no weights for {place[1]} of layer {place[0] + 1}; it was made for "
+            f"{', '.join(self.options.sites)}"
+        )
+
     def added(self, place: Place, state: Tensor, deltas: Tensor) -> Tensor:
         """Compute the sum that the fusion adds to a site's output.
 
@@ -108,11 +129,9 @@ class Fusion(nn.Module):
         The weights of each token sum to one. Args and errors are as for `added`.
         """
         name = _name(place)
-        if name not in self.query:
-            raise ValueError(
-                f"the fusion has no weights for {place[1]} of layer {place[0] + 1}; it was made "
-                f"for {', '.join(self.options.sites)}"
-            )
+        reason = self.refuses(place)
+        if reason:
+            raise ValueError(reason)
         query = F.linear(state.float(), self.query[name])
         key = F.linear(deltas.float(), self.key[name])
         scores = (key @ query.unsqueeze(-1)).squeeze(-1) / self.options.temperature

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -129,11 +129,13 @@ def routed(parts: Sequence[Sequence[AdapterHook]], router: Gates) -> list[Adapte
     """Make one hook for each site with experts that a router weights.
 
     Raises:
-        ValueError: As for `blended`.
+        ValueError: As for `blended`, or if an expert acts at a site that the router can't weigh.
     """
+    places = _by_place(parts)
+    _require_weights(router, places)
     return [
         _effect(place, Routed(router, place, at), at, router.wants(place), by_row=True)
-        for place, at in _by_place(parts).items()
+        for place, at in places.items()
     ]
 
 
@@ -141,11 +143,12 @@ def fused(parts: Sequence[Sequence[AdapterHook]], fusion: Fusion) -> list[Adapte
     """Make one hook for each site with modules that a fusion attends to.
 
     Raises:
-        ValueError: As for `blended`.
+        ValueError: As for `blended`, or if a module acts at a site that the fusion can't weigh.
     """
+    places = _by_place(parts)
+    _require_weights(fusion, places)
     return [
-        _effect(place, Fused(fusion, place, at), at, by_row=True)
-        for place, at in _by_place(parts).items()
+        _effect(place, Fused(fusion, place, at), at, by_row=True) for place, at in places.items()
     ]
 
 
@@ -158,6 +161,14 @@ def routes(hooks: Sequence[AdapterHook]) -> Iterator[Routed | Fused]:
             parts = hook.fn.parts
             for own in parts.values() if isinstance(parts, Mapping) else parts:
                 yield from routes(own)
+
+
+def _require_weights(router: Gates | Fusion, places: Iterable[Place]) -> None:
+    """Refuse modules that act at a site for which a router or fusion has no weights."""
+    for place in places:
+        reason = router.refuses(place) if isinstance(router, (Router, Fusion)) else None
+        if reason:
+            raise ValueError(reason)
 
 
 def _by_place(parts: Sequence[Sequence[AdapterHook]]) -> dict[Place, dict[int, list[AdapterHook]]]:

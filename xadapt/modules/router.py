@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 from torch import Tensor, nn
 
 from xadapt.modules.hooks import (
+    BELOW,
     AdapterHook,
     CapturedInput,
     ModelShape,
@@ -105,6 +106,17 @@ class Router(nn.Module):
             return ()
         return ((place[0] if self.options.scope == "layer" else 0, "attn_in"),)
 
+    def refuses(self, place: Place) -> str | None:
+        """Return the reason why experts that act at a site can't be weighted, or ``None``."""
+        if place[0] == BELOW:
+            return (
+                "a router has no states to read at the embeddings, where an invertible map acts; "
+                "route modules without such a map"
+            )
+        if self._key(place) in self.scores:
+            return None
+        return f"the router has no weights for {place[1]} of layer {place[0] + 1}"
+
     def gates(self, place: Place, here: SiteInputs) -> Tensor:
         """Compute the weights of the experts at a site.
 
@@ -119,9 +131,10 @@ class Router(nn.Module):
         Raises:
             ValueError: If experts act at a site that this router was not made for.
         """
+        reason = self.refuses(place)
+        if reason:
+            raise ValueError(reason)
         key = self._key(place)
-        if key not in self.scores:
-            raise ValueError(f"the router has no weights for {place[1]} of layer {place[0] + 1}")
         wants = self.wants(place)
         states = here.inputs[wants[0]] if wants else here.input
         features = self._features(states.float(), here.mask)

@@ -23,7 +23,7 @@ from xadapt.backbones.encoder.pooling import Pooling, pool
 from xadapt.backbones.encoder.slices import Slices
 from xadapt.backbones.families import Family, SitePoint, family_of, points
 from xadapt.backbones.frames import ActsInForward, forwarding, guard_of
-from xadapt.backbones.limits import max_length, padding_id
+from xadapt.backbones.limits import max_length, padding_id, require_rows
 from xadapt.backbones.tokenizing import call_tokenizer
 from xadapt.core.errors import UserError
 
@@ -60,6 +60,8 @@ class Encoder:
         pooling: Pooling,
         dense: nn.Module | None = None,
     ) -> None:
+        rows = model.get_input_embeddings().num_embeddings  # type: ignore[operator]
+        require_rows(tokenizer, int(rows), source.spec)
         self.model = model.eval().requires_grad_(False)
         self.quantized = quantized.settle(model)
         self.tokenizer, self.family, self.source, self.pooling = tokenizer, family, source, pooling
@@ -88,7 +90,8 @@ class Encoder:
 
         Raises:
             UserError: If there is no such base, the base is not supported, its weights are not
-                safe or not complete, or ``int8`` or ``nf4`` can't run here.
+                safe or not complete, its tokenizer has more tokens than the table of word
+                embeddings has rows, or ``int8`` or ``nf4`` can't run here.
         """
         source = resolve(base)
         place = loading.choose_device(device)
@@ -122,7 +125,7 @@ class Encoder:
                 needed.
 
         Raises:
-            UserError: If the family is not supported.
+            UserError: If the family is not supported, or the tokenizer has too many tokens.
         """
         family = family_of(str(model.config.model_type), base)  # type: ignore[union-attr]
         encoder = cls(model, tokenizer, family, Base(base, "memory"), pooling or Pooling())
