@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PositiveFloat,
     PositiveInt,
+    SerializerFunctionWrapHandler,
     TypeAdapter,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -27,6 +31,10 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, PurePath) else value
+
+
 class Source(_Strict):
     """The source of a recipe: the paper, its address, and its published scores."""
 
@@ -37,10 +45,24 @@ class Source(_Strict):
 
 
 class ModuleSpec(BaseModel):
-    """The module: its ``kind`` (a file of ``xadapt/modules``) and the options of that kind."""
+    """The module: its ``kind`` (a file of ``xadapt/modules``) and the options of that kind.
+
+    Attributes:
+        kind: The kind.
+        init: A module to begin with, a folder or a Hub id (``org/name`` or ``org/name@revision``).
+            Options that the recipe does not name are then those of this module. Without it,
+            training begins with a new module.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
     kind: str
+    init: Annotated[str, BeforeValidator(_as_text), Field(min_length=1)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave ``init`` out where there is none: such recipes are those of earlier versions."""
+        said: dict[str, Any] = dump(self)
+        return {key: value for key, value in said.items() if key != "init" or value is not None}
 
     def options(self) -> dict[str, Any]:
         """Return the options without the kind."""

@@ -162,7 +162,7 @@ def _module_faults(raw: Any) -> list[tuple[Path_, str]]:
         return []
     try:
         part = registry.load("modules", raw["kind"])
-        part.Options.model_validate({k: v for k, v in raw.items() if k != "kind"})
+        part.Options.model_validate({k: v for k, v in raw.items() if k not in ("kind", "init")})
     except UserError as error:
         return [(("module", "kind"), error.what)]
     except ValidationError as error:

@@ -10,6 +10,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from os import PathLike
 from typing import Annotated, Any, TypedDict
 
 from xadapt.core import registry
@@ -44,6 +45,7 @@ class TrainOptions(TypedDict, total=False):
     compile: Annotated[bool, "train.compile", "torch_compile"]
     checkpoint_seconds: Annotated[float, "train.checkpoint_seconds"]
 
+    init: Annotated[str | PathLike[str], "module.init"]
     rank: Annotated[int, "module.rank", "r", "lora_r"]
     alpha: Annotated[float, "module.alpha", "lora_alpha"]
     layers: Annotated[str | Sequence[int], "module.layers", "layers_to_transform"]

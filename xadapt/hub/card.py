@@ -9,7 +9,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from xadapt.core.errors import UserError
 from xadapt.hub.file_purposes import purpose
-from xadapt.hub.manifest import LOADERS, Evidence, Manifest
+from xadapt.hub.manifest import LOADERS, Ancestor, Evidence, Manifest
 from xadapt.hub.markdown import Markdown, code, escaped, render
 from xadapt.hub.snippets import off_switches, snippets, xadapt_snippet
 from xadapt.hub.worse_than_base import worse_than_base
@@ -218,6 +218,7 @@ def _body(manifest: Manifest, files: Iterable[str]) -> dict[str, Any]:
         "rows": f"{rows:,} {'pairs of sentences' if pivot else 'rows'}" if rows else None,
         "head": _head(manifest),
         "inside": _then(manifest.trained_inside),
+        "started": [_ancestor(one) for one in manifest.started_from],
         "loaders": _loaders(manifest),
         "english": display_name(pivot or "en"),
         "lost": [
@@ -264,6 +265,14 @@ def _head(manifest: Manifest) -> str | None:
 
 def _then(texts: list[str]) -> Markdown | None:
     return Markdown(", then ".join(map(code, texts))) if texts else None
+
+
+def _ancestor(one: Ancestor) -> Markdown:
+    """Return the name of a module that training began with, as a link if it is on the Hub."""
+    if one.id is None:
+        return Markdown(f"{escaped(one.name)} (tensors {code(one.tensors[:12])})")
+    url = f"https://huggingface.co/{one.id}/tree/{one.revision or 'main'}"
+    return Markdown(f"[{escaped(one.id)}]({url})")
 
 
 def _loaders(manifest: Manifest) -> list[dict[str, Any]]:

@@ -220,12 +220,35 @@ class Loader(Strict):
         return self.status in ("verified", "unverified")
 
 
+class Ancestor(Strict):
+    """A module that the training of another one began with.
+
+    Attributes:
+        name: Its name.
+        id: Its id on the Hub, if it came from there.
+        revision: The commit there.
+        tensors: SHA-256 of its file of tensors.
+        head: SHA-256 of its task head, if it has one.
+        languages: Its languages.
+        base: Fingerprint of its base.
+    """
+
+    name: Name
+    id: HubId | None = None
+    revision: str | None = None
+    tensors: Sha256
+    head: Sha256 | None = None
+    languages: list[Tag] = []
+    base: str | None = None
+
+
 class Manifest(Strict):
     """The whole content of ``xadapt.json``. Paths of this machine are cut to a name.
 
     ``composition`` is the composition that a module was made from. ``trained_inside`` is the
-    composition that a module was trained in, over ``self`` and its parents. Version 1 of the schema
-    has no ``integrity``.
+    composition that a module was trained in, over ``self`` and its parents. ``started_from`` are
+    the modules that its training began with, the nearest first. Version 1 of the schema has no
+    ``integrity``.
     """
 
     schema_version: Literal[1, 2] = 1
@@ -240,6 +263,7 @@ class Manifest(Strict):
     parents: list[FileName] = []
     composition: str | None = None
     trained_inside: list[str] = []
+    started_from: Annotated[list[Ancestor], Field(max_length=100)] = []
     head: HeadSpec | None = None
     pooling: Finite = {}
     prompt: str = ""

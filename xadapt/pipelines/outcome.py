@@ -19,6 +19,7 @@ from xadapt.data.records import ParallelPair
 from xadapt.heads.head import Head
 from xadapt.hub.folder import SHUFFLED, write_folder
 from xadapt.hub.manifest import (
+    Ancestor,
     Data,
     Manifest,
     ModuleSpec,
@@ -48,6 +49,7 @@ def manifest_of(
     licence: str | None,
     within: TrainingComposition = ALONE,
     companions: Sequence[str] = (),
+    started_from: Sequence[Ancestor] = (),
 ) -> Manifest:
     """Make the manifest of a module before training, without evidence.
 
@@ -60,6 +62,7 @@ def manifest_of(
         licence: SPDX id of the module's licence.
         within: Compositions in which the module is trained.
         companions: Names of the folders of the modules that it learns from.
+        started_from: The modules that training begins with, the nearest first.
 
     Raises:
         UserError: If the base id or the licence is malformed.
@@ -83,6 +86,7 @@ def manifest_of(
         pivot=normalise(sources[0].pivot_lang) if _has_pivot(recipe) else None,
         parents=list(dict.fromkeys([*(Path(f).name for f in within.folders), *companions])),
         trained_inside=within.texts,
+        started_from=list(started_from),
         data=[Data(name=_name(s.source), sha256=s.sha256, rows=s.rows) for s in shares],
         pooling=encoder.pooling.to_dict(),
         prompt=encoder.pooling.prompt,

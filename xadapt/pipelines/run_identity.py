@@ -18,6 +18,7 @@ from xadapt.data.loading.records import Loaded, Source, digest
 from xadapt.hub.manifest import Manifest
 from xadapt.pipelines.companions import Companions
 from xadapt.pipelines.outcome import same_recipe, tags
+from xadapt.pipelines.starting_module import StartingModule
 from xadapt.pipelines.training_composition import TrainingComposition
 
 FILE = "identity.json"
@@ -30,6 +31,7 @@ def identity(
     loaded: Loaded,
     within: TrainingComposition,
     companions: Companions,
+    start: StartingModule | None = None,
 ) -> dict[str, str | int]:
     """Compute the identity of a run: a hash of each input that a trained module depends on.
 
@@ -39,6 +41,7 @@ def identity(
         loaded: Training and development records.
         within: The compositions in which the module is trained.
         companions: The modules that it learns from.
+        start: The module that training begins with.
     """
     return {
         RECIPE: hashlib.sha256(as_yaml(recipe).encode()).hexdigest(),
@@ -48,6 +51,7 @@ def identity(
         DEV: digest(loaded.dev),
         **within.identity(),
         **companions.identity(),
+        **(start.identity() if start else {}),
     }
 
 
@@ -95,6 +99,7 @@ def manifest_differences(old: Manifest, new: Manifest) -> list[str]:
         "data": rows,
         "pivot": [old.pivot, new.pivot],
         "composition": [old.trained_inside, new.trained_inside],
+        "starting module": [old.started_from, new.started_from],
     }
     return found + [name for name, (before, now) in pairs.items() if before != now]
 

@@ -1,4 +1,7 @@
-"""Train by one recipe, from start to finish: connect data, training, evaluation and saving."""
+"""Train by one recipe, from start to finish: connect data, training, evaluation and saving.
+
+The file is long because one run is connected here: what a module is made of, in one place.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ from xadapt.hub.worse_than_base import worse_than_base
 from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build, parameter_count
 from xadapt.pipelines import run_folder as out_folder
-from xadapt.pipelines.companions import find_companions
+from xadapt.pipelines.companions import Companions, find_companions
 from xadapt.pipelines.outcome import ALONE, CONTROL, Verify, forward_seconds, manifest_of, publish
 from xadapt.pipelines.run_identity import (
     as_yaml,
@@ -39,6 +42,7 @@ from xadapt.pipelines.run_identity import (
     require_same,
     save_identity,
 )
+from xadapt.pipelines.starting_module import StartingModule, find_start, no_better
 from xadapt.pipelines.training_composition import TrainingComposition, inside
 from xadapt.pipelines.training_job import TrainingJob
 from xadapt.pipelines.training_result import TrainingResult
@@ -85,6 +89,7 @@ def check(recipe: Recipe, jobs: Sequence[TrainingJob]) -> None:
         else:
             with one_writer(job.out, main=is_main()):
                 find_companions(recipe.companions, job.companions)
+                find_start(recipe)
                 _load(recipe, job)
 
 
@@ -161,7 +166,8 @@ def prepare(recipe: Recipe, job: TrainingJob, inputs: Inputs) -> Trainer:
     Raises:
         UserError: If the recipe or the composition does not fit the base or the records.
     """
-    within, module = inside(job.compose), _module(recipe, inputs.encoder)
+    start, within = find_start(recipe), inside(job.compose)
+    module = _module(recipe, inputs.encoder, start)
     within.require_experts(module)
     if within.by_language and any(isinstance(row, ParallelPair) for row in inputs.loaded.dev):
         raise UserError(
@@ -170,27 +176,21 @@ def prepare(recipe: Recipe, job: TrainingJob, inputs: Inputs) -> Trainer:
             todo="Leave by_language out; several --compose take turns",
         )
     state = job.out / out_folder.STATE
-    return _trainer(recipe, job, inputs.loaded, inputs.encoder, module, state, within)
+    return _trainer(recipe, job, inputs.loaded, inputs.encoder, module, state, within, start)
 
 
 def _train(
     recipe: Recipe, job: TrainingJob, verify: Verify, report: Reporter, inputs: Inputs | None
 ) -> TrainingResult:
     within, others = inside(job.compose), find_companions(recipe.companions, job.companions)
+    start = find_start(recipe)
     inputs = inputs or Inputs.open(recipe, job)
     loaded, encoder = inputs.loaded, inputs.encoder
     trainer = prepare(recipe, job, inputs)
     module = trainer.module
-    manifest = manifest_of(
-        recipe,
-        encoder,
-        module,
-        loaded.shares,
-        base_id=job.base_id,
-        licence=job.licence,
-        within=within,
-        companions=others.parents,
-    )
+    manifest = _manifest(recipe, job, inputs, module, within, others, start)
+    if start is not None:
+        loaded.notes.extend(start.notes(head_of(trainer), within.texts))
     for note in loaded.notes:
         report(note)
     report(f"{parameter_count(module):,} values to train on the {manifest.dtype} base {job.base}")
@@ -198,7 +198,7 @@ def _train(
     trainer.processes.wait()  # no process may write before all have looked at the folder
     with out_folder.nothing_left(job.out, main):
         progress = trainer.train(resume=resume)
-        control = _control(recipe, job, loaded, encoder, within, report) if job.controls else None
+        control = _control(recipe, job, inputs, within, start, report) if job.controls else None
         if main:
             if loaded.dev:
                 report(f"measuring on {len(loaded.dev)} development {loaded.dev[0].unit}")
@@ -207,9 +207,10 @@ def _train(
                 with_card(head)
             cache = evaluation_cache(trainer)
             found = evidence(encoder, trainer.active_module.module, loaded.dev, head, cache)
+            if start is not None:
+                found = start.compared(found, encoder, within, loaded.dev, head, cache)
             manifest = manifest.model_copy(update={"evidence": found})
-            warning = worse_than_base(found)
-            if warning:
+            for warning in filter(None, (worse_than_base(found), no_better(start, progress))):
                 loaded.notes.append(warning)
                 report(f"warning: {warning}")
             write_text(job.out / out_folder.STATE / "recipe.yaml", as_yaml(recipe))
@@ -228,6 +229,28 @@ def _train(
         1 - trainer.forward.tokens / trainer.forward.padded if trainer.forward.padded else 0.0,
         loaded.notes,
         base=job.base,
+    )
+
+
+def _manifest(
+    recipe: Recipe,
+    job: TrainingJob,
+    inputs: Inputs,
+    module: nn.Module,
+    within: TrainingComposition,
+    others: Companions,
+    start: StartingModule | None,
+) -> Manifest:
+    return manifest_of(
+        recipe,
+        inputs.encoder,
+        module,
+        inputs.loaded.shares,
+        base_id=job.base_id,
+        licence=job.licence,
+        within=within,
+        companions=others.parents,
+        started_from=start.ancestors if start else (),
     )
 
 
@@ -256,19 +279,11 @@ def _finished(recipe: Recipe, job: TrainingJob) -> TrainingResult:
     require_same(job.out, _quick_differences(recipe, job, manifest))
     within, loaded = inside(job.compose), _load(recipe, job)
     others = find_companions(recipe.companions, job.companions)
-    encoder = _encoder(recipe, job)
-    wanted = manifest_of(
-        recipe,
-        encoder,
-        _module(recipe, encoder),
-        loaded.shares,
-        base_id=job.base_id,
-        licence=job.licence,
-        within=within,
-        companions=others.parents,
-    )
+    start, encoder = find_start(recipe), _encoder(recipe, job)
+    inputs, module = Inputs(loaded, encoder), _module(recipe, encoder, start)
+    wanted = _manifest(recipe, job, inputs, module, within, others, start)
     state = job.out / out_folder.STATE
-    parts = identity(recipe, encoder, loaded, within, others)
+    parts = identity(recipe, encoder, loaded, within, others, start)
     differs = manifest_differences(manifest, wanted) + identity_differences(state, parts)
     require_same(job.out, differs)
     out_folder.clear(job.out)
@@ -326,7 +341,10 @@ def require_module(recipe: Recipe, encoder: Encoder) -> None:
     _module(recipe, encoder)
 
 
-def _module(recipe: Recipe, encoder: Encoder) -> nn.Module:
+def _module(recipe: Recipe, encoder: Encoder, start: StartingModule | None = None) -> nn.Module:
+    """Build the module to train, or load the one that training begins with."""
+    if start is not None:
+        return start.open(encoder)
     spec = recipe.module
     return build(
         spec.kind, spec.options(), model_shape(encoder), seed=recipe.seed, where=recipe.name
@@ -341,6 +359,7 @@ def _trainer(
     module: nn.Module,
     state: Path,
     within: TrainingComposition = ALONE,
+    start: StartingModule | None = None,
     observed: bool = True,
 ) -> Trainer:
     others = find_companions(recipe.companions, job.companions)
@@ -355,14 +374,17 @@ def _trainer(
         )
         for spec in recipe.objectives
     ]
-    parts = identity(recipe, encoder, loaded, within, others)
+    parts = identity(recipe, encoder, loaded, within, others, start)
     run = Run(recipe.train, state, recipe.seed, parts, None, cache_folder(), job.show)
+    run = replace(run, begins_trained=start is not None)
     if observed:
         run = replace(run, callbacks=job.callbacks, report_to=job.report_to,
                       config=recipe.model_dump(mode="json"))  # fmt: skip
     trainer = Trainer(
         encoder, module, tasks, run, others.open(encoder), within.build(encoder, module)
     )
+    if start is not None:
+        start.fill(head_of(trainer), encoder.width)
     if task_of(trainer, loaded.dev):
         trainer.run = replace(run, score=lambda: dev_scores(trainer, loaded.dev))
     return trainer
@@ -371,9 +393,9 @@ def _trainer(
 def _control(
     recipe: Recipe,
     job: TrainingJob,
-    loaded: Loaded,
-    encoder: Encoder,
+    inputs: Inputs,
     within: TrainingComposition,
+    start: StartingModule | None,
     report: Reporter,
 ) -> nn.Module:
     """Train the shuffled-pairs control: the same module on pairs that are no translations.
@@ -382,13 +404,14 @@ def _control(
     and end its training.
     """
     report("training the shuffled-pairs control")
+    loaded, encoder = inputs.loaded, inputs.encoder
     records: dict[str, list[Any]] = {
         name: list(shuffle_pairs(rows, seed=recipe.seed)) if of_pairs(rows) else rows
         for name, rows in loaded.records.items()
     }
-    module = _module(recipe, encoder)
+    module = _module(recipe, encoder, start)
     state = job.out / out_folder.STATE / "shuffled"
     shuffled = replace(loaded, records=records)
-    trainer = _trainer(recipe, job, shuffled, encoder, module, state, within, observed=False)
+    trainer = _trainer(recipe, job, shuffled, encoder, module, state, within, start, False)
     trainer.train(resume=_has_checkpoint(job, "shuffled"))
     return module

@@ -83,6 +83,13 @@ def tune(
     require_optuna()
     folder = job.out
     _require_alone()
+    if recipe.module.init is not None:
+        raise UserError(
+            "a search trains new modules, of other shapes too",
+            where="module.init",
+            todo="Leave it out here, and train the best recipe with it: xadapt train best.yaml "
+            "--set module.init=DIR",
+        )
     if trials < 1:
         raise UserError(f"{trials} trials are no search", where="--trials", todo="Give 1 or more")
     searched = read_parameters(parameters, recipe)

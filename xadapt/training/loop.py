@@ -190,6 +190,8 @@ class Trainer:
         show = self.run.show and self.processes.main
         with interrupts() as stop, meter("training", self.steps, show) as bar:
             bar.skip(progress.step)
+            if self.run.begins_trained and not progress.step:
+                self._evaluate()
             while progress.step < self.steps and not progress.finished:
                 self.events.step_begins(progress.step)
                 row = self._step(rates)

@@ -34,6 +34,8 @@ class Run:
         callbacks: Callbacks as in transformers, see `xadapt.training.callbacks`.
         report_to: Names of experiment trackers, see `xadapt.training.trackers`.
         config: The recipe of the run, for trackers.
+        begins_trained: Whether the module is trained already. Then it is also scored before the
+            first step, and it stays as it is if no step is better.
     """
 
     spec: TrainSpec
@@ -46,6 +48,7 @@ class Run:
     callbacks: Sequence[Any] = ()
     report_to: Sequence[str] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
+    begins_trained: bool = False
 
 
 @dataclass(frozen=True)
