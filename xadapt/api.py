@@ -45,6 +45,7 @@ from xadapt.inference import measured_fallback
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.encoding import encode_shards
 from xadapt.pipelines import compose as composing
+from xadapt.pipelines import import_module as importing
 from xadapt.pipelines import train as run
 from xadapt.pipelines import tune as tuning
 from xadapt.pipelines import weight_search as few_shot
@@ -64,6 +65,7 @@ __all__ = [
     "encode",
     "encode_shards",
     "evaluate",
+    "import_module",
     "load",
     "open_vectors",
     "publish",
@@ -225,6 +227,54 @@ def compose(
     if found is not None:
         write_json(Path(out) / few_shot.FILE, found.to_dict())
     return found
+
+
+def import_module(
+    source: str | Path,
+    *,
+    base: str,
+    out: str | Path,
+    lang: str | Sequence[str] = (),
+    labels: Sequence[str] | None = None,
+    allow_pickle: bool = False,
+    base_id: str | None = None,
+    licence: str | None = None,
+    loaders: str | Sequence[str] | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> importing.ImportedModule:
+    """Import a LoRA of peft or an adapter of the library adapters as a module.
+
+    It is taken exactly or refused, and compared with its own library where that is installed.
+
+    Args:
+        source: A folder with ``adapter_config.json``, or a Hub id (``org/name@revision``).
+        base: The base that it was trained on.
+        out: Folder to make.
+        lang: The languages that it is for; without any, it acts on all rows.
+        labels: The labels of a token classifier of peft, in order; peft does not save them.
+        allow_pickle: Read pickled tensors, by a reader that runs no code of the file.
+        base_id: Hub id of a base that is given as a folder or a package.
+        licence: SPDX id of the adapter's licence.
+        loaders: Libraries whose files are written, as for `train`.
+        report: Receives the progress, a line at a time.
+
+    Raises:
+        UserError: If it can't be taken exactly. No files are left behind.
+    """
+    return importing.import_module(
+        str(source),
+        base=base,
+        out=Path(out),
+        verify=integrations.compare_loaders,
+        compare=integrations.compare_origin,
+        languages=as_strings(lang),
+        labels=labels,
+        allow_pickle=allow_pickle,
+        base_id=base_id,
+        licence=licence,
+        loaders=loaders_of(loaders),
+        report=report,
+    )
 
 
 def train(

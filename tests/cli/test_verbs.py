@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from foreign_adapters import peft_folder
 from tiny_commands import QUICK, Place, good, write_tsv, xadapt
 from tiny_training import pairs
 
@@ -123,6 +125,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Place:
     scored = [f"{p.pivot}\t{p.text}\t{n % 5}" for n, p in enumerate(pairs(60))]
     (folder / "scored.tsv").write_text("\n".join(scored), encoding="utf-8")
     (folder / "texts.txt").write_text("\n".join(p.text for p in pairs(12)), encoding="utf-8")
+    if find_spec("peft"):
+        peft_folder(folder / "peft-lora", place.base)
     for lang in ("sw", "de"):
         given = ("--base", place.base, "--data", place.data, "--lang", lang, *QUICK)
         good("train", "translation_ranking", *given, "--out", folder / lang)
@@ -144,6 +148,8 @@ def test_examples_run(
     folder = here.data.parent
     monkeypatch.chdir(folder)
     monkeypatch.setenv("XADAPT_CACHE", str(tmp_path / "cache"))
+    if "peft-lora" in example:
+        pytest.importorskip("peft")
     given = [str(here.base) if word == "mini" else word for word in words(example)]
     if given[0] == "train":
         given += ["--set", "data.train.dev=10", "--set", "module.rank=2"]

@@ -23,6 +23,7 @@ KINDS = {
     "lora": ("lora", {"rank": 2, "alpha": 4, "sites": SITES}),
     "sequential": ("bottleneck", {"width": 4}),
     "parallel": ("bottleneck", {"width": 4, "after": "ffn", "form": "parallel"}),
+    "pfeiffer": ("bottleneck", {"width": 4, "form": "pfeiffer"}),
     "nice": ("bottleneck", {"width": 4, "after": "ffn", "invertible": "nice"}),
     "glow": ("bottleneck", {"width": 3, "after": "ffn", "invertible": "glow"}),
     "mixture": ("mixture_of_loras", {"experts": 2, "rank": 2, "sites": SITES}),

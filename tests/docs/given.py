@@ -57,6 +57,15 @@ def conll(path: str, n: int = 30) -> None:
     _made(path).write_text(text, encoding="utf-8")
 
 
+def peft_lora(path: str) -> None:
+    """Save a LoRA of peft on mini, with random values."""
+    from foreign_adapters import peft_folder
+
+    from xadapt.backbones.bases import resolve
+
+    peft_folder(_made(path), resolve("mini").location)
+
+
 def classes(path: str, n: int = 30) -> None:
     """Write texts and their classes as TSV."""
     rows = labelled(n, seed=len(path))

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from tiny_models import FAMILIES, WIDTH, padded, tiny_encoder
 from tiny_training import digest, forward, module_for, shaken
 
+from xadapt.core.errors import UserError
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.modules.bottleneck import BottleneckOptions
 
@@ -17,6 +18,7 @@ FORMS = [
     {"after": "both"},
     {"after": "ffn", "form": "parallel"},
     {"after": "both", "form": "parallel"},
+    {"after": "both", "form": "pfeiffer"},
 ]
 
 
@@ -62,9 +64,12 @@ def test_the_formula_by_hand(activation, value):
 
 @pytest.mark.parametrize("options", FORMS)
 def test_what_each_form_reads(options):
-    hooks = module_for(tiny_encoder("mt5"), "bottleneck", width=4, **options).hooks()
-    beside = {"ffn": {"ffn_in"}, "attention": {"attn_in"}, "both": {"attn_in", "ffn_in"}}
-    expected = beside[options["after"]] if options.get("form") == "parallel" else {"output"}
+    form = options.get("form", "sequential")
+    family = "bert" if form == "pfeiffer" else "mt5"
+    hooks = module_for(tiny_encoder(family), "bottleneck", width=4, **options).hooks()
+    names = {"ffn": {"ffn"}, "attention": {"attn"}, "both": {"attn", "ffn"}}[options["after"]]
+    end = {"parallel": "_in", "pfeiffer": "_normed"}.get(form)
+    expected = {name + end for name in names} if end else {"output"}
     sites = {"ffn": {"ffn_out"}, "attention": {"attn_out"}, "both": {"attn_out", "ffn_out"}}
     assert {e.reads for e in hooks} == expected
     assert {e.site for e in hooks} == sites[options["after"]]
@@ -84,6 +89,34 @@ def test_sequential_stands_before_residual_and_norm():
     expected = layer.output.LayerNorm(y + fn(y) + seen["x"])
     acts = Activation.of(ActiveAdapter(encoder, module))
     assert torch.allclose(encoder.run(before, mask, 3, activation=acts), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("site", ["attention", "ffn"])
+def test_pfeiffer_reads_behind_the_norm_and_adds_before_residual_and_norm(site):
+    encoder = tiny_encoder("bert")
+    options = {"width": 4, "after": site, "form": "pfeiffer", "layers": [3, 4]}
+    module = shaken(module_for(encoder, "bottleneck", **options))
+    fn, layer = module.hooks()[0].fn, encoder.model.encoder.layer[3]
+    block = layer.output if site == "ffn" else layer.attention.output
+    tokens, mask = padded(encoder)
+    before = encoder.run(encoder.embed(tokens, mask), mask, 0, 3)
+    seen = {}
+    hook = block.register_forward_pre_hook(lambda _, i: seen.update(inner=i[0], x=i[1]))
+    encoder.run(before, mask, 3)
+    hook.remove()
+    y = block.dense(seen["inner"])
+    expected = block.LayerNorm(y + fn(block.LayerNorm(y + seen["x"])) + seen["x"])
+    hook = block.register_forward_hook(lambda _, i, out: seen.update(out=out))
+    acts = Activation.of(ActiveAdapter(encoder, module))
+    encoder.run(before, mask, 3, activation=acts)
+    hook.remove()
+    assert torch.allclose(seen["out"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("family", ["t5", "modernbert", "m2m100"])
+def test_pfeiffer_needs_a_norm_behind_the_sub_layer(family):
+    with pytest.raises(UserError, match="has its norms before its sub-layers"):
+        module_for(tiny_encoder(family), "bottleneck", width=4, form="pfeiffer")
 
 
 def test_parallel_reads_the_input_of_the_ffn():

@@ -29,12 +29,15 @@ class SitePoint:
         start: The first output feature of the site.
         stop: One past the last output feature of the site. The range covers the whole linear unless
             the linear is fused.
+        norm: The norm that the base applies to the sum of the site's output and the sub-layer's
+            input; ``None`` if the base has none there.
     """
 
     path: str
     module: nn.Module
     start: int
     stop: int
+    norm: nn.Module | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Family:
         model_types: The ``model_type`` values in its ``config.json``.
         layers: Path of the list of layers.
         sites: For each site, its possible paths inside a layer; the present ones count.
+        norms: For each site whose output, plus the input of its sub-layer, goes through a norm: the
+            path of this norm inside a layer.
         loader: Name of the transformers class that loads the plain encoder.
         pooler: Whether that class would add a pooler, which xadapt leaves out.
         inside: Path of the encoder inside the loaded model (encoder-decoders).
@@ -69,6 +74,7 @@ class Family:
     model_types: tuple[str, ...]
     layers: str
     sites: Mapping[str, tuple[str, ...]]
+    norms: Mapping[str, str] = field(default_factory=dict)
     loader: str = "AutoModel"
     pooler: bool = False
     inside: str = ""
@@ -100,6 +106,7 @@ def _bert_like(query: str, key: str, value: str) -> dict[str, tuple[str, ...]]:
 
 
 _BERT = _bert_like("query", "key", "value")
+_BERT_NORMS = {"attn_out": "attention.output.LayerNorm", "ffn_out": "output.LayerNorm"}
 _T5_SITES = _sites(
     *(f"layer.0.SelfAttention.{name}" for name in "qkvo"),
     tuple(f"layer.1.DenseReluDense.{name}" for name in ("wi", "wi_0", "wi_1")),
@@ -128,6 +135,7 @@ def _bert(name: str, model_type: str, after_padding: bool = False) -> Family:
         model_types=(model_type,),
         layers="encoder.layer",
         sites=_BERT,
+        norms=_BERT_NORMS,
         pooler=True,
         embeddings="embeddings",
         after_padding=after_padding,
@@ -144,6 +152,7 @@ FAMILIES: tuple[Family, ...] = (
         model_types=("deberta-v2",),
         layers="encoder.layer",
         sites=_bert_like("query_proj", "key_proj", "value_proj"),
+        norms=_BERT_NORMS,
         embeddings="embeddings",
         first_only="encoder.conv",
         # The v3 checkpoints keep their head where transformers' "legacy" class doesn't look. The
@@ -159,6 +168,7 @@ FAMILIES: tuple[Family, ...] = (
             "ffn.lin1",
             "ffn.lin2",
         ),
+        norms={"attn_out": "sa_layer_norm", "ffn_out": "output_layer_norm"},
         embeddings="embeddings",
     ),
     Family(
@@ -221,6 +231,7 @@ def points(model: nn.Module, family: Family, layer: int, site: str) -> list[Site
     part, parts = family.fused.get(site, (0, 1))
     found = []
     block = layers.get_submodule(str(layer))
+    norm = block.get_submodule(family.norms[site]) if site in family.norms else None
     for name in family.sites[site]:
         owner, _, last = name.rpartition(".")
         module = getattr(block.get_submodule(owner) if owner else block, last, None)
@@ -229,5 +240,5 @@ def points(model: nn.Module, family: Family, layer: int, site: str) -> list[Site
         # Libraries that wrap a linear keep its sizes; all of them have out_features.
         size = int(module.out_features) // parts
         path = f"{family.layers}.{layer}.{name}"
-        found.append(SitePoint(path, module, part * size, (part + 1) * size))
+        found.append(SitePoint(path, module, part * size, (part + 1) * size, norm))
     return found

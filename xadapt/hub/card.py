@@ -9,7 +9,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from xadapt.core.errors import UserError
 from xadapt.hub.file_purposes import purpose
-from xadapt.hub.manifest import LOADERS, Ancestor, Evidence, Manifest
+from xadapt.hub.manifest import LOADERS, Ancestor, Evidence, Manifest, Origin
 from xadapt.hub.markdown import Markdown, code, escaped, render
 from xadapt.hub.snippets import off_switches, snippets, xadapt_snippet
 from xadapt.hub.worse_than_base import worse_than_base
@@ -218,6 +218,7 @@ def _body(manifest: Manifest, files: Iterable[str]) -> dict[str, Any]:
         "rows": f"{rows:,} {'pairs of sentences' if pivot else 'rows'}" if rows else None,
         "head": _head(manifest),
         "inside": _then(manifest.trained_inside),
+        "origin": _origin(manifest.origin),
         "started": [_ancestor(one) for one in manifest.started_from],
         "loaders": _loaders(manifest),
         "english": display_name(pivot or "en"),
@@ -273,6 +274,22 @@ def _ancestor(one: Ancestor) -> Markdown:
         return Markdown(f"{escaped(one.name)} (tensors {code(one.tensors[:12])})")
     url = f"https://huggingface.co/{one.id}/tree/{one.revision or 'main'}"
     return Markdown(f"[{escaped(one.id)}]({url})")
+
+
+def _origin(one: Origin | None) -> Markdown | None:
+    """Return the library and the folder that a module was imported from."""
+    if one is None:
+        return None
+    url = f"https://huggingface.co/{one.id}/tree/{one.revision or 'main'}"
+    name = Markdown(f"[{escaped(one.id)}]({url})") if one.id else escaped(one.name)
+    version = f" {one.version}" if one.version else ""
+    said = f"{name}, a folder of {one.library}{version}"
+    if one.max_difference is None:
+        return Markdown(f"{said} (not compared with {one.library}: {escaped(one.reason or '')})")
+    return Markdown(
+        f"{said} (hidden states differ by at most {one.max_difference:.1g} from those of "
+        f"{one.library} {one.compared_with})"
+    )
 
 
 def _loaders(manifest: Manifest) -> list[dict[str, Any]]:

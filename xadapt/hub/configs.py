@@ -116,7 +116,7 @@ def _bottleneck(options: bottleneck.Options, width: int) -> dict[str, Any]:
         "non_linearity": options.activation,
         "is_parallel": options.form == "parallel",
         "scaling": float(options.scaling),
-        "original_ln_before": False,
+        "original_ln_before": options.form == "pfeiffer",
         "original_ln_after": True,
         "residual_before_ln": True,
         "adapter_residual_before_ln": False,

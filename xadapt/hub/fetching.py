@@ -35,6 +35,14 @@ PREFIX = "hf:"
 MAX_SMALL, MAX_TENSORS, MAX_TOTAL = 4 << 20, 8 << 30, 16 << 30
 """Bytes of a JSON file or card, of a safetensors file, and of all files of a module."""
 
+PICKLED = {
+    "adapter_model.safetensors": "adapter_model.bin",
+    "adapter.safetensors": "pytorch_adapter.bin",
+    "model_head.safetensors": "pytorch_model_head.bin",
+}
+FOREIGN = ("adapter_config.json", "head_config.json", *PICKLED)
+"""The files of an adapter of peft or of the library adapters."""
+
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,95}"
 _INSIDE = rf"({MODULES}/{_NAME}/)?"
 _SMALL = re.compile(
@@ -103,6 +111,70 @@ def fetch(name: str, revision: str | None = None, *, where: str = "") -> Path:
         raise _no_such(where, f"this is no Hub id: {error}") from None
     except Exception as error:  # the HTTP library beneath huggingface_hub differs by version
         return _cached(name, revision, where, error)
+
+
+def fetch_foreign(given: str, pickles: bool = False) -> tuple[Path, str]:
+    """Fetch an adapter of another library from the Hub, or find it in the cache.
+
+    Args:
+        given: Hub id: ``org/name`` or ``org/name@revision``, with ``hf:`` before it or without.
+        pickles: Whether pickled tensors are fetched too.
+
+    Returns:
+        The folder in the Hub's cache, and the id.
+
+    Raises:
+        UserError: If there is neither such a folder nor such an adapter on the Hub, or it is too
+            large, or it is neither reachable nor in the cache.
+    """
+    found = hub_module(given)
+    if found is None:
+        raise UserError(
+            "there is no such folder, and this is no Hub id",
+            where=given,
+            todo="Name a folder with adapter_config.json, or org/name",
+        )
+    name, revision = found
+    try:
+        info = HfApi().model_info(name, revision=revision, files_metadata=True)
+        sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+        wanted = _wanted_foreign(sizes, pickles, given)
+        return Path(snapshot_download(name, revision=revision, allow_patterns=wanted)), name
+    except UserError:
+        raise
+    except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError) as error:
+        raise _absent(error, given, revision) from None
+    except HFValidationError as error:
+        raise _no_such(given, f"this is no Hub id: {error}") from None
+    except Exception as error:  # as in `fetch`
+        place = _in_cache(name, FOREIGN[0], revision)
+        if place is None:
+            reason = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else _first_line(error)
+            said = f"the Hub can't be asked ({reason}); its cache has no copy"
+            raise _no_such(given, said, "Go online once") from None
+        return place.parent, name
+
+
+def _wanted_foreign(sizes: dict[str, int], pickles: bool, where: str) -> list[str]:
+    """Choose the files of another library's adapter; pickles only where no safetensors are.
+
+    Raises:
+        UserError: If there are no settings, or a file is too large.
+    """
+    if FOREIGN[0] not in sizes:
+        raise UserError(
+            f"this is no adapter: it has no {FOREIGN[0]} at its root",
+            where=where,
+            todo="Name an adapter of peft or of adapters, not a base",
+        )
+    wanted = [name for name in FOREIGN if name in sizes]
+    for safe, pickled in PICKLED.items():
+        if pickles and safe not in sizes and pickled in sizes:
+            wanted.append(pickled)
+    for name in wanted:
+        limit = MAX_SMALL if name.endswith(".json") else MAX_TENSORS
+        _require_size(sizes[name], limit, name, where)
+    return wanted
 
 
 def is_module(given: str) -> bool:

@@ -242,13 +242,39 @@ class Ancestor(Strict):
     base: str | None = None
 
 
+class Origin(Strict):
+    """The folder of another library that a module was imported from.
+
+    Attributes:
+        library: The library whose format it has.
+        version: The version that wrote it, if its files tell.
+        name: Its name.
+        id: Its id on the Hub, if it came from there.
+        revision: The commit there.
+        files: SHA-256 of the files that were read, by name.
+        compared_with: The version of the library that the module was compared with.
+        max_difference: Largest difference of hidden states to that library's, as in `Loader`.
+        reason: Why it was not compared.
+    """
+
+    library: Literal["peft", "adapters"]
+    version: str | None = None
+    name: FileName
+    id: HubId | None = None
+    revision: str | None = None
+    files: Annotated[dict[str, Sha256], Field(max_length=16)] = {}
+    compared_with: str | None = None
+    max_difference: NonNegativeFloat | None = None
+    reason: str | None = None
+
+
 class Manifest(Strict):
     """The whole content of ``xadapt.json``. Paths of this machine are cut to a name.
 
     ``composition`` is the composition that a module was made from. ``trained_inside`` is the
     composition that a module was trained in, over ``self`` and its parents. ``started_from`` are
-    the modules that its training began with, the nearest first. Version 1 of the schema has no
-    ``integrity``.
+    the modules that its training began with, the nearest first. ``origin`` is the folder of another
+    library that it was imported from. Version 1 of the schema has no ``integrity``.
     """
 
     schema_version: Literal[1, 2] = 1
@@ -264,6 +290,7 @@ class Manifest(Strict):
     composition: str | None = None
     trained_inside: list[str] = []
     started_from: Annotated[list[Ancestor], Field(max_length=100)] = []
+    origin: Origin | None = None
     head: HeadSpec | None = None
     pooling: Finite = {}
     prompt: str = ""

@@ -82,10 +82,23 @@ def _places(folders: Sequence[str]) -> dict[str, str]:
 
 
 def _by_manifests(places: Mapping[str, str]) -> Composition:
-    """Compose by language: each module for the languages its manifest names."""
+    """Compose by language: each module for the languages its manifest names.
+
+    Raises:
+        UserError: If two modules are for one language, or one of several names no language.
+    """
     owners: dict[str, str] = {}
     for name, folder in places.items():
-        for tag in require_module(folder).languages:
+        tags = require_module(folder).languages
+        if not tags and len(places) == 1:  # such as an imported one: it acts on every row
+            return name
+        if not tags:
+            raise UserError(
+                "this module names no language",
+                where=folder,
+                todo="Say with a composition where each module acts",
+            )
+        for tag in tags:
             if tag in owners:
                 raise UserError(
                     f"two modules are for language {tag!r}, this one and {places[owners[tag]]}",

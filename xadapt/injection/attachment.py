@@ -21,7 +21,9 @@ def model_shape(encoder: Backbone) -> ModelShape:
         for name in SITES
         for point, site in enumerate(encoder.sites(layer, name))
     }
-    return ModelShape(encoder.depth, encoder.width, sizes, embedding_table(encoder).num_embeddings)
+    vocabulary = embedding_table(encoder).num_embeddings
+    norms = frozenset(encoder.family.norms)
+    return ModelShape(encoder.depth, encoder.width, sizes, vocabulary, norms)
 
 
 def embedding_table(encoder: Backbone) -> nn.Embedding:

@@ -182,7 +182,7 @@ def _with_effect(
     whole = site.stop - site.start == y.shape[-1]
     here = SiteInputs(hook.layer, x, y if whole else y[..., site.start : site.stop])
     if hook.reads == "here" or hook.remembered:
-        here = _with_inputs(frame, hook, here)
+        here = _with_inputs(frame, hook, here, site)
     forward_add = getattr(hook.fn, "forward_add", None)
     if forward_add and rows is ALL and whole:
         added: Tensor = forward_add(here.read(hook.reads), y)
@@ -193,14 +193,14 @@ def _with_effect(
     return _added(y, rows, delta)
 
 
-def _with_inputs(frame: Frame, hook: AdapterHook, here: SiteInputs) -> SiteInputs:
-    """Add the captured inputs and the mask that the hook reads.
+def _with_inputs(frame: Frame, hook: AdapterHook, here: SiteInputs, site: SitePoint) -> SiteInputs:
+    """Add the captured inputs, the mask and the norm that the hook reads.
 
     Where attention is split by rows, both are those of the current group.
     """
     seen = slice(None) if frame.group is None else frame.group
     inputs = {at: frame.inputs[at][seen] for at in hook.remembered}
-    return replace(here, inputs=inputs, mask=frame.mask[seen])
+    return replace(here, inputs=inputs, mask=frame.mask[seen], norm=site.norm)
 
 
 def _given(hook: AdapterHook, here: SiteInputs, rows: Rows) -> Any:

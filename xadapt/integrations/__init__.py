@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+    from xadapt.backbones.encoder.encoder import Encoder
 
 
 def usable() -> dict[str, str | None]:
@@ -15,6 +17,21 @@ def usable() -> dict[str, str | None]:
     from xadapt.integrations.verify import BRIDGES
 
     return {name: bridge.available() for name, bridge in BRIDGES.items()}
+
+
+def compare_origin(
+    library: str,
+    settings: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    prefix: str,
+    module: nn.Module,
+    encoder: Encoder,
+    texts: Sequence[str],
+) -> float | str:
+    """Compare an imported module with the library that it comes from; see `origin`."""
+    from xadapt.integrations import origin
+
+    return origin.compare_origin(library, settings, tensors, prefix, module, encoder, texts)
 
 
 def compare_loaders(

@@ -29,7 +29,13 @@ def available() -> str | None:
     return None
 
 
-def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) -> Tensor:
+def states(
+    folder: Path | str,
+    base_path: str,
+    token_ids: Tensor,
+    mask: Tensor,
+    use_safetensors: bool = False,
+) -> Tensor:
     """Compute hidden states of the base with the module active, loaded by adapters alone.
 
     Args:
@@ -37,6 +43,7 @@ def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) 
         base_path: Hub id or folder of the base.
         token_ids: Ids ``(batch, tokens)``.
         mask: 1 where a token is real, ``(batch, tokens)``.
+        use_safetensors: Whether adapters reads its safetensors and not its pickle.
 
     Returns:
         States after the last layer, ``(batch, tokens, width)``, float32.
@@ -50,7 +57,9 @@ def states(folder: Path | str, base_path: str, token_ids: Tensor, mask: Tensor) 
 
     model = AutoAdapterModel.from_pretrained(base_path, dtype=torch.float32)
     whole = (Path(folder) / "adapter_setup.json").is_file()
-    (model.load_adapter_setup if whole else model.load_adapter)(str(folder), set_active=True)
+    load = model.load_adapter_setup if whole else model.load_adapter
+    more = {"use_safetensors": True} if use_safetensors else {}
+    load(str(folder), set_active=True, **more)
     model.active_head = None  # a base published with a head would give that head's scores
     model.eval()
     if not hasattr(model.base_model, "decoder"):

@@ -42,20 +42,20 @@ def callbacks(
             "loaders are compared in float32 on the CPU", todo="Load the base with dtype float32"
         )
     ids, mask = encoder.batch(encoder.tokenize(texts))
-    own = _own_states(encoder, module, ids, mask)
+    own = own_states(encoder, module, ids, mask)
 
     def by_states(bridge: Any) -> Callable[[Path], float]:
         def compare(folder: Path) -> float:
             with plain.without_noise():
                 theirs = bridge.states(folder, base_path, ids, mask)
-            return _difference(theirs * mask.unsqueeze(-1), own * mask.unsqueeze(-1))
+            return difference(theirs * mask.unsqueeze(-1), own * mask.unsqueeze(-1))
 
         return compare
 
     def by_vectors(folder: Path) -> float:
         with plain.without_noise():
             theirs = sentence_transformers.vectors(folder, base_path, texts)
-        return _difference(theirs, encoder.pool(own, mask))
+        return difference(theirs, encoder.pool(own, mask))
 
     found = {n: by_states(b) for n, b in BRIDGES.items() if b.available() is None}
     if sentence_transformers.NAME in found:
@@ -63,11 +63,13 @@ def callbacks(
     return found
 
 
-def _difference(theirs: Tensor, ours: Tensor) -> float:
+def difference(theirs: Tensor, ours: Tensor) -> float:
+    """Return the largest difference; where the largest value is above 1, as a share of it."""
     return float((theirs - ours).abs().max() / ours.abs().max().clamp(min=1.0))
 
 
-def _own_states(encoder: Encoder, module: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
+def own_states(encoder: Encoder, module: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
+    """Compute the states of the base with a module, ``(batch, tokens, width)``, float32."""
     acts = Activation.of(ActiveAdapter(encoder, module))
     with torch.no_grad():
         hidden = encoder.embed(ids, mask, activation=acts)

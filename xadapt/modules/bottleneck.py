@@ -15,6 +15,12 @@ from xadapt.modules.invertible import Coupling
 from xadapt.modules.narrow import ACTIVATIONS, AddNarrow
 
 SITES = {"ffn": ("ffn_out",), "attention": ("attn_out",), "both": ("attn_out", "ffn_out")}
+READS: dict[str, dict[str, Reads]] = {
+    "sequential": {"attn_out": "output", "ffn_out": "output"},
+    "parallel": {"attn_out": "attn_in", "ffn_out": "ffn_in"},
+    "pfeiffer": {"attn_out": "attn_normed", "ffn_out": "ffn_normed"},
+}
+"""What each form reads, by site."""
 
 
 class BottleneckOptions(ModuleOptions):
@@ -24,7 +30,8 @@ class BottleneckOptions(ModuleOptions):
         width: Number of features of the narrow middle.
         after: The sub-layers that the adapters follow: ``ffn``, ``attention`` or ``both``.
         form: ``sequential`` reads the sub-layer's own output (before residual and norm);
-            ``parallel`` reads the sub-layer's input.
+            ``parallel`` reads the sub-layer's input; ``pfeiffer`` reads the output after residual
+            and norm, and adds to the output before them.
         activation: The non-linearity of the middle.
         scaling: Factor on the output.
         invertible: Also apply an invertible map, ``nice`` or ``glow``, to the embeddings. The map
@@ -35,7 +42,7 @@ class BottleneckOptions(ModuleOptions):
 
     width: PositiveInt = 64
     after: Literal["ffn", "attention", "both"] = "both"
-    form: Literal["sequential", "parallel"] = "sequential"
+    form: Literal["sequential", "parallel", "pfeiffer"] = "sequential"
     activation: Literal["relu", "gelu", "silu"] = "gelu"
     scaling: PositiveFloat = 1.0
     invertible: Literal["nice", "glow"] | None = None
@@ -87,7 +94,9 @@ class Bottleneck(nn.Module):
 
     ``after: both`` with ``form: sequential`` is the arrangement of Houlsby et al. 2019,
     https://arxiv.org/abs/1902.00751, section 2.1 (``double_seq_bn`` in `adapters`); ``parallel``
-    is that of He et al. 2022, https://arxiv.org/abs/2110.04366, section 3.2. ``after: ffn`` with
+    is that of He et al. 2022, https://arxiv.org/abs/2110.04366, section 3.2.
+    ``form: pfeiffer`` with ``after: ffn`` is that of Pfeiffer et al. 2021, https://arxiv.org/abs/2005.00247
+    (``seq_bn`` in `adapters`). ``after: ffn`` with
     ``invertible: nice`` is the language adapter of MAD-X, Pfeiffer et al. 2020,
     https://arxiv.org/abs/2005.00052 (``seq_bn_inv`` in `adapters`).
 
@@ -97,7 +106,8 @@ class Bottleneck(nn.Module):
         seed: Seed of the first values.
 
     Raises:
-        ValueError: If the layers are outside the encoder.
+        ValueError: If the layers are outside the encoder, or ``form`` is ``pfeiffer`` and the
+            encoder has no norm behind its sub-layers.
     """
 
     kind: ClassVar[str] = "bottleneck"
@@ -106,6 +116,11 @@ class Bottleneck(nn.Module):
     def __init__(self, options: BottleneckOptions, model_shape: ModelShape, seed: int = 0) -> None:
         super().__init__()
         self.options = options
+        if options.form == "pfeiffer" and not set(SITES[options.after]) <= model_shape.norms:
+            raise ValueError(
+                "form pfeiffer reads the states behind a norm, and this encoder has its norms "
+                "before its sub-layers; use sequential or parallel"
+            )
         generator = torch.Generator().manual_seed(seed)
         self.layers = nn.ModuleDict()
         for layer in options.span(model_shape.depth):
@@ -135,10 +150,9 @@ class Bottleneck(nn.Module):
         first = []
         if self.invertible:
             first = [AdapterHook(BELOW, EMBEDDED, 0, "output", self.invertible)]
-        beside: dict[str, Reads] = {"attn_out": "attn_in", "ffn_out": "ffn_in"}
-        parallel = self.options.form == "parallel"
+        reads = READS[self.options.form]
         return first + [
-            AdapterHook(int(layer), site, 0, beside[site] if parallel else "output", narrow)
+            AdapterHook(int(layer), site, 0, reads[site], narrow)
             for layer, places in self.layers.items()
             for site, narrow in places.items()  # type: ignore[operator]
         ]

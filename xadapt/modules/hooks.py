@@ -10,13 +10,17 @@ import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from torch import Tensor, nn
 
-Reads = Literal["input", "output", "attn_in", "ffn_in", "ids", "here"]
+Reads = Literal["input", "output", "attn_in", "ffn_in", "attn_normed", "ffn_normed", "ids", "here"]
 EMBEDDINGS, EMBEDDED = "embeddings", "embedded"
 BELOW = -1
 
 
 Place = tuple[int, str, int]
 CapturedInput = tuple[int, Literal["attn_in", "ffn_in"]]
+_RESIDUAL: dict[str, Literal["attn_in", "ffn_in"]] = {
+    "attn_normed": "attn_in",
+    "ffn_normed": "ffn_in",
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class SiteInputs:
         output: The linear's output, with the additions of earlier modules.
         inputs: Inputs of attentions and FFNs that the hook wants, by layer and name.
         mask: 1 where a token is real, ``(batch, tokens)``.
+        norm: The base's norm of the output plus the sub-layer's input, where it has one.
     """
 
     layer: int
@@ -36,18 +41,22 @@ class SiteInputs:
     output: Tensor
     inputs: Mapping[CapturedInput, Tensor] = field(default_factory=dict)
     mask: Tensor | None = None
+    norm: nn.Module | None = None
 
     def read(self, reads: Reads) -> Any:
         """Return the input of a hook with these ``reads``."""
         if reads == "attn_in" or reads == "ffn_in":
             return self.inputs[self.layer, reads]
+        if reads in _RESIDUAL:
+            assert self.norm is not None
+            return self.norm(self.output + self.inputs[self.layer, _RESIDUAL[reads]])
         return self if reads == "here" else getattr(self, reads)
 
     def of(self, rows: slice | Tensor) -> SiteInputs:
         """Select some rows of all tensors."""
         inputs = {key: states[rows] for key, states in self.inputs.items()}
         mask = None if self.mask is None else self.mask[rows]
-        return SiteInputs(self.layer, self.input[rows], self.output[rows], inputs, mask)
+        return SiteInputs(self.layer, self.input[rows], self.output[rows], inputs, mask, self.norm)
 
     def after(self, added: Tensor) -> SiteInputs:
         """Return the same inputs with a tensor added to the output."""
@@ -68,10 +77,11 @@ class AdapterHook:
         site: Name of the linear site, such as ``q`` or ``ffn_out``, or `EMBEDDINGS`, `EMBEDDED`.
         point: Index of the linear in a site with several (a gated FFN has two ``ffn_in``).
         reads: The input of ``fn``: the linear's ``input``, its ``output``, or the input of
-            the layer's attention (``attn_in``) or FFN (``ffn_in``), all ``(batch, tokens,
-            features)``; or all of them (``here``, a `SiteInputs`). At the embeddings, the input is
-            ``output`` or ``ids``: token ids ``(batch, tokens)``. These ids may go beyond the
-            vocabulary's size. The vector of such an id is the output of ``fn`` alone.
+            the layer's attention (``attn_in``) or FFN (``ffn_in``), or the base's norm of the
+            linear's output plus such an input (``attn_normed``, ``ffn_normed``), all ``(batch,
+            tokens, features)``; or all of them (``here``, a `SiteInputs`). At the embeddings, the
+            input is ``output`` or ``ids``: token ids ``(batch, tokens)``. These ids may go beyond
+            the vocabulary's size. The vector of such an id is the output of ``fn`` alone.
         fn: The network; returns ``(batch, tokens, features of the site)``. The network may have a
             method ``forward_add(x, y)`` that returns ``y + fn(x)`` more cheaply. This method is
             used where the module acts on every row.
@@ -98,6 +108,8 @@ class AdapterHook:
         """The inputs of attentions and FFNs that must be captured for the hook."""
         if self.reads == "attn_in" or self.reads == "ffn_in":
             return ((self.layer, self.reads),)
+        if self.reads in _RESIDUAL:
+            return ((self.layer, _RESIDUAL[self.reads]),)
         return self.wants
 
 
@@ -110,12 +122,14 @@ class ModelShape:
         width: Features of a hidden state.
         sizes: ``(in features, out features)`` by ``(layer, site, point)``.
         vocabulary: Number of rows of the table of word embeddings.
+        norms: The sites whose output, plus their sub-layer's input, goes through a norm.
     """
 
     depth: int
     width: int
     sizes: Mapping[tuple[int, str, int], tuple[int, int]]
     vocabulary: int = 0
+    norms: frozenset[str] = frozenset()
 
     def points(self, layer: int, site: str) -> list[int]:
         """List the points of a site, in order; empty where the encoder has none."""
