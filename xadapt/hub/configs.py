@@ -80,7 +80,7 @@ def adapters_config(
         "name": name,
         "config": config | {"leave_out": leave_out},
         "model_type": model.model_type,
-        "model_class": _model_class(model),
+        "model_class": model_class(model),
         "model_name": base or "",
         "hidden_size": model.hidden_size,
         "version": ADAPTERS_VERSION,
@@ -148,7 +148,8 @@ def _invertible_factor(options: bottleneck.Options, width: int) -> float | None:
     return reduction_factor(width // 2, options.invertible_width or width // 2 // 2)
 
 
-def _model_class(model: Any) -> str:
+def model_class(model: Any) -> str:
+    """Return adapters' class for a base, by the base's transformers config."""
     names = {"bert": "Bert", "roberta": "Roberta", "xlm-roberta": "XLMRoberta", "t5": "T5",
              "mt5": "MT5", "distilbert": "DistilBert", "deberta-v2": "DebertaV2"}  # fmt: skip
     return f"{names[model.model_type]}AdapterModel"

@@ -222,7 +222,7 @@ def peft_pattern(paths: Iterable[str]) -> str:
     """Build a regular expression for exactly these paths, in a model or its wrapper."""
     rest: dict[str, dict[str, list[str]]] = {}
     for path in paths:
-        head, number, tail = _split_layer(path)
+        head, number, tail = split_layer(path)
         rest.setdefault(head, {}).setdefault(tail, []).append(number)
     rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for head, tails in rest.items():
@@ -237,7 +237,7 @@ def peft_pattern(paths: Iterable[str]) -> str:
 
 def any_layer(path: str) -> str:
     """Return a pattern for this linear in every layer."""
-    head, _, tail = _split_layer(path)
+    head, _, tail = split_layer(path)
     return rf"{re.escape(head)}\.\d+\.{re.escape(tail)}"
 
 
@@ -267,7 +267,8 @@ def _width(point: SitePoint) -> int:
     return int(point.module.out_features)  # type: ignore[arg-type]
 
 
-def _split_layer(path: str) -> tuple[str, str, str]:
+def split_layer(path: str) -> tuple[str, str, str]:
+    """Split the path of a linear at the number of its layer."""
     match = re.fullmatch(r"(.*?)\.(\d+)\.(.*)", path)
     assert match, f"no layer number in {path}"
     return match[1], match[2], match[3]
@@ -300,7 +301,7 @@ def adapters_keys(
             for side in ("A", "B"):
                 result[f"{place.key}.{side}"] = f"{prefix}.{place.path}.loras.{name}.lora_{side}"
             continue
-        head, number, _ = _split_layer(place.path)
+        head, number, _ = split_layer(place.path)
         hung = BOTTLENECK_AT[model_type][place.site]
         for ours, theirs in NARROW.items():
             key = f"{prefix}.{head}.{number}.{hung}.adapters.{name}.{theirs}"

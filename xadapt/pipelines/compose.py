@@ -16,6 +16,7 @@ from xadapt.composition.text import show
 from xadapt.composition.values import (
     ByLanguage,
     Composition,
+    Fuse,
     RoutedParts,
     names,
     parts_of,
@@ -188,10 +189,13 @@ def _write_setup(
     }
     arranged(adapted.composition, members, adapted.encoder)
     whole = Composed(adapted.composition, adapted.modules)
-    tried = verify(base, whole, VERIFY_TEXTS, None, ()).get("adapters")
+    heads = [member.head for member in members.values() if member.head is not None]
+    head = heads[0] if len(heads) == 1 else None
+    tried = verify(base, whole, VERIFY_TEXTS, head, ()).get("adapters")
     order = write_adapters_setup(out, adapted.composition, members, adapted.encoder, tried)
     held = "adapters computes the same" if tried else "adapters is not installed: not tried"
-    report(f"wrote {out}: an adapter setup, Stack({', '.join(order)}); {held}")
+    block = "Fuse" if isinstance(adapted.composition, Fuse) else "Stack"
+    report(f"wrote {out}: an adapter setup, {block}({', '.join(order)}); {held}")
 
 
 def _is_sum(composition: Composition) -> bool:
