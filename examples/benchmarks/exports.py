@@ -39,12 +39,12 @@ from xadapt.hub.opening import open_head, read_manifest
 from xadapt.inference.open_module import open_module
 from xadapt.injection.activation import Activation, ActiveAdapter
 
-ROWS = 256
+CLASS_ROWS = 80
 LINES = {
-    "mlm": ("mono/de.txt.gz", "mlm.txt"),
-    "tagging": ("ner/uner_en_ewt_dev.tsv.gz", "tagging.conll"),
-    "qa": ("qa/xquad/en.jsonl.gz", "qa.jsonl"),
-    "sts": ("sts/en_train.tsv.gz", "sts.tsv"),
+    "mlm": ("mono/de.txt.gz", "mlm.txt", 160),
+    "tagging": ("ner/uner_en_ewt_dev.tsv.gz", "tagging.conll", 2000),
+    "qa": ("qa/xquad/en.jsonl.gz", "qa.jsonl", 30),
+    "sts": ("sts/en_train.tsv.gz", "sts.tsv", 200),
 }
 SMALL = ("train.epochs=1", "dtype=float32", "data.train.dev=32")
 LORA = {"kind": "lora", "sites": ["q", "k", "v", "ffn_in", "ffn_out"], "rank": 8, "alpha": 16}
@@ -107,11 +107,11 @@ def main() -> None:
 def prepare(data: Path, work: Path) -> dict[str, Path]:
     """Write the first rows of each source; the classes are the languages of sentences."""
     made = {}
-    for name, (source, target) in LINES.items():
+    for name, (source, target, count) in LINES.items():
         made[name] = work / target
-        made[name].write_text("".join(islice(lines(data / source), ROWS * 4)), encoding="utf-8")
+        made[name].write_text("".join(islice(lines(data / source), count)), encoding="utf-8")
     whole = zip(*(lines(data / f"mono/{lang}.txt.gz") for lang in ("de", "fr", "sw")), strict=False)
-    rows = [f"{text.strip()}\t{lang}\n" for texts in islice(whole, ROWS)
+    rows = [f"{text.strip()}\t{lang}\n" for texts in islice(whole, CLASS_ROWS)
             for text, lang in zip(texts, ("de", "fr", "sw"), strict=True)
             if "\t" not in text]  # fmt: skip
     made["classification"] = work / "classification.tsv"

@@ -253,3 +253,32 @@ def test_the_class_is_quiet_about_what_it_does_not_use(
     assert checks[verify.MERGED](tmp_path / "m") < 1e-5
     assert capfd.readouterr() == ("", "")
     assert plain.load_class(tmp_path / "m", class_of(encoder, head, [])).num_labels == 3  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [
+        ("tagging", "PeftModelForTokenClassification"),
+        ("classification", "PeftModelForSequenceClassification"),
+        ("span_extraction", "PeftModelForQuestionAnswering"),
+        (MLM, "PeftModel"),
+    ],
+)
+def test_peft_makes_its_class_of_the_task_of_it(tmp_path: Path, task: str, name: str) -> None:
+    """Also by the class that follows the base which the settings name."""
+    peft = pytest.importorskip("peft")
+    encoder = opened(tmp_path, "xlmr")
+    done, _, _ = written(tmp_path, encoder, task)
+    settings = class_of(encoder, head_for(encoder, task), done.objectives)
+    assert settings is not None
+    base = encoder.source.location
+    model = peft.PeftModel.from_pretrained(plain.load_class(base, settings), tmp_path / "out")
+    assert type(model).__name__ == name
+    if task == MLM:
+        return
+    auto = getattr(peft, name.replace("PeftModel", "AutoPeftModel"))
+    inputs = encoder.tokenizer(list(TEXTS), padding=True, return_tensors="pt")
+    with plain.naming_base(tmp_path / "out", base) as copy:
+        other = auto.from_pretrained(copy, **settings.settings).eval()
+    kept = {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
+    torch.testing.assert_close(plain.logits(other, kept), plain.logits(model.eval(), kept))
