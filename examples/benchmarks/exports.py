@@ -33,7 +33,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.task_class import CLASSES
 from xadapt.composition.composed import Composed
 from xadapt.composition.text import parse
-from xadapt.config.recipe_file import load_recipe
+from xadapt.config.recipe_file import find_recipe, load_recipe
 from xadapt.heads.head import Head
 from xadapt.hub.opening import open_head, read_manifest
 from xadapt.inference.open_module import open_module
@@ -82,8 +82,7 @@ def main() -> None:
     options.add_argument("--work", type=Path, default=Path("runs/exports"))
     options.add_argument("--other", type=Path)
     args = options.parse_args()
-    shutil.rmtree(args.work, ignore_errors=True)
-    args.work.mkdir(parents=True)
+    args.work.mkdir(parents=True, exist_ok=True)
     inputs = prepare(args.data, args.work)
     jobs: list[dict[str, Any]] = []
     for number, run in enumerate(RUNS):
@@ -133,8 +132,8 @@ def published(folder: Path, run: tuple[Any, ...], inputs: dict[str, Path]) -> li
     more = [one for one in SMALL if task != "mlm" or "dev" not in one]
     made: Any = recipe
     if recipe == "lora_ner":
-        made = {**load_recipe("ner").model_dump(mode="json"), "module": LORA}
-    xadapt.train(made, out=folder, settings=[*more, *changes], loaders="all", **given)
+        made = {**load_recipe(find_recipe("ner")).model_dump(mode="json"), "module": LORA}
+    trained(made, folder, settings=[*more, *changes], loaders="all", **given)
     manifest = read_manifest(folder)
     job = {"module": kind, "task": task, "base": base, "folder": folder}
     text = (folder / "README.md").read_text(encoding="utf-8")
@@ -146,10 +145,17 @@ def published(folder: Path, run: tuple[Any, ...], inputs: dict[str, Path]) -> li
     ]
     if manifest.module.kind in ("lora", "none"):
         target = folder.with_name(f"{folder.name}-merged")
+        shutil.rmtree(target, ignore_errors=True)
         xadapt.compose(str(folder), base=base, out=target, merged=True)
         code = readme_code(target, task)
         jobs.append({**job, "library": "merged, transformers", "code": code})
     return jobs
+
+
+def trained(recipe: Any, folder: Path, **given: Any) -> None:
+    """Train a module, unless the folder is there from an earlier call."""
+    if not (folder / "xadapt.json").exists():
+        xadapt.train(recipe, out=folder, **given)
 
 
 def snippets_in(card: str) -> Iterator[tuple[str, str]]:
@@ -197,13 +203,13 @@ def readme_code(target: Path, task: str, place: str | None = None) -> str:
 def fused(folder: Path, inputs: dict[str, Path]) -> list[dict[str, Any]]:
     """Train a fusion of two bottlenecks with a head; one job for adapters."""
     print("fusion", flush=True)
-    folder.mkdir()
     given: dict[str, Any] = {"base": "mini", "data": str(inputs["tagging"]), "lang": "en"}
     for seed, name in enumerate("ab"):
-        xadapt.train("ner", out=folder / name, settings=[*SMALL, f"seed={seed}"], **given)
+        trained("ner", folder / name, settings=[*SMALL, f"seed={seed}"], **given)
     own = {name: folder / name for name in "abf"}
     within = f"fuse(self; {own['a']}, {own['b']})"
-    xadapt.train("adapter_fusion", out=own["f"], compose=within, settings=list(SMALL), **given)
+    trained("adapter_fusion", own["f"], compose=within, settings=list(SMALL), **given)
+    shutil.rmtree(folder / "setup", ignore_errors=True)
     text = f"fuse({own['f']}; {own['a']}, {own['b']})"
     xadapt.compose(text, base="mini", out=folder / "setup", setup=True)
     place = Encoder.from_pretrained("mini").source.location

@@ -70,7 +70,7 @@ def write_fusion(
         parts: Names of these modules.
     """
     model: Any = encoder.model
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for place in at:
         start, number, _ = split_layer(place.path)
         hung = BOTTLENECK_AT[model.config.model_type][place.site]

@@ -66,5 +66,5 @@ def logits(
 
     model = PeftModel.from_pretrained(plain.load_class(base_path, task), str(folder)).eval()
     if task.task == "span_extraction":  # PEFT 0.21's class for answers drops token_type_ids
-        model = model.get_base_model()
+        return plain.logits(model.get_base_model(), inputs)
     return plain.logits(model, inputs)
