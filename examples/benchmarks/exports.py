@@ -61,7 +61,6 @@ RUNS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ("LoRA", "qa", "mini", "qa", ()),
     ("LoRA", "classification", MINILM, "classification", ()),
     ("LoRA", "sts", MINILM, "sts", ()),
-    ("LoRA", "qa", MINILM, "qa", ()),
 )  # fmt: skip
 WORKER = """
 import json, sys, torch
