@@ -170,6 +170,7 @@ def compose(
     averaged: bool = False,
     setup: bool = False,
     loaders: str | Sequence[str] | None = None,
+    head: str | None = None,
     examples: str | Path | None = None,
     lang: str | None = None,
     budget: int = few_shot.BUDGET,
@@ -184,11 +185,12 @@ def compose(
         modules: Folders of modules; text ``NAME=FOLDER`` gives one a name.
         rank: Reduce the merged LoRA to this rank.
         no_merge: Do not merge LoRAs that could become one LoRA.
-        merged: Write the whole base with the LoRA merged into its weights.
+        merged: Write the whole base with the LoRA merged into its weights, and the task head.
         averaged: Average the parameters instead. The result is one module, of any kind.
         setup: Write an adapter setup, which the library adapters loads as a whole.
         loaders: Libraries whose files are written: names, ``all`` or ``none``; see
             `xadapt.hub.loaders`.
+        head: The module whose task head is kept, if several have one.
         examples: A few labelled examples for a search of the weights of the one mixture in the
             expression; see `xadapt.pipelines.weight_search`.
         lang: Language of the examples.
@@ -222,6 +224,7 @@ def compose(
         averaged=averaged,
         setup=setup,
         loaders=loaders_of(loaders),
+        head=head,
         report=report,
     )
     if found is not None:

@@ -98,6 +98,7 @@ KINDS = (
     ("threads", "Threads that share a base", speed.threads),
     ("search", "Search over many vectors", speed.search),
     ("reading", "Reading large files", speed.reading),
+    ("exports", "Exports of modules for each task, beside xadapt", tables.exports),
     ("mixed_rows", "Compositions in one batch, beside adapters and peft", tables.mixed_rows),
     ("kill_and_resume", "Killed and resumed", tables.kills),
     ("versions_", "Times before and after the package was laid out in rooms", speed.versions),

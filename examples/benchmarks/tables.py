@@ -206,6 +206,27 @@ def mixed_rows(result: dict) -> str:
     )
 
 
+def exports(result: dict) -> str:
+    """One line a module, a task and a library."""
+    names = ("module", "task", "base", "library")
+    other = result["versions"].get("other")
+    rows = [
+        [
+            *(row[n].replace("(other)", f"{other}") if n == "library" else row[n] for n in names),
+            row.get("error") or gap(row["difference"]),
+            gap(row["effect"]),
+        ]
+        for row in result["rows"]
+    ]
+    own = ", ".join(f"{n} {v}" for n, v in result["versions"].items() if n != "other")
+    return (
+        table([*names, "difference from xadapt", "effect of the module"], rows)
+        + "\nLargest difference of the task's logits; above 1, a share of the largest logit. "
+        f"Versions: {own}; a number behind a library is that of transformers in its process. "
+        "Effect: the same between xadapt with the module and the bare base, with the same head.\n"
+    )
+
+
 def mixed_short(result: dict) -> str:
     """How often each library is wrong or raises."""
     told = []

@@ -37,6 +37,12 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "map2": ("bottleneck", {"width": 6, "after": "ffn", "invertible": "nice"}),
     "par": ("bottleneck", {"width": 5, "after": "ffn", "form": "parallel"}),
     "mol": ("mixture_of_loras", {"experts": 2, "rank": 2}),
+    "fu": ("fusion", {"experts": 2}),
+    "narrow": ("fusion", {"experts": 2, "width": 7, "temperature": 3.0}),
+    "flat": ("fusion", {"experts": 2, "value": False}),
+    "fu_both": ("fusion", {"experts": 2, "sites": ("attn_out", "ffn_out"), "layers": (1, 4)}),
+    "bn3": ("bottleneck", {"width": 4, "after": "ffn"}),
+    "both2": ("bottleneck", {"width": 3, "layers": (1, 4)}),
 }
 
 
@@ -77,6 +83,12 @@ class TestAdapters:
             ("bn + qv", ["bn", "qv"]),
             ("qv + bn", ["qv", "bn"]),
             ("lora + map + both", ["map", "both", "lora"]),
+            ("fuse(fu; bn, bn2)", ["bn", "bn2"]),
+            ("fuse(narrow; bn2, bn)", ["bn2", "bn"]),
+            ("fuse(flat; bn, bn2)", ["bn", "bn2"]),
+            ("fuse(fu_both; both, both2)", ["both", "both2"]),
+            ("bn3 + fuse(fu; bn, bn2)", ["bn3", "bn", "bn2"]),
+            ("fuse(fu; bn, bn2) + bn3", ["bn", "bn2", "bn3"]),
         ],
     )
     def test_it_loads_what_we_compute(
@@ -154,6 +166,13 @@ class TestAdapters:
         ("none", "nothing like it"),
         ("out", "no LoRA on attn_out"),
         ("mol", "no module of kind 'mixture_of_loras'"),
+        ("fuse(fu; lora, qv)", "fuses bottlenecks only ('lora' is a lora)"),
+        ("fuse(fu; bn, par)", "without the sub-layer's output ('par')"),
+        ("fuse(fu; bn, map)", "no fusion over invertible maps ('map')"),
+        ("fuse(fu; bn, both)", "act at different places"),
+        ("both + fuse(fu; bn, bn2)", "must act at the same places"),
+        ("lora + fuse(fu; bn, bn2)", "only plain bottlenecks go with a fusion"),
+        ("bn + mix(fuse(fu; bn, bn2), both)", "divides by the number of parts"),
     ],
 )
 def test_refusals_say_why(base: Any, tmp_path: Path, text: str, said: str) -> None:

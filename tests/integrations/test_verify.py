@@ -20,7 +20,7 @@ def test_every_importable_library_is_called_and_agrees(tmp_path):
     manifest = write_folder(
         tmp_path / "out", module, encoder, made, verify=callbacks, loaders="all"
     )
-    for name in callbacks:
+    for name in callbacks.keys() - {verify.MERGED}:
         loader = manifest.loaders[name]
         assert loader.status == "verified", (name, loader.reason)
         assert loader.max_difference < 1e-5

@@ -7,13 +7,18 @@ import forked
 import numpy as np
 import pytest
 import torch
+import transformers
+import yaml
+from safetensors.torch import load_file
 from tiny_commands import Place, everything, good, write_tsv, xadapt
 from tiny_models import TEXTS
-from tiny_training import pairs
+from tiny_tagging import write_conll
+from tiny_training import pairs, tagged
 
 from xadapt.hub.manifest import parse_manifest
 from xadapt.hub.opening import open_folder
 from xadapt.inference.adapted_encoder import AdaptedEncoder
+from xadapt.tasks.tagging import Tagger, scores
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +185,93 @@ def test_a_soup_is_one_module_that_loads(
     for more in (["--soup", "--merged"], ["--soup", "--rank", "2"]):
         done = xadapt("compose", text, "--base", place.base, "--out", tmp_path / "n", *more)
         assert done.code == 2 and len(done.lines) == 1 and not (tmp_path / "n").exists()
+
+
+QUICK_TAGS = ("--set", "dtype=float32", "--set", "train.epochs=2", "--set", "data.train.dev=8")
+WORDS = ("the", "cat", "sat", "on", "the", "mat")
+
+
+@pytest.fixture(scope="module")
+def taggers(
+    three: tuple[Place, dict[str, Path]], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """A tagger with a LoRA inside another module, one alone, and a head without a module."""
+    place, modules = three
+    folder = tmp_path_factory.mktemp("taggers")
+    data = write_conll(folder / "train.conll", tagged(40))
+    recipe = folder / "tags.yaml"
+    raw = yaml.safe_load(Path("adapter_configs/ner.yaml").read_text(encoding="utf-8"))
+    recipe.write_text(yaml.safe_dump({**raw, "module": {"kind": "lora", "rank": 3}}))
+    given = ("train", recipe, "--base", place.base, "--data", data, "--lang", "de", *QUICK_TAGS)
+    good(*given, "--out", folder / "inside", "--compose", f"{modules['de']} + self")
+    good(*given, "--out", folder / "alone")
+    recipe.write_text(yaml.safe_dump({**raw, "module": {"kind": "none"}}))
+    good(*given, "--out", folder / "probe")
+    return {name: folder / name for name in ("inside", "alone", "probe")}
+
+
+def tag_scores(base: object, text: str) -> np.ndarray:
+    """xadapt's log-probabilities of the labels of a sentence's words."""
+    tagger = Tagger.load(str(base), compose=text, dtype="float32", device="cpu")
+    rows = tagger.adapted.activations(1)
+    return scores(tagger.adapted.encoder, tagger.head, [WORDS], rows)[0]
+
+
+@pytest.mark.parametrize("name", ["inside", "alone", "probe"])
+def test_a_merged_tagger_is_a_model_of_transformers_for_its_task(
+    three: tuple[Place, dict[str, Path]], taggers: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    place, modules = three
+    text = f"{modules['de']} + {taggers[name]}" if name == "inside" else str(taggers[name])
+    done = good("compose", text, "--base", place.base, "--out", tmp_path / "m", "--merged")
+    assert "loads as AutoModelForTokenClassification" in done.out
+    model = transformers.AutoModelForTokenClassification.from_pretrained(tmp_path / "m").eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "m")
+    batch = tokenizer([list(WORDS)], is_split_into_words=True, return_tensors="pt")
+    owner = batch.word_ids(0)
+    with torch.no_grad():
+        logits = model(**batch).logits[0, [owner.index(i) for i in range(len(WORDS))]]
+    found = logits.log_softmax(-1).numpy()
+    np.testing.assert_allclose(found, tag_scores(place.base, text), atol=1e-5)
+    spec = parse_manifest((taggers[name] / "xadapt.json").read_bytes()).head
+    assert spec is not None and list(model.config.id2label.values()) == spec.labels
+    before = load_file(Path(place.base) / "model.safetensors")
+    after = load_file(tmp_path / "m" / "model.safetensors")
+    assert {f"bert.{key}" for key in before} <= after.keys()
+    assert str(tmp_path) not in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+
+
+def test_one_lora_of_several_keeps_the_head(
+    three: tuple[Place, dict[str, Path]], taggers: dict[str, Path], tmp_path: Path
+) -> None:
+    place, modules = three
+    text = f"{modules['de']} + {taggers['inside']}"
+    good("compose", text, "--base", place.base, "--out", tmp_path / "m")
+    np.testing.assert_allclose(
+        tag_scores(place.base, str(tmp_path / "m")), tag_scores(place.base, text), atol=1e-5
+    )
+
+
+def test_a_head_is_named_where_several_could_be_kept(
+    three: tuple[Place, dict[str, Path]], taggers: dict[str, Path], tmp_path: Path
+) -> None:
+    place, modules = three
+    text = f"mix({taggers['alone']}, {taggers['inside']})"
+    given = ("compose", text, "--base", place.base, "--out", tmp_path / "m", "--merged")
+    done = xadapt(*given)
+    assert done.code == 2 and len(done.lines) == 1 and "--head" in done.err
+    wrong = xadapt(*given, "--head", modules["de"])
+    assert wrong.code == 2 and len(wrong.lines) == 1 and "no module with a task head" in wrong.err
+    unused = xadapt(*given[:-1], "--no-merge", "--head", taggers["alone"])
+    assert unused.code == 2 and len(unused.lines) == 1 and "--head" in unused.err
+    assert everything(tmp_path) == []
+    good(*given, "--head", taggers["alone"])
+
+
+def test_a_soup_says_that_its_heads_are_not_in_it(
+    three: tuple[Place, dict[str, Path]], taggers: dict[str, Path], tmp_path: Path
+) -> None:
+    place, _ = three
+    text = f"mix({taggers['alone']}:1)"
+    done = good("compose", text, "--base", place.base, "--out", tmp_path / "m", "--soup")
+    assert "are not in it" in done.out

@@ -76,7 +76,7 @@ def test_publish_puts_the_files_in_place_with_the_twin(tmp_path: Path) -> None:
     module, twin = shaken(module_for(ENCODER), 1), shaken(module_for(ENCODER), 2)
     seen: list[tuple[str, ...]] = []
 
-    def verify(base: str, _: object, texts: tuple[str, ...]) -> dict:
+    def verify(base: str, _: object, texts: tuple[str, ...], *more: object) -> dict:
         seen.append((base, *texts))
         return {}
 

@@ -43,7 +43,8 @@ def compose(
     merged: Annotated[
         bool,
         typer.Option(
-            "--merged", help="Write the whole base with the LoRA merged into its weights."
+            "--merged",
+            help="Write the whole base with the LoRA merged into its weights, and the task head.",
         ),
     ] = False,
     soup: Annotated[
@@ -58,6 +59,10 @@ def compose(
             "--adapters-setup", help="Write an adapter setup, which the library adapters loads."
         ),
     ] = False,
+    head: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The module whose task head is kept, of several."),
+    ] = None,
     few_shot: Annotated[
         str | None,
         typer.Option(
@@ -127,6 +132,7 @@ def compose(
             averaged=soup,
             setup=adapters_setup,
             loaders=wanted,
+            head=head,
             report=typer.echo,
         )
     if found is not None:

@@ -14,6 +14,7 @@ from xadapt.core.errors import UserError
 from xadapt.modules.hooks import ModelShape, Place
 from xadapt.modules.lora import LoRA, LoRAOptions, LowRank
 from xadapt.modules.low_rank import singular
+from xadapt.modules.none import Nothing
 from xadapt.modules.sums import Terms, joined
 
 
@@ -55,6 +56,8 @@ def merge_loras(
     terms: dict[Place, Terms] = {}
     for weight, name in _terms(composition, 1.0):
         module = modules[name]
+        if isinstance(module, Nothing):
+            continue
         if not isinstance(module, LoRA):
             raise UserError(
                 f"{name!r} is a {module.kind} module",  # type: ignore[union-attr]

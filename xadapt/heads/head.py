@@ -19,6 +19,14 @@ Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^`\x00-\x1
 SCHEMED = ("tagging", "arguments")
 """The kinds of heads that label words; a scheme joins the labels to spans."""
 
+LOAD_HEAD = (
+    "from safetensors.torch import load_file",
+    'head = load_file(f"{folder}/head.safetensors")',
+)
+"""Lines of code, for a card, that load the tensors of a linear head."""
+LINEAR = 'head["linear.weight"].T + head["linear.bias"]'
+"""The factor of the states, in code, for the scores of a linear head."""
+
 
 class HeadCard(BaseModel):
     """The facts about a head in the model card of a module's folder; the head's task gives them.

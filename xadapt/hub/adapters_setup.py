@@ -11,14 +11,17 @@ from torch import nn
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.composition.text import show
-from xadapt.composition.values import ByLanguage, Composition, Mix, Stack, names
+from xadapt.composition.values import ByLanguage, Composition, Fuse, Mix, Stack, names
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_json, write_text
 from xadapt.heads.head import Head
-from xadapt.hub import layouts
-from xadapt.hub.configs import ADAPTERS_VERSION
+from xadapt.hub import adapters_fusion, layouts
+from xadapt.hub.adapters_fusion import write_fusion
+from xadapt.hub.configs import ADAPTERS_VERSION, model_class
 from xadapt.hub.folder import TOLERANCE, write_folder
+from xadapt.hub.head_files import write_adapters_head
 from xadapt.hub.manifest import Manifest
+from xadapt.modules.fusion import Fusion
 from xadapt.modules.hooks import hooks_of
 from xadapt.modules.storage import options_of
 
@@ -63,7 +66,7 @@ def write_adapters_setup(
 
     Args:
         path: The folder to make.
-        composition: A module, or a stack of modules.
+        composition: A module, or a stack of modules and fusions of bottlenecks.
         members: The modules by their names in the composition.
         encoder: Their base.
         difference: Function from the finished folder to the difference between adapters' states
@@ -77,8 +80,12 @@ def write_adapters_setup(
             message has the reason, and no files are left behind.
     """
     order = arranged(composition, members, encoder)
+    fuses = _fuses(composition)
     with atomic_folder(path) as folder:
-        write_setup(folder, [members[name] for name in order], encoder)
+        if fuses:
+            _write_fused(folder, composition, members, encoder)
+        else:
+            write_setup(folder, [members[name] for name in order], encoder)
         found = 0.0 if difference is None else difference(folder)
         if not found <= TOLERANCE:
             _refuse(composition, f"its states differ by {found:.1e} from xadapt's", "")
@@ -105,8 +112,12 @@ def arranged(
         reason = layouts.holders(str(module.kind), options_of(module), model_type, at)["adapters"]
         if reason:
             _refuse(composition, f"{reason} ({name!r})", "")
+    for fuse in _fuses(composition):
+        _check_fusion(fuse, members, encoder)
     if len(parts) > 1:
         _check_stack(composition, own, parts)
+    if _fuses(composition):
+        return _ordered_with_fusion(composition, own, parts)
     if any(own[name].invertible for name in parts):
         parts = sorted(parts, key=lambda name: own[name].lora)
         if not own[parts[0]].invertible or sum(own[name].invertible for name in parts) > 1:
@@ -118,17 +129,8 @@ def arranged(
 def write_setup(folder: Path, members: list[Member], encoder: Encoder) -> None:
     """Write the modules as one ``Stack``, without a check of the results in adapters."""
     for one in {member.manifest.name: member for member in members}.values():
-        target = folder / one.manifest.name
-        write_folder(
-            target,
-            one.module,
-            encoder,
-            one.manifest,
-            verify={},
-            head=one.head,
-            loaders="adapters",
-        )
-    children = [{"type": "single", "children": [one.manifest.name]} for one in members]
+        _write_member(folder, one, encoder)
+    children = [_single(one.manifest.name) for one in members]
     setup: dict[str, Any] = {
         "adapter_setup": {"type": "Stack", "children": children},
         "head_setup": None,
@@ -138,9 +140,24 @@ def write_setup(folder: Path, members: list[Member], encoder: Encoder) -> None:
     write_text(folder / "README.md", _card([one.manifest for one in members]))
 
 
+def _write_member(folder: Path, one: Member, encoder: Encoder) -> None:
+    write_folder(
+        folder / one.manifest.name,
+        one.module,
+        encoder,
+        one.manifest,
+        verify={},
+        head=one.head,
+        loaders="adapters",
+    )
+
+
 def _parts(composition: Composition, members: Mapping[str, Member]) -> list[str]:
     """Return the names in a stack; adapters can't hold any other composition."""
-    parts = composition.parts if isinstance(composition, Stack) else (composition,)
+    given = composition.parts if isinstance(composition, Stack) else (composition,)
+    parts: list[Composition] = []
+    for part in given:
+        parts += part.parts if isinstance(part, Fuse) else [part]
     for part in parts:
         if isinstance(part, Mix):
             _refuse(part, "its Average divides by the number of parts once too often",
@@ -152,6 +169,90 @@ def _parts(composition: Composition, members: Mapping[str, Member]) -> list[str]
         if not isinstance(part, str):
             _refuse(part, "it has nothing like it", "")
     return [part for part in parts if isinstance(part, str)]
+
+
+def _fuses(composition: Composition) -> list[Fuse]:
+    """Return the fusions of a composition, or of the parts of a stack."""
+    parts = composition.parts if isinstance(composition, Stack) else (composition,)
+    return [part for part in parts if isinstance(part, Fuse)]
+
+
+def _check_fusion(fuse: Fuse, members: Mapping[str, Member], encoder: Encoder) -> None:
+    parts = {str(part): members[str(part)].module for part in fuse.parts}
+    if len(parts) < len(fuse.parts):
+        _refuse(fuse, "it fuses a module once", "")
+    reason = adapters_fusion.refuses(members[fuse.router].module, parts, encoder.depth)
+    if reason:
+        _refuse(fuse, reason, "")
+
+
+def _ordered_with_fusion(
+    composition: Composition, own: Mapping[str, Member], parts: list[str]
+) -> list[str]:
+    """Refuse what does not go with a fusion in adapters; the order is as given."""
+    for name in parts:
+        if own[name].lora or own[name].invertible:
+            _refuse(composition, f"only plain bottlenecks go with a fusion there ({name!r})", "")
+    if len({tuple(hook.place for hook in hooks_of(own[name].module)) for name in parts}) > 1:
+        _refuse(composition, "beside a fusion all modules must act at the same places there", "")
+    return parts
+
+
+def _write_fused(
+    folder: Path, composition: Composition, members: Mapping[str, Member], encoder: Encoder
+) -> None:
+    """Write a setup with fusions: the modules, the fusions, and the one task head of a fusion."""
+    for name in names(composition):
+        if not isinstance(members[name].module, Fusion):
+            _write_member(folder, members[name], encoder)
+    blocks, heads = [], []
+    for part in composition.parts if isinstance(composition, Stack) else (composition,):
+        if not isinstance(part, Fuse):
+            blocks.append(_single(members[str(part)].manifest.name))
+            continue
+        member, own = members[part.router], [members[str(p)].manifest.name for p in part.parts]
+        name = ",".join(own)
+        at = layouts.places(encoder, options_of(members[str(part.parts[0])].module))
+        assert isinstance(member.module, Fusion)
+        write_fusion(folder / name, name, member.module, at, encoder, own)
+        blocks.append({"type": "Fuse", "children": [_single(one) for one in own]})
+        if member.head is not None and _write_head(folder, member, encoder):
+            heads.append(member.manifest.name)
+    write_json(
+        folder / FILE,
+        {
+            "adapter_setup": blocks[0]
+            if len(blocks) == 1
+            else {"type": "Stack", "children": blocks},
+            "head_setup": heads[-1] if heads else None,
+            "version": ADAPTERS_VERSION,
+        },
+    )
+    write_text(folder / "README.md", _card([members[name].manifest for name in names(composition)]))
+
+
+def _write_head(folder: Path, member: Member, encoder: Encoder) -> list[str]:
+    """Write the head of a fusion, in a folder of its own."""
+    config: Any = encoder.model.config
+    target = folder / member.manifest.name
+    target.mkdir()
+    assert member.head is not None
+    return write_adapters_head(
+        target,
+        member.head,
+        {
+            "name": member.manifest.name,
+            "model_type": config.model_type,
+            "model_class": model_class(config),
+            "model_name": member.manifest.base.id or "",
+            "hidden_size": config.hidden_size,
+            "version": ADAPTERS_VERSION,
+        },
+    )
+
+
+def _single(name: str) -> dict[str, Any]:
+    return {"type": "single", "children": [name]}
 
 
 def _check_stack(composition: Composition, own: Mapping[str, Member], parts: list[str]) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from xadapt.backbones.task_class import MLM
 from xadapt.core.errors import UserError
 from xadapt.hub.file_purposes import purpose
 from xadapt.hub.manifest import LOADERS, Ancestor, Evidence, Manifest, Origin
 from xadapt.hub.markdown import Markdown, code, escaped, render
 from xadapt.hub.snippets import off_switches, snippets, xadapt_snippet
+from xadapt.hub.task_lines import task_name
 from xadapt.hub.worse_than_base import worse_than_base
 from xadapt.languages.tags import display_name
 
@@ -25,8 +27,8 @@ TITLES = {
     "transformers": "transformers",
     "sentence-transformers": "sentence-transformers",
 }
-VECTORS = "sentence-similarity"
-"""The Hub's name of what a module without a head is for."""
+VECTORS, MASKED = "sentence-similarity", "fill-mask"
+"""The Hub's names of what a module without a head is for."""
 SIDES = {"language": "language side only", "both": "both sides", None: ""}
 BASE, MODULE = "frozen base", "with the module"
 
@@ -149,7 +151,7 @@ def _library(manifest: Manifest, held: list[str]) -> str:
 
 def _task_type(manifest: Manifest) -> str | None:
     if manifest.head is None:
-        return VECTORS
+        return MASKED if task_name(manifest) == MLM else VECTORS
     return manifest.head.card.task_type if manifest.head.card else None
 
 
@@ -310,8 +312,9 @@ def _status(manifest: Manifest, name: str) -> str:
     note = f" {loader.reason}." if loader.reason else ""
     if loader.status != "verified":
         return f"Not tried when this folder was written.{note}"
+    values = "hidden states" if task_name(manifest) is None else "logits"
     return (
-        f"Compared when this folder was written, version {loader.version}: hidden states differ "
+        f"Compared when this folder was written, version {loader.version}: {values} differ "
         f"by at most {loader.max_difference or 0.0:.1g} in fp32.{note}"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from xadapt.backbones.task_class import TaskClass
 from xadapt.hub.layouts import Place, any_layer, peft_pattern, peft_ranks
 from xadapt.modules import bottleneck, lora
 from xadapt.modules.hooks import ModuleOptions
@@ -15,7 +16,12 @@ ADAPTERS_VERSION = "adapters.1.3.0"
 
 
 def peft_config(
-    options: lora.Options, at: list[Place], *, base: str | None, revision: str | None
+    options: lora.Options,
+    at: list[Place],
+    *,
+    base: str | None,
+    revision: str | None,
+    task: TaskClass | None = None,
 ) -> dict[str, Any]:
     """Build the half of the file that PEFT reads.
 
@@ -24,6 +30,7 @@ def peft_config(
         at: The places of the LoRA.
         base: Hub id of the base, or ``None``.
         revision: Revision of the base.
+        task: The class of transformers that the file is for; ``None`` for a plain encoder.
     """
     ranks = peft_ranks(at, options)
     (rank, alpha), _ = Counter(ranks.values()).most_common(1)[0]
@@ -31,7 +38,8 @@ def peft_config(
     alpha_pattern = {any_layer(p): a for p, (_, a) in ranks.items() if a != alpha}
     return {
         "peft_type": "LORA",
-        "task_type": None,
+        "task_type": None if task is None else task.peft_type,
+        "modules_to_save": (task.saved or None) if task is not None else None,
         "base_model_name_or_path": base,
         "revision": revision,
         "inference_mode": True,
@@ -72,7 +80,7 @@ def adapters_config(
         "name": name,
         "config": config | {"leave_out": leave_out},
         "model_type": model.model_type,
-        "model_class": _model_class(model),
+        "model_class": model_class(model),
         "model_name": base or "",
         "hidden_size": model.hidden_size,
         "version": ADAPTERS_VERSION,
@@ -140,7 +148,8 @@ def _invertible_factor(options: bottleneck.Options, width: int) -> float | None:
     return reduction_factor(width // 2, options.invertible_width or width // 2 // 2)
 
 
-def _model_class(model: Any) -> str:
+def model_class(model: Any) -> str:
+    """Return adapters' class for a base, by the base's transformers config."""
     names = {"bert": "Bert", "roberta": "Roberta", "xlm-roberta": "XLMRoberta", "t5": "T5",
              "mt5": "MT5", "distilbert": "DistilBert", "deberta-v2": "DebertaV2"}  # fmt: skip
     return f"{names[model.model_type]}AdapterModel"

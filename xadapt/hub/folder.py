@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.task_class import TaskClass, class_of
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_json, write_text
 from xadapt.heads.head import Head
@@ -40,6 +41,7 @@ from xadapt.hub.sentence_files import (
     write_refusal,
     write_sentence_files,
 )
+from xadapt.hub.shared_names import HEAD as OF_HEAD
 from xadapt.hub.shared_names import patterns
 from xadapt.modules import bottleneck, lora
 from xadapt.modules.storage import options_of, save_module
@@ -133,7 +135,8 @@ def write_folder(
         encoder: The base of the trained module. The base defines the sites and the pooling.
         manifest: All other facts. Kind, options, loaders and versions are filled in here.
         verify: For each importable library, a function from the folder to the largest difference
-            between the library's hidden states and xadapt's, both in fp32.
+            between what the library and xadapt compute, both in fp32: logits of the module's task,
+            or hidden states.
         replace: Replace an existing folder.
         head: The task head that was trained with the module.
         controls: Modules trained as controls, by name; they are written under ``controls/``.
@@ -156,7 +159,8 @@ def write_folder(
             (folder / CONTROLS).mkdir(exist_ok=True)
             save_module(folder / name, control)
         draft = _Draft(folder, asked)
-        _lay_out(draft, module, encoder, manifest)
+        task = class_of(encoder, head, manifest.objectives)
+        _lay_out(draft, module, encoder, manifest, task)
         if head is not None:
             _add_head(draft, head)
         draft.write_config()
@@ -212,7 +216,13 @@ def _options(module: nn.Module) -> dict[str, Any]:
     return options_of(module).model_dump(mode="json")
 
 
-def _lay_out(draft: _Draft, module: nn.Module, encoder: Encoder, manifest: Manifest) -> None:
+def _lay_out(
+    draft: _Draft,
+    module: nn.Module,
+    encoder: Encoder,
+    manifest: Manifest,
+    task: TaskClass | None,
+) -> None:
     options, kind = options_of(module), str(module.kind)
     at = layouts.places(encoder, options)
     config: Any = encoder.model.config
@@ -222,7 +232,7 @@ def _lay_out(draft: _Draft, module: nn.Module, encoder: Encoder, manifest: Manif
     for name in LOADERS:
         reason = reasons[STANDS_ON.get(name, name)]
         if name == "sentence-transformers":
-            reason = reason or refuses(model_type)
+            reason = reason or refuses(model_type) or _for_another_class(task)
         if reason:
             draft.loaders[name] = Loader(status="cannot hold", reason=reason)
         elif name not in draft.asked:
@@ -232,7 +242,7 @@ def _lay_out(draft: _Draft, module: nn.Module, encoder: Encoder, manifest: Manif
         elif name == "adapters":
             _adapters(draft, tensors, at, options, encoder, manifest)
         elif name == "peft":
-            _peft(draft, tensors, at, options, manifest)
+            _peft(draft, tensors, at, options, manifest, task)
         elif name == "transformers":
             draft.hold(name, [], {})
         else:
@@ -277,14 +287,21 @@ def _peft(
     at: list[layouts.Place],
     options: Any,
     manifest: Manifest,
+    task: TaskClass | None,
 ) -> None:
-    base = manifest.base
-    renamed = {k: v.contiguous() for k, v in layouts.lora_to_peft(tensors, at, options).items()}
+    """Write PEFT's file for a plain encoder, or for the class of a task with the head in it."""
+    base, inside = manifest.base, "" if task is None else f"{task.prefix}."
+    renamed = layouts.lora_to_peft(tensors, at, options, inside)
+    heads = (
+        {} if task is None else {f"{layouts.PEFT_PREFIX}{n}": v for n, v in task.tensors.items()}
+    )
     file: TensorFile = "adapter_model.safetensors"
-    save_file(renamed, str(draft.folder / file), metadata={"format": "pt"})
-    if (keys := layouts.peft_keys(at)) is not None:
-        draft.shared = {file: keys, **draft.shared}
-    config = configs.peft_config(options, at, base=base.id, revision=base.revision)
+    every = {name: value.contiguous() for name, value in {**renamed, **heads}.items()}
+    save_file(every, str(draft.folder / file), metadata={"format": "pt"})
+    if (keys := layouts.peft_keys(at, inside)) is not None:
+        named = {f"{OF_HEAD}{name}": name for name in heads}
+        draft.shared = {file: {**keys, **named}, **draft.shared}
+    config = configs.peft_config(options, at, base=base.id, revision=base.revision, task=task)
     draft.hold("peft", [file], config)
 
 
@@ -299,6 +316,10 @@ def _sentence(draft: _Draft, encoder: Encoder, manifest: Manifest) -> None:
         dense=encoder.dense.state_dict(),
     )
     draft.hold("sentence-transformers", files, {})
+
+
+def _for_another_class(task: TaskClass | None) -> str | None:
+    return None if task is None else f"it opens an AutoModel, and the files are for {task.auto}"
 
 
 def _verify(draft: _Draft, verify: Verify) -> None:
@@ -326,7 +347,7 @@ def _try(name: str, difference: Callable[[Path], float], draft: _Draft) -> Loade
         reason = f"{type(error).__name__}: {_no_paths(str(error))}"
         return Loader(status="cannot hold", version=number, reason=reason[:300])
     if not found <= TOLERANCE:
-        reason = f"its hidden states differ by {found:.1e} from xadapt's"
+        reason = f"what it computes differs by {found:.1e} from xadapt's"
         return Loader(status="cannot hold", version=number, reason=reason)
     note = draft.loaders[name].reason
     return Loader(status="verified", version=number, max_difference=found, reason=note)

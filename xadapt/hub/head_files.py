@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from xadapt.backbones.task_class import scaled
 from xadapt.heads.head import SCHEMED, Head
 from xadapt.hub.manifest import HeadSpec
 
@@ -71,8 +72,8 @@ def write_adapters_head(folder: Path, head: Head, config: dict[str, Any]) -> lis
     settings = {**config, "config": own}
     (folder / ADAPTERS[0]).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     tensors = {
-        f"heads.{config['name']}.1.{name}": value.detach().float().cpu().contiguous()
-        for name, value in head.linear.state_dict().items()
+        f"heads.{config['name']}.1.{name}": value.contiguous()
+        for name, value in zip(("weight", "bias"), scaled(head), strict=True)
     }
     save_file(tensors, str(folder / ADAPTERS[1]))
     packed = io.BytesIO()

@@ -157,12 +157,18 @@ def _adapters_refuses_lora(options: lora.Options, at: list[Place]) -> str | None
 
 
 def lora_to_peft(
-    tensors: Mapping[str, Tensor], at: list[Place], options: lora.Options
+    tensors: Mapping[str, Tensor], at: list[Place], options: lora.Options, inside: str = ""
 ) -> dict[str, Tensor]:
     """Rename the tensors to PEFT's names.
 
     Sites that share one fused linear become one LoRA of the summed rank with a block-diagonal
     ``B``. Different scales are folded into ``B``.
+
+    Args:
+        tensors: The LoRA's tensors.
+        at: Its places.
+        options: Its options.
+        inside: Path of the plain encoder in the model that PEFT loads, with a dot at its end.
 
     Returns:
         ``<path>.lora_A.weight (rank, in)`` and ``<path>.lora_B.weight (out, rank)`` by PEFT key.
@@ -171,8 +177,8 @@ def lora_to_peft(
     for path, group in _by_path(at):
         downs = [tensors[f"{p.key}.A"] for p in group]
         ups = [_block(tensors[f"{p.key}.B"], p) * _fold(p, group, options) for p in group]
-        result[f"{PEFT_PREFIX}{path}.lora_A.weight"] = torch.cat(downs, dim=0)
-        result[f"{PEFT_PREFIX}{path}.lora_B.weight"] = torch.cat(ups, dim=1)
+        result[f"{PEFT_PREFIX}{inside}{path}.lora_A.weight"] = torch.cat(downs, dim=0)
+        result[f"{PEFT_PREFIX}{inside}{path}.lora_B.weight"] = torch.cat(ups, dim=1)
     return result
 
 
@@ -191,12 +197,14 @@ def lora_from_peft(
     return result
 
 
-def peft_keys(at: list[Place]) -> dict[str, str] | None:
+def peft_keys(at: list[Place], inside: str = "") -> dict[str, str] | None:
     """Map xadapt's keys to PEFT's, or return ``None`` where a tensor of PEFT's is another one."""
     if any(place.fused for place in at) or len({p.path for p in at}) < len(at):
         return None
     return {
-        f"{p.key}.{side}": f"{PEFT_PREFIX}{p.path}.lora_{side}.weight" for p in at for side in "AB"
+        f"{p.key}.{side}": f"{PEFT_PREFIX}{inside}{p.path}.lora_{side}.weight"
+        for p in at
+        for side in "AB"
     }
 
 
@@ -214,7 +222,7 @@ def peft_pattern(paths: Iterable[str]) -> str:
     """Build a regular expression for exactly these paths, in a model or its wrapper."""
     rest: dict[str, dict[str, list[str]]] = {}
     for path in paths:
-        head, number, tail = _split_layer(path)
+        head, number, tail = split_layer(path)
         rest.setdefault(head, {}).setdefault(tail, []).append(number)
     rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for head, tails in rest.items():
@@ -229,7 +237,7 @@ def peft_pattern(paths: Iterable[str]) -> str:
 
 def any_layer(path: str) -> str:
     """Return a pattern for this linear in every layer."""
-    head, _, tail = _split_layer(path)
+    head, _, tail = split_layer(path)
     return rf"{re.escape(head)}\.\d+\.{re.escape(tail)}"
 
 
@@ -259,7 +267,8 @@ def _width(point: SitePoint) -> int:
     return int(point.module.out_features)  # type: ignore[arg-type]
 
 
-def _split_layer(path: str) -> tuple[str, str, str]:
+def split_layer(path: str) -> tuple[str, str, str]:
+    """Split the path of a linear at the number of its layer."""
     match = re.fullmatch(r"(.*?)\.(\d+)\.(.*)", path)
     assert match, f"no layer number in {path}"
     return match[1], match[2], match[3]
@@ -292,7 +301,7 @@ def adapters_keys(
             for side in ("A", "B"):
                 result[f"{place.key}.{side}"] = f"{prefix}.{place.path}.loras.{name}.lora_{side}"
             continue
-        head, number, _ = _split_layer(place.path)
+        head, number, _ = split_layer(place.path)
         hung = BOTTLENECK_AT[model_type][place.site]
         for ours, theirs in NARROW.items():
             key = f"{prefix}.{head}.{number}.{hung}.adapters.{name}.{theirs}"

@@ -204,8 +204,9 @@ class Loader(Strict):
             ``cannot hold``, ``no base id`` (it loads the base by an id on the Hub, and the base
             has none), or ``left out`` (its files were not asked for).
         version: Version of the library in the test.
-        max_difference: Largest difference of hidden states to xadapt's, in fp32. Where the
-            largest state is above 1, the difference is a share of that state.
+        max_difference: Largest difference to xadapt's hidden states in fp32; of a module for a
+            task, to the logits of the task. Where the largest value is above 1, the difference is
+            a share of that value.
         reason: The reason why the library can't open the folder or was not tested, or a caution.
     """
 

@@ -13,6 +13,8 @@ from typing import Any
 from xadapt.core.errors import UserError
 
 ANY = "*"
+HEAD = "head:"
+"""Start of xadapt's name of a tensor that belongs to the task head and not to the module."""
 
 
 def patterns(names: Mapping[str, str]) -> dict[str, str]:
@@ -77,13 +79,15 @@ def named_as_in_file(tensors: Mapping[str, Any], short: Mapping[str, str]) -> di
 
 
 def renamed(tensors: Mapping[str, Any], short: Mapping[str, str], where: str) -> dict[str, Any]:
-    """Return the tensors of a file by xadapt's names.
+    """Return the module's tensors of a file by xadapt's names, without those of a task head.
 
     Raises:
         UserError: As for `own_names`.
     """
     names = own_names(tensors, short, where)
-    return {names[name]: value for name, value in tensors.items()}
+    return {
+        names[name]: value for name, value in tensors.items() if not names[name].startswith(HEAD)
+    }
 
 
 def _regex(theirs: str) -> re.Pattern[str]:

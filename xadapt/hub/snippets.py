@@ -5,7 +5,16 @@ from __future__ import annotations
 import json
 
 from xadapt.backbones.encoder.pooling import Dense, Pooling
+from xadapt.backbones.task_class import MLM
 from xadapt.hub.manifest import HeadSpec, Manifest
+from xadapt.hub.task_lines import (
+    MASKED_TEXT,
+    answer_lines,
+    auto_class,
+    logits_lines,
+    settings_lines,
+    task_name,
+)
 
 CALL = "model(**batch).last_hidden_state"
 FOLDER = "FOLDER"
@@ -37,8 +46,8 @@ def snippets(manifest: Manifest) -> dict[str, str]:
     """Write Python code for each loader that holds the module, by loader.
 
     The first lines of each snippet set ``base`` and ``folder``. Each snippet ends with ``vectors``,
-    a tensor or array ``(texts, features)``. For a module with a task head, the snippet ends with
-    the predictions of the head.
+    a tensor or array ``(texts, features)``. For a module that is for a task, the snippet loads
+    the class of the task, sets ``logits``, and ends with the predictions.
     """
     makers = {
         "adapters": _adapters,
@@ -57,7 +66,7 @@ def off_switches(manifest: Manifest) -> dict[str, str]:
     The code sets ``states`` (or ``vectors``, for sentence-transformers) to those of the base, and
     turns the module on again. A library without such a switch for this base has no entry.
     """
-    if _half(manifest):
+    if _half(manifest) or auto_class(manifest):
         return {}
     held = snippets(manifest)
     run = ["with torch.no_grad():", "    states = {call}"]
@@ -112,10 +121,36 @@ def _adapters(manifest: Manifest) -> str:
     loaded = [
         f"model = AutoAdapterModel.from_pretrained(base{_revision(manifest)})",
         "model.load_adapter(folder, set_active=True)",
-        "model.active_head = None  # states, not the scores of a head the base came with",
     ]
     imports = "from adapters import AutoAdapterModel"
+    if task_name(manifest) == MLM:
+        return _adapters_masked(manifest)
+    if auto_class(manifest):
+        names, _ = settings_lines(manifest)
+        return _script(manifest, imports, [*names, *loaded])
+    loaded.append("model.active_head = None  # states, not the scores of a head the base came with")
     return _script(manifest, imports, loaded, _adapters_call(manifest))
+
+
+def _adapters_masked(manifest: Manifest) -> str:
+    """Return the lines for a language module with the base's masked-language-model head."""
+    name, given = _class(manifest), f"base{_revision(manifest)}"
+    if manifest.module.options.get("invertible"):
+        loaded = [
+            f"model = AutoAdapterModel.from_pretrained({given})",
+            f"whole = {name}.from_pretrained({given})",
+            "# adapters leaves the bias of the head out",
+            'model.heads["default"][-1].bias = whole.get_output_embeddings().bias',
+            "model.load_adapter(folder, set_active=True)",
+        ]
+        imports = f"from adapters import AutoAdapterModel\nfrom transformers import {name}"
+        return _script(manifest, imports, loaded)
+    loaded = [
+        f"model = {name}.from_pretrained({given})",
+        "adapters.init(model)",
+        "model.load_adapter(folder, set_active=True)",
+    ]
+    return _script(manifest, f"import adapters\nfrom transformers import {name}", loaded)
 
 
 def _adapters_call(manifest: Manifest) -> str:
@@ -128,21 +163,30 @@ def _adapters_call(manifest: Manifest) -> str:
 def _peft(manifest: Manifest) -> str:
     name = _class(manifest)
     loaded = [
-        f"model = {name}.from_pretrained(base{_revision(manifest)})",
+        *_opening(manifest),
         f"model = PeftModel.from_pretrained(model, folder){_half(manifest)}",
     ]
+    if task_name(manifest) == "span_extraction":
+        loaded.append("model = model.get_base_model()  # peft's own class loses token_type_ids")
     return _script(manifest, f"from peft import PeftModel\nfrom transformers import {name}", loaded)
 
 
 def _transformers(manifest: Manifest) -> str:
     name = _class(manifest)
     loaded = [
-        f"model = {name}.from_pretrained(base{_revision(manifest)})",
+        *_opening(manifest),
         "model.load_adapter(folder)",
     ]
     if _half(manifest):
         loaded.append(f"model = model{_half(manifest)}")
     return _script(manifest, f"from transformers import {name}", loaded)
+
+
+def _opening(manifest: Manifest) -> list[str]:
+    """Return the lines that open the base with the class that the module is for."""
+    lines, arguments = settings_lines(manifest) if auto_class(manifest) else ([], "")
+    given = f"base{_revision(manifest)}{arguments}"
+    return [*lines, f"model = {_class(manifest)}.from_pretrained({given})"]
 
 
 def _sentence_transformers(manifest: Manifest) -> str:
@@ -169,6 +213,8 @@ def _script(
 ) -> str:
     head = manifest.head
     begin, given = _input(head, _texts(manifest))
+    if task_name(manifest) == MLM:
+        given = MASKED_TEXT
     return "\n".join(
         [
             "import torch",
@@ -182,11 +228,18 @@ def _script(
             *begin,
             f"batch = tokenizer({given}, padding=True, truncation=True, "
             f'max_length={manifest.max_length}, return_tensors="pt")',
-            "with torch.no_grad():",
-            f"    states = {call}",
-            *(_head_code(head) if head else pooling_code(manifest)),
+            *_results(manifest, call),
         ]
     )
+
+
+def _results(manifest: Manifest, call: str) -> list[str]:
+    """Return the lines from the forward to the results."""
+    head = manifest.head
+    if auto_class(manifest):
+        return [*logits_lines(head), *answer_lines(head)]
+    states = ["with torch.no_grad():", f"    states = {call}"]
+    return [*states, *(_head_code(head) if head else pooling_code(manifest))]
 
 
 def _input(head: HeadSpec | None, texts: str) -> tuple[list[str], str]:
@@ -222,7 +275,8 @@ def _plain_texts() -> str:
 
 
 def _class(manifest: Manifest) -> str:
-    return ENCODER_CLASS.get(manifest.base.model_type, "AutoModel")
+    auto = auto_class(manifest)
+    return auto or ENCODER_CLASS.get(manifest.base.model_type, "AutoModel")
 
 
 def _half(manifest: Manifest) -> str:

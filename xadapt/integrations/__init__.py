@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from xadapt.backbones.encoder.encoder import Encoder
 
+    from xadapt.heads.head import Head
+
 
 def usable() -> dict[str, str | None]:
     """Return each library that opens modules, with the reason why it is unusable, or ``None``."""
@@ -35,7 +37,11 @@ def compare_origin(
 
 
 def compare_loaders(
-    base: str, module: nn.Module, texts: Sequence[str]
+    base: str,
+    module: nn.Module,
+    texts: Sequence[str],
+    head: Head | None = None,
+    objectives: Sequence[str] = (),
 ) -> Mapping[str, Callable[[Path], float]]:
     """Make a function for each installed library that compares a written folder with xadapt.
 
@@ -43,6 +49,8 @@ def compare_loaders(
         base: Hub id, folder or ``package:NAME/SUBDIR`` of the base.
         module: The module as trained.
         texts: Texts to compare on.
+        head: The module's task head.
+        objectives: The module's objectives. A head, or ``mlm`` alone, means a comparison by logits.
 
     Raises:
         UserError: If there is no such base.
@@ -51,4 +59,4 @@ def compare_loaders(
     from xadapt.integrations.verify import callbacks
 
     encoder = Encoder.from_pretrained(base, dtype="float32", device="cpu")
-    return callbacks(encoder, module, encoder.source.location, texts)
+    return callbacks(encoder, module, encoder.source.location, texts, head, objectives)

@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ import transformers
 from torch import Tensor, nn
 
 from xadapt.backbones.families import family_of
+from xadapt.backbones.task_class import TaskClass
 
 CONFIG = "adapter_config.json"
 
@@ -49,6 +50,32 @@ def last_states(model: nn.Module, token_ids: Tensor, mask: Tensor) -> Tensor:
         out = model(input_ids=token_ids, attention_mask=mask)
     result: Tensor = out.last_hidden_state
     return result.float()
+
+
+def load_class(location: Path | str, task: TaskClass) -> Any:
+    """Load the class of a task in float32 and eval mode, with the task's settings.
+
+    Args:
+        location: Hub id or folder of the base, or of a model of this class.
+        task: The class.
+    """
+    loader = getattr(transformers, task.auto)
+    return loader.from_pretrained(str(location), dtype=torch.float32, **task.settings).eval()
+
+
+def logits(model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
+    """Compute the logits of a task, float32; of answers ``(batch, tokens, 2)``, start and end.
+
+    Args:
+        model: A model of a task's class, or a model of another library around one.
+        inputs: The arguments of its forward.
+    """
+    with torch.no_grad():
+        out = model(**inputs)
+    start = getattr(out, "start_logits", None)
+    found = out.logits if start is None else torch.stack([start, out.end_logits], -1)
+    result: Tensor = found.float()
+    return result
 
 
 @contextmanager

@@ -10,28 +10,46 @@ import torch
 from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.task_class import MLM, PAIRS, TaskClass, class_of
 from xadapt.core.errors import UserError
+from xadapt.heads.head import Head
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.integrations import adapters, peft, plain, sentence_transformers, transformers_peft
 
 BRIDGES = {b.NAME: b for b in (adapters, peft, transformers_peft, sentence_transformers)}
+MERGED = "merged"
+"""The name of the comparison with a model that has the module in its weights."""
+
+Compare = Callable[[Path], float]
 
 
 def callbacks(
-    encoder: Encoder, module: nn.Module, base_path: str, texts: Sequence[str]
-) -> dict[str, Callable[[Path], float]]:
+    encoder: Encoder,
+    module: nn.Module,
+    base_path: str,
+    texts: Sequence[str],
+    head: Head | None = None,
+    objectives: Sequence[str] = (),
+) -> dict[str, Compare]:
     """Make a function for each library, from a folder to the largest difference from xadapt.
 
-    sentence-transformers is compared by its vectors. So tokenizer, prompt and pooling are compared
-    too. The other libraries are compared by hidden states at real tokens. The difference is
-    absolute. Where the largest state is above 1, the difference is a share of that state, because
-    rounding errors in fp32 grow with the values.
+    A module for a task is compared by the logits of the task, through the class of transformers or
+    the head of adapters that a user loads. Of other modules, sentence-transformers is compared by
+    its vectors. So tokenizer, prompt and pooling are compared too. The other libraries are compared
+    by hidden states at real tokens. The difference is absolute. Where the largest value is above
+    1, the difference is a share of that value, because rounding errors in fp32 grow with values.
 
     Args:
         encoder: The base in float32 on the CPU.
         module: The module, on the CPU.
         base_path: Hub id or folder of the same base.
         texts: Texts to compare on, of different lengths.
+        head: The task head of the module.
+        objectives: The objectives of the module.
+
+    Returns:
+        The functions by library. ``merged`` is for a folder with the base and the module in its
+        weights, loaded by transformers.
 
     Raises:
         UserError: If the encoder is not in float32. Rounding in another dtype could hide a
@@ -41,14 +59,58 @@ def callbacks(
         raise UserError(
             "loaders are compared in float32 on the CPU", todo="Load the base with dtype float32"
         )
+    task = class_of(encoder, head, list(objectives))
+    usable = {n: b for n, b in BRIDGES.items() if b.available() is None}
+    if task is not None:
+        usable.pop(sentence_transformers.NAME, None)
+        return _by_logits(encoder, module, base_path, texts, task, head, usable)
+    return _by_states(encoder, module, base_path, texts, usable)
+
+
+def _by_logits(
+    encoder: Encoder,
+    module: nn.Module,
+    base_path: str,
+    texts: Sequence[str],
+    task: TaskClass,
+    head: Head | None,
+    bridges: dict[str, Any],
+) -> dict[str, Compare]:
+    inputs = _inputs(encoder, texts, task)
+    own = _own_logits(encoder, module, inputs, task, head)
+    mask = inputs["attention_mask"]
+
+    def by(compute: Callable[[Path], Tensor]) -> Compare:
+        def compare(folder: Path) -> float:
+            with plain.without_noise():
+                theirs = compute(folder)
+            return difference(_real(theirs, mask), _real(own, mask))
+
+        return compare
+
+    found = {
+        name: by(lambda folder, bridge=bridge: bridge.logits(folder, base_path, inputs, task))  # type: ignore[misc]
+        for name, bridge in bridges.items()
+    }
+    found[MERGED] = by(lambda folder: plain.logits(plain.load_class(folder, task), inputs))
+    return found
+
+
+def _by_states(
+    encoder: Encoder,
+    module: nn.Module,
+    base_path: str,
+    texts: Sequence[str],
+    bridges: dict[str, Any],
+) -> dict[str, Compare]:
     ids, mask = encoder.batch(encoder.tokenize(texts))
     own = own_states(encoder, module, ids, mask)
 
-    def by_states(bridge: Any) -> Callable[[Path], float]:
+    def by(compute: Callable[[Path], Tensor]) -> Compare:
         def compare(folder: Path) -> float:
             with plain.without_noise():
-                theirs = bridge.states(folder, base_path, ids, mask)
-            return difference(theirs * mask.unsqueeze(-1), own * mask.unsqueeze(-1))
+                theirs = compute(folder)
+            return difference(_real(theirs, mask), _real(own, mask))
 
         return compare
 
@@ -57,10 +119,60 @@ def callbacks(
             theirs = sentence_transformers.vectors(folder, base_path, texts)
         return difference(theirs, encoder.pool(own, mask))
 
-    found = {n: by_states(b) for n, b in BRIDGES.items() if b.available() is None}
+    found = {
+        name: by(lambda folder, bridge=bridge: bridge.states(folder, base_path, ids, mask))  # type: ignore[misc]
+        for name, bridge in bridges.items()
+    }
+    found[MERGED] = by(lambda folder: plain.last_states(plain.load(str(folder)), ids, mask))
     if sentence_transformers.NAME in found:
         found[sentence_transformers.NAME] = by_vectors
     return found
+
+
+def _inputs(encoder: Encoder, texts: Sequence[str], task: TaskClass) -> dict[str, Tensor]:
+    """Return the arguments of a forward; of a task on pairs, each row has a second segment."""
+    ids, mask = encoder.batch(encoder.tokenize(texts))
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    kinds = getattr(encoder.model.config, "type_vocab_size", 0) or 0
+    if task.task in PAIRS and kinds > 1:
+        second = torch.tensor(_second(mask))
+        inputs["token_type_ids"] = (torch.arange(ids.shape[1]) >= second[:, None]).long() * mask
+    return inputs
+
+
+def _second(mask: Tensor) -> list[int]:
+    """Return the position of the second segment of each row: its middle."""
+    return [int(length) // 2 for length in mask.sum(1)]
+
+
+def _own_logits(
+    encoder: Encoder,
+    module: nn.Module,
+    inputs: dict[str, Tensor],
+    task: TaskClass,
+    head: Head | None,
+) -> Tensor:
+    """Compute the logits of the task with xadapt, as the class of transformers gives them."""
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    second = _second(mask) if task.task in PAIRS else None
+    states = own_states(encoder, module, ids, mask, second)
+    with torch.no_grad():
+        if task.task == MLM:
+            found = encoder.mlm_head(getattr(module, "before_vocabulary", None))(states)
+            return found.float()
+        assert head is not None
+        if task.task in ("classification", "pair_scoring"):
+            states = states[:, 0]
+        scores: Tensor = head(states)
+        if head.scale is None:
+            return scores
+        low, high = head.scale
+        return low + (high - low) * scores
+
+
+def _real(values: Tensor, mask: Tensor) -> Tensor:
+    """Set values at padding to zero, if there is one for each token."""
+    return values * mask.unsqueeze(-1) if values.dim() == 3 else values
 
 
 def difference(theirs: Tensor, ours: Tensor) -> float:
@@ -68,9 +180,15 @@ def difference(theirs: Tensor, ours: Tensor) -> float:
     return float((theirs - ours).abs().max() / ours.abs().max().clamp(min=1.0))
 
 
-def own_states(encoder: Encoder, module: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
+def own_states(
+    encoder: Encoder,
+    module: nn.Module,
+    ids: Tensor,
+    mask: Tensor,
+    second: Sequence[int] | None = None,
+) -> Tensor:
     """Compute the states of the base with a module, ``(batch, tokens, width)``, float32."""
     acts = Activation.of(ActiveAdapter(encoder, module))
     with torch.no_grad():
-        hidden = encoder.embed(ids, mask, activation=acts)
+        hidden = encoder.embed(ids, mask, second, activation=acts)
         return encoder.run(hidden, mask, activation=acts).float()

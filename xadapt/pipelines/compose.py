@@ -16,6 +16,7 @@ from xadapt.composition.text import show
 from xadapt.composition.values import (
     ByLanguage,
     Composition,
+    Fuse,
     RoutedParts,
     names,
     parts_of,
@@ -28,14 +29,18 @@ from xadapt.hub.adapters_setup import Member, arranged, write_adapters_setup
 from xadapt.hub.composition_file import own_names, write_composition
 from xadapt.hub.folder import write_folder
 from xadapt.hub.manifest import Manifest, ModuleSpec, build_manifest
-from xadapt.hub.merged import write_merged
 from xadapt.hub.opening import open_head, read_manifest
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.locate import locate
 from xadapt.injection.attachment import model_shape
+from xadapt.modules.none import Nothing
 from xadapt.modules.storage import options_of
+from xadapt.pipelines.merged import MERGED, Merged, kept_head, write_whole
 from xadapt.pipelines.outcome import VERIFY_TEXTS, Verify
 from xadapt.tasks.head_task import with_card
+
+ADDED = {"lora", "none"}
+"""The kinds of modules whose sum can be added into the weights of a base."""
 
 
 def compose(
@@ -51,6 +56,7 @@ def compose(
     averaged: bool = False,
     setup: bool = False,
     loaders: Sequence[str] | None = None,
+    head: str | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Write a composition as a folder that loads as one module.
@@ -67,11 +73,13 @@ def compose(
         verify: Function that loads a plain LoRA in other libraries and compares the vectors.
         rank: Cut the plain LoRA to this rank.
         no_merge: Do not merge the parts.
-        merged: Write the whole base with the LoRA in its weights, for people without any module
-            library.
+        merged: Write the whole base with the LoRA in its weights, and its task head as the
+            class of transformers for the task, for people without any module library.
         averaged: Write one module with the weighted mean of the parts' parameters instead.
         setup: Write an adapter setup for adapters instead, see `xadapt.hub.adapters_setup`.
         loaders: Libraries whose files are written, see `xadapt.hub.loaders`.
+        head: The module whose task head is written, by its name in the composition or its folder.
+            Without it the head of the module that was trained inside the others.
         report: Receives a line for each thing written.
 
     Raises:
@@ -86,15 +94,10 @@ def compose(
     one = (
         not no_merge
         and _is_sum(composition)
-        and {m.module.kind for m in manifests.values()} == {"lora"}
+        and {m.module.kind for m in manifests.values()} <= (ADDED if merged else {"lora"})
     )
-    if averaged and (merged or no_merge or rank is not None):
-        raise UserError("a mean of parameters is one module as it is", where="--soup")
-    for option, wanted in (("--rank", rank is not None), ("--merged", merged)):
-        if wanted and not one:
-            raise UserError("this needs a stack or fixed mixture of LoRAs", where=option)
-    if setup and (averaged or merged or no_merge or rank is not None):
-        raise UserError("an adapter setup holds the modules as they are", where="--adapters-setup")
+    _check_options(one, rank=rank, no_merge=no_merge, merged=merged, averaged=averaged, setup=setup,
+                   head=head)  # fmt: skip
     adapted = AdaptedEncoder.open(base, composition, places, dtype="float32", device="cpu")
     adapted.prove()
     if setup:
@@ -103,24 +106,63 @@ def compose(
     if averaged:
         mean = soup(composition, adapted.modules)
         manifest = _manifest(out.name, composition, manifests, adapted, mean, "soup of ")
-        checks = verify(base, mean, VERIFY_TEXTS)
+        checks = verify(base, mean, VERIFY_TEXTS, None, manifest.objectives)
         write_folder(out, mean, adapted.encoder, manifest, verify=checks, loaders=loaders)
-        report(f"wrote {out}: one module with the mean of the parameters")
+        with_heads = [name for name, m in manifests.items() if m.head is not None]
+        lost = f"; the task heads of {', '.join(with_heads)} are not in it" if with_heads else ""
+        report(f"wrote {out}: one module with the mean of the parameters{lost}")
         return
     if not one:
         written = write_composition(out, composition, {n: Path(f) for n, f in places.items()})
         report(f"wrote {out}: {show(written)}")
         return
-    made = merge_loras(composition, adapted.modules, model_shape(adapted.encoder), rank)
-    manifest = _manifest(out.name, composition, manifests, adapted, made.module)
-    lost = f"{made.error:.1%} of the norm of an update cut away at most" if made.error else "exact"
+    own = kept_head(places, adapted.encoder.width, head)
+    module, error = _summed(composition, adapted, rank)
+    manifest = _manifest(out.name, composition, manifests, adapted, module)
+    lost = f"{error:.1%} of the norm of an update cut away at most" if error else "exact"
+    checks = verify(base, module, VERIFY_TEXTS, own, manifest.objectives)
     if merged:
-        write_merged(out, adapted.encoder, made.module, _said(manifest))
-        report(f"wrote {out}: the base with a LoRA in its weights, {lost}")
+        whole = Merged(module, own, manifest)
+        said = write_whole(out, adapted.encoder, whole, checks.get(MERGED))
+        report(f"wrote {out}: the base with a LoRA in its weights, {lost}; {said}")
         return
-    checks = verify(base, made.module, VERIFY_TEXTS)
-    write_folder(out, made.module, adapted.encoder, manifest, verify=checks, loaders=loaders)
-    report(f"wrote {out}: one LoRA of rank {made.module.options.rank}, {lost}")
+    encoder = adapted.encoder
+    write_folder(out, module, encoder, manifest, verify=checks, head=own, loaders=loaders)
+    report(f"wrote {out}: one LoRA of rank {options_of(module).rank}, {lost}")  # type: ignore[attr-defined]
+
+
+def _check_options(
+    one: bool,
+    *,
+    rank: int | None,
+    no_merge: bool,
+    merged: bool,
+    averaged: bool,
+    setup: bool,
+    head: str | None,
+) -> None:
+    """Refuse options that don't go together; ``one`` says that the composition is one LoRA."""
+    if averaged and (merged or no_merge or rank is not None):
+        raise UserError("a mean of parameters is one module as it is", where="--soup")
+    for option, wanted in (("--rank", rank is not None), ("--merged", merged)):
+        if wanted and not one:
+            raise UserError("this needs a stack or fixed mixture of LoRAs", where=option)
+    if head is not None and (averaged or setup or not one):
+        raise UserError("only one LoRA, or a merged base, is written with a chosen head",
+                        where="--head", todo="Leave it out")  # fmt: skip
+    if setup and (averaged or merged or no_merge or rank is not None):
+        raise UserError("an adapter setup holds the modules as they are", where="--adapters-setup")
+
+
+def _summed(
+    composition: Composition, adapted: AdaptedEncoder, rank: int | None
+) -> tuple[nn.Module, float]:
+    """Return one module for a sum of modules, and the share of an update that was cut."""
+    only = [module for module in adapted.modules.values() if not isinstance(module, Nothing)]
+    if not only:  # a head on the base alone
+        return next(iter(adapted.modules.values())), 0.0
+    made = merge_loras(composition, adapted.modules, model_shape(adapted.encoder), rank)
+    return made.module, made.error
 
 
 def _write_setup(
@@ -147,21 +189,13 @@ def _write_setup(
     }
     arranged(adapted.composition, members, adapted.encoder)
     whole = Composed(adapted.composition, adapted.modules)
-    tried = verify(base, whole, VERIFY_TEXTS).get("adapters")
+    heads = [member.head for member in members.values() if member.head is not None]
+    head = heads[0] if len(heads) == 1 else None
+    tried = verify(base, whole, VERIFY_TEXTS, head, ()).get("adapters")
     order = write_adapters_setup(out, adapted.composition, members, adapted.encoder, tried)
     held = "adapters computes the same" if tried else "adapters is not installed: not tried"
-    report(f"wrote {out}: an adapter setup, Stack({', '.join(order)}); {held}")
-
-
-def _said(manifest: Manifest) -> str:
-    """Return the README of merged weights."""
-    base = manifest.base.id or f"a base of type {manifest.base.model_type} without an id on the Hub"
-    return (
-        f"# {manifest.name}\n\nThe weights of {base}, in fp32, with these modules of xadapt added "
-        f"into them: `{manifest.composition}`, for {', '.join(manifest.languages)}. It loads like "
-        "the base; the modules can't be taken off again. Heads of the base are not part of it. "
-        "Nothing was measured after the addition.\n"
-    )
+    block = "Fuse" if isinstance(adapted.composition, Fuse) else "Stack"
+    report(f"wrote {out}: an adapter setup, {block}({', '.join(order)}); {held}")
 
 
 def _is_sum(composition: Composition) -> bool:

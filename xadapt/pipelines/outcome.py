@@ -6,6 +6,7 @@ import datetime
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -36,7 +37,11 @@ ALONE = TrainingComposition()
 CONTROL = Path("controls", "shuffled.safetensors")
 """The shuffled-pairs control in a module's folder."""
 
-Verify = Callable[[str, nn.Module, Sequence[str]], Mapping[str, Callable[[Path], float]]]
+Verify = Callable[
+    [str, nn.Module, Sequence[str], Head | None, Sequence[str]],
+    Mapping[str, Callable[[Path], float]],
+]
+"""Base, module, texts, head and objectives to one comparison a library."""
 
 
 def manifest_of(
@@ -130,7 +135,8 @@ def publish(
     Raises:
         UserError: If the folder can't be written, for example for lack of space.
     """
-    checks = verify(base, module.to("cpu"), VERIFY_TEXTS)
+    own = None if head is None else deepcopy(head).to("cpu").float()
+    checks = verify(base, module.to("cpu"), VERIFY_TEXTS, own, manifest.objectives)
     ready = out / out_folder.STATE / out_folder.READY
     manifest = write_folder(
         ready,

@@ -15,6 +15,8 @@ from xadapt.core import registry
 from xadapt.evaluation.comparison import Result
 from xadapt.evaluation.metrics.protocol import find as find_metric
 from xadapt.evaluation.metrics.protocol import with_metrics
+from xadapt.heads.head import LINEAR as LINEAR
+from xadapt.heads.head import LOAD_HEAD as LOAD_HEAD
 from xadapt.heads.head import Head, HeadCard
 from xadapt.hub.manifest import Evidence
 from xadapt.inference.shared_states import shared_cache
@@ -31,15 +33,6 @@ from xadapt.training.active_module import ActiveModule
 
 if TYPE_CHECKING:
     from xadapt.training.loop import Trainer
-
-
-LOAD_HEAD = (
-    "from safetensors.torch import load_file",
-    'head = load_file(f"{folder}/head.safetensors")',
-)
-"""Lines of code that load the tensors of a linear head."""
-LINEAR = 'head["linear.weight"].T + head["linear.bias"]'
-"""The factor of the states, in code, for the scores of a linear head."""
 
 
 class HeadTask(Task):
