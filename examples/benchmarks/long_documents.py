@@ -2,15 +2,17 @@
 
     python examples/benchmarks/long_documents.py --data DATA --task ner --lang pt
 
-A tagger is trained on single sentences. Then neighbouring sentences of the test data are joined to
-documents of at least 600 words. The same words are tagged three times: sentence by sentence, in
-documents that the base reads in overlapping windows, and in documents cut at the base's maximum
-length, where all further words get the label of words without a token.
+Neighbouring sentences of the test data are joined to documents of at least 600 words. The same
+words are tagged three times: sentence by sentence, in documents that the base reads in overlapping
+windows, and in documents cut at the base's maximum length, where all further words get the label of
+words without a token. The tagger learns from single sentences, or (`--learn both`) from the same
+sentences alone and joined to documents, which training reads in windows too.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -23,7 +25,7 @@ from xadapt.backbones.encoder.words import tokenize_words
 from xadapt.core import registry
 from xadapt.data.records import TaggedSentence
 from xadapt.evaluation.statistics import over_seeds
-from xadapt.functional.tag_scheme import decode
+from xadapt.functional.tag_scheme import decode, to_labels
 from xadapt.tasks import Tagger
 from xadapt.tasks.predictor import unseen
 from xadapt.tasks.tagging import MEASURES, READERS, Part
@@ -35,6 +37,10 @@ FILES = {
     ("ner", "en"): ("ner/wikiann/en_train.tsv.gz", "ner/wikiann/en_val.tsv.gz"),
     ("pos", "en"): ("pos/en_ewt_train.conllu.gz", "pos/pud/en.conllu.gz"),
 }
+LEARNT = {
+    "sentences": "single sentences",
+    "both": "sentences alone and the same sentences joined to documents",
+}
 RECIPES = {"ner": "ner", "pos": "pos_tagging"}
 
 
@@ -45,6 +51,7 @@ def main() -> None:
     options.add_argument("--lang", default="pt")
     options.add_argument("--words", type=int, default=600, help="least words of a document")
     options.add_argument("--sentences", type=int, default=3_000, help="to learn from, at most")
+    options.add_argument("--learn", choices=("sentences", "both"), default="sentences")
     options.add_argument("--epochs", type=int, default=3)
     options.add_argument("--seeds", type=int, default=3)
     args = options.parse_args()
@@ -69,28 +76,49 @@ def main() -> None:
         "base": args.base,
         **named,
         "measure": measure,
+        "learnt": LEARNT[args.learn],
         "documents": result.count,
         "tokens": encoder.max_length,
     }
-    save(f"long_documents_{args.task}_{args.lang}", {**facts, "systems": systems})
+    save(f"long_documents_{args.task}_{args.lang}_{args.learn}", {**facts, "systems": systems})
 
 
 def train(args: argparse.Namespace, seed: int) -> Path:
-    """Train a tagger on single sentences."""
-    out = args.work / f"long_documents_{Path(args.base).name}" / f"{args.task}-{args.lang}-{seed}"
+    """Train a tagger on sentences, or on sentences and documents."""
+    place = args.work / f"long_documents_{Path(args.base).name}"
+    out = place / f"{args.task}-{args.lang}-{args.learn}-{seed}"
+    rows = read(args, FILES[args.task, args.lang][0])[: args.sentences]
+    records = [*rows, *map(join, documents(rows, args.words))] if args.learn == "both" else rows
+    file = write(place / f"{args.task}-{args.lang}-{args.learn}.jsonl", args.task, records)
     xadapt(
         "train", RECIPES[args.task], "--base", args.base, "--lang", args.lang, "--resume",
-        "--data", args.data / FILES[args.task, args.lang][0], "--out", out, "--set", f"seed={seed}",
-        "--set", f"data.train.limit={args.sentences}", "--set", f"train.epochs={args.epochs}",
-        "--set", "data.train.dev=100", "--set", "train.evaluations=1", "--set", "dtype=float32",
+        "--data", file, "--out", out, "--set", f"seed={seed}", "--set", "dtype=float32",
+        "--set", f"train.epochs={args.epochs}", "--set", "data.train.dev=50",
+        "--set", "train.evaluations=1",
     )  # fmt: skip
     return out
 
 
+def read(args: argparse.Namespace, file: str) -> list[TaggedSentence]:
+    """Read labelled sentences."""
+    reader = registry.load("readers", READERS["bio" if args.task == "ner" else "word"])()
+    return list(reader.read(str(args.data / file), args.lang))
+
+
+def write(path: Path, task: str, rows: Sequence[TaggedSentence]) -> Path:
+    """Write labelled sentences as JSON lines."""
+    scheme, tags = ("bio", "ner_tags") if task == "ner" else ("word", "upos")
+    objects = (
+        {"tokens": row.words, tags: to_labels(len(row.words), row.spans, scheme)} for row in rows
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(one) + "\n" for one in objects), encoding="utf-8")
+    return path
+
+
 def judge(args: argparse.Namespace, tagger: Tagger) -> object:
     """Tag the same words in three ways; the scores are over documents."""
-    reader = registry.load("readers", READERS[tagger.head.scheme])()
-    rows = list(reader.read(str(args.data / FILES[args.task, args.lang][1]), args.lang))
+    rows = read(args, FILES[args.task, args.lang][1])
     groups = list(documents(rows, args.words))
     joined = [join(group) for group in groups]
     found = iter(tagger.tag([row.words for row in chain(*groups)]))

@@ -198,11 +198,14 @@ def _to_file(
         import torch
         import torch.nn.functional as F
 
+        from xadapt.backbones.encoder.windows import require_windows
         from xadapt.core.progress import meter
         from xadapt.inference.adapted_encoder import AdaptedEncoder
         from xadapt.inference.fallback_language import FallbackLanguageWarning
         from xadapt.inference.measured_fallback import select_on as measure
 
+    if out.windows is not None:
+        require_windows(out.windows)
     with launched.progress(f"loading {base}"):
         adapted = AdaptedEncoder.load(base, *options.split(module), compose=compose, dtype=dtype)
     if select_on is not None:

@@ -19,7 +19,6 @@ from torch import nn
 
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encoder import Encoder
-from xadapt.backbones.encoder.windows import require_windows
 from xadapt.core import registry
 from xadapt.data.loading.records import Source
 from xadapt.data.readers.hub_rows import HubRows
@@ -98,11 +97,10 @@ class Request:
         """Load the base, which reads longer texts as the request says.
 
         Raises:
-            UserError: If there is no such base, or no such way.
+            UserError: If there is no such base.
         """
-        windows = None if self.windows is None else require_windows(self.windows)
         encoder = Encoder.from_pretrained(self.base, dtype=self.dtype)
-        return encoder.adjusted(windows=windows)
+        return encoder.adjusted(windows=self.windows)
 
     @property
     def tag(self) -> str | None:

@@ -11,7 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from xadapt.backbones.encoder.windows import CutNotice
+from xadapt.backbones.encoder.windows import CutNotice, require_windows
 from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.data.loading.inputs import as_data, of_language
@@ -163,6 +163,8 @@ def _require_known(task: Task, request: Request, options: Mapping[str, Any]) -> 
     for name, there in given.items():
         if there and name not in task.shared:
             raise UserError(f"{task.name} has no option --{name}")
+    if request.windows is not None:
+        require_windows(request.windows)
     for name in request.metrics:
         find_metric(name, task.name)
     for name, (_, default, _) in known.items():

@@ -33,17 +33,22 @@ class CutCount:
     cut: int = 0
     total: int = 0
 
-    def line(self, limit: int) -> str:
-        """Return the sentence that tells how many texts were cut.
+    def fact(self, limit: int) -> str:
+        """Return how many texts were cut, as a clause.
 
         Args:
             limit: Number of tokens that the base reads.
         """
-        are = "texts are" if self.cut > 1 else "text is"
+        texts = "texts" if self.total > 1 else "text"
+        are = "are" if self.cut > 1 else "is"
         return (
-            f"{self.cut:,} of {self.total:,} {are} longer than the {limit:,} tokens that the base "
-            "reads, and cut; windows=mean (--windows mean) reads them whole"
+            f"{self.cut:,} of {self.total:,} {texts} {are} longer than the {limit:,} tokens that "
+            "the base reads, and cut"
         )
+
+    def line(self, limit: int) -> str:
+        """Return the clause, and the way to read such texts whole."""
+        return f"{self.fact(limit)}; windows=mean (--windows mean) reads them whole"
 
 
 _counter: ContextVar[CutCount | None] = ContextVar("cut texts", default=None)
@@ -62,7 +67,7 @@ def text_windows(
     Returns:
         The windows, in the order of the texts; one for a text that is not cut.
     """
-    whole = _longer(encoder, texts, ids)
+    whole = longer(encoder, texts, ids)
     prompt = _prompt(encoder) if whole else []
     found: list[TextWindow] = []
     for owner, row in enumerate(ids):
@@ -88,7 +93,7 @@ def tell_cut(
         The number of cut texts.
     """
     rows = encoder.tokenize(texts) if ids is None else ids
-    count = len(_longer(encoder, texts, rows))
+    count = len(longer(encoder, texts, rows))
     counter = _counter.get()
     if counter is not None:
         counter.cut += count
@@ -147,10 +152,19 @@ def _inside(special: Sequence[int]) -> Bound:
     return start, stop
 
 
-def _longer(
+def longer(
     encoder: Encoder, texts: Sequence[str], ids: Sequence[Sequence[int]]
 ) -> dict[int, tuple[list[int], Bound]]:
-    """Return the uncut ids of each text that the base cuts, by position, with their inside."""
+    """Return the uncut ids of each text that the base cuts, by position.
+
+    Args:
+        encoder: The base.
+        texts: Any number of texts.
+        ids: As for `text_windows`.
+
+    Returns:
+        By position, the ids and the range of those that are no special tokens of the template.
+    """
     full = [i for i, row in enumerate(ids) if len(row) >= encoder.max_length]
     if not full:
         return {}

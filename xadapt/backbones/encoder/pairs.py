@@ -104,10 +104,11 @@ def tell_cut_pairs(encoder: Encoder, pairs: Sequence[tuple[str, str]], rows: Seq
     longer = zip(full, made["input_ids"], strict=True)
     count = sum(len(ids) > len(rows[i].ids) for i, ids in longer)
     if count:
-        are = "pairs are" if count > 1 else "pair is"
+        noun = "pairs" if len(pairs) > 1 else "pair"
+        are = "are" if count > 1 else "is"
         tell(
-            f"{count:,} of {len(pairs):,} {are} longer than the {encoder.max_length:,} tokens that "
-            "the base reads in one row, and cut: the longer text first"
+            f"{count:,} of {len(pairs):,} {noun} {are} longer than the {encoder.max_length:,} "
+            "tokens that the base reads in one row, and cut: the longer text first"
         )
     return count
 
