@@ -298,7 +298,15 @@ def test_task_is_documented_and_tried(name):
     task = find(name)
     assert task.name == name and len(task.title) > 20 and task.metrics and task.unit
     assert issubclass(task.record, Record) and inspect.getdoc(type(task))
-    assert set(task.shared) <= {"module", "compose", "baseline", "head", "controls", "metric"}
+    assert set(task.shared) <= {
+        "module",
+        "compose",
+        "baseline",
+        "head",
+        "controls",
+        "metric",
+        "windows",
+    }
     assert all(about.help for *_, about in options_of(task).values())
     assert find(name) is task
     if registry.is_shipped("tasks", name):

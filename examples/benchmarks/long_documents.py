@@ -51,6 +51,8 @@ def main() -> None:
     options.add_argument("--lang", default="pt")
     options.add_argument("--words", type=int, default=600, help="least words of a document")
     options.add_argument("--sentences", type=int, default=3_000, help="to learn from, at most")
+    options.add_argument("--probe", action="store_true", help="a linear head, and no module")
+    options.add_argument("--documents", type=int, help="to test on; all if not given")
     options.add_argument("--learn", choices=("sentences", "both"), default="sentences")
     options.add_argument("--epochs", type=int, default=3)
     options.add_argument("--seeds", type=int, default=3)
@@ -77,6 +79,7 @@ def main() -> None:
         **named,
         "measure": measure,
         "learnt": LEARNT[args.learn],
+        "model": "a linear head" if args.probe else "a bottleneck in each layer and a head",
         "documents": result.count,
         "tokens": encoder.max_length,
     }
@@ -86,15 +89,18 @@ def main() -> None:
 def train(args: argparse.Namespace, seed: int) -> Path:
     """Train a tagger on sentences, or on sentences and documents."""
     place = args.work / f"long_documents_{Path(args.base).name}"
-    out = place / f"{args.task}-{args.lang}-{args.learn}-{seed}"
+    recipe = "probe" if args.probe else RECIPES[args.task]
+    out = place / f"{args.task}-{args.lang}-{args.learn}-{recipe}-{seed}"
     rows = read(args, FILES[args.task, args.lang][0])[: args.sentences]
     records = [*rows, *map(join, documents(rows, args.words))] if args.learn == "both" else rows
     file = write(place / f"{args.task}-{args.lang}-{args.learn}.jsonl", args.task, records)
     xadapt(
-        "train", RECIPES[args.task], "--base", args.base, "--lang", args.lang, "--resume",
+        "train", recipe, "--base", args.base, "--lang", args.lang, "--resume",
         "--data", file, "--out", out, "--set", f"seed={seed}", "--set", "dtype=float32",
         "--set", f"train.epochs={args.epochs}", "--set", "data.train.dev=50",
         "--set", "train.evaluations=1",
+        *(("--set", "data.train.reader=conll", "--set", "objectives.0.scheme=bio")
+          if args.task == "ner" else ()),
     )  # fmt: skip
     return out
 
@@ -119,7 +125,7 @@ def write(path: Path, task: str, rows: Sequence[TaggedSentence]) -> Path:
 def judge(args: argparse.Namespace, tagger: Tagger) -> object:
     """Tag the same words in three ways; the scores are over documents."""
     rows = read(args, FILES[args.task, args.lang][1])
-    groups = list(documents(rows, args.words))
+    groups = list(documents(rows, args.words))[: args.documents]
     joined = [join(group) for group in groups]
     found = iter(tagger.tag([row.words for row in chain(*groups)]))
     by_sentence = [list(chain(*(next(found) for _ in group))) for group in groups]

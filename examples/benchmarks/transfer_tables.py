@@ -93,8 +93,8 @@ def long_documents(result: dict) -> str:
     return (
         table(["", f"{result['measure']}, %", "points above sentences, by seed [95 %]"], rows)
         + f"\n{result['documents']} documents of {result['words']} words or more, joined of "
-        f"neighbouring sentences; a tagger learnt from {result['learnt']} ({result['epochs']} "
-        f"epochs, {result['seeds']} seeds; ± is the standard deviation over seeds). The base reads "
-        f"{result['tokens']} tokens at once; `cut` is a document without windows: the words past "
-        "that length are not read.\n"
+        f"neighbouring sentences; {result['model']}, learnt from {result['sentences']:,} "
+        f"{result['learnt']} ({result['epochs']} epochs, {result['seeds']} seeds; ± is the "
+        f"standard deviation over seeds). The base reads {result['tokens']} tokens at once; `cut` "
+        "is a document without windows: the words past that length are not read.\n"
     )
