@@ -33,7 +33,7 @@ from tiny_training import (
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.backbones.encoder.pairs import tokenize_pairs, tokenize_windows
-from xadapt.backbones.encoder.words import tokenize_words
+from xadapt.backbones.encoder.words import tokenize_word_windows, tokenize_words
 from xadapt.composition.composed import Composed
 from xadapt.composition.values import Fuse, Route
 from xadapt.config import recipe
@@ -100,6 +100,7 @@ def run(name, encoder, records, order=None, seed=3):
         "tokenizer": encoder.tokenizer,
         "tokenize": encoder.tokenize,
         "tokenize_words": lambda sentences: tokenize_words(encoder, sentences),
+        "tokenize_word_windows": lambda words: tokenize_word_windows(encoder, words),
         "tokenize_pairs": partial(tokenize_pairs, encoder),
         "tokenize_windows": partial(tokenize_windows, encoder),
         "lm_head": encoder.mlm_head(),
@@ -297,7 +298,15 @@ def test_task_is_documented_and_tried(name):
     task = find(name)
     assert task.name == name and len(task.title) > 20 and task.metrics and task.unit
     assert issubclass(task.record, Record) and inspect.getdoc(type(task))
-    assert set(task.shared) <= {"module", "compose", "baseline", "head", "controls", "metric"}
+    assert set(task.shared) <= {
+        "module",
+        "compose",
+        "baseline",
+        "head",
+        "controls",
+        "metric",
+        "windows",
+    }
     assert all(about.help for *_, about in options_of(task).values())
     assert find(name) is task
     if registry.is_shipped("tasks", name):

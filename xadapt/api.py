@@ -123,6 +123,7 @@ def encode(
     languages: str | Sequence[str | None] | None = None,
     compose: str | Composition = None,
     select_on: str | Path | None = None,
+    windows: str | None = None,
     dtype: str = "auto",
     allow_modified: bool = False,
 ) -> NDArray[np.float32]:
@@ -139,6 +140,8 @@ def encode(
         compose: A composition of the modules, as for `load`.
         select_on: Text of a language that has no module. The candidate that scores best on this
             text is the fallback for the language; see `xadapt.inference.measured_fallback`.
+        windows: What becomes of a text longer than the base reads: ``first`` (cut, the default),
+            ``mean`` or ``max``; see `xadapt.AdaptedEncoder.encode`.
         dtype: Type of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8``, ``nf4``.
         allow_modified: As for `load`.
 
@@ -154,7 +157,7 @@ def encode(
     if select_on is not None:
         given = [languages] if isinstance(languages, str) else languages or []
         measured_fallback.select_on(adapted, given, str(select_on))
-    vectors: NDArray[np.float32] = adapted.encode(texts, languages)
+    vectors: NDArray[np.float32] = adapted.encode(texts, languages, windows=windows)
     return vectors
 
 

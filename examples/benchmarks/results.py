@@ -90,6 +90,11 @@ KINDS = (
         tasks.transfer,
     ),
     ("mixtures_", "Mixtures of LoRAs: named entities on {result[base]}", tasks.mixtures),
+    (
+        "long_documents_",
+        "Documents of {result[words]} words: {result[task]} in {result[lang]} on {result[base]}",
+        tasks.long_documents,
+    ),
     ("open_ie_", "Open triples, learnt in English, on {result[base]}", tasks.open_ie),
     ("engine", "What frozen saves", speed.engine),
     ("lines", "Rows that share lines", speed.lines),

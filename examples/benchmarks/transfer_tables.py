@@ -78,3 +78,23 @@ def open_ie(result: dict) -> str:
         "of the others. `left and right` reads no model: the words beside the predicates that the "
         "heads alone found.\n"
     )
+
+
+def long_documents(result: dict) -> str:
+    """One line a way to tag the same words, with its difference to single sentences."""
+    rows = []
+    for name, row in result["systems"].items():
+        gains = row["gains"] or []
+        cells = [f"{100 * one['mean']:+.2f} [{100 * one['low']:+.2f}, {100 * one['high']:+.2f}]"
+                 for one in gains]  # fmt: skip
+        spread = row["score"]["sd"]
+        shown = f"{100 * row['score']['mean']:.2f}" + (f" ± {100 * spread:.2f}" if spread else "")
+        rows.append([name, shown, "; ".join(cells)])
+    return (
+        table(["", f"{result['measure']}, %", "points above sentences, by seed [95 %]"], rows)
+        + f"\n{result['documents']} documents of {result['words']} words or more, joined of "
+        f"neighbouring sentences; {result['model']}, learnt from {result['sentences']:,} "
+        f"{result['learnt']} ({result['epochs']} epochs, {result['seeds']} seeds; ± is the "
+        f"standard deviation over seeds). The base reads {result['tokens']} tokens at once; `cut` "
+        "is a document without windows: the words past that length are not read.\n"
+    )

@@ -337,3 +337,22 @@ def test_two_commands_into_one_folder_of_shards(place: Place, mine: Path) -> Non
     assert not [name for name in everything(mine) if name.startswith("v/.") or "/." in name]
     good(*given, "--resume")
     assert len(open_vectors(mine / "v", check=True)) == 600
+
+
+def test_windows_of_long_texts(place: Place, module: Path, tmp_path: Path) -> None:
+    texts = ["die katze sitzt auf der matte " * 30, "ein hund"]
+    text, out = lines(tmp_path / "t.txt", texts), tmp_path / "v.npy"
+    given = ("encode", "--base", place.base, "--module", module, "--lang", "de", "--text", text,
+             "--out", out, "--force", *FLOAT)  # fmt: skip
+    told = "1 of 2 texts is longer than the 48 tokens that the base reads, and cut"
+    done = good(*given)
+    assert done.err.count(told) == 1
+    first = np.load(out)
+    done = good(*given, "--windows", "mean")
+    assert "longer" not in done.err
+    found, model = np.load(out), AdaptedEncoder.load(str(place.base), module, dtype="float32")
+    np.testing.assert_array_equal(found, model.encode(texts, "de", windows="mean"))
+    np.testing.assert_array_equal(found[1], first[1])
+    assert np.abs(found[0] - first[0]).max() > 1e-4
+    done = xadapt(*given, "--windows", "maen")
+    assert done.code == 2 and "did you mean 'mean'" in done.err

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import shutil
+import warnings
 import weakref
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tiny_models import MANY, TEXTS, tiny_encoder, tiny_folder
 from tiny_training import hooks_do_nothing, module_for, pairs, shaken
 
 from xadapt.backbones.encoder.encode import encode
+from xadapt.backbones.encoder.windows import CutNotice
 from xadapt.composition.values import ByLanguage, Mix, Stack
 from xadapt.core.errors import UserError
 from xadapt.inference.adapted_encoder import AdaptedEncoder
@@ -321,3 +323,37 @@ def test_one_text_is_one_vector_and_one_tag_is_for_all_rows() -> None:
 def test_what_is_no_list_of_texts_is_one_line(texts, languages, said) -> None:
     with pytest.raises(UserError, match=said):
         adapted("bert").encode(texts, languages)
+
+
+LONG = "die katze sitzt auf der matte " * 20
+
+
+def test_a_long_text_is_read_in_windows_through_its_own_module() -> None:
+    both = adapted("bert")
+    texts, tags = [LONG, "ein hund", LONG, "mbwa", LONG], ["de", "de", None, "sw", "sw"]
+    for how in ("mean", "max"):
+        mixed = both.encode(texts, tags, windows=how)
+        for row, (text, tag) in enumerate(zip(texts, tags, strict=True)):
+            [alone] = both.encode([text], [tag], windows=how)
+            np.testing.assert_allclose(mixed[row], alone, rtol=0, atol=1e-5 * np.abs(alone).max())
+        with pytest.warns(CutNotice):
+            np.testing.assert_array_equal(both.encode(texts, tags)[[1, 3]], mixed[[1, 3]])
+    with pytest.raises(UserError, match="did you mean 'mean'"):
+        both.encode(texts, tags, windows="meen")
+
+
+def test_the_first_window_is_the_default_and_cut_texts_are_counted_once() -> None:
+    both = adapted("bert")
+    with pytest.warns(CutNotice, match="^2 of 3 texts are longer than the 48 tokens") as told:
+        found = both.encode([LONG, "ein hund", LONG], "de")
+    assert len(told) == 1
+    with pytest.warns(CutNotice):
+        np.testing.assert_array_equal(both.encode([LONG, "ein hund", LONG], "de", windows="first"),
+                                      found)  # fmt: skip
+    with pytest.warns(CutNotice, match="^1 of 1 text is longer than the 12 tokens"):
+        both.max_seq_length = 12
+        both.encode(LONG, "de")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert both.encode(["ein hund", ""], "de").shape[0] == 2
+        assert both.encode([], "de", windows="mean").shape[0] == 0

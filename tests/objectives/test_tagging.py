@@ -7,7 +7,7 @@ import torch
 from tiny_models import tiny_encoder
 from tiny_training import tagged, trainer
 
-from xadapt.backbones.encoder.words import tokenize_words
+from xadapt.backbones.encoder.words import tokenize_word_windows, tokenize_words
 from xadapt.core.errors import UserError
 from xadapt.data.records import TaggedSentence
 from xadapt.heads.head import Head
@@ -20,7 +20,7 @@ ENCODER = tiny_encoder()
 
 
 def views(records, objective, memory):
-    return objective.views(records, memory, lambda rows: tokenize_words(ENCODER, rows))
+    return objective.views(records, memory, lambda rows: tokenize_word_windows(ENCODER, rows))
 
 
 def test_labels_stand_at_first_tokens():
@@ -49,11 +49,38 @@ def test_loss_is_the_mean_over_words_by_hand():
     hidden[0, 1] = torch.tensor([2.0, 0.0])
     hidden[0, 2] = torch.tensor([0.0, 1.0])
     states = States(hidden, torch.ones(2, 3))
-    loss = Tagging().loss(states, [(0, 1), (0, 2), (1, 1)], [0, 1, 2], head)
+    loss = Tagging().loss(states, [0, 1], [(0, 1), (0, 2), (1, 1)], [0, 1, 2], head)
     first = -math.log(math.exp(2) / (math.exp(2) + 2))
     second = -math.log(math.e / (math.e + 2))
     assert torch.allclose(loss.values, torch.tensor([(first + second) / 2, math.log(3)]))
     assert loss.weights.tolist() == [2, 1]
+
+
+def test_each_word_of_a_long_sentence_is_learnt_once_in_its_window():
+    """Three windows of one sentence and the row of another; the loss is one for each sentence."""
+    words = ("katze", "hund") * 50
+    rows = [
+        TaggedSentence(words, tuple((i, i + 1, "A") for i in range(0, 100, 2)), "de"),
+        TaggedSentence(("die", "katze"), ((1, 2, "A"),), "sw"),
+    ]
+    memory = Tagging().prepare(rows)
+    made = views(rows, Tagging(), memory)
+    assert made["owners"] == [0, 0, 0, 1] and made["text"].langs == ["de", "de", "de", "sw"]
+    assert len(made["places"]) == len(set(made["places"])) == 102
+    assert sum(label == memory.index("B-A") for label in made["labels"]) == 51
+    start = ENCODER.tokenizer.tokenize("katze")[0]
+    for (row, at), label in zip(made["places"], made["labels"], strict=True):
+        piece = ENCODER.tokenizer.convert_ids_to_tokens(made["text"].rows[row][at])
+        assert (piece == start) == (label == memory.index("B-A"))
+    head = Head("tagging", memory, ENCODER.width)
+    torch.manual_seed(0)
+    hidden = torch.randn(4, ENCODER.max_length, ENCODER.width)
+    loss = Tagging().loss(States(hidden, torch.ones(hidden.shape[:2])), made["owners"],
+                          made["places"], made["labels"], head)  # fmt: skip
+    assert loss.values.shape == (2,) and loss.weights.tolist() == [100, 2]
+    scores = torch.stack([head(hidden[row, at]) for row, at in made["places"][:100]])
+    each = torch.nn.functional.cross_entropy(scores, torch.tensor(made["labels"][:100]))
+    assert torch.allclose(loss.values[0], each)
 
 
 def test_every_word_needs_a_label_of_its_own_where_the_scheme_says_so():

@@ -4,17 +4,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import f1_score
 from tiny_heads import published
 from tiny_models import tiny_folder
 from tiny_training import labelled
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.long_texts import text_windows
 from xadapt.composition.text import parse
 from xadapt.core.errors import UserError
 from xadapt.data.records import LabelledText
+from xadapt.heads.head import Head
 from xadapt.tasks import Classifier
 from xadapt.tasks.classification import MAJORITY, Part, classes, f1s
+from xadapt.tasks.predictor import first_scores
 
 ROWS = [LabelledText(t, label, "de") for t, label in zip("abcd", "xxyz", strict=True)]
 
@@ -81,3 +85,21 @@ def test_one_text_has_one_class(tmp_path: Path) -> None:
     assert classifier.classify(texts, "de") == classifier.classify(texts, ["de", "de"])
     with pytest.raises(UserError, match="text 0 is int"):
         classifier.classify([3])  # type: ignore[list-item]
+
+
+def test_a_long_text_has_the_mean_scores_of_its_windows(tmp_path: Path) -> None:
+    encoder = Encoder.from_pretrained(str(tiny_folder(tmp_path / "base")), dtype="float32")
+    torch.manual_seed(3)
+    head = Head("classification", ("a", "b", "c"), encoder.width)
+    texts = ["ein hund", "die katze sitzt auf der matte " * 30, "", "paka ameketi " * 50]
+    ids = encoder.tokenize(texts)
+    windows = text_windows(encoder, texts, ids)
+    owners = [one.owner for one in windows]
+    found = first_scores(encoder, head, [one.ids for one in windows], owners=owners)
+    for owner in range(len(texts)):
+        own = [first_scores(encoder, head, [one.ids])[0] for one in windows if one.owner == owner]
+        assert torch.allclose(found[owner], torch.stack(own).mean(0), atol=1e-5)
+    cut = first_scores(encoder, head, ids)
+    assert torch.equal(found[[0, 2]], cut[[0, 2]]) and not torch.allclose(found[1], cut[1])
+    best = [head.labels[number] for number in found.argmax(1).tolist()]
+    assert classes(encoder, head, texts) == best

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ from tiny_models import tiny_encoder
 from tiny_tagging import train
 from tiny_training import forward, tagged
 
+from xadapt.backbones.encoder.encode import forward as forward_ids
+from xadapt.backbones.encoder.windows import CutNotice, bounds
 from xadapt.backbones.encoder.words import tokenize_words
+from xadapt.composition.text import parse
 from xadapt.core.errors import UserError
 from xadapt.data.records import TaggedSentence
 from xadapt.heads.head import Head
@@ -102,11 +106,70 @@ def test_scores_are_those_of_each_sentence_alone() -> None:
         assert np.allclose(each, logs[list(row.first)].numpy(), atol=1e-5)
 
 
-def test_words_beyond_the_base_are_outside() -> None:
+def test_each_word_has_the_scores_of_the_window_in_which_it_has_most_context() -> None:
+    """The slow twin: every window alone, and for each word a search over all of them."""
+    encoder = tiny_encoder()
+    torch.manual_seed(0)
+    own = Head("tagging", ("O", "B-A", "I-A"), encoder.width)
+    rows = [["katze", "xyzzyxq", "die"] * 40, ["ein", "hund"], ["mbwa"] * 240, ["katze"]]
+    found = scores(encoder, own, rows)
+    tokens = encoder.tokenizer
+    room = encoder.max_length - 2
+    for words, each in zip(rows, found, strict=True):
+        sizes = [len(tokens.tokenize(word)) for word in words]
+        cuts = bounds(sizes, room, room // 4)
+        for word in range(len(words)):
+            here = [(a, b) for a, b in cuts if a <= word < b]
+            context = [min(sum(sizes[a:word]), sum(sizes[word + 1 : b])) for a, b in here]
+            a, b = here[context.index(max(context))]
+            (row,) = tokenize_words(encoder, [words[a:b]])
+            with torch.no_grad():
+                states, _ = forward_ids(encoder, [row.ids])
+            logs = own(states[0, row.first[word - a]]).log_softmax(-1)
+            assert np.allclose(each[word], logs.detach().numpy(), atol=1e-5)
+
+
+def test_a_sentence_in_one_window_has_the_same_scores_bit_for_bit_beside_long_ones() -> None:
+    encoder = tiny_encoder()
+    torch.manual_seed(0)
+    own = Head("tagging", ("O", "B-A", "I-A"), encoder.width)
+    full = ["katze"] * (encoder.max_length - 2)
+    short = [row.words for row in tagged(9)]
+    cut = scores(encoder, own, [*short, full])
+    whole = scores(encoder, own, [*short, full + ["hund"] * 200])
+    for one, other in zip(cut[:-1], whole[:-1], strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_words_without_a_token_and_words_longer_than_a_window_are_told() -> None:
     encoder = tiny_encoder()
     own = Head("tagging", ("O", "B-A", "I-A"), encoder.width)
-    (found,) = scores(encoder, own, [["katze"] * (encoder.max_length + 5)])
-    assert len(found) == encoder.max_length + 5 and found[-1].tolist() == [0, -1e4, -1e4]
+    with pytest.warns(CutNotice, match="1 word has no token in this base.*gets the label O"):
+        (found,) = scores(encoder, own, [["katze", "", "hund"]])
+    assert found[1].tolist() == [0, -1e4, -1e4] and found[2][1] > -100
+    long = "xyzzyxq" * encoder.max_length
+    with pytest.warns(CutNotice, match="1 word has more tokens than the 48 that the base reads"):
+        (found,) = scores(encoder, own, [["katze", long, "hund"]])
+    assert (found > -100).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert scores(encoder, own, [["katze"] * 240, []])[1].shape == (0, 3)
+        assert scores(encoder, own, []) == []
+
+
+def test_windows_of_a_sentence_act_with_its_own_composition(made: tuple[Place, Path],
+    head: Path, tmp_path: Path) -> None:  # fmt: skip
+    place, folder = made
+    tagger = Tagger.load(str(place.base), f"m={head}", f"de={folder}/de",
+                         compose="by_language(de = de + m, * = m)", dtype="float32")  # fmt: skip
+    rows = [[word for row in tagged(30, seed=n) for word in row.words] for n in range(4)]
+    assert all(len(words) > 100 for words in rows)
+    tags = ["de", "sw", "sw", "de"]
+    apart = [tagger.tag([row], [tag])[0] for row, tag in zip(rows, tags, strict=True)]
+    assert tagger.tag(rows, tags) == apart
+    value, other = tagger.adapted.composition, parse("de + m")
+    mixed = tagger.tag(rows[:2], compositions=[other, parse("m")])
+    assert mixed == [tagger.tag([rows[0]], "de")[0], tagger.tag([rows[1]], "sw")[0]] and value
 
 
 def command_line(place: Place, data: Path, *more: object) -> tuple[object, ...]:

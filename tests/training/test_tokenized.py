@@ -27,6 +27,10 @@ def test_words_are_tokenised_once_and_every_way_has_a_name(monkeypatch: pytest.M
     own = Tokenized(tiny_encoder())
     first = own.tokenize_words([["the", "cat"], ["the", "cat"]])
     assert first[0] is first[1] is own.tokenize_words([("the", "cat")])[0]
+    long = ["the", "cat"] * 60
+    windows = own.tokenize_word_windows([["the"], long, ["the"], long])
+    assert [one.owner for one in windows] == [0, 1, 1, 1, 1, 2, 3, 3, 3, 3]
+    assert [one.ids for one in windows[1:5]] == [one.ids for one in windows[6:]]
     assert own.tokenizers.keys() == {
-        "tokenize", "tokenize_words", "tokenize_pairs", "tokenize_windows",
+        "tokenize", "tokenize_words", "tokenize_word_windows", "tokenize_pairs", "tokenize_windows",
     }  # fmt: skip

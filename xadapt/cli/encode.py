@@ -60,6 +60,7 @@ def encode(
     normalize: Annotated[
         bool, typer.Option("--normalize", help="Divide each vector by its norm.")
     ] = False,
+    windows: options.WindowsOption = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -132,7 +133,7 @@ def encode(
         require_output(out, reads=reads, force=force)
         pivot = pivot or options.PIVOT
         _to_file(
-            Output(out, normalize, batch_size),
+            Output(out, normalize, batch_size, windows),
             *(base, text, module, languages, lang, compose, select_on, pivot, dtype),
         )
         return
@@ -157,6 +158,7 @@ def encode(
         shard_format=shard_format or "npy",  # type: ignore[arg-type]
         half=half,
         normalize=normalize,
+        windows=windows or "first",
         batch_size=batch_size,
         resume=resume,
         dtype=dtype,
@@ -174,6 +176,7 @@ class Output:
     file: Path
     normalize: bool
     batch_size: int | None
+    windows: str | None = None
 
 
 def _to_file(
@@ -195,11 +198,14 @@ def _to_file(
         import torch
         import torch.nn.functional as F
 
+        from xadapt.backbones.encoder.windows import require_windows
         from xadapt.core.progress import meter
         from xadapt.inference.adapted_encoder import AdaptedEncoder
         from xadapt.inference.fallback_language import FallbackLanguageWarning
         from xadapt.inference.measured_fallback import select_on as measure
 
+    if out.windows is not None:
+        require_windows(out.windows)
     with launched.progress(f"loading {base}"):
         adapted = AdaptedEncoder.load(base, *options.split(module), compose=compose, dtype=dtype)
     if select_on is not None:
@@ -209,7 +215,9 @@ def _to_file(
         typer.echo(line, err=True)
     with meter("encoding", len(texts)) as bar, warnings.catch_warnings():
         warnings.simplefilter("ignore", FallbackLanguageWarning)
-        vectors = adapted.encode(texts, tags, batch_size=out.batch_size, progress=bar.advance)
+        vectors = adapted.encode(
+            texts, tags, batch_size=out.batch_size, windows=out.windows, progress=bar.advance
+        )
     if out.normalize:
         vectors = F.normalize(torch.from_numpy(vectors), dim=1).numpy()
     with atomic_file(out.file) as temporary, temporary.open("wb") as stream:

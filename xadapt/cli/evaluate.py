@@ -74,6 +74,7 @@ SHARED: dict[str, tuple[Any, Any]] = {
         ],
         False,
     ),
+    "windows": (options.WindowsOption, None),
 }
 """The options that tasks may share, with their types and defaults."""
 FILES = {"conll": "test.conll", "conllu_trees": "test.conllu", "squad": "test.json"}
@@ -172,7 +173,7 @@ def _first(task: Task) -> Iterator[inspect.Parameter]:
             yield _parameter(name, *SHARED[name])
     lang = typer.Option(metavar="TAG", help=escape(task.lang_help))
     yield _parameter("lang", Annotated[str | None, lang], None)
-    for name in ("metric", "controls"):
+    for name in ("metric", "controls", "windows"):
         if name in task.shared:
             yield _parameter(name, *SHARED[name])
 

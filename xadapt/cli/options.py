@@ -72,6 +72,14 @@ ComposeOption = Annotated[
         "names are those of --module, or folders.",
     ),
 ]
+WindowsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="A text longer than the base reads: first (cut, and counted; the default), or mean or "
+        "max over its overlapping windows.",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")]
 ColumnsOption = Annotated[
     str | None,

@@ -319,6 +319,7 @@ class AdaptedEncoder:
         device: str | torch.device | None = None,
         normalize_embeddings: bool = False,
         truncate_dim: int | None = None,
+        windows: str | None = None,
         batch_tokens: int = 4096,
         progress: Callable[[int], None] | None = None,
         cache: Kept | None = None,
@@ -350,6 +351,9 @@ class AdaptedEncoder:
             device: The device that the encoder is on; another one is refused (see `to`).
             normalize_embeddings: Scale each vector to length 1.
             truncate_dim: Keep only the first values of each vector.
+            windows: What becomes of a text longer than `max_seq_length`: ``first`` cuts it (the
+                default), with a warning that counts such texts; ``mean`` and ``max`` combine the
+                vectors of its overlapping windows.
             batch_tokens: Largest number of padded tokens in one forward.
             progress: Called after each forward with the number of texts encoded.
             cache: States below the first module, shared by calls that read the same texts; made by
@@ -379,7 +383,9 @@ class AdaptedEncoder:
         )
         require_device(device, self.device)
         size = None if batch_size is None else require_positive("batch_size", batch_size)
-        encoder = self.encoder.adjusted(prompt=choose_prompt(self.prompts, prompt_name, prompt))
+        encoder = self.encoder.adjusted(
+            prompt=choose_prompt(self.prompts, prompt_name, prompt), windows=windows
+        )
         show = False if progress is not None and show_progress_bar is None else show_progress_bar
         with compute_slot(), bar("Encoding", len(given), show, " texts") as count:
             chosen = as_compositions(compositions, len(given))
@@ -493,7 +499,7 @@ class AdaptedEncoder:
 
     @property
     def max_seq_length(self) -> int:
-        """Maximum number of tokens of a text, with special tokens; longer texts are cut.
+        """Maximum number of tokens of a text, with special tokens; see ``windows`` of `encode`.
 
         A new value holds for this object alone.
         """

@@ -13,8 +13,8 @@ Both may also name these services:
 
 ``memory``
     the result of ``prepare(records)``.
-``tokenizer``, ``tokenize``, ``tokenize_words``
-    the last is for sentences given as words.
+``tokenizer``, ``tokenize``, ``tokenize_words``, ``tokenize_word_windows``
+    the last two are for sentences given as words: cut, or in overlapping windows.
 ``tokenize_pairs``, ``tokenize_windows``
     for two texts in one row, see `xadapt.backbones.encoder.pairs`.
 ``lm_head``

@@ -56,33 +56,49 @@ class Tagging:
         self,
         records: Sequence[TaggedSentence],
         memory: tuple[str, ...],
-        tokenize_words: Callable[[Sequence[Sequence[str]]], list[Any]],
+        tokenize_word_windows: Callable[[Sequence[Sequence[str]]], list[Any]],
     ) -> dict[str, Any]:
-        """Build the view of the sentences, and the expected labels with their positions.
+        """Build the view of the sentences' windows, and the expected labels with their positions.
+
+        A sentence that the base reads whole is one window. Each word has its label in one window:
+        the one in which the word has the most context.
 
         Raises:
             UserError: If the spans of a sentence do not follow the scheme.
         """
-        rows = tokenize_words([r.words for r in records])
+        windows = tokenize_word_windows([r.words for r in records])
         number = {label: i for i, label in enumerate(memory)}
         places, labels = [], []
-        for owner, (record, row) in enumerate(zip(records, rows, strict=True)):
-            own = self._labels(record)
-            places += [(owner, row.first[word]) for word in row.known]
-            labels += [number[own[word]] for word in row.known]
-        langs = [r.lang for r in records]
-        view = EncodeView([row.ids for row in rows], output="states", langs=langs)
-        return {"text": view, "places": places, "labels": labels}
+        every = [self._labels(record) for record in records]
+        for position, window in enumerate(windows):
+            own = every[window.owner]
+            places += [(position, window.first[word]) for word in window.known]
+            labels += [number[own[word]] for word in window.known]
+        owners = [window.owner for window in windows]
+        view = EncodeView(
+            [window.ids for window in windows],
+            output="states",
+            langs=[records[owner].lang for owner in owners],
+        )
+        return {"text": view, "owners": owners, "places": places, "labels": labels}
 
     def loss(
-        self, text: States, places: list[tuple[int, int]], labels: list[int], heads: Head
+        self,
+        text: States,
+        owners: list[int],
+        places: list[tuple[int, int]],
+        labels: list[int],
+        heads: Head,
     ) -> Loss:
         """Compute the mean loss of each sentence's words, weighted by their number: ``(n,)``."""
         device = text.hidden.device
         index = torch.tensor(places, device=device, dtype=torch.long).reshape(-1, 2)
         scores = heads(text.hidden[index[:, 0], index[:, 1]])
         target = torch.tensor(labels, device=device, dtype=torch.long)
-        return Loss(*token_cross_entropy(scores, target, index[:, 0], len(text.hidden)))
+        owner = torch.tensor(owners, device=device, dtype=torch.long)
+        return Loss(
+            *token_cross_entropy(scores, target, owner[index[:, 0]], max(owners, default=-1) + 1)
+        )
 
     def _labels(self, record: TaggedSentence) -> list[str]:
         try:

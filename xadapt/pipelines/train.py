@@ -32,6 +32,7 @@ from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build, parameter_count
 from xadapt.pipelines import run_folder as out_folder
 from xadapt.pipelines.companions import Companions, find_companions
+from xadapt.pipelines.cut_records import cut_notes
 from xadapt.pipelines.outcome import ALONE, CONTROL, Verify, forward_seconds, manifest_of, publish
 from xadapt.pipelines.run_identity import (
     as_yaml,
@@ -191,6 +192,7 @@ def _train(
     manifest = _manifest(recipe, job, inputs, module, within, others, start)
     if start is not None:
         loaded.notes.extend(start.notes(head_of(trainer), within.texts))
+    loaded.notes.extend(cut_notes(encoder, trainer.forward.tokenized, loaded.records))
     for note in loaded.notes:
         report(note)
     report(f"{parameter_count(module):,} values to train on the {manifest.dtype} base {job.base}")

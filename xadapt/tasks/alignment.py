@@ -20,6 +20,8 @@ from xadapt.backbones.cache.prefix_states import MEMORY_BYTES, PrefixStates
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.long_texts import CutCount, counting_cut, tell_cut
+from xadapt.backbones.encoder.windows import FIRST
 from xadapt.backbones.finite import naming
 from xadapt.composition.by_language import for_language
 from xadapt.composition.composed import Composed
@@ -91,7 +93,9 @@ class AlignmentEvaluator:
 
     def bare(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode texts by the frozen base, ``(n, dim)``."""
-        with naming("the frozen base"):
+        if self.encoder.windows == FIRST:
+            tell_cut(self.encoder, texts)  # also where their vectors are on disk
+        with naming("the frozen base"), counting_cut(CutCount()):
             return self.frozen.get(texts, self._shared()).cpu().numpy()
 
     def through(self, module: nn.Module) -> Side:
@@ -158,7 +162,7 @@ class AlignmentEvaluator:
 class AlignmentTask(Task):
     """A task that looks up texts of one language among those of another by their vectors."""
 
-    shared: ClassVar[tuple[str, ...]] = ("module", "compose", "baseline", "controls")
+    shared: ClassVar[tuple[str, ...]] = ("module", "compose", "baseline", "controls", "windows")
     lang_help: ClassVar[str] = "Language of the texts; known from the module if there is one."
     task_type: ClassVar[str] = "sentence-similarity"
     short: ClassVar[Mapping[str, str]] = SHORT
@@ -242,7 +246,7 @@ class AlignmentTask(Task):
             UserError: If a folder is no module, or belongs to another base.
         """
         require_module(request)
-        encoder = Encoder.from_pretrained(request.base, dtype=request.dtype)
+        encoder = request.open_base()
         module, shuffled = open_module_and_control(request, encoder, tag)
         baseline = None
         if request.baseline is not None:

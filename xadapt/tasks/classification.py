@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.long_texts import text_windows
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
 from xadapt.core.sequences import as_texts
@@ -85,13 +86,18 @@ def classes(
 ) -> list[str]:
     """Predict the class of each text, the most probable one.
 
+    A text longer than the base reads is read in overlapping windows. Its scores are the mean of the
+    windows' scores before the softmax, so its class is that of the product of their probabilities.
+
     Args:
         encoder: The encoder.
         head: The head.
         texts: Any number of texts.
         rows: As for `xadapt.backbones.encoder.encode.encode`.
     """
-    found = first_scores(encoder, head, encoder.tokenize(texts), rows=rows)
+    windows = text_windows(encoder, texts, encoder.tokenize(texts))
+    ids, owners = [one.ids for one in windows], [one.owner for one in windows]
+    found = first_scores(encoder, head, ids, rows=rows, owners=owners)
     return [head.labels[number] for number in found.argmax(1).tolist()]
 
 

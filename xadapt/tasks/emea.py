@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xadapt.backbones.cache.prefix_states import shared_states
 from xadapt.backbones.encoder.encode import chunks, forward
-from xadapt.backbones.encoder.words import Words, tokenize_words
+from xadapt.backbones.encoder.words import Words, tokenize_word_windows
 from xadapt.backbones.finite import require_finite
 from xadapt.composition.by_language import choices
 from xadapt.composition.composed import Composed
@@ -21,7 +21,7 @@ from xadapt.core.sequences import as_sentences
 from xadapt.functional.tag_scheme import decode
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.modules.ensemble import Ensemble
-from xadapt.tasks.predictor import Predictor, unseen
+from xadapt.tasks.predictor import Predictor, tell_words, unseen
 
 NAME = "emea"
 
@@ -39,7 +39,8 @@ def emea(
 
     Each layer has its own expert scores. The scores start equal. Then ``steps`` gradient steps
     lower the mean entropy over the sentence's words. The rows of a batch share nothing, so a batch
-    gives the same labels as single sentences.
+    gives the same labels as single sentences. Each window of a sentence longer than the base reads
+    has weights of its own.
 
     Source: Wang et al. 2021, https://arxiv.org/abs/2109.04877, section 3. In the paper the entropy
     is the mean over all positions, padding included; here over the first tokens of words.
@@ -59,15 +60,16 @@ def emea(
     encoder = tagger.adapted.encoder
     ensemble = Ensemble(len(_route(composition).parts), encoder.depth).to(encoder.device)
     whole = Composed.checked(composition, {**tagger.adapted.modules, NAME: ensemble})
-    rows = tokenize_words(encoder, sentences)
+    rows = tokenize_word_windows(encoder, sentences)
+    tell_words(encoder, tagger.head, sentences, rows)
     found = [unseen(tagger.head, len(words)) for words in sentences]
     adapter = ActiveAdapter(encoder, whole)
     for chunk in chunks([len(row.ids) for row in rows], batch_tokens):
         own = [rows[position] for position in chunk]
         logs = _settled(tagger, ensemble, adapter, own, steps, rate)
-        for position, row, each in zip(chunk, own, logs, strict=True):
-            require_finite(torch.from_numpy(each).unsqueeze(0), [position], "scores")
-            found[position][row.known] = each
+        for row, each in zip(own, logs, strict=True):
+            require_finite(torch.from_numpy(each).unsqueeze(0), [row.owner], "scores")
+            found[row.owner][row.known] = each
     return [decode(each, tagger.head.labels, tagger.head.scheme) for each in found]
 
 
@@ -75,7 +77,7 @@ def _settled(
     tagger: Predictor,
     ensemble: Ensemble,
     adapter: ActiveAdapter,
-    rows: list[Words],
+    rows: Sequence[Words],
     steps: int,
     rate: float,
 ) -> list[NDArray[np.float32]]:
@@ -94,7 +96,7 @@ def _settled(
         return [each.cpu().numpy() for each in _logs(tagger, activation, rows)]
 
 
-def _logs(tagger: Predictor, activation: Activation, rows: list[Words]) -> list[Tensor]:
+def _logs(tagger: Predictor, activation: Activation, rows: Sequence[Words]) -> list[Tensor]:
     encoder = tagger.adapted.encoder
     states, _ = forward(encoder, [row.ids for row in rows], activation=activation)
     return [

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.windows import tell
 from xadapt.backbones.encoder.words import tokenize_words
 from xadapt.backbones.finite import require_finite
 from xadapt.composition.values import Composition
@@ -459,6 +460,7 @@ def argument_spans(
         rows: As for `xadapt.backbones.encoder.encode.encode`.
     """
     tokenised = tokenize_words(encoder, sentences)
+    _tell_unread(encoder, [row.first.count(None) for row in tokenised])
     found: list[list[Spans]] = [[((*p, PREDICATE),) for p in own] for own in predicates]
     with torch.inference_mode():
         for chunk, states in token_states(encoder, [row.ids for row in tokenised], rows=rows):
@@ -475,6 +477,15 @@ def argument_spans(
                 spans = _decoded(head, own, query, len(sentences[at]), place)
                 found[at][number] = ((*place, PREDICATE), *spans)
     return found
+
+
+def _tell_unread(encoder: Encoder, unread: Sequence[int]) -> None:
+    """Warn of words that are cut off: an argument stands in one row with its predicate."""
+    if any(unread):
+        tell(
+            f"{sum(unread):,} words of {sum(map(bool, unread)):,} sentences have no token or lie "
+            f"past the {encoder.max_length} that the base reads: no argument is found there"
+        )
 
 
 def _scores(

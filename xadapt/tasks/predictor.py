@@ -13,11 +13,13 @@ from torch import Tensor
 
 from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.windows import combined, tell
+from xadapt.backbones.encoder.words import WordWindow
 from xadapt.backbones.finite import require_finite
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
 from xadapt.core.sequences import as_paths
-from xadapt.functional.tag_scheme import OUTSIDE
+from xadapt.functional.tag_scheme import OUTSIDE, decode
 from xadapt.heads.head import Head
 from xadapt.hub.manifest import HeadSpec
 from xadapt.hub.opening import open_head, read_manifest
@@ -192,8 +194,11 @@ def first_scores(
     ids: Sequence[Sequence[int]],
     second: Sequence[int] | None = None,
     rows: Rows | None = None,
+    owners: Sequence[int] | None = None,
 ) -> Tensor:
     """Compute a head's scores of the first token of each row.
+
+    The scores of a text in several windows are the mean of those of its windows.
 
     Args:
         encoder: The encoder.
@@ -201,19 +206,56 @@ def first_scores(
         ids: Token sequences.
         second: Start of the second segment of each sequence, as for `Encoder.embed`.
         rows: As for `xadapt.backbones.encoder.encode.encode`.
+        owners: Where rows are windows, the position of the text of each, from 0 on.
 
     Returns:
-        ``(n, labels)``, fp32, on the CPU.
+        ``(n, labels)``, fp32, on the CPU: a row for each text.
     """
+    own = list(range(len(ids))) if owners is None else owners
     found = torch.zeros(len(ids), len(head.labels))
     with torch.inference_mode():
-        for chunk, states in token_states(encoder, ids, second=second, rows=rows):
+        for chunk, states in token_states(encoder, ids, second=second, rows=rows, owners=own):
             found[chunk] = head(states[:, 0]).cpu()
-            require_finite(found[chunk], chunk, "scores")
-    return found
+            require_finite(found[chunk], [own[i] for i in chunk], "scores")
+    return combined(found, own, len(set(own)), "mean", unit=False)
+
+
+def tell_words(
+    encoder: Encoder,
+    head: Head,
+    sentences: Sequence[Sequence[str]],
+    windows: Sequence[WordWindow],
+) -> None:
+    """Warn of words that no forward sees, and of words that are longer than a window.
+
+    Args:
+        encoder: The base.
+        head: The head that labels the words.
+        sentences: Sentences as words.
+        windows: Their windows.
+    """
+    missing = [set(range(len(words))) for words in sentences]
+    for window in windows:
+        missing[window.owner].difference_update(window.known)
+    unknown = [sentences[owner][min(own)] for owner, own in enumerate(missing) if own]
+    if unknown:
+        count = sum(map(len, missing))
+        label = decode(unseen(head, 1), head.labels, head.scheme)[0]
+        words = f"{count:,} words have" if count > 1 else "1 word has"
+        tell(
+            f"{words} no token in this base, such as {unknown[0][:20]!r}: no forward sees such "
+            f"words, and each gets the label {label}"
+        )
+    shortened = sum(window.shortened for window in windows)
+    if shortened:
+        have = "words have" if shortened > 1 else "word has"
+        tell(
+            f"{shortened:,} {have} more tokens than the {encoder.max_length} that the base reads: "
+            "labels come from the first tokens of such words"
+        )
 
 
 def unseen(head: Head, length: int) -> NDArray[np.float32]:
-    """Return log-probabilities ``(length, labels)`` of truncated words: outside of all spans."""
+    """Return log-probabilities ``(length, labels)`` of words without a token: outside all spans."""
     row = np.array([0.0 if label == OUTSIDE else -1e4 for label in head.labels], np.float32)
     return np.tile(row, (length, 1))

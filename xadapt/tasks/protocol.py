@@ -75,6 +75,8 @@ class Request:
         dtype: Type of the base's weights.
         controls: Whether controls that cost time are added.
         metrics: Names of further metrics; tasks with a task head take them.
+        windows: What becomes of a text longer than the base reads, for tasks that compare vectors:
+            ``first``, ``mean`` or ``max``.
         report: Receives messages for people, a line at a time.
     """
 
@@ -88,7 +90,17 @@ class Request:
     dtype: str = "auto"
     controls: bool = False
     metrics: tuple[str, ...] = ()
+    windows: str | None = None
     report: Report = lambda _: None
+
+    def open_base(self) -> Encoder:
+        """Load the base, which reads longer texts as the request says.
+
+        Raises:
+            UserError: If there is no such base.
+        """
+        encoder = Encoder.from_pretrained(self.base, dtype=self.dtype)
+        return encoder.adjusted(windows=self.windows)
 
     @property
     def tag(self) -> str | None:
@@ -118,7 +130,8 @@ class Task(ABC):
         task_type: The Hub's name for such tasks.
         head: The kind of task head that answers the task; none where vectors answer the task.
         shared: The options that the task takes among ``module``, ``compose``, ``baseline``,
-            ``head``, ``controls`` and ``metric``.
+            ``head``, ``controls``, ``metric`` and
+            ``windows``.
         data_help: Description of ``--data``, for the command's help.
         default_data: Data that is read without ``--data``; none makes the option required.
         lang_help: Description of ``--lang``, for the command's help.

@@ -22,11 +22,10 @@ import torch
 from numpy.typing import NDArray
 
 from xadapt.backbones.cache.reuse import Kept
-from xadapt.backbones.encoder.encode import Rows, acting, token_states
+from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.pairs import Place, tokenize_windows
-from xadapt.backbones.finite import by_owner, require_finite
-from xadapt.backbones.frames import ActsInForward
+from xadapt.backbones.finite import require_finite
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
 from xadapt.core.sequences import as_pairs
@@ -121,18 +120,16 @@ def answers(
     passages = [passage for _, passage in questions]
     windows = tokenize_windows(encoder, [asked for asked, _ in questions], passages, WINDOW_OVERLAP)
     found = [Answer("", 0, -float("inf")) for _ in questions]
-
-    def of_questions(chunk: list[int]) -> ActsInForward | None:
-        return acting(rows, [windows[i].owner for i in chunk])
-
     ids, second = [window.ids for window in windows], [window.second for window in windows]
-    with torch.inference_mode(), by_owner([window.owner for window in windows]):
-        for chunk, states in token_states(encoder, ids, second=second, rows=of_questions):
+    owners = [window.owner for window in windows]
+    with torch.inference_mode():
+        made = token_states(encoder, ids, second=second, rows=rows, owners=owners)
+        for chunk, states in made:
             scores = head(states).cpu()
             for position, own in zip(chunk, scores, strict=True):
                 window = windows[position]
                 logs = own[: len(window.ids)].log_softmax(0)
-                require_finite(logs.unsqueeze(0), [position], "scores")
+                require_finite(logs.unsqueeze(0), [window.owner], "scores")
                 starts, ends = logs.numpy().T
                 best = best_span(starts, ends, window.places, most_tokens)
                 if best is not None and best[0] > found[window.owner].score:

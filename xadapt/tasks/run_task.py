@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from xadapt.backbones.encoder.windows import CutNotice, require_windows
 from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.data.loading.inputs import as_data, of_language
+from xadapt.data.readers.notes import reporting
 from xadapt.evaluation.comparison import Result
 from xadapt.evaluation.metrics.protocol import find as find_metric
 from xadapt.hub.integrity import allowing_modified
@@ -34,6 +38,7 @@ def evaluate(
     dtype: str = "auto",
     controls: bool = False,
     metric: str | Sequence[str] = (),
+    windows: str | None = None,
     report: Report = lambda _: None,
     allow_modified: bool = False,
     **options: Any,
@@ -55,6 +60,8 @@ def evaluate(
         dtype: Type of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         controls: Whether a task that has costly controls adds them.
         metric: One further metric or several, by name; tasks with a task head take them.
+        windows: What becomes of a text longer than the base reads, for tasks that compare vectors:
+            ``first`` (cut and counted, the default), or ``mean`` or ``max`` over its windows.
         report: Receives messages for people, a line at a time.
         allow_modified: Load folders that were modified after publication, with a notice.
         options: Further options of the task; see ``xadapt evaluate TASK --help``.
@@ -82,11 +89,44 @@ def evaluate(
         dtype=dtype,
         controls=controls,
         metrics=_several(metric),
+        windows=windows,
         **shared,
     )
     _require_known(found, request, renamed)
-    with allowing_modified(allow_modified):
-        return found.measure(request, **renamed)
+    notes: list[str] = []
+    with allowing_modified(allow_modified), collected(notes, report):
+        result = found.measure(request, **renamed)
+    return replace(result, facts={**result.facts, "notes": notes}) if notes else result
+
+
+@contextmanager
+def collected(notes: list[str], report: Report) -> Iterator[None]:
+    """Report what was cut, not read or not used inside the block, each line once.
+
+    The lines come from a `CutNotice`, and from readers, whose notes would be logged otherwise.
+
+    Args:
+        notes: Where the lines are collected.
+        report: Receives each new line.
+    """
+
+    def add(line: str) -> None:
+        if line not in notes:
+            notes.append(line)
+            report(line)
+
+    with warnings.catch_warnings(), reporting(add):
+        warnings.filterwarnings("always", category=CutNotice)
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, CutNotice):
+                add(str(message))
+            else:
+                shown(message, category, *place, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _columns(data: Any, options: dict[str, Any]) -> Any:
@@ -118,10 +158,13 @@ def _require_known(task: Task, request: Request, options: Mapping[str, Any]) -> 
         "head": request.head is not None,
         "controls": request.controls,
         "metric": bool(request.metrics),
+        "windows": request.windows is not None,
     }
     for name, there in given.items():
         if there and name not in task.shared:
             raise UserError(f"{task.name} has no option --{name}")
+    if request.windows is not None:
+        require_windows(request.windows)
     for name in request.metrics:
         find_metric(name, task.name)
     for name, (_, default, _) in known.items():

@@ -17,7 +17,9 @@ from xadapt.backbones.cache.frozen_vectors import FrozenVectors, cache_folder
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows
 from xadapt.backbones.encoder.encoder import Encoder
-from xadapt.backbones.encoder.pairs import tokenize_pairs
+from xadapt.backbones.encoder.long_texts import CutCount, counting_cut, tell_cut
+from xadapt.backbones.encoder.pairs import tell_cut_pairs, tokenize_pairs
+from xadapt.backbones.encoder.windows import FIRST
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
 from xadapt.core.sequences import as_pairs
@@ -88,6 +90,7 @@ def scores(
     """
     assert head.scale is not None
     made = tokenize_pairs(encoder, [left for left, _ in pairs], [right for _, right in pairs])
+    tell_cut_pairs(encoder, pairs, made)
     ids, second = [pair.ids for pair in made], [pair.second for pair in made]
     found = first_scores(encoder, head, ids, second, rows)[:, 0].numpy()
     low, high = head.scale
@@ -103,6 +106,7 @@ class Similarity(HeadTask):
     )
     record: ClassVar[type] = ScoredPair
     metrics: ClassVar[tuple[str, ...]] = ("spearman", "pearson")
+    shared: ClassVar[tuple[str, ...]] = (*HeadTask.shared, "windows")
     task_type: ClassVar[str] = "sentence-similarity"
     head: ClassVar[str | None] = "pair_scoring"
     predictor: ClassVar[type[Predictor]] = PairScorer
@@ -138,7 +142,10 @@ class Similarity(HeadTask):
         frozen = FrozenVectors(encoder, cache_folder())
 
         def side(texts: Sequence[str], _: Sequence[str] | None) -> NDArray[np.float32]:
-            return frozen.get(texts, cache).cpu().numpy()
+            if encoder.windows == FIRST:
+                tell_cut(encoder, texts)  # also where their vectors are on disk
+            with counting_cut(CutCount()):
+                return frozen.get(texts, cache).cpu().numpy()
 
         return {BASE: _cosines(rows, side, None, None)}
 
@@ -214,7 +221,7 @@ class Similarity(HeadTask):
         alone = not request.modules and request.compose is None
         if alone and (request.baseline is not None or request.head is not None):
             raise UserError("there is no module to measure", todo="Name one with --module")
-        encoder = Encoder.from_pretrained(request.base, dtype=request.dtype)
+        encoder = request.open_base()
         systems = self.references(encoder, rows)
         if alone:
             return self.score(request, rows, systems)

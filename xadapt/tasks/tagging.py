@@ -15,7 +15,7 @@ from torch import nn
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
-from xadapt.backbones.encoder.words import tokenize_words
+from xadapt.backbones.encoder.words import tokenize_word_windows
 from xadapt.backbones.finite import require_finite
 from xadapt.composition.values import Composition
 from xadapt.core import registry
@@ -34,6 +34,7 @@ from xadapt.tasks.predictor import (
     MODULE,
     Predictor,
     load_each,
+    tell_words,
     unseen,
 )
 from xadapt.tasks.protocol import RESAMPLES, Option, Report, Request, read_rows
@@ -81,7 +82,9 @@ def scores(
 ) -> list[NDArray[np.float32]]:
     """Compute log-probabilities of each word's labels, ``(words, labels)`` a sentence.
 
-    A word beyond the base's length is outside of all spans.
+    A sentence longer than the base reads is read in overlapping windows. Each word has the scores
+    of the window in which it has the most context. A word without a token, such as one of invisible
+    characters, is outside of all spans; a `CutNotice` counts such words.
 
     Args:
         encoder: The encoder.
@@ -90,16 +93,18 @@ def scores(
         rows: As for `xadapt.backbones.encoder.encode.encode`.
     """
     assert isinstance(head, Head)
-    tokenised = tokenize_words(encoder, sentences)
+    windows = tokenize_word_windows(encoder, sentences)
+    tell_words(encoder, head, sentences, windows)
     found = [unseen(head, len(words)) for words in sentences]
+    ids, owners = [one.ids for one in windows], [one.owner for one in windows]
     with torch.inference_mode():
-        for chunk, states in token_states(encoder, [row.ids for row in tokenised], rows=rows):
+        for chunk, states in token_states(encoder, ids, rows=rows, owners=owners):
             logs = head(states).log_softmax(-1).cpu()
             for position, own in zip(chunk, logs, strict=True):
-                row = tokenised[position]
+                row = windows[position]
                 seen = own[[row.first[word] for word in row.known]]
-                require_finite(seen.unsqueeze(0), [position], "scores")
-                found[position][row.known] = seen.numpy()
+                require_finite(seen.unsqueeze(0), [row.owner], "scores")
+                found[row.owner][row.known] = seen.numpy()
     return found
 
 

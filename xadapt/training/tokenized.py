@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from xadapt.backbones.cache.frozen_vectors import PIECE
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.pairs import tokenize_pairs, tokenize_windows
-from xadapt.backbones.encoder.words import Words, tokenize_words
+from xadapt.backbones.encoder.words import (
+    Words,
+    WordWindow,
+    tokenize_word_windows,
+    tokenize_words,
+)
 from xadapt.core.progress import meter
 
 Row = tuple[int, ...]
@@ -27,6 +33,7 @@ class Tokenized:
         self.encoder, self.show = encoder, show
         self._ids: dict[str, Row] = {}
         self._words: dict[tuple[str, ...], Words] = {}
+        self._windows: dict[tuple[str, ...], list[WordWindow]] = {}
 
     def tokenize(self, texts: Sequence[str]) -> list[Row]:
         """Tokenise texts into token ids; each distinct text is tokenised once in a run."""
@@ -46,12 +53,26 @@ class Tokenized:
         self._words.update(zip(new, tokenize_words(self.encoder, new), strict=True))
         return [self._words[row] for row in rows]
 
+    def tokenize_word_windows(self, sentences: Sequence[Sequence[str]]) -> list[WordWindow]:
+        """Tokenise sentences into windows; each distinct sentence is tokenised once in a run."""
+        rows = [tuple(words) for words in sentences]
+        new = [row for row in dict.fromkeys(rows) if row not in self._windows]
+        self._windows.update((row, []) for row in new)
+        for window in tokenize_word_windows(self.encoder, new):
+            self._windows[new[window.owner]].append(window)
+        return [
+            replace(window, owner=owner)
+            for owner, row in enumerate(rows)
+            for window in self._windows[row]
+        ]
+
     @property
     def tokenizers(self) -> dict[str, Callable[..., Any]]:
         """Return all tokenisation functions by the names that objectives use."""
         return {
             "tokenize": self.tokenize,
             "tokenize_words": self.tokenize_words,
+            "tokenize_word_windows": self.tokenize_word_windows,
             "tokenize_pairs": partial(tokenize_pairs, self.encoder),
             "tokenize_windows": partial(tokenize_windows, self.encoder),
         }

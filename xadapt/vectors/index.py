@@ -59,6 +59,7 @@ class Made(_Strict):
         dtype: Dtype of the vectors.
         max_length: Largest number of tokens of a text; ``None`` in a folder of an older version.
         normalize: Whether each vector was divided by its norm.
+        windows: What a longer text became: ``first`` (cut), ``mean`` or ``max`` of its windows.
     """
 
     base: str | None
@@ -78,6 +79,7 @@ class Made(_Strict):
     dtype: Number
     max_length: int | None = None
     normalize: bool = False
+    windows: str = "first"
 
     def file(self, folder: Path, number: int) -> Path:
         """Return the path of a shard."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import pairwise
 
 import pytest
@@ -10,8 +11,9 @@ from tiny_models import FAMILIES, TEXTS, tiny_encoder
 from tokenizers import processors
 
 from xadapt.backbones.encoder.encode import token_states
-from xadapt.backbones.encoder.pairs import tokenize_pairs, tokenize_windows
+from xadapt.backbones.encoder.pairs import tell_cut_pairs, tokenize_pairs, tokenize_windows
 from xadapt.backbones.encoder.pooling import Pooling
+from xadapt.backbones.encoder.windows import CutNotice
 from xadapt.core.errors import UserError
 
 LEFT, RIGHT = TEXTS[:3], TEXTS[3:6]
@@ -170,3 +172,14 @@ def test_nothing_in_nothing_out_and_a_slow_tokenizer_is_refused():
     encoder.tokenizer = Slow()
     with pytest.raises(UserError, match="which characters"):
         tokenize_windows(encoder, ["a"], ["b"], 3)
+
+
+def test_pairs_that_are_cut_are_counted():
+    pairs = [("ein hund", "die katze"), ("die katze " * 40, "ein hund"), ("a", "cat " * 90)]
+    encoder = tiny_encoder()
+    rows = tokenize_pairs(encoder, *map(list, zip(*pairs, strict=True)))
+    with pytest.warns(CutNotice, match="^2 of 3 pairs are longer than the 48 tokens"):
+        assert tell_cut_pairs(encoder, pairs, rows) == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert tell_cut_pairs(encoder, pairs[:1], rows[:1]) == 0 == tell_cut_pairs(encoder, [], [])

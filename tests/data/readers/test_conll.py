@@ -171,8 +171,8 @@ def test_a_faulty_sentence_is_skipped_and_long_ones_are_counted(tmp_path):
     assert len(words) == 5
     assert lines == [
         "a.conll: 1 of 6 sentences skipped; the first, a.conll:17: this line has no label",
-        "a.conll: 1 sentence has more than 200 words (the longest, line 19: 201); words past the "
-        "base's maximum length are not seen",
+        "a.conll: 1 sentence has more than 200 words (the longest, line 19: 201); a base "
+        "that reads less takes them in overlapping windows",
     ]
     withheld, lines = noted(tmp_path / "a.conll", SENTENCE * 3 + "_ O\n_ O\n")
     assert len(withheld) == 3 and "withheld" in lines[0]

@@ -19,6 +19,7 @@ from xadapt.data.readers.notes import (
     name_of,
     noted,
     read_with_notes,
+    reporting,
     without_faulty,
 )
 
@@ -126,3 +127,11 @@ def test_words_of_a_note():
         "b.tsv",
         "cldr",
     ]
+
+
+def test_unusual_lines_go_to_a_function_in_place_of_the_log(caplog):
+    told: list[str] = []
+    with reporting(told.append):
+        noted(None).add("/x/a.tsv", "column 3 is not used")
+        noted(None).add("/x/a.tsv", "as documented", usual=True)
+    assert told == ["a.tsv: column 3 is not used"] and not caplog.records

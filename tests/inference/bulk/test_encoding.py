@@ -5,6 +5,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -269,3 +270,24 @@ def test_a_fault_in_the_last_row_is_told_before_the_first_is_encoded(
     with pytest.raises(UserError, match="not UTF-8") as caught:
         encode_into(one, TextSource(str(path), lang="de"), tmp_path / "out", FIVE)
     assert caught.value.where == f"{path}:24" and not (tmp_path / "out").exists()
+
+
+def test_windows_belong_to_the_folder_and_cut_texts_are_told_once(
+    one: AdaptedEncoder, tmp_path: Path
+) -> None:
+    rows = [row + " katze" * (80 * (n % 3 == 0)) for n, row in enumerate(["ein hund"] * 12)]
+    (tmp_path / "t.txt").write_text("\n".join(rows), encoding="utf-8")
+    text, told = source(tmp_path), list[str]()
+    cut = encode_into(one, text, tmp_path / "cut", FIVE, report=told.append)
+    assert [line.rpartition("/")[2] for line in told if "longer" in line] == [
+        "t.txt: 4 of 12 texts are longer than the 48 tokens that the base reads, and cut; "
+        "windows=mean (--windows mean) reads them whole"
+    ]
+    told.clear()
+    mean = replace(FIVE, windows="mean")
+    with pytest.raises(UserError, match="windows: first, now mean"):
+        encode_into(one, text, tmp_path / "cut", mean, resume=True)
+    whole = encode_into(one, text, tmp_path / "mean", mean, report=told.append)
+    assert not any("longer" in line for line in told)
+    differ = np.abs(whole[0:12] - cut[0:12]).max(1) > 1e-4
+    assert differ.tolist() == [n % 3 == 0 for n in range(12)]

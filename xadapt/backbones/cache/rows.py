@@ -17,6 +17,7 @@ from xadapt.backbones.cache.reuse import Kept, Key
 from xadapt.backbones.cache.segments import FORMAT
 from xadapt.backbones.encoder.encode import dimension, encode, token_states
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.windows import FIRST
 from xadapt.backbones.frames import Bare
 
 Progress = Callable[[int], None]
@@ -72,7 +73,8 @@ class TextRows:
     def space(self) -> bytes:
         """Hash base, tokenizer, pooling, arithmetic, maximum length and device type."""
         e = self.encoder
-        return _space(e, "pooled", e.pooling.to_dict(), e.max_length)
+        long = [] if e.windows == FIRST else [e.windows]
+        return _space(e, "pooled", e.pooling.to_dict(), e.max_length, *long)
 
     def encoded(self, row: str) -> bytes:
         """Return the text in UTF-8."""

@@ -5,12 +5,15 @@ Inside `xadapt.backbones.shared_forwards.sharing`, several processes share the f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.long_texts import tell_cut, text_windows
+from xadapt.backbones.encoder.windows import FIRST, combined, passes
 from xadapt.backbones.finite import require_finite, require_finite_states
 from xadapt.backbones.frames import ActsInForward
 from xadapt.backbones.shared_forwards import forwards
@@ -31,6 +34,9 @@ def encode(
 ) -> Tensor:
     """Encode texts to sentence vectors, without gradient; forwards take texts sorted by length.
 
+    A text longer than the base reads is cut, with a `CutNotice`, or is read in overlapping windows,
+    as the encoder's ``windows`` says. The forwards of the first windows come first.
+
     Args:
         encoder: The encoder.
         texts: Any number of texts.
@@ -47,21 +53,48 @@ def encode(
     Raises:
         NotFiniteError: If a vector has a value that is not finite.
     """
-    ids = encoder.tokenize(texts)
+    ids: Sequence[Sequence[int]] = encoder.tokenize(texts)
+    owners = list(range(len(ids)))
+    if encoder.windows == FIRST:
+        tell_cut(encoder, texts, ids)
+    else:
+        cut = text_windows(encoder, texts, ids)
+        ids, owners = [one.ids for one in cut], [one.owner for one in cut]
+    left = Counter(owners)
     out: Tensor | None = None
 
     def compute(chunk: list[int]) -> Tensor:
-        return pooled(encoder, [ids[i] for i in chunk], acting(rows, chunk)).cpu()
+        own = acting(rows, [owners[i] for i in chunk])
+        return pooled(encoder, [ids[i] for i in chunk], own).cpu()
 
-    order = chunks([len(row) for row in ids], batch_tokens, batch_size)
     with torch.inference_mode():
-        for chunk, vectors in forwards(ids, order, compute, torch.device("cpu")):
+        made = _in_passes(ids, owners, compute, torch.device("cpu"), batch_tokens, batch_size)
+        for chunk, vectors in made:
             out = vectors.new_zeros(len(ids), vectors.shape[-1]) if out is None else out
-            require_finite(vectors, chunk)
+            texts_of = [owners[i] for i in chunk]
+            require_finite(vectors, texts_of)
             out[chunk] = vectors
+            left.subtract(texts_of)
             if progress:
-                progress(len(chunk))
-    return torch.zeros(0, dimension(encoder)) if out is None else out.clone()
+                progress(sum(not left[owner] for owner in set(texts_of)))
+    if out is None:
+        return torch.zeros(0, dimension(encoder))
+    return combined(out, owners, len(texts), encoder.windows, encoder.pooling.normalise)
+
+
+def _in_passes(
+    ids: Sequence[Sequence[int]],
+    owners: Sequence[int],
+    compute: Callable[[list[int]], Tensor],
+    device: torch.device,
+    batch_tokens: int,
+    batch_size: int | None = None,
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Run the first windows of all owners in forwards of their own, and then the other windows."""
+    for group in passes(owners):
+        own = [ids[i] for i in group]
+        order = chunks([len(row) for row in own], batch_tokens, batch_size)
+        yield from forwards(own, ([group[i] for i in chunk] for chunk in order), compute, device)
 
 
 def token_states(
@@ -72,6 +105,7 @@ def token_states(
     stop: int | None = None,
     batch_tokens: int = 4096,
     rows: Rows | None = None,
+    owners: Sequence[int] | None = None,
 ) -> Iterator[tuple[list[int], Tensor]]:
     """Compute the states of token sequences after the last layer, or after an earlier layer.
 
@@ -83,7 +117,9 @@ def token_states(
         second: The position of the second segment of each sequence, as for `Encoder.embed`.
         stop: One past the last layer to run; by default all layers run.
         batch_tokens: Maximum number of padded tokens in one forward.
-        rows: As for `encode`.
+        rows: As for `encode`, by owner.
+        owners: Where sequences are windows, the position of the text of each. The first windows of
+            all texts run first. By default each sequence is a text.
 
     Yields:
         The positions of some rows and their states ``(rows, tokens, width)``.
@@ -91,14 +127,16 @@ def token_states(
     Raises:
         NotFiniteError: If a state of a token has a value that is not finite.
     """
+    owner = list(range(len(ids))) if owners is None else owners
 
     def compute(chunk: list[int]) -> Tensor:
         begins = None if second is None else [second[i] for i in chunk]
-        return forward(encoder, [ids[i] for i in chunk], begins, stop, acting(rows, chunk))[0]
+        own = acting(rows, [owner[i] for i in chunk])
+        return forward(encoder, [ids[i] for i in chunk], begins, stop, own)[0]
 
-    order = chunks([len(row) for row in ids], batch_tokens)
-    for chunk, states in forwards(ids, order, compute, encoder.device):
-        require_finite_states(states, chunk, [len(ids[i]) for i in chunk])
+    for chunk, states in _in_passes(ids, owner, compute, encoder.device, batch_tokens):
+        lengths = [len(ids[i]) for i in chunk]
+        require_finite_states(states, [owner[i] for i in chunk], lengths)
         yield chunk, states
 
 

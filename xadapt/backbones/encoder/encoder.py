@@ -21,6 +21,7 @@ from xadapt.backbones.bases import Base, resolve
 from xadapt.backbones.encoder import masked_lm, sbert_files
 from xadapt.backbones.encoder.pooling import Pooling, pool
 from xadapt.backbones.encoder.slices import Slices
+from xadapt.backbones.encoder.windows import FIRST, Windows, require_windows
 from xadapt.backbones.families import Family, SitePoint, family_of, points
 from xadapt.backbones.frames import ActsInForward, forwarding, guard_of
 from xadapt.backbones.limits import max_length, padding_id, require_rows
@@ -47,6 +48,7 @@ class Encoder:
         depth: Number of layers.
         width: Size of a token state.
         max_length: Maximum number of tokens of a text, including special tokens.
+        windows: What the vector of a longer text is made of: ``first``, ``mean`` or ``max``.
         guard: The lock between forwards and exchanges of the weights; all encoders around the same
             model share it.
     """
@@ -74,6 +76,7 @@ class Encoder:
         self._masked_lm: nn.Module | None = None
         self._print: prints.Fingerprint | None = None
         self._skip: tuple[str, int] | None = None
+        self.windows: Windows = FIRST
         self.guard = guard_of(model)
         self._loading = threading.Lock()
 
@@ -177,14 +180,26 @@ class Encoder:
             return self.model
         return loading.load_encoder(self.source, "auto")[0]
 
-    def adjusted(self, *, prompt: str | None = None, max_length: int | None = None) -> Encoder:
-        """Return an encoder around the same model with another prompt or a shorter maximum length.
+    def adjusted(
+        self,
+        *,
+        prompt: str | None = None,
+        max_length: int | None = None,
+        windows: str | None = None,
+    ) -> Encoder:
+        """Return an encoder around the same model with another prompt, maximum length or windows.
 
         Args:
             prompt: The prompt before every text; ``None`` keeps the prompt of this encoder.
             max_length: Maximum number of tokens of a text, with special tokens; ``None`` keeps it.
+            windows: One of `xadapt.backbones.encoder.windows.WINDOWS`; ``None`` keeps it.
+
+        Raises:
+            UserError: If ``windows`` is another name.
         """
         other = copy(self)
+        if windows is not None:
+            other.windows = require_windows(windows)
         if prompt is not None and prompt != self.pooling.prompt:
             other.pooling, other._skip = replace(self.pooling, prompt=prompt), None
         other.max_length = self.max_length if max_length is None else max_length
@@ -218,12 +233,19 @@ class Encoder:
         """Tokenize texts with the base's prompt and special tokens, cut to ``max_length``."""
         if not texts:
             return []
-        prompt, lower = self.pooling.prompt, self.pooling.lower
-        full = [(prompt + text).lower() if lower else prompt + text for text in texts]
         rows = call_tokenizer(
-            self.tokenizer, full, truncation=True, max_length=self.max_length, padding=False
+            self.tokenizer,
+            self.full_texts(texts),
+            truncation=True,
+            max_length=self.max_length,
+            padding=False,
         )
         return [list(row) for row in rows["input_ids"]]
+
+    def full_texts(self, texts: Sequence[str]) -> list[str]:
+        """Return texts as the tokenizer gets them: with the prompt, in lower case if required."""
+        prompt, lower = self.pooling.prompt, self.pooling.lower
+        return [(prompt + text).lower() if lower else prompt + text for text in texts]
 
     def batch(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Pad rows of token ids on the right.

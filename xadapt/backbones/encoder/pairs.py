@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.windows import tell
 from xadapt.backbones.tokenizing import call_tokenizer
 from xadapt.core.errors import UserError
 
@@ -74,6 +75,42 @@ def tokenize_pairs(encoder: Encoder, lefts: Sequence[str], rights: Sequence[str]
         padding=False,
     )
     return [Pair(tuple(ids), _second(rows, i)) for i, ids in enumerate(rows["input_ids"])]
+
+
+def tell_cut_pairs(encoder: Encoder, pairs: Sequence[tuple[str, str]], rows: Sequence[Pair]) -> int:
+    """Count the pairs that do not fit in one row, and warn if there are any.
+
+    A score belongs to both texts as a whole, so such pairs are not read in windows.
+
+    Args:
+        encoder: The base.
+        pairs: The two texts of each pair.
+        rows: The same pairs, tokenized by `tokenize_pairs`.
+
+    Returns:
+        The number of cut pairs.
+    """
+    full = [i for i, row in enumerate(rows) if len(row.ids) >= encoder.max_length]
+    if not full:
+        return 0
+    made = call_tokenizer(
+        encoder.tokenizer,
+        _lowered(encoder, [pairs[i][0] for i in full]),
+        _lowered(encoder, [pairs[i][1] for i in full]),
+        truncation=False,
+        padding=False,
+        verbose=False,
+    )
+    longer = zip(full, made["input_ids"], strict=True)
+    count = sum(len(ids) > len(rows[i].ids) for i, ids in longer)
+    if count:
+        noun = "pairs" if len(pairs) > 1 else "pair"
+        are = "are" if count > 1 else "is"
+        tell(
+            f"{count:,} of {len(pairs):,} {noun} {are} longer than the {encoder.max_length:,} "
+            "tokens that the base reads in one row, and cut: the longer text first"
+        )
+    return count
 
 
 def tokenize_windows(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from xadapt.core.errors import UserError
@@ -47,8 +49,29 @@ class LoggedNotes(Notes):
     """Notes that are logged at once, for a caller that collects none."""
 
     def add(self, source: str, line: str, *, usual: bool = False) -> None:
-        """Log one line."""
+        """Log one line, or pass an unusual one to the function of `reporting`."""
+        report = _report.get()
+        if report is not None and not usual:
+            report(f"{name_of(source)}: {line}")
+            return
         logger.log(logging.INFO if usual else logging.WARNING, "%s: %s", name_of(source), line)
+
+
+_report: ContextVar[Callable[[str], None] | None] = ContextVar("report of notes", default=None)
+
+
+@contextmanager
+def reporting(report: Callable[[str], None]) -> Iterator[None]:
+    """Pass unusual lines of `LoggedNotes` to a function inside the block, instead of the log.
+
+    Args:
+        report: Receives each line.
+    """
+    token = _report.set(report)
+    try:
+        yield
+    finally:
+        _report.reset(token)
 
 
 def noted(notes: Notes | None) -> Notes:

@@ -97,7 +97,7 @@ def _tell(found: Mapping[str, str], row: Mapping[str, Any], source: str, notes: 
         notes.add(source, f"column {read}", usual=True)
     if unused:
         are = "columns {} are" if len(unused) > 1 else "column {} is"
-        notes.add(source, f"{are.format(joined(unused[:12]))} not used", usual=True)
+        notes.add(source, f"{are.format(joined(unused[:12]))} not used")
 
 
 def named(value: Any, names: Sequence[str], where: str) -> Any:

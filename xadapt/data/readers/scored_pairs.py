@@ -73,7 +73,7 @@ class ScoredPairs:
             raise UserError("there is no pair in this file", where=source)
         columns = len(head[0][1])
         if columns == 4:
-            found.add(source, "column 1 is not used", usual=True)
+            found.add(source, "column 1 is not used")
         _require_text([cells for _, cells in head], source)
         rows = (attempt(_pair, row, columns, langs, source) for row in chain(head, filled))
         yield from without_faulty(rows, source, found, "line")

@@ -17,7 +17,7 @@ HEAD = 200
 FEW = 5
 """With fewer sentences (or words) no file is refused because of the form of its words."""
 LONG = 200
-"""Longer sentences, in words, are reported: a base may truncate them at its maximum length."""
+"""Longer sentences, in words, are reported: there may be no empty lines between sentences."""
 WITHHELD = "_"
 
 
@@ -83,7 +83,7 @@ def require_words(sentences: Sequence[Sequence[str]], source: str, column: int) 
 
 
 def tell_long(lengths: Sequence[tuple[int, int]], source: str, notes: Notes) -> None:
-    """Report long sentences, which a base may truncate.
+    """Report long sentences, which a base may read in windows.
 
     Args:
         lengths: ``(first line, words)`` of the sentences with more than `LONG` words.
@@ -95,8 +95,8 @@ def tell_long(lengths: Sequence[tuple[int, int]], source: str, notes: Notes) -> 
         count = f"{len(lengths):,} sentence{'s have' if len(lengths) > 1 else ' has'}"
         notes.add(
             source,
-            f"{count} more than {LONG} words (the longest, line {line}: {most:,}); words past "
-            "the base's maximum length are not seen",
+            f"{count} more than {LONG} words (the longest, line {line}: {most:,}); a base "
+            "that reads less takes them in overlapping windows",
         )
 
 

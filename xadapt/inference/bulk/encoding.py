@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 
 from xadapt.backbones.encoder.encode import dimension
+from xadapt.backbones.encoder.long_texts import CutCount, counting_cut
+from xadapt.backbones.encoder.windows import FIRST, require_windows
 from xadapt.backbones.loading import choose_device
 from xadapt.composition.values import Composition
 from xadapt.core.distributed import DistributedContext
@@ -56,6 +58,7 @@ def encode_shards(
     shard_format: FileFormat = "npy",
     half: bool = False,
     normalize: bool = False,
+    windows: str = FIRST,
     batch_size: int | None = None,
     resume: bool = False,
     dtype: str = "auto",
@@ -82,12 +85,15 @@ def encode_shards(
         shard_format: ``npy`` or ``parquet``.
         half: Write float16.
         normalize: Divide each vector by its norm.
+        windows: What becomes of a text longer than the base reads: ``first``, ``mean`` or ``max``;
+            see `AdaptedEncoder.encode`.
         batch_size: Number of texts in one forward. By default, as many as fit in 4096 tokens.
         resume: Continue at the first shard that is missing.
         dtype: Type of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         show: Show progress.
-        report: Receives a line for each language without a module.
+        report: Receives a line for each language without a module, and one that counts the texts
+            that were cut.
 
     Raises:
         UserError: If an argument is wrong, the folder holds vectors of other texts or modules,
@@ -95,7 +101,7 @@ def encode_shards(
     """
     tags = None if languages is None else str(languages)
     source = TextSource(str(text), column, lang, tags, lang_column)
-    layout = Layout(shard_rows, shard_format, half, normalize)
+    layout = Layout(shard_rows, shard_format, half, normalize, require_windows(windows))
     if select_on is not None and lang is None:
         raise UserError("--select-on needs to know the texts' language", todo="Name it with --lang")
     _processes(choose_device(device).type)  # before the base is loaded: each has its own GPU
@@ -169,6 +175,8 @@ def _write(
     with meter(f"encoding{whose}", own, show and processes.main) as bar:
         job = _Job(adapted, source, folder, processes, bar, report, batch_size)
         count, rows = job.run()
+    if job.cut.cut:
+        report(f"{source.name}: {job.cut.line(adapted.max_seq_length)}")
     processes.wait()
     if processes.main:
         folder.settle(count, rows, dimension(adapted.encoder))
@@ -187,6 +195,7 @@ class _Job:
     bar: Meter
     report: Reporter
     batch_size: int | None = None
+    cut: CutCount = field(default_factory=CutCount)
 
     def run(self) -> tuple[int, int]:
         """Write the shards of this process; return the number of shards and rows of all processes.
@@ -220,12 +229,13 @@ class _Job:
             self.bar.skip(len(block))
             return
         texts, tags = [text for text, _ in block], [tag for _, tag in block]
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), counting_cut(self.cut):
             warnings.simplefilter("ignore", FallbackLanguageWarning)
             vectors = self.adapted.encode(
                 texts,
                 tags if self.source.speaks else None,
                 batch_size=self.batch_size,
+                windows=self.folder.made.windows,
                 progress=self._advance,
             )
         if self.folder.made.normalize:

@@ -10,6 +10,7 @@ from typing import Any
 from safetensors.torch import save
 from torch import nn
 
+from xadapt.backbones.encoder.windows import FIRST, Windows, require_windows
 from xadapt.backbones.fingerprint import Fingerprint, compare
 from xadapt.composition.text import show
 from xadapt.composition.values import names, replaced
@@ -33,18 +34,21 @@ class Layout:
         file_format: ``npy`` or ``parquet``.
         half: Whether the vectors are float16, not float32.
         normalize: Whether each vector is divided by its norm.
+        windows: As for `AdaptedEncoder.encode`.
     """
 
     rows: int = SHARD_ROWS
     file_format: FileFormat = "npy"
     half: bool = False
     normalize: bool = False
+    windows: Windows = FIRST
 
     def __post_init__(self) -> None:
         if self.rows < 1:
             raise UserError(f"a shard of {self.rows} rows", todo="Give --shard-rows of at least 1")
         if self.file_format not in ("npy", "parquet"):
             raise UserError(f"unknown shard format {self.file_format!r}", todo="Use npy or parquet")
+        require_windows(self.windows)
 
 
 def describe(adapted: AdaptedEncoder, source: TextSource, found: Survey, layout: Layout) -> Made:
@@ -70,6 +74,7 @@ def describe(adapted: AdaptedEncoder, source: TextSource, found: Survey, layout:
         dtype="float16" if layout.half else "float32",
         max_length=encoder.max_length,
         normalize=layout.normalize,
+        windows=layout.windows,
     )
 
 
