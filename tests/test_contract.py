@@ -29,6 +29,7 @@ from tiny_training import (
     shaken,
     stated,
     tagged,
+    text_pairs,
 )
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
@@ -48,6 +49,7 @@ from xadapt.data.records import (
     Record,
     ScoredPair,
     TaggedSentence,
+    TextPair,
 )
 from xadapt.data.transforms.protocol import CALLABLES, Transform
 from xadapt.injection.activation import Activation, ActiveAdapter
@@ -69,6 +71,8 @@ RECORDS = {
     TaggedSentence: tagged,
     LabelledText: labelled,
     ScoredPair: scored,
+    TextPair: text_pairs,
+    Record: text_pairs,
     Question: questions,
     OpenTriples: stated,
     LabelPair: lambda n: [LabelPair(str(i), p.text, p.pivot, "de") for i, p in enumerate(pairs(n))],
@@ -109,6 +113,9 @@ def run(name, encoder, records, order=None, seed=3):
         "companions": {},
         "vocabulary": 200,
         "step": 0,
+        "prompts": {},
+        "dimensions": (),
+        "teacher_vectors": lambda texts, side: FrozenVectors(encoder, None).get(texts).flip(-1),
     }
     batch = [records[i] for i in order] if order else records
     made = call(objective.views, {**services, "records": batch, "rng": random.Random(seed)})

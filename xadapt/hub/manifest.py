@@ -103,7 +103,7 @@ class Strict(BaseModel):
 
 
 class Base(Strict):
-    """The frozen encoder: its Hub id (or ``None``), revision, and fingerprint of its weights."""
+    """A frozen model: its Hub id (or ``None``), revision, and fingerprint of its weights."""
 
     id: HubId | None = None
     revision: str | None = None
@@ -224,7 +224,8 @@ class Manifest(Strict):
     """The whole content of ``xadapt.json``. Paths of this machine are cut to a name.
 
     ``composition`` is the composition that a module was made from. ``trained_inside`` is the
-    composition that a module was trained in, over ``self`` and its parents. Version 1 of the schema
+    composition that a module was trained in, over ``self`` and its parents. ``teacher`` is another
+    model that it learnt from. Version 1 of the schema
     has no ``integrity``.
     """
 
@@ -240,6 +241,7 @@ class Manifest(Strict):
     parents: list[FileName] = []
     composition: str | None = None
     trained_inside: list[str] = []
+    teacher: Base | None = None
     head: HeadSpec | None = None
     pooling: Finite = {}
     prompt: str = ""

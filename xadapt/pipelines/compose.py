@@ -96,6 +96,7 @@ def compose(
     if setup and (averaged or merged or no_merge or rank is not None):
         raise UserError("an adapter setup holds the modules as they are", where="--adapters-setup")
     adapted = AdaptedEncoder.open(base, composition, places, dtype="float32", device="cpu")
+    adapted.encoder = adapted.encoder.adjusted(prompts=adapted.prompts)
     adapted.prove()
     if setup:
         _write_setup(out, adapted, places, manifests, base, verify, report)

@@ -30,6 +30,7 @@ def identity(
     loaded: Loaded,
     within: TrainingComposition,
     companions: Companions,
+    teacher: Encoder | None = None,
 ) -> dict[str, str | int]:
     """Compute the identity of a run: a hash of each input that a trained module depends on.
 
@@ -39,6 +40,7 @@ def identity(
         loaded: Training and development records.
         within: The compositions in which the module is trained.
         companions: The modules that it learns from.
+        teacher: Another model that it learns from.
     """
     return {
         RECIPE: hashlib.sha256(as_yaml(recipe).encode()).hexdigest(),
@@ -48,6 +50,7 @@ def identity(
         DEV: digest(loaded.dev),
         **within.identity(),
         **companions.identity(),
+        **({} if teacher is None else {"teacher": teacher.fingerprint}),
     }
 
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from xadapt.backbones.cache.frozen_vectors import cache_folder
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.prompts import require_side_prompts, with_prompts
 from xadapt.config.recipe import Recipe
 from xadapt.core.errors import UserError
 from xadapt.core.files import write_text
@@ -19,8 +20,8 @@ from xadapt.core.folder_lock import is_main, one_writer
 from xadapt.core.progress import watched
 from xadapt.data.loading.records import Loaded, load_records
 from xadapt.data.loading.source_options import require_used
-from xadapt.data.records import ParallelPair
-from xadapt.data.transforms.shuffle import of_pairs, shuffle_pairs
+from xadapt.data.records import ParallelPair, TextPair
+from xadapt.data.transforms.shuffle import of_pairs, shuffled
 from xadapt.hub.loaders import chosen
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import read_manifest
@@ -58,10 +59,12 @@ class Inputs:
     Attributes:
         loaded: Training and development records.
         encoder: The frozen base.
+        teacher: Another frozen model that the objectives learn from, if the recipe names one.
     """
 
     loaded: Loaded
     encoder: Encoder
+    teacher: Encoder | None = None
 
     @classmethod
     def open(cls, recipe: Recipe, job: TrainingJob) -> Inputs:
@@ -70,7 +73,7 @@ class Inputs:
         Raises:
             UserError: If a source or the base is unusable.
         """
-        return cls(_load(recipe, job), _encoder(recipe, job))
+        return cls(_load(recipe, job), _encoder(recipe, job), open_teacher(recipe))
 
 
 def check(recipe: Recipe, jobs: Sequence[TrainingJob]) -> None:
@@ -163,14 +166,15 @@ def prepare(recipe: Recipe, job: TrainingJob, inputs: Inputs) -> Trainer:
     """
     within, module = inside(job.compose), _module(recipe, inputs.encoder)
     within.require_experts(module)
-    if within.by_language and any(isinstance(row, ParallelPair) for row in inputs.loaded.dev):
+    both = (ParallelPair, TextPair)
+    if within.by_language and any(isinstance(row, both) for row in inputs.loaded.dev):
         raise UserError(
             "a module for pairs is judged on both of their sides, inside one composition",
             where="--compose",
             todo="Leave by_language out; several --compose take turns",
         )
     state = job.out / out_folder.STATE
-    return _trainer(recipe, job, inputs.loaded, inputs.encoder, module, state, within)
+    return _trainer(recipe, job, inputs, module, state, within)
 
 
 def _train(
@@ -190,6 +194,7 @@ def _train(
         licence=job.licence,
         within=within,
         companions=others.parents,
+        teacher=inputs.teacher,
     )
     for note in loaded.notes:
         report(note)
@@ -198,7 +203,7 @@ def _train(
     trainer.processes.wait()  # no process may write before all have looked at the folder
     with out_folder.nothing_left(job.out, main):
         progress = trainer.train(resume=resume)
-        control = _control(recipe, job, loaded, encoder, within, report) if job.controls else None
+        control = _control(recipe, job, inputs, within, report) if job.controls else None
         if main:
             if loaded.dev:
                 report(f"measuring on {len(loaded.dev)} development {loaded.dev[0].unit}")
@@ -206,7 +211,10 @@ def _train(
             if head is not None:
                 with_card(head)
             cache = evaluation_cache(trainer)
-            found = evidence(encoder, trainer.active_module.module, loaded.dev, head, cache)
+            sizes = recipe.dimensions
+            found = evidence(
+                encoder, trainer.active_module.module, loaded.dev, head, cache, dimensions=sizes
+            )
             manifest = manifest.model_copy(update={"evidence": found})
             warning = worse_than_base(found)
             if warning:
@@ -243,7 +251,7 @@ def _load(recipe: Recipe, job: TrainingJob) -> Loaded:
     )
     if job.controls and not any(of_pairs(rows) for rows in loaded.records.values()):
         raise UserError(
-            "the shuffled-pairs control needs parallel text",
+            "the shuffled-pairs control needs pairs of texts",
             where="--controls",
             todo="Leave it out for this recipe",
         )
@@ -256,7 +264,7 @@ def _finished(recipe: Recipe, job: TrainingJob) -> TrainingResult:
     require_same(job.out, _quick_differences(recipe, job, manifest))
     within, loaded = inside(job.compose), _load(recipe, job)
     others = find_companions(recipe.companions, job.companions)
-    encoder = _encoder(recipe, job)
+    encoder, teacher = _encoder(recipe, job), open_teacher(recipe)
     wanted = manifest_of(
         recipe,
         encoder,
@@ -266,9 +274,10 @@ def _finished(recipe: Recipe, job: TrainingJob) -> TrainingResult:
         licence=job.licence,
         within=within,
         companions=others.parents,
+        teacher=teacher,
     )
     state = job.out / out_folder.STATE
-    parts = identity(recipe, encoder, loaded, within, others)
+    parts = identity(recipe, encoder, loaded, within, others, teacher)
     differs = manifest_differences(manifest, wanted) + identity_differences(state, parts)
     require_same(job.out, differs)
     out_folder.clear(job.out)
@@ -314,7 +323,20 @@ def _encoder(recipe: Recipe, job: TrainingJob) -> Encoder:
                 where="max_length",
             )
         encoder.max_length = recipe.max_length
+    if recipe.prompts:
+        require_side_prompts(encoder.pooling, job.base)
+        every = with_prompts(encoder.pooling, recipe.prompts).prompts
+        encoder = encoder.adjusted(prompts=every)
     return encoder
+
+
+def open_teacher(recipe: Recipe) -> Encoder | None:
+    """Load the model that a recipe names as the teacher, if it names one.
+
+    Raises:
+        UserError: If there is no such model, or it is not supported.
+    """
+    return Encoder.from_pretrained(recipe.teacher) if recipe.teacher else None
 
 
 def require_module(recipe: Recipe, encoder: Encoder) -> None:
@@ -336,14 +358,14 @@ def _module(recipe: Recipe, encoder: Encoder) -> nn.Module:
 def _trainer(
     recipe: Recipe,
     job: TrainingJob,
-    loaded: Loaded,
-    encoder: Encoder,
+    inputs: Inputs,
     module: nn.Module,
     state: Path,
     within: TrainingComposition = ALONE,
     observed: bool = True,
 ) -> Trainer:
     others = find_companions(recipe.companions, job.companions)
+    loaded, encoder = inputs.loaded, inputs.encoder
     tasks = [
         Task(
             spec.name,
@@ -355,8 +377,9 @@ def _trainer(
         )
         for spec in recipe.objectives
     ]
-    parts = identity(recipe, encoder, loaded, within, others)
-    run = Run(recipe.train, state, recipe.seed, parts, None, cache_folder(), job.show)
+    parts = identity(recipe, encoder, loaded, within, others, inputs.teacher)
+    run = Run(recipe.train, state, recipe.seed, parts, None, cache_folder(), job.show,
+              dimensions=recipe.dimensions, teacher=inputs.teacher)  # fmt: skip
     if observed:
         run = replace(run, callbacks=job.callbacks, report_to=job.report_to,
                       config=recipe.model_dump(mode="json"))  # fmt: skip
@@ -371,8 +394,7 @@ def _trainer(
 def _control(
     recipe: Recipe,
     job: TrainingJob,
-    loaded: Loaded,
-    encoder: Encoder,
+    inputs: Inputs,
     within: TrainingComposition,
     report: Reporter,
 ) -> nn.Module:
@@ -383,12 +405,12 @@ def _control(
     """
     report("training the shuffled-pairs control")
     records: dict[str, list[Any]] = {
-        name: list(shuffle_pairs(rows, seed=recipe.seed)) if of_pairs(rows) else rows
-        for name, rows in loaded.records.items()
+        name: shuffled(rows, seed=recipe.seed) if of_pairs(rows) else rows
+        for name, rows in inputs.loaded.records.items()
     }
-    module = _module(recipe, encoder)
+    module = _module(recipe, inputs.encoder)
     state = job.out / out_folder.STATE / "shuffled"
-    shuffled = replace(loaded, records=records)
-    trainer = _trainer(recipe, job, shuffled, encoder, module, state, within, observed=False)
+    changed = replace(inputs, loaded=replace(inputs.loaded, records=records))
+    trainer = _trainer(recipe, job, changed, module, state, within, observed=False)
     trainer.train(resume=_has_checkpoint(job, "shuffled"))
     return module

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import TrainSpec
 from xadapt.core.errors import UserError
 
@@ -34,6 +35,8 @@ class Run:
         callbacks: Callbacks as in transformers, see `xadapt.training.callbacks`.
         report_to: Names of experiment trackers, see `xadapt.training.trackers`.
         config: The recipe of the run, for trackers.
+        dimensions: Numbers of first values of a vector that are trained as vectors of their own.
+        teacher: Another frozen model that objectives learn from.
     """
 
     spec: TrainSpec
@@ -46,6 +49,8 @@ class Run:
     callbacks: Sequence[Any] = ()
     report_to: Sequence[str] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
+    dimensions: Sequence[int] = ()
+    teacher: Encoder | None = None
 
 
 @dataclass(frozen=True)
