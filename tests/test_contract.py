@@ -394,7 +394,7 @@ def test_what_a_run_claims_has_intervals_and_controls(name, encoder):
     for one in found:
         assert one.task == name and one.task_type == task.task_type and one.rows > 0
         assert one.interval[0] <= one.value <= one.interval[1]
-        assert one.controls and (one.sides is None) == (head is not None)
+        assert one.controls and (one.sides is None) == (head is not None or task.by_vectors)
 
 
 @pytest.mark.parametrize("name", [name for name in TASKS if isinstance(find(name), HeadTask)])

@@ -21,12 +21,14 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from bench import MINILM, limited, parser, save, tagged_pairs, write_pairs
 
+from xadapt.backbones.cache.prefix_states import MEMORY_BYTES, PrefixStates
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import Recipe
 from xadapt.config.recipe_file import changed_recipe, find_recipe
@@ -35,13 +37,13 @@ from xadapt.data.loading.records import Source
 from xadapt.data.records import TextPair
 from xadapt.data.transforms.shuffle import shuffled
 from xadapt.evaluation.statistics import difference, interval
+from xadapt.evaluation.systems import Encoded
 from xadapt.evaluation.tfidf import NAME as TFIDF
 from xadapt.inference.open_module import open_module
 from xadapt.pipelines.train import train
 from xadapt.pipelines.training_job import TrainingJob
 from xadapt.tasks.alignment import AlignmentEvaluator
 from xadapt.tasks.retrieval import NDCG, Corpus, Retrieval, per_query, prompted_system
-from xadapt.evaluation.systems import Encoded
 
 BASES = {MINILM: "MiniLM", "mini": "mini"}
 VARIANTS = ("pairs", "shuffled pairs", "hard negatives", "teacher")
@@ -56,6 +58,7 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--base", action="append", help="instead of both bases")
     options.add_argument("--epochs", type=int, default=2)
+    options.add_argument("--layers", default="[3,6]", help="layers of the module")
     options.add_argument("--rate", type=float, help="instead of the recipe's learning rate")
     args = options.parse_args()
     work = args.work / "own_language"
@@ -68,6 +71,7 @@ def main() -> None:
         "translations": files["translations"][1],
         "seeds": len(SEEDS),
         "epochs": args.epochs,
+        "layers": args.layers,
     }
     rows: list[dict[str, Any]] = []
     for base in args.base or BASES:
@@ -95,7 +99,7 @@ def sentences(context: str) -> list[tuple[int, int, str]]:
     """Start, end and text of each sentence of a paragraph."""
     cuts = [0, *(match.end() for match in END.finditer(context)), len(context)]
     found: list[tuple[int, int, str]] = []
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         text = context[start:end]
         if found and (len(text.strip()) < SHORT or len(found[-1][2]) < SHORT):
             start = found.pop()[0]
@@ -155,6 +159,7 @@ def write_rows(path: Path, rows: list[TextPair]) -> Path:
 def recipe(variant: str, seed: int, args: Any) -> Recipe:
     """The recipe of a variant; all have the same module, schedule and seed."""
     settings = [f"seed={seed}", f"train.epochs={args.epochs}", "data.train.dev=80"]
+    settings += [f"module.layers={args.layers}"]
     settings += [f"train.learning_rate={args.rate}"] if args.rate else []
     name = "hard_negatives" if variant == "hard negatives" else "sentence_pairs"
     found = changed_recipe(find_recipe(name), [*settings, "objectives.0.directions=both"])
@@ -183,6 +188,8 @@ def measured(
         {"base": "", "variant": "TF-IDF", "ndcg": plain[TFIDF].scores[NDCG].mean},
     ]
     before = None
+    first = json.loads(args.layers)[0]
+    states = PrefixStates(encoder, first, None, memory=MEMORY_BYTES) if first > 0 else None
     for variant in VARIANTS:
         each, seconds = [], 0.0
         for seed in SEEDS:
@@ -197,9 +204,9 @@ def measured(
             train(recipe(variant, seed, args), job, lambda *_: {}, lambda _: None)
             seconds += time.monotonic() - began
             module, _ = open_module(str(out), encoder)
-            system = prompted_system(AlignmentEvaluator(encoder), module, {})
+            system = prompted_system(AlignmentEvaluator(encoder, cache=states), module, {})
             each.append(per_query(corpus, encoded, system, ())[NDCG][0])
-            print(base, variant, seed, round(float(each[-1].mean()), 4), flush=True)
+            print(base, variant, seed, float(each[-1].mean()), float(bare.mean()), flush=True)
         mean = np.mean(each, axis=0)
         row = {"base": "", "variant": variant, **told(mean)}
         row["seeds"] = [float(one.mean()) for one in each]

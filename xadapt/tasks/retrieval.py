@@ -249,7 +249,7 @@ class Retrieval(Task):
         }
         result = self.evaluate(dev, systems, base=BASE, dimensions=dimensions)
         evaluator.close()
-        return self.to_evidence(result, MODULE, BASE, sides="both")
+        return self.to_evidence(result, MODULE, BASE)
 
     def heading(self, result: Result) -> str:
         """Return the title of the table."""

@@ -239,10 +239,10 @@ class Similarity(HeadTask):
         others = self.references(encoder, dev, cache)
         base = next(iter(others))
         result = self.evaluate(dev, {MODULE: cosines(left, right), **others}, base=base)
-        claims = self.to_evidence(result, MODULE, base, sides="both")
+        claims = self.to_evidence(result, MODULE, base)
         for size in dimensions:
             cut = {MODULE: cosines(left[:, :size], right[:, :size]), **others}
-            at = self.to_evidence(self.evaluate(dev, cut, base=base), MODULE, base, sides="both")
+            at = self.to_evidence(self.evaluate(dev, cut, base=base), MODULE, base)
             named = {"metric": f"{at[0].metric}, {size} dims"}
             claims.append(at[0].model_copy(update=named))
         return claims

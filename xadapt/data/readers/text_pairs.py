@@ -219,7 +219,7 @@ class TextPairs:
         first = next(rows, None)
         if first is None:
             raise UserError("there is no pair in this source", where=source, todo=FORM)
-        made = (
+        made: Iterator[list[TextPair] | TextPair | RowError] = (
             attempt(columns.pairs, row, lang, where) for where, row, columns in chain([first], rows)
         )
         for batch in batches_without_faulty(made, source, found):
