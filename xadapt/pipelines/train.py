@@ -12,7 +12,6 @@ from torch import nn
 
 from xadapt.backbones.cache.frozen_vectors import cache_folder
 from xadapt.backbones.encoder.encoder import Encoder
-from xadapt.backbones.encoder.prompts import require_side_prompts, with_prompts
 from xadapt.config.recipe import Recipe
 from xadapt.core.errors import UserError
 from xadapt.core.files import write_text
@@ -30,6 +29,7 @@ from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build, parameter_count
 from xadapt.pipelines import run_folder as out_folder
 from xadapt.pipelines.companions import find_companions
+from xadapt.pipelines.frozen_models import load_base, open_teacher
 from xadapt.pipelines.outcome import ALONE, CONTROL, Verify, forward_seconds, manifest_of, publish
 from xadapt.pipelines.run_identity import (
     as_yaml,
@@ -73,7 +73,7 @@ class Inputs:
         Raises:
             UserError: If a source or the base is unusable.
         """
-        return cls(_load(recipe, job), _encoder(recipe, job), open_teacher(recipe))
+        return cls(_load(recipe, job), load_base(recipe, job.base), open_teacher(recipe))
 
 
 def check(recipe: Recipe, jobs: Sequence[TrainingJob]) -> None:
@@ -264,7 +264,7 @@ def _finished(recipe: Recipe, job: TrainingJob) -> TrainingResult:
     require_same(job.out, _quick_differences(recipe, job, manifest))
     within, loaded = inside(job.compose), _load(recipe, job)
     others = find_companions(recipe.companions, job.companions)
-    encoder, teacher = _encoder(recipe, job), open_teacher(recipe)
+    encoder, teacher = load_base(recipe, job.base), open_teacher(recipe)
     wanted = manifest_of(
         recipe,
         encoder,
@@ -311,32 +311,6 @@ def _quick_differences(recipe: Recipe, job: TrainingJob, manifest: Manifest) -> 
 def _has_checkpoint(job: TrainingJob, *inside: str) -> bool:
     folder = job.out.joinpath(out_folder.STATE, *inside)
     return job.resume and (folder / out_folder.CHECKPOINT).exists()
-
-
-def _encoder(recipe: Recipe, job: TrainingJob) -> Encoder:
-    """Load the base, which cuts texts as the recipe says."""
-    encoder = Encoder.from_pretrained(job.base, dtype=recipe.dtype)
-    if recipe.max_length is not None:
-        if recipe.max_length > encoder.max_length:
-            raise UserError(
-                f"the base takes at most {encoder.max_length} tokens, not {recipe.max_length}",
-                where="max_length",
-            )
-        encoder.max_length = recipe.max_length
-    if recipe.prompts:
-        require_side_prompts(encoder.pooling, job.base)
-        every = with_prompts(encoder.pooling, recipe.prompts).prompts
-        encoder = encoder.adjusted(prompts=every)
-    return encoder
-
-
-def open_teacher(recipe: Recipe) -> Encoder | None:
-    """Load the model that a recipe names as the teacher, if it names one.
-
-    Raises:
-        UserError: If there is no such model, or it is not supported.
-    """
-    return Encoder.from_pretrained(recipe.teacher) if recipe.teacher else None
 
 
 def require_module(recipe: Recipe, encoder: Encoder) -> None:

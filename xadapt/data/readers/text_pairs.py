@@ -48,7 +48,7 @@ NEGATIVE = re.compile(r"(hard_)?neg(ative)?s?(_\d+)?")
 """Usual names of columns of hard negatives, in lower case."""
 
 FORM = "Write: anchor, tab, positive, and in further columns hard negatives"
-TODO = "Name them anchor, positive, negative_1 and so on, or set data.train.options.columns"
+RENAME = "Name them anchor, positive, negative_1 and so on, or set data.train.options.columns"
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def _by_name(keys: Sequence[str], where: str) -> PairColumns:
         if key is None:
             there = ", ".join(repr(key[:40]) for key in keys[:8]) or "none"
             raise UserError(
-                f"there is no column for the {side} (found: {there})", where=where, todo=TODO
+                f"there is no column for the {side} (found: {there})", where=where, todo=RENAME
             )
         sides.append(key)
     negatives = tuple(key for case, key in by_case.items() if NEGATIVE.fullmatch(case))
