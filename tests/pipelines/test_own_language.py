@@ -128,6 +128,14 @@ def test_modules_with_other_prompts_are_not_mixed_in_silence(
     assert both.encode(TEXTS, prompt="query: ").shape == (len(TEXTS), 32)
     with pytest.raises(UserError, match="'a' and 'b' were trained with different prompts"):
         both.encode_query(TEXTS)
+    made = tmp_path / "made"
+    given = ("--base", own.base, "--module", f"a={module}", "--module", f"b={tmp_path / 'plain'}")
+    good("compose", "a + b", *given, "--out", made / "both")
+    good("compose", "mix(a:.5)", *given[:4], "--out", made / "a")
+    assert read_manifest(made / "both").pooling["prompts"] == {}
+    assert read_manifest(made / "a").pooling["prompts"] == both.with_("a").prompts
+    config = json.loads((made / "a" / "config_sentence_transformers.json").read_text())
+    assert config["prompts"] == both.with_("a").prompts
     assert both.with_("b").prompts == {} and "query" in both.with_("a").prompts
 
 

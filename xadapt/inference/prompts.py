@@ -22,15 +22,25 @@ def prompts_of(base: Mapping[str, str], manifests: Mapping[str, Manifest]) -> di
     Raises:
         UserError: If the modules were trained with different prompts.
     """
-    found = {name: dict(one.pooling.get("prompts", base)) for name, one in manifests.items()}
-    distinct = {name: own for name, own in found.items() if own != found[next(iter(found))]}
-    if distinct:
-        first, other = next(iter(found)), next(iter(distinct))
+    found = _found(base, manifests)
+    first = next(iter(found), "")
+    other = next((name for name, own in found.items() if own != found[first]), None)
+    if other is not None:
         raise UserError(
             f"the modules {first!r} and {other!r} were trained with different prompts",
             todo="Give prompt='...', or encode with one of them",
         )
-    return dict(next(iter(found.values()), base))
+    return found.get(first, dict(base))
+
+
+def agreed_prompts(base: Mapping[str, str], manifests: Mapping[str, Manifest]) -> dict[str, str]:
+    """Return the prompts as `prompts_of` does, or the base's own where the modules differ."""
+    found = list(_found(base, manifests).values())
+    return found[0] if found and all(own == found[0] for own in found) else dict(base)
+
+
+def _found(base: Mapping[str, str], manifests: Mapping[str, Manifest]) -> dict[str, dict[str, str]]:
+    return {name: dict(one.pooling.get("prompts", base)) for name, one in manifests.items()}
 
 
 def choose_prompt(

@@ -32,6 +32,7 @@ from xadapt.hub.merged import write_merged
 from xadapt.hub.opening import open_head, read_manifest
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.locate import locate
+from xadapt.inference.prompts import agreed_prompts
 from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import options_of
 from xadapt.pipelines.outcome import VERIFY_TEXTS, Verify
@@ -96,7 +97,8 @@ def compose(
     if setup and (averaged or merged or no_merge or rank is not None):
         raise UserError("an adapter setup holds the modules as they are", where="--adapters-setup")
     adapted = AdaptedEncoder.open(base, composition, places, dtype="float32", device="cpu")
-    adapted.encoder = adapted.encoder.adjusted(prompts=adapted.prompts)
+    prompts = agreed_prompts(adapted.encoder.pooling.prompts, manifests)
+    adapted.encoder = adapted.encoder.adjusted(prompts=prompts)
     adapted.prove()
     if setup:
         _write_setup(out, adapted, places, manifests, base, verify, report)
@@ -198,7 +200,7 @@ def _manifest(
         data=list({d.model_dump_json(): d for m in parents.values() for d in m.data}.values()),
         parents=list(short.values()),
         composition=how + show(replaced(composition, short)),
-        pooling=first.pooling,
+        pooling=first.pooling and {**first.pooling, "prompts": adapted.encoder.pooling.prompts},
         prompt=first.prompt,
         max_length=first.max_length,
         dtype=adapted.encoder.precision,
