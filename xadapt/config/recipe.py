@@ -259,6 +259,11 @@ class Recipe(_Strict):
     companions: dict[str, CompanionSpec] = Field(default_factory=dict)
     train: TrainSpec = TrainSpec()
 
+    @field_validator("dimensions", mode="before")
+    @classmethod
+    def _one_number(cls, sizes: Any) -> Any:
+        return (sizes,) if isinstance(sizes, int) and not isinstance(sizes, bool) else sizes
+
     @field_validator("dimensions")
     @classmethod
     def _each_once(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
