@@ -29,6 +29,7 @@ from tiny_training import (
     shaken,
     stated,
     tagged,
+    text_pairs,
 )
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
@@ -48,6 +49,7 @@ from xadapt.data.records import (
     Record,
     ScoredPair,
     TaggedSentence,
+    TextPair,
 )
 from xadapt.data.transforms.protocol import CALLABLES, Transform
 from xadapt.injection.activation import Activation, ActiveAdapter
@@ -69,6 +71,8 @@ RECORDS = {
     TaggedSentence: tagged,
     LabelledText: labelled,
     ScoredPair: scored,
+    TextPair: text_pairs,
+    Record: text_pairs,
     Question: questions,
     OpenTriples: stated,
     LabelPair: lambda n: [LabelPair(str(i), p.text, p.pivot, "de") for i, p in enumerate(pairs(n))],
@@ -110,6 +114,9 @@ def run(name, encoder, records, order=None, seed=3):
         "companions": {},
         "vocabulary": 200,
         "step": 0,
+        "prompts": {},
+        "dimensions": (),
+        "teacher_vectors": lambda texts, side: FrozenVectors(encoder, None).get(texts).flip(-1),
     }
     batch = [records[i] for i in order] if order else records
     made = call(objective.views, {**services, "records": batch, "rng": random.Random(seed)})
@@ -396,7 +403,7 @@ def test_what_a_run_claims_has_intervals_and_controls(name, encoder):
     for one in found:
         assert one.task == name and one.task_type == task.task_type and one.rows > 0
         assert one.interval[0] <= one.value <= one.interval[1]
-        assert one.controls and (one.sides is None) == (head is not None)
+        assert one.controls and (one.sides is None) == (head is not None or task.by_vectors)
 
 
 @pytest.mark.parametrize("name", [name for name in TASKS if isinstance(find(name), HeadTask)])

@@ -23,6 +23,7 @@ from xadapt.data.records import (
     Question,
     ScoredPair,
     TaggedSentence,
+    TextPair,
 )
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.injection.attachment import model_shape
@@ -85,6 +86,19 @@ def scored(n: int, seed: int = 0) -> list[ScoredPair]:
         score = float(sum(word in ANIMALS for side in sides for word in side))
         left, right = (" ".join(side) for side in sides)
         rows.append(ScoredPair(left, right, score, "de", "de", origin=f"pairs.tsv:{number + 1}"))
+    return rows
+
+
+def text_pairs(n: int, seed: int = 0) -> list[TextPair]:
+    """Queries of two words and passages that begin with them, each with one hard negative."""
+    rng = random.Random(seed)
+    rows = []
+    for number, pair in enumerate(pairs(n, seed)):
+        words = [*pair.text.split(), "hund"]
+        passage = " ".join([*words, *rng.choices(WORTE, k=3)])
+        negative = " ".join([words[0], *rng.choices(WORTE, k=4)])
+        query = f"{' '.join(words[:2])} {WORTE[number % len(WORTE)]}"
+        rows.append(TextPair(query, passage, (negative,), "de", origin=f"pairs.tsv:{number + 1}"))
     return rows
 
 

@@ -80,6 +80,7 @@ KINDS = (
     ("alignment_", "German: {result[recipe]}", tables.alignment),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
     ("how_many_pairs_", "How many pairs: {result[lang]} on {result[base]}", tables.how_many_pairs),
+    ("own_language", "Questions and answers within German", tables.own_language),
     ("peers_large", "Every pair against 8,000 others, beside cached gradients", speed.peers),
     ("peers", "Time to equal accuracy, and memory, beside other stacks", speed.peers),
     ("step", "A training step on XLM-R-base's shape", speed.step),

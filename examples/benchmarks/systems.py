@@ -44,6 +44,14 @@ def open_ie(measure: str) -> str:
     return f"mini, in English / elsewhere: F1 {shown[0]}; heads only {shown[1]}"
 
 
+def own(variant: str) -> str:
+    """nDCG of one variant on German questions, beside the base, on the first base measured."""
+    rows = read(RESULTS / "own_language.json")["rows"]
+    base, found = rows[0], next(row for row in rows if row["variant"] == variant)
+    what = "German question to answer, nDCG@10"
+    return f"{base['base']}, {what}: {base['ndcg']:.3f}, with the module {found['ndcg']:.3f}"
+
+
 def mean(result: dict, system: str) -> str:
     """The mean of a system over languages and seeds, with its deviation."""
     found = result["systems"][system]["mean"]
@@ -76,6 +84,12 @@ def systems() -> str:
         ("classification", "classes of texts", NOT_MEASURED),
         ("sts", "likeness of pairs of texts", NOT_MEASURED),
         ("qa", "answers in a passage", NOT_MEASURED),
+        ("sentence_pairs", "vectors for search in one language, from pairs", own("pairs")),
+        ("hard_negatives", "the same with hard negatives", own("hard negatives")),
+        ("teacher_distillation", "vectors that follow another model",
+         "with pairs: " + own("teacher")),
+        ("scored_pairs", "vectors that follow the scores of pairs", NOT_MEASURED),
+        ("scored_pairs_regression", "vectors whose cosines are scores", NOT_MEASURED),
     ]  # fmt: skip
     return table(["recipe", "what it is", "result"], [[f"`{name}`", *rest] for name, *rest in rows])
 

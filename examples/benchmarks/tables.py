@@ -105,6 +105,29 @@ def languages(result: dict) -> str:
     return table(head, rows) + told
 
 
+def own_language(result: dict) -> str:
+    """Variants of one base on questions and answers of one language."""
+    rows = []
+    for row in result["rows"]:
+        seeds = ", ".join(f"{value:.3f}" for value in row.get("seeds", ()))
+        inside = f"{row['low']:.3f}-{row['high']:.3f}" if "low" in row else ""
+        gains = [
+            f"{g['mean']:+.3f} ({g['low']:+.3f} to {g['high']:+.3f})" if g else ""
+            for g in (row.get("over_base"), row.get("over_pairs"))
+        ]
+        rows.append([row["base"], row["variant"], f"{row['ndcg']:.3f}", inside, seeds, *gains])
+    head = ["base", "variant", "nDCG@10", "95 %", "each seed", "over the base", "over pairs"]
+    said = (
+        f"{result['train']} questions to train on, {result['test']} to test on, each looked up "
+        f"among {result['pool']} sentences; no article is in both parts. {result['epochs']} "
+        f"epochs, module in layers {result['layers']}; nDCG is the mean over {result['seeds']} "
+        "seeds of each query, with intervals over queries. The teacher is the English MiniLM, "
+        f"which teaches by the English side of {result['translations']:,} translations: no "
+        "German teacher was at hand."
+    )
+    return f"{table(head, rows)}\n{said}\n"
+
+
 def languages_short(result: dict) -> str:
     """What the table of languages comes to."""
     gains = []

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from xadapt.functional.losses import (
+    cosent,
     cosine_distance,
     info_nce,
+    over_dimensions,
     squared_distance,
     token_cross_entropy,
 )
@@ -104,3 +106,23 @@ def test_token_cross_entropy_is_a_mean_over_each_records_tokens():
     assert values.tolist() == pytest.approx(expected, abs=1e-5)
     mean = (values * counts).sum() / counts.sum()
     assert mean.item() == pytest.approx(sum(each) / 5, abs=1e-5)
+
+
+def test_cosent_by_a_slow_loop():
+    torch.manual_seed(0)
+    cosines, scores = torch.rand(6), torch.tensor([1.0, 2, 2, 0, 5, 1])
+    total = 1.0
+    for i in range(6):
+        for j in range(6):
+            if scores[i] > scores[j]:
+                total += math.exp(float(cosines[j] - cosines[i]) / 0.05)
+    assert float(cosent(cosines, scores, 0.05)) == pytest.approx(math.log(total), abs=1e-4)
+    assert float(cosent(cosines, torch.ones(6), 0.05)) == 0
+
+
+def test_over_dimensions_is_the_mean_over_cut_vectors():
+    vectors = torch.randn(3, 8), torch.randn(3, 8)
+    each = [cosine_distance(*(one[:, :n] for one in vectors)) for n in (8, 4, 1)]
+    found = over_dimensions(cosine_distance, (8, 4, 1), *vectors)
+    assert torch.allclose(found, sum(each) / 3)
+    assert torch.equal(over_dimensions(cosine_distance, (), *vectors), each[0])

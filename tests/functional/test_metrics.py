@@ -5,7 +5,16 @@ import pytest
 import torch
 
 from xadapt.core.errors import UserError
-from xadapt.functional.metrics import correct, error_rate, hits, ranks, reciprocal
+from xadapt.functional.metrics import (
+    correct,
+    error_rate,
+    hits,
+    ndcg,
+    ranks,
+    recall_at,
+    reciprocal,
+    reciprocal_at,
+)
 
 
 class Table:
@@ -93,3 +102,25 @@ def test_two_answers_that_rounding_parts_are_both_left_out():
 def test_ids_that_do_not_fit_the_scores_are_refused(queries, pool):
     with pytest.raises(UserError, match="do not fit"):
         ranks(Table(np.eye(3)), queries, pool)
+
+
+def test_ndcg_and_others_at_k_by_hand():
+    relevant = np.array([[0, 1, 1], [1, 0, 0], [0, 0, 0]], dtype=bool)
+    count = np.array([2, 5, 1])
+    best = 1 + 1 / np.log2(3)
+    wanted = [(1 / np.log2(3) + 1 / 2) / best, 1 / (best + 1 / 2), 0]
+    assert ndcg(relevant, count) == pytest.approx(wanted)
+    assert reciprocal_at(relevant).tolist() == [0.5, 1, 0]
+    assert recall_at(relevant, count) == pytest.approx([1, 0.2, 0])
+
+
+def test_ndcg_is_that_of_scikit_learn():
+    from sklearn.metrics import ndcg_score
+
+    rng = np.random.default_rng(0)
+    gold, scores = rng.random((30, 12)) < 0.3, rng.random((30, 12))
+    gold[:, 0] = True
+    order = np.argsort(-scores, axis=1)[:, :10]
+    relevant = np.take_along_axis(gold, order, axis=1)
+    found = ndcg(relevant, gold.sum(1)).mean()
+    assert found == pytest.approx(ndcg_score(gold.astype(float), scores, k=10))

@@ -20,7 +20,8 @@ def evidence_table(manifest: Manifest) -> Table:
     """Render the evidence of a manifest, with its controls."""
     rows = manifest.evidence
     if rows and rows[0].sides is None:
-        return _head_evidence(manifest.name, rows)
+        vectors = manifest.head is None and _by_vectors(rows[0].task)
+        return (_vector_evidence if vectors else _head_evidence)(manifest.name, rows)
     shown = f"{rows[0].rows} held-out {_unit(rows[0].task)}" if rows else "nothing was held out"
     title = f"{manifest.name}: {shown}{', accuracy' if rows else ''}"
     columns = ("", "way", "accuracy [95 %]", "frozen base", SHORT[TFIDF])
@@ -63,6 +64,24 @@ def _head_evidence(name: str, rows: Sequence[Evidence]) -> Table:
         short = SHORT.get(control, control)
         table.add_row(short, *(f"{row.controls[control]:.3f}" for row in rows))
     return table
+
+
+def _vector_evidence(name: str, rows: Sequence[Evidence]) -> Table:
+    """Render the measures of vectors within one language, a line each."""
+    title = f"{name}: {rows[0].rows} held-out {_unit(rows[0].task)}"
+    controls = list(rows[0].controls)
+    table = new_table(
+        title, ("", "module [95 %]", SHORT[BASE], *(SHORT.get(c, c) for c in controls))
+    )
+    for row in rows:
+        numbers = [row.base, *(row.controls.get(name) for name in controls)]
+        shown = ("" if value is None else f"{value:.3f}" for value in numbers)
+        table.add_row(row.metric, _evidence(row), *shown)
+    return table
+
+
+def _by_vectors(task: str) -> bool:
+    return task in registry.names("tasks") and find(task).by_vectors
 
 
 def _unit(task: str) -> str:

@@ -17,6 +17,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     TypeAdapter,
     ValidationError,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -250,6 +251,13 @@ class Recipe(_Strict):
         dtype: Dtype of the base: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         seed: Seed of module, data order and sampling.
         max_length: Cut texts to this many tokens while training; without it, as the base does.
+        prompts: Prompts before texts by name, as in sentence-transformers. ``query`` stands before
+            queries and ``passage`` before passages, in training and in use. Without them, the
+            base's own prompts.
+        dimensions: Numbers of first values of a vector that are trained and measured as vectors of
+            their own (Matryoshka), such as ``[384, 128, 64]``; empty for whole vectors alone.
+        teacher: Hub id, folder or ``package:NAME/SUBDIR`` of another model that objectives learn
+            from. It stays frozen, and its vectors are cached.
         module: The module to train.
         objectives: The objectives of training. The losses are summed by weight.
         data: Sources by name. ``--data`` fills ``train``.
@@ -264,11 +272,42 @@ class Recipe(_Strict):
     dtype: Literal["auto", "float32", "bfloat16", "int8", "nf4"] = "auto"
     seed: int = 0
     max_length: PositiveInt | None = None
+    prompts: Annotated[dict[str, str], Field(max_length=20)] = Field(default_factory=dict)
+    dimensions: Annotated[tuple[PositiveInt, ...], Field(max_length=20)] = ()
+    teacher: str | None = None
     module: ModuleSpec
     objectives: Annotated[tuple[ObjectiveSpec, ...], Field(min_length=1)]
     data: dict[str, DataSpec] = Field(default_factory=lambda: {"train": DataSpec()})
     companions: dict[str, CompanionSpec] = Field(default_factory=dict)
     train: TrainSpec = TrainSpec()
+
+    @field_validator("dimensions", mode="before")
+    @classmethod
+    def _one_number(cls, sizes: Any) -> Any:
+        return (sizes,) if isinstance(sizes, int) and not isinstance(sizes, bool) else sizes
+
+    @field_validator("dimensions")
+    @classmethod
+    def _each_once(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(sizes)) < len(sizes):
+            raise ValueError("a number of dimensions stands there twice")
+        return sizes
+
+    @field_validator("prompts")
+    @classmethod
+    def _known_sides(cls, prompts: dict[str, str]) -> dict[str, str]:
+        for name, prompt in prompts.items():
+            if not name.strip() or len(prompt) > MAX_PROMPT:
+                raise ValueError(f"a prompt has a name, and at most {MAX_PROMPT:,} characters")
+        if prompts and not {"query", "passage", "document"} & set(prompts):
+            raise ValueError("the prompts of the sides are named query and passage")
+        if {"passage", "document"} <= set(prompts):
+            raise ValueError("passage and document are the same: give one of them")
+        return prompts
+
+
+MAX_PROMPT = 2000
+"""The longest prompt, in characters."""
 
 
 def reader_options(part: Any) -> list[str]:

@@ -278,6 +278,8 @@ def _parsed(setting: str) -> Change:
     path = tuple(key.strip().split("."))
     if not equals or not all(path):
         raise UserError(f"--set wants key=value, not {setting!r}")
+    if path[0] == "prompts" and len(path) == 2 and value[:1] not in ("'", '"'):
+        return Change(path, value, f"--set {key.strip()}")  # "query: " is a mapping in YAML
     try:
         parsed, _ = parse_yaml(value)
     except UserError as error:

@@ -30,6 +30,9 @@ class TrainOptions(TypedDict, total=False):
     seed: Annotated[int, "seed"]
     dtype: Annotated[str, "dtype", "torch_dtype"]
     max_length: Annotated[int, "max_length", "max_seq_length"]
+    prompts: Annotated[Mapping[str, str], "prompts"]
+    dimensions: Annotated[Sequence[int], "dimensions", "matryoshka_dims"]
+    teacher: Annotated[str, "teacher", "teacher_model"]
 
     epochs: Annotated[int, "train.epochs", "num_train_epochs", "num_epochs"]
     batch_size: Annotated[int, "train.batch_size", "train_batch_size"]

@@ -231,6 +231,26 @@ class ScoredPair(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class TextPair(Record):
+    """Two texts of one language that belong together, such as a query and a passage.
+
+    A query with several positives has several records. ``negatives`` are hard negatives: texts that
+    look like positives of the anchor and are none.
+    """
+
+    unit: ClassVar[str] = "pairs"
+
+    anchor: str
+    positive: str
+    negatives: tuple[str, ...]
+    lang: str
+
+    def split_texts(self) -> tuple[str, ...]:
+        """Return anchor and positive. Queries of one passage stay together."""
+        return (self.anchor, self.positive)
+
+
+@dataclass(frozen=True, slots=True)
 class Question(Record):
     """A question over a passage with answers ``(start character, text)``."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -52,6 +54,47 @@ def cosine_distance(left: Tensor, right: Tensor) -> Tensor:
     The result is ``(n,)``, from 0 to 2 up to rounding.
     """
     return 1 - F.cosine_similarity(left.float(), right.float(), dim=-1)
+
+
+def cosent(cosines: Tensor, scores: Tensor, temperature: float) -> Tensor:
+    """Compute the CoSENT loss: pairs with a higher score have a higher cosine.
+
+    The loss is ``log(1 + sum(exp((cosine_j - cosine_i) / temperature)))`` over all ``i, j`` where
+    the score of pair i is higher than that of pair j.
+
+    Source: Su 2022, https://kexue.fm/archives/8847, equation 6; ``CoSENTLoss`` of
+    sentence-transformers.
+
+    Args:
+        cosines: ``(n,)``.
+        scores: ``(n,)``, in any unit.
+        temperature: Unitless, positive.
+
+    Returns:
+        A scalar, at least 0.
+    """
+    higher = scores[:, None] > scores[None, :]
+    wrong = (cosines[None, :] - cosines[:, None]).float() / temperature
+    return torch.cat([wrong.new_zeros(1), wrong[higher]]).logsumexp(0)
+
+
+def over_dimensions(
+    measure: Callable[..., Tensor], dimensions: Sequence[int], *vectors: Tensor
+) -> Tensor:
+    """Compute the mean of a loss over the first values of vectors, for each number of values.
+
+    Source: Matryoshka Representation Learning, Kusupati et al. 2022,
+    https://arxiv.org/abs/2205.13147, equation 1, with equal weights.
+
+    Args:
+        measure: A loss of vectors.
+        dimensions: Numbers of values; without any, all values count once.
+        vectors: Vectors ``(n, dim)``.
+    """
+    if not dimensions:
+        return measure(*vectors)
+    parts = [measure(*(one[..., :size] for one in vectors)) for size in dimensions]
+    return torch.stack(parts).mean(0)
 
 
 def squared_distance(left: Tensor, right: Tensor) -> Tensor:

@@ -105,6 +105,39 @@ def reciprocal(rank: ArrayLike) -> NDArray[np.float64]:
     return 1 / np.asarray(rank, dtype=np.float64)
 
 
+def ndcg(relevant: ArrayLike, count: ArrayLike) -> NDArray[np.float64]:
+    """Compute nDCG at ``k`` of each query, with relevance 1 or 0.
+
+    A right answer at rank r, from 1, counts 1 / log2(r + 1). The sum is divided by that of a
+    ranking with all right answers first (Järvelin and Kekäläinen 2002, ACM TOIS 20, section 2.2,
+    with the discount of trec_eval).
+
+    Args:
+        relevant: ``(n, k)``, whether each of the ``k`` best found texts is a right answer.
+        count: ``(n,)``, the number of right answers in the pool, at least 1.
+    """
+    found = np.asarray(relevant, dtype=np.float64)
+    gains = 1 / np.log2(np.arange(2, found.shape[1] + 2))
+    best = np.concatenate([[0.0], np.cumsum(gains)])
+    wanted: NDArray[np.float64] = best[np.minimum(np.asarray(count), found.shape[1])]
+    return (found * gains).sum(1) / wanted
+
+
+def reciprocal_at(relevant: ArrayLike) -> NDArray[np.float64]:
+    """Return one over the rank of the first right answer among ``k``, or 0 if there is none.
+
+    Args:
+        relevant: ``(n, k)``, as for `ndcg`. The mean is MRR@k.
+    """
+    found = np.asarray(relevant, dtype=bool)
+    return np.where(found.any(1), 1 / (found.argmax(1) + 1), 0.0)
+
+
+def recall_at(relevant: ArrayLike, count: ArrayLike) -> NDArray[np.float64]:
+    """Return the share of the right answers that are among the ``k`` best; see `ndcg`."""
+    return np.asarray(relevant, dtype=np.float64).sum(1) / np.asarray(count)
+
+
 def _answers(
     queries: NDArray[np.int64], pool: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from xadapt.backbones.fingerprint import Fingerprint
 from xadapt.backbones.task_class import MLM
 from xadapt.core.errors import UserError
 from xadapt.hub.file_purposes import purpose
 from xadapt.hub.manifest import LOADERS, Ancestor, Evidence, Manifest, Origin
 from xadapt.hub.markdown import Markdown, code, escaped, render
-from xadapt.hub.snippets import off_switches, snippets, xadapt_snippet
+from xadapt.hub.snippets import off_switches, prompts_by_side, snippets, xadapt_snippet
 from xadapt.hub.task_lines import task_name
 from xadapt.hub.worse_than_base import worse_than_base
 from xadapt.languages.tags import display_name
@@ -222,6 +224,10 @@ def _body(manifest: Manifest, files: Iterable[str]) -> dict[str, Any]:
         "inside": _then(manifest.trained_inside),
         "origin": _origin(manifest.origin),
         "started": [_ancestor(one) for one in manifest.started_from],
+        "teacher": _teacher(manifest),
+        "prompts": _prompts(manifest),
+        "sizes": ", ".join(map(str, manifest.recipe.get("dimensions") or ())),
+        "own_english": pivot is None and "en" in {tag.split("-")[0] for tag in manifest.languages},
         "loaders": _loaders(manifest),
         "english": display_name(pivot or "en"),
         "lost": [
@@ -253,6 +259,27 @@ def _base(manifest: Manifest) -> Markdown:
     if base.id is None:
         return escaped(f"a base without an id on the Hub (type {base.model_type})")
     return Markdown(f"[{escaped(base.id)}](https://huggingface.co/{base.id})")
+
+
+def _teacher(manifest: Manifest) -> Markdown | None:
+    teacher = manifest.teacher
+    if teacher is None:
+        return None
+    hash_ = Fingerprint.from_dict(dict(teacher.fingerprint)).id
+    name = code(teacher.id) if teacher.id else f"a model of type {escaped(teacher.model_type)}"
+    return Markdown(f"{name} ({code(hash_[:23])})")
+
+
+def _prompts(manifest: Manifest) -> Markdown | None:
+    """Return the prompts of queries and passages, in words."""
+    sides = prompts_by_side(manifest)
+    before = {"query": "queries", "passage": "passages"}
+    said = [
+        f"{code(json.dumps(prompt, ensure_ascii=False))} before {before[side]}"
+        for side, (name, prompt) in sides.items()
+        if name
+    ]
+    return Markdown(" and ".join(said)) if said else None
 
 
 def _named(tags: Iterable[str]) -> Markdown:

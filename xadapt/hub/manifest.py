@@ -103,7 +103,7 @@ class Strict(BaseModel):
 
 
 class Base(Strict):
-    """The frozen encoder: its Hub id (or ``None``), revision, and fingerprint of its weights."""
+    """A frozen model: its Hub id (or ``None``), revision, and fingerprint of its weights."""
 
     id: HubId | None = None
     revision: str | None = None
@@ -275,7 +275,8 @@ class Manifest(Strict):
     ``composition`` is the composition that a module was made from. ``trained_inside`` is the
     composition that a module was trained in, over ``self`` and its parents. ``started_from`` are
     the modules that its training began with, the nearest first. ``origin`` is the folder of another
-    library that it was imported from. Version 1 of the schema has no ``integrity``.
+    library that it was imported from. ``teacher`` is another model that it learnt from. Version 1
+    of the schema has no ``integrity``.
     """
 
     schema_version: Literal[1, 2] = 1
@@ -292,6 +293,7 @@ class Manifest(Strict):
     trained_inside: list[str] = []
     started_from: Annotated[list[Ancestor], Field(max_length=100)] = []
     origin: Origin | None = None
+    teacher: Base | None = None
     head: HeadSpec | None = None
     pooling: Finite = {}
     prompt: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from xadapt.backbones.encoder.pooling import Dense, Pooling
+from xadapt.backbones.encoder.prompts import DOCUMENT, QUERY, first_of, side_prompts
 from xadapt.backbones.task_class import MLM
 from xadapt.hub.manifest import HeadSpec, Manifest
 from xadapt.hub.task_lines import (
@@ -94,15 +95,17 @@ def off_switches(manifest: Manifest) -> dict[str, str]:
 
 def xadapt_snippet(manifest: Manifest) -> str:
     """Write Python code that encodes a text with the module and a text with the base alone."""
-    tag = manifest.languages[0] if manifest.languages else "en"
-    return "\n".join(
-        [
-            "import xadapt",
-            "",
-            _head(manifest),
-            "model = xadapt.load(base, folder)",
-            f"vectors = model.encode({_plain_texts()}, [{json.dumps(tag)}, None])",
+    tag = json.dumps(manifest.languages[0] if manifest.languages else "en")
+    calls = [f"vectors = model.encode({_plain_texts()}, [{tag}, None])"]
+    if prompts_by_side(manifest):
+        query, passage = (json.dumps([text]) for text in TEXTS)
+        calls = [
+            f"queries = model.encode_query({query}, {tag})",
+            f"passages = model.encode_document({passage}, {tag})",
+            "scores = model.similarity(queries, passages)",
         ]
+    return "\n".join(
+        ["import xadapt", "", _head(manifest), "model = xadapt.load(base, folder)", *calls]
     )
 
 
@@ -192,13 +195,46 @@ def _opening(manifest: Manifest) -> list[str]:
 def _sentence_transformers(manifest: Manifest) -> str:
     return "\n".join(
         [
+            *(["import torch"] if prompts_by_side(manifest) else []),
             "from sentence_transformers import SentenceTransformer",
             "",
             f'folder = "{FOLDER}"  # this folder, or its id on the Hub; it names its base',
             "model = SentenceTransformer(folder)",
-            _encode_call(),
+            *(_side_calls(manifest) or [_encode_call()]),
         ]
     )
+
+
+def prompts_by_side(manifest: Manifest) -> dict[str, tuple[str, str]]:
+    """Return name and text of the prompts of queries and passages that a module was trained with.
+
+    The result is empty for a module without such prompts; a side without one has two empty texts.
+    """
+    pooling = Pooling.from_dict(manifest.pooling) if manifest.pooling else Pooling()
+    ranked = manifest.recipe.get("prompts") or "multiple_negatives_ranking" in manifest.objectives
+    sides = side_prompts(pooling) if ranked and manifest.head is None else {}
+    if not any(sides.values()):
+        return {}
+    named = {
+        "query": first_of(QUERY, pooling.prompts),
+        "passage": first_of(DOCUMENT, pooling.prompts),
+    }
+    return {
+        side: (name, pooling.prompts[name]) if name is not None else ("", "")
+        for side, name in named.items()
+    }
+
+
+def _side_calls(manifest: Manifest) -> list[str]:
+    """Return the lines that encode a query and a passage, each with its prompt."""
+    lines = []
+    sides = prompts_by_side(manifest)
+    for variable, side, text in zip(("queries", "passages"), sides, TEXTS, strict=False):
+        name = sides[side][0]
+        given = f", prompt_name={json.dumps(name)}" if name else ""
+        call = f"model.encode({json.dumps([text])}{given}, convert_to_tensor=True)"
+        lines.append(f"{variable} = {call}")
+    return lines and [*lines, "vectors = torch.cat([queries, passages])"]
 
 
 def _encode_call() -> str:
@@ -263,7 +299,9 @@ def _head_code(head: HeadSpec) -> list[str]:
 
 def _texts(manifest: Manifest) -> str:
     """Return two texts as the tokenizer takes them: with the base's prompt, in lower case."""
-    texts = [manifest.prompt + text for text in TEXTS]
+    sides = prompts_by_side(manifest)
+    prompts = [text for _, text in sides.values()] or [manifest.prompt] * len(TEXTS)
+    texts = [prompt + text for prompt, text in zip(prompts, TEXTS, strict=True)]
     if manifest.pooling.get("lower"):
         texts = [text.lower() for text in texts]
     return json.dumps(texts, ensure_ascii=False)

@@ -42,7 +42,7 @@ from xadapt.inference.fallback_language import FallbackLanguages, fallback_langu
 from xadapt.inference.find_base import base_and_modules
 from xadapt.inference.locate import locate
 from xadapt.inference.open_module import open_module
-from xadapt.inference.prompts import DOCUMENT, QUERY, choose_prompt, first_of
+from xadapt.inference.prompts import DOCUMENT, QUERY, choose_prompt, first_of, prompts_of
 from xadapt.inference.row_assignment import (
     as_compositions,
     bare,
@@ -338,7 +338,7 @@ class AdaptedEncoder:
             language: The same as ``languages``, for a call with one tag.
             compositions: Another composition for each text, or one for all; ``None`` for a row
                 means the base.
-            prompt_name: Name of one of the base's own prompts. By default the base's default.
+            prompt_name: Name of one of `prompts`. By default the base's default.
             prompt: A prompt before every text, in place of the base's; empty for none.
             batch_size: Number of texts in one forward. By default, ``batch_tokens`` decides.
             show_progress_bar: Whether to show a bar. ``None`` shows one for work of more than two
@@ -383,8 +383,9 @@ class AdaptedEncoder:
         )
         require_device(device, self.device)
         size = None if batch_size is None else require_positive("batch_size", batch_size)
+        named = {} if prompt_name is None or prompt is not None else self.prompts
         encoder = self.encoder.adjusted(
-            prompt=choose_prompt(self.prompts, prompt_name, prompt), windows=windows
+            prompt=choose_prompt(named, prompt_name, prompt), windows=windows
         )
         show = False if progress is not None and show_progress_bar is None else show_progress_bar
         with compute_slot(), bar("Encoding", len(given), show, " texts") as count:
@@ -479,8 +480,11 @@ class AdaptedEncoder:
 
     @property
     def prompts(self) -> dict[str, str]:
-        """The base's own prompts by name."""
-        return dict(self.encoder.pooling.prompts)
+        """The prompts by name: the base's own, and those that the modules were trained with."""
+        used = {
+            n: self.published[n].manifest for n in names(self.composition) if n in self.published
+        }
+        return prompts_of(self.encoder.pooling.prompts, used)
 
     @property
     def tokenizer(self) -> Any:
@@ -612,7 +616,8 @@ class AdaptedEncoder:
         from xadapt.inference.as_sentence_transformer import convert
 
         one = self if language is None else self.for_language(language)
-        return convert(one.encoder, for_all(one.composition), one.modules)
+        encoder = one.encoder.adjusted(prompts=one.prompts)
+        return convert(encoder, for_all(one.composition), one.modules)
 
     @property
     def model_card_data(self) -> _Evaluations:

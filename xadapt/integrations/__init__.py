@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from xadapt.backbones.encoder.encoder import Encoder
-
     from xadapt.heads.head import Head
 
 

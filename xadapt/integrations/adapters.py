@@ -115,9 +115,7 @@ def _maps(folder: Path | str) -> bool:
     return bool(said["config"].get("inv_adapter"))
 
 
-def _opened(
-    loader: Any, folder: Path | str, base_path: str, use_safetensors: bool = False
-) -> Any:
+def _opened(loader: Any, folder: Path | str, base_path: str, use_safetensors: bool = False) -> Any:
     """Load a base with the module, or the adapter setup, of a folder, in eval mode."""
     model = loader.from_pretrained(base_path, dtype=torch.float32)
     whole = (Path(folder) / "adapter_setup.json").is_file()

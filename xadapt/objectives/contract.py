@@ -30,6 +30,14 @@ Both may also name these services:
     the frozen vectors of ``bank_rows(memory)``.
 ``step``
     the number of finished training steps.
+``prompts``
+    the prompt of each side, ``query`` and ``passage``, where there is one.
+``dimensions``
+    numbers of first values of a vector that are trained as vectors of their own; may be empty.
+``teacher_vectors``
+    a function from texts and their side to the vectors ``(n, dim)`` of the recipe's ``teacher``,
+    another frozen model, turned into the space of the base. The objective lists these texts in
+    ``teacher_rows(records)``.
 
 Several processes split the records of an objective that is not ``coupled``. The split must not
 change results. So such an objective draws from `draws`, not from ``rng`` in the order of records.
@@ -272,6 +280,12 @@ def heads_of(objective: Any, width: int, memory: Any = None) -> nn.Module | None
     """Build the objective's own trainable part, if there is one."""
     make = getattr(objective, "heads", None)
     return call(make, {"width": width, "memory": memory}) if make else None
+
+
+def teacher_rows(objective: Any, records: Sequence[Any]) -> Mapping[str, Sequence[str]]:
+    """Return the texts that the recipe's teacher encodes, by their side."""
+    rows = getattr(objective, "teacher_rows", None)
+    return rows(records) if rows else {}
 
 
 def bank_rows(objective: Any, memory: Any) -> Sequence[str] | None:

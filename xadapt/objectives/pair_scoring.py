@@ -45,21 +45,7 @@ class PairScoring:
         Raises:
             UserError: If the scale is empty, or a score of the data is outside the scale.
         """
-        found = [record.score for record in records]
-        low = min(found) if self.lowest is None else self.lowest
-        high = max(found) if self.highest is None else self.highest
-        if not low < high:
-            raise UserError(
-                f"scores from {low:g} to {high:g} leave nothing to learn", where=records[0].origin
-            )
-        wrong = next((record for record in records if not low <= record.score <= high), None)
-        if wrong is not None:
-            raise UserError(
-                f"the score {wrong.score:g} is not between {low:g} and {high:g}",
-                where=wrong.origin,
-                todo="Mend it, or the scale of the recipe",
-            )
-        return float(low), float(high)
+        return scale_of(records, self.lowest, self.highest)
 
     def heads(self, width: int, memory: Scale) -> Head:
         """Build the linear head, which is trained with the module."""
@@ -86,6 +72,36 @@ class PairScoring:
         """Compute the squared error of each pair: ``(n,)``."""
         found = heads(pair.hidden[:, 0])[:, 0]
         return Loss((found - torch.tensor(scores, device=found.device)).square())
+
+
+def scale_of(
+    records: Sequence[ScoredPair], lowest: float | None = None, highest: float | None = None
+) -> Scale:
+    """Return the scores that 0 and 1 stand for.
+
+    Args:
+        records: The pairs.
+        lowest: The score that becomes 0; by default the lowest score of the pairs.
+        highest: The score that becomes 1; by default the highest score of the pairs.
+
+    Raises:
+        UserError: If the scale is empty, or a score of the data is outside the scale.
+    """
+    found = [record.score for record in records]
+    low = min(found) if lowest is None else lowest
+    high = max(found) if highest is None else highest
+    if not low < high:
+        raise UserError(
+            f"scores from {low:g} to {high:g} leave nothing to learn", where=records[0].origin
+        )
+    wrong = next((record for record in records if not low <= record.score <= high), None)
+    if wrong is not None:
+        raise UserError(
+            f"the score {wrong.score:g} is not between {low:g} and {high:g}",
+            where=wrong.origin,
+            todo="Mend it, or the scale of the recipe",
+        )
+    return float(low), float(high)
 
 
 Part = PairScoring

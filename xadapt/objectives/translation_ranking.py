@@ -115,10 +115,10 @@ class TranslationRanking:
                 info_nce(text, bank.vectors, target, self.temperature, hidden, unit_keys=True)
             )
         elif self.directions != "backward":
-            hidden = _in_batch([memory.known[key] for key in text_keys], rows, text.device)
+            hidden = in_batch([memory.known[key] for key in text_keys], rows, text.device)
             parts.append(info_nce(text, pivot, own, self.temperature, hidden))
         if self.directions != "forward":
-            hidden = _in_batch([memory.owners[row] for row in rows], text_keys, text.device)
+            hidden = in_batch([memory.owners[row] for row in rows], text_keys, text.device)
             parts.append(info_nce(pivot, text, own, self.temperature, hidden))
         return Loss(torch.stack(parts).mean(0))
 
@@ -129,10 +129,23 @@ def _pairs(columns: Sequence[set[int]], device: torch.device) -> tuple[Tensor, T
     return torch.tensor(rows, device=device).long(), torch.tensor(cols, device=device).long()
 
 
-def _in_batch(
+def in_batch(
     known: Sequence[set[Any]], candidates: Sequence[Any], device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    columns = [{j for j, c in enumerate(candidates) if c in positives} for positives in known]
+    """Find the candidates of a batch that are known positives.
+
+    Args:
+        known: For each row, the keys of its known positives.
+        candidates: The key of each candidate.
+        device: Device of the result.
+
+    Returns:
+        Rows and columns of the known positives, each ``(pairs,)``.
+    """
+    places: dict[Any, list[int]] = {}
+    for place, key in enumerate(candidates):
+        places.setdefault(key, []).append(place)
+    columns = [{j for key in keys & places.keys() for j in places[key]} for keys in known]
     return _pairs(columns, device)
 
 

@@ -32,6 +32,7 @@ from xadapt.hub.manifest import Manifest, ModuleSpec, build_manifest
 from xadapt.hub.opening import open_head, read_manifest
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.locate import locate
+from xadapt.inference.prompts import agreed_prompts
 from xadapt.injection.attachment import model_shape
 from xadapt.modules.none import Nothing
 from xadapt.modules.storage import options_of
@@ -99,6 +100,8 @@ def compose(
     _check_options(one, rank=rank, no_merge=no_merge, merged=merged, averaged=averaged, setup=setup,
                    head=head)  # fmt: skip
     adapted = AdaptedEncoder.open(base, composition, places, dtype="float32", device="cpu")
+    prompts = agreed_prompts(adapted.encoder.pooling.prompts, manifests)
+    adapted.encoder = adapted.encoder.adjusted(prompts=prompts)
     adapted.prove()
     if setup:
         _write_setup(out, adapted, places, manifests, base, verify, report)
@@ -231,7 +234,7 @@ def _manifest(
         data=list({d.model_dump_json(): d for m in parents.values() for d in m.data}.values()),
         parents=list(short.values()),
         composition=how + show(replaced(composition, short)),
-        pooling=first.pooling,
+        pooling=first.pooling and {**first.pooling, "prompts": adapted.encoder.pooling.prompts},
         prompt=first.prompt,
         max_length=first.max_length,
         dtype=adapted.encoder.precision,

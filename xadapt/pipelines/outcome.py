@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 from torch import nn
@@ -16,7 +17,8 @@ from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import Recipe
 from xadapt.data.loading.records import Share, Source
-from xadapt.data.records import ParallelPair
+from xadapt.data.loading.source_options import gives_pairs
+from xadapt.data.records import ParallelPair, Record
 from xadapt.heads.head import Head
 from xadapt.hub.folder import SHUFFLED, write_folder
 from xadapt.hub.manifest import (
@@ -55,6 +57,7 @@ def manifest_of(
     within: TrainingComposition = ALONE,
     companions: Sequence[str] = (),
     started_from: Sequence[Ancestor] = (),
+    teacher: Encoder | None = None,
 ) -> Manifest:
     """Make the manifest of a module before training, without evidence.
 
@@ -68,6 +71,7 @@ def manifest_of(
         within: Compositions in which the module is trained.
         companions: Names of the folders of the modules that it learns from.
         started_from: The modules that training begins with, the nearest first.
+        teacher: Another model that it learns from.
 
     Raises:
         UserError: If the base id or the licence is malformed.
@@ -76,12 +80,8 @@ def manifest_of(
     name = re.sub(r"[^A-Za-z0-9]+", "_", recipe.name).strip("_") or "recipe"
     return build_manifest(
         name=f"{'-'.join(tags(sources)[:4])}_{name}"[:96],
-        base={
-            "id": base_id or encoder.hub_id(),
-            "revision": encoder.source.revision,
-            "model_type": str(encoder.model.config.model_type),  # type: ignore[union-attr]
-            "fingerprint": encoder.identity.to_dict(),
-        },
+        base=_model(encoder, base_id),
+        teacher=None if teacher is None else _model(teacher),
         module=ModuleSpec(
             kind=recipe.module.kind, options=options_of(module).model_dump(mode="json")
         ),
@@ -167,8 +167,23 @@ def forward_seconds(encoder: Encoder, texts: Sequence[str], sample: int = 128) -
     return (time.monotonic() - began) * len(texts) / len(some)
 
 
+def _model(encoder: Encoder, own_id: str | None = None) -> dict[str, Any]:
+    """Return the manifest's facts of a frozen model."""
+    return {
+        "id": own_id or encoder.hub_id(),
+        "revision": encoder.source.revision,
+        "model_type": str(encoder.model.config.model_type),  # type: ignore[union-attr]
+        "fingerprint": encoder.identity.to_dict(),
+    }
+
+
 def _has_pivot(recipe: Recipe) -> bool:
-    return any(issubclass(spec.build().consumes, ParallelPair) for spec in recipe.objectives)
+    """Whether an objective trains on parallel text."""
+    return any(
+        issubclass(spec.build().consumes, ParallelPair)
+        or (spec.build().consumes is Record and gives_pairs(recipe.data[spec.data]))
+        for spec in recipe.objectives
+    )
 
 
 def _name(source: Source) -> str:

@@ -32,6 +32,7 @@ def identity(
     within: TrainingComposition,
     companions: Companions,
     start: StartingModule | None = None,
+    teacher: Encoder | None = None,
 ) -> dict[str, str | int]:
     """Compute the identity of a run: a hash of each input that a trained module depends on.
 
@@ -42,6 +43,7 @@ def identity(
         within: The compositions in which the module is trained.
         companions: The modules that it learns from.
         start: The module that training begins with.
+        teacher: Another model that it learns from.
     """
     return {
         RECIPE: hashlib.sha256(as_yaml(recipe).encode()).hexdigest(),
@@ -52,6 +54,7 @@ def identity(
         **within.identity(),
         **companions.identity(),
         **(start.identity() if start else {}),
+        **({} if teacher is None else {"teacher": teacher.fingerprint}),
     }
 
 

@@ -22,8 +22,8 @@ from xadapt.core.folder_lock import is_main, one_writer
 from xadapt.core.progress import watched
 from xadapt.data.loading.records import Loaded, load_records
 from xadapt.data.loading.source_options import require_used
-from xadapt.data.records import ParallelPair
-from xadapt.data.transforms.shuffle import of_pairs, shuffle_pairs
+from xadapt.data.records import ParallelPair, TextPair
+from xadapt.data.transforms.shuffle import of_pairs, shuffled
 from xadapt.hub.loaders import chosen
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import read_manifest
@@ -33,6 +33,7 @@ from xadapt.modules.storage import build, parameter_count
 from xadapt.pipelines import run_folder as out_folder
 from xadapt.pipelines.companions import Companions, find_companions
 from xadapt.pipelines.cut_records import cut_notes
+from xadapt.pipelines.frozen_models import load_base, open_teacher
 from xadapt.pipelines.outcome import ALONE, CONTROL, Verify, forward_seconds, manifest_of, publish
 from xadapt.pipelines.run_identity import (
     as_yaml,
@@ -63,10 +64,12 @@ class Inputs:
     Attributes:
         loaded: Training and development records.
         encoder: The frozen base.
+        teacher: Another frozen model that the objectives learn from, if the recipe names one.
     """
 
     loaded: Loaded
     encoder: Encoder
+    teacher: Encoder | None = None
 
     @classmethod
     def open(cls, recipe: Recipe, job: TrainingJob) -> Inputs:
@@ -75,7 +78,7 @@ class Inputs:
         Raises:
             UserError: If a source or the base is unusable.
         """
-        return cls(_load(recipe, job), _encoder(recipe, job))
+        return cls(_load(recipe, job), load_base(recipe, job.base), open_teacher(recipe))
 
 
 def check(recipe: Recipe, jobs: Sequence[TrainingJob]) -> None:
@@ -170,14 +173,15 @@ def prepare(recipe: Recipe, job: TrainingJob, inputs: Inputs) -> Trainer:
     start, within = find_start(recipe), inside(job.compose)
     module = _module(recipe, inputs.encoder, start)
     within.require_experts(module)
-    if within.by_language and any(isinstance(row, ParallelPair) for row in inputs.loaded.dev):
+    both = (ParallelPair, TextPair)
+    if within.by_language and any(isinstance(row, both) for row in inputs.loaded.dev):
         raise UserError(
             "a module for pairs is judged on both of their sides, inside one composition",
             where="--compose",
             todo="Leave by_language out; several --compose take turns",
         )
     state = job.out / out_folder.STATE
-    return _trainer(recipe, job, inputs.loaded, inputs.encoder, module, state, within, start)
+    return _trainer(recipe, job, inputs, module, state, within, start)
 
 
 def _train(
@@ -208,7 +212,10 @@ def _train(
             if head is not None:
                 with_card(head)
             cache = evaluation_cache(trainer)
-            found = evidence(encoder, trainer.active_module.module, loaded.dev, head, cache)
+            sizes = recipe.dimensions
+            found = evidence(
+                encoder, trainer.active_module.module, loaded.dev, head, cache, dimensions=sizes
+            )
             if start is not None:
                 found = start.compared(found, encoder, within, loaded.dev, head, cache)
             manifest = manifest.model_copy(update={"evidence": found})
@@ -253,6 +260,7 @@ def _manifest(
         within=within,
         companions=others.parents,
         started_from=start.ancestors if start else (),
+        teacher=inputs.teacher,
     )
 
 
@@ -268,7 +276,7 @@ def _load(recipe: Recipe, job: TrainingJob) -> Loaded:
     )
     if job.controls and not any(of_pairs(rows) for rows in loaded.records.values()):
         raise UserError(
-            "the shuffled-pairs control needs parallel text",
+            "the shuffled-pairs control needs pairs of texts",
             where="--controls",
             todo="Leave it out for this recipe",
         )
@@ -281,11 +289,11 @@ def _finished(recipe: Recipe, job: TrainingJob) -> TrainingResult:
     require_same(job.out, _quick_differences(recipe, job, manifest))
     within, loaded = inside(job.compose), _load(recipe, job)
     others = find_companions(recipe.companions, job.companions)
-    start, encoder = find_start(recipe), _encoder(recipe, job)
-    inputs, module = Inputs(loaded, encoder), _module(recipe, encoder, start)
+    start, encoder, teacher = find_start(recipe), load_base(recipe, job.base), open_teacher(recipe)
+    inputs, module = Inputs(loaded, encoder, teacher), _module(recipe, encoder, start)
     wanted = _manifest(recipe, job, inputs, module, within, others, start)
     state = job.out / out_folder.STATE
-    parts = identity(recipe, encoder, loaded, within, others, start)
+    parts = identity(recipe, encoder, loaded, within, others, start, teacher)
     differs = manifest_differences(manifest, wanted) + identity_differences(state, parts)
     require_same(job.out, differs)
     out_folder.clear(job.out)
@@ -321,19 +329,6 @@ def _has_checkpoint(job: TrainingJob, *inside: str) -> bool:
     return job.resume and (folder / out_folder.CHECKPOINT).exists()
 
 
-def _encoder(recipe: Recipe, job: TrainingJob) -> Encoder:
-    """Load the base, which cuts texts as the recipe says."""
-    encoder = Encoder.from_pretrained(job.base, dtype=recipe.dtype)
-    if recipe.max_length is not None:
-        if recipe.max_length > encoder.max_length:
-            raise UserError(
-                f"the base takes at most {encoder.max_length} tokens, not {recipe.max_length}",
-                where="max_length",
-            )
-        encoder.max_length = recipe.max_length
-    return encoder
-
-
 def require_module(recipe: Recipe, encoder: Encoder) -> None:
     """Refuse a module that does not fit the base.
 
@@ -356,8 +351,7 @@ def _module(recipe: Recipe, encoder: Encoder, start: StartingModule | None = Non
 def _trainer(
     recipe: Recipe,
     job: TrainingJob,
-    loaded: Loaded,
-    encoder: Encoder,
+    inputs: Inputs,
     module: nn.Module,
     state: Path,
     within: TrainingComposition = ALONE,
@@ -365,6 +359,7 @@ def _trainer(
     observed: bool = True,
 ) -> Trainer:
     others = find_companions(recipe.companions, job.companions)
+    loaded, encoder = inputs.loaded, inputs.encoder
     tasks = [
         Task(
             spec.name,
@@ -376,9 +371,10 @@ def _trainer(
         )
         for spec in recipe.objectives
     ]
-    parts = identity(recipe, encoder, loaded, within, others, start)
-    run = Run(recipe.train, state, recipe.seed, parts, None, cache_folder(), job.show)
-    run = replace(run, begins_trained=start is not None)
+    parts = identity(recipe, encoder, loaded, within, others, start, inputs.teacher)
+    run = Run(recipe.train, state, recipe.seed, parts, None, cache_folder(), job.show,
+              begins_trained=start is not None, dimensions=recipe.dimensions,
+              teacher=inputs.teacher)  # fmt: skip
     if observed:
         run = replace(run, callbacks=job.callbacks, report_to=job.report_to,
                       config=recipe.model_dump(mode="json"))  # fmt: skip
@@ -406,14 +402,13 @@ def _control(
     and end its training.
     """
     report("training the shuffled-pairs control")
-    loaded, encoder = inputs.loaded, inputs.encoder
     records: dict[str, list[Any]] = {
-        name: list(shuffle_pairs(rows, seed=recipe.seed)) if of_pairs(rows) else rows
-        for name, rows in loaded.records.items()
+        name: shuffled(rows, seed=recipe.seed) if of_pairs(rows) else rows
+        for name, rows in inputs.loaded.records.items()
     }
-    module = _module(recipe, encoder, start)
+    module = _module(recipe, inputs.encoder, start)
     state = job.out / out_folder.STATE / "shuffled"
-    shuffled = replace(loaded, records=records)
-    trainer = _trainer(recipe, job, shuffled, encoder, module, state, within, start, False)
+    changed = replace(inputs, loaded=replace(inputs.loaded, records=records))
+    trainer = _trainer(recipe, job, changed, module, state, within, start, observed=False)
     trainer.train(resume=_has_checkpoint(job, "shuffled"))
     return module

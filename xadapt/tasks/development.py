@@ -53,6 +53,7 @@ def evidence(
     dev: Sequence[Any],
     head: Head | None = None,
     cache: Kept | None = None,
+    dimensions: Sequence[int] = (),
 ) -> list[Evidence]:
     """Measure the claims of a finished run on its development part, with controls.
 
@@ -62,12 +63,17 @@ def evidence(
         dev: Records that the module was not trained on.
         head: The task head that was trained with the module.
         cache: Cached states from which the forwards may start.
+        dimensions: Numbers of first values of a vector that are measured as well, by a task that
+            looks texts up by their vectors.
 
     Returns:
         The claims; none without records, or where no task evaluates such records.
     """
     task = of_record(type(dev[0]), head.task if head else None) if dev else None
-    return task.evidence(encoder, module, dev, head, cache) if task else []
+    if task is None:
+        return []
+    more: Any = {"dimensions": dimensions} if task.by_vectors and dimensions else {}
+    return task.evidence(encoder, module, dev, head, cache, **more)
 
 
 def head_of(trainer: Trainer, kind: str | None = None) -> Head | None:

@@ -129,6 +129,8 @@ class Task(ABC):
         metrics: Names of its scores; selection uses the first one.
         task_type: The Hub's name for such tasks.
         head: The kind of task head that answers the task; none where vectors answer the task.
+        by_vectors: Whether vectors answer the task at any number of their first values, with or
+            without a head. Its ``evidence`` then takes ``dimensions``.
         shared: The options that the task takes among ``module``, ``compose``, ``baseline``,
             ``head``, ``controls``, ``metric`` and
             ``windows``.
@@ -147,6 +149,7 @@ class Task(ABC):
     metrics: ClassVar[tuple[str, ...]]
     task_type: ClassVar[str] = "other"
     head: ClassVar[str | None] = None
+    by_vectors: ClassVar[bool] = False
     shared: ClassVar[tuple[str, ...]] = ("module", "compose", "baseline", "head")
     data_help: ClassVar[str]
     default_data: ClassVar[str | None] = None
@@ -314,7 +317,8 @@ def of_record(record: type, head: str | None = None) -> Task | None:
     names = sorted(registry.names("tasks"), key=lambda name: not registry.is_shipped("tasks", name))
     found = [task for task in map(find, names) if task.record is record]
     answered = [task for task in found if head is not None and task.head == head]
-    return next(iter((*answered, *(task for task in found if task.head is None))), None)
+    headless = [task for task in found if task.head is None or (task.by_vectors and head is None)]
+    return next(iter((*answered, *headless)), None)
 
 
 def read_rows(reader: str, data: str | InMemory, *tags: str | None) -> list[Any]:

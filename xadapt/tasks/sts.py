@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
+from torch import nn
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors, cache_folder
 from xadapt.backbones.cache.reuse import Kept
-from xadapt.backbones.encoder.encode import Rows
+from xadapt.backbones.encoder.encode import Rows, encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.long_texts import CutCount, counting_cut, tell_cut
 from xadapt.backbones.encoder.pairs import tell_cut_pairs, tokenize_pairs
@@ -27,11 +28,13 @@ from xadapt.data.records import ScoredPair
 from xadapt.evaluation import tfidf
 from xadapt.evaluation.comparison import Result, compare
 from xadapt.heads.head import Head
+from xadapt.hub.manifest import Evidence
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.locate import locate
 from xadapt.inference.shared_states import shared_cache
 from xadapt.languages.tags import normalise
 from xadapt.tasks.alignment import BASE
+from xadapt.tasks.development import head_of
 from xadapt.tasks.head_task import LINEAR, LOAD_HEAD, HeadTask
 from xadapt.tasks.predictor import (
     BASELINE,
@@ -42,6 +45,10 @@ from xadapt.tasks.predictor import (
     load_each,
 )
 from xadapt.tasks.protocol import RESAMPLES, Request, read_rows
+from xadapt.training.active_module import ActiveModule
+
+if TYPE_CHECKING:
+    from xadapt.training.loop import Trainer
 
 Side = Callable[[Sequence[str], Sequence[str] | None], NDArray[np.float32]]
 
@@ -109,6 +116,7 @@ class Similarity(HeadTask):
     shared: ClassVar[tuple[str, ...]] = (*HeadTask.shared, "windows")
     task_type: ClassVar[str] = "sentence-similarity"
     head: ClassVar[str | None] = "pair_scoring"
+    by_vectors: ClassVar[bool] = True
     predictor: ClassVar[type[Predictor]] = PairScorer
     reader: ClassVar[str] = "scored_pairs"
     data_help: ClassVar[str] = "Lines of text, tab, text, tab, score."
@@ -210,6 +218,42 @@ class Similarity(HeadTask):
         """Draw a random score for each pair."""
         return np.random.default_rng(seed).normal(size=len(rows)).astype(np.float32)
 
+    def scores(
+        self, trainer: Trainer, dev: Sequence[ScoredPair], cache: Kept | None = None
+    ) -> dict[str, float]:
+        """Score the run's head, or the cosine of its vectors where it trains no head."""
+        if head_of(trainer, self.head) is not None:
+            return super().scores(trainer, dev, cache)
+        sides = _encoded(trainer.encoder, trainer.active_module, dev, cache)
+        sizes = trainer.run.dimensions or (sides[0].shape[1],)
+        gold = np.array([row.score for row in dev])
+        found = [cosines(*(side[:, :size] for side in sides)) for size in sizes]
+        return {"score": float(np.mean([spearman(gold, one.astype(float)) for one in found]))}
+
+    def evidence(
+        self,
+        encoder: Encoder,
+        module: nn.Module,
+        dev: Sequence[ScoredPair],
+        head: Head | None,
+        cache: Kept | None = None,
+        dimensions: Sequence[int] = (),
+    ) -> list[Evidence]:
+        """Measure the head, or the cosine of vectors, whole and at numbers of first values."""
+        if head is not None:
+            return super().evidence(encoder, module, dev, head, cache)
+        left, right = _encoded(encoder, ActiveModule(encoder, module), dev, cache)
+        others = self.references(encoder, dev, cache)
+        base = next(iter(others))
+        result = self.evaluate(dev, {MODULE: cosines(left, right), **others}, base=base)
+        claims = self.to_evidence(result, MODULE, base)
+        for size in dimensions:
+            cut = {MODULE: cosines(left[:, :size], right[:, :size]), **others}
+            at = self.to_evidence(self.evaluate(dev, cut, base=base), MODULE, base)
+            named = {"metric": f"{at[0].metric}, {size} dims"}
+            claims.append(at[0].model_copy(update=named))
+        return claims
+
     def measure(self, request: Request) -> Result:
         """Measure the base, and a head for pairs, or vectors through modules."""
         left, right = _languages(request.lang)
@@ -272,6 +316,20 @@ def pearson(gold: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np
 def spearman(gold: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
     """Compute Spearman's correlation along the last axis; equal values share their mean rank."""
     return pearson(rankdata(gold, axis=-1), rankdata(found, axis=-1))
+
+
+def _encoded(
+    encoder: Encoder, acting: ActiveModule, rows: Sequence[ScoredPair], cache: Kept | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Encode both texts of each pair through a module: ``(n, dim)`` each."""
+    left, right = (
+        encode(encoder, texts, rows=acting.rows(langs, cache)).numpy()
+        for texts, langs in (
+            ([row.left for row in rows], [row.left_lang for row in rows]),
+            ([row.right for row in rows], [row.right_lang for row in rows]),
+        )
+    )
+    return left, right
 
 
 def _by_vectors(

@@ -16,6 +16,7 @@ from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.backbones.cache.prefix_states import PrefixStates
 from xadapt.backbones.compiled import compiled
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.prompts import side_prompts
 from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
 from xadapt.core.progress import meter
@@ -33,6 +34,7 @@ from xadapt.training.metrics_log import FILE as METRICS
 from xadapt.training.metrics_log import MetricsLog
 from xadapt.training.settings import Companion, DivergedError, Run
 from xadapt.training.tasks import Task, make_heads
+from xadapt.training.teacher import Teacher, require_services
 
 PINS = "activations"
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
@@ -80,6 +82,9 @@ class Trainer:
         self.frozen = FrozenVectors(encoder, run.cache)
         self.pins = run.folder / PINS
         self.frozen.pin(self.pins)
+        self.teacher = Teacher(run.teacher, self.frozen, run.cache) if run.teacher else None
+        if self.teacher:
+            self.teacher.frozen.pin(self.pins)
         others = {
             name: ActiveModule(encoder, other.module) for name, other in self.companions.items()
         }
@@ -104,6 +109,7 @@ class Trainer:
         self.held_out: PrefixStates | None = None
         self.events = Events(run, self.processes, self.steps, self.plans[tasks[0].data].per_epoch)
         self._require_companions()
+        require_services(tasks, encoder, run)
 
     def _require_companions(self) -> None:
         """Refuse a companion that is missing, lacks the required head, or is not used."""
@@ -165,7 +171,8 @@ class Trainer:
         return self.progress
 
     def _unpin(self) -> None:
-        for cache in (self.frozen, self.forward.prefix, self.held_out):
+        taught = self.teacher.frozen if self.teacher else None
+        for cache in (self.frozen, self.forward.prefix, self.held_out, taught):
             if cache is not None:
                 cache.unpin()
         if self.processes.main:
@@ -267,6 +274,8 @@ class Trainer:
         began = time.monotonic()
         services = [self._services(number) for number in range(len(self.tasks))]
         show = self.run.show and self.processes.main
+        if self.teacher:
+            self.teacher.prepare(self.tasks, self.processes, show)
         encode_frozen(self.tasks, services, self.frozen, self.processes, show)
         if self.run.spec.epochs > 1:  # a row that is read once is encoded once either way
             start = min(acting.first_layer for acting in self.turns)
@@ -320,6 +329,9 @@ class Trainer:
             "companions": {name: other.heads for name, other in self.companions.items()},
             "vocabulary": self.vocabulary,
             "step": self.progress.step,
+            "prompts": side_prompts(self.encoder.pooling),
+            "dimensions": self.run.dimensions,
+            "teacher_vectors": self.teacher,
         }
 
     def _lm_head(self, states: Tensor) -> Tensor:

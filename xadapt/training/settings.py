@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import TrainSpec
 from xadapt.core.errors import UserError
 
@@ -36,6 +37,8 @@ class Run:
         config: The recipe of the run, for trackers.
         begins_trained: Whether the module is trained already. Then it is also scored before the
             first step, and it stays as it is if no step is better.
+        dimensions: Numbers of first values of a vector that are trained as vectors of their own.
+        teacher: Another frozen model that objectives learn from.
     """
 
     spec: TrainSpec
@@ -49,6 +52,8 @@ class Run:
     report_to: Sequence[str] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     begins_trained: bool = False
+    dimensions: Sequence[int] = ()
+    teacher: Encoder | None = None
 
 
 @dataclass(frozen=True)

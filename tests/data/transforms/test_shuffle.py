@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xadapt.core.errors import UserError
-from xadapt.data.records import ParallelPair
-from xadapt.data.transforms.shuffle import shuffle_pairs
+from xadapt.data.records import ParallelPair, TextPair
+from xadapt.data.transforms.shuffle import of_pairs, shuffle_pairs, shuffled
 from xadapt.data.transforms.split import group_pairs, normal_key
 
 small = st.sampled_from("abcdef")
@@ -102,3 +102,17 @@ def test_nothing_to_shuffle():
 def test_impossible_data_is_refused_quickly():
     with pytest.raises(UserError):
         shuffle_pairs(make([("same", f"{i}") for i in range(20_000)]))
+
+
+def test_pairs_of_one_language_lose_every_positive() -> None:
+    rows = [TextPair(f"q{i // 2}", f"p{i}", (f"n{i}",), "de") for i in range(10)]
+    known = {(row.anchor, row.positive) for row in rows}
+    found = shuffled(rows, seed=1)
+    assert [row.anchor for row in found] == [row.anchor for row in rows]
+    assert sorted(row.positive for row in found) == sorted(row.positive for row in rows)
+    assert not known & {(row.anchor, row.positive) for row in found}
+    assert all(row.negatives == (row.positive.replace("p", "n"),) for row in found)
+    assert found == shuffled(rows, seed=1) != shuffled(rows, seed=2)
+    assert of_pairs(rows) and not of_pairs([])
+    pairs = [ParallelPair(row.anchor, row.positive, "de") for row in rows]
+    assert shuffled(pairs, seed=1) == shuffle_pairs(pairs, seed=1)

@@ -7,7 +7,7 @@ the states of the transformers model. Every weight is frozen, and the model is a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -37,6 +37,7 @@ class Encoder:
 
     Attributes:
         base: The name of the base, as the user gave it.
+        base_prompts: The prompts of the base's own files by name, whatever ``pooling`` has.
         source: The resolved location of the base.
         model: The plain transformers encoder, without pooler or head.
         quantized: The format of the linears, ``int8`` or ``nf4``; ``None`` if they are in
@@ -67,7 +68,7 @@ class Encoder:
         self.model = model.eval().requires_grad_(False)
         self.quantized = quantized.settle(model)
         self.tokenizer, self.family, self.source, self.pooling = tokenizer, family, source, pooling
-        self.base = source.spec
+        self.base, self.base_prompts = source.spec, dict(pooling.prompts)
         self.dense = dense if dense is not None else nn.Sequential()
         self._slices = Slices(model, family)
         self.depth = self._slices.depth
@@ -186,11 +187,13 @@ class Encoder:
         prompt: str | None = None,
         max_length: int | None = None,
         windows: str | None = None,
+        prompts: Mapping[str, str] | None = None,
     ) -> Encoder:
-        """Return an encoder around the same model with another prompt, maximum length or windows.
+        """Return an encoder around the same model with other prompts, maximum length or windows.
 
         Args:
             prompt: The prompt before every text; ``None`` keeps the prompt of this encoder.
+            prompts: All prompts by name; ``None`` keeps those of this encoder.
             max_length: Maximum number of tokens of a text, with special tokens; ``None`` keeps it.
             windows: One of `xadapt.backbones.encoder.windows.WINDOWS`; ``None`` keeps it.
 
@@ -202,6 +205,8 @@ class Encoder:
             other.windows = require_windows(windows)
         if prompt is not None and prompt != self.pooling.prompt:
             other.pooling, other._skip = replace(self.pooling, prompt=prompt), None
+        if prompts is not None:
+            other.pooling = replace(other.pooling, prompts=dict(prompts))
         other.max_length = self.max_length if max_length is None else max_length
         return other
 

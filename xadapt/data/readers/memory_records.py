@@ -16,6 +16,7 @@ from xadapt.data.readers.in_memory import InMemory
 from xadapt.data.readers.named_columns import find_columns
 from xadapt.data.readers.notes import Notes, RowError, attempt, without_faulty
 from xadapt.data.readers.sides import Request, follow, is_unicode, make_pair, row_pair
+from xadapt.data.readers.text_pairs import rows_in_memory
 from xadapt.data.records import (
     LabelledText,
     ParallelPair,
@@ -25,6 +26,7 @@ from xadapt.data.records import (
     Record,
     ScoredPair,
     TaggedSentence,
+    TextPair,
 )
 from xadapt.functional.tag_scheme import OUTSIDE, Scheme, to_spans
 from xadapt.languages.tags import normalise
@@ -92,6 +94,9 @@ def _maker(
     """Return the function that makes a record of a row, chosen by the first row."""
     if isinstance(first, Record):
         return lambda row, where: _own(row, gives, request, where)
+    if gives is TextPair:
+        asked = table.columns or request.columns
+        return rows_in_memory(first, asked, request.lang, table.name, notes)
     found = find_columns(first, gives, request, table.columns or request.columns, table.name, notes)
     if gives is ParallelPair:
         sides = dataclasses.replace(request, columns=(found["pivot"], found["text"]))
@@ -154,7 +159,10 @@ def _own(row: Any, gives: type[Record], request: Request, where: str) -> Any:
         return row if made == row else made
     for field in dataclasses.fields(row):
         value = getattr(row, field.name)
-        if field.name in ("text", "left", "right", "question", "passage", "word", "label"):
+        if field.name in (
+            *("text", "left", "right", "question", "passage", "word", "label"),
+            *("anchor", "positive"),
+        ):
             _text(value, field.name, where)
     return row
 

@@ -21,6 +21,7 @@ from xadapt.data.records import (
     Record,
     ScoredPair,
     TaggedSentence,
+    TextPair,
 )
 from xadapt.data.transforms.scripts import expected, main_script, script_share
 from xadapt.data.transforms.side_likeness import ONE_LANGUAGE, likeness
@@ -37,6 +38,7 @@ SIDES: dict[type, tuple[tuple[str, str], ...]] = {
     PlainText: (("text", "lang"),),
     LabelledText: (("text", "lang"),),
     ScoredPair: (("left", "left_lang"), ("right", "right_lang")),
+    TextPair: (("anchor", "lang"), ("positive", "lang")),
     TaggedSentence: (("words", "lang"),),
     OpenTriples: (("words", "lang"),),
 }

@@ -10,10 +10,10 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, TypeGuard
+from typing import Any, ClassVar
 
 from xadapt.core.errors import UserError
-from xadapt.data.records import ParallelPair, Record
+from xadapt.data.records import ParallelPair, Record, TextPair
 from xadapt.data.transforms.protocol import Applies, Services
 from xadapt.data.transforms.split import group_pairs, normal_key
 
@@ -56,20 +56,47 @@ def shuffle_pairs(pairs: Sequence[ParallelPair], *, seed: int = 0) -> list[Paral
     Raises:
         UserError: If no such pairing is found, for example with a single pair.
     """
+    return [
+        replace(pair, pivot=pairs[source].pivot, pivot_lang=pairs[source].pivot_lang)
+        for pair, source in zip(pairs, _sources(pairs, seed), strict=True)
+    ]
+
+
+def _sources(pairs: Sequence[ParallelPair], seed: int) -> list[int]:
+    """Return, for each pair, the position of the pair whose pivot it gets."""
     rng = random.Random(seed)
     groups = group_pairs(pairs)
     largest = max(map(len, groups), default=0)
     apart = 2 * largest <= len(pairs)
-    sources = _rotate(groups, largest, rng) if apart else _repair(pairs, rng)
-    return [
-        replace(pair, pivot=pairs[source].pivot, pivot_lang=pairs[source].pivot_lang)
-        for pair, source in zip(pairs, sources, strict=True)
-    ]
+    return _rotate(groups, largest, rng) if apart else _repair(pairs, rng)
 
 
-def of_pairs(records: Sequence[Record]) -> TypeGuard[Sequence[ParallelPair]]:
+def of_pairs(records: Sequence[Record]) -> bool:
     """Return whether the records of one source are pairs, which can be shuffled."""
-    return bool(records) and isinstance(records[0], ParallelPair)
+    return bool(records) and isinstance(records[0], (ParallelPair, TextPair))
+
+
+def shuffled(records: Sequence[Any], *, seed: int = 0) -> list[Any]:
+    """Shuffle pairs of two languages or of one.
+
+    In one language every anchor gets the positive and the hard negatives of another pair, never a
+    positive of its own.
+
+    Args:
+        records: Pairs of one type.
+        seed: Seed of the pairing.
+
+    Raises:
+        UserError: As for `shuffle_pairs`.
+    """
+    if not isinstance(records[0], TextPair):
+        return shuffle_pairs(records, seed=seed)
+    sides = [ParallelPair(row.anchor, row.positive, row.lang, row.lang) for row in records]
+    places = _sources(sides, seed)
+    return [
+        replace(row, positive=records[place].positive, negatives=records[place].negatives)
+        for row, place in zip(records, places, strict=True)
+    ]
 
 
 def _rotate(groups: list[list[int]], largest: int, rng: random.Random) -> list[int]:
