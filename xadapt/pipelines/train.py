@@ -203,10 +203,10 @@ def _train(
             if loaded.dev:
                 report(f"measuring on {len(loaded.dev)} development {loaded.dev[0].unit}")
             head = head_of(trainer)
-            if head is not None:
-                with_card(head)
             cache = evaluation_cache(trainer)
             found = evidence(encoder, trainer.active_module.module, loaded.dev, head, cache)
+            if head is not None:
+                with_card(head)
             manifest = manifest.model_copy(update={"evidence": found})
             warning = worse_than_base(found)
             if warning:

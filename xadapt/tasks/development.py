@@ -56,6 +56,8 @@ def evidence(
 ) -> list[Evidence]:
     """Measure the claims of a finished run on its development part, with controls.
 
+    Before that, what the head takes from the development part is set, such as thresholds.
+
     Args:
         encoder: The frozen encoder.
         module: The module; for a task, the whole composition in which the module was trained.
@@ -67,6 +69,8 @@ def evidence(
         The claims; none without records, or where no task evaluates such records.
     """
     task = of_record(type(dev[0]), head.task if head else None) if dev else None
+    if head is not None and task is not None and hasattr(task, "calibrate"):
+        task.calibrate(encoder, module, dev, head, cache)
     return task.evidence(encoder, module, dev, head, cache) if task else []
 
 

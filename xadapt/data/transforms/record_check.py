@@ -14,7 +14,9 @@ from typing import TypeVar
 
 from xadapt.core.errors import UserError
 from xadapt.data.records import (
+    LabelledPair,
     LabelledText,
+    MultiLabelText,
     OpenTriples,
     ParallelPair,
     PlainText,
@@ -36,6 +38,8 @@ SIDES: dict[type, tuple[tuple[str, str], ...]] = {
     ParallelPair: (("pivot", "pivot_lang"), ("text", "lang")),
     PlainText: (("text", "lang"),),
     LabelledText: (("text", "lang"),),
+    MultiLabelText: (("text", "lang"),),
+    LabelledPair: (("text", "lang"), ("text_pair", "lang")),
     ScoredPair: (("left", "left_lang"), ("right", "right_lang")),
     TaggedSentence: (("words", "lang"),),
     OpenTriples: (("words", "lang"),),
