@@ -90,6 +90,7 @@ KINDS = (
         tasks.transfer,
     ),
     ("mixtures_", "Mixtures of LoRAs: named entities on {result[base]}", tasks.mixtures),
+    ("labels", "Several labels a text, and classes of pairs", tasks.labels),
     ("open_ie_", "Open triples, learnt in English, on {result[base]}", tasks.open_ie),
     ("engine", "What frozen saves", speed.engine),
     ("lines", "Rows that share lines", speed.lines),

@@ -36,6 +36,7 @@ NOT_PARTS = (
     "label_options",
     "predictor",
     "protocol",
+    "run_prediction",
     "run_task",
     "table",
 )

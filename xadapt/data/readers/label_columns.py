@@ -202,9 +202,13 @@ def records_of(
     Raises:
         UserError: If a column is missing, there is no row, or half of the rows are faulty.
     """
+    faulty: list[RowError] = []
     first = next(rows.rows, None)
     while first is not None and isinstance(first[1], RowError):
+        faulty.append(first[1])
         first = next(rows.rows, None)
+    if first is None and faulty:
+        raise UserError(faulty[0].what, where=faulty[0].where, todo=faulty[0].todo)
     if first is None:
         raise UserError("there is no row with text in this source", where=rows.name)
     keys = list(map(str, first[1]))
@@ -213,6 +217,7 @@ def records_of(
     names = {field: rows.classes.get(column, ()) for field, column in found.items()}
 
     def made() -> Iterator[T | RowError]:
+        yield from faulty
         for where, row in chain([first], rows.rows):
             record = attempt(_made, row, found, names, make, where)
             if record is not None:

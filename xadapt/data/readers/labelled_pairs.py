@@ -45,6 +45,7 @@ class LabelledPairs:
     format: ClassVar[str] = "labelled_pairs"
     gives: ClassVar[type] = LabelledPair
     columns: ClassVar[tuple[str, ...]] = ("text", "text_pair", "label")
+    usual: ClassVar[Mapping[str, Sequence[str]]] = USUAL
     several: ClassVar[bool] = False
 
     def claims(self, source: str, request: object) -> bool:

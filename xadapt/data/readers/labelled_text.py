@@ -57,6 +57,7 @@ class LabelledTexts:
     format: ClassVar[str] = "labelled_text"
     gives: ClassVar[type] = LabelledText
     columns: ClassVar[tuple[str, ...]] = ("text", "label")
+    usual: ClassVar[Mapping[str, Sequence[str]]] = USUAL
     several: ClassVar[bool] = False
 
     def claims(self, source: str, request: object) -> bool:

@@ -61,6 +61,7 @@ class MultiLabelTexts:
     format: ClassVar[str] = "multi_label_text"
     gives: ClassVar[type] = MultiLabelText
     columns: ClassVar[tuple[str, ...]] = ("text", "labels")
+    usual: ClassVar[Mapping[str, Sequence[str]]] = USUAL
     several: ClassVar[bool] = True
 
     def claims(self, source: str, request: object) -> bool:
