@@ -7,7 +7,8 @@ PER, LOC and ORG), with thresholds of 0.5, one for all labels, and one for each 
 development part. Pairs: entailment, neutral or contradiction, learnt from parts of MultiNLI and
 SNLI and measured on the development part of XNLI in English; no test premise or hypothesis is
 trained on. Paraphrases: PAWS-X in English, one part held out. In the control the labels of the
-training and development texts are shuffled. MiniLM, one seed.
+training and development texts are shuffled. MiniLM, one seed. `--task` measures one task, and keeps
+the results of the others.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench import MINILM, parser, save
+from bench import MINILM, RESULTS, parser, read, save
 
 import xadapt
 from xadapt.core.text_key import normal_key
@@ -41,16 +42,19 @@ def main() -> None:
     options.add_argument("--train", type=int, default=1200, help="training texts of each task")
     options.add_argument("--test", type=int, default=500)
     options.add_argument("--epochs", type=int, default=2)
+    options.add_argument("--task", action="append", help="entity types, inference, paraphrases")
     args = options.parse_args()
     size = (args.train, args.test)
     facts = {"base": "MiniLM", "train": args.train, "epochs": args.epochs, "dev": DEV}
-    tasks: dict[str, Any] = {}
+    before = RESULTS / "labels.json"
+    tasks: dict[str, Any] = read(before)["tasks"] if args.task and before.exists() else {}
     parts = {
         "entity types": ("multi_label", entity_types(args.data, *size)),
         "inference": ("pair_classification", inference(args.data, *size)),
         "paraphrases": ("pair_classification", paraphrases(args.data, *size)),
     }
-    for name, (recipe, (train, test)) in parts.items():
+    for name in args.task or parts:
+        recipe, (train, test) = parts[name]
         work = args.work / "labels" / name.replace(" ", "_")
         found = {}
         for way, rows in (("module", train), ("shuffled labels", shuffled(train))):

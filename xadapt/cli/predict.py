@@ -84,7 +84,7 @@ VERBS = (
             "xadapt predict classification --base mini --module topics --data texts.txt \\\n"
             "  --out labels.jsonl",
             "xadapt predict pair_classification --base mini --module nli --data pairs.tsv \\\n"
-            "  --out labels.jsonl",
+            "  --out pairs.jsonl",
         ),
     ),
 )
