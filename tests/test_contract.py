@@ -21,7 +21,9 @@ from tiny_training import (
     forward,
     hooks_do_nothing,
     labelled,
+    labelled_pairs,
     module_for,
+    multi_labelled,
     pairs,
     plain,
     questions,
@@ -41,7 +43,9 @@ from xadapt.config import recipe
 from xadapt.config.recipe_file import find_recipe, load_recipe, recipe_names
 from xadapt.core import registry
 from xadapt.data.records import (
+    LabelledPair,
     LabelledText,
+    MultiLabelText,
     OpenTriples,
     ParallelPair,
     PlainText,
@@ -70,6 +74,8 @@ RECORDS = {
     PlainText: plain,
     TaggedSentence: tagged,
     LabelledText: labelled,
+    MultiLabelText: multi_labelled,
+    LabelledPair: labelled_pairs,
     ScoredPair: scored,
     TextPair: text_pairs,
     Record: text_pairs,

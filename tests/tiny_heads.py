@@ -14,6 +14,8 @@ from xadapt.hub.folder import write_folder
 
 LABELS: dict[str, Any] = {
     "classification": ("x", "y", "z"),
+    "multi_label": ("x", "y", "z"),
+    "pair_classification": ("x", "y", "z"),
     "span_extraction": ("start", "end"),
     "tagging": ("O", "B-A", "I-A"),
     "pair_scoring": ("score",),

@@ -16,7 +16,9 @@ from torch import nn
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import TrainSpec
 from xadapt.data.records import (
+    LabelledPair,
     LabelledText,
+    MultiLabelText,
     OpenTriples,
     ParallelPair,
     PlainText,
@@ -74,6 +76,26 @@ def labelled(n: int, seed: int = 0) -> list[LabelledText]:
         words = pair.text.split()[:3]
         label = "some" if set(ANIMALS) & set(words) else "none"
         rows.append(LabelledText(" ".join(words), label, "de", origin=pair.origin))
+    return rows
+
+
+def multi_labelled(n: int, seed: int = 0) -> list[MultiLabelText]:
+    """Texts of up to three words; the labels say whether an animal and a verb are among them."""
+    kinds = {"animal": ANIMALS, "verb": ("sitzt", "läuft", "schaut")}
+    rows = []
+    for row in labelled(n, seed):
+        words = set(row.text.split())
+        labels = tuple(kind for kind, own in kinds.items() if words & set(own))
+        rows.append(MultiLabelText(row.text, labels, "de", origin=row.origin))
+    return rows
+
+
+def labelled_pairs(n: int, seed: int = 0) -> list[LabelledPair]:
+    """Pairs of up to two words a side, whose class says whether two words are animals."""
+    rows = []
+    for pair in scored(n, seed):
+        label = "many" if pair.score > 1 else "few"
+        rows.append(LabelledPair(pair.left, pair.right, label, "de", origin=pair.origin))
     return rows
 
 

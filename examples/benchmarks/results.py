@@ -96,6 +96,7 @@ KINDS = (
         "Documents of {result[words]} words: {result[task]} in {result[lang]} on {result[base]}",
         tasks.long_documents,
     ),
+    ("labels", "Several labels a text, and classes of pairs", tasks.labels),
     ("open_ie_", "Open triples, learnt in English, on {result[base]}", tasks.open_ie),
     ("engine", "What frozen saves", speed.engine),
     ("lines", "Rows that share lines", speed.lines),

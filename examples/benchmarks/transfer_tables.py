@@ -98,3 +98,23 @@ def long_documents(result: dict) -> str:
         f"standard deviation over seeds). The base reads {result['tokens']} tokens at once; `cut` "
         "is a document without windows: the words past that length are not read.\n"
     )
+
+
+def labels(result: dict) -> str:
+    """One table a task: the measures of each system with their intervals."""
+    parts = []
+    for name, task in result["tasks"].items():
+        rows = [
+            [row["system"], *(_interval(row["scores"][measure]) for measure in task["measures"])]
+            for row in task["rows"]
+        ]
+        title = f"{name}: {task['trained']:,} trained, {task['count']:,} measured"
+        parts.append(f"{title}\n\n{table(['', *task['measures']], rows)}")
+    return (
+        "\n".join(parts) + f"\n{result['base']}, {result['epochs']} epochs, {result['dev']} "
+        "development rows, one seed; 95 % intervals over test rows.\n"
+    )
+
+
+def _interval(score: dict) -> str:
+    return f"{score['mean']:.3f} ({score['low']:.3f}-{score['high']:.3f})"

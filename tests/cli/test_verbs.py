@@ -10,8 +10,10 @@ import pytest
 import typer
 from foreign_adapters import peft_folder
 from tiny_commands import QUICK, Place, good, write_tsv, xadapt
+from tiny_heads import published
 from tiny_training import pairs
 
+from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.cli.app import app
 from xadapt.cli.verbs import PANELS, verbs
 from xadapt.core import registry
@@ -130,6 +132,9 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Place:
     for lang in ("sw", "de"):
         given = ("--base", place.base, "--data", place.data, "--lang", lang, *QUICK)
         good("train", "translation_ranking", *given, "--out", folder / lang)
+    encoder = Encoder.from_pretrained(str(place.base))
+    published(folder / "topics", encoder, "classification")
+    published(folder / "nli", encoder, "pair_classification")
     return place
 
 

@@ -23,6 +23,8 @@ from xadapt.tasks.head_task import of_head, with_card
 HEADS: dict[str, tuple[list[str], tuple[float, float] | None]] = {
     "tagging": (["O", "B-ä", "I-ä"], None),
     "classification": (["neu", "alt", "ältest"], None),
+    "multi_label": (["neu", "alt", "ältest"], None),
+    "pair_classification": (["neu", "alt"], None),
     "pair_scoring": (["score"], (0.0, 5.0)),
     "span_extraction": (["start", "end"], None),
 }
@@ -75,6 +77,8 @@ def test_libraries_without_such_a_head_get_no_files_of_it(tmp_path: Path) -> Non
 def test_heads_of_adapters_have_its_names(tmp_path: Path) -> None:
     for task, (name, labels) in {
         "classification": ("classification", 3),
+        "multi_label": ("multilabel_classification", 3),
+        "pair_classification": ("classification", 2),
         "pair_scoring": ("classification", 1),
         "span_extraction": ("question_answering", 2),
     }.items():
@@ -101,6 +105,8 @@ def test_a_head_written_before_other_tasks_were_known_still_opens(tmp_path: Path
     [
         ("tagging", "labels = "),
         ("classification", "labels = "),
+        ("multi_label", "labels = "),
+        ("pair_classification", "labels = "),
         ("pair_scoring", "scores = "),
         ("span_extraction", "answer = "),
     ],

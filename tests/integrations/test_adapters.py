@@ -221,7 +221,9 @@ def test_a_task_head_comes_along(tmp_path, family):
 
 
 @pytest.mark.parametrize("family", ["bert", "xlmr", "roberta", "distilbert", "deberta-v3"])
-@pytest.mark.parametrize("task", ["classification", "pair_scoring", "span_extraction"])
+@pytest.mark.parametrize(
+    "task", ["classification", "multi_label", "pair_scoring", "span_extraction"]
+)
 def test_heads_over_one_and_two_texts_come_along(tmp_path, family, task):
     """adapters' own head gives our scores, on pairs with the tokenizer's own token types."""
     from adapters import AutoAdapterModel
@@ -231,7 +233,8 @@ def test_heads_over_one_and_two_texts_come_along(tmp_path, family, task):
         with_types(encoder)
     module = random_module(encoder, "lora", rank=3)
     torch.manual_seed(0)
-    labels = {"classification": ["a", "b", "c"], "pair_scoring": ["score"]}
+    classes = ["a", "b", "c"]
+    labels = {"classification": classes, "multi_label": classes, "pair_scoring": ["score"]}
     scale = (0.0, 5.0) if task == "pair_scoring" else None
     head = Head(task, labels.get(task, ["start", "end"]), encoder.width, scale=scale)
     made = manifest_of(encoder, module, name="task")

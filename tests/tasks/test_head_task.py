@@ -25,6 +25,9 @@ from xadapt.hub.snippets import snippets
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.tasks.classification import MAJORITY, Classifier, classes
 from xadapt.tasks.head_task import with_card
+from xadapt.tasks.multi_label import labels_of
+from xadapt.tasks.multi_label import probabilities as label_scores
+from xadapt.tasks.pair_classification import probabilities as pair_scores
 from xadapt.tasks.qa import OVERLAP, AnswerFinder, answers, exact
 from xadapt.tasks.sts import scores
 from xadapt.tasks.tagging import scores as tag_scores
@@ -200,6 +203,8 @@ def test_the_shipped_recipe_trains_what_is_then_measured(
 LABELS: dict[str, list[str]] = {
     "tagging": ["X", "Y", "Z"],
     "classification": ["x", "y", "z"],
+    "multi_label": ["x", "y", "z"],
+    "pair_classification": ["x", "y", "z"],
     "pair_scoring": ["score"],
     "span_extraction": ["start", "end"],
 }
@@ -210,6 +215,12 @@ def ours(encoder: Encoder, head: Head, names: dict[str, Any], acts: Activation) 
         return decode(tag_scores(encoder, head, [names["words"]], acts)[0], head.labels, "word")
     if head.task == "classification":
         return classes(encoder, head, ["A sentence.", "Another, longer one."], acts)
+    texts = ["A sentence.", "Another, longer one."]
+    if head.task == "multi_label":
+        return list(map(list, labels_of(head, label_scores(encoder, head, texts, acts))))
+    if head.task == "pair_classification":
+        found = pair_scores(encoder, head, [(names["text"], names["text_pair"])], acts)
+        return [head.labels[int(found.argmax())]]
     if head.task == "pair_scoring":
         return scores(encoder, head, [(names["left"], names["right"])], acts).tolist()
     return answers(encoder, head, [(names["question"], names["passage"])], acts)[0].text
@@ -223,7 +234,10 @@ def test_the_printed_code_says_what_we_say(tmp_path: Path, family: str, task: st
     module = random_module(encoder, "lora")
     torch.manual_seed(4)
     scale = (1.0, 5.0) if task == "pair_scoring" else None
-    head = with_card(Head(task, LABELS[task], encoder.width, "word", scale))
+    head = Head(task, LABELS[task], encoder.width, "word", scale)
+    if task == "multi_label":
+        head.thresholds = (0.4, 0.5, 0.6)
+    head = with_card(head)
     made = manifest_of(encoder, module)
     manifest = write_folder(
         tmp_path / "m", module, encoder, made, verify={}, head=head, loaders="all"

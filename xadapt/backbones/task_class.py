@@ -24,19 +24,20 @@ from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
-from xadapt.heads.head import Head
+from xadapt.heads.head import PROBLEM_TYPES, Head
 
 MLM, MASKED = "mlm", "AutoModelForMaskedLM"
 SMALL = 2.0**-14
 CLASSES = {
     "tagging": ("AutoModelForTokenClassification", "TOKEN_CLS"),
     "classification": ("AutoModelForSequenceClassification", "SEQ_CLS"),
+    "pair_classification": ("AutoModelForSequenceClassification", "SEQ_CLS"),
+    "multi_label": ("AutoModelForSequenceClassification", "SEQ_CLS"),
     "pair_scoring": ("AutoModelForSequenceClassification", "SEQ_CLS"),
     "span_extraction": ("AutoModelForQuestionAnswering", "QUESTION_ANS"),
 }
-PROBLEMS = {"classification": "single_label_classification", "pair_scoring": "regression"}
 MODEL_TYPES = ("bert", "roberta", "xlm-roberta", "deberta-v2", "distilbert")
-PAIRS = ("pair_scoring", "span_extraction")
+PAIRS = ("pair_classification", "pair_scoring", "span_extraction")
 """The tasks whose rows have two segments."""
 
 
@@ -135,7 +136,7 @@ def task_class(encoder: Encoder, head: Head) -> TaskClass:
         "num_labels": len(names),
         "id2label": names,
         "label2id": {label: number for number, label in names.items()},
-        **({"problem_type": PROBLEMS[head.task]} if head.task in PROBLEMS else {}),
+        **({"problem_type": PROBLEM_TYPES[head.task]} if head.task in PROBLEM_TYPES else {}),
         **more,
     }
     if head.task == "span_extraction":  # the class has two outputs and no names for them

@@ -214,6 +214,37 @@ class LabelledText(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class MultiLabelText(Record):
+    """A text with any number of labels, each once, in alphabetical order; it may have none."""
+
+    unit: ClassVar[str] = "texts"
+
+    text: str
+    labels: tuple[str, ...]
+    lang: str
+
+    def split_texts(self) -> tuple[str, ...]:
+        """Return the text."""
+        return (self.text,)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPair(Record):
+    """Two texts with one class, such as a premise and a hypothesis with their relation."""
+
+    unit: ClassVar[str] = "labelled pairs"
+
+    text: str
+    text_pair: str
+    label: str
+    lang: str
+
+    def split_texts(self) -> tuple[str, ...]:
+        """Return both texts. Pairs that share a text stay together."""
+        return (self.text, self.text_pair)
+
+
+@dataclass(frozen=True, slots=True)
 class ScoredPair(Record):
     """Two texts and their similarity score, in the unit of the data set (often 0 to 5)."""
 

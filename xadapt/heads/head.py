@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,10 +12,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from xadapt.functional.tag_scheme import Scheme
+from xadapt.functional.thresholds import HALF, Choice
 
 # One line of a card: no fence of Markdown, no control character.
 Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^`\x00-\x1f\x7f]*$")]
 
+PROBLEM_TYPES = {
+    "classification": "single_label_classification",
+    "pair_classification": "single_label_classification",
+    "multi_label": "multi_label_classification",
+    "pair_scoring": "regression",
+}
+"""The ``problem_type`` of transformers' sequence classification, by the kind of head."""
 SCHEMED = ("tagging", "arguments")
 """The kinds of heads that label words; a scheme joins the labels to spans."""
 
@@ -56,14 +64,23 @@ class Head(nn.Module):
 
     Args:
         task: The kind of head. ``tagging`` reads the state of each word's first token.
-            ``classification`` and ``pair_scoring`` read the state of the row's first token.
+            ``classification``, ``multi_label``, ``pair_classification`` and ``pair_scoring`` read
+            the state of the row's first token.
             ``span_extraction`` reads the states of all tokens. For ``arguments`` see
             `ArgumentHead`. A task of another package may name a kind of its own.
         labels: The labels of the scores, in order.
         width: Number of input features.
         scheme: The scheme that joins labels of words to spans.
         scale: The values that the scores 0 and 1 stand for, if the one label is a number.
+
+    Attributes:
+        thresholds: For ``multi_label``, the probability of each label from which on it is given.
+        threshold_choice: How the end of training chooses them: ``one``, ``per_label`` or not at
+            all.
     """
+
+    thresholds: tuple[float, ...] = ()
+    threshold_choice: Choice | Literal[""] = ""
 
     def __init__(
         self,
@@ -78,6 +95,8 @@ class Head(nn.Module):
         self.sizes: dict[str, int] = {}  # further sizes it is built with
         self.card: HeadCard | None = None  # set once the task of the head is known
         self.linear = nn.Linear(width, len(self.labels))
+        if task == "multi_label":
+            self.thresholds = (HALF,) * len(self.labels)
 
     def forward(self, states: Tensor) -> Tensor:
         """Map ``(..., width)`` to scores ``(..., labels)``, in fp32."""

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from xadapt.backbones.task_class import scaled
-from xadapt.heads.head import SCHEMED, Head
+from xadapt.heads.head import PROBLEM_TYPES, SCHEMED, Head
 from xadapt.hub.manifest import HeadSpec
 
 FILE = "head.safetensors"
@@ -21,6 +21,8 @@ NO_HEADS = ("t5", "mt5")
 TYPES: dict[str, tuple[str, dict[str, Any]]] = {
     "tagging": ("tagging", {}),
     "classification": ("classification", {"use_pooler": False, "bias": True}),
+    "pair_classification": ("classification", {"use_pooler": False, "bias": True}),
+    "multi_label": ("multilabel_classification", {"use_pooler": False, "bias": True}),
     "pair_scoring": ("classification", {"use_pooler": False, "bias": True}),
     "span_extraction": ("question_answering", {}),
 }
@@ -35,6 +37,8 @@ def spec_of(head: Head) -> HeadSpec:
         scheme=head.scheme if head.task in SCHEMED else None,
         scale=head.scale,
         sizes=head.sizes,  # type: ignore[arg-type]
+        thresholds=list(head.thresholds),
+        problem_type=PROBLEM_TYPES.get(head.task),  # type: ignore[arg-type]
         card=head.card,
     )
 

@@ -26,7 +26,7 @@ from xadapt.core.errors import UserError
 from xadapt.core.files import write_text
 from xadapt.core.strict_parsing import parse_json
 from xadapt.functional.tag_scheme import Scheme
-from xadapt.heads.head import SCHEMED, HeadCard
+from xadapt.heads.head import PROBLEM_TYPES, SCHEMED, HeadCard
 from xadapt.hub.hashes import Integrity, Sha256
 from xadapt.languages.tags import normalise
 
@@ -38,6 +38,7 @@ PACKAGES = (
 )  # fmt: skip
 
 LoaderName = Literal["adapters", "peft", "transformers", "sentence-transformers"]
+ProblemType = Literal["single_label_classification", "multi_label_classification", "regression"]
 Status = Literal["verified", "unverified", "cannot hold", "no base id", "left out"]
 TensorFile = Literal["module.safetensors", "adapter_model.safetensors", "adapter.safetensors"]
 MODULE: TensorFile = "module.safetensors"
@@ -134,8 +135,10 @@ class HeadSpec(Strict):
     """A task head: its task, the labels of its scores in order, and the scheme of its spans.
 
     ``scale`` gives the values of 0 and 1 where the single score is a number. ``sizes`` holds the
-    other sizes that a head of its task is built with. ``card`` holds the card's text about the
-    head; folders of older versions lack this field.
+    other sizes that a head of its task is built with. ``thresholds`` are those of a multi-label
+    head, one for each label: it gives the labels whose probability reaches them. ``problem_type``
+    is transformers' name of the task, where it has one. ``card`` holds the card's text about the
+    head. Folders of older versions lack the last three fields.
     """
 
     task: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -143,6 +146,8 @@ class HeadSpec(Strict):
     scheme: Scheme | None = None
     scale: tuple[float, float] | None = None
     sizes: dict[Literal["hidden", "distance", "clip"], Annotated[int, Field(ge=1, le=2**14)]] = {}
+    thresholds: list[Annotated[float, Field(ge=0, le=1)]] = []
+    problem_type: ProblemType | None = None
     card: HeadCard | None = None
 
     @model_validator(mode="after")
@@ -154,6 +159,10 @@ class HeadSpec(Strict):
             raise ValueError("one label and a scale belong to pair_scoring, and to nothing else")
         if self.scale is not None and not self.scale[0] < self.scale[1]:
             raise ValueError("a scale goes from a lower number to a higher one")
+        if len(self.thresholds) != (len(self.labels) if self.task == "multi_label" else 0):
+            raise ValueError("a threshold for each label belongs to multi_label, and nothing else")
+        if self.problem_type not in (None, PROBLEM_TYPES.get(self.task)):
+            raise ValueError(f"{self.problem_type} is not the problem type of {self.task}")
         if self.task == "span_extraction" and self.labels != ["start", "end"]:
             raise ValueError("the labels of span_extraction are start and end")
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from xadapt.backbones.task_class import CLASSES, MLM, class_name
-from xadapt.heads.head import LINEAR, LOAD_HEAD
+from xadapt.heads.head import LINEAR, LOAD_HEAD, PROBLEM_TYPES
 from xadapt.hub.manifest import HeadSpec, Manifest
 
 MASKED_TEXT = 'f"The capital of France is {tokenizer.mask_token}."'
@@ -38,8 +38,9 @@ def settings_lines(manifest: Manifest) -> tuple[list[str], str]:
     sequence = CLASSES[head.task][0] == CLASSES["classification"][0]
     if sequence and manifest.base.model_type == "deberta-v2":
         arguments += ', pooler_hidden_act="linear"'
-    if head.task == "pair_scoring":
-        arguments += ', problem_type="regression"'
+    problem = PROBLEM_TYPES.get(head.task)
+    if problem not in (None, "single_label_classification"):  # which is what transformers takes
+        arguments += f', problem_type="{problem}"'
     return [
         f"names = {json.dumps(head.labels, ensure_ascii=False)}",
         "numbers = {name: number for number, name in enumerate(names)}",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.task_class import MLM, PAIRS, TaskClass, class_of
 from xadapt.core.errors import UserError
-from xadapt.heads.head import Head
+from xadapt.heads.head import PROBLEM_TYPES, Head
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.integrations import adapters, peft, plain, sentence_transformers, transformers_peft
 
@@ -161,7 +161,7 @@ def _own_logits(
             found = encoder.mlm_head(getattr(module, "before_vocabulary", None))(states)
             return found.float()
         assert head is not None
-        if task.task in ("classification", "pair_scoring"):
+        if task.task in PROBLEM_TYPES:
             states = states[:, 0]
         scores: Tensor = head(states)
         if head.scale is None:

@@ -126,7 +126,7 @@ def import_module(
         report(note)
     manifest = _manifest(found, encoder, origin, tags, base_id, licence)
     with one_writer(out):
-        checks = verify(base, found.module, VERIFY_TEXTS)
+        checks = verify(base, found.module, VERIFY_TEXTS, found.head, manifest.objectives)
         manifest = write_folder(
             out, found.module, encoder, manifest, verify=checks, head=found.head, loaders=loaders
         )

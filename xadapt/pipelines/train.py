@@ -209,8 +209,6 @@ def _train(
             if loaded.dev:
                 report(f"measuring on {len(loaded.dev)} development {loaded.dev[0].unit}")
             head = head_of(trainer)
-            if head is not None:
-                with_card(head)
             cache = evaluation_cache(trainer)
             sizes = recipe.dimensions
             found = evidence(
@@ -218,6 +216,8 @@ def _train(
             )
             if start is not None:
                 found = start.compared(found, encoder, within, loaded.dev, head, cache)
+            if head is not None:
+                with_card(head)
             manifest = manifest.model_copy(update={"evidence": found})
             for warning in filter(None, (worse_than_base(found), no_better(start, progress))):
                 loaded.notes.append(warning)

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xadapt.tasks.classification import Classifier
+    from xadapt.tasks.multi_label import MultiLabelClassifier
     from xadapt.tasks.open_ie import Extractor
+    from xadapt.tasks.pair_classification import PairClassifier
     from xadapt.tasks.protocol import Task
     from xadapt.tasks.qa import AnswerFinder
     from xadapt.tasks.run_task import evaluate
@@ -31,8 +33,10 @@ NOT_PARTS = (
     "development",
     "emea",
     "head_task",
+    "label_options",
     "predictor",
     "protocol",
+    "run_prediction",
     "run_task",
     "table",
 )
@@ -41,12 +45,24 @@ _PUBLIC = {
     "AnswerFinder": "qa",
     "Classifier": "classification",
     "Extractor": "open_ie",
+    "MultiLabelClassifier": "multi_label",
+    "PairClassifier": "pair_classification",
     "PairScorer": "sts",
     "Tagger": "tagging",
     "Task": "protocol",
     "evaluate": "run_task",
 }
-__all__ = ["AnswerFinder", "Classifier", "Extractor", "PairScorer", "Tagger", "Task", "evaluate"]
+__all__ = [
+    "AnswerFinder",
+    "Classifier",
+    "Extractor",
+    "MultiLabelClassifier",
+    "PairClassifier",
+    "PairScorer",
+    "Tagger",
+    "Task",
+    "evaluate",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, overload
+from typing import Annotated, Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,10 @@ from xadapt.core.sequences import as_texts
 from xadapt.data.records import LabelledText
 from xadapt.evaluation.comparison import Result, compare
 from xadapt.heads.head import Head
-from xadapt.tasks.head_task import LINEAR, LOAD_HEAD, HeadTask
+from xadapt.tasks.head_task import LINEAR, LOAD_HEAD
+from xadapt.tasks.label_options import Answer, LabelTask
 from xadapt.tasks.predictor import Predictor, first_scores
-from xadapt.tasks.protocol import RESAMPLES, Report
+from xadapt.tasks.protocol import RESAMPLES, Option, Report, Request
 
 MAJORITY = "most frequent class"
 
@@ -80,6 +81,23 @@ class Classifier(Predictor):
             found = classes(self.adapted.encoder, self.head, given, rows)
         return found[0] if isinstance(texts, str) else found
 
+    def scores(
+        self,
+        texts: Sequence[str],
+        languages: str | Sequence[str | None] | None = None,
+        *,
+        compositions: Composition | Sequence[Composition] = None,
+        cache: Kept | None = None,
+    ) -> NDArray[np.float32]:
+        """Predict the probability of each class: ``(n, classes)``, in the order of the head's.
+
+        The arguments and errors are those of `classify`, for any number of texts.
+        """
+        given = as_texts(texts)
+        rows = self.adapted.activations(len(given), languages, compositions, cache)
+        with rows.named():
+            return probabilities(self.adapted.encoder, self.head, given, rows)
+
 
 def classes(
     encoder: Encoder, head: Head, texts: Sequence[str], rows: Rows | None = None
@@ -101,7 +119,18 @@ def classes(
     return [head.labels[number] for number in found.argmax(1).tolist()]
 
 
-class TextClassification(HeadTask):
+def probabilities(
+    encoder: Encoder, head: Head, texts: Sequence[str], rows: Rows | None = None
+) -> NDArray[np.float32]:
+    """Predict the probability of each class of each text, ``(n, classes)``.
+
+    The arguments are those of `classes`.
+    """
+    found = first_scores(encoder, head, encoder.tokenize(texts), rows=rows)
+    return np.asarray(found.softmax(1), dtype=np.float32)
+
+
+class TextClassification(LabelTask):
     """Give each text one of the head's classes."""
 
     name: ClassVar[str] = "classification"
@@ -123,6 +152,27 @@ class TextClassification(HeadTask):
     ) -> list[str]:
         """Predict the class of each text."""
         return classes(encoder, head, [row.text for row in rows], active)
+
+    def answers(
+        self, encoder: Encoder, head: Head, rows: Sequence[Any], active: Rows | None = None
+    ) -> list[Answer]:
+        """Predict the class and the probability of each class."""
+        found = probabilities(encoder, head, [row.text for row in rows], active)
+        return [
+            {"text": row.text, **class_answer(head, own)}
+            for row, own in zip(rows, found, strict=True)
+        ]
+
+    def measure(
+        self,
+        request: Request,
+        *,
+        columns: Annotated[
+            str | None, Option("Columns of text and class, by name or number, such as 2,3.")
+        ] = None,
+    ) -> Result:
+        """Score the head under a composition, and under a baseline if there is one."""
+        return self.measure_with(request, columns, {})
 
     def evaluate(
         self,
@@ -209,6 +259,12 @@ class TextClassification(HeadTask):
             f"scores = states[:, 0] @ {LINEAR}",
             "labels = [names[number] for number in scores.argmax(1).tolist()]",
         ]
+
+
+def class_answer(head: Head, probabilities: NDArray[np.float32]) -> Answer:
+    """Return the most probable class and the probability of each class ``(classes,)``."""
+    scores = dict(zip(head.labels, probabilities.tolist(), strict=True))
+    return {"label": head.labels[int(probabilities.argmax())], "scores": scores}
 
 
 def accuracy(gold: NDArray[np.int64], found: NDArray[np.int64]) -> NDArray[np.float64]:

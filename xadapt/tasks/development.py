@@ -57,6 +57,8 @@ def evidence(
 ) -> list[Evidence]:
     """Measure the claims of a finished run on its development part, with controls.
 
+    Before that, what the head takes from the development part is set, such as thresholds.
+
     Args:
         encoder: The frozen encoder.
         module: The module; for a task, the whole composition in which the module was trained.
@@ -72,6 +74,8 @@ def evidence(
     task = of_record(type(dev[0]), head.task if head else None) if dev else None
     if task is None:
         return []
+    if head is not None and hasattr(task, "calibrate"):
+        task.calibrate(encoder, module, dev, head, cache)
     more: Any = {"dimensions": dimensions} if task.by_vectors and dimensions else {}
     return task.evidence(encoder, module, dev, head, cache, **more)
 

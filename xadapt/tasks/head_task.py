@@ -97,10 +97,27 @@ class HeadTask(Task):
         return HeadCard(
             evaluate=self.name,
             task_type=self.task_type,
-            does=self.does.format(len(head.labels)),
+            does=self.card_text(head),
             example=self.example,
             code=tuple(self.code(head)),
         )
+
+    def card_text(self, head: Head) -> str:
+        """Return the verb phrase about the head for the card."""
+        return self.does.format(len(head.labels))
+
+    def calibrate(
+        self,
+        encoder: Encoder,
+        module: nn.Module,
+        dev: Sequence[Any],
+        head: Head,
+        cache: Kept | None = None,
+    ) -> None:
+        """Set what a head takes from the development part of a finished run, such as thresholds.
+
+        The arguments are those of `evidence`.
+        """
 
     def code(self, head: Head) -> list[str]:
         """Return the lines of code from ``states`` to predictions, for the card.

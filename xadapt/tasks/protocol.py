@@ -19,6 +19,7 @@ from torch import nn
 
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.config.recipe import build_reader
 from xadapt.core import registry
 from xadapt.data.loading.records import Source
 from xadapt.data.readers.hub_rows import HubRows
@@ -321,13 +322,19 @@ def of_record(record: type, head: str | None = None) -> Task | None:
     return next(iter((*answered, *headless)), None)
 
 
-def read_rows(reader: str, data: str | InMemory, *tags: str | None) -> list[Any]:
+def read_rows(
+    reader: str,
+    data: str | InMemory,
+    *tags: str | None,
+    options: Mapping[str, Any] | None = None,
+) -> list[Any]:
     """Read all records of a source as rows of a language, or of two languages for pairs.
 
     Args:
         reader: The reader of files.
         data: A file, ``hf:org/name``, or data in memory.
         tags: The language, or the languages of both sides.
+        options: Options of the reader.
 
     Raises:
         UserError: If the source is unusable.
@@ -338,8 +345,8 @@ def read_rows(reader: str, data: str | InMemory, *tags: str | None) -> list[Any]
     if isinstance(data, InMemory):
         first, *more = (tag for tag in (*tags, None))
         request = PairRequest(first or "und", more[0] or first or "und")
-        return list(read_in_memory(data, reader, request, LoggedNotes()))
-    return list(part().read(data, *tags))
+        return list(read_in_memory(data, reader, request, LoggedNotes(), options))
+    return list(build_reader(part, options or {}).read(data, *tags))
 
 
 def options_of(task: Task) -> dict[str, tuple[Any, Any, Option]]:

@@ -76,7 +76,7 @@ def sources_of(
     model = Source("", "", pivot, file_format=file_format)
     entries = data if _is_by_entry(data, specs) else {"train": data}
     return [
-        _source(one, replace(model, lang=tag, data=name), columns, where)
+        _source(one, replace(model, lang=tag, data=name), columns, where, specs.get(name))
         for name, own in entries.items()
         for tag, one in _by_language(own, langs, specs.get(name), where)
     ]
@@ -115,20 +115,29 @@ def of_language(data: Any, lang: str | None) -> Any:
     return own[tag]
 
 
-def _source(data: Any, model: Source, columns: ColumnNames, where: str) -> Source:
+def _source(
+    data: Any, model: Source, columns: ColumnNames, where: str, spec: DataSpec | None = None
+) -> Source:
     given = as_data(data, columns, NAME if where == "data" else f"{NAME} {where}")
     if isinstance(given, InMemory):
         if model.file_format:
             raise UserError("data in memory have no file format", where=where)
         return replace(model, path=given.name, table=given)
-    names = columns if isinstance(columns, str) or columns is None else _joined(columns, model)
+    names = (
+        columns if isinstance(columns, str) or columns is None else _joined(columns, model, spec)
+    )
     return replace(model, path=given.replace("{lang}", model.lang), columns=names)
 
 
-def _joined(columns: Iterable[str] | Mapping[str, str], model: Source) -> str:
-    """Write the columns of a file as the readers take them: ``PIVOT,LANGUAGE``."""
+def _joined(
+    columns: Iterable[str] | Mapping[str, str], model: Source, spec: DataSpec | None
+) -> str:
+    """Write the columns of a file as the readers take them, such as ``PIVOT,LANGUAGE``."""
     if not isinstance(columns, Mapping):
         return ",".join(map(str, columns))
+    own = getattr(registry.load("readers", spec.reader), "columns", ()) if spec else ()
+    if own and set(columns) == set(own):
+        return ",".join(str(columns[name]) for name in own)
     sides = {"pivot": "pivot", "text": "text", model.pivot_lang: "pivot", model.lang: "text"}
     found = {sides.get(str(side), str(side)): str(name) for side, name in columns.items()}
     if set(found) != {"pivot", "text"}:

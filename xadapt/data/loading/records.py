@@ -17,6 +17,7 @@ from xadapt.data.loading.transform_chain import Callables, Chain, counted
 from xadapt.data.readers.cldr import read_labels
 from xadapt.data.readers.hub_rows import HubRows
 from xadapt.data.readers.in_memory import InMemory
+from xadapt.data.readers.label_columns import as_options
 from xadapt.data.readers.memory_records import read_in_memory
 from xadapt.data.readers.notes import Notes, name_of, noted, read_with_notes
 from xadapt.data.readers.parallel import parse_columns, read_parallel
@@ -206,13 +207,14 @@ def read_records(
 
 
 def _read_table(
-    table: InMemory, reader: str, source: Source, notes: Notes, watch: Watch
+    table: InMemory, reader: str, source: Source, notes: Notes, watch: Watch, options: Any = None
 ) -> list[Any]:
     """Read all records of data in memory, in place of a reader, with the checks of a file."""
-    tag, gives = normalise(source.lang), registry.load("readers", reader).gives
-    pivot = tag if gives is ScoredPair else normalise(source.pivot_lang)
-    columns = parse_columns(source.columns) if source.columns else ()
-    rows = read_in_memory(table, reader, Request(tag, pivot, columns), notes)
+    part, tag = registry.load("readers", reader), normalise(source.lang)
+    pivot = tag if part.gives is ScoredPair else normalise(source.pivot_lang)
+    options = {**(options or {}), **as_options(part, source.columns)}
+    columns = parse_columns(source.columns) if source.columns and not options else ()
+    rows = read_in_memory(table, reader, Request(tag, pivot, columns), notes, options)
     return _all(rows, source, notes, watch)
 
 
@@ -331,9 +333,11 @@ def _read(source: Source, spec: DataSpec, notes: Notes, watch: Watch) -> list[Re
         table = HubRows(source.path)
     if table is not None:
         asked = replace(source, columns=source.columns or spec.columns)
-        return limited(_read_table(table, spec.reader, asked, notes, watch), spec.limit)
+        made = _read_table(table, spec.reader, asked, notes, watch, spec.options)
+        return limited(made, spec.limit)
     if part.gives is not ParallelPair:
-        return limited(read_records(part, source, notes, watch, spec.options), spec.limit)
+        options = {**spec.options, **as_options(part, source.columns or spec.columns)}
+        return limited(read_records(part, source, notes, watch, options), spec.limit)
     by_recipe = None if spec.reader == "parallel" else part.format
     asked = replace(
         source,

@@ -30,6 +30,11 @@ def reads_pairs(spec: DataSpec) -> bool:
     return _part(spec).gives is ParallelPair
 
 
+def has_column_options(spec: DataSpec) -> bool:
+    """Return whether options of an entry's reader name its columns, also of data in memory."""
+    return hasattr(_part(spec), "read_rows")
+
+
 def require_used(sources: Sequence[Source], specs: Mapping[str, DataSpec]) -> None:
     """Refuse columns, a format, or options of a reader that no source uses.
 
@@ -39,12 +44,14 @@ def require_used(sources: Sequence[Source], specs: Mapping[str, DataSpec]) -> No
 
     Raises:
         UserError: If columns or a format are named and no reader gives parallel text, or columns
-            are named and no such source has columns, or a reader has options and its data are in
-            memory, where no reader runs.
+            are named and no such source has columns, or the data are in memory and the reader's
+            options are for files alone.
     """
     for source in sources:
         spec = specs.get(source.data)
-        if source.table is not None and spec is not None and spec.options:
+        if source.table is None or spec is None or has_column_options(spec):
+            continue
+        if spec.options:
             raise UserError(
                 f"data in memory use no option of a reader, such as {min(spec.options)}",
                 where=f"data.{source.data}.options",
@@ -53,8 +60,10 @@ def require_used(sources: Sequence[Source], specs: Mapping[str, DataSpec]) -> No
     files = [source for source in sources if source.table is None]
     known = [(source, specs[source.data]) for source in files if source.data in specs]
     pairs = [(source, spec) for source, spec in known if reads_pairs(spec)]
+    tables = [source for source, spec in known if has_column_options(spec)]
     for option, given in (("--columns", "columns"), ("--format", "file_format")):
-        if known and not pairs and any(getattr(source, given) for source, _ in known):
+        own = [] if given == "columns" and tables else known
+        if own and not pairs and any(getattr(source, given) for source, _ in own):
             raise UserError(
                 f"the reader {known[0][1].reader!r} of this recipe makes no use of it",
                 where=option,

@@ -20,6 +20,7 @@ NOT_PARTS = (
     "columns",
     "hub_rows",
     "in_memory",
+    "label_columns",
     "lines",
     "memory_records",
     "named_columns",

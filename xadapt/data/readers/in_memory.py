@@ -7,6 +7,7 @@ copied as a whole, except for a generator, whose rows are kept because it can be
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -219,3 +220,12 @@ def label_names(features: Mapping[str, Any]) -> dict[str, list[str]]:
         if getattr(inner, "names", None):
             found[str(column)] = list(inner.names)
     return found
+
+
+def plain_value(value: Any) -> Any:
+    """Return a value of numpy or torch as one of Python, and a missing value as None."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return None if type(value).__name__ in ("NAType", "NaTType") else value

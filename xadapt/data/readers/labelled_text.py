@@ -1,23 +1,33 @@
 """Read texts with one class each: tab-separated, first the text, then the label.
 
 A first line of usual names of columns (``tweet``, ``label``) is a header, if no other line has that
-label. Empty lines are skipped. In JSON lines, Parquet and ``hf:``, the columns are named (``text``,
-``label``).
+label. Empty lines are skipped. In CSV, JSON lines, Parquet and ``hf:``, the columns are named
+(``text``, ``label``), and the options name other columns, also of tab-separated text.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from typing import Any, ClassVar
 
 from xadapt.core.errors import UserError
 from xadapt.data.readers.columns import FEW, HEAD, is_number_or_id
+from xadapt.data.readers.label_columns import (
+    Classes,
+    Rows,
+    class_of,
+    find_separator,
+    is_csv,
+    open_rows,
+    records_of,
+)
 from xadapt.data.readers.mapped_rows import kind_of_rows
 from xadapt.data.readers.notes import Notes, RowError, attempt, noted, without_faulty
-from xadapt.data.readers.row_records import LABEL, TEXT, label_of, read_mapped, text_of
+from xadapt.data.readers.row_records import LABEL, TEXT, read_mapped, text_of
 from xadapt.data.readers.tables import Row, tab_rows
 from xadapt.data.records import LabelledText
 
@@ -27,13 +37,28 @@ LABELS = frozenset(
     "stance emotion".split()
 )
 """Usual names of a label column."""
+USUAL: Mapping[str, Sequence[str]] = {"text": TEXT, "label": LABEL}
 
 
+@dataclass(frozen=True)
 class LabelledTexts:
-    """Reader of texts with labels. It never claims a file, since parallel text looks the same."""
+    """Reader of texts with labels. It never claims a file, since parallel text looks the same.
+
+    Attributes:
+        text: Column of the text, by name or by number from 1.
+        label: Column of the class.
+        label_names: Names of the classes 0, 1 and so on, where the data hold numbers.
+    """
+
+    text: str = ""
+    label: str = ""
+    label_names: tuple[str, ...] = ()
 
     format: ClassVar[str] = "labelled_text"
     gives: ClassVar[type] = LabelledText
+    columns: ClassVar[tuple[str, ...]] = ("text", "label")
+    usual: ClassVar[Mapping[str, Sequence[str]]] = USUAL
+    several: ClassVar[bool] = False
 
     def claims(self, source: str, request: object) -> bool:
         """Return False: a table of two columns is parallel text unless a recipe says otherwise."""
@@ -52,25 +77,66 @@ class LabelledTexts:
                 lines are faulty (not two columns, or an empty column), or the file has no line.
         """
         found = noted(notes)
-        if kind_of_rows(source):
-            columns = {"text": TEXT, "label": LABEL}
-            yield from read_mapped(source, columns, partial(_mapped, lang), found)
-            return
-        filled = (row for row in tab_rows(source, found) if any(c.strip() for c in row[1]))
-        head = list(islice(filled, HEAD))
-        header = _header(head)
-        if header:
-            found.add(source, f"line {head[0][0]} is a header: {' and '.join(header)}")
-        body = head[1:] if header else head
-        _require_columns([[c.strip() for c in cells] for _, cells in body], source)
         labels: Counter[str] = Counter()
-        rows = (attempt(_text, row, lang, source) for row in chain(body, filled))
-        for text in without_faulty(rows, source, found, "line"):
+        for text in self._texts(source, lang, found):
             labels[text.label] += 1
             yield text
-        if not labels:
-            raise UserError("there is no text in this file", where=source)
-        _tell_lonely(body[0], labels, source, found)
+        tell_joined(labels, source, found)
+
+    def _texts(self, source: str, lang: str, notes: Notes) -> Iterator[LabelledText]:
+        if self.text or self.label or self.label_names or is_csv(source):
+            asked = [name for name in (self.text, self.label) if name]
+            yield from self.read_rows(open_rows(source, USUAL, asked, notes), lang, notes)
+        elif kind_of_rows(source):
+            yield from read_mapped(source, USUAL, partial(_mapped, lang), notes)
+        else:
+            yield from _read_lines(source, lang, notes)
+
+    def read_rows(
+        self, rows: Rows, lang: str, notes: Notes, labelled: bool = True
+    ) -> Iterator[LabelledText]:
+        """Stream the texts of rows, as `read`; without labels if these are not needed."""
+
+        def make(values: dict[str, Any], classes: Classes, where: str) -> LabelledText:
+            text = text_of(values["text"], "the text", where)
+            if not labelled:
+                return LabelledText(text, "", lang, origin=where)
+            label = class_of(values["label"], self.label_names or classes["label"], where)
+            return LabelledText(text, label, lang, origin=where)
+
+        asked = {name: getattr(self, name) for name in self.columns}
+        yield from records_of(rows, USUAL, asked, make, notes, optional="" if labelled else "label")
+
+
+def tell_joined(labels: Mapping[str, int], source: str, notes: Notes) -> None:
+    """Report classes that look like several labels in one cell."""
+    sign = find_separator(list(labels))
+    joined_labels = [label for label in labels if sign and sign in label]
+    if joined_labels:
+        notes.add(
+            source,
+            f"{len(joined_labels)} classes look like several labels each, such as "
+            f"{joined_labels[0][:40]!r}: the recipe multi_label reads them as such",
+        )
+
+
+def _read_lines(source: str, lang: str, found: Notes) -> Iterator[LabelledText]:
+    """Stream tab-separated text, first the text, then the label."""
+    filled = (row for row in tab_rows(source, found) if any(c.strip() for c in row[1]))
+    head = list(islice(filled, HEAD))
+    header = _header(head)
+    if header:
+        found.add(source, f"line {head[0][0]} is a header: {' and '.join(header)}")
+    body = head[1:] if header else head
+    _require_columns([[c.strip() for c in cells] for _, cells in body], source)
+    labels: Counter[str] = Counter()
+    rows = (attempt(_text, row, lang, source) for row in chain(body, filled))
+    for text in without_faulty(rows, source, found, "line"):
+        labels[text.label] += 1
+        yield text
+    if not labels:
+        raise UserError("there is no text in this file", where=source)
+    _tell_lonely(body[0], labels, source, found)
 
 
 def _header(head: Sequence[Row]) -> list[str]:
@@ -118,7 +184,7 @@ def _text(row: Row, lang: str, source: str) -> LabelledText:
 
 
 def _mapped(lang: str, values: dict[str, Any], where: str) -> LabelledText:
-    text, label = text_of(values["text"], "text", where), label_of(values["label"], "label", where)
+    text, label = text_of(values["text"], "text", where), class_of(values["label"], (), where)
     return LabelledText(text, label, lang, origin=where)
 
 

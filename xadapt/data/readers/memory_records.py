@@ -8,17 +8,21 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
+from xadapt.config.recipe import build_reader
 from xadapt.core import registry
 from xadapt.core.errors import UserError
-from xadapt.data.readers.in_memory import InMemory
+from xadapt.data.readers.in_memory import InMemory, plain_value
+from xadapt.data.readers.label_columns import Rows, as_options
 from xadapt.data.readers.named_columns import find_columns
 from xadapt.data.readers.notes import Notes, RowError, attempt, without_faulty
 from xadapt.data.readers.sides import Request, follow, is_unicode, make_pair, row_pair
 from xadapt.data.readers.text_pairs import rows_in_memory
 from xadapt.data.records import (
     LabelledText,
+    MultiLabelText,
     ParallelPair,
     ParsedSentence,
     PlainText,
@@ -34,6 +38,19 @@ from xadapt.languages.tags import normalise
 BIO_READER = "conll"
 """The reader whose tags are spans; for every other reader each word has a tag of its own."""
 Maker = Callable[[Any, str], Any]
+TEXTS = (
+    "text",
+    "text_pair",
+    "left",
+    "right",
+    "question",
+    "passage",
+    "word",
+    "label",
+    "anchor",
+    "positive",
+)
+"""The fields of records that must hold text."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +68,13 @@ class Columns:
     scheme: Scheme = "bio"
 
 
-def read_in_memory(table: InMemory, reader: str, request: Request, notes: Notes) -> Iterator[Any]:
+def read_in_memory(
+    table: InMemory,
+    reader: str,
+    request: Request,
+    notes: Notes,
+    options: Mapping[str, Any] | None = None,
+) -> Iterator[Any]:
     """Stream the records that a reader of files would give.
 
     Args:
@@ -59,14 +82,24 @@ def read_in_memory(table: InMemory, reader: str, request: Request, notes: Notes)
         reader: Name of the reader that a recipe or a task uses for files.
         request: The languages, and the columns if the user names them.
         notes: Where the columns, unused columns and skipped rows are reported.
+        options: Options of the reader, which a reader with ``read_rows`` also has for such data.
 
     Raises:
         UserError: If a column is not found, a record is of another type or language, half of the
             rows are faulty, or there is no row.
     """
-    gives: type[Record] = registry.load("readers", reader).gives
+    part = registry.load("readers", reader)
+    gives: type[Record] = part.gives
     scheme: Scheme = "bio" if reader == BIO_READER else "word"
     rows = table.rows()
+    if hasattr(part, "read_rows") and (options or gives not in BUILDERS):
+        first = next(rows, None)
+        rows = chain([] if first is None else [first], rows)
+        if first is None or not isinstance(first[1], Record):
+            own = {**(options or {}), **as_options(part, table.columns or request.columns)}
+            given = Rows(table.name, rows, table.labels)
+            yield from build_reader(part, own).read_rows(given, request.lang, notes)
+            return
     make: Maker | None = None
 
     def made() -> Iterator[Any]:
@@ -121,17 +154,8 @@ def _values(row: Any, columns: Columns, where: str) -> dict[str, Any]:
             value = follow(_mapping(row, where), column)
         except KeyError:
             raise RowError(f"there is no {column!r} in this row", where=where) from None
-        found[field] = _plain(value)
+        found[field] = plain_value(value)
     return found
-
-
-def _plain(value: Any) -> Any:
-    """Return a value of numpy or torch as one of Python, and a missing value as None."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    return None if type(value).__name__ in ("NAType", "NaTType") else value
 
 
 def _own(row: Any, gives: type[Record], request: Request, where: str) -> Any:
@@ -159,12 +183,19 @@ def _own(row: Any, gives: type[Record], request: Request, where: str) -> Any:
         return row if made == row else made
     for field in dataclasses.fields(row):
         value = getattr(row, field.name)
-        if field.name in (
-            *("text", "left", "right", "question", "passage", "word", "label"),
-            *("anchor", "positive"),
-        ):
+        if field.name in TEXTS:
             _text(value, field.name, where)
+    if isinstance(row, MultiLabelText):
+        labels = {_text(label, "label", where) for label in _labels(row.labels, where)}
+        return dataclasses.replace(row, labels=tuple(sorted(labels)))
     return row
+
+
+def _labels(value: Any, where: str) -> Iterable[Any]:
+    """Return the labels of a record; there may be none."""
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return value
+    raise RowError(f"the labels are {type(value).__name__}, not a tuple", where=where)
 
 
 def language_of(row: Any) -> str | None:
@@ -204,7 +235,7 @@ def _list(value: Any, field: str, where: str) -> list[Any]:
     if isinstance(value, str) or not isinstance(value, Iterable) or isinstance(value, Mapping):
         kind = "empty" if value is None else type(value).__name__
         raise RowError(f"the {field} are {kind}, not a list", where=where)
-    found = [_plain(item) for item in value]
+    found = [plain_value(item) for item in value]
     if not found:
         raise RowError(f"the {field} are empty", where=where)
     return found
@@ -278,7 +309,7 @@ def _answers(value: Any, where: str) -> list[tuple[int, str]]:
     """Return the answers of SQuAD's two shapes: a dict of lists, or a list of dicts or tuples."""
     try:
         if isinstance(value, Mapping):
-            starts, texts = (list(_plain(value[k])) for k in ("answer_start", "text"))
+            starts, texts = (list(plain_value(value[k])) for k in ("answer_start", "text"))
             pairs = list(zip(starts, texts, strict=True))
         else:
             pairs = [

@@ -14,7 +14,9 @@ from typing import TypeVar
 
 from xadapt.core.errors import UserError
 from xadapt.data.records import (
+    LabelledPair,
     LabelledText,
+    MultiLabelText,
     OpenTriples,
     ParallelPair,
     PlainText,
@@ -37,6 +39,8 @@ SIDES: dict[type, tuple[tuple[str, str], ...]] = {
     ParallelPair: (("pivot", "pivot_lang"), ("text", "lang")),
     PlainText: (("text", "lang"),),
     LabelledText: (("text", "lang"),),
+    MultiLabelText: (("text", "lang"),),
+    LabelledPair: (("text", "lang"), ("text_pair", "lang")),
     ScoredPair: (("left", "left_lang"), ("right", "right_lang")),
     TextPair: (("anchor", "lang"), ("positive", "lang")),
     TaggedSentence: (("words", "lang"),),

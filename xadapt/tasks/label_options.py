@@ -1,0 +1,45 @@
+"""What tasks over labelled rows share: columns as options, and answers for rows without labels."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from xadapt.backbones.encoder.encode import Rows
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core import registry
+from xadapt.data.readers.label_columns import as_options
+from xadapt.evaluation.comparison import Result
+from xadapt.heads.head import Head
+from xadapt.tasks.head_task import HeadTask
+from xadapt.tasks.protocol import Request, read_rows
+
+Answer = dict[str, Any]
+"""The answer for one row, ready for JSON."""
+
+
+class LabelTask(HeadTask):
+    """A task whose reader has options that name the columns."""
+
+    @abstractmethod
+    def answers(
+        self, encoder: Encoder, head: Head, rows: Sequence[Any], active: Rows | None = None
+    ) -> list[Answer]:
+        """Predict the answer for each record with its scores, in a form for JSON.
+
+        The arguments are those of `predict`.
+        """
+
+    def measure_with(
+        self, request: Request, columns: str | None, options: Mapping[str, Any]
+    ) -> Result:
+        """Score the head on data that are read with options.
+
+        Raises:
+            UserError: If a column is not there, or as for `measure_records`.
+        """
+        part, tag = registry.load("readers", self.reader), request.tag
+        named = {**options, **as_options(part, columns)}
+        rows = read_rows(self.reader, request.data, tag or self.read_as, options=named)
+        return self.measure_records(request, rows, None if tag is None else [tag] * len(rows))
