@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench import RESULTS, read
+from objectives_tables import short
 from tables import scores, table, ways
 
 NOT_MEASURED = "not measured here"
@@ -42,6 +43,11 @@ def open_ie(measure: str) -> str:
         for row in (result["systems"][name] for name in ("one LoRA", "heads only"))
     ]
     return f"mini, in English / elsewhere: F1 {shown[0]}; heads only {shown[1]}"
+
+
+def published(system: str) -> str:
+    """The main measure of an experiment of `objectives.py`, on each base."""
+    return short(system)
 
 
 def mean(result: dict, system: str) -> str:
