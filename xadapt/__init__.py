@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         publish,
         search,
         train,
+        translate,
         tune,
     )
     from xadapt.pipelines.listing import (
@@ -54,6 +55,7 @@ __all__ = [
     "publish",
     "search",
     "train",
+    "translate",
     "tune",
 ]
 

@@ -94,6 +94,7 @@ def manifest_differences(old: Manifest, new: Manifest) -> list[str]:
         "pooling": shape,
         "data": rows,
         "pivot": [old.pivot, new.pivot],
+        "callables": [old.callables, new.callables],
         "composition": [old.trained_inside, new.trained_inside],
     }
     return found + [name for name, (before, now) in pairs.items() if before != now]

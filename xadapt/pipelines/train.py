@@ -190,6 +190,7 @@ def _train(
         licence=job.licence,
         within=within,
         companions=others.parents,
+        callables=job.callables,
     )
     for note in loaded.notes:
         report(note)
@@ -266,6 +267,7 @@ def _finished(recipe: Recipe, job: TrainingJob) -> TrainingResult:
         licence=job.licence,
         within=within,
         companions=others.parents,
+        callables=job.callables,
     )
     state = job.out / out_folder.STATE
     parts = identity(recipe, encoder, loaded, within, others)
