@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         publish,
         search,
         train,
+        translate,
         tune,
     )
     from xadapt.pipelines.listing import (
@@ -56,6 +57,7 @@ __all__ = [
     "publish",
     "search",
     "train",
+    "translate",
     "tune",
 ]
 

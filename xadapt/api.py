@@ -44,6 +44,7 @@ from xadapt.hub.search import search
 from xadapt.inference import measured_fallback
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.encoding import encode_shards
+from xadapt.integrations.translators.protocol import Translator
 from xadapt.pipelines import compose as composing
 from xadapt.pipelines import import_module as importing
 from xadapt.pipelines import train as run
@@ -52,6 +53,7 @@ from xadapt.pipelines import weight_search as few_shot
 from xadapt.pipelines.search_space import parameter_texts
 from xadapt.pipelines.training_jobs import plan_jobs
 from xadapt.pipelines.training_result import TrainingResult, TrainingResults
+from xadapt.pipelines.translate import callables_of, translate
 from xadapt.pipelines.tuning_result import TuningResult
 from xadapt.tasks.run_task import evaluate
 from xadapt.training.callbacks import checked
@@ -71,6 +73,7 @@ __all__ = [
     "publish",
     "search",
     "train",
+    "translate",
     "tune",
 ]
 
@@ -301,6 +304,7 @@ def train(
     resume: bool = False,
     compose: str | Sequence[str] = (),
     callables: Callables | None = None,
+    translator: str | Translator | None = None,
     companions: Mapping[str, str | Path] | None = None,
     base_id: str | None = None,
     licence: str | None = None,
@@ -340,6 +344,8 @@ def train(
             ``"runs/en + self"``. Several compositions take turns from step to step.
         callables: Functions that the recipe's transforms need, by name, such as
             ``{"translate": function}``; see `xadapt.data.transforms.protocol.CALLABLES`.
+        translator: For a recipe that translates: ``apertium``, ``seq2seq:ORG/NAME``,
+            ``file:TRANSLATIONS.tsv`` or an object, as for `translate`.
         companions: Modules of the recipe's companions by name, such as
             ``{"teacher": "runs/teacher"}``: folders, compositions of folders, or ``hf:org/name``.
         base_id: Hub id of a base that is given as a folder or a package.
@@ -381,7 +387,7 @@ def train(
         licence=licence,
         show=shown,
         compose=tuple(as_strings(compose)),
-        callables=callables or {},
+        callables={**callables_of(plan, translator), **(callables or {})},
         companions={name: str(module) for name, module in (companions or {}).items()},
         callbacks=tuple(checked(callbacks)),
         report_to=tuple(tracker_names(report_to)),

@@ -5,8 +5,10 @@ python examples/benchmarks/results.py
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
+import objectives_tables
 import speed_tables as speed
 import systems
 import tables
@@ -78,6 +80,11 @@ QUOTED = (
 )
 KINDS = (
     ("alignment_", "German: {result[recipe]}", tables.alignment),
+    (
+        "objectives_",
+        "Published systems: {result[system]} on {result[base]}",
+        objectives_tables.objectives,
+    ),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
     ("how_many_pairs_", "How many pairs: {result[lang]} on {result[base]}", tables.how_many_pairs),
     ("own_language", "Questions and answers within German", tables.own_language),
@@ -124,6 +131,25 @@ def main() -> None:
         )
     (HERE / "RESULTS.md").write_text("\n".join(parts), encoding="utf-8")
     quote()
+    write_measured()
+
+
+def write_measured() -> None:
+    """Put what each experiment found between the marks of its recipes, for ``xadapt explain``."""
+    for recipe in sorted((HERE.parent.parent / "adapter_configs").glob("*.yaml")):
+        text = recipe.read_text(encoding="utf-8")
+        if "# measured:" in text:
+            system = text.partition("# measured:")[2].split()[0]
+            recipe.write_text(with_measured(text, system), encoding="utf-8")
+
+
+def with_measured(text: str, system: str) -> str:
+    """A recipe with the newest result of a system; the block stands alone on its lines."""
+    before, _, rest = text.partition(f"  # measured: {system}\n")
+    after = rest.partition("  # /measured\n")[2]
+    said = textwrap.fill(objectives_tables.short(system), 92, break_on_hyphens=False)
+    block = textwrap.indent(said, "    ")
+    return f"{before}  # measured: {system}\n  measured: >\n{block}\n  # /measured\n{after}"
 
 
 def quote() -> None:

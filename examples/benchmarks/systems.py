@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench import RESULTS, read
+from objectives_tables import short
 from tables import scores, table, ways
 
 NOT_MEASURED = "not measured here"
@@ -50,6 +51,11 @@ def own(variant: str) -> str:
     base, found = rows[0], next(row for row in rows if row["variant"] == variant)
     what = "German question to answer, nDCG@10"
     return f"{base['base']}, {what}: {base['ndcg']:.3f}, with the module {found['ndcg']:.3f}"
+
+
+def published(system: str) -> str:
+    """The main measure of an experiment of `objectives.py`, on each base."""
+    return short(system)
 
 
 def mean(result: dict, system: str) -> str:

@@ -86,7 +86,12 @@ def _explain_recipe(console: Console, recipe: Recipe) -> None:
         console.print(f"Published scores: {scores.pop('what', '')}".rstrip(": "), markup=False)
         for key, value in scores.items():
             console.print(f"  {key}: {value}", markup=False)
-    _say(console, f"Note: {source.note}" if source.note else "")
+    for title, text in (
+        ("Differs from the paper", source.differences),
+        ("Measured here", source.measured),
+        ("Note", source.note),
+    ):
+        _say(console, f"{title}: {text}" if text else "")
     console.print()
     for place, title, rows in _recipe_tables(recipe):
         _table(console, title, rows, f"--set {place}OPTION=VALUE")

@@ -74,6 +74,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     compose: shared.ComposeOption = None,
     companion: shared.CompanionOption = None,
+    translator: shared.TranslatorOption = None,
     joint: Annotated[
         bool, typer.Option("--joint", help="Train one module for all languages together.")
     ] = False,
@@ -116,6 +117,7 @@ def train(
     with launched.progress("starting"):
         from xadapt.pipelines import train as run
         from xadapt.pipelines.training_jobs import plan_jobs
+        from xadapt.pipelines.translate import callables_of
         from xadapt.training.trackers import tracker_names
 
     trackers = tracker_names(report_to)
@@ -128,6 +130,7 @@ def train(
         base_id=base_id,
         licence=licence,
         compose=tuple(compose or ()),
+        callables=callables_of(plan, translator),
         companions=others,
         report_to=tuple(trackers),
         loaders=wanted,

@@ -47,6 +47,14 @@ CompanionOption = Annotated[
         "teacher=hf:org/name. Several: repeat the option.",
     ),
 ]
+TranslatorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--translator",
+        metavar="TRANSLATOR",
+        help="For recipes that translate: apertium, seq2seq:ORG/NAME or file:TRANSLATIONS.tsv.",
+    ),
+]
 BaseIdOption = Annotated[
     str | None,
     typer.Option(

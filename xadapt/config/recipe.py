@@ -37,11 +37,22 @@ def _as_text(value: Any) -> Any:
 
 
 class Source(_Strict):
-    """The source of a recipe: the paper, its address, and its published scores."""
+    """The source of a recipe.
+
+    Attributes:
+        paper: Title of the paper, with place and year.
+        url: Address of the paper.
+        scores: The published scores; the entry ``what`` names their data and measure.
+        differences: How the recipe differs from the paper.
+        measured: The result of our own experiment; `examples/benchmarks/results.py` writes it.
+        note: Anything else that a user of the recipe should know.
+    """
 
     paper: str
     url: str
     scores: dict[str, Any] = Field(default_factory=dict)
+    differences: str = ""
+    measured: str = ""
     note: str = ""
 
 

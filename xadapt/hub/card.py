@@ -248,6 +248,10 @@ def _body(manifest: Manifest, files: Iterable[str]) -> dict[str, Any]:
             {"name": d.name, "rows": f"{d.rows:,}", "licence": d.licence or "not stated"}
             for d in manifest.data
         ],
+        "made_by": [
+            code(f"{name}: {', '.join(f'{k} {v}' for k, v in facts.items())}")
+            for name, facts in sorted(manifest.callables.items())
+        ],
         "evidence": _evidence(manifest),
         "limits": _limits(manifest),
         "parents": ", ".join(manifest.parents),

@@ -281,11 +281,12 @@ class Origin(Strict):
 class Manifest(Strict):
     """The whole content of ``xadapt.json``. Paths of this machine are cut to a name.
 
-    ``composition`` is the composition that a module was made from. ``trained_inside`` is the
-    composition that a module was trained in, over ``self`` and its parents. ``started_from`` are
-    the modules that its training began with, the nearest first. ``origin`` is the folder of another
-    library that it was imported from. ``teacher`` is another model that it learnt from. Version 1
-    of the schema has no ``integrity``.
+    ``callables`` holds the facts of what made records for the training, such as a translator, by
+    the name of the callable. ``composition`` is the composition that a module was made from.
+    ``trained_inside`` is the composition that a module was trained in, over ``self`` and its
+    parents. ``started_from`` are the modules that its training began with, the nearest first.
+    ``origin`` is the folder of another library that it was imported from. ``teacher`` is another
+    model that it learnt from. Version 1 of the schema has no ``integrity``.
     """
 
     schema_version: Literal[1, 2] = 1
@@ -298,6 +299,7 @@ class Manifest(Strict):
     pivot: Tag | None = None
     data: list[Data] = []
     parents: list[FileName] = []
+    callables: dict[str, Plain] = {}
     composition: str | None = None
     trained_inside: list[str] = []
     started_from: Annotated[list[Ancestor], Field(max_length=100)] = []

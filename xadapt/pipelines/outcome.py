@@ -18,6 +18,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import Recipe
 from xadapt.data.loading.records import Share, Source
 from xadapt.data.loading.source_options import gives_pairs
+from xadapt.data.loading.transform_chain import Callables
 from xadapt.data.records import ParallelPair, Record
 from xadapt.heads.head import Head
 from xadapt.hub.folder import SHUFFLED, write_folder
@@ -58,6 +59,7 @@ def manifest_of(
     companions: Sequence[str] = (),
     started_from: Sequence[Ancestor] = (),
     teacher: Encoder | None = None,
+    callables: Callables | None = None,
 ) -> Manifest:
     """Make the manifest of a module before training, without evidence.
 
@@ -72,6 +74,7 @@ def manifest_of(
         companions: Names of the folders of the modules that it learns from.
         started_from: The modules that training begins with, the nearest first.
         teacher: Another model that it learns from.
+        callables: What made records for it; those with ``facts`` are told.
 
     Raises:
         UserError: If the base id or the licence is malformed.
@@ -90,6 +93,7 @@ def manifest_of(
         languages=tags(sources),
         pivot=normalise(sources[0].pivot_lang) if _has_pivot(recipe) else None,
         parents=list(dict.fromkeys([*(Path(f).name for f in within.folders), *companions])),
+        callables=_facts(callables or {}),
         trained_inside=within.texts,
         started_from=list(started_from),
         data=[Data(name=_name(s.source), sha256=s.sha256, rows=s.rows) for s in shares],
@@ -100,6 +104,12 @@ def manifest_of(
         created=datetime.date.today().isoformat(),
         licence=licence,
     )
+
+
+def _facts(callables: Callables) -> dict[str, dict[str, str]]:
+    """Return what the objects behind callables say of themselves, by the callable's name."""
+    owners = {name: getattr(own, "__self__", own) for name, own in callables.items()}
+    return {n: dict(own.facts) for n, own in owners.items() if hasattr(own, "facts")}
 
 
 def tags(sources: Sequence[Source]) -> list[str]:

@@ -101,6 +101,7 @@ def manifest_differences(old: Manifest, new: Manifest) -> list[str]:
         "pooling": shape,
         "data": rows,
         "pivot": [old.pivot, new.pivot],
+        "callables": [old.callables, new.callables],
         "composition": [old.trained_inside, new.trained_inside],
         "starting module": [old.started_from, new.started_from],
     }

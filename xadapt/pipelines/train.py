@@ -261,6 +261,7 @@ def _manifest(
         companions=others.parents,
         started_from=start.ancestors if start else (),
         teacher=inputs.teacher,
+        callables=job.callables,
     )
 
 

@@ -116,5 +116,6 @@ def _missing(name: str, need: str) -> UserError:
     signature = f", a function {CALLABLES[need]}" if need in CALLABLES else ""
     return UserError(
         f"the transform {name} needs {need!r}{signature}, and none is given",
-        todo=f'Hand it in from Python: xadapt.train(..., callables={{"{need}": function}})',
+        todo=f'Hand it in from Python: xadapt.train(..., callables={{"{need}": function}})'
+        + (", or name a --translator" if need == "translate" else ""),
     )
