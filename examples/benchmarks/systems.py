@@ -45,6 +45,15 @@ def open_ie(measure: str) -> str:
     return f"mini, in English / elsewhere: F1 {shown[0]}; heads only {shown[1]}"
 
 
+def labels(task: str, measure: str) -> str:
+    """One measure of a task with labels, beside its control."""
+    result = read(RESULTS / "labels.json")
+    found = {row["system"]: row["scores"][measure] for row in result["tasks"][task]["rows"]}
+    what = f"{result['base']}, {task}, {measure}"
+    scores = (found[name]["mean"] for name in ("module", "shuffled labels"))
+    return "{}: {:.3f}, with shuffled labels {:.3f}".format(what, *scores)
+
+
 def own(variant: str) -> str:
     """nDCG of one variant on German questions, beside the base, on the first base measured."""
     rows = read(RESULTS / "own_language.json")["rows"]
@@ -88,6 +97,8 @@ def systems() -> str:
         ("open_ie_predicates", "predicates of open triples", open_ie("predicates")),
         ("open_ie_arguments", "their arguments", open_ie("arguments given predicates")),
         ("classification", "classes of texts", NOT_MEASURED),
+        ("multi_label", "any number of labels for a text", labels("entity types", "micro f1")),
+        ("pair_classification", "classes of pairs of texts", NOT_MEASURED),
         ("sts", "likeness of pairs of texts", NOT_MEASURED),
         ("qa", "answers in a passage", NOT_MEASURED),
         ("sentence_pairs", "vectors for search in one language, from pairs", own("pairs")),

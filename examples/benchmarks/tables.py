@@ -246,7 +246,9 @@ def exports(result: dict) -> str:
         table([*names, "difference from xadapt", "effect of the module"], rows)
         + "\nLargest difference of the task's logits; above 1, a share of the largest logit. "
         f"Versions: {own}; a number behind a library is that of transformers in its process. "
-        "Effect: the same between xadapt with the module and the bare base, with the same head.\n"
+        "Effect: the same between xadapt with the module and the bare base, with the same head. "
+        "transformers 5 loads a base in the dtype of its file, and mini is stored in bfloat16: "
+        "there the lines of a card compute in bfloat16.\n"
     )
 
 

@@ -10,7 +10,7 @@ from tiny_models import tiny_folder
 from tiny_training import forward
 
 from xadapt.backbones.encoder.encoder import Encoder
-from xadapt.heads.head import Head
+from xadapt.heads.head import PROBLEM_TYPES, Head
 from xadapt.hub.folder import write_folder
 from xadapt.hub.snippets import TEXTS
 from xadapt.injection.activation import Activation, ActiveAdapter
@@ -103,7 +103,18 @@ TASKS = [
     (family, kind, task)
     for family in ("bert", "xlmr")
     for kind, tasks in (
-        ("lora", ("mlm", "tagging", "classification", "span_extraction", "pair_scoring")),
+        (
+            "lora",
+            (
+                "mlm",
+                "tagging",
+                "classification",
+                "pair_classification",
+                "multi_label",
+                "span_extraction",
+                "pair_scoring",
+            ),
+        ),
         ("bottleneck", ("mlm", "tagging")),
     )
     for task in tasks
@@ -149,7 +160,7 @@ def own_logits(encoder, module, head, batch):
         states = encoder.run(encoder.embed(ids, mask, activation=acts), mask, activation=acts)
         if head is None:
             return encoder.mlm_head(getattr(module, "before_vocabulary", None))(states).float()
-        scores = head(states[:, 0] if head.task in ("classification", "pair_scoring") else states)
+        scores = head(states[:, 0] if head.task in PROBLEM_TYPES else states)
         if head.scale is None:
             return scores
         low, high = head.scale

@@ -28,6 +28,8 @@ from xadapt.tasks.head_task import with_card
 LABELS: dict[str, tuple[str, ...]] = {
     "tagging": ("O", "B-ä", "I-ä"),
     "classification": ("neu", "alt", "ältest", "q"),
+    "pair_classification": ("ja", "nein"),
+    "multi_label": ("neu", "alt", "q"),
     "span_extraction": ("start", "end"),
     "pair_scoring": ("score",),
 }

@@ -1,4 +1,7 @@
-"""The card ``README.md``, made from the manifest: a header for the Hub, a body by a template."""
+"""The card ``README.md``, made from the manifest: a header for the Hub, a body by a template.
+
+The file is long because each section of a card has its function here.
+"""
 
 from __future__ import annotations
 
@@ -128,7 +131,7 @@ def summary(manifest: Manifest) -> dict[str, Any]:
         "languages": list(manifest.languages),
         "pivot": manifest.pivot,
         "task": manifest.head.task if manifest.head else None,
-        "fingerprint": manifest.base.fingerprint.get("id"),
+        "fingerprint": manifest.base.fingerprint_id,
         "pairs": sum(one.rows for one in manifest.data) or None,
         "metric": None if first is None else f"{first.task}: {_metric(first)}",
         "score": None if first is None else first.value,

@@ -22,6 +22,7 @@ from pydantic import (
 )
 from torch import nn
 
+from xadapt.backbones.fingerprint import Fingerprint
 from xadapt.core.errors import UserError
 from xadapt.core.files import write_text
 from xadapt.core.strict_parsing import parse_json
@@ -110,6 +111,14 @@ class Base(Strict):
     revision: str | None = None
     model_type: str
     fingerprint: Finite
+
+    @property
+    def fingerprint_id(self) -> str | None:
+        """One hash of the fingerprint; ``None`` for a fingerprint of another version."""
+        try:
+            return Fingerprint.from_dict(dict(self.fingerprint)).id
+        except UserError:
+            return None
 
 
 class ModuleSpec(Strict):

@@ -222,7 +222,7 @@ def _require_same(repo: str, theirs: list[Manifest], own: PublishedFiles) -> Non
         UserError: If the base or the languages differ.
     """
     bases = [
-        {str(m.base.fingerprint.get("id", m.base.id)) for m in manifests}
+        {str(m.base.fingerprint_id or m.base.id) for m in manifests}
         for manifests in (theirs, own.manifests)
     ]
     languages = sorted({tag for manifest in theirs for tag in manifest.languages})

@@ -19,9 +19,9 @@ from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import dimension, encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.sbert_files import similarity_name
-from xadapt.composition.by_language import for_all, opened
+from xadapt.composition.by_language import choices, for_all, opened
 from xadapt.composition.text import parse, show
-from xadapt.composition.values import ARROW, ByLanguage, Composition, names
+from xadapt.composition.values import ANY, ARROW, ByLanguage, Composition, names
 from xadapt.core.errors import UserError
 from xadapt.core.notebook_progress import bar, step
 from xadapt.core.registry import unknown
@@ -52,6 +52,7 @@ from xadapt.inference.row_assignment import (
     without,
 )
 from xadapt.inference.shared_states import cache_within
+from xadapt.languages.tags import is_tag
 
 NO_FALLBACKS = FallbackLanguages()
 Languages = str | Sequence[str | None] | None
@@ -679,6 +680,9 @@ class AdaptedEncoder:
                 f"the composition names {missing[0]!r}, and there is no such module",
                 todo=f"There are {', '.join(self.modules) or 'none'}",
             )
+        tags = [tag for one in choices(composition) for tag, _ in one.parts if tag != ANY]
+        if not all(map(is_tag, tags)):  # chosen by name: each module acts alone
+            return composition
         for own in opened(composition):  # what can't act together is refused here, by name
             if own is not None and not (isinstance(own, str) and acts_alike(self.modules[own])):
                 self._rows.make(own, self.modules)

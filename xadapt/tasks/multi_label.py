@@ -80,7 +80,14 @@ class MultiLabelClassifier(Predictor):
     ) -> NDArray[np.float32]:
         """Predict the probability of each label: ``(n, labels)``, in the order of the head's.
 
-        The arguments and errors are those of `classify`.
+        Args:
+            texts: Any number of texts.
+            languages: A tag for each text, or one for all.
+            compositions: A composition for each text, or one for all.
+            cache: Cached states from which the forward may start.
+
+        Raises:
+            UserError: If an argument is wrong, as for `classify`.
         """
         given = as_texts(texts)
         rows = self.adapted.activations(len(given), languages, compositions, cache)

@@ -63,7 +63,14 @@ class PairClassifier(Predictor):
     ) -> NDArray[np.float32]:
         """Predict the probability of each class: ``(n, classes)``, in the order of the head's.
 
-        The arguments and errors are those of `classify`.
+        Args:
+            pairs: Any number of pairs of texts.
+            languages: A tag for each pair, or one for all.
+            compositions: A composition for each pair, or one for all.
+            cache: Cached states from which the forward may start.
+
+        Raises:
+            UserError: If an argument is wrong, as for `classify`.
         """
         pairs = as_pairs(pairs, "pair", "(text, text_pair)")
         rows = self.adapted.activations(len(pairs), languages, compositions, cache)

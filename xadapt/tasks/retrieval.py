@@ -101,7 +101,7 @@ class Retrieval(Task):
     """Look up each query among the passages of one language."""
 
     name: ClassVar[str] = "retrieval"
-    title: ClassVar[str] = f"Retrieval of passages in one language: nDCG@{K}, MRR@{K}, recall@{K}."
+    title: ClassVar[str] = "Retrieval of passages in one language: nDCG@10, MRR@10, recall@10."
     record: ClassVar[type] = TextPair
     metrics: ClassVar[tuple[str, ...]] = MEASURES
     task_type: ClassVar[str] = "sentence-similarity"
