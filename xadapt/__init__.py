@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xadapt.api import (
         AdaptedEncoder,
+        EmbeddingMap,
         Recipe,
         compose,
         encode,
         encode_shards,
         evaluate,
         load,
+        map_embeddings,
         open_vectors,
         publish,
         search,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdaptedEncoder",
+    "EmbeddingMap",
     "Recipe",
     "__version__",
     "compose",
@@ -50,6 +53,7 @@ __all__ = [
     "list_tasks",
     "list_transforms",
     "load",
+    "map_embeddings",
     "open_vectors",
     "publish",
     "search",

@@ -44,10 +44,12 @@ from xadapt.hub.search import search
 from xadapt.inference import measured_fallback
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.encoding import encode_shards
+from xadapt.maps.embedding_map import EmbeddingMap
 from xadapt.pipelines import compose as composing
 from xadapt.pipelines import train as run
 from xadapt.pipelines import tune as tuning
 from xadapt.pipelines import weight_search as few_shot
+from xadapt.pipelines.map_run import map_embeddings
 from xadapt.pipelines.search_space import parameter_texts
 from xadapt.pipelines.training_jobs import plan_jobs
 from xadapt.pipelines.training_result import TrainingResult, TrainingResults
@@ -59,12 +61,14 @@ from xadapt.vectors.shards import open_vectors
 
 __all__ = [
     "AdaptedEncoder",
+    "EmbeddingMap",
     "Recipe",
     "compose",
     "encode",
     "encode_shards",
     "evaluate",
     "load",
+    "map_embeddings",
     "open_vectors",
     "publish",
     "search",

@@ -61,12 +61,21 @@ def write_vectors(path: str | Path, vectors: WordVectors) -> None:
         UserError: If the file exists already, or can't be written.
     """
     path = Path(path)
-    if path.exists():
-        raise UserError("there is a file already", where=str(path), todo="Name another one")
+    require_new(path)
     with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         stream.write(f"{len(vectors)} {vectors.dim}\n")
         for word, row in zip(vectors.words, vectors.vectors, strict=True):
             stream.write(f"{word} {' '.join(f'{value:.6g}' for value in row)}\n")
+
+
+def require_new(path: Path) -> None:
+    """Refuse a file that exists.
+
+    Raises:
+        UserError: If the file exists already.
+    """
+    if path.exists():
+        raise UserError("there is a file already", where=str(path), todo="Name another one")
 
 
 def _kept(path: str, rows: Iterator[Row], max_vocab: int) -> WordVectors:

@@ -147,8 +147,8 @@ def parts_of(
     dictionary: Any,
     test: Any = None,
     *,
-    source: WordVectors,
-    target: WordVectors,
+    source: WordVectors | None = None,
+    target: WordVectors | None = None,
     reverse: bool = False,
     dev: float = DEV,
     held_out: float = TEST,
@@ -159,7 +159,7 @@ def parts_of(
     Args:
         dictionary: A file, pairs, or ``identical_char``.
         test: A dictionary to measure on. Training pairs that share a word with it are left out.
-        source: The source words.
+        source: The source words; only ``identical_char`` needs them.
         target: The target words.
         reverse: Swap the two columns.
         dev: Share of the source words to choose on.
@@ -172,7 +172,17 @@ def parts_of(
     if dictionary is None:
         raise UserError("no dictionary was given", where="dictionary")
     same = isinstance(dictionary, str) and dictionary == IDENTICAL
-    train = identical_words(source, target) if same else dictionary_of(dictionary)
+    if same and (source is None or target is None):
+        raise UserError(
+            f"{IDENTICAL} needs two vocabularies, and a base has none",
+            where="dictionary",
+            todo="Give a dictionary",
+        )
+    train = (
+        identical_words(source, target)
+        if same and source is not None and target is not None
+        else dictionary_of(dictionary)
+    )
     train = train.reversed() if reverse and not same else train
     notes = []
     measured: Dictionary | None = None
