@@ -20,7 +20,7 @@ from xadapt.maps.word_vectors import WordVectors
 
 CONTEXTS = 20
 EMBEDDINGS = "embeddings"
-MOST_WORDS = 64
+MOST_WORDS = 32
 """Longer contexts are cut around the word."""
 AT_ONCE = 2048
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
@@ -56,8 +56,8 @@ def base_vectors(
 ) -> WordVectors:
     """Compute the vector of each word: the mean of its pieces' states, over its contexts.
 
-    Special tokens take no part. A word that no text holds is read alone, and the notes tell how
-    many are. Case does not count when words are looked for in texts.
+    Special tokens take no part. A word that no text holds is read alone, one with spaces too, and
+    the notes tell how many are. Case does not count when words are looked for in texts.
 
     Args:
         encoder: The frozen base.
@@ -78,23 +78,40 @@ def base_vectors(
         raise UserError("there are no words")
     stop = _layer(encoder, layer)
     found = {} if layer == EMBEDDINGS else _contexts(words, texts, contexts)
-    alone = [word for word in words if word not in found]
     asked = [(word, context) for word, own in found.items() for context in own]
-    asked += [(word, _alone(word)) for word in alone]
     order = {word: row for row, word in enumerate(words)}
-    sums = torch.zeros(len(words), encoder.width, dtype=torch.float64)
-    counts = torch.zeros(len(words), dtype=torch.float64)
-    for start in range(0, len(asked), AT_ONCE):
-        part = asked[start : start + AT_ONCE]
-        rows = tokenize_words(encoder, [context.words for _, context in part])
-        spans = [
-            _pieces(encoder, row, context) for row, (_, context) in zip(rows, part, strict=True)
-        ]
-        for number, vector in _means(encoder, rows, spans, stop, layer == EMBEDDINGS):
-            at = order[part[number][0]]
-            sums[at] += vector
-            counts[at] += 1
-    return _kept(words, sums, counts, len(alone) if layer != EMBEDDINGS else 0)
+    sums = _Sums(
+        torch.zeros(len(words), encoder.width, dtype=torch.float64),
+        torch.zeros(len(words), dtype=torch.float64),
+    )
+    table = layer == EMBEDDINGS
+    sums.add(encoder, [(order[word], context) for word, context in asked], stop, table)
+    alone = [word for word in words if not sums.counts[order[word]]]  # also where it was cut off
+    sums.add(encoder, [(order[word], Context((word,), 0)) for word in alone], stop, table)
+    return _kept(words, sums.vectors, sums.counts, 0 if table else len(alone))
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums of the vectors of each word, ``(words, width)``, and their numbers, float64."""
+
+    vectors: Tensor
+    counts: Tensor
+
+    def add(
+        self, encoder: Encoder, asked: Sequence[tuple[int, Context]], stop: int, table: bool
+    ) -> None:
+        """Add the vector of each context to the row of its word."""
+        for start in range(0, len(asked), AT_ONCE):
+            part = asked[start : start + AT_ONCE]
+            rows = tokenize_words(encoder, [context.words for _, context in part])
+            spans = [
+                _pieces(encoder, row, context) for row, (_, context) in zip(rows, part, strict=True)
+            ]
+            for number, vector in _means(encoder, rows, spans, stop, table):
+                at = part[number][0]
+                self.vectors[at] += vector
+                self.counts[at] += 1
 
 
 def _kept(words: Sequence[str], sums: Tensor, counts: Tensor, alone: int) -> WordVectors:
@@ -102,7 +119,7 @@ def _kept(words: Sequence[str], sums: Tensor, counts: Tensor, alone: int) -> Wor
     if not there.any():
         raise UserError("the base's tokenizer has no piece for any of these words")
     vectors = (sums[there] / counts[there, None]).float().numpy()
-    notes = [f"{alone:,} words stand in no text: read alone"] if alone else []
+    notes = [f"{alone:,} words were in no context that could be read: read alone"] if alone else []
     lost = int((~there).sum())
     if lost:
         notes.append(f"{lost:,} words have no piece in the base's tokenizer: left out")
@@ -140,11 +157,6 @@ def _contexts(words: Sequence[str], texts: Iterable[str], most: int) -> dict[str
 def _cut(sentence: Sequence[str], at: int) -> Context:
     start = max(0, min(at - MOST_WORDS // 2, len(sentence) - MOST_WORDS))
     return Context(tuple(sentence[start : start + MOST_WORDS]), at - start)
-
-
-def _alone(word: str) -> Context:
-    """A word by itself; one with spaces is read as one."""
-    return Context((word,), 0)
 
 
 def _pieces(encoder: Encoder, row: Words, context: Context) -> range:

@@ -133,7 +133,7 @@ def map_embeddings(
     tags = normalise(lang), normalise(pivot)
     actions = parse_actions(words.NORMALIZE if normalize is None else normalize)
     parts = parts_of(dictionary, test, **splits)
-    encoder = base if isinstance(base, Encoder) else Encoder.from_pretrained(base)
+    encoder = base if isinstance(base, Encoder) else Encoder.from_pretrained(base, dtype="float32")
     made = {
         "layer": layer,
         "contexts": contexts,
