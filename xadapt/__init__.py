@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         tune,
     )
     from xadapt.pipelines.listing import (
+        list_maps,
         list_metrics,
         list_modules,
         list_objectives,
@@ -45,6 +46,7 @@ __all__ = [
     "encode",
     "encode_shards",
     "evaluate",
+    "list_maps",
     "list_metrics",
     "list_modules",
     "list_objectives",

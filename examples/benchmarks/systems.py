@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import maps_tables
 from bench import RESULTS, read
 from objectives_tables import short
 from tables import scores, table, ways
@@ -82,6 +83,9 @@ def systems() -> str:
         ("classification", "classes of texts", NOT_MEASURED),
         ("sts", "likeness of pairs of texts", NOT_MEASURED),
         ("qa", "answers in a passage", NOT_MEASURED),
+        ("linear_map", "one linear map of the last states", NOT_MEASURED),
+        ("xadapt map", "word vectors of a language to those of another, from a dictionary",
+         maps_tables.short("rcsls")),
     ]  # fmt: skip
     return table(["recipe", "what it is", "result"], [[f"`{name}`", *rest] for name, *rest in rows])
 

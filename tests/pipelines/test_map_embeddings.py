@@ -80,6 +80,13 @@ def test_reversed_and_identical(sides):
     assert map_embeddings(source, same, "identical_char").precision(1) > 0.9
 
 
+def test_a_dictionary_with_capitals_needs_lower(sides):
+    capitals = [(a.upper(), b.upper()) for a, b in PAIRS]
+    with pytest.raises(UserError, match="the case of its words"):
+        map_embeddings(*sides, capitals)
+    assert map_embeddings(*sides, capitals, capitals[:9], lower=True).gold.coverage == 1
+
+
 def test_nothing_held_out_measures_nothing(sides):
     result = map_embeddings(*sides, PAIRS, dev=0, held_out=0)
     assert result.scores == {} and result.gold is None and "no words were held out" in str(result)

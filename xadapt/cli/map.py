@@ -83,6 +83,9 @@ def map_(
     reverse: Annotated[
         bool, typer.Option("--reverse", help="Swap the columns of the dictionaries.")
     ] = False,
+    lower: Annotated[
+        bool, typer.Option("--lower", help="Lower-case the words of the dictionaries.")
+    ] = False,
     dev: Annotated[
         float,
         typer.Option(metavar="SHARE", min=0, max=0.9, help="Share of the words to choose on."),
@@ -159,6 +162,7 @@ def map_(
             normalize=normalize,
             max_vocab=max_vocab,
             reverse=reverse,
+            lower=lower,
             dev=dev,
             held_out=held_out,
             csls=csls,

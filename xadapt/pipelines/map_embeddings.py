@@ -37,6 +37,8 @@ from xadapt.report.table import Bar, Table
 METHOD = "procrustes"
 DEV, TEST = 0.1, 0.2
 WAYS = ("nn", "csls")
+CHOOSE_AMONG = 20_000
+"""Words of each side among which a step is chosen."""
 Report = Callable[[str], None]
 Score = dict[str, dict[str, Interval]]
 """By way of search, the interval of P@k."""
@@ -150,6 +152,7 @@ def parts_of(
     source: WordVectors | None = None,
     target: WordVectors | None = None,
     reverse: bool = False,
+    lower: bool = False,
     dev: float = DEV,
     held_out: float = TEST,
     seed: int = 0,
@@ -162,6 +165,7 @@ def parts_of(
         source: The source words; only ``identical_char`` needs them.
         target: The target words.
         reverse: Swap the two columns.
+        lower: Lower-case the words, for vectors of lower-cased text.
         dev: Share of the source words to choose on.
         held_out: Share to measure on, if there is no ``test``.
         seed: Seed of the split.
@@ -183,12 +187,11 @@ def parts_of(
         if same and source is not None and target is not None
         else dictionary_of(dictionary)
     )
-    train = train.reversed() if reverse and not same else train
+    train = _turned(train, reverse and not same, lower)
     notes = []
     measured: Dictionary | None = None
     if test is not None:
-        measured = dictionary_of(test, "test dictionary")
-        measured = measured.reversed() if reverse else measured
+        measured = _turned(dictionary_of(test, "test dictionary"), reverse, lower)
         before = len(train)
         train = train.without(measured)
         if before > len(train):
@@ -210,6 +213,11 @@ def parts_of(
         measured if len(measured) else None,
         tuple(notes),
     )
+
+
+def _turned(dictionary: Dictionary, reverse: bool, lower: bool) -> Dictionary:
+    dictionary = dictionary.reversed() if reverse else dictionary
+    return dictionary.lowered() if lower else dictionary
 
 
 def map_vectors(
@@ -257,7 +265,9 @@ def map_vectors(
     train = find(parts.train, source, target)
     report(train.report("training words"))
     pairs = _required(train.positions(), train)
-    choose = None if parts.dev is None else _chooser(find(parts.dev, source, target), x, y)
+    choose = (
+        None if parts.dev is None else chooser(find(parts.dev, source, target), x, y, csls=csls)
+    )
     spaces = Spaces(x, y, pairs, choose, report)
     maps = own.fit(spaces)
     systems = {"identity": LinearMaps(torch.eye(x.shape[1])), method: maps}
@@ -315,13 +325,35 @@ def word_vectors_of(given: Any, name: str, max_vocab: int = MAX_VOCAB) -> WordVe
     return WordVectors.of(given, name).first(max_vocab)
 
 
-def _chooser(dev: Gold, x: Tensor, y: Tensor) -> Callable[[LinearMaps], float] | None:
-    """Return P@1 by cosine on the held-out words; CSLS would need a pass over all words a step."""
-    if not dev.targets:
+def chooser(
+    dev: Gold, x: Tensor, y: Tensor, *, first: int = CHOOSE_AMONG, csls: int = CSLS
+) -> Callable[[LinearMaps], float] | None:
+    """Return a function from maps to P@1 by CSLS on held-out words, among the first words alone.
+
+    CSLS among all words needs a pass over both vocabularies at every step.
+
+    Args:
+        dev: The held-out words.
+        x: Normalised source vectors.
+        y: Normalised target vectors.
+        first: Number of words of each side that take part.
+        csls: Size of the CSLS neighbourhood.
+
+    Returns:
+        The function; ``None`` if no held-out word is among the first words.
+    """
+    x, y = x[:first], y[:first]
+    targets = {
+        at: frozenset(to for to in own if to < len(y))
+        for at, own in dev.targets.items()
+        if at < len(x)
+    }
+    kept = replace(dev, targets={at: own for at, own in targets.items() if own})
+    if not kept.targets:
         return None
 
     def score(maps: LinearMaps) -> float:
-        return float(hits(maps.map_source(x), maps.map_target(y), dev, (1,)).mean())
+        return float(hits(maps.map_source(x), maps.map_target(y), kept, (1,), csls).mean())
 
     return score
 

@@ -42,6 +42,7 @@ def map_embeddings(
     normalize: str | Sequence[str] | None = None,
     max_vocab: int | None = None,
     reverse: bool = False,
+    lower: bool = False,
     dev: float = DEV,
     held_out: float = TEST,
     csls: int = CSLS,
@@ -83,6 +84,7 @@ def map_embeddings(
         max_vocab: The most words of each side; 0 reads all. The default is 200,000; with a base,
             5,000 frequent words besides those of the dictionary.
         reverse: Swap the columns of the dictionaries.
+        lower: Lower-case the words of the dictionaries, for vectors of lower-cased text.
         dev: Share of the source words to choose a step on.
         held_out: Share of the source words to measure on, if there is no ``test``.
         csls: Size of the CSLS neighbourhood when measuring.
@@ -115,7 +117,7 @@ def map_embeddings(
         "seed": seed,
         "report": report,
     }
-    splits = {"reverse": reverse, "dev": dev, "held_out": held_out, "seed": seed}
+    splits = {"reverse": reverse, "lower": lower, "dev": dev, "held_out": held_out, "seed": seed}
     if base is None:
         actions = parse_actions(VECMAP if normalize is None else normalize)
         _require_no_base(lang=lang, layer=layer, base_id=base_id, licence=licence)
