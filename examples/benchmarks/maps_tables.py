@@ -54,8 +54,8 @@ def about(result: dict) -> str:
     return (
         f"Skip-gram vectors by gensim, trained here: {own['vector_size']} values, "
         f"{own['epochs']} epochs ({texts}); the {result['max_vocab']:,} most frequent words of "
-        f"each side. {result['seeds']} splits of the dictionary, ± is the deviation over them; no part "
-        f"shares a word with another ({sizes}). Steps are chosen by CSLS on held-out words. "
+        f"each side. {result['seeds']} splits of the dictionary, ± is the deviation over them; no "
+        f"part shares a word with another ({sizes}). Steps are chosen by CSLS on held-out words. "
         f"{order(result)}"
     )
 

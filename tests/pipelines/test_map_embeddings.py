@@ -84,7 +84,8 @@ def test_a_dictionary_with_capitals_needs_lower(sides):
     capitals = [(a.upper(), b.upper()) for a, b in PAIRS]
     with pytest.raises(UserError, match="the case of its words"):
         map_embeddings(*sides, capitals)
-    assert map_embeddings(*sides, capitals, capitals[:9], lower=True).gold.coverage == 1
+    result = map_embeddings(*sides, capitals, test=capitals[:9], lower=True)
+    assert result.gold.coverage == 1 and result.gold.words == 9
 
 
 def test_nothing_held_out_measures_nothing(sides):

@@ -92,6 +92,10 @@ class EmbeddingMap:
     def transform_words(self, vectors: WordVectors, side: SideName = "source") -> WordVectors:
         """Map word vectors.
 
+        Args:
+            vectors: The words and their vectors.
+            side: As for `transform`.
+
         Raises:
             UserError: As for `transform`.
         """
