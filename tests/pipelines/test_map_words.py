@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tiny_models import TEXTS, tiny_folder
+from tiny_training import pairs
 
 import xadapt
 from xadapt.backbones.encoder.encode import encode as encode_bare
@@ -78,6 +79,18 @@ def test_it_is_composed_and_evaluated_as_others(base, mapped, tmp_path):
     assert len(result.rows) >= 2
     adapted = xadapt.load(base, f"one={mapped[0] / 'module'}", compose="mix(one:.5)")
     assert np.isfinite(adapted.encode(["words"])).all()
+
+
+def test_a_recipe_trains_a_module_of_the_same_kind_twice_alike(base, tmp_path):
+    data = [(pair.pivot, pair.text) for pair in pairs(40)]
+    given = {"base": base, "data": data, "lang": "de", "rank": 4, "batch_size": 8, "dev": None}
+    given["settings"] = "dtype=float32"
+    one, other = (
+        xadapt.train("linear_map", out=tmp_path / name, show=False, **given) for name in "ab"
+    )
+    assert one.manifest.module.kind == "linear_map" and one.manifest.integrity is not None
+    first, second = (run.manifest.integrity.tensors for run in (one, other))
+    assert first == second and one.evidence
 
 
 @pytest.mark.parametrize(
