@@ -21,7 +21,6 @@ from xadapt.pipelines.map_embeddings import (
     METHOD,
     TEST,
     MapResult,
-    Parts,
     Report,
     build_method,
     map_vectors,
@@ -109,7 +108,7 @@ def map_embeddings(
     build_method(method, options)  # an unknown method or option, before the work
     if out is not None:
         require_empty(out)
-    shared = {
+    fit: dict[str, Any] = {
         "method": method,
         "options": options,
         "csls": csls,
@@ -117,60 +116,75 @@ def map_embeddings(
         "seed": seed,
         "report": report,
     }
-    splits = {"reverse": reverse, "lower": lower, "dev": dev, "held_out": held_out, "seed": seed}
+    splits: dict[str, Any] = {
+        "reverse": reverse,
+        "lower": lower,
+        "dev": dev,
+        "held_out": held_out,
+        "seed": seed,
+    }
     if base is None:
-        actions = parse_actions(VECMAP if normalize is None else normalize)
         _require_no_base(lang=lang, layer=layer, base_id=base_id, licence=licence)
+        fit["normalize"] = parse_actions(VECMAP if normalize is None else normalize)
         size = MAX_VOCAB if max_vocab is None else max_vocab
-        left, right = (
-            word_vectors_of(source, "source", size),
-            word_vectors_of(target, "target", size),
-        )
-        parts = parts_of(dictionary, test, source=left, target=right, **splits)
-        facts = {"source": _name(source), "target": _name(target)}
-        result = map_vectors(left, right, parts, normalize=actions, facts=facts, **shared)
-        return result if out is None else replace(result, folder=result.map.save_pretrained(out))
+        return _of_files(source, target, (dictionary, test), size, splits, fit, out)
     if lang is None:
         raise UserError("the language of the module is missing", where="lang", todo="Give lang=TAG")
-    tags = normalise(lang), normalise(pivot)
-    actions = parse_actions(words.NORMALIZE if normalize is None else normalize)
+    languages = {"source": normalise(lang), "target": normalise(pivot)}
+    fit["normalize"] = parse_actions(words.NORMALIZE if normalize is None else normalize)
     parts = parts_of(dictionary, test, **splits)
     encoder = base if isinstance(base, Encoder) else Encoder.from_pretrained(base, dtype="float32")
-    made = {
-        "layer": layer,
-        "contexts": contexts,
-        "max_vocab": words.MAX_VOCAB if max_vocab is None else max_vocab,
-        "report": report,
-    }
+    size = words.MAX_VOCAB if max_vocab is None else max_vocab
     left, right = (
-        words.base_word_vectors(encoder, _side(parts, side), texts, **made)
+        words.base_word_vectors(
+            encoder,
+            words.dictionary_words((parts.train, parts.dev, parts.test), side),
+            texts,
+            layer=layer,
+            contexts=contexts,
+            max_vocab=size,
+            report=report,
+        )
         for side, texts in enumerate((source, target))
     )
     facts = {
         "layer": encoder.depth if layer is None else layer,
         "contexts": contexts,
         "base": {"id": base_id or encoder.hub_id(), "fingerprint": encoder.fingerprint},
-        "languages": {"source": tags[0], "target": tags[1]},
+        "languages": languages,
     }
-    result = map_vectors(left, right, parts, normalize=actions, facts=facts, **shared)
+    result = map_vectors(left, right, parts, facts=facts, **fit)
     if out is None:
         return result
-    named = {_name(dictionary): len(parts.train)}
     return words.save_words(
         out,
         result,
         encoder,
-        lang=tags[0],
-        pivot=tags[1],
-        data=named,
+        lang=languages["source"],
+        pivot=languages["target"],
+        data={_name(dictionary): len(parts.train)},
         layer=layer,
         base_id=base_id,
         licence=licence,
     )
 
 
-def _side(parts: Parts, side: int) -> list[str]:
-    return words.dictionary_words((parts.train, parts.dev, parts.test), side)
+def _of_files(
+    source: Any,
+    target: Any,
+    dictionaries: tuple[Any, Any],
+    size: int,
+    splits: Mapping[str, Any],
+    fit: Mapping[str, Any],
+    out: str | Path | None,
+) -> MapResult:
+    """Fit a map between word vectors of files or of memory."""
+    left = word_vectors_of(source, "source", size)
+    right = word_vectors_of(target, "target", size)
+    parts = parts_of(*dictionaries, source=left, target=right, **splits)
+    facts = {"source": _name(source), "target": _name(target)}
+    result = map_vectors(left, right, parts, facts=facts, **fit)
+    return result if out is None else replace(result, folder=result.map.save_pretrained(out))
 
 
 def _name(given: Any) -> str:
