@@ -4,11 +4,15 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from maps.spaces import named, rotated
 
 from xadapt.core.errors import UserError
+from xadapt.maps.contract import LinearMaps
+from xadapt.maps.dictionary import Gold
+from xadapt.maps.precision import nearest_words
 from xadapt.maps.word_vectors import WordVectors
-from xadapt.pipelines.map_embeddings import build_method, map_vectors, parts_of
+from xadapt.pipelines.map_embeddings import build_method, chooser, map_vectors, parts_of
 from xadapt.pipelines.map_run import map_embeddings
 
 PAIRS = [(f"s{i}", f"t{i}") for i in range(250)]
@@ -53,6 +57,16 @@ def test_held_out_words_choose_the_step_and_test_words_never_do(sides):
     for line in scored:  # a share of 25 words, not of 50
         rate = float(line.split()[2])
         assert abs(rate * dev - round(rate * dev)) < 1e-2
+
+
+def test_a_step_is_chosen_by_csls_among_the_first_words(sides):
+    x, y = (torch.from_numpy(side.vectors) for side in sides)
+    gold = Gold({0: frozenset({0, 250}), 9: frozenset({260}), 270: frozenset({1})}, 3, (), (), 4, 4)
+    none = LinearMaps(torch.eye(10))
+    right = nearest_words(x[:100], y[:100], [0], 1, csls=10).indices[0, 0] == 0
+    assert chooser(gold, x, y, first=100)(none) == float(right)
+    beyond = Gold({270: frozenset({1})}, 1, (), (), 1, 1)
+    assert chooser(beyond, x, y, first=100) is None
 
 
 def test_training_pairs_that_share_a_word_with_a_given_test_are_left_out_and_told(sides):

@@ -234,10 +234,9 @@ VERBS = (
         "Train",
         map_,
         (
-            "xadapt map --src-emb wiki.de.vec --tgt-emb wiki.en.vec --dico-train de-en.txt "
-            "--method rcsls --out de-en",
-            "xadapt map --base mini --lang de --src de.txt --tgt en.txt --dictionary de-en.txt "
-            "--out de",
+            "xadapt map --src-emb de.vec --tgt-emb en.vec --dico-train de-en.txt \\\n"
+            "    --method rcsls --out de-en",
+            "xadapt map --base mini --lang de --dictionary de-en.txt --out de-words",
         ),
     ),
     Verb(
@@ -245,8 +244,8 @@ VERBS = (
         "Use",
         map_vectors,
         (
-            "xadapt map-vectors de-en --vectors wiki.de.vec --out mapped.de.vec",
-            "xadapt map-vectors de-en --vectors wiki.en.vec --side target --out mapped.en.vec",
+            "xadapt map-vectors de-map --vectors de.vec --out mapped.de.vec",
+            "xadapt map-vectors de-map --vectors en.vec --side target --out mapped.en.vec",
         ),
     ),
 )
