@@ -61,7 +61,7 @@ def test_compressed(tmp_path):
         ("", "no pair of words in this dictionary"),
         ("cat\n", "no pair of words: 'cat'"),
         ("cat\tKatze\ndog Hund\n", "two columns separated by a tab"),
-        ("cat\t\n", "no pair of words"),
+        ("cat\t\n", "no pair of words in this dictionary"),
     ],
 )
 def test_a_bad_dictionary_is_one_line(tmp_path, text, said):
@@ -121,3 +121,8 @@ def test_words_without_a_vector_are_counted_never_dropped_silently():
     assert gold.positions().tolist() == [[0, 0], [2, 1]]
     assert "2 of 4 source words (50.0%); 1 have no vector, of 1 no translation" in gold.report("d")
     assert gold.to_dict()["without_target_vector"] == 1
+
+
+def test_rows_of_columns_that_lack_a_word_are_left_out_and_counted(tmp_path):
+    found = read_dictionary(put(tmp_path, "cat\tKatze\ttag\n\tHund\ttag\nowl\t \ttag\n"))
+    assert found.pairs == (("cat", "Katze"),) and found.empty == 2

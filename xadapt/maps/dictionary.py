@@ -28,9 +28,15 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Dictionary:
-    """Pairs of a source word and a target word, each pair once, in the order of the file."""
+    """Pairs of words, in the order of the file.
+
+    Attributes:
+        pairs: A source word and a target word, each pair once.
+        empty: Number of rows of the file that lack one of the two words: they are left out.
+    """
 
     pairs: tuple[Pair, ...]
+    empty: int = 0
 
     @property
     def sources(self) -> dict[str, list[str]]:
@@ -142,6 +148,8 @@ class Gold:
 def read_dictionary(path: str | Path) -> Dictionary:
     """Read a dictionary.
 
+    A row of columns whose first or second cell is empty is left out and counted.
+
     Args:
         path: A text file, which may be compressed.
 
@@ -152,14 +160,19 @@ def read_dictionary(path: str | Path) -> Dictionary:
     path = str(path)
     pairs: dict[Pair, None] = {}
     tabs: bool | None = None
+    empty = 0
     for number, line in read_lines(path):
         if not line.strip():
             continue
         tabs = "\t" in line if tabs is None else tabs
-        pairs[_pair(line, tabs, f"{path}:{number}")] = None
+        pair = _pair(line, tabs, f"{path}:{number}")
+        if all(pair):
+            pairs[pair] = None
+        else:
+            empty += 1
     if not pairs:
         raise UserError("there is no pair of words in this dictionary", where=path)
-    return Dictionary(tuple(pairs))
+    return Dictionary(tuple(pairs), empty)
 
 
 def dictionary_of(given: Any, name: str = "dictionary") -> Dictionary:
@@ -256,7 +269,7 @@ def split(
 
 def _pair(line: str, tabs: bool, where: str) -> Pair:
     parts = [part.strip() for part in line.split("\t")] if tabs else line.split()
-    if (tabs and len(parts) < 2) or (not tabs and len(parts) != 2) or not all(parts[:2]):
+    if (tabs and len(parts) < 2) or (not tabs and len(parts) != 2):
         rule = "two columns separated by a tab" if tabs else "two words separated by a space"
         raise UserError(
             f"this row is no pair of words: {line.strip()[:60]!r}",

@@ -175,6 +175,7 @@ def parts_of(
     """
     if dictionary is None:
         raise UserError("no dictionary was given", where="dictionary")
+    notes: list[str] = []
     same = isinstance(dictionary, str) and dictionary == IDENTICAL
     if same and (source is None or target is None):
         raise UserError(
@@ -187,8 +188,9 @@ def parts_of(
         if same and source is not None and target is not None
         else dictionary_of(dictionary)
     )
+    if train.empty:
+        notes.append(f"{train.empty:,} rows of the dictionary lack a word: left out")
     train = _turned(train, reverse and not same, lower)
-    notes = []
     measured: Dictionary | None = None
     if test is not None:
         measured = _turned(dictionary_of(test, "test dictionary"), reverse, lower)
