@@ -5,6 +5,7 @@ Needs `pip install gensim`. Every language reads the same number of running word
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -51,16 +52,17 @@ def _lines(data: Path, lang: str, partner: str) -> Iterator[str]:
 
 def trained(data: Path, lang: str, partner: str, path: Path) -> dict:
     """Train the vectors of a language, unless the file is there; give counts and seconds."""
+    told = path.with_suffix(".json")
+    if told.exists() and path.exists():
+        return json.loads(told.read_text(encoding="utf-8"))
     from gensim.models import Word2Vec
 
     text = list(sentences(data, lang, partner))
-    said = {"words": sum(map(len, text)), "sentences": len(text)}
-    if not path.exists():
-        began = time.monotonic()
-        model = Word2Vec(text, **SETTINGS)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        model.wv.save_word2vec_format(str(path.with_suffix(".part")))
-        path.with_suffix(".part").rename(path)
-        path.with_suffix(".s").write_text(f"{time.monotonic() - began:.0f}")
-    seconds = path.with_suffix(".s")
-    return {**said, "seconds": float(seconds.read_text()) if seconds.exists() else None}
+    began = time.monotonic()
+    model = Word2Vec(text, **SETTINGS)
+    seconds = round(time.monotonic() - began)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model.wv.save_word2vec_format(str(path))
+    said = {"words": sum(map(len, text)), "sentences": len(text), "seconds": seconds}
+    told.write_text(json.dumps(said), encoding="utf-8")
+    return said

@@ -32,7 +32,10 @@ class Procrustes:
         "a held-out part of the training dictionary may choose between steps, never the test part"
     )
     # measured: embedding_maps
-    measured: ClassVar[str] = "not measured here"
+    measured: ClassVar[str] = (
+        "P@1 by cosine / CSLS on word vectors trained on 4 million words a language: "
+        "Procrustes en-de 0.112 ± 0.007 / 0.162 ± 0.002; en-fr 0.150 ± 0.004 / 0.249 ± 0.000"
+    )
     # /measured
 
     def fit(self, spaces: Spaces) -> LinearMaps:

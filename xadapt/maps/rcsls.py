@@ -63,7 +63,11 @@ class Rcsls:
         "training dictionary, where the paper's code chooses it on the test words"
     )
     # measured: embedding_maps
-    measured: ClassVar[str] = "not measured here"
+    measured: ClassVar[str] = (
+        "P@1 by cosine / CSLS on word vectors trained on 4 million words a language: RCSLS "
+        "spectral en-de 0.123 ± 0.012 / 0.155 ± 0.010; en-fr 0.183 ± 0.013 / 0.253 ± 0.003. "
+        "RCSLS en-de 0.124 ± 0.014 / 0.159 ± 0.003; en-fr 0.185 ± 0.015 / 0.255 ± 0.002"
+    )
     # /measured
 
     def __post_init__(self) -> None:

@@ -49,7 +49,11 @@ class Refine:
         "the step is chosen on held-out words of the training dictionary, not by the mean cosine"
     )
     # measured: embedding_maps
-    measured: ClassVar[str] = "not measured here"
+    measured: ClassVar[str] = (
+        "P@1 by cosine / CSLS on word vectors trained on 4 million words a language: "
+        "Procrustes + refine en-de 0.140 ± 0.012 / 0.177 ± 0.014; en-fr 0.213 ± 0.014 / 0.266 "
+        "± 0.003"
+    )
     # /measured
 
     def __post_init__(self) -> None:

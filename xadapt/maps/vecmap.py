@@ -74,7 +74,10 @@ class VecMap:
         "there is no unsupervised start"
     )
     # measured: embedding_maps
-    measured: ClassVar[str] = "not measured here"
+    measured: ClassVar[str] = (
+        "P@1 by cosine / CSLS on word vectors trained on 4 million words a language: VecMap "
+        "en-de 0.101 ± 0.005 / 0.145 ± 0.007; en-fr 0.151 ± 0.004 / 0.234 ± 0.006"
+    )
     # /measured
 
     def __post_init__(self) -> None:
