@@ -1,3 +1,10 @@
+"""Precision at k.
+
+P@1, P@5 and P@10 by cosine and by CSLS were equal to those of ``facebookresearch/MUSE``
+(``src/evaluation/word_translation.py``), and P@1 to that of ``facebookresearch/fastText``
+(``alignment/utils.py``), run from their repositories' text on the same random vectors.
+"""
+
 import numpy as np
 import pytest
 import torch
