@@ -24,6 +24,7 @@ ROOMS: dict[str, float] = {
     "backbones": 3,
     "objectives": 4, "modules": 4, "data.readers": 4, "data.transforms": 4,
     "injection": 5,
+    "maps": 5.5,  # word vectors of a base: it reads the table of embeddings
     "composition": 6,
     "data.loading": 7,
     "training": 8, "evaluation": 8, "hub": 8, "integrations": 8,

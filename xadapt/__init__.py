@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xadapt.api import (
         AdaptedEncoder,
+        EmbeddingMap,
         Recipe,
         compose,
         encode,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         evaluate,
         import_module,
         load,
+        map_embeddings,
         open_vectors,
         publish,
         search,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         tune,
     )
     from xadapt.pipelines.listing import (
+        list_maps,
         list_metrics,
         list_modules,
         list_objectives,
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdaptedEncoder",
+    "EmbeddingMap",
     "Recipe",
     "__version__",
     "compose",
@@ -45,6 +49,7 @@ __all__ = [
     "encode_shards",
     "evaluate",
     "import_module",
+    "list_maps",
     "list_metrics",
     "list_modules",
     "list_objectives",
@@ -53,6 +58,7 @@ __all__ = [
     "list_tasks",
     "list_transforms",
     "load",
+    "map_embeddings",
     "open_vectors",
     "publish",
     "search",

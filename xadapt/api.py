@@ -45,11 +45,13 @@ from xadapt.inference import measured_fallback
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.encoding import encode_shards
 from xadapt.integrations.translators.protocol import Translator
+from xadapt.maps.embedding_map import EmbeddingMap
 from xadapt.pipelines import compose as composing
 from xadapt.pipelines import import_module as importing
 from xadapt.pipelines import train as run
 from xadapt.pipelines import tune as tuning
 from xadapt.pipelines import weight_search as few_shot
+from xadapt.pipelines.map_run import map_embeddings
 from xadapt.pipelines.search_space import parameter_texts
 from xadapt.pipelines.training_jobs import plan_jobs
 from xadapt.pipelines.training_result import TrainingResult, TrainingResults
@@ -62,6 +64,7 @@ from xadapt.vectors.shards import open_vectors
 
 __all__ = [
     "AdaptedEncoder",
+    "EmbeddingMap",
     "Recipe",
     "compose",
     "encode",
@@ -69,6 +72,7 @@ __all__ = [
     "evaluate",
     "import_module",
     "load",
+    "map_embeddings",
     "open_vectors",
     "publish",
     "search",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+import maps_tables
 import objectives_tables
 import speed_tables as speed
 import systems
@@ -85,6 +86,7 @@ KINDS = (
         "Published systems: {result[system]} on {result[base]}",
         objectives_tables.objectives,
     ),
+    ("embedding_maps", "Maps between word vectors", maps_tables.embedding_maps),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
     ("how_many_pairs_", "How many pairs: {result[lang]} on {result[base]}", tables.how_many_pairs),
     ("own_language", "Questions and answers within German", tables.own_language),
@@ -141,6 +143,7 @@ def write_measured() -> None:
         if "# measured:" in text:
             system = text.partition("# measured:")[2].split()[0]
             recipe.write_text(with_measured(text, system), encoding="utf-8")
+    maps_tables.write_measured(HERE.parent.parent / "xadapt" / "maps")
 
 
 def with_measured(text: str, system: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import maps_tables
 from bench import RESULTS, read
 from objectives_tables import short
 from tables import scores, table, ways
@@ -107,6 +108,9 @@ def systems() -> str:
          "with pairs: " + own("teacher")),
         ("scored_pairs", "vectors that follow the scores of pairs", NOT_MEASURED),
         ("scored_pairs_regression", "vectors whose cosines are scores", NOT_MEASURED),
+        ("linear_map", "one linear map of the last states", NOT_MEASURED),
+        ("xadapt map", "word vectors of a language to those of another, from a dictionary",
+         maps_tables.short("rcsls")),
     ]  # fmt: skip
     return table(["recipe", "what it is", "result"], [[f"`{name}`", *rest] for name, *rest in rows])
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import typer
 from foreign_adapters import peft_folder
+from maps.spaces import rotated
 from tiny_commands import QUICK, Place, good, write_tsv, xadapt
 from tiny_heads import published
 from tiny_training import pairs
@@ -17,6 +18,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.cli.app import app
 from xadapt.cli.verbs import PANELS, verbs
 from xadapt.core import registry
+from xadapt.maps.vector_files import write_vectors
 
 EXAMPLES = [(verb.name, line) for verb in verbs() for line in verb.examples]
 TASKS = registry.names("tasks")
@@ -129,6 +131,12 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Place:
     (folder / "texts.txt").write_text("\n".join(p.text for p in pairs(12)), encoding="utf-8")
     if find_spec("peft"):
         peft_folder(folder / "peft-lora", place.base)
+    source, target, _ = rotated(words=60, dim=6)
+    write_vectors(folder / "de.vec", source)
+    write_vectors(folder / "en.vec", target)
+    (folder / "de-en.txt").write_text("".join(f"s{n} t{n}\n" for n in range(60)), encoding="utf-8")
+    vectors = ("--src-emb", folder / "de.vec", "--tgt-emb", folder / "en.vec")
+    good("map", *vectors, "--dico-train", folder / "de-en.txt", "--out", folder / "de-map")
     for lang in ("sw", "de"):
         given = ("--base", place.base, "--data", place.data, "--lang", lang, *QUICK)
         good("train", "translation_ranking", *given, "--out", folder / lang)

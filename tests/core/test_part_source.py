@@ -22,7 +22,7 @@ def real_options(room: str, part: Any) -> dict[str, str]:
     if room == "modules":
         fields = part.Options.model_fields.items()
         return {n: as_yaml(f.get_default(call_default_factory=True)) for n, f in fields}
-    if room in ("objectives", "transforms"):
+    if room in ("objectives", "transforms", "maps"):
         return {
             field.name: REQUIRED if field.default is dataclasses.MISSING else as_yaml(field.default)
             for field in dataclasses.fields(part)

@@ -13,6 +13,7 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from tiny_commands import good, write_tsv
 from tiny_training import labelled, plain, tagged
 from tiny_training import pairs as drawn
@@ -70,6 +71,20 @@ def classes(path: str, n: int = 30) -> None:
     """Write texts and their classes as TSV."""
     rows = labelled(n, seed=len(path))
     _made(path).write_text("".join(f"{r.text}\t{r.label}\n" for r in rows), encoding="utf-8")
+
+
+def words(source: str, target: str, dictionary: str, n: int = 120) -> None:
+    """Write two files of word vectors, one a rotation of the other, and their dictionary."""
+    rng = np.random.default_rng(0)
+    turn, _ = np.linalg.qr(rng.normal(size=(8, 8)))
+    rows = rng.normal(size=(n, 8))
+    for path, letter, vectors in ((source, "s", rows), (target, "t", rows @ turn.T)):
+        lines = (
+            f"{letter}{i} {' '.join(f'{v:.5f}' for v in row)}" for i, row in enumerate(vectors)
+        )
+        _made(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    pairs = "".join(f"s{i} t{i}\n" for i in range(n))
+    _made(dictionary).write_text(pairs, encoding="utf-8")
 
 
 def subtitles(path: str, n: int = 30) -> None:

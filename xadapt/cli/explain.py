@@ -33,7 +33,7 @@ def explain(
         str,
         typer.Argument(
             metavar="NAME",
-            help="A recipe, objective, module, reader, transform, task or metric.",
+            help="A recipe, objective, module, reader, transform, task, metric or map.",
             autocompletion=completion.parts,
         ),
     ],
@@ -165,6 +165,23 @@ def _explain_part(console: Console, part: PartSource) -> None:
         console.print(f"Recipes with it: {', '.join(used)}", markup=False)
     if part.room == "tasks":
         console.print(f"All options: xadapt evaluate {part.name} --help", markup=False)
+    if part.room == "maps":
+        _explain_map(console, part)
+
+
+def _explain_map(console: Console, part: PartSource) -> None:
+    """Print what a recipe tells of a system, for a method of ``xadapt map``, which has none."""
+    for title, key in (
+        ("Published scores", "scores"),
+        ("Differs from the paper", "differences"),
+        ("Measured here", "measured"),
+    ):
+        _say(console, f"{title}: {part.facts[key]}" if part.facts.get(key) else "")
+    console.print(
+        f"xadapt map --src-emb FILE --tgt-emb FILE --dico-train FILE --method {part.name} "
+        "--set OPTION=VALUE --out FOLDER",
+        markup=False,
+    )
 
 
 FACTS = {

@@ -1,4 +1,4 @@
-"""Finding objectives, modules, readers, transforms, tasks and metrics by the name of their file.
+"""Finding objectives, modules, readers, transforms, tasks, metrics and maps by their file names.
 
 A part is a file of one room (``xadapt/objectives/mine.py``), or an entry point of the same room in
 another package (group ``xadapt.objectives``). The entry point names such a file or the class
@@ -31,6 +31,7 @@ ROOMS: dict[str, str] = {
     "transforms": "xadapt.data.transforms",
     "tasks": "xadapt.tasks",
     "metrics": "xadapt.evaluation.metrics",
+    "maps": "xadapt.maps",
 }
 """The package that holds the files of each room."""
 

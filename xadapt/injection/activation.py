@@ -27,7 +27,7 @@ from xadapt.injection.attachment import lowest, place, projects_positions
 from xadapt.injection.batched_lora import RowSums, Updates
 from xadapt.injection.hooks import embedded_apart, install
 from xadapt.injection.row_groups import ALL, Rows
-from xadapt.modules.hooks import AdapterHook, Place, hooks_of
+from xadapt.modules.hooks import STATES, AdapterHook, Place, hooks_of
 from xadapt.modules.sums import terms_of
 
 
@@ -52,6 +52,7 @@ class ActiveAdapter:
         at: The module's other hooks on linears, by the linear's path.
         table: The module's hooks on the table of word embeddings.
         embedded: The module's hooks on the block around that table.
+        states: The module's hooks on the states after the last layer.
         captures: The inputs of attentions and FFNs that the module reads, by layer and name.
         splits: Paths of the attentions that must run separately for rows with different adapters.
 
@@ -70,14 +71,16 @@ class ActiveAdapter:
         for hook, site in acts if self.updates is None else ():
             if site is not None:
                 self.at[site.path] = (*self.at.get(site.path, ()), (hook, site))
-        below = [hook for hook, site in acts if site is None]
+        apart = [hook for hook, site in acts if site is None]
+        self.states = tuple(e for e in apart if e.site == STATES)
+        below = [hook for hook in apart if hook.site != STATES]
         self.table = tuple(e for e in below if not embedded_apart(encoder, e))
         self.embedded = tuple(e for e in below if embedded_apart(encoder, e))
         self.reads_ids = any(hook.reads == "ids" for hook in self.table)
         self.captures = frozenset(at for hook in hooks for at in hook.remembered)
         self.splits = frozenset(_splits(encoder, acts))
         sites = [site for _, site in acts if site is not None]
-        install(encoder, sites, list(self.captures), list(self.splits), below)
+        install(encoder, sites, list(self.captures), list(self.splits), apart)
 
     @property
     def before_vocabulary(self) -> Callable[[Tensor], Tensor] | None:

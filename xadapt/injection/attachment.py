@@ -10,7 +10,7 @@ from torch import nn
 from xadapt.backbones.families import SITES, SitePoint
 from xadapt.backbones.protocol import Backbone
 from xadapt.core.errors import UserError
-from xadapt.modules.hooks import BELOW, AdapterHook, ModelShape
+from xadapt.modules.hooks import BELOW, STATES, AdapterHook, ModelShape
 
 
 def model_shape(encoder: Backbone) -> ModelShape:
@@ -47,12 +47,12 @@ def lowest(hooks: Sequence[AdapterHook], depth: int) -> int:
 
 
 def place(encoder: Backbone, hook: AdapterHook) -> SitePoint | None:
-    """Find the linear that a hook acts on; ``None`` stands for the embeddings.
+    """Find the linear that a hook acts on; ``None`` for the embeddings and the last states.
 
     Raises:
         UserError: If the encoder has no such place, or can't weight experts there by row.
     """
-    if hook.layer == BELOW:
+    if hook.layer == BELOW or (hook.site == STATES and hook.layer == encoder.depth - 1):
         return None
     points = encoder.sites(hook.layer, hook.site) if hook.layer < encoder.depth else []
     if hook.point >= len(points):

@@ -21,7 +21,7 @@ from xadapt.backbones.frames import Frame, WeightsGuard, current
 from xadapt.backbones.protocol import Backbone
 from xadapt.injection.attachment import embedding_table, projects_positions
 from xadapt.injection.row_groups import ALL, Rows, split_by_rows
-from xadapt.modules.hooks import BELOW, EMBEDDED, AdapterHook, CapturedInput, SiteInputs
+from xadapt.modules.hooks import BELOW, EMBEDDED, STATES, AdapterHook, CapturedInput, SiteInputs
 
 _INSTALLED: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
 _LOCK = threading.Lock()
@@ -32,7 +32,7 @@ def install(
     sites: Sequence[SitePoint],
     captures: Sequence[CapturedInput],
     splits: Sequence[str],
-    embeddings: Sequence[AdapterHook],
+    apart: Sequence[AdapterHook],
 ) -> None:
     """Install the hooks that an adapter needs, if the encoder does not have them.
 
@@ -41,7 +41,7 @@ def install(
         sites: The linears that the adapter acts on.
         captures: The inputs of attentions and FFNs that the adapter reads.
         splits: Paths of the attentions that must run separately for rows with different adapters.
-        embeddings: The adapter's hooks at the embeddings.
+        apart: The adapter's hooks at the embeddings and at the states after the last layer.
     """
     guard = encoder.guard
     with _LOCK:
@@ -53,13 +53,22 @@ def install(
         for path in splits:
             attention = encoder.model.get_submodule(path)
             _once(attention, "splits", partial(split_by_rows, guard=guard, path=path))
-        for hook in embeddings:
-            _install_embeddings(encoder, hook)
+        for hook in apart:
+            if hook.site == STATES:
+                _once(_last(encoder), "states", partial(_hook_states, guard=guard))
+            else:
+                _install_embeddings(encoder, hook)
 
 
 def embedded_apart(encoder: Backbone, hook: AdapterHook) -> bool:
     """Whether a hook acts on a block around the table of word embeddings."""
     return hook.site == EMBEDDED and bool(encoder.family.embeddings)
+
+
+def _last(encoder: Backbone) -> nn.Module:
+    """Find the module whose output is the encoder's: the final norm, or the last layer."""
+    family = encoder.family
+    return encoder.model.get_submodule(family.final_norm or f"{family.layers}.{encoder.depth - 1}")
 
 
 def _once(module: nn.Module, name: str, hook: Callable[[nn.Module], None]) -> None:
@@ -117,6 +126,21 @@ def _hook_block(module: nn.Module, guard: WeightsGuard) -> None:
             for hook in adapter.embedded:
                 output = _changed(frame, hook, rows, output)
         return output
+
+    module.register_forward_hook(change)
+
+
+def _hook_states(module: nn.Module, guard: WeightsGuard) -> None:
+    def change(_: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
+        frame = current(guard)
+        if frame is None:
+            return None
+        states = output[0] if isinstance(output, tuple) else output
+        for adapter, rows in frame.activation.groups:
+            for hook in adapter.states:
+                here = _with_inputs(frame, hook, SiteInputs(hook.layer, states, states))
+                states = _added(states, rows, hook.fn(_given(hook, here, rows)).to(states.dtype))
+        return (states, *output[1:]) if isinstance(output, tuple) else states
 
     module.register_forward_hook(change)
 

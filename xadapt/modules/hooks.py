@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from torch import Tensor, nn
 
 Reads = Literal["input", "output", "attn_in", "ffn_in", "attn_normed", "ffn_normed", "ids", "here"]
-EMBEDDINGS, EMBEDDED = "embeddings", "embedded"
+EMBEDDINGS, EMBEDDED, STATES = "embeddings", "embedded", "states"
 BELOW = -1
 
 
@@ -67,14 +67,16 @@ class SiteInputs:
 class AdapterHook:
     """One small network whose output is added to the output of one site.
 
-    A site is one of three places. The first is a linear of a layer. The second is the table of word
+    A site is one of four places. The first is a linear of a layer. The second is the table of word
     embeddings (layer `BELOW`, site `EMBEDDINGS`); the output is ``(batch, tokens, width)`` before
     positions and norm. The third is the embedding block's output, which the base sends to its first
-    layer (layer `BELOW`, site `EMBEDDED`).
+    layer (layer `BELOW`, site `EMBEDDED`). The fourth is the states after the last layer and the
+    final norm (the last layer, site `STATES`).
 
     Attributes:
         layer: Index of the encoder layer, from 0; `BELOW` for the embeddings.
-        site: Name of the linear site, such as ``q`` or ``ffn_out``, or `EMBEDDINGS`, `EMBEDDED`.
+        site: Name of the linear site, such as ``q`` or ``ffn_out``, or `EMBEDDINGS`, `EMBEDDED`,
+            `STATES`.
         point: Index of the linear in a site with several (a gated FFN has two ``ffn_in``).
         reads: The input of ``fn``: the linear's ``input``, its ``output``, or the input of
             the layer's attention (``attn_in``) or FFN (``ffn_in``), or the base's norm of the

@@ -1,4 +1,4 @@
-"""List what there is: recipes, objectives, modules, readers, transforms, tasks and metrics.
+"""List what there is: recipes, objectives, modules, readers, transforms, tasks, metrics, maps.
 
 The lists are made from file names, the first lines of docstrings and the YAML of the recipes. No
 part is imported, so a list takes a fraction of a second.
@@ -58,6 +58,11 @@ def list_metrics() -> Listing:
     return _parts("metrics")
 
 
+def list_maps() -> Listing:
+    """List the methods that `map_embeddings` fits a map between word vectors with."""
+    return _parts("maps")
+
+
 LISTS: dict[str, Callable[[], Listing]] = {
     "recipes": list_recipes,
     "objectives": list_objectives,
@@ -66,6 +71,7 @@ LISTS: dict[str, Callable[[], Listing]] = {
     "transforms": list_transforms,
     "tasks": list_tasks,
     "metrics": list_metrics,
+    "maps": list_maps,
 }
 """Every list by the plural of its kind, in the order of ``xadapt list``."""
 
