@@ -151,15 +151,17 @@ def _hook_table(module: nn.Module, guard: WeightsGuard, size: int) -> None:
                     assert ids is not None
                     output = _added(output, rows, hook.fn(ids[rows]).to(output.dtype))
                 else:
-                    output = _changed(frame, hook, rows, output)
+                    output = _changed(frame, hook, rows, output, inputs[0] if ids is None else ids)
         return output
 
     module.register_forward_hook(add)
 
 
-def _changed(frame: Frame, hook: AdapterHook, rows: Rows, output: Tensor) -> Tensor:
+def _changed(
+    frame: Frame, hook: AdapterHook, rows: Rows, output: Tensor, ids: Tensor | None = None
+) -> Tensor:
     """Add a hook's output to the embeddings."""
-    source = _given(hook, SiteInputs(BELOW, output, output), rows)
+    source = _given(hook, SiteInputs(BELOW, output, output, ids=ids), rows)
     delta = hook.fn(source).to(output.dtype)
     if hook.site == EMBEDDED:
         # DeBERTa's convolution reads padding, which the base keeps at zero.

@@ -29,6 +29,8 @@ class SiteInputs:
         output: The linear's output, with the additions of earlier modules.
         inputs: Inputs of attentions and FFNs that the hook wants, by layer and name.
         mask: 1 where a token is real, ``(batch, tokens)``.
+        ids: At the table of word embeddings, the token ids ``(batch, tokens)``. They may go beyond
+            the vocabulary's size where another module has vectors for new ids.
     """
 
     layer: int
@@ -36,6 +38,7 @@ class SiteInputs:
     output: Tensor
     inputs: Mapping[CapturedInput, Tensor] = field(default_factory=dict)
     mask: Tensor | None = None
+    ids: Tensor | None = None
 
     def read(self, reads: Reads) -> Any:
         """Return the input of a hook with these ``reads``."""
@@ -47,7 +50,8 @@ class SiteInputs:
         """Select some rows of all tensors."""
         inputs = {key: states[rows] for key, states in self.inputs.items()}
         mask = None if self.mask is None else self.mask[rows]
-        return SiteInputs(self.layer, self.input[rows], self.output[rows], inputs, mask)
+        ids = None if self.ids is None else self.ids[rows]
+        return SiteInputs(self.layer, self.input[rows], self.output[rows], inputs, mask, ids)
 
     def after(self, added: Tensor) -> SiteInputs:
         """Return the same inputs with a tensor added to the output."""
