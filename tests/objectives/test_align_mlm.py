@@ -189,21 +189,25 @@ def test_it_stands_beside_mlm_with_batches_of_its_own(tmp_path, encoder):
 
 
 def test_resumed_is_uninterrupted(tmp_path):
-    def run(folder, **options):
+    def run(folder):
         encoder = tiny_encoder("bert", mlm=True)
         module = module_for(encoder, "embedding_map", form="both", rank=4)
         task = Task("align_mlm", AlignMLM(), word_pairs(24))
-        return trainer(folder, [task], encoder=encoder, module=module, epochs=2,
-                       **{**STEPS, "evaluations": 2, **options})  # fmt: skip
+        options = {**STEPS, "epochs": 2, "checkpoint_seconds": 1e-9}
+        return trainer(folder, [task], encoder=encoder, module=module, **options)
 
-    whole = run(tmp_path / "whole")
+    whole, cut, again = (run(tmp_path / name) for name in ("whole", "cut", "cut"))
     whole.train()
-    half = run(tmp_path / "half")
-    half.steps = 3
-    half.train()
-    half.progress.finished = False
-    half._save()
-    again = run(tmp_path / "half")
+    update = cut._update
+
+    def failing(total, rates):
+        if cut.progress.step == 3:
+            raise KeyError
+        update(total, rates)
+
+    cut._update = failing
+    with pytest.raises(KeyError):
+        cut.train()
     again.train(resume=True)
     assert digest(again.module) == digest(whole.module)
 

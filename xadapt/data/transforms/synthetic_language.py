@@ -212,9 +212,9 @@ class SyntheticLanguage:
         words = WORD.findall(record.text)
         text = " ".join(self.words(words, self._positions(words, services)))
         if self.records == "text":
-            return replace(record, text=text)
+            return replace(record, text=text, lang=services.lang)
         return ParallelPair(
-            text, " ".join(words), record.lang, services.pivot_lang, origin=record.origin
+            text, " ".join(words), services.lang, services.pivot_lang, origin=record.origin
         )
 
     def _dictionary(self, records: Sequence[PlainText], services: Services) -> list[WordPair]:
@@ -229,7 +229,8 @@ class SyntheticLanguage:
     def _tagged(self, record: TaggedSentence, services: Services) -> TaggedSentence:
         positions = self._positions(record.words, services)
         words = self.words(record.words, positions)
-        return replace(record, words=words, spans=moved_spans(record.spans, positions))
+        spans = moved_spans(record.spans, positions)
+        return replace(record, words=words, spans=spans, lang=services.lang)
 
     def _tree(self, record: ParsedSentence, services: Services) -> ParsedSentence:
         if self.order == "french":
@@ -243,6 +244,7 @@ class SyntheticLanguage:
             upos=tuple(record.upos[i] for i in positions),
             heads=tuple(number[record.heads[i]] for i in positions),
             relations=tuple(record.relations[i] for i in positions),
+            lang=services.lang,
         )
 
 
