@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from xadapt.core.errors import UserError
 from xadapt.data.records import ParallelPair, ParsedSentence, PlainText, TaggedSentence, WordPair
@@ -190,7 +190,7 @@ class SyntheticLanguage:
         self,
         records: Sequence[PlainText] | Sequence[TaggedSentence] | Sequence[ParsedSentence],
         services: Services,
-    ) -> list[PlainText] | list[ParallelPair] | list[WordPair] | list[TaggedSentence] | list[ParsedSentence]:  # fmt: skip
+    ) -> list[Any]:
         """Make the synthetic records, one for each; for ``words``, one for each distinct word.
 
         Raises:
