@@ -24,9 +24,9 @@ def synthetic(result: dict) -> str:
         f"\nThe twin is English in another script with sentences inverted; {result['words']:,} "
         f"words of each, {result['test sentences']} labelled sentences, {result['seeds']} seeds of "
         "modules and taggers on one frozen base. English is read without the module. Published "
-        "numbers are of whole models trained from scratch, 40,000 words of each language. Rank correlation of "
-        f"P@1 and the accuracy on the twin over {found['modules']} modules: {told}; the paper has "
-        f"{found['published (XNLI)']} for XNLI.\n"
+        "numbers are of whole models trained from scratch, 40,000 words of each language. "
+        f"Rank correlation of P@1 and the accuracy on the twin over {found['modules']} modules: "
+        f"{told}; the paper has {found['published (XNLI)']} for XNLI.\n"
     )
 
 

@@ -118,6 +118,22 @@ def test_a_collapsed_table_shows_in_the_log(encoder):
     assert found.logged["random"] == pytest.approx(1.0)
 
 
+def test_centred_by_hand_and_blind_to_a_common_vector():
+    generator = torch.Generator().manual_seed(0)
+    ours, theirs = (torch.randn(5, 1, 8, generator=generator) for _ in range(2))
+    mask, pieces, used = torch.ones(5, 1), [[[0]] * 5] * 2, [True] * 4 + [False]
+
+    def values(shift, **options):
+        word, pivot = States(ours + shift, mask), States(theirs + 3 * shift, mask)
+        return AlignMLM(**options).loss(word, pivot, pieces, used).values
+
+    counted = [side[:, 0] - side[:4, 0].mean(0) for side in (ours, theirs)]
+    wanted = 1 - F.cosine_similarity(*counted, dim=-1)
+    assert torch.allclose(values(0.0, centred=True), wanted, atol=1e-6)
+    assert torch.allclose(values(50.0, centred=True), wanted, atol=1e-3)
+    assert values(50.0)[:4].max() < 0.01  # not centred, all words seem to be translations
+
+
 def test_vectors_are_taken_before_the_norm_in_training_as_in_evaluation(encoder):
     module = module_for(encoder, "embedding_map", form="shared", rank=4)
     with torch.no_grad():

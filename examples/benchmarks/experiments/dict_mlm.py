@@ -1,4 +1,4 @@
-"""DICT-MLM on Finnish: masked words whose labels are translations, entries held out."""
+"""DICT-MLM on Spanish: masked words whose labels are translations, entries held out."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class DictMLM(Experiment):
     main: ClassVar[str] = "P@1 held-out words (states)"
     bases: ClassVar[Sequence[str]] = (MINI,)
     about: ClassVar[str] = (
-        f"Finnish: {TEXTS:,} short lines and a dictionary of {ENTRIES:,} entries, a fifth of whose "
+        f"Spanish: {TEXTS:,} short lines and a dictionary of {ENTRIES:,} entries, a fifth of whose "
         "words are held out. States: words alone, mean of their pieces after the last layer, among "
         "all English words of the dictionary. Behind a mask, in lines not trained on: reciprocal "
-        "rank of a held-out word's translation (one piece) among those of all entries, and accuracy of "
-        "the own word (one piece)."
+        "rank of a held-out word's translation (one piece) among those of all entries, and "
+        "accuracy of the own word (one piece)."
     )
 
     def variants(self, place: Place) -> Sequence[Variant]:
