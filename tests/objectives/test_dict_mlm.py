@@ -121,6 +121,15 @@ def test_case_is_folded_for_the_search_and_kept_for_the_label(encoder):
     assert made["labels"] == [first_piece(encoder, "Cat")]
 
 
+def test_punctuation_is_no_part_of_a_word_and_the_text_keeps_its_pieces(encoder):
+    row = PlainText("katze, park", "de")
+    made, memory = views(encoder, [row], [WordPair("katze", "cat", "de")], pieces="first", **ALWAYS)
+    [plain_row] = encoder.tokenize([row.text])
+    assert len(made["text"].rows[0]) == len(plain_row)
+    assert made["labels"][0] == first_piece(encoder, "cat")
+    assert memory.languages[made["label_langs"][0]] == "en"
+
+
 def test_frequent_words_are_never_translated(encoder):
     rows = [PlainText("die katze die", "de"), PlainText("die hund", "de")]
     entries = [WordPair("die", "the", "de"), WordPair("katze", "cat", "de")]

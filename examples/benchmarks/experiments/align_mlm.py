@@ -39,7 +39,7 @@ class AlignMLM(Experiment):
     bases: ClassVar[Sequence[str]] = (MINI,)
     about: ClassVar[str] = (
         f"Spanish: {TEXTS:,} short lines and a dictionary of {ENTRIES:,} entries, a fifth of whose "
-        f"words are held out (P@1 of centred vectors among all English words of it); {TEST} Tatoeba "
+        f"words are held out (P@1 of centred vectors among all its English words); {TEST} Tatoeba "
         "pairs, the module on for Spanish alone."
     )
 

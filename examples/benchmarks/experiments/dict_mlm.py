@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -23,7 +22,6 @@ from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.tasks.dictionary import WordTranslation, word_side
 
 SYSTEM = "DICT-MLM"
-WORD = re.compile(r"\w+|[^\w\s]")
 OTHER_LINES = 3_000
 """Lines that no module was trained on, after those that were."""
 
@@ -81,7 +79,7 @@ def behind_masks(encoder: Encoder, module: nn.Module | None, place: Place) -> di
         own = [t for t in tokenize_words(encoder, [[word]])[0].ids if t not in special]
         return own[0] if len(own) == 1 else None
 
-    texts = [WORD.findall(line) for line in islice(lines(place), TEXTS, TEXTS + OTHER_LINES)]
+    texts = [line.split() for line in islice(lines(place), TEXTS, TEXTS + OTHER_LINES)]
     entries = dictionary(place.data)
     english = {e.pivot: piece(e.pivot) for e in entries}
     pool = sorted({token for token in english.values() if token is not None})

@@ -78,7 +78,7 @@ def french_order(sentence: ParsedSentence) -> list[int]:
         UserError: If the heads are no tree.
     """
     children: list[list[int]] = [[] for _ in sentence.words]
-    roots = []
+    roots: list[int] = []
     for word, head in enumerate(sentence.heads):
         (children[head - 1] if head else roots).append(word)
     placed: list[int] = []
