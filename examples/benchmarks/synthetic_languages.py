@@ -59,7 +59,7 @@ MLM, XLM, DICT, ALIGN = "MLM", "XLM (MLM + TLM)", "DICT-MLM", "ALIGN-MLM"
 PUBLISHED = {MLM: (56.5, 0.3), XLM: (61.8, 85.6), DICT: (76.0, 64.2), ALIGN: (92.0, 95.2)}
 """POS of the twin and P@1 in per cent, script and inversion, of arXiv 2211.08547."""
 MODULE = {"kind": "embedding_map", "form": "both", "rank": 128, "row_rank": 16}
-LORAS = {"lora_rank": 8, "lora_alpha": 16}
+LORAS = {"lora_rank": 8, "alpha": 16}
 WEIGHT = 100
 """Of the dictionary term; the paper's is 10, which against frozen layers is too little."""
 System_ = Callable[[Path, Path, int], Path]
