@@ -32,6 +32,7 @@ from tiny_training import (
     stated,
     tagged,
     text_pairs,
+    word_pairs,
 )
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
@@ -54,13 +55,23 @@ from xadapt.data.records import (
     ScoredPair,
     TaggedSentence,
     TextPair,
+    WordPair,
 )
 from xadapt.data.transforms.protocol import CALLABLES, Transform
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.injection.attachment import model_shape
 from xadapt.modules.hooks import AdapterHook, ModuleOptions
 from xadapt.modules.storage import build
-from xadapt.objectives.contract import Bank, States, View, bank_rows, call, heads_of
+from xadapt.objectives.contract import (
+    Bank,
+    FusedView,
+    States,
+    View,
+    bank_rows,
+    call,
+    further_data,
+    heads_of,
+)
 from xadapt.tasks.entities import LabelPair
 from xadapt.tasks.head_task import HeadTask
 from xadapt.tasks.protocol import find, options_of
@@ -81,6 +92,7 @@ RECORDS = {
     Record: text_pairs,
     Question: questions,
     OpenTriples: stated,
+    WordPair: word_pairs,
     LabelPair: lambda n: [LabelPair(str(i), p.text, p.pivot, "de") for i, p in enumerate(pairs(n))],
 }
 
@@ -103,7 +115,8 @@ def run(name, encoder, records, order=None, seed=3):
     """An objective's loss on records, its encoded views, and which views the module acts on."""
     objective = part(name)()
     prepare = getattr(objective, "prepare", None)
-    memory = prepare(records) if prepare else None
+    further = {entry: RECORDS[kind](40) for entry, kind in further_data(objective).items()}
+    memory = prepare(records, **further) if prepare else None
     torch.manual_seed(0)
     rows = bank_rows(objective, memory)
     services = {
@@ -119,6 +132,7 @@ def run(name, encoder, records, order=None, seed=3):
         "bank": Bank(FrozenVectors(encoder, None).get(rows)) if rows else None,
         "companions": {},
         "vocabulary": 200,
+        "depth": encoder.depth,
         "step": 0,
         "prompts": {},
         "dimensions": (),
@@ -135,6 +149,15 @@ def run(name, encoder, records, order=None, seed=3):
         value = states if view.output == "states" else encoder.pool(states, mask)
         value = value.clone().requires_grad_()
         encoded[key] = States(value, mask) if view.output == "states" else value
+        if isinstance(view, FusedView):
+            rows = (
+                encoder.tokenize(view.paired_rows)
+                if isinstance(view.paired_rows[0], str)
+                else view.paired_rows
+            )
+            tokens, mask = encoder.batch(rows)
+            other = States(forward(encoder, tokens, mask).clone().requires_grad_(), mask)
+            encoded[key] = dataclasses.replace(encoded[key], paired=other)
     return call(objective.loss, {**services, **made, **encoded}), encoded, views
 
 

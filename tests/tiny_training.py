@@ -26,6 +26,7 @@ from xadapt.data.records import (
     ScoredPair,
     TaggedSentence,
     TextPair,
+    WordPair,
 )
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.injection.attachment import model_shape
@@ -151,6 +152,18 @@ def stated(n: int, seed: int = 0) -> list[OpenTriples]:
         ]
         rows.append(OpenTriples(words, tuple(found), "de", origin=pair.origin))
     return rows
+
+
+def word_pairs(n: int, seed: int = 0) -> list[WordPair]:
+    """Entries of one or two words, none of them twice; the words stand in the texts of `plain`."""
+    every = [(w, p) for w, p in zip(WORTE, WORDS, strict=True)]
+    every += [(f"{a} {b}", f"{p} {q}") for a, p in every for b, q in every]
+    rng = random.Random(seed)
+    rest = rng.sample(every[len(WORDS) :], max(0, n - len(WORDS)))
+    return [
+        WordPair(w, p, "de", origin=f"d:{i}")
+        for i, (w, p) in enumerate([*every[: min(n, len(WORDS))], *rest])
+    ]
 
 
 def module_for(encoder: Encoder, kind: str = "lora", seed: int = 0, **options: Any) -> nn.Module:

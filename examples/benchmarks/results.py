@@ -11,6 +11,7 @@ from pathlib import Path
 import maps_tables
 import objectives_tables
 import speed_tables as speed
+import synthetic_tables
 import systems
 import tables
 import transfer_tables as tasks
@@ -87,6 +88,7 @@ KINDS = (
         objectives_tables.objectives,
     ),
     ("embedding_maps", "Maps between word vectors", maps_tables.embedding_maps),
+    ("synthetic_languages", "Synthetic languages", synthetic_tables.synthetic),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
     ("how_many_pairs_", "How many pairs: {result[lang]} on {result[base]}", tables.how_many_pairs),
     ("own_language", "Questions and answers within German", tables.own_language),

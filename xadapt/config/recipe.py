@@ -167,6 +167,7 @@ class DataSpec(_Strict):
         columns: Columns or keys of the two languages, as the reader names them.
         limit: Read at most this many records, chosen by hash, before any transform.
         dev: Records held out for development: a number, or a share below 1.
+        batch_size: Records of this entry in a step; without it, ``train.batch_size``.
     """
 
     reader: str = "parallel"
@@ -175,6 +176,7 @@ class DataSpec(_Strict):
     columns: str | None = None
     limit: PositiveInt | None = None
     dev: Annotated[float, Field(ge=0)] = 500
+    batch_size: PositiveInt | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -40,7 +40,22 @@ def type_faults(recipe: Recipe) -> list[Fault]:
             if not issubclass(gives, consumes):
                 said = _mismatch(who, gives, f"objective {objective.name}", consumes)
                 faults.append((("objectives", number, "name"), said))
+        if objective.name in registry.names("objectives"):
+            faults += _further_faults(number, objective.name, given)
     return faults
+
+
+def _further_faults(
+    number: int, name: str, given: Mapping[str, tuple[str, type]]
+) -> Iterator[Fault]:
+    """Yield the faults of further entries of the data that an objective reads."""
+    reads = getattr(registry.load("objectives", name), "reads", {})
+    for entry, wanted in reads.items():
+        place = ("objectives", number, "name")
+        if entry not in given:
+            yield place, f"objective {name} reads data {entry!r}, and the recipe has none"
+        elif not issubclass(given[entry][1], wanted):
+            yield place, _mismatch(*given[entry], f"objective {name}", wanted)
 
 
 def chain_faults(spec: DataSpec, chain: list[tuple[str, Any]], at: Place = ()) -> Iterator[Fault]:

@@ -175,15 +175,17 @@ def _hook_table(module: nn.Module, guard: WeightsGuard, size: int) -> None:
                     assert ids is not None
                     output = _added(output, rows, hook.fn(ids[rows]).to(output.dtype))
                 else:
-                    output = _changed(frame, hook, rows, output)
+                    output = _changed(frame, hook, rows, output, inputs[0] if ids is None else ids)
         return output
 
     module.register_forward_hook(add)
 
 
-def _changed(frame: Frame, hook: AdapterHook, rows: Rows, output: Tensor) -> Tensor:
+def _changed(
+    frame: Frame, hook: AdapterHook, rows: Rows, output: Tensor, ids: Tensor | None = None
+) -> Tensor:
     """Add a hook's output to the embeddings."""
-    source = _given(hook, SiteInputs(BELOW, output, output), rows)
+    source = _given(hook, SiteInputs(BELOW, output, output, ids=ids), rows)
     delta = hook.fn(source).to(output.dtype)
     if hook.site == EMBEDDED:
         # DeBERTa's convolution reads padding, which the base keeps at zero.
@@ -217,14 +219,16 @@ def _with_effect(
     return _added(y, rows, delta)
 
 
-def _with_inputs(frame: Frame, hook: AdapterHook, here: SiteInputs, site: SitePoint) -> SiteInputs:
+def _with_inputs(
+    frame: Frame, hook: AdapterHook, here: SiteInputs, site: SitePoint | None = None
+) -> SiteInputs:
     """Add the captured inputs, the mask and the norm that the hook reads.
 
     Where attention is split by rows, both are those of the current group.
     """
     seen = slice(None) if frame.group is None else frame.group
     inputs = {at: frame.inputs[at][seen] for at in hook.remembered}
-    return replace(here, inputs=inputs, mask=frame.mask[seen], norm=site.norm)
+    return replace(here, inputs=inputs, mask=frame.mask[seen], norm=site and site.norm)
 
 
 def _given(hook: AdapterHook, here: SiteInputs, rows: Rows) -> Any:

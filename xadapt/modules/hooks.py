@@ -34,6 +34,8 @@ class SiteInputs:
         inputs: Inputs of attentions and FFNs that the hook wants, by layer and name.
         mask: 1 where a token is real, ``(batch, tokens)``.
         norm: The base's norm of the output plus the sub-layer's input, where it has one.
+        ids: At the table of word embeddings, the token ids ``(batch, tokens)``. They may go beyond
+            the vocabulary's size where another module has vectors for new ids.
     """
 
     layer: int
@@ -42,6 +44,7 @@ class SiteInputs:
     inputs: Mapping[CapturedInput, Tensor] = field(default_factory=dict)
     mask: Tensor | None = None
     norm: nn.Module | None = None
+    ids: Tensor | None = None
 
     def read(self, reads: Reads) -> Any:
         """Return the input of a hook with these ``reads``."""
@@ -56,7 +59,10 @@ class SiteInputs:
         """Select some rows of all tensors."""
         inputs = {key: states[rows] for key, states in self.inputs.items()}
         mask = None if self.mask is None else self.mask[rows]
-        return SiteInputs(self.layer, self.input[rows], self.output[rows], inputs, mask, self.norm)
+        ids = None if self.ids is None else self.ids[rows]
+        return SiteInputs(
+            self.layer, self.input[rows], self.output[rows], inputs, mask, self.norm, ids
+        )
 
     def after(self, added: Tensor) -> SiteInputs:
         """Return the same inputs with a tensor added to the output."""

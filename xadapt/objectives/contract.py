@@ -26,6 +26,8 @@ Both may also name these services:
     the heads of the run's other, frozen modules by name; a `TeacherView` names such a module.
 ``vocabulary``
     number of rows of the table of word embeddings; ids from this number on are the module's own.
+``depth``
+    number of layers of the encoder.
 ``bank``
     the frozen vectors of ``bank_rows(memory)``.
 ``step``
@@ -38,6 +40,9 @@ Both may also name these services:
     a function from texts and their side to the vectors ``(n, dim)`` of the recipe's ``teacher``,
     another frozen model, turned into the space of the base. The objective lists these texts in
     ``teacher_rows(records)``.
+
+An objective that reads further entries of the recipe's data names them, with the types of their
+records, in a class variable ``reads``. ``prepare`` gets their records by name.
 
 Several processes split the records of an objective that is not ``coupled``. The split must not
 change results. So such an objective draws from `draws`, not from ``rng`` in the order of records.
@@ -69,7 +74,8 @@ class View(ABC):
     Attributes:
         rows: Texts, or token id sequences with their special tokens.
         output: ``pooled`` gives ``(n, dim)``; ``states`` gives `States`.
-        layer: Number of layers before the states; ``None`` means all layers, 0 the embeddings.
+        layer: Number of layers before the states; ``None`` means all layers, 0 the embeddings as
+            they enter the first layer, and -1 the word embeddings alone, before positions and norm.
     """
 
     rows: Rows
@@ -128,6 +134,8 @@ class FusedView(View):
         fused: ``(start, stop)``, the half-open range of layers in which a row and its pair attend
             to each other.
         langs: As for `EncodeView`.
+        paired_module: Whether the module also acts on the pairs outside the fused layers. Inside
+            them it acts on both, since a row and its pair are one.
 
     Raises:
         ValueError: If the lengths differ, the layers are out of order, or the output is vectors.
@@ -137,6 +145,7 @@ class FusedView(View):
     fused: tuple[int, int]
     output: Output = field(default="states", kw_only=True)
     langs: Sequence[str] | None = field(default=None, kw_only=True)
+    paired_module: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
         _require_one_each("paired_rows", self.paired_rows, self.rows)
@@ -220,11 +229,13 @@ class Loss:
         weights: ``(n,)``, the weight of each loss. The loop divides the weighted sum by the total
             weight over all chunks and processes. ``None`` means 1 for each loss.
         scalars: Losses of the whole batch that belong to no record, added without a weight.
+        logged: Further numbers of the batch for the log. They are no losses.
     """
 
     values: Tensor
     weights: Tensor | None = None
     scalars: Mapping[str, Tensor] = field(default_factory=dict)
+    logged: Mapping[str, Tensor] = field(default_factory=dict)
 
     def total(self) -> Tensor:
         """Compute the weighted mean over records plus the batch scalars."""
@@ -274,6 +285,11 @@ def draws(rng: random.Random, records: Sequence[Record]) -> list[random.Random]:
     """
     name = rng.getrandbits(64)
     return [random.Random(f"{name}:{record!r}") for record in records]
+
+
+def further_data(objective: Any) -> Mapping[str, type[Record]]:
+    """Return the further entries of the recipe's data that an objective reads, with their types."""
+    return getattr(objective, "reads", {})
 
 
 def heads_of(objective: Any, width: int, memory: Any = None) -> nn.Module | None:

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from xadapt.core.errors import UserError
 from xadapt.data.records import PlainText
 from xadapt.functional.losses import token_cross_entropy
 from xadapt.objectives.contract import EncodeView, Loss, States, draws
+from xadapt.objectives.masking import Masking, require_mask
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,11 @@ class MaskedLanguageModelling:
     coupled: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.probability <= 1:
-            raise ValueError("probability must be in (0, 1]")
-        if self.mask_rate < 0 or self.random_rate < 0 or self.mask_rate + self.random_rate > 1:
-            raise ValueError("mask_rate and random_rate must be shares with a sum of at most 1")
+        self.masking()
+
+    def masking(self) -> Masking:
+        """Return how tokens are masked."""
+        return Masking(self.probability, self.mask_rate, self.random_rate)
 
     def views(
         self, records: Sequence[PlainText], rng: random.Random, tokenizer: Any, tokenize: Any
@@ -51,20 +52,13 @@ class MaskedLanguageModelling:
         Raises:
             UserError: If the base has no mask token.
         """
-        if tokenizer.mask_token_id is None:
-            raise UserError(
-                "the base's tokenizer has no mask token",
-                todo="Use a base that was trained with masked language modelling",
-            )
-        special = set(tokenizer.all_special_ids)
+        require_mask(tokenizer)
         rows, picked, labels = [], [], []
         texts = tokenize([r.text for r in records])
         for owner, (ids, chance) in enumerate(zip(texts, draws(rng, records), strict=True)):
-            shown = list(ids)
-            for at in self._choose([i for i, t in enumerate(ids) if t not in special], chance):
-                picked.append((owner, at))
-                labels.append(ids[at])
-                shown[at] = self._disguise(ids[at], chance, tokenizer)
+            shown, chosen = self.masking().mask(ids, chance, tokenizer)
+            picked += [(owner, at) for at in chosen]
+            labels += [ids[at] for at in chosen]
             rows.append(shown)
         view = EncodeView(rows, output="states", langs=[r.lang for r in records])
         return {"text": view, "picked": picked, "labels": labels}
@@ -82,18 +76,6 @@ class MaskedLanguageModelling:
         logits = lm_head(text.hidden[index[:, 0], index[:, 1]])
         target = torch.tensor(labels, device=device, dtype=torch.long)
         return Loss(*token_cross_entropy(logits, target, index[:, 0], len(text.hidden)))
-
-    def _choose(self, positions: list[int], rng: random.Random) -> list[int]:
-        chosen = [p for p in positions if rng.random() < self.probability]
-        return chosen or ([rng.choice(positions)] if positions else [])
-
-    def _disguise(self, token: int, rng: random.Random, tokenizer: Any) -> int:
-        draw = rng.random()
-        if draw < self.mask_rate:
-            return int(tokenizer.mask_token_id)
-        if draw < self.mask_rate + self.random_rate:
-            return rng.randrange(len(tokenizer))
-        return token
 
 
 Part = MaskedLanguageModelling

@@ -369,6 +369,8 @@ def _trainer(
             weight=spec.weight,
             share=spec.share,
             data=spec.data,
+            further=loaded.records,
+            batch_size=recipe.data[spec.data].batch_size,
         )
         for spec in recipe.objectives
     ]

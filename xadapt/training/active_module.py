@@ -81,6 +81,18 @@ class ActiveModule:
         """The lowest active layer, -1 for the embeddings."""
         return min(adapter.first_layer for adapter in self._ready.values())
 
+    def reaches(self, layer: int | None) -> bool:
+        """Whether the module changes the states of a view.
+
+        Args:
+            layer: The view's layer, as in `xadapt.objectives.contract.View`.
+        """
+        if layer is None or not any(hooks_of(own.module) for own in self._ready.values()):
+            return True  # without a module, heads alone are trained
+        if layer == BELOW:
+            return any(own.table for own in self._ready.values())
+        return self.first_layer < layer
+
     @cached_property
     def by_token(self) -> bool:
         """Whether all hooks in the layers read each token by itself, alike in all rows."""

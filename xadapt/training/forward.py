@@ -19,6 +19,8 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.packing import PackedSequences
 from xadapt.core.distributed import DistributedContext
 from xadapt.injection.activation import Activation
+from xadapt.injection.word_embeddings import word_embeddings
+from xadapt.modules.hooks import BELOW
 from xadapt.objectives.contract import FusedView, States, TeacherView, View
 from xadapt.training.active_module import ActiveModule
 from xadapt.training.tokenized import Row, Tokenized
@@ -172,7 +174,8 @@ class Forward:
     def _states(self, view: View) -> States:
         rows, acts = self._rows(view.rows), self._acts(view)
         if isinstance(view, FusedView):
-            return self._fused(rows, self._rows(view.paired_rows), view.fused, view.layer, acts)
+            beside = self._rows(view.paired_rows)
+            return self._fused(rows, beside, view.fused, view.layer, acts, view.paired_module)
         cached = not isinstance(view, TeacherView)
         return self._apart(rows, view.layer, acts, view.second, cached)
 
@@ -204,6 +207,9 @@ class Forward:
         cached: bool = True,
     ) -> tuple[Tensor, Tensor]:
         """Run one forward up to a layer; return states and mask."""
+        if stop == BELOW:
+            tokens, mask = self.encoder.batch(rows)
+            return word_embeddings(self.encoder, tokens, mask, acts), mask
         hidden, mask, start = self._enter(rows, acts, second, stop, cached)
         return self._run(hidden, mask, start, stop, acts), mask
 
@@ -240,20 +246,23 @@ class Forward:
         span: tuple[int, int],
         last: int | None,
         acts: Acts,
+        paired_module: bool = True,
     ) -> States:
         """Run two sets of rows apart, together inside the fused layers, and apart again."""
         start, stop = span
-        left, right = self._apart(rows, start, acts), self._apart(beside, start, acts)
+        others: Acts = acts if paired_module else lambda rows: None
+        left, right = self._apart(rows, start, acts), self._apart(beside, start, others)
         mask = torch.cat([left.mask, right.mask], 1)
         # Real tokens first: relative positions must not count the padding between the two.
         order = mask.argsort(dim=1, descending=True, stable=True)
         states = _picked(torch.cat([left.hidden, right.hidden], 1), order)
-        own = acts(list(range(len(rows))))
+        every = list(range(len(rows)))
+        own, other = acts(every), others(every)
         states = self._run(states, mask.gather(1, order), start, stop, own)
         states = _picked(states, order.argsort(dim=1))
         first, second = states.split([left.mask.shape[1], right.mask.shape[1]], dim=1)
         first = self._run(first, left.mask, stop, last, own)
-        second = self._run(second, right.mask, stop, last, own)
+        second = self._run(second, right.mask, stop, last, other)
         return States(first, left.mask, States(second, right.mask))
 
     def _run(

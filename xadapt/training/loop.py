@@ -110,6 +110,14 @@ class Trainer:
         self.events = Events(run, self.processes, self.steps, self.plans[tasks[0].data].per_epoch)
         self._require_companions()
         require_services(tasks, encoder, run)
+        for number, task in enumerate(tasks):
+            for view in task.first_views(self._services(number)):
+                if view.module is True and not self.active_module.reaches(view.layer):
+                    raise UserError(
+                        f"{task.name} reads states below the module's first part, so the module "
+                        "can't learn from it",
+                        todo="Use a kind that acts on word embeddings, such as embedding_map",
+                    )
 
     def _require_companions(self) -> None:
         """Refuse a companion that is missing, lacks the required head, or is not used."""
@@ -316,7 +324,8 @@ class Trainer:
         for task in self.tasks:
             if task.data not in plans:
                 lengths = [len(row) for row in tokenize(task.longest(tokenize))]
-                plans[task.data] = BatchPlan(lengths, size, f"{seed}:{task.data}")
+                own = task.batch_size or size
+                plans[task.data] = BatchPlan(lengths, own, f"{seed}:{task.data}")
         return plans
 
     def _services(self, number: int) -> dict[str, Any]:
@@ -328,6 +337,7 @@ class Trainer:
             "heads": heads.get(str(number)),
             "companions": {name: other.heads for name, other in self.companions.items()},
             "vocabulary": self.vocabulary,
+            "depth": self.encoder.depth,
             "step": self.progress.step,
             "prompts": side_prompts(self.encoder.pooling),
             "dimensions": self.run.dimensions,

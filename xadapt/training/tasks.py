@@ -22,6 +22,7 @@ from xadapt.objectives.contract import (
     View,
     bank_rows,
     call,
+    further_data,
     heads_of,
 )
 from xadapt.training.forward import Request
@@ -55,6 +56,8 @@ class Task:
         weight: Factor on the objective's loss.
         share: Share of each batch's records that the objective uses.
         data: Name of the source of records; tasks of one source share batches.
+        further: The records of further entries of the recipe's data, by name.
+        batch_size: Records of the source in a step; ``None`` means the run's own number.
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class Task:
         weight: float = 1.0,
         share: float = 1.0,
         data: str = "train",
+        further: Mapping[str, Sequence[Record]] | None = None,
+        batch_size: int | None = None,
     ) -> None:
         if not records:
             raise UserError(f"there are no records to train {name} on")
@@ -75,7 +80,9 @@ class Task:
         self.name, self.objective, self.records = name, objective, records
         self.weight, self.share, self.data = weight, share, data
         prepare = getattr(objective, "prepare", None)
-        self.memory = prepare(records) if prepare else None
+        self.batch_size = batch_size
+        own = {entry: (further or {})[entry] for entry in further_data(objective)}
+        self.memory = prepare(records, **own) if prepare else None
         self.bank: Bank | None = None
 
     def make_heads(self, width: int) -> nn.Module | None:
@@ -130,10 +137,15 @@ class Task:
                 begins: Sequence[int | None] = view.second or [None] * len(view.rows)
                 yield from zip(view.rows, begins, strict=True)
 
-    def teachers(self, services: Mapping[str, Any]) -> list[str]:
-        """Return the names of the companions that encode the objective's views, each once."""
+    def first_views(self, services: Mapping[str, Any]) -> list[View]:
+        """Return the views of the first record."""
         given = {"records": self.records[:1], "rng": random.Random(0), "memory": self.memory}
         views = call(self.objective.views, {**services, **given}).values()
+        return [view for view in views if isinstance(view, View)]
+
+    def teachers(self, services: Mapping[str, Any]) -> list[str]:
+        """Return the names of the companions that encode the objective's views, each once."""
+        views = self.first_views(services)
         return list(dict.fromkeys(v.teacher for v in views if isinstance(v, TeacherView)))
 
     def make_bank(self, frozen: FrozenVectors) -> None:
@@ -186,7 +198,8 @@ class Task:
             shown = float(total.detach())
         else:
             total, shown = _across(loss, processes)
-        return total, {"loss": shown, **{k: float(v.detach()) for k, v in loss.scalars.items()}}
+        told = {**loss.scalars, **loss.logged}
+        return total, {"loss": shown, **{k: float(v.detach()) for k, v in told.items()}}
 
     def _require_finite(self, loss: Loss, records: Sequence[Record]) -> None:
         bad = (~torch.isfinite(loss.values.detach())).nonzero().flatten().tolist()
