@@ -228,7 +228,9 @@ def _with_inputs(
     """
     seen = slice(None) if frame.group is None else frame.group
     inputs = {at: frame.inputs[at][seen] for at in hook.remembered}
-    return replace(here, inputs=inputs, mask=frame.mask[seen], norm=site and site.norm)
+    return replace(
+        here, inputs=inputs, mask=frame.mask[seen], norm=None if site is None else site.norm
+    )
 
 
 def _given(hook: AdapterHook, here: SiteInputs, rows: Rows) -> Any:
