@@ -7,12 +7,11 @@ import random
 import sys
 from pathlib import Path
 
-import pytest
 import torch
 from tiny_models import VOCAB, tiny_encoder
 from tiny_training import WORDS, WORTE, digest, module_for, shaken, trainer
 
-from xadapt.data.records import TaggedSentence, WordPair
+from xadapt.data.records import TaggedSentence
 from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import load_module, save_module
 from xadapt.training.metrics_log import read_metrics

@@ -140,9 +140,7 @@ class WordMap(nn.Module):
         if options.form != "rows":
             self.shared = SharedMap(width, options.rank, options.shift, generator)
         if options.form != "shared":
-            self.rows = RowDifferences(
-                model_shape.vocabulary, width, options.row_rank, generator
-            )
+            self.rows = RowDifferences(model_shape.vocabulary, width, options.row_rank, generator)
 
     def forward(self, here: SiteInputs) -> Tensor:
         """Compute the difference ``(batch, tokens, width)``."""

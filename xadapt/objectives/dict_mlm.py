@@ -126,7 +126,9 @@ class DictMLM:
             for (lang, word), (other, translation) in ((ours, theirs), (theirs, ours)):
                 key = (lang, word.lower())
                 both.setdefault(key, {}).setdefault(other, {})[translation] = None
-        found = {key: {lang: tuple(words) for lang, words in by.items()} for key, by in both.items()}
+        found = {
+            key: {lang: tuple(words) for lang, words in by.items()} for key, by in both.items()
+        }
         for (lang, word), by in both.items():
             for pivot, words in by.items():
                 for through in words:
@@ -175,7 +177,9 @@ class DictMLM:
             pieces = _pieces_of_words(row, special)
             for word in self.masking().choose(list(pieces), chance):
                 own = pieces[word]
-                label = self._synonym(record.lang, words[word], memory, chance, tokenize_words, special)
+                label = self._synonym(
+                    record.lang, words[word], memory, chance, tokenize_words, special
+                )
                 if label is not None:
                     # No token stays: a kept word would give the answer away.
                     shown[own[0] : own[-1] + 1] = [int(tokenizer.mask_token_id)] * len(own)

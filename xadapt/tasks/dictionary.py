@@ -102,7 +102,9 @@ class WordTranslation(Task):
         columns: dict[str, dict[str, list[NDArray[np.float64]]]] = {}
         for name, similarity in scores.items():
             found = np.asarray(top(similarity, most).indices)
-            hits = np.array([[at in own for at in line] for line, own in zip(found, gold, strict=True)])
+            hits = np.array(
+                [[at in own for at in line] for line, own in zip(found, gold, strict=True)]
+            )
             columns[name] = {
                 measure: [hits[:, :k].any(1).astype(np.float64)] for measure, k in MEASURES.items()
             }
@@ -261,9 +263,7 @@ def word_side(encoder: Encoder, module: nn.Module | None = None, layer: int = BE
     return side
 
 
-def _gold(
-    rows: Sequence[WordPair], words: Sequence[str], pivots: Sequence[str]
-) -> list[set[int]]:
+def _gold(rows: Sequence[WordPair], words: Sequence[str], pivots: Sequence[str]) -> list[set[int]]:
     """Return the places of each word's translations in the pool."""
     place = {pivot: at for at, pivot in enumerate(pivots)}
     found: dict[str, set[int]] = {word: set() for word in words}

@@ -97,9 +97,9 @@ def test_french_order_by_hand():
         "a big red car often sees her", "DET ADJ ADJ NOUN ADV VERB PRON",
         (4, 4, 4, 6, 6, 0, 6), "det amod amod nsubj advmod root obj",
     )  # fmt: skip
-    assert [row.words[i] for i in french_order(row)] == "a car red big her sees often".split()
+    assert [row.words[i] for i in french_order(row)] == ["a", "car", "red", "big", "her", "sees", "often"]
     [made] = SyntheticLanguage(records="trees", script=False, order="french").apply([row], SERVICES)
-    assert made.upos == tuple("DET NOUN ADJ ADJ PRON VERB ADV".split())
+    assert made.upos == tuple(["DET", "NOUN", "ADJ", "ADJ", "PRON", "VERB", "ADV"])
     heads = {w: made.words[h - 1] if h else "" for w, h in zip(made.words, made.heads, strict=True)}
     assert heads == {"a": "car", "big": "car", "red": "car", "car": "sees", "often": "sees",
                      "sees": "", "her": "sees"}  # fmt: skip

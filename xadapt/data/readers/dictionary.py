@@ -63,9 +63,7 @@ class Dictionary:
         for place in (0, 1):
             cells = [row[place] for _, line in head if len(row := _cells(line)) > 1]
             if len(cells) >= FEW and 2 * sum(map(is_number_or_id, cells)) > len(cells):
-                raise UserError(
-                    f"column {place + 1} holds numbers or ids", where=source, todo=FORM
-                )
+                raise UserError(f"column {place + 1} holds numbers or ids", where=source, todo=FORM)
         rows = (attempt(self._pair, row, langs, source) for row in chain(head, filled))
         known: set[WordPair] = set()
         again = 0
