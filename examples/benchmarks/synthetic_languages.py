@@ -230,7 +230,10 @@ def endless(rows: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
 def masked(ids: torch.Tensor, size: int, draws: torch.Generator) -> tuple[Any, Any]:
     """Hide three tokens of ten, as in BERT."""
     chosen = (torch.rand(ids.shape, generator=draws) < 0.3) & (ids > MASK)
-    draw, other = torch.rand(ids.shape, generator=draws), torch.randint(5, size, ids.shape, generator=draws)
+    draw, other = (
+        torch.rand(ids.shape, generator=draws),
+        torch.randint(5, size, ids.shape, generator=draws),
+    )
     shown = ids.where(~(chosen & (draw < 0.8)), torch.tensor(MASK))
     return shown.where(~(chosen & (draw >= 0.8) & (draw < 0.9)), other), chosen
 
@@ -259,7 +262,10 @@ def systems(args: Any, world: World) -> dict[str, System_]:
             data: dict[str, Any] = {"train": text}
             specs: dict[str, Any] = {"train": {"reader": "plain_text"}}
             if any(o["name"] == "tlm" for o in objectives):
-                data["pairs"], specs["pairs"] = world.pairs(args.rows), {"reader": "parallel", "transforms": []}
+                data["pairs"], specs["pairs"] = (
+                    world.pairs(args.rows),
+                    {"reader": "parallel", "transforms": []},
+                )
             if entries is not None:
                 data["dictionary"], specs["dictionary"] = entries, DICTIONARY
             recipe = {
@@ -289,7 +295,9 @@ def systems(args: Any, world: World) -> dict[str, System_]:
         "ALIGN-MLM, half of the entries": make([mlm, align], world.dictionary("train", 0.5)),
         "ALIGN-MLM, a tenth of them": make([mlm, align], world.dictionary("train", 0.1)),
         "ALIGN-MLM, shared map alone": make([mlm, align], whole, form="shared"),
-        "ALIGN-MLM, differences of words alone": make([mlm, align], whole, form="rows", row_rank=128),
+        "ALIGN-MLM, differences of words alone": make(
+            [mlm, align], whole, form="rows", row_rank=128
+        ),
         "ALIGN-MLM, entries shuffled": make([mlm, align], shuffled(whole)),
     }
 
@@ -334,7 +342,11 @@ def accuracy(tagger: Tagger, rows: Sequence[TaggedSentence], lang: str) -> float
     more = {} if composition is None else {"compositions": [composition] * len(rows)}
     given = tagger.tag([row.words for row in rows], **more)
     gold = [[kind for *_, kind in sorted(row.spans)] for row in rows]
-    right = sum(a == b for own, right in zip(given, gold, strict=True) for a, b in zip(own, right, strict=True))
+    right = sum(
+        a == b
+        for own, right in zip(given, gold, strict=True)
+        for a, b in zip(own, right, strict=True)
+    )
     return right / sum(map(len, gold))
 
 
@@ -349,7 +361,11 @@ def told(args: Any, world: World, found: dict, seconds: float) -> dict:
         name: {m: over_seeds([row[m] for row in rows]).to_dict() for m in rows[0]}
         for name, rows in found.items()
     }
-    facts = {"words": len(world.words), "test sentences": len(world.test["en"]), "seeds": args.seeds}
+    facts = {
+        "words": len(world.words),
+        "test sentences": len(world.test["en"]),
+        "seeds": args.seeds,
+    }
     published = {name: {"POS twin": pos, "P@1": p} for name, (pos, p) in PUBLISHED.items()}
     return {
         **facts,

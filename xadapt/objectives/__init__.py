@@ -1,3 +1,3 @@
 """Objectives: records to views, encoded views to one loss for each record. One file per loss."""
 
-NOT_PARTS = ("contract", "masking")
+NOT_PARTS = ("contract", "masking", "word_pieces")
