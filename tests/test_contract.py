@@ -146,7 +146,11 @@ def run(name, encoder, records, order=None, seed=3):
         value = value.clone().requires_grad_()
         encoded[key] = States(value, mask) if view.output == "states" else value
         if isinstance(view, FusedView):
-            rows = encoder.tokenize(view.paired_rows) if isinstance(view.paired_rows[0], str) else view.paired_rows
+            rows = (
+                encoder.tokenize(view.paired_rows)
+                if isinstance(view.paired_rows[0], str)
+                else view.paired_rows
+            )
             tokens, mask = encoder.batch(rows)
             other = States(forward(encoder, tokens, mask).clone().requires_grad_(), mask)
             encoded[key] = dataclasses.replace(encoded[key], paired=other)

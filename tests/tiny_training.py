@@ -124,7 +124,10 @@ def word_pairs(n: int, seed: int = 0) -> list[WordPair]:
     every += [(f"{a} {b}", f"{p} {q}") for a, p in every for b, q in every]
     rng = random.Random(seed)
     rest = rng.sample(every[len(WORDS) :], max(0, n - len(WORDS)))
-    return [WordPair(w, p, "de", origin=f"d:{i}") for i, (w, p) in enumerate([*every[: min(n, len(WORDS))], *rest])]
+    return [
+        WordPair(w, p, "de", origin=f"d:{i}")
+        for i, (w, p) in enumerate([*every[: min(n, len(WORDS))], *rest])
+    ]
 
 
 def module_for(encoder: Encoder, kind: str = "lora", seed: int = 0, **options: Any) -> nn.Module:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import objectives_tables
 import speed_tables as speed
+import synthetic_tables
 import systems
 import tables
 import transfer_tables as tasks
@@ -85,6 +86,7 @@ KINDS = (
         "Published systems: {result[system]} on {result[base]}",
         objectives_tables.objectives,
     ),
+    ("synthetic_languages", "Synthetic languages", synthetic_tables.synthetic),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
     ("how_many_pairs_", "How many pairs: {result[lang]} on {result[base]}", tables.how_many_pairs),
     ("peers_large", "Every pair against 8,000 others, beside cached gradients", speed.peers),

@@ -96,9 +96,7 @@ def test_tied_scores_are_those_of_mapped_output_embeddings(encoder, rank):
     hidden = torch.randn(4, encoder.width, generator=torch.Generator().manual_seed(1))
     mapped = table + shared(table)
     scores = module.before_vocabulary(hidden) @ table.T
-    assert torch.allclose(
-        scores.log_softmax(-1), (hidden @ mapped.T).log_softmax(-1), atol=1e-4
-    )
+    assert torch.allclose(scores.log_softmax(-1), (hidden @ mapped.T).log_softmax(-1), atol=1e-4)
     assert module_for(encoder, "embedding_map", tied=False).before_vocabulary is None
     assert module_for(encoder, "embedding_map", form="rows").before_vocabulary is None
 

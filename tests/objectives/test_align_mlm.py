@@ -55,7 +55,9 @@ def test_one_minus_the_cosine_of_mean_pieces_by_hand(encoder):
     for value, (word, pivot) in zip(
         found.values, [("katze", "cat"), ("paka mbwa", "dog")], strict=True
     ):
-        ids = [encoder.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (word, pivot)]
+        ids = [
+            encoder.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (word, pivot)
+        ]
         ours, theirs = (table[own].mean(0) for own in ids)
         assert value == pytest.approx(float(1 - F.cosine_similarity(ours, theirs, dim=0)), abs=1e-6)
 
@@ -74,7 +76,11 @@ def test_special_ids_are_no_part_of_a_word(encoder):
 
 
 def test_entries_with_equal_or_unknown_pieces_do_not_count(encoder):
-    rows = [WordPair("katze", "cat", "de"), WordPair("seven", "seven", "de"), WordPair("猫", "cat", "de")]
+    rows = [
+        WordPair("katze", "cat", "de"),
+        WordPair("seven", "seven", "de"),
+        WordPair("猫", "cat", "de"),
+    ]
     found = loss(encoder, rows)
     assert found.weights.tolist() == [1, 0, 0]
     assert found.total() == pytest.approx(float(found.values[0]))
@@ -112,6 +118,22 @@ def test_a_collapsed_table_shows_in_the_log(encoder):
     assert found.logged["random"] == pytest.approx(1.0)
 
 
+def test_centred_by_hand_and_blind_to_a_common_vector():
+    generator = torch.Generator().manual_seed(0)
+    ours, theirs = (torch.randn(5, 1, 8, generator=generator) for _ in range(2))
+    mask, pieces, used = torch.ones(5, 1), [[[0]] * 5] * 2, [True] * 4 + [False]
+
+    def values(shift, **options):
+        word, pivot = States(ours + shift, mask), States(theirs + 3 * shift, mask)
+        return AlignMLM(**options).loss(word, pivot, pieces, used).values
+
+    counted = [side[:, 0] - side[:4, 0].mean(0) for side in (ours, theirs)]
+    wanted = 1 - F.cosine_similarity(*counted, dim=-1)
+    assert torch.allclose(values(0.0, centred=True), wanted, atol=1e-6)
+    assert torch.allclose(values(50.0, centred=True), wanted, atol=1e-3)
+    assert values(50.0)[:4].max() < 0.01  # not centred, all words seem to be translations
+
+
 def test_vectors_are_taken_before_the_norm_in_training_as_in_evaluation(encoder):
     module = module_for(encoder, "embedding_map", form="shared", rank=4)
     with torch.no_grad():
@@ -132,7 +154,7 @@ def test_vectors_are_taken_before_the_norm_in_training_as_in_evaluation(encoder)
 
 def test_only_a_shared_map_moves_words_that_were_not_trained(tmp_path, encoder):
     rows = word_pairs(11)
-    train, unseen = rows[:8], [r for r in rows[8:]]
+    train, unseen = rows[:8], list(rows[8:])
     bare = word_side(encoder)([r.word for r in unseen])
     moved = {}
     for form in ("shared", "rows"):
@@ -140,10 +162,10 @@ def test_only_a_shared_map_moves_words_that_were_not_trained(tmp_path, encoder):
         task = Task("align_mlm", AlignMLM(), train)
         trainer(tmp_path / form, [task], encoder=encoder, module=module, epochs=3, **STEPS).train()
         seen_pieces = {t for r in train for t in encoder.tokenizer(r.word)["input_ids"]}
-        apart = [
-            i for i, r in enumerate(unseen)
-            if not {t for t in encoder.tokenizer(r.word, add_special_tokens=False)["input_ids"]} & seen_pieces
-        ]  # fmt: skip
+        pieces = [
+            set(encoder.tokenizer(r.word, add_special_tokens=False)["input_ids"]) for r in unseen
+        ]
+        apart = [i for i, own in enumerate(pieces) if not own & seen_pieces]
         assert apart
         found = word_side(encoder, module)([r.word for r in unseen])
         moved[form] = abs(found - bare)[apart].max()
@@ -213,7 +235,7 @@ def test_resumed_is_uninterrupted(tmp_path):
 
 
 def test_precision_on_trained_words_is_not_the_held_out_one(tmp_path, encoder):
-    """Per-word differences alone: every trained word is found, and held-out words as by the base."""
+    """By differences of words alone, trained words are found, and held-out words are not."""
     rows = word_pairs(11)
     train, held = rows[:8], rows[8:]
     module = module_for(encoder, "embedding_map", form="rows", row_rank=16)

@@ -43,13 +43,17 @@ def first_piece(encoder, word):
 
 def test_the_label_is_the_translation_and_the_input_is_masked(encoder):
     rows, entries = plain(12), word_pairs(11)
-    made, memory = views(encoder, rows, entries, pieces="first", mask_rate=0.0, random_rate=0.0, **ALWAYS)
+    made, memory = views(
+        encoder, rows, entries, pieces="first", mask_rate=0.0, random_rate=0.0, **ALWAYS
+    )
     mask = encoder.tokenizer.mask_token_id
     known = {first_piece(encoder, e.pivot): e.word for e in entries}
     english = memory.languages.index("en")
     synonyms = [
         (place, label)
-        for place, label, lang in zip(made["picked"], made["labels"], made["label_langs"], strict=True)
+        for place, label, lang in zip(
+            made["picked"], made["labels"], made["label_langs"], strict=True
+        )
         if lang == english
     ]
     assert synonyms
@@ -117,6 +121,15 @@ def test_case_is_folded_for_the_search_and_kept_for_the_label(encoder):
     assert made["labels"] == [first_piece(encoder, "Cat")]
 
 
+def test_punctuation_is_no_part_of_a_word_and_the_text_keeps_its_pieces(encoder):
+    row = PlainText("katze, park", "de")
+    made, memory = views(encoder, [row], [WordPair("katze", "cat", "de")], pieces="first", **ALWAYS)
+    [plain_row] = encoder.tokenize([row.text])
+    assert len(made["text"].rows[0]) == len(plain_row)
+    assert made["labels"][0] == first_piece(encoder, "cat")
+    assert memory.languages[made["label_langs"][0]] == "en"
+
+
 def test_frequent_words_are_never_translated(encoder):
     rows = [PlainText("die katze die", "de"), PlainText("die hund", "de")]
     entries = [WordPair("die", "the", "de"), WordPair("katze", "cat", "de")]
@@ -148,9 +161,13 @@ def test_without_the_language_the_loss_floor_is_higher():
         for _ in range(200):
             shared = state.mean(0, keepdim=True).expand_as(state)  # one input for both
             text = States(shared, torch.ones(2, 1))
-            found = DictMLM(conditioned=conditioned).loss(
-                text, [(0, 0), (1, 0)], [2, 4], [0, 1], lambda s: s @ table.T, head
-            ).total()
+            found = (
+                DictMLM(conditioned=conditioned)
+                .loss(
+                    text, [(0, 0), (1, 0)], [2, 4], [0, 1], lambda s, table=table: s @ table.T, head
+                )
+                .total()
+            )
             optimizer.zero_grad()
             found.backward()
             optimizer.step()

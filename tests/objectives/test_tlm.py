@@ -46,7 +46,10 @@ def test_labels_are_the_tokens_under_the_masks(encoder, restart):
     view, mask = made["pair"], encoder.tokenizer.mask_token_id
     shown = [view.rows, view.paired_rows] if restart else [view.rows]
     if restart:
-        plain = [encoder.tokenize([r.text for r in rows]), encoder.tokenize([r.pivot for r in rows])]
+        plain = [
+            encoder.tokenize([r.text for r in rows]),
+            encoder.tokenize([r.pivot for r in rows]),
+        ]
     else:
         join = tokenize_pairs(encoder, [r.text for r in rows], [r.pivot for r in rows])
         plain = [[pair.ids for pair in join]]

@@ -11,7 +11,12 @@ from xadapt.hub.opening import read_manifest
 from xadapt.training.metrics_log import read_metrics
 
 SMALL = {
-    "align_mlm": ("module.rank=2", "module.row_rank=2", "module.lora_rank=2", "data.dictionary.batch_size=8"),
+    "align_mlm": (
+        "module.rank=2",
+        "module.row_rank=2",
+        "module.lora_rank=2",
+        "data.dictionary.batch_size=8",
+    ),
     "dict_mlm": ("module.rank=2", "objectives.dict_mlm.skip=0", "objectives.dict_mlm.pieces=first"),
     "tlm": ("module.rank=2",),
 }  # fmt: skip

@@ -37,6 +37,14 @@ def test_precision_by_hand():
     assert score([WordPair("a", "A", "de"), WordPair("b", "B", "de")], "P@5", pool=["D"]) == 1
 
 
+def test_centred_vectors_do_not_know_their_common_mean():
+    far = {word: (x + 9 * word.isupper(), y) for word, (x, y) in PLANE.items()}
+    rows = [WordPair("a", "A", "de"), WordPair("b", "C", "de")]
+    result = TASK.evaluate(rows, {"it": System(of(far))}, control=False, resamples=5, pool=["D"])
+    assert result["it"].scores["P@1"].mean == 0.5  # A is longest to the right
+    assert result["it"].scores["P@1 centred"].mean >= 0.5
+
+
 def test_alike_vectors_show_in_the_random_cosine():
     same = System(lambda words: np.ones((len(words), 3), dtype=np.float32))
     rows = [WordPair(str(i), f"p{i}", "de") for i in range(9)]

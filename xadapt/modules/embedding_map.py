@@ -36,7 +36,7 @@ class EmbeddingMapOptions(ModuleOptions):
         tied: Whether the shared map also acts where states are compared with the vocabulary, in
             training by masked tokens, as if the output embeddings were the input embeddings.
         lora_rank: Rank of the LoRAs; 0 means no LoRA.
-        lora_alpha: The updates of the LoRAs are scaled by ``lora_alpha / lora_rank``.
+        alpha: The updates of the LoRAs are scaled by ``alpha / lora_rank``.
         sites: The linear sites of the LoRAs.
     """
 
@@ -46,7 +46,7 @@ class EmbeddingMapOptions(ModuleOptions):
     row_rank: PositiveInt = 8
     tied: bool = True
     lora_rank: NonNegativeInt = 0
-    lora_alpha: PositiveFloat = 32.0
+    alpha: PositiveFloat = 32.0
     sites: tuple[str, ...] = Field(("q", "k", "v", "ffn_in", "ffn_out"), min_length=1)
 
     @model_validator(mode="after")
@@ -60,7 +60,7 @@ class EmbeddingMapOptions(ModuleOptions):
     def lora(self) -> LoRAOptions:
         """Return the options of the LoRAs."""
         return LoRAOptions(
-            sites=self.sites, rank=self.lora_rank, alpha=self.lora_alpha, layers=self.layers
+            sites=self.sites, rank=self.lora_rank, alpha=self.alpha, layers=self.layers
         )
 
 

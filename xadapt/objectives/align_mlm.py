@@ -38,13 +38,17 @@ class AlignMLM:
     Attributes:
         layer: Where vectors are taken: -1 is the table of word embeddings, 0 what enters the first
             layer, a higher number the states after as many layers.
+        centred: Whether the mean of each side over the batch is subtracted first. Where all words
+            of a base share a large mean vector, the cosine without it is near one for any two
+            words, and all words of the language move to that mean. The paper does not centre.
     """
 
     layer: int = -1
+    centred: bool = False
 
     consumes: ClassVar[type] = WordPair
     source: ClassVar[str] = "https://arxiv.org/abs/2211.08547"
-    coupled: ClassVar[bool] = False
+    coupled: ClassVar[bool] = True  # by the mean of the batch
 
     def __post_init__(self) -> None:
         if self.layer < -1:
@@ -87,6 +91,8 @@ class AlignMLM:
         """Compute distances of mean embeddings, ``(n,)``."""
         ours, theirs = mean_of(word, pieces[0]), mean_of(pivot, pieces[1]).detach()
         weights = ours.new_tensor(used)
+        if self.centred:
+            ours, theirs = (side - _mean(side, weights) for side in (ours, theirs))
         values = cosine_distance(ours, theirs)
         with torch.no_grad():
             others = F.cosine_similarity(ours, ours.roll(1, 0), dim=-1)
@@ -111,6 +117,11 @@ def mean_of(states: States, pieces: Sequence[Sequence[int]]) -> Tensor:
     none = torch.tensor([not own for own in pieces], device=device).unsqueeze(1)
     mask = mask.where(~none, states.mask.float()).unsqueeze(-1)
     return (states.hidden.float() * mask).sum(1) / mask.sum(1)
+
+
+def _mean(vectors: Tensor, weights: Tensor) -> Tensor:
+    """Average the vectors ``(n, width)`` that count: ``(width,)``."""
+    return (vectors * weights.unsqueeze(-1)).sum(0) / weights.sum().clamp(min=1)
 
 
 def _pieces(row: Sequence[int], special: set[int], unknown: int | None) -> list[int]:

@@ -17,7 +17,8 @@ from xadapt.functional.losses import token_cross_entropy
 from xadapt.objectives.contract import EncodeView, Loss, States, draws
 from xadapt.objectives.masking import Masking, require_mask
 
-WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
+MARKS = re.compile(r"^\W+|\W+$")
+"""Punctuation around a word."""
 Synonyms = Mapping[tuple[str, str], Mapping[str, Sequence[str]]]
 
 
@@ -62,12 +63,13 @@ class LanguageCondition(nn.Module):
 class DictMLM:
     """Masked language modelling whose labels are, for some words, translations.
 
-    ``L = - log P(y | x, t, l)`` with ``P = softmax(head(g(h_t, e_l)))``. Words are chosen as a
-    whole. A chosen word with a translation becomes, with probability ``translated``, a synonym
-    position: all its pieces are masked in the input, always, and the label at its first piece is a
-    translation ``y`` in a language ``l``. The language is drawn first, then one of its
-    translations, so that languages with many synonyms count no more. Every other chosen word is
-    masked as in BERT, with its own pieces as labels and its own language as ``l``.
+    ``L = - log P(y | x, t, l)`` with ``P = softmax(head(g(h_t, e_l)))``. Words are what spaces
+    separate, without punctuation behind them, and chosen as a whole. A chosen word with a
+    translation becomes, with probability ``translated``, a synonym position: all its pieces are
+    masked in the input, always, and the label at its first piece is a translation ``y`` in a
+    language ``l``. The language is drawn first, then one of its translations, so that languages
+    with many synonyms count no more. Every other chosen word is masked as in BERT, with its own
+    pieces as labels and its own language as ``l``.
 
     ``g`` adds the vector of the LABEL's language, a norm and a dense layer to the state; the base's
     frozen head follows. Vectors and ``g`` are trained with the module and then left out. The
@@ -166,7 +168,7 @@ class DictMLM:
         """
         require_mask(tokenizer)
         special = set(tokenizer.all_special_ids)
-        sentences = [tuple(WORD.findall(r.text)) or (r.text,) for r in records]
+        sentences = [tuple(r.text.split()) for r in records]
         rows, picked, labels, langs = [], [], [], []
         number = {lang: n for n, lang in enumerate(memory.languages)}
         tokenised = tokenize_words(sentences)
@@ -175,11 +177,9 @@ class DictMLM:
         ):
             shown = list(row.ids)
             pieces = _pieces_of_words(row, special)
-            for word in self.masking().choose(list(pieces), chance):
-                own = pieces[word]
-                label = self._synonym(
-                    record.lang, words[word], memory, chance, tokenize_words, special
-                )
+            for place in self.masking().choose(list(pieces), chance):
+                word, own = _bare(words[place], pieces[place], row, tokenize_words, special)
+                label = self._synonym(record.lang, word, memory, chance, tokenize_words, special)
                 if label is not None:
                     # No token stays: a kept word would give the answer away.
                     shown[own[0] : own[-1] + 1] = [int(tokenizer.mask_token_id)] * len(own)
@@ -246,13 +246,30 @@ def _frequent(records: Sequence[PlainText], most: int) -> list[tuple[str, str]]:
     counts: dict[str, dict[str, int]] = {}
     for record in records if most else ():
         own = counts.setdefault(record.lang, {})
-        for word in WORD.findall(record.text.lower()):
-            own[word] = own.get(word, 0) + 1
+        for word in record.text.lower().split():
+            bare = MARKS.sub("", word)
+            own[bare] = own.get(bare, 0) + 1
     return [
         (lang, word)
         for lang, own in counts.items()
         for word in sorted(own, key=lambda word: (-own[word], word))[:most]
     ]
+
+
+def _bare(
+    word: str, own: list[int], row: Any, tokenize_words: Any, special: set[int]
+) -> tuple[str, list[int]]:
+    """Return a word without punctuation, and the positions of its pieces.
+
+    Where its pieces alone are not those in the text, the word stays with its punctuation.
+    """
+    bare = MARKS.sub("", word)
+    if bare in ("", word):
+        return word, own
+    [alone] = tokenize_words([(bare,)])
+    wanted = [token for token in alone.ids if token not in special]
+    first = own[: len(wanted)]
+    return (bare, first) if [row.ids[at] for at in first] == wanted else (word, own)
 
 
 def _pieces_of_words(row: Any, special: set[int]) -> dict[int, list[int]]:

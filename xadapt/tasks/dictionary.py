@@ -1,7 +1,8 @@
 """Word translation: find the translation of a word among the words of the other language.
 
-Words are compared by their vectors at the table of word embeddings, before positions and norm, as
-in training by the objective `align_mlm`. The pivot's vectors are those of the frozen base, the
+Words are compared by the cosines of their vectors at the table of word embeddings, before positions
+and norm, as in training by the objective `align_mlm`; once as they are, and once centred, where
+each side's mean over its words is subtracted. The pivot's vectors are those of the frozen base, the
 language's are the module's. Precision at 1 over all distinct words of the language: the nearest
 word of the pivot language is one of the word's translations. The pool holds the pivot words of the
 whole dictionary, also those of entries that are not asked for.
@@ -47,10 +48,11 @@ from xadapt.tasks.alignment import (
 from xadapt.tasks.protocol import RESAMPLES, Option, Request, Task, read_rows
 from xadapt.tasks.table import interval_cell, mark, new_table
 from xadapt.training.loop import Trainer
-from xadapt.vectors.matching import top
+from xadapt.vectors.matching import Cosine, Similarity, cosine, top
 
 BASELINE = "baseline"
-MEASURES = {"P@1": 1, "P@5": 5}
+MEASURES = {"P@1": 1, "P@5": 5, "P@1 centred": 1}
+CENTRED = "P@1 centred"
 
 
 class WordTranslation(Task):
@@ -98,15 +100,14 @@ class WordTranslation(Task):
         gold = _gold(rows, words, pivots)
         encoded = Encoded(words, pivots)
         scores = similarities(encoded, systems, control=control)
-        most = min(max(MEASURES.values()), len(pivots))
         columns: dict[str, dict[str, list[NDArray[np.float64]]]] = {}
         for name, similarity in scores.items():
-            found = np.asarray(top(similarity, most).indices)
-            hits = np.array(
-                [[at in own for at in line] for line, own in zip(found, gold, strict=True)]
-            )
+            other = _centred(encoded, systems[name]) if name in systems else similarity
             columns[name] = {
-                measure: [hits[:, :k].any(1).astype(np.float64)] for measure, k in MEASURES.items()
+                measure: [
+                    _hits(other if measure == CENTRED else similarity, gold, min(k, len(pivots)))
+                ]
+                for measure, k in MEASURES.items()
             }
         facts = {"lang": _one(rows, "lang"), "pivot_lang": _one(rows, "pivot_lang")}
         result = compare(
@@ -217,15 +218,19 @@ class WordTranslation(Task):
         """Render both measures with intervals, and the cosine of random words."""
         facts = result.facts
         title = f"{facts['lang']}: {result.count} words, looked up among {facts['pool']}"
-        table = new_table(title, ("", *(f"{m} [95 %]" for m in MEASURES), "random"))
+        table = new_table(title, ("", "P@1 [95 %]", "centred [95 %]", "P@5", "random"))
         for row in result.rows:
             cosine = row.more["random_cosine"]
             table.add_row(
                 self.short.get(row.system, row.system),
-                *(interval_cell(row.scores[m]) + mark(row.gains.get(m)) for m in MEASURES),
+                *(interval_cell(row.scores[m]) + mark(row.gains.get(m)) for m in ("P@1", CENTRED)),
+                f"{row.scores['P@5'].mean:.3f}",
                 "" if cosine is None else f"{cosine:.2f}",
             )
-        table.caption = "random: mean cosine of two random words; near 1, all are alike"
+        table.caption = (
+            "centred: P@1 of vectors without each side's mean\n"
+            "random: mean cosine of two random words; near 1, all are alike"
+        )
         return table
 
 
@@ -270,6 +275,19 @@ def _gold(rows: Sequence[WordPair], words: Sequence[str], pivots: Sequence[str])
     for row in rows:
         found[row.word].add(place[row.pivot])
     return list(found.values())
+
+
+def _hits(similarity: Similarity, gold: Sequence[set[int]], k: int) -> NDArray[np.float64]:
+    """Return 1 for each word with a translation among its ``k`` nearest, else 0."""
+    found = np.asarray(top(similarity, k).indices)
+    pairs = zip(found, gold, strict=True)
+    return np.array([float(any(at in own for at in line)) for line, own in pairs])
+
+
+def _centred(encoded: Encoded, system: System) -> Cosine:
+    """Return the cosines of vectors whose side's mean is zero."""
+    ours, theirs = encoded.language(system), encoded.pivot(system)
+    return cosine(ours - ours.mean(0), theirs - theirs.mean(0))
 
 
 def _random(encoded: Encoded, system: System | None) -> float | None:

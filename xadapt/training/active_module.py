@@ -87,7 +87,7 @@ class ActiveModule:
         Args:
             layer: The view's layer, as in `xadapt.objectives.contract.View`.
         """
-        if layer is None or not any(own.module.hooks() for own in self._ready.values()):
+        if layer is None or not any(hooks_of(own.module) for own in self._ready.values()):
             return True  # without a module, heads alone are trained
         if layer == BELOW:
             return any(own.table for own in self._ready.values())

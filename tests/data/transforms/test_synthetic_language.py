@@ -61,7 +61,9 @@ def test_labels_move_with_their_words():
     assert made.words == ("Rome", "saw", "Lee", "Ann")
     assert made.spans == ((0, 1, "LOC"), (2, 4, "PER"))
     for order in ("inversion", "permutation"):
-        [made] = SyntheticLanguage(records="tagged", script=True, order=order).apply([row], SERVICES)
+        [made] = SyntheticLanguage(records="tagged", script=True, order=order).apply(
+            [row], SERVICES
+        )
         labels = {from_script(made.words[i]): t for a, b, t in made.spans for i in range(a, b)}
         assert labels == {"Ann": "PER", "Lee": "PER", "Rome": "LOC"}
 
@@ -89,7 +91,9 @@ def test_pairs_and_dictionary():
 
 
 def tree(words, upos, heads, relations):
-    return ParsedSentence(*(tuple(x.split()) for x in (words, upos)), heads, tuple(relations.split()), "en")
+    return ParsedSentence(
+        *(tuple(x.split()) for x in (words, upos)), heads, tuple(relations.split()), "en"
+    )
 
 
 def test_french_order_by_hand():
@@ -97,10 +101,19 @@ def test_french_order_by_hand():
         "a big red car often sees her", "DET ADJ ADJ NOUN ADV VERB PRON",
         (4, 4, 4, 6, 6, 0, 6), "det amod amod nsubj advmod root obj",
     )  # fmt: skip
-    assert [row.words[i] for i in french_order(row)] == ["a", "car", "red", "big", "her", "sees", "often"]
+    assert [row.words[i] for i in french_order(row)] == [
+        "a",
+        "car",
+        "red",
+        "big",
+        "her",
+        "sees",
+        "often",
+    ]
     [made] = SyntheticLanguage(records="trees", script=False, order="french").apply([row], SERVICES)
-    assert made.upos == tuple(["DET", "NOUN", "ADJ", "ADJ", "PRON", "VERB", "ADV"])
-    heads = {w: made.words[h - 1] if h else "" for w, h in zip(made.words, made.heads, strict=True)}
+    assert made.upos == ("DET", "NOUN", "ADJ", "ADJ", "PRON", "VERB", "ADV")
+    both = zip(made.words, made.heads, strict=True)
+    heads = {w: made.words[h - 1] if h else "" for w, h in both}
     assert heads == {"a": "car", "big": "car", "red": "car", "car": "sees", "often": "sees",
                      "sees": "", "her": "sees"}  # fmt: skip
 

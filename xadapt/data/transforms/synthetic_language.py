@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from xadapt.core.errors import UserError
 from xadapt.data.records import ParallelPair, ParsedSentence, PlainText, TaggedSentence, WordPair
@@ -78,7 +78,7 @@ def french_order(sentence: ParsedSentence) -> list[int]:
         UserError: If the heads are no tree.
     """
     children: list[list[int]] = [[] for _ in sentence.words]
-    roots = []
+    roots: list[int] = []
     for word, head in enumerate(sentence.heads):
         (children[head - 1] if head else roots).append(word)
     placed: list[int] = []
@@ -190,7 +190,7 @@ class SyntheticLanguage:
         self,
         records: Sequence[PlainText] | Sequence[TaggedSentence] | Sequence[ParsedSentence],
         services: Services,
-    ) -> list[PlainText] | list[ParallelPair] | list[WordPair] | list[TaggedSentence] | list[ParsedSentence]:  # fmt: skip
+    ) -> list[Any]:
         """Make the synthetic records, one for each; for ``words``, one for each distinct word.
 
         Raises:
