@@ -36,6 +36,7 @@ from tiny_training import (
 )
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
+from xadapt.backbones.encoder.layers_copy import LayersCopy
 from xadapt.backbones.encoder.pairs import tokenize_pairs, tokenize_windows
 from xadapt.backbones.encoder.words import tokenize_word_windows, tokenize_words
 from xadapt.composition.composed import Composed
@@ -111,6 +112,11 @@ def part(name):
     return registry.load("objectives", name)
 
 
+def embedded(encoder, rows):
+    tokens, mask = encoder.batch(rows)
+    return States(encoder.embed(tokens, mask), mask)
+
+
 def run(name, encoder, records, order=None, seed=3):
     """An objective's loss on records, its encoded views, and which views the module acts on."""
     objective = part(name)()
@@ -128,11 +134,15 @@ def run(name, encoder, records, order=None, seed=3):
         "tokenize_windows": partial(tokenize_windows, encoder),
         "lm_head": encoder.mlm_head(),
         "memory": memory,
-        "heads": heads_of(objective, encoder.width, memory),
+        "heads": heads_of(
+            objective, encoder.width, memory, {"copy_layers": partial(LayersCopy, encoder)}
+        ),
         "bank": Bank(FrozenVectors(encoder, None).get(rows)) if rows else None,
         "companions": {},
         "vocabulary": 200,
         "depth": encoder.depth,
+        "max_length": encoder.max_length,
+        "embed": lambda rows: embedded(encoder, rows),
         "step": 0,
         "prompts": {},
         "dimensions": (),

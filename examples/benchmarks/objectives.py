@@ -39,7 +39,9 @@ def main() -> None:
 def systems() -> list[str]:
     """Every experiment there is."""
     files = (Path(__file__).parent / "experiments").glob("*.py")
-    return sorted(file.stem for file in files if file.stem not in ("__init__", "contract"))
+    return sorted(
+        file.stem for file in files if file.stem not in ("__init__", "contract", "shared")
+    )
 
 
 def folder(args: Any, base: str) -> Path:

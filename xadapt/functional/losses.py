@@ -48,6 +48,51 @@ def info_nce(
     return F.cross_entropy(scores, targets, reduction="none")
 
 
+def pair_contrast(
+    queries: Tensor,
+    keys: Tensor,
+    temperature: float,
+    hidden: Tensor | None = None,
+    crossing_zero: bool = True,
+) -> Tensor:
+    """Compute the contrast of each pair with all other queries and keys of the batch.
+
+    With ``s = cosine / temperature`` and the ``2 (n - 1)`` negatives ``s(q_i, k_j)`` and
+    ``s(q_i, q_j)``, j other than i, the loss is CZ-NCE,
+    ``L_i = - s(q_i, k_i) + log sum over negatives of exp(s)``. It goes below zero, and its gradient
+    by the positive is always -1. Without ``crossing_zero`` the positive stands in the sum too:
+    InfoNCE, ``log (1 + sum exp(s_neg - s_pos))``.
+
+    Source: CZ-NCE of ML-CTL, Yu et al. 2022, https://arxiv.org/abs/2202.13083.
+
+    Args:
+        queries: ``(n, dim)``.
+        keys: ``(n, dim)``, the partner of each query.
+        temperature: Unitless, positive.
+        hidden: ``(n, n)``, True where the pairs i and j are no negatives of each other.
+        crossing_zero: CZ-NCE, else InfoNCE.
+
+    Returns:
+        ``(n,)`` losses; 0 for a pair without any negative.
+    """
+    here, there = (F.normalize(side.float(), dim=-1) for side in (queries, keys))
+    barred = torch.eye(len(here), dtype=torch.bool, device=here.device)
+    if hidden is not None:
+        barred = barred | hidden
+    across, within = here @ there.T / temperature, here @ here.T / temperature
+    positive = across.diagonal()
+    negatives = torch.cat([across.masked_fill(barred, -torch.inf),
+                           within.masked_fill(barred, -torch.inf)], dim=1)  # fmt: skip
+    if not crossing_zero:
+        every = torch.cat([positive.unsqueeze(1), negatives], dim=1)
+        return every.logsumexp(1) - positive
+    lonely = barred.all(1)
+    # A row of nothing but -inf has no gradient; its loss is 0.
+    return negatives.masked_fill(lonely.unsqueeze(1), 0).logsumexp(1).masked_fill(
+        lonely, 0
+    ) - positive.masked_fill(lonely, 0)
+
+
 def cosine_distance(left: Tensor, right: Tensor) -> Tensor:
     """Compute ``1 - cosine`` of each pair of rows of two ``(n, dim)`` tensors.
 

@@ -20,14 +20,19 @@ Both may also name these services:
 ``lm_head``
     the frozen masked-LM head.
 ``heads``
-    the result of ``heads(width)``, which may name ``memory`` too. The heads are trained with the
-    module. Their buffers may carry state from step to step.
+    the result of ``heads(width)``, which may name ``memory`` too, and ``copy_layers(count)``, a
+    trainable copy of the encoder's last layers. The heads are trained with the module. Their
+    buffers may carry state from step to step.
 ``companions``
     the heads of the run's other, frozen modules by name; a `TeacherView` names such a module.
 ``vocabulary``
     number of rows of the table of word embeddings; ids from this number on are the module's own.
 ``depth``
     number of layers of the encoder.
+``max_length``
+    the largest number of tokens of a row.
+``embed``
+    the frozen states of token id rows as they enter the first layer, as `States`.
 ``bank``
     the frozen vectors of ``bank_rows(memory)``.
 ``step``
@@ -292,10 +297,13 @@ def further_data(objective: Any) -> Mapping[str, type[Record]]:
     return getattr(objective, "reads", {})
 
 
-def heads_of(objective: Any, width: int, memory: Any = None) -> nn.Module | None:
+def heads_of(
+    objective: Any, width: int, memory: Any = None, services: Mapping[str, Any] | None = None
+) -> nn.Module | None:
     """Build the objective's own trainable part, if there is one."""
     make = getattr(objective, "heads", None)
-    return call(make, {"width": width, "memory": memory}) if make else None
+    given = {"width": width, "memory": memory, **(services or {})}
+    return call(make, given) if make else None
 
 
 def teacher_rows(objective: Any, records: Sequence[Any]) -> Mapping[str, Sequence[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,12 +18,13 @@ from xadapt.backbones.cache.prefix_states import PrefixStates
 from xadapt.backbones.compiled import compiled
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.prompts import side_prompts
+from xadapt.backbones.encoder.layers_copy import LayersCopy
 from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
 from xadapt.core.progress import meter
 from xadapt.injection.attachment import embedding_table
 from xadapt.modules.hooks import penalties, watch
-from xadapt.objectives.contract import asks_for
+from xadapt.objectives.contract import States, asks_for
 from xadapt.training import checkpoint
 from xadapt.training.active_module import ActiveModule
 from xadapt.training.batches import BatchPlan
@@ -92,7 +94,9 @@ class Trainer:
             encoder, self.turns[0], self.frozen, self.processes, run.spec.batch_tokens, others,
             run.spec.grad_cache,
         )  # fmt: skip
-        heads = make_heads(tasks, encoder.width, run.seed).to(encoder.device)
+        heads = make_heads(
+            tasks, encoder.width, run.seed, {"copy_layers": partial(LayersCopy, encoder)}
+        ).to(encoder.device)
         self.trained = nn.ModuleDict({"module": module, "heads": heads})
         self.vocabulary = embedding_table(encoder).num_embeddings
         self.plans = self._plans()
@@ -338,11 +342,18 @@ class Trainer:
             "companions": {name: other.heads for name, other in self.companions.items()},
             "vocabulary": self.vocabulary,
             "depth": self.encoder.depth,
+            "max_length": self.encoder.max_length,
+            "embed": self._embed,
             "step": self.progress.step,
             "prompts": side_prompts(self.encoder.pooling),
             "dimensions": self.run.dimensions,
             "teacher_vectors": self.teacher,
         }
+
+    @torch.no_grad()
+    def _embed(self, rows: Sequence[Sequence[int]]) -> States:
+        tokens, mask = self.encoder.batch(rows)
+        return States(self.encoder.embed(tokens, mask), mask)
 
     def _lm_head(self, states: Tensor) -> Tensor:
         return self.encoder.mlm_head(self.forward.active_module.before_vocabulary)(states)

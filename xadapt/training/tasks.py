@@ -85,9 +85,9 @@ class Task:
         self.memory = prepare(records, **own) if prepare else None
         self.bank: Bank | None = None
 
-    def make_heads(self, width: int) -> nn.Module | None:
+    def make_heads(self, width: int, services: Mapping[str, Any]) -> nn.Module | None:
         """Make the objective's own trainable part, if the objective has one."""
-        return heads_of(self.objective, width, self.memory)
+        return heads_of(self.objective, width, self.memory, services)
 
     def longest(self, tokenize: Callable[[Sequence[str]], Sequence[Sequence[int]]]) -> list[str]:
         """Find the text of each record that has the most tokens."""
@@ -212,11 +212,13 @@ class Task:
             )
 
 
-def make_heads(tasks: Sequence[Task], width: int, seed: int) -> nn.ModuleDict:
+def make_heads(
+    tasks: Sequence[Task], width: int, seed: int, services: Mapping[str, Any]
+) -> nn.ModuleDict:
     """Make the objectives' own trainable parts, by number of the task; alike in every process."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = {str(i): task.make_heads(width) for i, task in enumerate(tasks)}
+        made = {str(i): task.make_heads(width, services) for i, task in enumerate(tasks)}
     return nn.ModuleDict({name: head for name, head in made.items() if head is not None})
 
 

@@ -328,6 +328,17 @@ class Encoder:
         with forwarding(self.guard, activation, mask, stop):
             return self._slices.run(hidden.to(self.dtype), mask, start, stop, segment_ids)
 
+    def layers(self, start: int, stop: int) -> nn.Module:
+        """Return the layers ``start`` to ``stop - 1`` as a model that takes states.
+
+        It shares its parameters with the encoder; `LayersCopy` has its own.
+
+        Args:
+            start: First layer.
+            stop: One past the last layer, above ``start``.
+        """
+        return self._slices.part(start, stop)
+
     def pool(self, states: Tensor, mask: Tensor) -> Tensor:
         """Pool states to one vector per text with the base's pooling: ``(batch, dim)`` in float32.
 

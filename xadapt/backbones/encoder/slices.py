@@ -78,11 +78,15 @@ class Slices:
             raise UserError(f"layers {start} to {stop} are not within the base's {self.depth}")
         if start == stop:
             return hidden
+        seen = mask if segment_ids is None else _seen(segment_ids, hidden.dtype)
+        output: Tensor = self.part(start, stop)(inputs_embeds=hidden, attention_mask=seen)[0]
+        return output
+
+    def part(self, start: int, stop: int) -> nn.Module:
+        """Return the model of the layers ``start`` to ``stop - 1``, made at its first use."""
         if (start, stop) not in self._made:
             self._made[start, stop] = self._make(start, stop)
-        seen = mask if segment_ids is None else _seen(segment_ids, hidden.dtype)
-        output: Tensor = self._made[start, stop](inputs_embeds=hidden, attention_mask=seen)[0]
-        return output
+        return self._made[start, stop]
 
     def _make(self, start: int, stop: int) -> nn.Module:
         family = self.family
