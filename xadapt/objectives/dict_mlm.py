@@ -16,6 +16,7 @@ from xadapt.data.records import PlainText, WordPair
 from xadapt.functional.losses import token_cross_entropy
 from xadapt.objectives.contract import EncodeView, Loss, States, draws
 from xadapt.objectives.masking import Masking, require_mask
+from xadapt.objectives.word_pieces import pieces_of_words
 
 MARKS = re.compile(r"^\W+|\W+$")
 """Punctuation around a word."""
@@ -176,7 +177,7 @@ class DictMLM:
             zip(records, sentences, tokenised, draws(rng, records), strict=True)
         ):
             shown = list(row.ids)
-            pieces = _pieces_of_words(row, special)
+            pieces = pieces_of_words(row, special)
             for place in self.masking().choose(list(pieces), chance):
                 word, own = _bare(words[place], pieces[place], row, tokenize_words, special)
                 label = self._synonym(record.lang, word, memory, chance, tokenize_words, special)
@@ -270,17 +271,6 @@ def _bare(
     wanted = [token for token in alone.ids if token not in special]
     first = own[: len(wanted)]
     return (bare, first) if [row.ids[at] for at in first] == wanted else (word, own)
-
-
-def _pieces_of_words(row: Any, special: set[int]) -> dict[int, list[int]]:
-    """Return the positions of the pieces of each word, by the word's number."""
-    starts = [(row.first[word], word) for word in row.known]
-    ends = [*(at for at, _ in starts[1:]), len(row.ids)]
-    return {
-        word: [at for at in range(start, end) if row.ids[at] not in special]
-        for (start, word), end in zip(starts, ends, strict=True)
-        if any(token not in special for token in row.ids[start:end])
-    }
 
 
 Part = DictMLM

@@ -17,8 +17,8 @@ from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.backbones.cache.prefix_states import PrefixStates
 from xadapt.backbones.compiled import compiled
 from xadapt.backbones.encoder.encoder import Encoder
-from xadapt.backbones.encoder.prompts import side_prompts
 from xadapt.backbones.encoder.layers_copy import LayersCopy
+from xadapt.backbones.encoder.prompts import side_prompts
 from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
 from xadapt.core.progress import meter

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 from bench import limited, split_test, tagged_pairs, write_pairs
-from experiments.contract import LANGUAGE_MODEL, SHUFFLED, Place, Variant
 
 import xadapt
+from experiments.contract import LANGUAGE_MODEL, SHUFFLED, Place, Variant
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.words import tokenize_words
 from xadapt.data.records import ParallelPair, WordPair
