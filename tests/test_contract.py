@@ -21,6 +21,7 @@ from tiny_training import (
     forward,
     hooks_do_nothing,
     labelled,
+    linked,
     module_for,
     pairs,
     plain,
@@ -40,6 +41,7 @@ from xadapt.config import recipe
 from xadapt.config.recipe_file import find_recipe, load_recipe, recipe_names
 from xadapt.core import registry
 from xadapt.data.records import (
+    AlignedWords,
     LabelledText,
     OpenTriples,
     ParallelPair,
@@ -71,6 +73,7 @@ RECORDS = {
     ScoredPair: scored,
     Question: questions,
     OpenTriples: stated,
+    AlignedWords: linked,
     LabelPair: lambda n: [LabelPair(str(i), p.text, p.pivot, "de") for i, p in enumerate(pairs(n))],
 }
 
@@ -108,6 +111,7 @@ def run(name, encoder, records, order=None, seed=3):
         "bank": Bank(FrozenVectors(encoder, None).get(rows)) if rows else None,
         "companions": {},
         "vocabulary": 200,
+        "depth": encoder.depth,
         "step": 0,
     }
     batch = [records[i] for i in order] if order else records

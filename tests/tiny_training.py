@@ -16,6 +16,7 @@ from torch import nn
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import TrainSpec
 from xadapt.data.records import (
+    AlignedWords,
     LabelledText,
     OpenTriples,
     ParallelPair,
@@ -114,6 +115,16 @@ def stated(n: int, seed: int = 0) -> list[OpenTriples]:
             if words[i] in verbs and not {words[i - 1], words[i + 1]} & verbs
         ]
         rows.append(OpenTriples(words, tuple(found), "de", origin=pair.origin))
+    return rows
+
+
+def linked(n: int, seed: int = 0) -> list[AlignedWords]:
+    """Pairs as words, each word linked to its translation at the same place."""
+    rows = []
+    for pair in pairs(n, seed):
+        left, right = tuple(pair.pivot.split()), tuple(pair.text.split())
+        links = tuple((i, i) for i in range(len(left)))
+        rows.append(AlignedWords(left, right, links, (), "en", "de", origin=pair.origin))
     return rows
 
 

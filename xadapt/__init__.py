@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from xadapt.api import (
         AdaptedEncoder,
         Recipe,
+        align_words,
         compose,
         encode,
         encode_shards,
@@ -38,6 +39,7 @@ __all__ = [
     "AdaptedEncoder",
     "Recipe",
     "__version__",
+    "align_words",
     "compose",
     "encode",
     "encode_shards",

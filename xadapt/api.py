@@ -48,6 +48,7 @@ from xadapt.pipelines import compose as composing
 from xadapt.pipelines import train as run
 from xadapt.pipelines import tune as tuning
 from xadapt.pipelines import weight_search as few_shot
+from xadapt.pipelines.align_words import align as align_words
 from xadapt.pipelines.search_space import parameter_texts
 from xadapt.pipelines.training_jobs import plan_jobs
 from xadapt.pipelines.training_result import TrainingResult, TrainingResults
@@ -60,6 +61,7 @@ from xadapt.vectors.shards import open_vectors
 __all__ = [
     "AdaptedEncoder",
     "Recipe",
+    "align_words",
     "compose",
     "encode",
     "encode_shards",

@@ -26,6 +26,8 @@ Both may also name these services:
     the heads of the run's other, frozen modules by name; a `TeacherView` names such a module.
 ``vocabulary``
     number of rows of the table of word embeddings; ids from this number on are the module's own.
+``depth``
+    number of the base's layers.
 ``bank``
     the frozen vectors of ``bank_rows(memory)``.
 ``step``

@@ -317,6 +317,7 @@ class Trainer:
             "heads": heads.get(str(number)),
             "companions": {name: other.heads for name, other in self.companions.items()},
             "vocabulary": self.vocabulary,
+            "depth": self.encoder.depth,
             "step": self.progress.step,
         }
 

@@ -18,15 +18,22 @@ class Words:
         ids: Token ids with special tokens, cut to the base's length.
         first: For each word the position of its first token; ``None`` for a word that was cut off
             or that has no token.
+        owners: For each token the position of its word; ``None`` for special tokens.
     """
 
     ids: tuple[int, ...]
     first: tuple[int | None, ...]
+    owners: tuple[int | None, ...] = ()
 
     @property
     def known(self) -> list[int]:
         """The positions of the words that have a token."""
         return [word for word, at in enumerate(self.first) if at is not None]
+
+    @property
+    def pieces(self) -> list[tuple[int, int]]:
+        """Each token of a word: its position among the tokens, and the position of its word."""
+        return [(at, word) for at, word in enumerate(self.owners) if word is not None]
 
 
 def tokenize_words(encoder: Encoder, sentences: Sequence[Sequence[str]]) -> list[Words]:
@@ -54,9 +61,13 @@ def tokenize_words(encoder: Encoder, sentences: Sequence[Sequence[str]]) -> list
         padding=False,
     )
     return [
-        Words(tuple(rows["input_ids"][i]), _first(rows.word_ids(i), len(words)))
+        _words(rows["input_ids"][i], rows.word_ids(i), len(words))
         for i, words in enumerate(sentences)
     ]
+
+
+def _words(ids: Sequence[int], owners: Sequence[int | None], length: int) -> Words:
+    return Words(tuple(ids), _first(owners, length), tuple(owners))
 
 
 def _first(owners: Sequence[int | None], length: int) -> tuple[int | None, ...]:

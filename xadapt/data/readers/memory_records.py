@@ -16,7 +16,9 @@ from xadapt.data.readers.in_memory import InMemory
 from xadapt.data.readers.named_columns import find_columns
 from xadapt.data.readers.notes import Notes, RowError, attempt, without_faulty
 from xadapt.data.readers.sides import Request, follow, is_unicode, make_pair, row_pair
+from xadapt.data.readers.word_alignment import aligned_words
 from xadapt.data.records import (
+    AlignedWords,
     LabelledText,
     ParallelPair,
     ParsedSentence,
@@ -154,7 +156,9 @@ def _own(row: Any, gives: type[Record], request: Request, where: str) -> Any:
         return row if made == row else made
     for field in dataclasses.fields(row):
         value = getattr(row, field.name)
-        if field.name in ("text", "left", "right", "question", "passage", "word", "label"):
+        if field.name in ("text", "left", "right", "question", "passage", "word", "label") and not (
+            isinstance(value, tuple)  # the words of a sentence
+        ):
             _text(value, field.name, where)
     return row
 
@@ -304,6 +308,10 @@ def _parsed(values: dict[str, Any], request: Request, columns: Columns, where: s
     return ParsedSentence(words, upos, heads, relations, request.lang, origin=where)
 
 
+def _aligned(values: dict[str, Any], request: Request, _: Columns, where: str) -> Any:
+    return aligned_words(values, (request.lang, request.pivot_lang), where)
+
+
 def _any(gives: type[Record], values: dict[str, Any], request: Request, where: str) -> Any:
     """Make a record of another type, whose columns are named after its fields."""
     own = {field.name for field in dataclasses.fields(gives)}
@@ -317,6 +325,7 @@ def _any(gives: type[Record], values: dict[str, Any], request: Request, where: s
 
 
 BUILDERS: Mapping[type, Callable[..., Any]] = {
+    AlignedWords: _aligned,
     PlainText: _plain_text,
     LabelledText: _labelled,
     ScoredPair: _scored,
