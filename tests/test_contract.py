@@ -28,6 +28,7 @@ from tiny_training import (
     questions,
     scored,
     shaken,
+    spanned,
     stated,
     tagged,
 )
@@ -41,6 +42,7 @@ from xadapt.config import recipe
 from xadapt.config.recipe_file import find_recipe, load_recipe, recipe_names
 from xadapt.core import registry
 from xadapt.data.records import (
+    AlignedSpans,
     AlignedWords,
     LabelledText,
     OpenTriples,
@@ -74,6 +76,7 @@ RECORDS = {
     Question: questions,
     OpenTriples: stated,
     AlignedWords: linked,
+    AlignedSpans: spanned,
     LabelPair: lambda n: [LabelPair(str(i), p.text, p.pivot, "de") for i, p in enumerate(pairs(n))],
 }
 
@@ -112,6 +115,7 @@ def run(name, encoder, records, order=None, seed=3):
         "companions": {},
         "vocabulary": 200,
         "depth": encoder.depth,
+        "max_length": encoder.max_length,
         "step": 0,
     }
     batch = [records[i] for i in order] if order else records
@@ -121,7 +125,8 @@ def run(name, encoder, records, order=None, seed=3):
     for key, view in views.items():
         ids = encoder.tokenize(view.rows) if isinstance(view.rows[0], str) else view.rows
         tokens, mask = encoder.batch(ids)
-        states = forward(encoder, tokens, mask)
+        known = tokens.clamp(max=199)  # ids of the module's own have no vector here
+        states = forward(encoder, known, mask)
         value = states if view.output == "states" else encoder.pool(states, mask)
         value = value.clone().requires_grad_()
         encoded[key] = States(value, mask) if view.output == "states" else value

@@ -16,6 +16,7 @@ from torch import nn
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import TrainSpec
 from xadapt.data.records import (
+    AlignedSpans,
     AlignedWords,
     LabelledText,
     OpenTriples,
@@ -125,6 +126,18 @@ def linked(n: int, seed: int = 0) -> list[AlignedWords]:
         left, right = tuple(pair.pivot.split()), tuple(pair.text.split())
         links = tuple((i, i) for i in range(len(left)))
         rows.append(AlignedWords(left, right, links, (), "en", "de", origin=pair.origin))
+    return rows
+
+
+def spanned(n: int, seed: int = 0) -> list[AlignedSpans]:
+    """Pairs as words with one span of one word, whose counterpart stands at the same place."""
+    rng = random.Random(seed)
+    rows = []
+    for pair in pairs(n, seed):
+        text, pivot = tuple(pair.text.split()), tuple(pair.pivot.split())
+        at = rng.randrange(len(text))
+        span = (at, at + 1), (at, at + 1)
+        rows.append(AlignedSpans(text, pivot, (span,), "de", origin=pair.origin))
     return rows
 
 

@@ -47,7 +47,7 @@ class Lexicon:
         keys = ours[:, None] * self.size + theirs[None, :]
         known = np.searchsorted(self.keys, keys).clip(max=len(self.keys) - 1)
         there = (self.keys[known] == keys) & (theirs < self.size)
-        near = _nearness(*keys.shape, self.diagonal)
+        near = _nearness(len(ours), len(theirs), self.diagonal)
         forward, backward = (
             _normalised(np.where(there, table[known], 0.0) * near, axis)
             for table, axis in ((self.forward, 0), (self.backward, 1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -135,3 +137,17 @@ def link_consistency(forward: Tensor, backward: Tensor, left: Tensor, right: Ten
     """
     least = torch.minimum(left.sum(1), right.sum(1)).clamp(min=1)
     return (forward + backward).exp().sum((1, 2)) / least
+
+
+def segment_means(states: Tensor, segments: Sequence[tuple[int, int]]) -> Tensor:
+    """Compute the mean state of a part of each row: ``(n, width)`` in fp32; zeros if it is empty.
+
+    Args:
+        states: ``(n, tokens, width)``.
+        segments: First token and the one past the last, for each row.
+    """
+    place = torch.arange(states.shape[1], device=states.device)
+    ends = torch.tensor(segments, device=states.device).reshape(-1, 2)
+    inside = (place >= ends[:, :1]) & (place < ends[:, 1:])
+    weights = inside.float() / inside.sum(1, keepdim=True).clamp(min=1)
+    return torch.einsum("nt,ntd->nd", weights, states.float())

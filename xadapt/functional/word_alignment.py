@@ -50,9 +50,10 @@ def itermax_links(scores: ArrayLike, rounds: int = 2, discount: float = 0.9) -> 
     given = (_matrix(scores) + 1) / 2
     links = argmax_links(given)
     for _ in range(rounds - 1):
-        taken = links.any(1)[:, None].astype(int) + links.any(0)[None, :]
-        if not given.size or links.any(1).all() or links.any(0).all():
+        rows, columns = np.any(links, axis=1), np.any(links, axis=0)
+        if not given.size or rows.all() or columns.all():
             break
+        taken = np.add.outer(rows.astype(int), columns.astype(int))
         factor = np.array([1.0, discount, 0.0])[taken]
         links |= argmax_links(given * factor) & (taken < 2)
     return links

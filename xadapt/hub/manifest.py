@@ -154,8 +154,8 @@ class HeadSpec(Strict):
             raise ValueError("one label and a scale belong to pair_scoring, and to nothing else")
         if self.scale is not None and not self.scale[0] < self.scale[1]:
             raise ValueError("a scale goes from a lower number to a higher one")
-        if self.task == "span_extraction" and self.labels != ["start", "end"]:
-            raise ValueError("the labels of span_extraction are start and end")
+        if self.task in ("span_extraction", "span_pointing") and self.labels != ["start", "end"]:
+            raise ValueError(f"the labels of {self.task} are start and end")
         return self
 
 

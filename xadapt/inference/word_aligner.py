@@ -130,7 +130,8 @@ class SentenceStates:
         sums = np.zeros((len(order), self.states.shape[1]), np.float32)
         np.add.at(sums, at, self.states)
         counts = np.bincount(at, minlength=len(order))[:, None]
-        return SentenceStates(sums / np.maximum(counts, 1), order.tolist())
+        means = (sums / np.maximum(counts, 1)).astype(np.float32)
+        return SentenceStates(means, order.tolist())
 
 
 def sentence_states(

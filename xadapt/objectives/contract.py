@@ -20,18 +20,23 @@ Both may also name these services:
 ``lm_head``
     the frozen masked-LM head.
 ``heads``
-    the result of ``heads(width)``, which may name ``memory`` too. The heads are trained with the
-    module. Their buffers may carry state from step to step.
+    the result of ``heads(width)``, which may name ``memory`` and ``companions`` too. The heads are
+    trained with the module. Their buffers may carry state from step to step.
 ``companions``
     the heads of the run's other, frozen modules by name; a `TeacherView` names such a module.
 ``vocabulary``
     number of rows of the table of word embeddings; ids from this number on are the module's own.
 ``depth``
     number of the base's layers.
+``max_length``
+    the largest number of tokens of a row.
 ``bank``
     the frozen vectors of ``bank_rows(memory)``.
 ``step``
     the number of finished training steps.
+
+An objective whose rows hold ids beyond the vocabulary says how many in ``own_tokens``; the module
+must supply their vectors (`xadapt.modules.own_tokens`).
 
 Several processes split the records of an objective that is not ``coupled``. The split must not
 change results. So such an objective draws from `draws`, not from ``rng`` in the order of records.
@@ -214,11 +219,13 @@ class Loss:
         weights: ``(n,)``, the weight of each loss. The loop divides the weighted sum by the total
             weight over all chunks and processes. ``None`` means 1 for each loss.
         scalars: Losses of the whole batch that belong to no record, added without a weight.
+        logged: Numbers to log that are no losses of their own, such as the terms of ``values``.
     """
 
     values: Tensor
     weights: Tensor | None = None
     scalars: Mapping[str, Tensor] = field(default_factory=dict)
+    logged: Mapping[str, Tensor] = field(default_factory=dict)
 
     def total(self) -> Tensor:
         """Compute the weighted mean over records plus the batch scalars."""
@@ -256,8 +263,13 @@ def call(function: Any, services: Mapping[str, Any]) -> Any:
 
 
 def asks_for(objective: Any, service: str) -> bool:
-    """Whether any method of the objective names a service."""
-    methods = (getattr(objective, name, None) for name in ("views", "loss"))
+    """Whether any method of the objective names a service, and its options use it.
+
+    An objective lists services that its options leave unused in ``unused``.
+    """
+    if service in getattr(objective, "unused", ()):
+        return False
+    methods = (getattr(objective, name, None) for name in ("views", "loss", "heads"))
     return any(service in inspect.signature(m).parameters for m in methods if m is not None)
 
 
@@ -270,10 +282,16 @@ def draws(rng: random.Random, records: Sequence[Record]) -> list[random.Random]:
     return [random.Random(f"{name}:{record!r}") for record in records]
 
 
-def heads_of(objective: Any, width: int, memory: Any = None) -> nn.Module | None:
+def heads_of(
+    objective: Any,
+    width: int,
+    memory: Any = None,
+    companions: Mapping[str, Any] | None = None,
+) -> nn.Module | None:
     """Build the objective's own trainable part, if there is one."""
     make = getattr(objective, "heads", None)
-    return call(make, {"width": width, "memory": memory}) if make else None
+    given = {"width": width, "memory": memory, "companions": companions or {}}
+    return call(make, given) if make else None
 
 
 def bank_rows(objective: Any, memory: Any) -> Sequence[str] | None:

@@ -61,10 +61,10 @@ class MaskedLanguageModelling:
         texts = tokenize([r.text for r in records])
         for owner, (ids, chance) in enumerate(zip(texts, draws(rng, records), strict=True)):
             shown = list(ids)
-            for at in self._choose([i for i, t in enumerate(ids) if t not in special], chance):
+            for at in self.choose([i for i, t in enumerate(ids) if t not in special], chance):
                 picked.append((owner, at))
                 labels.append(ids[at])
-                shown[at] = self._disguise(ids[at], chance, tokenizer)
+                shown[at] = self.disguise(ids[at], chance, tokenizer)
             rows.append(shown)
         view = EncodeView(rows, output="states", langs=[r.lang for r in records])
         return {"text": view, "picked": picked, "labels": labels}
@@ -83,11 +83,13 @@ class MaskedLanguageModelling:
         target = torch.tensor(labels, device=device, dtype=torch.long)
         return Loss(*token_cross_entropy(logits, target, index[:, 0], len(text.hidden)))
 
-    def _choose(self, positions: list[int], rng: random.Random) -> list[int]:
+    def choose(self, positions: list[int], rng: random.Random) -> list[int]:
+        """Choose the positions that are predicted; at least one if there is any."""
         chosen = [p for p in positions if rng.random() < self.probability]
         return chosen or ([rng.choice(positions)] if positions else [])
 
-    def _disguise(self, token: int, rng: random.Random, tokenizer: Any) -> int:
+    def disguise(self, token: int, rng: random.Random, tokenizer: Any) -> int:
+        """Return what stands in the place of a predicted token."""
         draw = rng.random()
         if draw < self.mask_rate:
             return int(tokenizer.mask_token_id)

@@ -29,9 +29,11 @@ class Memory:
         """Return the lexicon over the base's pieces of the first ``most`` pairs."""
         if not self.lexicons:
             rows = self.records[:most]
-            sides = ([r.text for r in rows], [r.pivot for r in rows])
-            ids = [[_ids(row) for row in tokenize_words(_words(texts))] for texts in sides]
-            self.lexicons.append(learn_lexicon(*ids))
+            ours, theirs = (
+                [_ids(row) for row in tokenize_words(_words(texts))]
+                for texts in ([r.text for r in rows], [r.pivot for r in rows])
+            )
+            self.lexicons.append(learn_lexicon(ours, theirs))
         return self.lexicons[0]
 
 

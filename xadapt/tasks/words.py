@@ -27,6 +27,7 @@ from xadapt.data.readers.sides import Request as PairRequest
 from xadapt.data.readers.word_alignment import sides_of
 from xadapt.data.records import AlignedWords
 from xadapt.evaluation.comparison import Result, compare
+from xadapt.evaluation.statistics import Statistic
 from xadapt.functional.word_alignment import Link, alignment_error_rate, link_counts, share
 from xadapt.heads.head import Head
 from xadapt.hub.manifest import Evidence
@@ -126,11 +127,11 @@ class WordAlignmentTask(Task):
             counts[name] = np.array(
                 [link_counts(row.sure, row.possible, own) for row, own in pairs]
             ).T
-        columns = {
-            name: {AGREEMENT: own, PRECISION: [own[1], own[2]], RECALL: [own[0], own[3]]}
+        columns: dict[str, dict[str, Sequence[Any]]] = {
+            name: {AGREEMENT: list(own), PRECISION: [own[1], own[2]], RECALL: [own[0], own[3]]}
             for name, own in counts.items()
         }
-        statistics = {AGREEMENT: _agreement, PRECISION: share, RECALL: share}
+        statistics: dict[str, Statistic] = {AGREEMENT: _agreement, PRECISION: share, RECALL: share}
         langs = [
             sorted({getattr(row, side) for row in rows}) for side in ("left_lang", "right_lang")
         ]

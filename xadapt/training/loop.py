@@ -32,7 +32,7 @@ from xadapt.training.interrupts import interruption, interrupts
 from xadapt.training.metrics_log import FILE as METRICS
 from xadapt.training.metrics_log import MetricsLog
 from xadapt.training.settings import Companion, DivergedError, Run
-from xadapt.training.tasks import Task, make_heads
+from xadapt.training.tasks import Task, make_heads, require_own_tokens
 
 PINS = "activations"
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
@@ -87,7 +87,8 @@ class Trainer:
             encoder, self.turns[0], self.frozen, self.processes, run.spec.batch_tokens, others,
             run.spec.grad_cache,
         )  # fmt: skip
-        heads = make_heads(tasks, encoder.width, run.seed).to(encoder.device)
+        known = {name: other.heads for name, other in self.companions.items()}
+        heads = make_heads(tasks, encoder.width, run.seed, known).to(encoder.device)
         self.trained = nn.ModuleDict({"module": module, "heads": heads})
         self.vocabulary = embedding_table(encoder).num_embeddings
         self.plans = self._plans()
@@ -104,6 +105,8 @@ class Trainer:
         self.held_out: PrefixStates | None = None
         self.events = Events(run, self.processes, self.steps, self.plans[tasks[0].data].per_epoch)
         self._require_companions()
+        for task in tasks:
+            require_own_tokens(task, self.turns)
 
     def _require_companions(self) -> None:
         """Refuse a companion that is missing, lacks the required head, or is not used."""
@@ -318,6 +321,7 @@ class Trainer:
             "companions": {name: other.heads for name, other in self.companions.items()},
             "vocabulary": self.vocabulary,
             "depth": self.encoder.depth,
+            "max_length": self.encoder.max_length,
             "step": self.progress.step,
         }
 

@@ -15,6 +15,7 @@ from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
 from xadapt.data.records import Record
+from xadapt.modules.own_tokens import tokens_of
 from xadapt.objectives.contract import (
     Bank,
     Loss,
@@ -24,6 +25,7 @@ from xadapt.objectives.contract import (
     call,
     heads_of,
 )
+from xadapt.training.active_module import ActiveModule
 from xadapt.training.forward import Request
 from xadapt.training.settings import DivergedError
 
@@ -78,9 +80,9 @@ class Task:
         self.memory = prepare(records) if prepare else None
         self.bank: Bank | None = None
 
-    def make_heads(self, width: int) -> nn.Module | None:
+    def make_heads(self, width: int, companions: Mapping[str, Any]) -> nn.Module | None:
         """Make the objective's own trainable part, if the objective has one."""
-        return heads_of(self.objective, width, self.memory)
+        return heads_of(self.objective, width, self.memory, companions)
 
     def longest(self, tokenize: Callable[[Sequence[str]], Sequence[Sequence[int]]]) -> list[str]:
         """Find the text of each record that has the most tokens."""
@@ -186,7 +188,8 @@ class Task:
             shown = float(total.detach())
         else:
             total, shown = _across(loss, processes)
-        return total, {"loss": shown, **{k: float(v.detach()) for k, v in loss.scalars.items()}}
+        more = {**loss.scalars, **loss.logged}
+        return total, {"loss": shown, **{k: float(v.detach()) for k, v in more.items()}}
 
     def _require_finite(self, loss: Loss, records: Sequence[Record]) -> None:
         bad = (~torch.isfinite(loss.values.detach())).nonzero().flatten().tolist()
@@ -199,12 +202,32 @@ class Task:
             )
 
 
-def make_heads(tasks: Sequence[Task], width: int, seed: int) -> nn.ModuleDict:
+def make_heads(
+    tasks: Sequence[Task], width: int, seed: int, companions: Mapping[str, Any] | None = None
+) -> nn.ModuleDict:
     """Make the objectives' own trainable parts, by number of the task; alike in every process."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = {str(i): task.make_heads(width) for i, task in enumerate(tasks)}
+        made = {str(i): task.make_heads(width, companions or {}) for i, task in enumerate(tasks)}
     return nn.ModuleDict({name: head for name, head in made.items() if head is not None})
+
+
+def require_own_tokens(task: Task, turns: Sequence[ActiveModule]) -> None:
+    """Refuse an objective with ids beyond the vocabulary where no module supplies their vectors.
+
+    Raises:
+        UserError: If a composition has too few own tokens.
+    """
+    needed = getattr(task.objective, "own_tokens", 0)
+    for turn in turns:
+        if tokens_of(turn.hooks) < needed:
+            raise UserError(
+                f"{task.name} asks with {needed} token{'s' * (needed > 1)} that the base's "
+                "vocabulary lacks, and the module has none",
+                where="module",
+                todo="Train the kind own_tokens around it: module: {kind: own_tokens, module: "
+                "{kind: lora}}; or compose with a module that has the token",
+            )
 
 
 def _across(loss: Loss, processes: DistributedContext) -> tuple[Tensor, float]:

@@ -31,7 +31,8 @@ def parse_links(text: str, where: str, first: int = 0) -> Both:
     Raises:
         RowError: If a part of the text is no link, or a number is below ``first``.
     """
-    sure, possible = set(), set()
+    sure: set[tuple[int, int]] = set()
+    possible: set[tuple[int, int]] = set()
     for part in text.split():
         found = _LINK.fullmatch(part)
         if found is None or len(part) > 40:
@@ -98,7 +99,8 @@ def numbered_links(lines: Iterable[tuple[int, str]], source: str) -> Iterator[tu
 
 
 def _numbered(rows: Sequence[Sequence[str]]) -> Both:
-    sure, possible = set(), set()
+    sure: set[tuple[int, int]] = set()
+    possible: set[tuple[int, int]] = set()
     for _, left, right, *more in rows:
         link = int(left) - 1, int(right) - 1
         if min(link) >= 0:
