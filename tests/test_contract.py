@@ -54,6 +54,7 @@ from xadapt.data.records import (
     TaggedSentence,
 )
 from xadapt.data.transforms.protocol import CALLABLES, Transform
+from xadapt.heads.head import POINTING
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.injection.attachment import model_shape
 from xadapt.modules.hooks import AdapterHook, ModuleOptions
@@ -391,7 +392,10 @@ def head_for(name, encoder, rows):
 def test_what_a_run_claims_has_intervals_and_controls(name, encoder):
     task, rows = find(name), RECORDS[find(name).record](30)
     head = head_for(name, encoder, rows) if isinstance(task, HeadTask) else None
-    found = task.evidence(encoder, shaken(module_for(encoder)), rows, head)
+    asks = head is not None and head.task == POINTING  # with a token of the module's own
+    kind = ("own_tokens", {"module": {"kind": "lora", "rank": 2}}) if asks else ("lora", {"rank": 2})
+    module = module_for(encoder, kind[0], **kind[1])
+    found = task.evidence(encoder, shaken(module), rows, head)
     assert found and hooks_do_nothing(encoder)
     for one in found:
         assert one.task == name and one.task_type == task.task_type and one.rows > 0

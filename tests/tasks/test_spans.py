@@ -133,9 +133,10 @@ def test_a_recipe_finds_spans_by_itself_or_says_why_not(clism, tmp_path):
     assert lower.code == 2 and "informative_spans left nothing" in lower.err
     data = tmp_path / "pairs.tsv"
     rows = [line.split("\t") for line in place.data.read_text(encoding="utf-8").splitlines()]
-    cased = "".join(f"{a.title()}\t{b}\n" for a, b in rows)
+    cased = "".join(f"x {a.split()[0].title()} {' '.join(a.split()[1:])}\ty {b}\n" for a, b in rows)
     data.write_text(cased, encoding="utf-8")
-    done = good(*given, "--data", data)
+    found = "data.train.transforms=[{name: informative_spans, stop_words: 0}]"
+    done = good(*given, "--data", data, "--set", found)
     assert "pairs have spans" in done.err
     assert read_manifest(tmp_path / "m").head is None  # cacr alone has no pointers
     wrong = xadapt(*given[:-4], "--data", data, "--set", "module={kind: lora, rank: 2}")
