@@ -393,7 +393,9 @@ def test_what_a_run_claims_has_intervals_and_controls(name, encoder):
     task, rows = find(name), RECORDS[find(name).record](30)
     head = head_for(name, encoder, rows) if isinstance(task, HeadTask) else None
     asks = head is not None and head.task == POINTING  # with a token of the module's own
-    kind = ("own_tokens", {"module": {"kind": "lora", "rank": 2}}) if asks else ("lora", {"rank": 2})
+    kind = (
+        ("own_tokens", {"module": {"kind": "lora", "rank": 2}}) if asks else ("lora", {"rank": 2})
+    )
     module = module_for(encoder, kind[0], **kind[1])
     found = task.evidence(encoder, shaken(module), rows, head)
     assert found and hooks_do_nothing(encoder)

@@ -166,7 +166,7 @@ def test_a_teacher_acts_and_gets_no_gradient(tmp_path):
     assert (tokens.hidden - taught.hidden).abs().max() > 1e-2
 
 
-@pytest.mark.parametrize("kind", ["clism", "align_mlm"])
+@pytest.mark.parametrize("kind", ["align_mlm"])
 def test_sketch_modules_are_saved_as_any_other(tmp_path, kind, monkeypatch):
     part = sketch(kind)
     shapes = model_shape(tiny_encoder())

@@ -96,8 +96,8 @@ class ClismCacr:
         pivots = tokenize_words([r.pivot for r in records])
         texts = tokenize_words([r.text for r in records])
         rows = [
-            hidden_row(*both, r.spans, template, vocabulary, max_length)
-            for *both, r in zip(pivots, texts, records, strict=True)
+            hidden_row(pivot, text, r.spans, template, vocabulary, max_length)
+            for pivot, text, r in zip(pivots, texts, records, strict=True)
         ]
         ids, picked, labels = self._masked(rows, draws(rng, records), tokenizer)
         made: dict[str, Any] = {

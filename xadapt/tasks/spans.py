@@ -152,8 +152,8 @@ def pointed(
     pivots = tokenize_words(encoder, [row.pivot for row in rows])
     texts = tokenize_words(encoder, [row.text for row in rows])
     made = [
-        hidden_row(*both, row.spans, template, que, encoder.max_length)
-        for *both, row in zip(pivots, texts, rows, strict=True)
+        hidden_row(pivot, text, row.spans, template, que, encoder.max_length)
+        for pivot, text, row in zip(pivots, texts, rows, strict=True)
     ]
     found = [[NOTHING] * len(row.spans) for row in rows]
     asked = [i for i, row in enumerate(made) if row.asked]
