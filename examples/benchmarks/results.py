@@ -13,6 +13,7 @@ import speed_tables as speed
 import systems
 import tables
 import transfer_tables as tasks
+import word_tables
 from bench import HERE, RESULTS, read
 
 TITLE = """# Measured results
@@ -85,6 +86,7 @@ KINDS = (
         "Published systems: {result[system]} on {result[base]}",
         objectives_tables.objectives,
     ),
+    ("word_alignment", "Word alignment", word_tables.words),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
     ("how_many_pairs_", "How many pairs: {result[lang]} on {result[base]}", tables.how_many_pairs),
     ("peers_large", "Every pair against 8,000 others, beside cached gradients", speed.peers),
@@ -139,7 +141,8 @@ def with_measured(text: str, system: str) -> str:
     """A recipe with the newest result of a system; the block stands alone on its lines."""
     before, _, rest = text.partition(f"  # measured: {system}\n")
     after = rest.partition("  # /measured\n")[2]
-    said = textwrap.fill(objectives_tables.short(system), 92, break_on_hyphens=False)
+    found = word_tables.short() if system == "word_alignment" else objectives_tables.short(system)
+    said = textwrap.fill(found, 92, break_on_hyphens=False)
     block = textwrap.indent(said, "    ")
     return f"{before}  # measured: {system}\n  measured: >\n{block}\n  # /measured\n{after}"
 

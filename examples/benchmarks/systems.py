@@ -7,6 +7,7 @@ from pathlib import Path
 from bench import RESULTS, read
 from objectives_tables import short
 from tables import scores, table, ways
+from word_tables import short as word_alignment
 
 NOT_MEASURED = "not measured here"
 
@@ -82,6 +83,13 @@ def systems() -> str:
         ("classification", "classes of texts", NOT_MEASURED),
         ("sts", "likeness of pairs of texts", NOT_MEASURED),
         ("qa", "answers in a passage", NOT_MEASURED),
+        ("word_alignment", "words to their translations", word_alignment()),
+        ("word_alignment_acc", "the same with bottlenecks, as AccAlign", NOT_MEASURED),
+        ("clism_cacr", "hidden names found in the translation, and agreement",
+         published("clism_cacr")),
+        ("clism", "hidden names alone", NOT_MEASURED),
+        ("cacr", "agreement alone", NOT_MEASURED),
+        ("qa_from_clism", "answers in a passage, from pointers to hidden names", NOT_MEASURED),
     ]  # fmt: skip
     return table(["recipe", "what it is", "result"], [[f"`{name}`", *rest] for name, *rest in rows])
 
