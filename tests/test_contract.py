@@ -22,6 +22,7 @@ from tiny_training import (
     hooks_do_nothing,
     labelled,
     labelled_pairs,
+    linked,
     module_for,
     multi_labelled,
     pairs,
@@ -29,6 +30,7 @@ from tiny_training import (
     questions,
     scored,
     shaken,
+    spanned,
     stated,
     tagged,
     text_pairs,
@@ -45,6 +47,8 @@ from xadapt.config import recipe
 from xadapt.config.recipe_file import find_recipe, load_recipe, recipe_names
 from xadapt.core import registry
 from xadapt.data.records import (
+    AlignedSpans,
+    AlignedWords,
     LabelledPair,
     LabelledText,
     MultiLabelText,
@@ -59,6 +63,7 @@ from xadapt.data.records import (
     WordPair,
 )
 from xadapt.data.transforms.protocol import CALLABLES, Transform
+from xadapt.heads.head import POINTING
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.injection.attachment import model_shape
 from xadapt.modules.hooks import AdapterHook, ModuleOptions
@@ -94,6 +99,8 @@ RECORDS = {
     Question: questions,
     OpenTriples: stated,
     WordPair: word_pairs,
+    AlignedWords: linked,
+    AlignedSpans: spanned,
     LabelPair: lambda n: [LabelPair(str(i), p.text, p.pivot, "de") for i, p in enumerate(pairs(n))],
 }
 
@@ -155,7 +162,8 @@ def run(name, encoder, records, order=None, seed=3):
     for key, view in views.items():
         ids = encoder.tokenize(view.rows) if isinstance(view.rows[0], str) else view.rows
         tokens, mask = encoder.batch(ids)
-        states = forward(encoder, tokens, mask)
+        known = tokens.clamp(max=199)  # ids of the module's own have no vector here
+        states = forward(encoder, known, mask)
         value = states if view.output == "states" else encoder.pool(states, mask)
         value = value.clone().requires_grad_()
         encoded[key] = States(value, mask) if view.output == "states" else value
@@ -437,7 +445,12 @@ def head_for(name, encoder, rows):
 def test_what_a_run_claims_has_intervals_and_controls(name, encoder):
     task, rows = find(name), RECORDS[find(name).record](30)
     head = head_for(name, encoder, rows) if isinstance(task, HeadTask) else None
-    found = task.evidence(encoder, shaken(module_for(encoder)), rows, head)
+    asks = head is not None and head.task == POINTING  # with a token of the module's own
+    kind = (
+        ("own_tokens", {"module": {"kind": "lora", "rank": 2}}) if asks else ("lora", {"rank": 2})
+    )
+    module = module_for(encoder, kind[0], **kind[1])
+    found = task.evidence(encoder, shaken(module), rows, head)
     assert found and hooks_do_nothing(encoder)
     for one in found:
         assert one.task == name and one.task_type == task.task_type and one.rows > 0

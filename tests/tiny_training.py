@@ -16,6 +16,8 @@ from torch import nn
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.config.recipe import TrainSpec
 from xadapt.data.records import (
+    AlignedSpans,
+    AlignedWords,
     LabelledPair,
     LabelledText,
     MultiLabelText,
@@ -164,6 +166,28 @@ def word_pairs(n: int, seed: int = 0) -> list[WordPair]:
         WordPair(w, p, "de", origin=f"d:{i}")
         for i, (w, p) in enumerate([*every[: min(n, len(WORDS))], *rest])
     ]
+
+
+def linked(n: int, seed: int = 0) -> list[AlignedWords]:
+    """Pairs as words, each word linked to its translation at the same place."""
+    rows = []
+    for pair in pairs(n, seed):
+        left, right = tuple(pair.pivot.split()), tuple(pair.text.split())
+        links = tuple((i, i) for i in range(len(left)))
+        rows.append(AlignedWords(left, right, links, (), "en", "de", origin=pair.origin))
+    return rows
+
+
+def spanned(n: int, seed: int = 0) -> list[AlignedSpans]:
+    """Pairs as words with one span of one word, whose counterpart stands at the same place."""
+    rng = random.Random(seed)
+    rows = []
+    for pair in pairs(n, seed):
+        text, pivot = tuple(pair.text.split()), tuple(pair.pivot.split())
+        at = rng.randrange(len(text))
+        span = (at, at + 1), (at, at + 1)
+        rows.append(AlignedSpans(text, pivot, (span,), "de", origin=pair.origin))
+    return rows
 
 
 def module_for(encoder: Encoder, kind: str = "lora", seed: int = 0, **options: Any) -> nn.Module:

@@ -51,6 +51,7 @@ from xadapt.pipelines import import_module as importing
 from xadapt.pipelines import train as run
 from xadapt.pipelines import tune as tuning
 from xadapt.pipelines import weight_search as few_shot
+from xadapt.pipelines.align_words import align as align_words
 from xadapt.pipelines.map_run import map_embeddings
 from xadapt.pipelines.search_space import parameter_texts
 from xadapt.pipelines.training_jobs import plan_jobs
@@ -66,6 +67,7 @@ __all__ = [
     "AdaptedEncoder",
     "EmbeddingMap",
     "Recipe",
+    "align_words",
     "compose",
     "encode",
     "encode_shards",

@@ -15,6 +15,7 @@ import synthetic_tables
 import systems
 import tables
 import transfer_tables as tasks
+import word_tables
 from bench import HERE, RESULTS, read
 
 TITLE = """# Measured results
@@ -89,6 +90,7 @@ KINDS = (
     ),
     ("embedding_maps", "Maps between word vectors", maps_tables.embedding_maps),
     ("synthetic_languages", "Synthetic languages", synthetic_tables.synthetic),
+    ("word_alignment", "Word alignment", word_tables.words),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
     ("how_many_pairs_", "How many pairs: {result[lang]} on {result[base]}", tables.how_many_pairs),
     ("own_language", "Questions and answers within German", tables.own_language),
@@ -152,7 +154,8 @@ def with_measured(text: str, system: str) -> str:
     """A recipe with the newest result of a system; the block stands alone on its lines."""
     before, _, rest = text.partition(f"  # measured: {system}\n")
     after = rest.partition("  # /measured\n")[2]
-    said = textwrap.fill(objectives_tables.short(system), 92, break_on_hyphens=False)
+    found = word_tables.short() if system == "word_alignment" else objectives_tables.short(system)
+    said = textwrap.fill(found, 92, break_on_hyphens=False)
     block = textwrap.indent(said, "    ")
     return f"{before}  # measured: {system}\n  measured: >\n{block}\n  # /measured\n{after}"
 

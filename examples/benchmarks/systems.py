@@ -8,6 +8,7 @@ import maps_tables
 from bench import RESULTS, read
 from objectives_tables import short
 from tables import scores, table, ways
+from word_tables import short as word_alignment
 
 NOT_MEASURED = "not measured here"
 
@@ -115,6 +116,13 @@ def systems() -> str:
         ("linear_map", "one linear map of the last states", NOT_MEASURED),
         ("xadapt map", "word vectors of a language to those of another, from a dictionary",
          maps_tables.short("rcsls")),
+        ("word_alignment", "words to their translations", word_alignment()),
+        ("word_alignment_acc", "the same with bottlenecks, as AccAlign", NOT_MEASURED),
+        ("clism_cacr", "hidden names found in the translation, and agreement",
+         published("clism_cacr")),
+        ("clism", "hidden names alone", NOT_MEASURED),
+        ("cacr", "agreement alone", NOT_MEASURED),
+        ("qa_from_clism", "answers in a passage, from pointers to hidden names", NOT_MEASURED),
     ]  # fmt: skip
     return table(["recipe", "what it is", "result"], [[f"`{name}`", *rest] for name, *rest in rows])
 

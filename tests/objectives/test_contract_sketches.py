@@ -8,12 +8,10 @@ import sys
 from pathlib import Path
 
 import torch
-from tiny_models import VOCAB, tiny_encoder
+from tiny_models import tiny_encoder
 from tiny_training import WORDS, WORTE, digest, module_for, shaken, trainer
 
 from xadapt.data.records import TaggedSentence
-from xadapt.injection.attachment import model_shape
-from xadapt.modules.storage import load_module, save_module
 from xadapt.training.metrics_log import read_metrics
 from xadapt.training.settings import Companion
 from xadapt.training.tasks import Task
@@ -84,22 +82,6 @@ def test_filter_fuses_only_inside_the_fused_layers(tmp_path):
     assert not torch.allclose(fused, apart, atol=1e-3) and other.shape == fused.shape
 
 
-def test_clism(tmp_path):
-    part = sketch("clism")
-    encoder = tiny_encoder()
-    rows = [part.AlignedSpans(WORDS[i : i + 5], WORTE[i : i + 5], (1, 3), (1, 3)) for i in range(8)]
-    module = part.Question(part.ModuleOptions(), model_shape(encoder))
-    objective = part.Clism()
-    made = objective.views(rows[:1], None, encoder.tokenizer, VOCAB)
-    row, (first, last) = made["joint"].rows[0], made["gold"][0]
-    assert row[made["que"][0]] == VOCAB and row.count(VOCAB) == 1
-    answer = encoder.tokenizer.decode(row[first : last + 1]).replace(" ", "").replace("▁", "")
-    assert answer == "".join(rows[0].text[1:3])
-    _, changed = two_steps(tmp_path, objective, rows, module, encoder)
-    assert changed == [False, True, True]
-    assert module.que.row.abs().max() > 0
-
-
 def tagged(n):
     rows = []
     for i in range(n):
@@ -167,12 +149,3 @@ def test_a_teacher_acts_and_gets_no_gradient(tmp_path):
     tokens, taught = run.forward(views.requests)
     assert tokens.hidden.requires_grad and not taught.hidden.requires_grad
     assert (tokens.hidden - taught.hidden).abs().max() > 1e-2
-
-
-def test_sketch_modules_are_saved_as_any_other(tmp_path, monkeypatch):
-    part = sketch("clism")
-    shapes, cls = model_shape(tiny_encoder()), part.Question
-    module = shaken(cls(part.ModuleOptions(), shapes))
-    save_module(tmp_path / "m.safetensors", module)
-    monkeypatch.setattr("xadapt.core.registry.load", lambda room, name: cls)
-    assert digest(load_module(tmp_path / "m.safetensors", shapes)) == digest(module)

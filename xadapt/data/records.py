@@ -245,6 +245,48 @@ class LabelledPair(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class AlignedWords(Record):
+    """Two sentences as words, with links ``(left word, right word)`` between words from 0.
+
+    Annotators agree on ``sure`` links; ``possible`` holds links that may also be right.
+    """
+
+    unit: ClassVar[str] = "sentence pairs"
+
+    left: tuple[str, ...]
+    right: tuple[str, ...]
+    sure: tuple[tuple[int, int], ...]
+    possible: tuple[tuple[int, int], ...]
+    left_lang: str
+    right_lang: str
+
+    def split_texts(self) -> tuple[str, ...]:
+        """Return both sentences."""
+        return (" ".join(self.left), " ".join(self.right))
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedSpans(Record):
+    """A sentence and its translation as words, with spans that mean the same.
+
+    A span is ``(start, end)`` over words. Each entry of ``spans`` is the span of the pivot and that
+    of the text.
+    """
+
+    unit: ClassVar[str] = "pairs with spans"
+
+    text: tuple[str, ...]
+    pivot: tuple[str, ...]
+    spans: tuple[tuple[tuple[int, int], tuple[int, int]], ...]
+    lang: str
+    pivot_lang: str = "en"
+
+    def split_texts(self) -> tuple[str, ...]:
+        """Return both sentences."""
+        return (" ".join(self.text), " ".join(self.pivot))
+
+
+@dataclass(frozen=True, slots=True)
 class ScoredPair(Record):
     """Two texts and their similarity score, in the unit of the data set (often 0 to 5)."""
 

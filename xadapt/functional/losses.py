@@ -166,3 +166,74 @@ def token_cross_entropy(
     counts = torch.zeros(n, device=each.device).index_add(0, record, torch.ones_like(each))
     sums = torch.zeros(n, device=each.device).index_add(0, record, each)
     return sums / counts.clamp(min=1), counts
+
+
+def softmax_both_ways(scores: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute log-probabilities of each piece's partner, in both directions.
+
+    Args:
+        scores: ``(batch, n, m)``.
+        left: Which of the first pieces are real, ``(batch, n)``.
+        right: Which of the second pieces are real, ``(batch, m)``.
+
+    Returns:
+        Two ``(batch, n, m)``: over the second pieces for each first one, and over the first pieces
+        for each second one. A pair with padding has a log-probability of about -1e9.
+    """
+    real = left[:, :, None] & right[:, None, :]
+    shown = scores.masked_fill(~real, -1e9)
+    forward, backward = shown.log_softmax(2), shown.log_softmax(1)
+    return forward.masked_fill(~real, -1e9), backward.masked_fill(~real, -1e9)
+
+
+def link_loss(
+    forward: Tensor, backward: Tensor, guide: Tensor, left: Tensor, right: Tensor, log: bool
+) -> Tensor:
+    """Compute how far linked pieces are from their partners, by both directions.
+
+    Source: the self-training objective of Dou and Neubig 2021, https://arxiv.org/abs/2101.08231,
+    equation 3 (without ``log``).
+
+    Args:
+        forward: Log-probabilities ``(batch, n, m)`` as from `softmax_both_ways`.
+        backward: Those of the other direction.
+        guide: The links, ``(batch, n, m)``.
+        left: Which of the first pieces are real, ``(batch, n)``.
+        right: Which of the second pieces are real, ``(batch, m)``.
+        log: Take the mean negative log-probability of the links instead of the sum of their
+            probabilities over the number of pieces.
+
+    Returns:
+        ``(batch,)``.
+    """
+    if log:
+        each = -(forward + backward).masked_fill(~guide, 0).sum((1, 2)) / 2
+        return each / guide.sum((1, 2)).clamp(min=1)
+    ours, theirs = (
+        values.exp().masked_fill(~guide, 0).sum((1, 2)) for values in (forward, backward)
+    )
+    return -(ours / left.sum(1).clamp(min=1) + theirs / right.sum(1).clamp(min=1)) / 2
+
+
+def link_consistency(forward: Tensor, backward: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """Compute how far both directions agree: ``trace(S_xy^T S_yx) / min(n, m)``, ``(batch,)``.
+
+    Source: Dou and Neubig 2021, https://arxiv.org/abs/2101.08231, section 2.2. The arguments are
+    those of `link_loss`.
+    """
+    least = torch.minimum(left.sum(1), right.sum(1)).clamp(min=1)
+    return (forward + backward).exp().sum((1, 2)) / least
+
+
+def segment_means(states: Tensor, segments: Sequence[tuple[int, int]]) -> Tensor:
+    """Compute the mean state of a part of each row: ``(n, width)`` in fp32; zeros if it is empty.
+
+    Args:
+        states: ``(n, tokens, width)``.
+        segments: First token and the one past the last, for each row.
+    """
+    place = torch.arange(states.shape[1], device=states.device)
+    ends = torch.tensor(segments, device=states.device).reshape(-1, 2)
+    inside = (place >= ends[:, :1]) & (place < ends[:, 1:])
+    weights = inside.float() / inside.sum(1, keepdim=True).clamp(min=1)
+    return torch.einsum("nt,ntd->nd", weights, states.float())

@@ -26,6 +26,8 @@ PROBLEM_TYPES = {
 """The ``problem_type`` of transformers' sequence classification, by the kind of head."""
 SCHEMED = ("tagging", "arguments")
 """The kinds of heads that label words; a scheme joins the labels to spans."""
+POINTING = "span_pointing"
+"""The kind of `PointerHead`."""
 
 LOAD_HEAD = (
     "from safetensors.torch import load_file",
@@ -67,7 +69,8 @@ class Head(nn.Module):
             ``classification``, ``multi_label``, ``pair_classification`` and ``pair_scoring`` read
             the state of the row's first token.
             ``span_extraction`` reads the states of all tokens. For ``arguments`` see
-            `ArgumentHead`. A task of another package may name a kind of its own.
+            `ArgumentHead`, for ``span_pointing`` `PointerHead`. A task of another package may name
+            a kind of its own.
         labels: The labels of the scores, in order.
         width: Number of input features.
         scheme: The scheme that joins labels of words to spans.
@@ -197,6 +200,37 @@ class ArgumentHead(Head):
         return self(torch.cat([words, means.repeat_interleave(lengths, 0), near], -1))
 
 
+class PointerHead(Head):
+    """A head that points from one token, [QUE], to the first and the last token of an answer.
+
+    ``P(first = k) = softmax_k(x_k . W_s x_q)`` over all tokens, and ``P(last = k)`` with ``W_e``.
+    Both matrices are ``(width, width)`` and stand in ``linear``, ``W_s`` above ``W_e``.
+
+    Source: Chen et al. 2022 (CLISM), https://arxiv.org/abs/2204.05210, section 3.1.
+
+    Args:
+        width: Features of a state.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__(POINTING, ("start", "end"), width)
+        self.linear = nn.Linear(width, 2 * width, bias=False)
+        with torch.no_grad():
+            self.linear.weight.mul_(0.25)  # the first scores of tokens are near each other
+
+    def scores(self, states: Tensor, rows: Tensor, at: Tensor) -> Tensor:
+        """Compute scores ``(queries, tokens, 2)``, in fp32.
+
+        Args:
+            states: ``(rows, tokens, width)``.
+            rows: The row of each query, ``(queries,)``.
+            at: Position of the [QUE] of each query, ``(queries,)``.
+        """
+        values = states.float()
+        asked: Tensor = self.linear(values[rows, at])
+        return torch.einsum("qtd,qkd->qtk", values[rows], asked.unflatten(-1, (2, -1)))
+
+
 def build_head(
     task: str,
     labels: Sequence[str],
@@ -206,6 +240,8 @@ def build_head(
     scale: tuple[float, float] | None = None,
 ) -> Head:
     """Build a new head for a task, of a given kind and given sizes."""
+    if task == POINTING:
+        return PointerHead(width)
     if task == "arguments":
         return ArgumentHead(labels, width, **(sizes or {}))
     return Head(task, labels, width, scheme, scale)

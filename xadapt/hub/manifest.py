@@ -172,8 +172,8 @@ class HeadSpec(Strict):
             raise ValueError("a threshold for each label belongs to multi_label, and nothing else")
         if self.problem_type not in (None, PROBLEM_TYPES.get(self.task)):
             raise ValueError(f"{self.problem_type} is not the problem type of {self.task}")
-        if self.task == "span_extraction" and self.labels != ["start", "end"]:
-            raise ValueError("the labels of span_extraction are start and end")
+        if self.task in ("span_extraction", "span_pointing") and self.labels != ["start", "end"]:
+            raise ValueError(f"the labels of {self.task} are start and end")
         return self
 
 

@@ -20,9 +20,9 @@ Both may also name these services:
 ``lm_head``
     the frozen masked-LM head.
 ``heads``
-    the result of ``heads(width)``, which may name ``memory`` too, and ``copy_layers(count)``, a
-    trainable copy of the encoder's last layers. The heads are trained with the module. Their
-    buffers may carry state from step to step.
+    the result of ``heads(width)``, which may name ``memory`` and ``companions`` too, and
+    ``copy_layers(count)``, a trainable copy of the encoder's last layers. The heads are trained
+    with the module. Their buffers may carry state from step to step.
 ``companions``
     the heads of the run's other, frozen modules by name; a `TeacherView` names such a module.
 ``vocabulary``
@@ -48,6 +48,9 @@ Both may also name these services:
 
 An objective that reads further entries of the recipe's data names them, with the types of their
 records, in a class variable ``reads``. ``prepare`` gets their records by name.
+
+An objective whose rows hold ids beyond the vocabulary says how many in ``own_tokens``; the module
+must supply their vectors (`xadapt.modules.own_tokens`).
 
 Several processes split the records of an objective that is not ``coupled``. The split must not
 change results. So such an objective draws from `draws`, not from ``rng`` in the order of records.
@@ -278,8 +281,13 @@ def call(function: Any, services: Mapping[str, Any]) -> Any:
 
 
 def asks_for(objective: Any, service: str) -> bool:
-    """Whether any method of the objective names a service."""
-    methods = (getattr(objective, name, None) for name in ("views", "loss"))
+    """Whether any method of the objective names a service, and its options use it.
+
+    An objective lists services that its options leave unused in ``unused``.
+    """
+    if service in getattr(objective, "unused", ()):
+        return False
+    methods = (getattr(objective, name, None) for name in ("views", "loss", "heads"))
     return any(service in inspect.signature(m).parameters for m in methods if m is not None)
 
 

@@ -33,6 +33,7 @@ from xadapt.modules.storage import build, parameter_count
 from xadapt.pipelines import run_folder as out_folder
 from xadapt.pipelines.companions import Companions, find_companions
 from xadapt.pipelines.cut_records import cut_notes
+from xadapt.pipelines.default_callables import default_callables
 from xadapt.pipelines.frozen_models import load_base, open_teacher
 from xadapt.pipelines.outcome import ALONE, CONTROL, Verify, forward_seconds, manifest_of, publish
 from xadapt.pipelines.run_identity import (
@@ -273,7 +274,7 @@ def _load(recipe: Recipe, job: TrainingJob) -> Loaded:
         job.dev,
         recipe.seed,
         partial(watched, show=job.show and is_main()),
-        job.callables,
+        {**default_callables(job.base, recipe.dtype), **job.callables},
     )
     if job.controls and not any(of_pairs(rows) for rows in loaded.records.values()):
         raise UserError(

@@ -13,7 +13,7 @@ from xadapt.backbones.protocol import Backbone
 from xadapt.composition.composed import Chosen
 from xadapt.core.errors import UserError
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.modules.hooks import BELOW, hooks_of
+from xadapt.modules.hooks import BELOW, AdapterHook, hooks_of
 
 Langs = Sequence[str] | None
 
@@ -75,6 +75,12 @@ class ActiveModule:
             cache: As for `activation`.
         """
         return lambda chunk: self.activation([langs[position] for position in chunk], cache)
+
+    @property
+    def hooks(self) -> list[AdapterHook]:
+        """The hooks of the module; of a choice by language those that every choice has."""
+        found = [hooks_of(own.module) for own in self._ready.values()]
+        return [hook for hook in found[0] if all(hook in other for other in found[1:])]
 
     @property
     def first_layer(self) -> int:

@@ -35,7 +35,7 @@ from xadapt.training.interrupts import interruption, interrupts
 from xadapt.training.metrics_log import FILE as METRICS
 from xadapt.training.metrics_log import MetricsLog
 from xadapt.training.settings import Companion, DivergedError, Run
-from xadapt.training.tasks import Task, make_heads
+from xadapt.training.tasks import Task, make_heads, require_own_tokens
 from xadapt.training.teacher import Teacher, require_services
 
 PINS = "activations"
@@ -94,9 +94,11 @@ class Trainer:
             encoder, self.turns[0], self.frozen, self.processes, run.spec.batch_tokens, others,
             run.spec.grad_cache,
         )  # fmt: skip
-        heads = make_heads(
-            tasks, encoder.width, run.seed, {"copy_layers": partial(LayersCopy, encoder)}
-        ).to(encoder.device)
+        known = {
+            "companions": {name: other.heads for name, other in self.companions.items()},
+            "copy_layers": partial(LayersCopy, encoder),
+        }
+        heads = make_heads(tasks, encoder.width, run.seed, known).to(encoder.device)
         self.trained = nn.ModuleDict({"module": module, "heads": heads})
         self.vocabulary = embedding_table(encoder).num_embeddings
         self.plans = self._plans()
@@ -114,6 +116,8 @@ class Trainer:
         self.events = Events(run, self.processes, self.steps, self.plans[tasks[0].data].per_epoch)
         self._require_companions()
         require_services(tasks, encoder, run)
+        for task in tasks:
+            require_own_tokens(task, self.turns)
         for number, task in enumerate(tasks):
             for view in task.first_views(self._services(number)):
                 if view.module is True and not self.active_module.reaches(view.layer):

@@ -15,6 +15,7 @@ from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
 from xadapt.data.records import Record
+from xadapt.modules.own_tokens import tokens_of
 from xadapt.objectives.contract import (
     Bank,
     Loss,
@@ -25,6 +26,7 @@ from xadapt.objectives.contract import (
     further_data,
     heads_of,
 )
+from xadapt.training.active_module import ActiveModule
 from xadapt.training.forward import Request
 from xadapt.training.settings import DivergedError
 
@@ -220,6 +222,24 @@ def make_heads(
         torch.manual_seed(seed)
         made = {str(i): task.make_heads(width, services) for i, task in enumerate(tasks)}
     return nn.ModuleDict({name: head for name, head in made.items() if head is not None})
+
+
+def require_own_tokens(task: Task, turns: Sequence[ActiveModule]) -> None:
+    """Refuse an objective with ids beyond the vocabulary where no module supplies their vectors.
+
+    Raises:
+        UserError: If a composition has too few own tokens.
+    """
+    needed = getattr(task.objective, "own_tokens", 0)
+    for turn in turns:
+        if tokens_of(turn.hooks) < needed:
+            raise UserError(
+                f"{task.name} asks with {needed} token{'s' * (needed > 1)} that the base's "
+                "vocabulary lacks, and the module has none",
+                where="module",
+                todo="Train the kind own_tokens around it: module: {kind: own_tokens, module: "
+                "{kind: lora}}; or compose with a module that has the token",
+            )
 
 
 def _across(loss: Loss, processes: DistributedContext) -> tuple[Tensor, float]:

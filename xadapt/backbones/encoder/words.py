@@ -21,15 +21,22 @@ class Words:
         ids: Token ids with special tokens, cut to the base's length.
         first: For each word the position of its first token; ``None`` for a word that was cut off
             or that has no token.
+        owners: For each token the position of its word; ``None`` for special tokens.
     """
 
     ids: tuple[int, ...]
     first: tuple[int | None, ...]
+    owners: tuple[int | None, ...] = ()
 
     @property
     def known(self) -> list[int]:
         """The positions of the words that have a token."""
         return [word for word, at in enumerate(self.first) if at is not None]
+
+    @property
+    def pieces(self) -> list[tuple[int, int]]:
+        """Each token of a word: its position among the tokens, and the position of its word."""
+        return [(at, word) for at, word in enumerate(self.owners) if word is not None]
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ def tokenize_words(encoder: Encoder, sentences: Sequence[Sequence[str]]) -> list
         padding=False,
     )
     return [
-        Words(tuple(rows["input_ids"][i]), _first(rows.word_ids(i), len(words)))
+        _words(rows["input_ids"][i], rows.word_ids(i), len(words))
         for i, words in enumerate(sentences)
     ]
 
@@ -99,7 +106,7 @@ def tokenize_word_windows(encoder: Encoder, sentences: Sequence[Sequence[str]]) 
     for owner, words in enumerate(sentences):
         first = _first(made.word_ids(owner), len(words))
         if len(ids[owner]) <= encoder.max_length:
-            found.append(WordWindow(tuple(ids[owner]), first, owner))
+            found.append(WordWindow(tuple(ids[owner]), first, owner=owner))
         else:
             found += _parts(ids[owner], inside[owner], first, owner, encoder.max_length)
     return found
@@ -137,7 +144,7 @@ def _parts(
             for word, at in enumerate(first)
         ]
         long = sum(sizes[word] > room for word in range(left, right))
-        yield WordWindow(tuple(head + own + tail), tuple(known), owner, long)
+        yield WordWindow(tuple(head + own + tail), tuple(known), owner=owner, shortened=long)
 
 
 def _begins(first: Sequence[int | None], stop: int) -> list[int]:
@@ -154,6 +161,10 @@ def _begins(first: Sequence[int | None], stop: int) -> list[int]:
 def _lowered(encoder: Encoder, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
     lower = encoder.pooling.lower
     return [[word.lower() if lower else word for word in words] for words in sentences]
+
+
+def _words(ids: Sequence[int], owners: Sequence[int | None], length: int) -> Words:
+    return Words(tuple(ids), _first(owners, length), tuple(owners))
 
 
 def _first(owners: Sequence[int | None], length: int) -> tuple[int | None, ...]:

@@ -20,7 +20,9 @@ from xadapt.data.readers.named_columns import find_columns
 from xadapt.data.readers.notes import Notes, RowError, attempt, without_faulty
 from xadapt.data.readers.sides import Request, follow, is_unicode, make_pair, row_pair
 from xadapt.data.readers.text_pairs import rows_in_memory
+from xadapt.data.readers.word_alignment import aligned_words
 from xadapt.data.records import (
+    AlignedWords,
     LabelledText,
     MultiLabelText,
     ParallelPair,
@@ -183,7 +185,8 @@ def _own(row: Any, gives: type[Record], request: Request, where: str) -> Any:
         return row if made == row else made
     for field in dataclasses.fields(row):
         value = getattr(row, field.name)
-        if field.name in TEXTS:
+        # A tuple is the words of a sentence.
+        if field.name in TEXTS and not isinstance(value, tuple):
             _text(value, field.name, where)
     if isinstance(row, MultiLabelText):
         labels = {_text(label, "label", where) for label in _labels(row.labels, where)}
@@ -343,6 +346,10 @@ def _parsed(values: dict[str, Any], request: Request, columns: Columns, where: s
     return ParsedSentence(words, upos, heads, relations, request.lang, origin=where)
 
 
+def _aligned(values: dict[str, Any], request: Request, _: Columns, where: str) -> Any:
+    return aligned_words(values, (request.lang, request.pivot_lang), where)
+
+
 def _any(gives: type[Record], values: dict[str, Any], request: Request, where: str) -> Any:
     """Make a record of another type, whose columns are named after its fields."""
     own = {field.name for field in dataclasses.fields(gives)}
@@ -356,6 +363,7 @@ def _any(gives: type[Record], values: dict[str, Any], request: Request, where: s
 
 
 BUILDERS: Mapping[type, Callable[..., Any]] = {
+    AlignedWords: _aligned,
     PlainText: _plain_text,
     LabelledText: _labelled,
     ScoredPair: _scored,

@@ -12,6 +12,7 @@ from xadapt.data.readers.labelled_text import LABELS
 from xadapt.data.readers.notes import Notes, joined
 from xadapt.data.readers.sides import Request, find_sides
 from xadapt.data.records import (
+    AlignedWords,
     LabelledText,
     ParallelPair,
     ParsedSentence,
@@ -35,6 +36,11 @@ TEXT = ("text", "sentence", "content", "document", "tweet", "review", "utterance
 FIELDS: Mapping[type, Mapping[str, tuple[str, ...]]] = {
     PlainText: {"text": (*TEXT, "line")},
     LabelledText: {"text": TEXT, "label": tuple(sorted(LABELS, key=lambda name: name != "label"))},
+    AlignedWords: {
+        "left": ("source", "src", "left", "source_words"),
+        "right": ("target", "tgt", "right", "target_words"),
+        "links": ("links", "sure", "alignment", "alignments"),
+    },
     ScoredPair: {
         "left": (*(first for first, _ in SIDES), "left", "premise"),
         "right": (*(second for _, second in SIDES), "right", "hypothesis"),

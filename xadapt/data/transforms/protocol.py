@@ -31,7 +31,8 @@ Applies = Literal["all", "data", "train"]
 T = TypeVar("T")
 
 CALLABLES: dict[str, str] = {
-    "align": "(sentences: pairs of word tuples) -> for each, pairs of positions (left, right)",
+    "align": "(pairs of word tuples, module='') -> for each, pairs of positions (left, right)",
+    "tag": "(sentences as words, module) -> for each, spans (start, end, type) over words",
     "translate": "(texts, source language, target language) -> texts",
     "generate": "(prompts) -> texts",
     "judge": "(left texts, right texts) -> scores, higher is better",
