@@ -142,7 +142,10 @@ def run(name, encoder, records, order=None, seed=3):
         "lm_head": encoder.mlm_head(),
         "memory": memory,
         "heads": heads_of(
-            objective, encoder.width, memory, {"copy_layers": partial(LayersCopy, encoder)}
+            objective,
+            encoder.width,
+            memory,
+            {"copy_layers": partial(LayersCopy, encoder), "companions": {}},
         ),
         "bank": Bank(FrozenVectors(encoder, None).get(rows)) if rows else None,
         "companions": {},

@@ -40,7 +40,7 @@ def complete(monkeypatch: pytest.MonkeyPatch, words: str) -> Done:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("xadapt tr", ["train"]),
+        ("xadapt tra", ["train", "translate"]),
         ("xadapt train mlm", ["mlm"]),
         ("xadapt train mlm --base mi", ["mini", "mine/"]),
         ("xadapt explain mat", ["matthews"]),

@@ -146,7 +146,11 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return place
 
 
-ONLINE = ("xadapt publish sw --repo my-name/swahili --private", "--base sentence-transformers/all")
+ONLINE = (
+    "--translator",
+    "xadapt publish sw --repo my-name/swahili --private",
+    "--base sentence-transformers/all",
+)
 RUN = [
     line
     for verb, line in EXAMPLES

@@ -58,10 +58,10 @@ VERBS = (
         "Data",
         translate,
         (
-            "xadapt translate --data en.txt --translator apertium --source en --target es "
-            "--out en-es.tsv",
-            "xadapt translate --data en.txt --translator seq2seq:facebook/nllb-200-distilled-600M "
-            "\\\n  --source en --target sw --out en-sw.tsv",
+            "xadapt translate --data en.txt --translator apertium --source en --target es \\\n"
+            "  --out en-es.tsv",
+            "xadapt translate --data en.txt --source en --target sw --out en-sw.tsv \\\n"
+            "  --translator seq2seq:facebook/nllb-200-distilled-600M",
         ),
         interrupted="the same command goes on where it stopped",
     ),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import PositiveInt, field_validator, model_validator
 from torch import Tensor, nn
 
 from xadapt.core.errors import UserError
@@ -34,7 +34,7 @@ class OwnTokensOptions(ModuleOptions):
     """
 
     count: PositiveInt = 1
-    module: dict[str, Any] = Field(default_factory=lambda: {"kind": "lora"})
+    module: dict[str, Any] = {"kind": "lora"}
 
     @field_validator("module")
     @classmethod

@@ -215,12 +215,12 @@ class Task:
 
 
 def make_heads(
-    tasks: Sequence[Task], width: int, seed: int, services: Mapping[str, Any]
+    tasks: Sequence[Task], width: int, seed: int, services: Mapping[str, Any] | None = None
 ) -> nn.ModuleDict:
     """Make the objectives' own trainable parts, by number of the task; alike in every process."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = {str(i): task.make_heads(width, services) for i, task in enumerate(tasks)}
+        made = {str(i): task.make_heads(width, services or {}) for i, task in enumerate(tasks)}
     return nn.ModuleDict({name: head for name, head in made.items() if head is not None})
 
 

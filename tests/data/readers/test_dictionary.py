@@ -6,7 +6,10 @@ import pytest
 
 from xadapt.core.errors import UserError
 from xadapt.data.readers.dictionary import Dictionary
+from xadapt.data.readers.in_memory import InMemory
+from xadapt.data.readers.memory_records import read_in_memory
 from xadapt.data.readers.notes import Notes
+from xadapt.data.readers.sides import Request
 from xadapt.data.records import WordPair
 
 
@@ -50,6 +53,17 @@ def test_packed_a_header_and_repetitions(tmp_path):
 def test_faults(tmp_path, text, said):
     with pytest.raises(UserError, match=said):
         read(tmp_path / "x.tsv", text)
+
+
+def test_data_in_memory():
+    def made(*rows):
+        table, notes = InMemory(list(rows)), Notes()
+        return list(read_in_memory(table, "dictionary", Request("sw", "en"), notes))
+
+    assert made({"word": "mbwa", "pivot": "dog"}) == [WordPair("mbwa", "dog", "sw")]
+    for word in (3, None, " "):
+        with pytest.raises(UserError, match="the word is"):
+            made({"word": word, "pivot": "dog"})
 
 
 def test_it_claims_no_file():

@@ -33,6 +33,7 @@ from xadapt.data.records import (
     ScoredPair,
     TaggedSentence,
     TextPair,
+    WordPair,
 )
 from xadapt.functional.tag_scheme import OUTSIDE, Scheme, to_spans
 from xadapt.languages.tags import normalise
@@ -260,6 +261,11 @@ def _labelled(values: dict[str, Any], request: Request, columns: Columns, where:
     return LabelledText(_text(values["text"], "text", where), label, request.lang, origin=where)
 
 
+def _word_pair(values: dict[str, Any], request: Request, _: Columns, where: str) -> Any:
+    word, pivot = (_text(values[side], side, where) for side in ("word", "pivot"))
+    return WordPair(word, pivot, request.lang, request.pivot_lang, origin=where)
+
+
 def _scored(values: dict[str, Any], request: Request, columns: Columns, where: str) -> Any:
     try:
         score = float(values["score"])
@@ -367,6 +373,7 @@ BUILDERS: Mapping[type, Callable[..., Any]] = {
     PlainText: _plain_text,
     LabelledText: _labelled,
     ScoredPair: _scored,
+    WordPair: _word_pair,
     TaggedSentence: _tagged,
     Question: _question,
     ParsedSentence: _parsed,
