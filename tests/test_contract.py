@@ -32,6 +32,7 @@ from tiny_training import (
     stated,
     tagged,
     text_pairs,
+    translated,
 )
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
@@ -54,13 +55,14 @@ from xadapt.data.records import (
     ScoredPair,
     TaggedSentence,
     TextPair,
+    TranslatedText,
 )
 from xadapt.data.transforms.protocol import CALLABLES, Transform
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.injection.attachment import model_shape
 from xadapt.modules.hooks import AdapterHook, ModuleOptions
 from xadapt.modules.storage import build
-from xadapt.objectives.contract import Bank, States, View, bank_rows, call, heads_of
+from xadapt.objectives.contract import Bank, FusedView, States, View, bank_rows, call, heads_of
 from xadapt.tasks.entities import LabelPair
 from xadapt.tasks.head_task import HeadTask
 from xadapt.tasks.protocol import find, options_of
@@ -74,6 +76,7 @@ RECORDS = {
     PlainText: plain,
     TaggedSentence: tagged,
     LabelledText: labelled,
+    TranslatedText: translated,
     MultiLabelText: multi_labelled,
     LabelledPair: labelled_pairs,
     ScoredPair: scored,
@@ -129,13 +132,21 @@ def run(name, encoder, records, order=None, seed=3):
     views = {key: value for key, value in made.items() if isinstance(value, View)}
     encoded = {}
     for key, view in views.items():
-        ids = encoder.tokenize(view.rows) if isinstance(view.rows[0], str) else view.rows
-        tokens, mask = encoder.batch(ids)
-        states = forward(encoder, tokens, mask)
-        value = states if view.output == "states" else encoder.pool(states, mask)
-        value = value.clone().requires_grad_()
-        encoded[key] = States(value, mask) if view.output == "states" else value
+        encoded[key] = encode(encoder, view, view.rows)
+        if isinstance(view, FusedView):
+            beside = encode(encoder, view, view.paired_rows)
+            encoded[key] = dataclasses.replace(encoded[key], paired=beside)
     return call(objective.loss, {**services, **made, **encoded}), encoded, views
+
+
+def encode(encoder, view, rows):
+    """The rows of a view, as leaves of a graph."""
+    ids = encoder.tokenize(rows) if isinstance(rows[0], str) else rows
+    tokens, mask = encoder.batch(ids)
+    states = forward(encoder, tokens, mask)
+    value = states if view.output == "states" else encoder.pool(states, mask)
+    value = value.clone().requires_grad_()
+    return States(value, mask) if view.output == "states" else value
 
 
 def leaf(value):

@@ -26,6 +26,7 @@ from xadapt.data.records import (
     ScoredPair,
     TaggedSentence,
     TextPair,
+    TranslatedText,
 )
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.injection.attachment import model_shape
@@ -63,6 +64,15 @@ def tagged(n: int, seed: int = 0) -> list[TaggedSentence]:
         words = tuple(pair.text.split())
         spans = tuple((i, i + 1, "ANIMAL") for i, word in enumerate(words) if word in animals)
         rows.append(TaggedSentence(words, spans, "de", origin=pair.origin))
+    return rows
+
+
+def translated(n: int, seed: int = 0) -> list[TranslatedText]:
+    """English texts with German translations, and whether an animal is in them."""
+    rows = []
+    for pair in pairs(n, seed):
+        label = "some" if set(ANIMALS) & set(pair.text.split()) else "none"
+        rows.append(TranslatedText(pair.pivot, label, "en", pair.text, origin=pair.origin))
     return rows
 
 

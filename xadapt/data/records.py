@@ -214,6 +214,17 @@ class LabelledText(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class TranslatedText(LabelledText):
+    """A text with one class and its translation; an empty one stands for no translation."""
+
+    translation: str = ""
+
+    def split_texts(self) -> tuple[str, ...]:
+        """Return the text, and the translation where there is one."""
+        return (self.text, *filter(None, [self.translation]))
+
+
+@dataclass(frozen=True, slots=True)
 class MultiLabelText(Record):
     """A text with any number of labels, each once, in alphabetical order; it may have none."""
 

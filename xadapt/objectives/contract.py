@@ -120,14 +120,15 @@ class EncodeView(View):
 class FusedView(View):
     """Two sets of rows that attend to each other in some layers and run alone in the others.
 
-    The module under training acts on both sets. The view gives `States` of ``rows``, with the
-    states of ``paired_rows`` as their ``paired``.
+    The module under training, or the ``teacher``, acts on both sets. The view gives `States` of
+    ``rows``, with the states of ``paired_rows`` as their ``paired``.
 
     Attributes:
         paired_rows: The second set, one row for each of ``rows``.
         fused: ``(start, stop)``, the half-open range of layers in which a row and its pair attend
             to each other.
         langs: As for `EncodeView`.
+        teacher: The name of a companion that acts instead, as for `TeacherView`.
 
     Raises:
         ValueError: If the lengths differ, the layers are out of order, or the output is vectors.
@@ -137,6 +138,7 @@ class FusedView(View):
     fused: tuple[int, int]
     output: Output = field(default="states", kw_only=True)
     langs: Sequence[str] | None = field(default=None, kw_only=True)
+    teacher: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
         _require_one_each("paired_rows", self.paired_rows, self.rows)
@@ -148,9 +150,9 @@ class FusedView(View):
             raise ValueError("a fused view gives states")
 
     @property
-    def module(self) -> bool:
-        """True: the module under training acts on both sets."""
-        return True
+    def module(self) -> bool | str:
+        """True, or the teacher's name."""
+        return self.teacher or True
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from xadapt.data.records import Record
 from xadapt.objectives.contract import (
     Bank,
     Loss,
-    TeacherView,
     View,
     bank_rows,
     call,
@@ -134,7 +133,8 @@ class Task:
         """Return the names of the companions that encode the objective's views, each once."""
         given = {"records": self.records[:1], "rng": random.Random(0), "memory": self.memory}
         views = call(self.objective.views, {**services, **given}).values()
-        return list(dict.fromkeys(v.teacher for v in views if isinstance(v, TeacherView)))
+        named = (v.module for v in views if isinstance(v, View))
+        return list(dict.fromkeys(name for name in named if isinstance(name, str)))
 
     def make_bank(self, frozen: FrozenVectors) -> None:
         """Look up the objective's bank, if the objective uses one."""

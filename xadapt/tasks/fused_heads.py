@@ -1,0 +1,123 @@
+"""Heads of FILTER: texts and words are read with their translations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.errors import UserError
+from xadapt.core.sequences import as_strings
+from xadapt.data.transforms.translate import translated
+from xadapt.evaluation.comparison import Result
+from xadapt.heads.head import Head
+from xadapt.inference.locate import locate
+from xadapt.integrations.translators.cached import cached_translator
+from xadapt.tasks.predictor import chosen_head
+from xadapt.tasks.protocol import Request
+
+PIVOT = "en"
+"""The language of translations that are made at evaluation."""
+
+
+def translations_of(rows: Sequence[Any]) -> list[str]:
+    """Return the translation of each record; empty where there is none."""
+    return [getattr(row, "translation", "") for row in rows]
+
+
+def given_translations(
+    head: Head, translations: str | Sequence[str] | None, count: int
+) -> list[str] | None:
+    """Check translations that a user gives.
+
+    Raises:
+        UserError: If the head reads no translations, or there is not one for each text.
+    """
+    if translations is None:
+        return None
+    if head.fused is None:
+        raise UserError(
+            "this head reads no translations", where="translations", todo="Leave them out"
+        )
+    found = as_strings(translations)
+    if len(found) != count:
+        raise UserError(f"{len(found)} translations for {count} texts", where="translations")
+    return found
+
+
+def partner_ids(
+    encoder: Encoder,
+    head: Head,
+    ids: Sequence[Sequence[int]],
+    owners: Sequence[int],
+    translations: Sequence[str] | None = None,
+) -> list[Sequence[int]] | None:
+    """Return the sequence that each sequence is read with; ``None`` for a head that reads one.
+
+    A translation that is longer than the base reads is cut.
+
+    Args:
+        encoder: The encoder.
+        head: The head.
+        ids: Token sequences: texts, or windows of texts.
+        owners: The position of the text of each sequence.
+        translations: The translation of each text; an empty one, or none at all, stands for the
+            text itself.
+    """
+    if head.fused is None:
+        return None
+    if translations is None or not any(translations):
+        return list(ids)
+    said = dict.fromkeys(filter(None, translations))
+    by_text = dict(zip(said, encoder.tokenize(list(said)), strict=True))
+    return [
+        by_text[translations[owner]] if translations[owner] else own
+        for own, owner in zip(ids, owners, strict=True)
+    ]
+
+
+def reads_translations(request: Request, task: str | None) -> bool:
+    """Return whether the head of a request has fused layers."""
+    assert task is not None
+    _, places = locate(request.modules, request.compose)
+    return chosen_head(places, task, request.head)[1].fused is not None
+
+
+def with_partners(
+    rows: list[Any], request: Request, fused: bool, translator: str | None
+) -> list[Any]:
+    """Translate records for a head with fused layers, and report how many have a translation.
+
+    Raises:
+        UserError: If a translator is named for a head that reads no translations, the language of
+            the texts is not named, or the translator fails.
+    """
+    if translator is not None and not fused:
+        raise UserError(
+            "this head reads no translations", where="--translator", todo="Leave it out"
+        )
+    if not fused:
+        return rows
+    if translator is not None and request.tag != PIVOT:
+        if request.tag is None:
+            raise UserError(
+                "a translator needs the language of the texts", where="--lang", todo="Name it"
+            )
+        rows = translated(rows, cached_translator(translator).translate, (), PIVOT)
+    read = count_of(rows)
+    request.report(
+        f"{read} of {len(rows)} {rows[0].unit if rows else 'texts'} are read with a translation"
+        + ("" if read == len(rows) else ", the others with themselves")
+    )
+    return rows
+
+
+def told(result: Result, rows: Sequence[Any]) -> Result:
+    """Add the number of records with a translation to the facts of a result."""
+    return replace(result, facts={**result.facts, "translated": count_of(rows)})
+
+
+def count_of(rows: Sequence[Any]) -> int:
+    """Count the records with a translation."""
+    return sum(bool(row.translation) for row in rows)
