@@ -14,6 +14,7 @@ from xadapt.core.errors import UserError
 from xadapt.data.records import TranslatedText
 from xadapt.hub.opening import read_manifest
 from xadapt.tasks import Classifier
+from xadapt.tasks.run_prediction import predict
 
 MODULES = {
     "lora": {"kind": "lora", "rank": 2},
@@ -93,7 +94,7 @@ def test_a_translation_matters_and_no_translation_is_the_text_itself(
 def test_predict_reads_the_column(base: str, first: Path, tmp_path: Path) -> None:
     rows = german(5)
     data = lines(tmp_path / "de.tsv", rows, "text", "translation")
-    found = list(xadapt.predict("classification", data, base=base, module=first))
+    found = list(predict("classification", data, base=base, modules=first))
     classifier = Classifier.load(base, first)
     own = classifier.scores([r.text for r in rows], translations=[r.translation for r in rows])
     for answer, scores in zip(found, own, strict=True):
@@ -122,7 +123,7 @@ def test_a_translator_makes_the_pairs(
         translator=f"file:{back}",
     )  # fmt: skip
     assert found.facts["translated"] == found.count == 9
-    with pytest.raises(UserError, match="none of the .* has a translation"):
+    with pytest.raises(UserError, match=r"none of the .* has a translation"):
         train(data, base, tmp_path / "none")
     with pytest.raises(UserError, match="no language is named into which"):
         train(data, base, tmp_path / "none", translator=f"file:{file}")

@@ -1,4 +1,4 @@
-"""Fused forwards: what each text sees, its own positions and mask, and layers of the base's count."""
+"""Fused forwards: what each text sees, its positions and mask, and the base's number of layers."""
 
 from __future__ import annotations
 

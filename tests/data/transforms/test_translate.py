@@ -1,4 +1,4 @@
-"""Translations of texts without one: each text once, by language, and nothing without a translator."""
+"""Translations of texts without one: each text once, and nothing without a translator."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def run(rows, into=("de", "fr"), translator=True):
 def test_pivot_texts_into_each_language_and_others_into_the_pivot():
     found, calls, log = run(ROWS)
     assert [row.translation for row in found] == [
-        "the cat (de)", "the cat (fr)", "the cat (de)", "the cat (fr)", "ein Hund", "eine Matte (en)",
+        "the cat (de)", "the cat (fr)", "the cat (de)", "the cat (fr)",
+        "ein Hund", "eine Matte (en)",
     ]  # fmt: skip
     assert [row.label for row in found] == ["a", "a", "b", "b", "a", "a"]
     assert calls == [
