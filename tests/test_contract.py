@@ -33,6 +33,7 @@ from tiny_training import (
     tagged,
     text_pairs,
     translated,
+    translated_words,
 )
 
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
@@ -55,6 +56,7 @@ from xadapt.data.records import (
     ScoredPair,
     TaggedSentence,
     TextPair,
+    TranslatedSentence,
     TranslatedText,
 )
 from xadapt.data.transforms.protocol import CALLABLES, Transform
@@ -77,6 +79,7 @@ RECORDS = {
     TaggedSentence: tagged,
     LabelledText: labelled,
     TranslatedText: translated,
+    TranslatedSentence: translated_words,
     MultiLabelText: multi_labelled,
     LabelledPair: labelled_pairs,
     ScoredPair: scored,

@@ -26,6 +26,7 @@ from xadapt.data.records import (
     ScoredPair,
     TaggedSentence,
     TextPair,
+    TranslatedSentence,
     TranslatedText,
 )
 from xadapt.injection.activation import Activation, ActiveAdapter
@@ -73,6 +74,16 @@ def translated(n: int, seed: int = 0) -> list[TranslatedText]:
     for pair in pairs(n, seed):
         label = "some" if set(ANIMALS) & set(pair.text.split()) else "none"
         rows.append(TranslatedText(pair.pivot, label, "en", pair.text, origin=pair.origin))
+    return rows
+
+
+def translated_words(n: int, seed: int = 0) -> list[TranslatedSentence]:
+    """English sentences in which every animal is a span, with the words of German translations."""
+    rows = []
+    for pair in pairs(n, seed):
+        words, own = tuple(pair.pivot.split()), tuple(pair.text.split())
+        spans = tuple((i, i + 1, "ANIMAL") for i, word in enumerate(own) if word in ANIMALS)
+        rows.append(TranslatedSentence(words, spans, "en", own, origin=pair.origin))
     return rows
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from tiny_models import tiny_folder
-from tiny_training import translated
+from tiny_training import translated, translated_words
 
 import xadapt
 from xadapt.core.errors import UserError
-from xadapt.data.records import TranslatedText
+from xadapt.data.records import TranslatedSentence, TranslatedText
 from xadapt.hub.opening import read_manifest
-from xadapt.tasks import Classifier
+from xadapt.tasks import Classifier, Tagger
 from xadapt.tasks.run_prediction import predict
 
 MODULES = {
@@ -37,11 +37,12 @@ def first(base: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def train(rows, base: str, out: Path, settings=(), **more):
+def train(rows, base: str, out: Path, settings=(), recipe=None, **more):
     own = {"train.evaluations": 2, "dtype": "float32", "data.train.dev": 10, **dict(settings)}
     texts = [f"{name}={json.dumps(value)}" for name, value in own.items()]
     given = {"epochs": 1, "loaders": "none", "lang": "en", **more}
-    return xadapt.train(NAME, data=rows, base=base, out=out, settings=texts, **given)
+    name = NAME if recipe is None else recipe
+    return xadapt.train(name, data=rows, base=base, out=out, settings=texts, **given)
 
 
 def german(n: int) -> list[TranslatedText]:
@@ -115,7 +116,7 @@ def test_a_translator_makes_the_pairs(
     told = json.dumps(read_manifest(tmp_path / "mt").model_dump(mode="json"))
     assert '"translator": "file"' in told and "mt.tsv" in told
     back = tmp_path / "back.tsv"
-    back.write_text("".join(f"{b}\t{a}\n" for a, b in {b: a for a, b in there.items()}.items()))
+    back.write_text("".join(f"{b}\t{a}\n" for b, a in {b: a for a, b in there.items()}.items()))
     test = [TranslatedText(b, "some", "de") for b in list(there.values())[:9]]
     bare = lines(tmp_path / "bare.tsv", test, "text", "label")
     found = xadapt.evaluate(
@@ -157,3 +158,49 @@ def test_a_second_run_learns_from_the_first_and_resumes_bitwise(
 def test_more_layers_than_the_base_has_are_refused(base: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="local and fusion layers are 25 together"):
         train(translated(20), base, tmp_path / "m", {"objectives.0.fusion": 24})
+
+
+def test_tagging_learns_is_taught_and_reads_translations(base: str, tmp_path: Path) -> None:
+    rows, small = translated_words(30), {"module": MODULES["bottleneck"]}
+    train(rows, base, tmp_path / "one", small, "filter_tagging")
+    head = read_manifest(tmp_path / "one").head
+    assert head is not None and (head.task, head.fused) == ("tagging", (1, 2))
+    taught = {"objectives.0.teacher": "first", "companions": {"first": {"head": True}}, **small}
+    given = {"companions": {"first": str(tmp_path / "one")}}
+    train(rows, base, tmp_path / "two", taught, "filter_tagging", **given)
+    assert (tmp_path / "two" / "head.safetensors").read_bytes() != (
+        tmp_path / "one" / "head.safetensors"
+    ).read_bytes()
+    spans = [(tuple((i, i + 1, "ANIMAL") for i, w in enumerate(r.translation) if w == "katze"), r)
+             for r in rows[:12]]  # fmt: skip
+    test = [TranslatedSentence(r.translation, own, "de", r.words) for own, r in spans]
+    found = xadapt.evaluate("tagging", base=base, data=test, module=tmp_path / "two")
+    assert found.facts["translated"] == found.count == 12
+    tagger = Tagger.load(base, tmp_path / "two")
+    words = [row.words for row in test]
+    assert tagger.tag(words) == tagger.tag(words, translations=words)
+    assert [
+        len(labels) for labels in tagger.tag(words, translations=[r.words for r in rows[:12]])
+    ] == [len(own) for own in words]
+
+
+def test_conll_and_a_translator_make_the_pairs_of_tagging(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XADAPT_CACHE", str(tmp_path / "cache"))
+    rows = translated_words(24)
+    marks = [{i for i, _, _ in row.spans} for row in rows]
+    text = "".join(
+        "".join(f"{w}\t{'B-ANIMAL' if i in own else 'O'}\n" for i, w in enumerate(row.words)) + "\n"
+        for row, own in zip(rows, marks, strict=True)
+    )
+    (tmp_path / "en.conll").write_text(text, "utf-8")
+    said = {" ".join(row.words): " ".join(row.translation) for row in rows}
+    (tmp_path / "mt.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in said.items()), "utf-8")
+    settings = {
+        "module": MODULES["bottleneck"],
+        "data.train.transforms": [{"name": "translate_words", "into": ["de"]}],
+    }
+    data, out = str(tmp_path / "en.conll"), tmp_path / "m"
+    train(data, base, out, settings, "filter_tagging", translator=f"file:{tmp_path / 'mt.tsv'}")
+    assert '"translator"' in (out / "xadapt.json").read_text("utf-8")

@@ -162,6 +162,17 @@ class TaggedSentence(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class TranslatedSentence(TaggedSentence):
+    """A tagged sentence and the words of its translation; none stand for no translation."""
+
+    translation: tuple[str, ...] = ()
+
+    def split_texts(self) -> tuple[str, ...]:
+        """Return the sentence, and the translation where there is one."""
+        return tuple(" ".join(words) for words in (self.words, self.translation) if words)
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedSentence(Record):
     """Words with their universal parts of speech and a dependency tree.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.words import tokenize_words
 from xadapt.core.errors import UserError
 from xadapt.core.sequences import as_strings
 from xadapt.data.transforms.translate import translated
@@ -21,14 +22,12 @@ PIVOT = "en"
 """The language of translations that are made at evaluation."""
 
 
-def translations_of(rows: Sequence[Any]) -> list[str]:
+def translations_of(rows: Sequence[Any]) -> list[Any]:
     """Return the translation of each record; empty where there is none."""
     return [getattr(row, "translation", "") for row in rows]
 
 
-def given_translations(
-    head: Head, translations: str | Sequence[str] | None, count: int
-) -> list[str] | None:
+def given_translations(head: Head, translations: Any, count: int) -> list[Any] | None:
     """Check translations that a user gives.
 
     Raises:
@@ -40,7 +39,8 @@ def given_translations(
         raise UserError(
             "this head reads no translations", where="translations", todo="Leave them out"
         )
-    found = as_strings(translations)
+    words = head.task == "tagging"
+    found = [tuple(one) for one in translations] if words else as_strings(translations)
     if len(found) != count:
         raise UserError(f"{len(found)} translations for {count} texts", where="translations")
     return found
@@ -67,12 +67,46 @@ def partner_ids(
     """
     if head.fused is None:
         return None
+    return _beside(ids, owners, translations, encoder.tokenize)
+
+
+def partner_words(
+    encoder: Encoder,
+    head: Head,
+    ids: Sequence[Sequence[int]],
+    owners: Sequence[int],
+    translations: Sequence[Sequence[str]] | None = None,
+) -> list[Sequence[int]] | None:
+    """Return the partners of windows of sentences; the rest is as for `partner_ids`.
+
+    Args:
+        encoder: The encoder.
+        head: The head.
+        ids: Windows of sentences.
+        owners: The position of the sentence of each window.
+        translations: The words of each translation.
+    """
+    if head.fused is None:
+        return None
+
+    def tokenize(sentences: list[Any]) -> list[Sequence[int]]:
+        return [words.ids for words in tokenize_words(encoder, sentences)]
+
+    return _beside(ids, owners, translations and list(map(tuple, translations)), tokenize)
+
+
+def _beside(
+    ids: Sequence[Sequence[int]],
+    owners: Sequence[int],
+    translations: Sequence[Any] | None,
+    tokenize: Callable[[list[Any]], Sequence[Sequence[int]]],
+) -> list[Sequence[int]]:
     if translations is None or not any(translations):
         return list(ids)
-    said = dict.fromkeys(filter(None, translations))
-    by_text = dict(zip(said, encoder.tokenize(list(said)), strict=True))
+    said = list(dict.fromkeys(filter(None, translations)))
+    rows = dict(zip(said, tokenize(said), strict=True))
     return [
-        by_text[translations[owner]] if translations[owner] else own
+        rows[translations[owner]] if translations[owner] else own
         for own, owner in zip(ids, owners, strict=True)
     ]
 

@@ -58,7 +58,7 @@ def translated(
     """Translate the records without a translation.
 
     Args:
-        records: Records with ``text``, ``translation`` and ``lang``.
+        records: Records with ``text`` or ``words``, ``translation`` and ``lang``.
         translate: The translator.
         into: Languages into which records in the pivot language are translated.
         pivot: The pivot language; records in other languages are translated into it.
@@ -75,7 +75,7 @@ def translated(
         own = () if record.translation else _targets(record, into, pivot)
         targets.append(own)
         for target in own:
-            wanted.setdefault((record.lang, target), []).append(record.text)
+            wanted.setdefault((record.lang, target), []).append(_text(record))
     found: dict[tuple[str, str, str], str] = {}
     for (source, target), texts in wanted.items():
         distinct = list(dict.fromkeys(texts))
@@ -85,9 +85,19 @@ def translated(
     for record, own in zip(records, targets, strict=True):
         made += [record] if not own else []
         made += [
-            replace(record, translation=found[record.lang, target, record.text]) for target in own
+            _with_translation(record, found[record.lang, target, _text(record)]) for target in own
         ]
     return made
+
+
+def _text(record: Any) -> str:
+    """Return the text of a record; words are joined by spaces."""
+    return record.text if hasattr(record, "text") else " ".join(record.words)
+
+
+def _with_translation(record: Any, said: str) -> Any:
+    words = isinstance(record.translation, tuple)
+    return replace(record, translation=tuple(said.split()) if words else said)
 
 
 def _targets(record: Any, into: Sequence[str], pivot: str) -> tuple[str, ...]:
