@@ -33,6 +33,7 @@ from tiny_training import (
     tagged,
     text_pairs,
     translated,
+    translated_questions,
     translated_words,
 )
 
@@ -56,6 +57,7 @@ from xadapt.data.records import (
     ScoredPair,
     TaggedSentence,
     TextPair,
+    TranslatedQuestion,
     TranslatedSentence,
     TranslatedText,
 )
@@ -79,6 +81,7 @@ RECORDS = {
     TaggedSentence: tagged,
     LabelledText: labelled,
     TranslatedText: translated,
+    TranslatedQuestion: translated_questions,
     TranslatedSentence: translated_words,
     MultiLabelText: multi_labelled,
     LabelledPair: labelled_pairs,

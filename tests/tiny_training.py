@@ -26,6 +26,7 @@ from xadapt.data.records import (
     ScoredPair,
     TaggedSentence,
     TextPair,
+    TranslatedQuestion,
     TranslatedSentence,
     TranslatedText,
 )
@@ -156,6 +157,17 @@ def questions(n: int, seed: int = 0) -> list[Question]:
         passage = " ".join(words)
         answer = (passage.index(animal), animal)
         rows.append(Question("die katze two", passage, (answer,), "de", origin=pair.origin))
+    return rows
+
+
+def translated_questions(n: int, seed: int = 0) -> list[TranslatedQuestion]:
+    """Questions in English, with German ones as their translations; the answers differ."""
+    rows = []
+    for own in questions(n, seed):
+        answer = "cat" if "katze" in own.passage else "dog"
+        passage = f"the {answer} sat on a mat"
+        rows.append(TranslatedQuestion("two cat", passage, ((4, answer),), "en",
+                                       (own.question, own.passage), own.answers, origin=own.origin))  # fmt: skip
     return rows
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from tiny_models import tiny_folder
-from tiny_training import translated, translated_words
+from tiny_training import translated, translated_questions, translated_words
 
 import xadapt
 from xadapt.core.errors import UserError
-from xadapt.data.records import TranslatedSentence, TranslatedText
+from xadapt.data.records import TranslatedQuestion, TranslatedSentence, TranslatedText
 from xadapt.hub.opening import read_manifest
-from xadapt.tasks import Classifier, Tagger
+from xadapt.tasks import AnswerFinder, Classifier, Tagger
 from xadapt.tasks.run_prediction import predict
 
 MODULES = {
@@ -203,3 +203,56 @@ def test_conll_and_a_translator_make_the_pairs_of_tagging(
     data, out = str(tmp_path / "en.conll"), tmp_path / "m"
     train(data, base, out, settings, "filter_tagging", translator=f"file:{tmp_path / 'mt.tsv'}")
     assert '"translator"' in (out / "xadapt.json").read_text("utf-8")
+
+
+def test_qa_learns_is_taught_and_reads_translations(base: str, tmp_path: Path) -> None:
+    rows, small = translated_questions(24), {"module": MODULES["lora"], "objectives.0.fusion": 1}
+    train(rows, base, tmp_path / "one", small, "filter_qa")
+    head = read_manifest(tmp_path / "one").head
+    assert head is not None and (head.task, head.fused) == ("span_extraction", (1, 2))
+    taught = {"objectives.0.teacher": "first", "companions": {"first": {"head": True}}, **small}
+    given = {"companions": {"first": str(tmp_path / "one")}}
+    train(rows, base, tmp_path / "two", taught, "filter_qa", **given)
+    test = [
+        TranslatedQuestion(*r.translation, r.translated_answers, "de", (r.question, r.passage))
+        for r in rows[:9]
+    ]
+    found = xadapt.evaluate("qa", base=base, data=test, module=tmp_path / "two")
+    assert found.facts["translated"] == found.count == 9
+    finder = AnswerFinder.load(base, tmp_path / "two")
+    asked = [(row.question, row.passage) for row in test]
+    alone = finder.answer(asked)
+    own = finder.answer(asked, translations=asked)
+    assert [a.text for a in alone] == [a.text for a in own]
+    for answer, (_, passage) in zip(
+        finder.answer(asked, translations=[row.translation for row in test]), asked, strict=True
+    ):
+        assert passage[answer.start : answer.start + len(answer.text)] == answer.text
+
+
+def test_squad_and_a_translator_make_the_pairs_of_qa(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XADAPT_CACHE", str(tmp_path / "cache"))
+    rows = translated_questions(24)
+    lines_ = [
+        {"context": r.passage, "question": r.question,
+         "answers": [{"text": text, "answer_start": at} for at, text in r.answers]}
+        for r in rows
+    ]  # fmt: skip
+    data = tmp_path / "en.jsonl"
+    data.write_text("".join(json.dumps(line) + "\n" for line in lines_), "utf-8")
+    said = {"cat": "katze", "dog": "hund", "two cat": "eins katze"}
+    said |= {r.passage: f"die {said[r.answers[0][1]]} sitzt" for r in rows}
+    (tmp_path / "mt.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in said.items()), "utf-8")
+    settings = {
+        "module": MODULES["lora"], "objectives.0.fusion": 1, "data.train.dev": 0,
+        "data.train.transforms": [{"name": "translate_questions", "into": ["de"]}],
+    }  # fmt: skip
+    made = train(
+        str(data), base, tmp_path / "m", settings, "filter_qa",
+        translator=f"file:{tmp_path / 'mt.tsv'}",
+    )  # fmt: skip
+    assert made is not None and '"translator"' in (tmp_path / "m" / "xadapt.json").read_text(
+        "utf-8"
+    )

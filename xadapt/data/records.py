@@ -320,6 +320,22 @@ class Question(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class TranslatedQuestion(Question):
+    """A question over a passage, with both translated; nothing stands for no translation.
+
+    ``translation`` holds the translated question and passage. ``translated_answers`` are spans of
+    the translated passage, as ``answers``; there may be none.
+    """
+
+    translation: tuple[str, ...] = ()
+    translated_answers: tuple[tuple[int, str], ...] = ()
+
+    def split_texts(self) -> tuple[str, ...]:
+        """Return the passage, and its translation where there is one."""
+        return (self.passage, *self.translation[1:])
+
+
+@dataclass(frozen=True, slots=True)
 class RelationExample(Record):
     """A text with a head and a tail span, in characters, and the relation between them."""
 

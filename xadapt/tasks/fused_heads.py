@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.pairs import tokenize_windows
 from xadapt.backbones.encoder.words import tokenize_words
 from xadapt.core.errors import UserError
 from xadapt.core.sequences import as_strings
+from xadapt.data.records import Question
 from xadapt.data.transforms.translate import translated
+from xadapt.data.transforms.translate_questions import translated_questions
 from xadapt.evaluation.comparison import Result
 from xadapt.heads.head import Head
 from xadapt.inference.locate import locate
@@ -39,8 +43,8 @@ def given_translations(head: Head, translations: Any, count: int) -> list[Any] |
         raise UserError(
             "this head reads no translations", where="translations", todo="Leave them out"
         )
-    words = head.task == "tagging"
-    found = [tuple(one) for one in translations] if words else as_strings(translations)
+    texts = head.task == "classification"
+    found = as_strings(translations) if texts else [tuple(one) for one in translations]
     if len(found) != count:
         raise UserError(f"{len(found)} translations for {count} texts", where="translations")
     return found
@@ -95,6 +99,41 @@ def partner_words(
     return _beside(ids, owners, translations and list(map(tuple, translations)), tokenize)
 
 
+def partner_windows(
+    encoder: Encoder,
+    ids: Sequence[Sequence[int]],
+    owners: Sequence[int],
+    translations: Sequence[tuple[str, ...]] | None,
+    overlap: int,
+) -> list[Sequence[int]]:
+    """Return the partners of windows of questions and passages, for a head with fused layers.
+
+    A window is read with the window of the same number of the translation, or with its last one.
+
+    Args:
+        encoder: The encoder.
+        ids: Windows.
+        owners: The position of the question of each window, in order.
+        translations: Translated question and passage of each; an empty tuple, or none at all,
+            stands for the question and the passage themselves.
+        overlap: Tokens of a passage that two windows share.
+    """
+    if translations is None or not any(translations):
+        return list(ids)
+    there = [i for i, said in enumerate(translations) if said]
+    pairs = [translations[i] for i in there]
+    windows = tokenize_windows(encoder, [p[0] for p in pairs], [p[1] for p in pairs], overlap)
+    by_owner: dict[int, list[Sequence[int]]] = {}
+    for window in windows:
+        by_owner.setdefault(there[window.owner], []).append(window.ids)
+    found, seen = [], Counter[int]()
+    for own, owner in zip(ids, owners, strict=True):
+        others = by_owner.get(owner)
+        found.append(others[min(seen[owner], len(others) - 1)] if others else own)
+        seen[owner] += 1
+    return found
+
+
 def _beside(
     ids: Sequence[Sequence[int]],
     owners: Sequence[int],
@@ -138,7 +177,8 @@ def with_partners(
             raise UserError(
                 "a translator needs the language of the texts", where="--lang", todo="Name it"
             )
-        rows = translated(rows, cached_translator(translator).translate, (), PIVOT)
+        make = translated_questions if isinstance(rows[0], Question) else translated
+        rows = make(rows, cached_translator(translator).translate, (), PIVOT)
     read = count_of(rows)
     request.report(
         f"{read} of {len(rows)} {rows[0].unit if rows else 'texts'} are read with a translation"
