@@ -159,6 +159,12 @@ def leaf(value):
     return value.hidden if isinstance(value, States) else value
 
 
+def leaves(value):
+    """The states of a view, and of the paired rows of a fused view."""
+    paired = getattr(value, "paired", None)
+    return [leaf(value), *([] if paired is None else [leaf(paired)])]
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_objective_is_a_documented_frozen_dataclass(name):
     kind = part(name)
@@ -211,7 +217,8 @@ def test_gradient_reaches_every_view_with_the_module(name, encoder):
     active = [key for key, view in views.items() if view.module is True]
     assert active
     for key in active:
-        assert leaf(encoded[key]).grad.abs().flatten(1).sum(1).min() > 0, key
+        grads = [one.grad for one in leaves(encoded[key]) if one.grad is not None]
+        assert sum(grad.abs().flatten(1).sum(1) for grad in grads).min() > 0, key
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

@@ -73,7 +73,7 @@ def translated(n: int, seed: int = 0) -> list[TranslatedText]:
     """English texts with German translations, and whether an animal is in them."""
     rows = []
     for pair in pairs(n, seed):
-        label = "some" if set(ANIMALS) & set(pair.text.split()) else "none"
+        label = "some" if set(ANIMALS) & set(pair.text.split()[:3]) else "none"
         rows.append(TranslatedText(pair.pivot, label, "en", pair.text, origin=pair.origin))
     return rows
 
@@ -166,8 +166,8 @@ def translated_questions(n: int, seed: int = 0) -> list[TranslatedQuestion]:
     for own in questions(n, seed):
         answer = "cat" if "katze" in own.passage else "dog"
         passage = f"the {answer} sat on a mat"
-        rows.append(TranslatedQuestion("two cat", passage, ((4, answer),), "en",
-                                       (own.question, own.passage), own.answers, origin=own.origin))  # fmt: skip
+        said, answers = (own.question, own.passage), ((4, answer),)
+        rows.append(TranslatedQuestion("two cat", passage, answers, "en", said, own.answers))
     return rows
 
 

@@ -91,6 +91,7 @@ def systems() -> str:
         ("filter_classification", "classes of texts that are read with their translations",
          published("filter_classification")),
         ("filter_tagging", "labels of words that are read with their translations", NOT_MEASURED),
+        ("filter_qa", "answers that are read with their translations", NOT_MEASURED),
         ("sts", "likeness of pairs of texts", NOT_MEASURED),
         ("qa", "answers in a passage", NOT_MEASURED),
         ("sentence_pairs", "vectors for search in one language, from pairs", own("pairs")),

@@ -40,10 +40,7 @@ def test_both_sides_one_side_and_none(tmp_path):
 
 
 def test_bad_rows_are_one_line(tmp_path):
-    for wrong in (
-        "text",
-        {"context": "x"},
-        {**SAID, "answers": [{"text": "no", "answer_start": 0}]},
-    ):
+    answer = {"text": "no", "answer_start": 0}
+    for wrong in ("text", {"context": "x"}, {**SAID, "answers": [answer]}):
         with pytest.raises(UserError, match="the translation has no question"):
             read(tmp_path, {**OWN, "translation": wrong})
