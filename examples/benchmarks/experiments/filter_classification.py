@@ -56,7 +56,7 @@ class FilterClassification(Experiment):
         fused = [
             Variant(name, "filter_classification", str(pairs),
                     (*common, f"objectives.0.fusion={k}"), **given)
-            for k, name in ((0, NO_FUSION), (1, self.system), (3, "k = 3"), (5, "k = 5"))
+            for k, name in ((0, NO_FUSION), (1, self.system), (4, "k = 4"))
         ]  # fmt: skip
         head = Variant(
             "head alone", "classification", str(both), (*common, "module={kind: none}"), **given
