@@ -43,7 +43,7 @@ def test_the_task_of_records_depends_on_the_head() -> None:
 
 def test_options_come_from_the_signature() -> None:
     own = options_of(find("tagging"))
-    assert list(own) == ["file_format", "emea"]
+    assert list(own) == ["file_format", "emea", "translator"]
     kind, default, about = own["emea"]
     assert (kind, default, about.minimum) == (int, 0, 0)
     assert own["file_format"][2].flag == "--format"
