@@ -34,6 +34,9 @@ from tiny_training import (
     stated,
     tagged,
     text_pairs,
+    translated,
+    translated_questions,
+    translated_words,
     word_pairs,
 )
 
@@ -60,6 +63,9 @@ from xadapt.data.records import (
     ScoredPair,
     TaggedSentence,
     TextPair,
+    TranslatedQuestion,
+    TranslatedSentence,
+    TranslatedText,
     WordPair,
 )
 from xadapt.data.transforms.protocol import CALLABLES, Transform
@@ -91,6 +97,9 @@ RECORDS = {
     PlainText: plain,
     TaggedSentence: tagged,
     LabelledText: labelled,
+    TranslatedText: translated,
+    TranslatedQuestion: translated_questions,
+    TranslatedSentence: translated_words,
     MultiLabelText: multi_labelled,
     LabelledPair: labelled_pairs,
     ScoredPair: scored,
@@ -163,27 +172,32 @@ def run(name, encoder, records, order=None, seed=3):
     views = {key: value for key, value in made.items() if isinstance(value, View)}
     encoded = {}
     for key, view in views.items():
-        ids = encoder.tokenize(view.rows) if isinstance(view.rows[0], str) else view.rows
-        tokens, mask = encoder.batch(ids)
-        known = tokens.clamp(max=199)  # ids of the module's own have no vector here
-        states = forward(encoder, known, mask)
-        value = states if view.output == "states" else encoder.pool(states, mask)
-        value = value.clone().requires_grad_()
-        encoded[key] = States(value, mask) if view.output == "states" else value
+        encoded[key] = encode(encoder, view, view.rows)
         if isinstance(view, FusedView):
-            rows = (
-                encoder.tokenize(view.paired_rows)
-                if isinstance(view.paired_rows[0], str)
-                else view.paired_rows
-            )
-            tokens, mask = encoder.batch(rows)
-            other = States(forward(encoder, tokens, mask).clone().requires_grad_(), mask)
-            encoded[key] = dataclasses.replace(encoded[key], paired=other)
+            beside = encode(encoder, view, view.paired_rows)
+            encoded[key] = dataclasses.replace(encoded[key], paired=beside)
     return call(objective.loss, {**services, **made, **encoded}), encoded, views
+
+
+def encode(encoder, view, rows):
+    """The rows of a view, as leaves of a graph."""
+    ids = encoder.tokenize(rows) if isinstance(rows[0], str) else rows
+    tokens, mask = encoder.batch(ids)
+    known = tokens.clamp(max=199)  # ids of the module's own have no vector here
+    states = forward(encoder, known, mask)
+    value = states if view.output == "states" else encoder.pool(states, mask)
+    value = value.clone().requires_grad_()
+    return States(value, mask) if view.output == "states" else value
 
 
 def leaf(value):
     return value.hidden if isinstance(value, States) else value
+
+
+def leaves(value):
+    """The states of a view, and of the paired rows of a fused view."""
+    paired = getattr(value, "paired", None)
+    return [leaf(value), *([] if paired is None else [leaf(paired)])]
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -238,7 +252,8 @@ def test_gradient_reaches_every_view_with_the_module(name, encoder):
     active = [key for key, view in views.items() if view.module is True]
     assert active
     for key in active:
-        assert leaf(encoded[key]).grad.abs().flatten(1).sum(1).min() > 0, key
+        grads = [one.grad for one in leaves(encoded[key]) if one.grad is not None]
+        assert sum(grad.abs().flatten(1).sum(1) for grad in grads).min() > 0, key
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

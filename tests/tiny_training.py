@@ -28,6 +28,9 @@ from xadapt.data.records import (
     ScoredPair,
     TaggedSentence,
     TextPair,
+    TranslatedQuestion,
+    TranslatedSentence,
+    TranslatedText,
     WordPair,
 )
 from xadapt.injection.activation import Activation, ActiveAdapter
@@ -66,6 +69,25 @@ def tagged(n: int, seed: int = 0) -> list[TaggedSentence]:
         words = tuple(pair.text.split())
         spans = tuple((i, i + 1, "ANIMAL") for i, word in enumerate(words) if word in animals)
         rows.append(TaggedSentence(words, spans, "de", origin=pair.origin))
+    return rows
+
+
+def translated(n: int, seed: int = 0) -> list[TranslatedText]:
+    """English texts with German translations, and whether an animal is in them."""
+    rows = []
+    for pair in pairs(n, seed):
+        label = "some" if set(ANIMALS) & set(pair.text.split()[:3]) else "none"
+        rows.append(TranslatedText(pair.pivot, label, "en", pair.text, origin=pair.origin))
+    return rows
+
+
+def translated_words(n: int, seed: int = 0) -> list[TranslatedSentence]:
+    """English sentences in which every animal is a span, with the words of German translations."""
+    rows = []
+    for pair in pairs(n, seed):
+        words, own = tuple(pair.pivot.split()), tuple(pair.text.split())
+        spans = tuple((i, i + 1, "ANIMAL") for i, word in enumerate(own) if word in ANIMALS)
+        rows.append(TranslatedSentence(words, spans, "en", own, origin=pair.origin))
     return rows
 
 
@@ -138,6 +160,17 @@ def questions(n: int, seed: int = 0) -> list[Question]:
         passage = " ".join(words)
         answer = (passage.index(animal), animal)
         rows.append(Question("die katze two", passage, (answer,), "de", origin=pair.origin))
+    return rows
+
+
+def translated_questions(n: int, seed: int = 0) -> list[TranslatedQuestion]:
+    """Questions in English, with German ones as their translations; the answers differ."""
+    rows = []
+    for own in questions(n, seed):
+        answer = "cat" if "katze" in own.passage else "dog"
+        passage = f"the {answer} sat on a mat"
+        said, answers = (own.question, own.passage), ((4, answer),)
+        rows.append(TranslatedQuestion("two cat", passage, answers, "en", said, own.answers))
     return rows
 
 

@@ -92,12 +92,12 @@ class Reviews(Base):
 def test_a_part_of_another_package_is_read_and_not_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "stranger").mkdir()
-    (tmp_path / "stranger" / "__init__.py").write_text("")
-    (tmp_path / "stranger" / "parts.py").write_text(STRANGE)
+    (tmp_path / "unimported").mkdir()
+    (tmp_path / "unimported" / "__init__.py").write_text("")
+    (tmp_path / "unimported" / "parts.py").write_text(STRANGE)
     monkeypatch.syspath_prepend(tmp_path)
-    entry = SimpleNamespace(name="reviews", module="stranger.parts", attr="Reviews")
-    gone = SimpleNamespace(name="gone", module="stranger.gone", attr="")
+    entry = SimpleNamespace(name="reviews", module="unimported.parts", attr="Reviews")
+    gone = SimpleNamespace(name="gone", module="unimported.gone", attr="")
     monkeypatch.setattr(part_source, "entry_points", lambda group: [entry, gone])
     monkeypatch.setattr(registry, "names", lambda room: ("reviews", "gone"))
     part_source.read_part.cache_clear()
@@ -111,7 +111,7 @@ def test_a_part_of_another_package_is_read_and_not_imported(
         ("where", "os.sep", ""),
     ]
     assert read_part("objectives", "gone").text == ""
-    assert "stranger.parts" not in sys.modules
+    assert "unimported.parts" not in sys.modules
     part_source.read_part.cache_clear()
 
 

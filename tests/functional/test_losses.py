@@ -4,12 +4,14 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from xadapt.functional.losses import (
     cosent,
     cosine_distance,
     info_nce,
     over_dimensions,
+    soft_label_divergence,
     squared_distance,
     token_cross_entropy,
 )
@@ -126,3 +128,13 @@ def test_over_dimensions_is_the_mean_over_cut_vectors():
     found = over_dimensions(cosine_distance, (8, 4, 1), *vectors)
     assert torch.allclose(found, sum(each) / 3)
     assert torch.equal(over_dimensions(cosine_distance, (), *vectors), each[0])
+
+
+def test_soft_labels_keep_t_squared_and_sum_over_labels():
+    scores, wanted = torch.randn(4, 3), torch.randn(4, 3)
+    for t in (0.1, 1.0, 6.0):
+        log, target = (scores / t).log_softmax(-1), (wanted / t).softmax(-1)
+        by_hand = t * t * F.kl_div(log, target, reduction="batchmean")
+        found = soft_label_divergence(scores, wanted, t)
+        assert found.shape == (4,) and torch.allclose(found.mean(), by_hand, atol=1e-4)
+    assert soft_label_divergence(wanted, wanted, 2.0).abs().max() < 1e-6

@@ -8,7 +8,13 @@ from tiny_training import labelled, pairs, tagged
 
 from xadapt.core import registry
 from xadapt.core.errors import UserError
-from xadapt.data.records import LabelledText, ParallelPair, PlainText, TaggedSentence
+from xadapt.data.records import (
+    LabelledText,
+    ParallelPair,
+    PlainText,
+    TaggedSentence,
+    TranslatedText,
+)
 from xadapt.tasks.protocol import Request, find, of_record, options_of
 from xadapt.tasks.tagging import Part as TAGGING
 
@@ -27,6 +33,7 @@ def test_the_task_of_records_depends_on_the_head() -> None:
         (ParallelPair, None, "bitext"),
         (ParallelPair, "tagging", "bitext"),
         (LabelledText, "classification", "classification"),
+        (TranslatedText, "classification", "classification"),
         (TaggedSentence, "tagging", "tagging"),
     ):
         found = of_record(record, head)
@@ -36,7 +43,7 @@ def test_the_task_of_records_depends_on_the_head() -> None:
 
 def test_options_come_from_the_signature() -> None:
     own = options_of(find("tagging"))
-    assert list(own) == ["file_format", "emea"]
+    assert list(own) == ["file_format", "emea", "translator"]
     kind, default, about = own["emea"]
     assert (kind, default, about.minimum) == (int, 0, 0)
     assert own["file_format"][2].flag == "--format"

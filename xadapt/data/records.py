@@ -162,6 +162,17 @@ class TaggedSentence(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class TranslatedSentence(TaggedSentence):
+    """A tagged sentence and the words of its translation; none stand for no translation."""
+
+    translation: tuple[str, ...] = ()
+
+    def split_texts(self) -> tuple[str, ...]:
+        """Return the sentence, and the translation where there is one."""
+        return tuple(" ".join(words) for words in (self.words, self.translation) if words)
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedSentence(Record):
     """Words with their universal parts of speech and a dependency tree.
 
@@ -211,6 +222,17 @@ class LabelledText(Record):
     def split_texts(self) -> tuple[str, ...]:
         """Return the text."""
         return (self.text,)
+
+
+@dataclass(frozen=True, slots=True)
+class TranslatedText(LabelledText):
+    """A text with one class and its translation; an empty one stands for no translation."""
+
+    translation: str = ""
+
+    def split_texts(self) -> tuple[str, ...]:
+        """Return the text, and the translation where there is one."""
+        return (self.text, *filter(None, [self.translation]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +359,22 @@ class Question(Record):
     def split_texts(self) -> tuple[str, ...]:
         """Return the passage. Questions over one passage stay together."""
         return (self.passage,)
+
+
+@dataclass(frozen=True, slots=True)
+class TranslatedQuestion(Question):
+    """A question over a passage, with both translated; nothing stands for no translation.
+
+    ``translation`` holds the translated question and passage. ``translated_answers`` are spans of
+    the translated passage, as ``answers``; there may be none.
+    """
+
+    translation: tuple[str, ...] = ()
+    translated_answers: tuple[tuple[int, str], ...] = ()
+
+    def split_texts(self) -> tuple[str, ...]:
+        """Return the passage, and its translation where there is one."""
+        return (self.passage, *self.translation[1:])
 
 
 @dataclass(frozen=True, slots=True)

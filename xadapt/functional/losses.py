@@ -93,6 +93,25 @@ def pair_contrast(
     ) - positive.masked_fill(lonely, 0)
 
 
+def soft_label_divergence(scores: Tensor, wanted: Tensor, temperature: float) -> Tensor:
+    """Compute ``T² KL(softmax(wanted / T) || softmax(scores / T))``, the sum over the labels.
+
+    Source: Hinton et al. 2015, https://arxiv.org/abs/1503.02531, section 2. The factor T² keeps the
+    size of the gradient when the temperature changes.
+
+    Args:
+        scores: Scores of the labels before the softmax, ``(n, labels)``.
+        wanted: The teacher's scores, ``(n, labels)``.
+        temperature: Unitless, positive.
+
+    Returns:
+        ``(n,)``, each at least 0 up to rounding. The mean over rows is PyTorch's ``batchmean``.
+    """
+    own = (scores.float() / temperature).log_softmax(-1)
+    target = (wanted.float() / temperature).log_softmax(-1)
+    return temperature**2 * F.kl_div(own, target, reduction="none", log_target=True).sum(-1)
+
+
 def cosine_distance(left: Tensor, right: Tensor) -> Tensor:
     """Compute ``1 - cosine`` of each pair of rows of two ``(n, dim)`` tensors.
 

@@ -80,8 +80,11 @@ class Head(nn.Module):
         thresholds: For ``multi_label``, the probability of each label from which on it is given.
         threshold_choice: How the end of training chooses them: ``one``, ``per_label`` or not at
             all.
+        fused: ``(start, stop)``, the half-open range of layers in which a text and its translation
+            attend to each other, if the head was trained so.
     """
 
+    fused: tuple[int, int] | None = None
     thresholds: tuple[float, ...] = ()
     threshold_choice: Choice | Literal[""] = ""
 

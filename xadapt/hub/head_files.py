@@ -38,6 +38,7 @@ def spec_of(head: Head) -> HeadSpec:
         scale=head.scale,
         sizes=head.sizes,  # type: ignore[arg-type]
         thresholds=list(head.thresholds),
+        fused=head.fused,
         problem_type=PROBLEM_TYPES.get(head.task),  # type: ignore[arg-type]
         card=head.card,
     )

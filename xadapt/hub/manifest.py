@@ -147,7 +147,8 @@ class HeadSpec(Strict):
     other sizes that a head of its task is built with. ``thresholds`` are those of a multi-label
     head, one for each label: it gives the labels whose probability reaches them. ``problem_type``
     is transformers' name of the task, where it has one. ``card`` holds the card's text about the
-    head. Folders of older versions lack the last three fields.
+    head. ``fused`` is the half-open range of layers in which a text and its translation attend to
+    each other. Folders of older versions lack the last four fields.
     """
 
     task: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -158,6 +159,7 @@ class HeadSpec(Strict):
     thresholds: list[Annotated[float, Field(ge=0, le=1)]] = []
     problem_type: ProblemType | None = None
     card: HeadCard | None = None
+    fused: tuple[NonNegativeInt, NonNegativeInt] | None = None
 
     @model_validator(mode="after")
     def _fits_its_task(self) -> HeadSpec:
@@ -170,6 +172,8 @@ class HeadSpec(Strict):
             raise ValueError("a scale goes from a lower number to a higher one")
         if len(self.thresholds) != (len(self.labels) if self.task == "multi_label" else 0):
             raise ValueError("a threshold for each label belongs to multi_label, and nothing else")
+        if self.fused is not None and not self.fused[0] <= self.fused[1]:
+            raise ValueError("the fused layers go from a lower number to a higher one")
         if self.problem_type not in (None, PROBLEM_TYPES.get(self.task)):
             raise ValueError(f"{self.problem_type} is not the problem type of {self.task}")
         if self.task in ("span_extraction", "span_pointing") and self.labels != ["start", "end"]:

@@ -84,7 +84,7 @@ def open_head(path: Path | str, spec: HeadSpec, width: int) -> Head:
 
     head = fit(make, file.tensors, str(where))
     assert isinstance(head, Head)
-    head.thresholds, head.card = tuple(spec.thresholds), spec.card
+    head.thresholds, head.card, head.fused = tuple(spec.thresholds), spec.card, spec.fused
     return head.eval()
 
 

@@ -134,8 +134,8 @@ class EncodeView(View):
 class FusedView(View):
     """Two sets of rows that attend to each other in some layers and run alone in the others.
 
-    The module under training acts on both sets. The view gives `States` of ``rows``, with the
-    states of ``paired_rows`` as their ``paired``.
+    The module under training, or the ``teacher``, acts on both sets. The view gives `States` of
+    ``rows``, with the states of ``paired_rows`` as their ``paired``.
 
     Attributes:
         paired_rows: The second set, one row for each of ``rows``.
@@ -144,6 +144,7 @@ class FusedView(View):
         langs: As for `EncodeView`.
         paired_module: Whether the module also acts on the pairs outside the fused layers. Inside
             them it acts on both, since a row and its pair are one.
+        teacher: The name of a companion that acts instead, as for `TeacherView`.
 
     Raises:
         ValueError: If the lengths differ, the layers are out of order, or the output is vectors.
@@ -154,6 +155,7 @@ class FusedView(View):
     output: Output = field(default="states", kw_only=True)
     langs: Sequence[str] | None = field(default=None, kw_only=True)
     paired_module: bool = field(default=True, kw_only=True)
+    teacher: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
         _require_one_each("paired_rows", self.paired_rows, self.rows)
@@ -165,9 +167,9 @@ class FusedView(View):
             raise ValueError("a fused view gives states")
 
     @property
-    def module(self) -> bool:
-        """True: the module under training acts on both sets."""
-        return True
+    def module(self) -> bool | str:
+        """True, or the teacher's name."""
+        return self.teacher or True
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from xadapt.core.errors import UserError
 from xadapt.data.records import TaggedSentence
 from xadapt.functional.losses import token_cross_entropy
-from xadapt.functional.tag_scheme import labels_of, to_labels
+from xadapt.functional.tag_scheme import Scheme, labels_of, to_labels
 from xadapt.heads.head import Head
 from xadapt.objectives.contract import EncodeView, Loss, States
 
@@ -69,7 +69,7 @@ class Tagging:
         windows = tokenize_word_windows([r.words for r in records])
         number = {label: i for i, label in enumerate(memory)}
         places, labels = [], []
-        every = [self._labels(record) for record in records]
+        every = [word_labels(record, self.scheme) for record in records]
         for position, window in enumerate(windows):
             own = every[window.owner]
             places += [(position, window.first[word]) for word in window.known]
@@ -100,11 +100,17 @@ class Tagging:
             *token_cross_entropy(scores, target, owner[index[:, 0]], max(owners, default=-1) + 1)
         )
 
-    def _labels(self, record: TaggedSentence) -> list[str]:
-        try:
-            return to_labels(len(record.words), record.spans, self.scheme)
-        except ValueError as error:
-            raise UserError(str(error), where=record.origin) from None
+
+def word_labels(record: TaggedSentence, scheme: Scheme) -> list[str]:
+    """Return the label of each word of a sentence.
+
+    Raises:
+        UserError: If the spans do not follow the scheme.
+    """
+    try:
+        return to_labels(len(record.words), record.spans, scheme)
+    except ValueError as error:
+        raise UserError(str(error), where=record.origin) from None
 
 
 Part = Tagging

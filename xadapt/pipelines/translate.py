@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xadapt.backbones.cache.folder import cache_folder
 from xadapt.config.recipe import Recipe
 from xadapt.core.errors import UserError
 from xadapt.core.progress import meter
 from xadapt.core.sequences import as_strings
 from xadapt.data.loading.transform_chain import Callables
-from xadapt.integrations.translators.cached import CachedTranslator
-from xadapt.integrations.translators.protocol import Translator, open_translator
+from xadapt.integrations.translators.cached import cached_translator
+from xadapt.integrations.translators.protocol import Translator
 from xadapt.languages.tags import normalise
 
 NEED = "translate"
@@ -61,16 +60,7 @@ def callables_of(recipe: Recipe, translator: str | Translator | None) -> Callabl
     """
     if translator is None:
         return {}
-    if not any(NEED in step.needs for data in recipe.data.values() for _, step in data.chain()):
+    steps = [step for data in recipe.data.values() for _, step in data.chain()]
+    if not any(NEED in (*step.needs, *getattr(step, "uses", ())) for step in steps):
         raise UserError("the recipe translates nothing", where="--translator", todo="Leave it out")
     return {NEED: cached_translator(translator).translate}
-
-
-def cached_translator(translator: str | Translator) -> CachedTranslator:
-    """Open a translator over the cache of this machine.
-
-    Raises:
-        UserError: If the text names no translator, or the cache can't be opened.
-    """
-    opened = open_translator(translator) if isinstance(translator, str) else translator
-    return CachedTranslator(opened, cache_folder() / "translations")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from xadapt.tasks.tagging import Tagger
 
 NOT_PARTS = (
+    "fused_heads",
     "alignment",
     "development",
     "emea",

@@ -19,6 +19,7 @@ from xadapt.core.sequences import as_texts
 from xadapt.data.records import LabelledText
 from xadapt.evaluation.comparison import Result, compare
 from xadapt.heads.head import Head
+from xadapt.tasks.fused_heads import given_translations, partner_ids, translations_of
 from xadapt.tasks.head_task import LINEAR, LOAD_HEAD
 from xadapt.tasks.label_options import Answer, LabelTask
 from xadapt.tasks.predictor import Predictor, first_scores
@@ -40,6 +41,7 @@ class Classifier(Predictor):
         *,
         compositions: Composition | Sequence[Composition] = None,
         cache: Kept | None = None,
+        translations: str | Sequence[str] | None = None,
     ) -> str: ...
 
     @overload
@@ -50,6 +52,7 @@ class Classifier(Predictor):
         *,
         compositions: Composition | Sequence[Composition] = None,
         cache: Kept | None = None,
+        translations: str | Sequence[str] | None = None,
     ) -> list[str]: ...
 
     def classify(
@@ -59,6 +62,7 @@ class Classifier(Predictor):
         *,
         compositions: Composition | Sequence[Composition] = None,
         cache: Kept | None = None,
+        translations: str | Sequence[str] | None = None,
     ) -> str | list[str]:
         """Predict the class of each text.
 
@@ -68,6 +72,8 @@ class Classifier(Predictor):
                 language.
             compositions: Another composition for each text, or one for all.
             cache: States below the first module, shared by calls on the same texts.
+            translations: For a module of FILTER, the translation of each text into the language of
+                training; an empty one, or none at all, stands for the text itself.
 
         Returns:
             A class for each text; the class alone for one text that is given as a string.
@@ -76,9 +82,10 @@ class Classifier(Predictor):
             UserError: As for `AdaptedEncoder.encode`.
         """
         given = as_texts([texts] if isinstance(texts, str) else texts)
+        beside = given_translations(self.head, translations, len(given))
         rows = self.adapted.activations(len(given), languages, compositions, cache)
         with rows.named():
-            found = classes(self.adapted.encoder, self.head, given, rows)
+            found = classes(self.adapted.encoder, self.head, given, rows, beside)
         return found[0] if isinstance(texts, str) else found
 
     def scores(
@@ -88,6 +95,7 @@ class Classifier(Predictor):
         *,
         compositions: Composition | Sequence[Composition] = None,
         cache: Kept | None = None,
+        translations: Sequence[str] | None = None,
     ) -> NDArray[np.float32]:
         """Predict the probability of each class: ``(n, classes)``, in the order of the head's.
 
@@ -95,19 +103,25 @@ class Classifier(Predictor):
             texts: Any number of texts.
             languages: A tag for each text, or one for all.
             compositions: A composition for each text, or one for all.
+            translations: As for `classify`.
             cache: Cached states from which the forward may start.
 
         Raises:
             UserError: If an argument is wrong, as for `classify`.
         """
         given = as_texts(texts)
+        beside = given_translations(self.head, translations, len(given))
         rows = self.adapted.activations(len(given), languages, compositions, cache)
         with rows.named():
-            return probabilities(self.adapted.encoder, self.head, given, rows)
+            return probabilities(self.adapted.encoder, self.head, given, rows, beside)
 
 
 def classes(
-    encoder: Encoder, head: Head, texts: Sequence[str], rows: Rows | None = None
+    encoder: Encoder,
+    head: Head,
+    texts: Sequence[str],
+    rows: Rows | None = None,
+    translations: Sequence[str] | None = None,
 ) -> list[str]:
     """Predict the class of each text, the most probable one.
 
@@ -119,21 +133,30 @@ def classes(
         head: The head.
         texts: Any number of texts.
         rows: As for `xadapt.backbones.encoder.encode.encode`.
+        translations: For a head with fused layers the translation of each text; an empty one, or
+            none at all, stands for the text itself.
     """
     windows = text_windows(encoder, texts, encoder.tokenize(texts))
     ids, owners = [one.ids for one in windows], [one.owner for one in windows]
-    found = first_scores(encoder, head, ids, rows=rows, owners=owners)
+    beside = partner_ids(encoder, head, ids, owners, translations)
+    found = first_scores(encoder, head, ids, rows=rows, owners=owners, beside=beside)
     return [head.labels[number] for number in found.argmax(1).tolist()]
 
 
 def probabilities(
-    encoder: Encoder, head: Head, texts: Sequence[str], rows: Rows | None = None
+    encoder: Encoder,
+    head: Head,
+    texts: Sequence[str],
+    rows: Rows | None = None,
+    translations: Sequence[str] | None = None,
 ) -> NDArray[np.float32]:
     """Predict the probability of each class of each text, ``(n, classes)``.
 
     The arguments are those of `classes`.
     """
-    found = first_scores(encoder, head, encoder.tokenize(texts), rows=rows)
+    ids = encoder.tokenize(texts)
+    beside = partner_ids(encoder, head, ids, range(len(ids)), translations)
+    found = first_scores(encoder, head, ids, rows=rows, beside=beside)
     return np.asarray(found.softmax(1), dtype=np.float32)
 
 
@@ -158,13 +181,14 @@ class TextClassification(LabelTask):
         self, encoder: Encoder, head: Head, rows: Sequence[LabelledText], active: Rows | None = None
     ) -> list[str]:
         """Predict the class of each text."""
-        return classes(encoder, head, [row.text for row in rows], active)
+        return classes(encoder, head, [row.text for row in rows], active, translations_of(rows))
 
     def answers(
         self, encoder: Encoder, head: Head, rows: Sequence[Any], active: Rows | None = None
     ) -> list[Answer]:
         """Predict the class and the probability of each class."""
-        found = probabilities(encoder, head, [row.text for row in rows], active)
+        texts = [row.text for row in rows]
+        found = probabilities(encoder, head, texts, active, translations_of(rows))
         return [
             {"text": row.text, **class_answer(head, own)}
             for row, own in zip(rows, found, strict=True)
@@ -177,9 +201,16 @@ class TextClassification(LabelTask):
         columns: Annotated[
             str | None, Option("Columns of text and class, by name or number, such as 2,3.")
         ] = None,
+        translator: Annotated[
+            str | None, Option("For modules of FILTER: makes English translations of the texts.")
+        ] = None,
     ) -> Result:
         """Score the head under a composition, and under a baseline if there is one."""
-        return self.measure_with(request, columns, {})
+        return self.measure_with(request, columns, {}, translator)
+
+    def reader_for(self, fused: bool) -> str:
+        """Return the reader of texts, or that of texts with translations."""
+        return "translated_text" if fused else self.reader
 
     def evaluate(
         self,

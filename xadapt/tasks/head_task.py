@@ -104,7 +104,10 @@ class HeadTask(Task):
 
     def card_text(self, head: Head) -> str:
         """Return the verb phrase about the head for the card."""
-        return self.does.format(len(head.labels))
+        text = self.does.format(len(head.labels))
+        if head.fused is None or head.fused[0] == head.fused[1]:
+            return text
+        return f"{text}; layers {head.fused[0] + 1} to {head.fused[1]} read it with its translation"
 
     def calibrate(
         self,

@@ -12,6 +12,7 @@ from xadapt.core import registry
 from xadapt.data.readers.label_columns import as_options
 from xadapt.evaluation.comparison import Result
 from xadapt.heads.head import Head
+from xadapt.tasks.fused_heads import reads_translations, told, with_partners
 from xadapt.tasks.head_task import HeadTask
 from xadapt.tasks.protocol import Request, read_rows
 
@@ -31,15 +32,27 @@ class LabelTask(HeadTask):
         The arguments are those of `predict`.
         """
 
+    def reader_for(self, fused: bool) -> str:
+        """Return the reader of ``--data`` for a head with or without fused layers."""
+        return self.reader
+
     def measure_with(
-        self, request: Request, columns: str | None, options: Mapping[str, Any]
+        self,
+        request: Request,
+        columns: str | None,
+        options: Mapping[str, Any],
+        translator: str | None = None,
     ) -> Result:
         """Score the head on data that are read with options.
 
         Raises:
-            UserError: If a column is not there, or as for `measure_records`.
+            UserError: If a column is not there, or as for `measure_records` and `with_partners`.
         """
-        part, tag = registry.load("readers", self.reader), request.tag
+        fused = reads_translations(request, self.head)
+        reader = self.reader_for(fused)
+        part, tag = registry.load("readers", reader), request.tag
         named = {**options, **as_options(part, columns)}
-        rows = read_rows(self.reader, request.data, tag or self.read_as, options=named)
-        return self.measure_records(request, rows, None if tag is None else [tag] * len(rows))
+        rows = read_rows(reader, request.data, tag or self.read_as, options=named)
+        rows = with_partners(rows, request, fused, translator)
+        result = self.measure_records(request, rows, None if tag is None else [tag] * len(rows))
+        return told(result, rows) if fused else result

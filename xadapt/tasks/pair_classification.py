@@ -112,7 +112,7 @@ class PairClassification(TextClassification):
         "[text], [text_pair]",
     )
 
-    def measure(
+    def measure(  # type: ignore[override]
         self,
         request: Request,
         *,

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.fused import fused_states
 from xadapt.backbones.encoder.windows import combined, tell
 from xadapt.backbones.encoder.words import WordWindow
 from xadapt.backbones.finite import require_finite
@@ -195,6 +196,7 @@ def first_scores(
     second: Sequence[int] | None = None,
     rows: Rows | None = None,
     owners: Sequence[int] | None = None,
+    beside: Sequence[Sequence[int]] | None = None,
 ) -> Tensor:
     """Compute a head's scores of the first token of each row.
 
@@ -207,14 +209,20 @@ def first_scores(
         second: Start of the second segment of each sequence, as for `Encoder.embed`.
         rows: As for `xadapt.backbones.encoder.encode.encode`.
         owners: Where rows are windows, the position of the text of each, from 0 on.
+        beside: The sequence that each sequence is read with, for a head with fused layers.
 
     Returns:
         ``(n, labels)``, fp32, on the CPU: a row for each text.
     """
     own = list(range(len(ids))) if owners is None else owners
     found = torch.zeros(len(ids), len(head.labels))
+    if beside is None:
+        made = token_states(encoder, ids, second=second, rows=rows, owners=own)
+    else:
+        assert head.fused is not None
+        made = fused_states(encoder, ids, beside, head.fused, rows=rows, owners=own)
     with torch.inference_mode():
-        for chunk, states in token_states(encoder, ids, second=second, rows=rows, owners=own):
+        for chunk, states in made:
             found[chunk] = head(states[:, 0]).cpu()
             require_finite(found[chunk], [own[i] for i in chunk], "scores")
     return combined(found, own, len(set(own)), "mean", unit=False)

@@ -311,12 +311,14 @@ def of_record(record: type, head: str | None = None) -> Task | None:
     """Find the task that evaluates training on records of a type, if there is one.
 
     Args:
-        record: The type of the records.
+        record: The type of the records. A task of a base of this type takes them too.
         head: The kind of head that is trained. A task that this head answers comes first, then
             tasks without a head. Among equals, tasks of xadapt come first.
     """
     names = sorted(registry.names("tasks"), key=lambda name: not registry.is_shipped("tasks", name))
-    found = [task for task in map(find, names) if task.record is record]
+    tasks = [find(name) for name in names]
+    by_class = ([task for task in tasks if task.record is kind] for kind in record.__mro__)
+    found = next(filter(None, by_class), [])
     answered = [task for task in found if head is not None and task.head == head]
     headless = [task for task in found if task.head is None or (task.by_vectors and head is None)]
     return next(iter((*answered, *headless)), None)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import compress
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.fused import fused_states
 from xadapt.backbones.encoder.pairs import Place, tokenize_windows
 from xadapt.backbones.finite import require_finite
 from xadapt.composition.values import Composition
@@ -32,12 +33,21 @@ from xadapt.core.sequences import as_pairs
 from xadapt.data.records import Question
 from xadapt.evaluation.comparison import Result, compare, mean
 from xadapt.heads.head import Head
+from xadapt.tasks.fused_heads import (
+    given_translations,
+    partner_windows,
+    reads_translations,
+    told,
+    translations_of,
+    with_partners,
+)
 from xadapt.tasks.head_task import LINEAR, LOAD_HEAD, HeadTask
 from xadapt.tasks.predictor import Predictor
-from xadapt.tasks.protocol import RESAMPLES
+from xadapt.tasks.protocol import RESAMPLES, Option, Request, read_rows
 
 WINDOW_OVERLAP, MOST_TOKENS = 128, 30
 OVERLAP = "word overlap"
+TRANSLATED = "translated_squad"
 # As in the evaluation script of MLQA; other languages keep all their words.
 ARTICLES = {
     "en": r"\b(a|an|the)\b",
@@ -78,6 +88,7 @@ class AnswerFinder(Predictor):
         compositions: Composition | Sequence[Composition] = None,
         most_tokens: int = MOST_TOKENS,
         cache: Kept | None = None,
+        translations: Sequence[tuple[str, ...]] | None = None,
     ) -> list[Answer]:
         """Find the best answer to each question.
 
@@ -88,14 +99,18 @@ class AnswerFinder(Predictor):
             compositions: Another composition for each question, or one for all.
             most_tokens: Largest length of an answer, in tokens.
             cache: States below the first module, shared by calls on the same texts.
+            translations: For a module of FILTER, the translated question and passage of each, in
+                the language of training; an empty tuple, or none at all, stands for the question
+                and the passage themselves.
 
         Raises:
             UserError: As for `AdaptedEncoder.encode`, or if an item is no pair (question, passage).
         """
         questions = as_pairs(questions, "question", "(question, passage)")
+        beside = given_translations(self.head, translations, len(questions))
         rows = self.adapted.activations(len(questions), languages, compositions, cache)
         with rows.named():
-            return answers(self.adapted.encoder, self.head, questions, rows, most_tokens)
+            return answers(self.adapted.encoder, self.head, questions, rows, most_tokens, beside)
 
 
 def answers(
@@ -104,6 +119,7 @@ def answers(
     questions: Sequence[tuple[str, str]],
     rows: Rows | None = None,
     most_tokens: int = MOST_TOKENS,
+    translations: Sequence[tuple[str, ...]] | None = None,
 ) -> list[Answer]:
     """Find the best answer to each question; an empty answer if the passage has no token.
 
@@ -116,14 +132,19 @@ def answers(
         questions: Each with its passage.
         rows: As for `xadapt.backbones.encoder.encode.encode`, by question.
         most_tokens: Largest length of an answer, in tokens.
+        translations: For a head with fused layers, as for `AnswerFinder.answer`.
     """
     passages = [passage for _, passage in questions]
     windows = tokenize_windows(encoder, [asked for asked, _ in questions], passages, WINDOW_OVERLAP)
     found = [Answer("", 0, -float("inf")) for _ in questions]
     ids, second = [window.ids for window in windows], [window.second for window in windows]
     owners = [window.owner for window in windows]
-    with torch.inference_mode():
+    if head.fused is None:
         made = token_states(encoder, ids, second=second, rows=rows, owners=owners)
+    else:
+        beside = partner_windows(encoder, ids, owners, translations, WINDOW_OVERLAP)
+        made = fused_states(encoder, ids, beside, head.fused, rows=rows, owners=owners)
+    with torch.inference_mode():
         for chunk, states in made:
             scores = head(states).cpu()
             for position, own in zip(chunk, scores, strict=True):
@@ -195,7 +216,25 @@ class QuestionAnswering(HeadTask):
     ) -> list[str]:
         """Predict the text of each answer."""
         asked = [(row.question, row.passage) for row in rows]
-        return [answer.text for answer in answers(encoder, head, asked, active)]
+        said = translations_of(rows)
+        found = answers(encoder, head, asked, active, translations=said)
+        return [answer.text for answer in found]
+
+    def measure(
+        self,
+        request: Request,
+        *,
+        translator: Annotated[
+            str | None, Option("For modules of FILTER: makes English translations.")
+        ] = None,
+    ) -> Result:
+        """Score the head under a composition, and under a baseline if there is one."""
+        fused, tag = reads_translations(request, self.head), request.tag
+        reader = TRANSLATED if fused else self.reader
+        rows = read_rows(reader, request.data, tag or self.read_as)
+        rows = with_partners(rows, request, fused, translator)
+        result = self.measure_records(request, rows, None if tag is None else [tag] * len(rows))
+        return told(result, rows) if fused else result
 
     def evaluate(
         self,

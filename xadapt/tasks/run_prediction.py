@@ -63,10 +63,12 @@ def predict(
             todo=f"Name one of {', '.join(known)}; the other heads are used in Python",
         )
     tag = None if lang is None else normalise(lang)
-    source = _Source(found, as_data(data), tag or found.read_as, columns)
+    given = as_data(data)
     predictor = found.predictor.load(
         base, *as_paths(modules), compose=compose, head=head, dtype=dtype
     )
+    reader = found.reader_for(predictor.head.fused is not None)
+    source = _Source(reader, given, tag or found.read_as, columns)
     for batch in _batches(source.records()):
         active = predictor.adapted.activations(len(batch), tag)
         with active.named():
@@ -76,8 +78,8 @@ def predict(
 class _Source:
     """The rows to answer. A row that can't be answered is an error, so that none is left out."""
 
-    def __init__(self, task: LabelTask, data: str | InMemory, lang: str, columns: Any) -> None:
-        part = registry.load("readers", task.reader)
+    def __init__(self, reader: str, data: str | InMemory, lang: str, columns: Any) -> None:
+        part = registry.load("readers", reader)
         texts = part.columns[:-1]
         options = as_options(_Texts(texts), columns)
         self.reader, self.lang, self.notes = build_reader(part, options), lang, Notes()

@@ -15,6 +15,7 @@ from torch import nn
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows, token_states
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.fused import fused_states
 from xadapt.backbones.encoder.words import tokenize_word_windows
 from xadapt.backbones.finite import require_finite
 from xadapt.composition.values import Composition
@@ -28,6 +29,13 @@ from xadapt.heads.head import Head
 from xadapt.inference.locate import locate
 from xadapt.tasks.emea import NAME as EMEA
 from xadapt.tasks.emea import emea as labels_by_emea
+from xadapt.tasks.fused_heads import (
+    given_translations,
+    partner_words,
+    told,
+    translations_of,
+    with_partners,
+)
 from xadapt.tasks.head_task import LINEAR, LOAD_HEAD, HeadTask
 from xadapt.tasks.predictor import (
     BASELINE,
@@ -41,6 +49,7 @@ from xadapt.tasks.protocol import RESAMPLES, Option, Report, Request, read_rows
 
 READERS: dict[Scheme, str] = {"bio": "conll", "word": "conllu"}
 MEASURES: dict[Scheme, str] = {"bio": "f1", "word": "accuracy"}
+TRANSLATED = "translated_words"
 MAJORITY = "most frequent label"
 EQUAL = "equal weights"
 
@@ -57,6 +66,7 @@ class Tagger(Predictor):
         *,
         compositions: Composition | Sequence[Composition] = None,
         cache: Kept | None = None,
+        translations: Sequence[Sequence[str]] | None = None,
     ) -> list[list[str]]:
         """Predict one label a word: the best sequence that the head's scheme allows.
 
@@ -66,19 +76,26 @@ class Tagger(Predictor):
                 language.
             compositions: Another composition for each sentence, or one for all.
             cache: States below the first module, shared by calls on the same texts.
+            translations: For a module of FILTER, the words of each sentence's translation into the
+                language of training; no words, or none at all, stand for the sentence itself.
 
         Raises:
             UserError: As for `AdaptedEncoder.encode`, or if an item is no sentence as words.
         """
         sentences = as_sentences(sentences)
+        beside = given_translations(self.head, translations, len(sentences))
         rows = self.adapted.activations(len(sentences), languages, compositions, cache)
         with rows.named():
-            found = scores(self.adapted.encoder, self.head, sentences, rows)
+            found = scores(self.adapted.encoder, self.head, sentences, rows, beside)
         return [decode(each, self.head.labels, self.head.scheme) for each in found]
 
 
 def scores(
-    encoder: Encoder, head: nn.Module, sentences: Sequence[Sequence[str]], rows: Rows | None = None
+    encoder: Encoder,
+    head: nn.Module,
+    sentences: Sequence[Sequence[str]],
+    rows: Rows | None = None,
+    translations: Sequence[Sequence[str]] | None = None,
 ) -> list[NDArray[np.float32]]:
     """Compute log-probabilities of each word's labels, ``(words, labels)`` a sentence.
 
@@ -91,14 +108,21 @@ def scores(
         head: The head.
         sentences: Sentences as words.
         rows: As for `xadapt.backbones.encoder.encode.encode`.
+        translations: For a head with fused layers, as for `Tagger.tag`.
     """
     assert isinstance(head, Head)
     windows = tokenize_word_windows(encoder, sentences)
     tell_words(encoder, head, sentences, windows)
     found = [unseen(head, len(words)) for words in sentences]
     ids, owners = [one.ids for one in windows], [one.owner for one in windows]
+    beside = partner_words(encoder, head, ids, owners, translations)
+    if beside is None:
+        made = token_states(encoder, ids, rows=rows, owners=owners)
+    else:
+        assert head.fused is not None
+        made = fused_states(encoder, ids, beside, head.fused, rows=rows, owners=owners)
     with torch.inference_mode():
-        for chunk, states in token_states(encoder, ids, rows=rows, owners=owners):
+        for chunk, states in made:
             logs = head(states).log_softmax(-1).cpu()
             for position, own in zip(chunk, logs, strict=True):
                 row = windows[position]
@@ -135,7 +159,7 @@ class Tagging(HeadTask):
         active: Rows | None = None,
     ) -> list[list[str]]:
         """Predict one label a word."""
-        found = scores(encoder, head, [row.words for row in rows], active)
+        found = scores(encoder, head, [row.words for row in rows], active, translations_of(rows))
         return [decode(each, head.labels, head.scheme) for each in found]
 
     def settings(self, head: Head) -> dict[str, Any]:
@@ -247,6 +271,9 @@ class Tagging(HeadTask):
             int,
             Option("Steps for 'route(emea; a, b) + task': weights by sentence.", minimum=0),
         ] = 0,
+        translator: Annotated[
+            str | None, Option("For modules of FILTER: makes English translations.")
+        ] = None,
     ) -> Result:
         """Measure a head under a composition, and under a baseline or with EMEA."""
         if emea and request.baseline is not None:
@@ -267,10 +294,12 @@ class Tagging(HeadTask):
             dtype=request.dtype,
         )
         tagger = each[MODULE]
-        reader = file_format or READERS[tagger.head.scheme]
-        if reader not in READERS.values():
+        fused = tagger.head.fused is not None
+        reader = file_format or (TRANSLATED if fused else READERS[tagger.head.scheme])
+        if reader not in (*READERS.values(), TRANSLATED):
             raise UserError(registry.unknown("format", reader, list(READERS.values())))
         rows = read_rows(reader, request.data, request.tag or self.read_as)
+        rows = with_partners(rows, request, fused, translator)
         self.check(rows, tagger.head, request.report)
         settings = self.settings(tagger.head)
         if emea:
@@ -283,7 +312,8 @@ class Tagging(HeadTask):
             return self.score(request, rows, found, EQUAL, **settings)
         tags = None if request.tag is None else [request.tag] * len(rows)
         base = BASELINE if BASELINE in each else None
-        return self.score(request, rows, self.predict_each(each, rows, tags), base, **settings)
+        result = self.score(request, rows, self.predict_each(each, rows, tags), base, **settings)
+        return told(result, rows) if fused else result
 
     def code(self, head: Head) -> list[str]:
         """Return the lines of code from states to ``labels``, one a word."""

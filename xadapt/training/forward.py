@@ -16,6 +16,7 @@ from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.backbones.cache.prefix_states import PrefixStates
 from xadapt.backbones.encoder.encode import chunks, dimension
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.fused import together
 from xadapt.backbones.encoder.packing import PackedSequences
 from xadapt.core.distributed import DistributedContext
 from xadapt.injection.activation import Activation
@@ -174,8 +175,7 @@ class Forward:
     def _states(self, view: View) -> States:
         rows, acts = self._rows(view.rows), self._acts(view)
         if isinstance(view, FusedView):
-            beside = self._rows(view.paired_rows)
-            return self._fused(rows, beside, view.fused, view.layer, acts, view.paired_module)
+            return self._fused(rows, self._rows(view.paired_rows), view, acts)
         cached = not isinstance(view, TeacherView)
         return self._apart(rows, view.layer, acts, view.second, cached)
 
@@ -239,30 +239,16 @@ class Forward:
         """The layer whose input states the prefix cache holds, 0 without a cache."""
         return self.prefix.start if self.prefix else 0
 
-    def _fused(
-        self,
-        rows: list[Row],
-        beside: list[Row],
-        span: tuple[int, int],
-        last: int | None,
-        acts: Acts,
-        paired_module: bool = True,
-    ) -> States:
+    def _fused(self, rows: list[Row], beside: list[Row], view: FusedView, acts: Acts) -> States:
         """Run two sets of rows apart, together inside the fused layers, and apart again."""
-        start, stop = span
-        others: Acts = acts if paired_module else lambda rows: None
-        left, right = self._apart(rows, start, acts), self._apart(beside, start, others)
-        mask = torch.cat([left.mask, right.mask], 1)
-        # Real tokens first: relative positions must not count the padding between the two.
-        order = mask.argsort(dim=1, descending=True, stable=True)
-        states = _picked(torch.cat([left.hidden, right.hidden], 1), order)
+        start, cached = view.fused[0], not view.teacher
+        others: Acts = acts if view.paired_module else lambda rows: None
+        left = self._apart(rows, start, acts, cached=cached)
+        right = self._apart(beside, start, others, cached=cached)
         every = list(range(len(rows)))
-        own, other = acts(every), others(every)
-        states = self._run(states, mask.gather(1, order), start, stop, own)
-        states = _picked(states, order.argsort(dim=1))
-        first, second = states.split([left.mask.shape[1], right.mask.shape[1]], dim=1)
-        first = self._run(first, left.mask, stop, last, own)
-        second = self._run(second, right.mask, stop, last, other)
+        sides = (left.hidden, left.mask), (right.hidden, right.mask)
+        acting = (acts(every), others(every))
+        first, second = together(self.encoder, *sides, view.fused, view.layer, *acting)
         return States(first, left.mask, States(second, right.mask))
 
     def _run(
@@ -315,7 +301,3 @@ def _joined(parts: list[tuple[Tensor, Tensor]], back: Tensor) -> States:
     hidden = [F.pad(h, (0, 0, 0, most - h.shape[1])) for h, _ in parts]
     masks = [F.pad(m, (0, most - m.shape[1])) for _, m in parts]
     return States(torch.cat(hidden)[back], torch.cat(masks)[back])
-
-
-def _picked(states: Tensor, order: Tensor) -> Tensor:
-    return states.gather(1, order.unsqueeze(-1).expand(-1, -1, states.shape[-1]))

@@ -19,7 +19,6 @@ from xadapt.modules.own_tokens import tokens_of
 from xadapt.objectives.contract import (
     Bank,
     Loss,
-    TeacherView,
     View,
     bank_rows,
     call,
@@ -147,8 +146,8 @@ class Task:
 
     def teachers(self, services: Mapping[str, Any]) -> list[str]:
         """Return the names of the companions that encode the objective's views, each once."""
-        views = self.first_views(services)
-        return list(dict.fromkeys(v.teacher for v in views if isinstance(v, TeacherView)))
+        named = (view.module for view in self.first_views(services))
+        return list(dict.fromkeys(name for name in named if isinstance(name, str)))
 
     def make_bank(self, frozen: FrozenVectors) -> None:
         """Look up the objective's bank, if the objective uses one."""

@@ -95,7 +95,7 @@ class Conll:
         found = noted(notes)
         if kind_of_rows(source):
             columns = {"words": FORMS, "labels": SPANS}
-            yield from read_mapped(source, columns, partial(_mapped, lang), found, "sentence")
+            yield from read_mapped(source, columns, partial(tagged_row, lang), found, "sentence")
             return
         all_blocks = blocks(source)
         head = _without_header(take(all_blocks), source, found)
@@ -258,7 +258,7 @@ def _word(cells: Sequence[str], layout: Layout, where: str) -> tuple[str, str]:
     return cells[layout.word].removeprefix(layout.prefix) or cells[layout.word], label
 
 
-def _mapped(lang: str, values: dict[str, Any], where: str) -> TaggedSentence:
+def tagged_row(lang: str, values: dict[str, Any], where: str) -> TaggedSentence:
     """Make a sentence of a list of words and a list of labels, in any encoding."""
     words = words_of(values["words"], "the column of words", where)
     labels = words_of(values["labels"], "the column of labels", where)

@@ -67,7 +67,7 @@ class Squad:
         rows = (
             question
             for passage, where in _passages(source)
-            for question in _questions(passage, lang, where)
+            for question in questions_of(passage, lang, where)
         )
         for question in without_faulty(rows, source, found, "question"):
             if not question.answers:
@@ -106,7 +106,8 @@ def _passages(source: str) -> Iterator[tuple[Any, str]]:
             yield passage, f"{inside}.paragraphs[{j}]"
 
 
-def _questions(passage: Any, lang: str, where: str) -> Iterator[Question | RowError]:
+def questions_of(passage: Any, lang: str, where: str) -> Iterator[Question | RowError]:
+    """Yield the questions of a passage, or the one question of a row."""
     context = attempt(_of, passage, "context", str, where)
     if isinstance(passage, dict) and "qas" not in passage and "question" in passage:
         if isinstance(context, RowError):

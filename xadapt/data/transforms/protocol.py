@@ -94,7 +94,8 @@ class Transform(Protocol):
     Attributes:
         consumes: Input record class. The class may depend on the options.
         gives: Output record class. The class may depend on the options.
-        needs: Names of the callables that the transform requires.
+        needs: Names of the callables that the transform requires. A transform may also have
+            ``uses``: names of those that it can do without.
         applies: The records that the transform applies to. ``all`` means the data and the
             development data of the user, for a change of form. ``data`` means the data only,
             before a development part is held out, for cleaning. ``train`` means the training

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from xadapt.backbones.cache.folder import cache_folder
 from xadapt.core.errors import UserError
-from xadapt.integrations.translators.protocol import Translator
+from xadapt.integrations.translators.protocol import Translator, open_translator
 
 FILE = "translations.sqlite"
 TABLE = "CREATE TABLE IF NOT EXISTS translations (key BLOB PRIMARY KEY, text)"
@@ -94,6 +95,16 @@ class CachedTranslator:
             where=str(self.path),
             todo="Delete the file, or name another folder in the variable XADAPT_CACHE",
         )
+
+
+def cached_translator(translator: str | Translator) -> CachedTranslator:
+    """Open a translator over the cache of this machine.
+
+    Raises:
+        UserError: If the text names no translator, or the cache can't be opened.
+    """
+    opened = open_translator(translator) if isinstance(translator, str) else translator
+    return CachedTranslator(opened, cache_folder() / "translations")
 
 
 def _key(name: str, text: str) -> bytes:
