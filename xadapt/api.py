@@ -44,6 +44,8 @@ from xadapt.hub.search import search
 from xadapt.inference import measured_fallback
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.encoding import encode_shards
+from xadapt.inference.passage_index import open_index, retrieve
+from xadapt.inference.passage_indexing import index_passages
 from xadapt.integrations.translators.protocol import Translator
 from xadapt.pipelines import compose as composing
 from xadapt.pipelines import import_module as importing
@@ -68,9 +70,12 @@ __all__ = [
     "encode_shards",
     "evaluate",
     "import_module",
+    "index_passages",
     "load",
+    "open_index",
     "open_vectors",
     "publish",
+    "retrieve",
     "search",
     "train",
     "translate",
