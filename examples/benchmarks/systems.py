@@ -96,6 +96,10 @@ def systems() -> str:
          "with pairs: " + own("teacher")),
         ("scored_pairs", "vectors that follow the scores of pairs", NOT_MEASURED),
         ("scored_pairs_regression", "vectors whose cosines are scores", NOT_MEASURED),
+        ("dense_retrieval", "questions to passages in another language",
+         published("dense_retrieval")),
+        ("indic_sbert_nli", "inference triples of pooled languages", published("indic_sbert")),
+        ("indic_sbert_sts", "then the scores of pairs", published("indic_sbert")),
     ]  # fmt: skip
     return table(["recipe", "what it is", "result"], [[f"`{name}`", *rest] for name, *rest in rows])
 

@@ -18,7 +18,7 @@ NOT_RUN = Counter(
         "installing": 3,
         "loads the data of mteb": 1,
         "make sets up environments": 1,
-        "minutes of training": 4,
+        "minutes of training": 5,
         "needs a token": 3,
         "pip install -e, then the commands": 1,
         "searches the Hub": 2,

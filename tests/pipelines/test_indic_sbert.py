@@ -18,7 +18,6 @@ from xadapt.core.errors import UserError
 from xadapt.data.loading.records import Source, load_records
 from xadapt.data.records import ScoredPair
 from xadapt.hub.opening import read_manifest
-from xadapt.objectives.cosine_regression import CosineRegression
 from xadapt.tasks.sts import pearson, spearman
 
 WORDS = {
