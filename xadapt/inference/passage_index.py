@@ -101,15 +101,17 @@ def opened(
     """
     if isinstance(base, AdaptedEncoder):
         return base
-    adapted = AdaptedEncoder.load(base, *as_paths(modules), compose=compose, dtype=dtype)
-    if compose is None and lang is None and adapted.modules:
-        if len(adapted.modules) > 1:
+    given = as_paths(modules)
+    if compose is None and lang is None and given:
+        if len(given) > 1:
             raise UserError(
-                f"{len(adapted.modules)} modules are given, and nothing says which acts",
+                f"{len(given)} modules are given, and nothing says which acts",
                 todo="Give --compose, or --lang",
             )
-        return adapted.with_(next(iter(adapted.modules)))
-    return adapted
+        name, equals, _ = str(given[0]).partition("=")
+        compose = name if equals else "module"  # a folder's name may not be a name in a composition
+        given = given if equals else [f"module={given[0]}"]
+    return AdaptedEncoder.load(base, *given, compose=compose, dtype=dtype)
 
 
 def open_index(folder: str | Path) -> PassageIndex:
