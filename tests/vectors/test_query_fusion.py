@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xadapt.core.errors import UserError
-from xadapt.vectors.query_fusion import fuse
+from xadapt.vectors.query_fusion import choose_weight, fuse
 
 P = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], np.float32)
 Q = np.array([[10.0, 0.0], [0.0, 10.0], [20.0, 20.0]], np.float32)
@@ -35,3 +35,14 @@ def test_nothing_is_normalised_and_a_weight_of_0_gives_the_passages_bit_for_bit(
 def test_a_wrong_weight_is_refused(weight):
     with pytest.raises(UserError, match="not a number from 0 to 1"):
         fuse(P, Q, OWNERS, weight)
+
+
+def test_the_weight_is_chosen_on_questions_that_are_not_reported():
+    scores = {0.0: 0.1, 0.1: 0.4, 0.3: 0.4}
+    assert choose_weight(list(scores), scores.__getitem__, ["Wo?"], ["Wann?"]) == 0.1
+    with pytest.raises(UserError, match="1 questions choose the weight and are reported"):
+        choose_weight(list(scores), scores.__getitem__, ["Wo?", "Wer?"], ["wo"])
+    with pytest.raises(UserError, match="no weight"):
+        choose_weight([], scores.__getitem__, ["Wo?"])
+    with pytest.raises(UserError, match="from 0 to 1"):
+        choose_weight([2.0], scores.__getitem__, ["Wo?"])

@@ -191,7 +191,7 @@ VERBS = (
         (
             "xadapt index --base mini --module sw --passages wiki.tsv --out wiki-index",
             "xadapt index --base mini --passages wiki.tsv --queries asked.tsv \\\n"
-            "  --query-weight .01 --out wiki-index",
+            "  --query-weight .01 --out fused",
         ),
     ),
     Verb(
@@ -200,7 +200,7 @@ VERBS = (
         retrieve,
         (
             "xadapt retrieve wiki-index --base mini --module sw --questions asked.tsv",
-            "xadapt retrieve wiki-index --base mini --questions asked.tsv --qrels right.tsv",
+            "xadapt retrieve fused --base mini --questions new.tsv --qrels right.tsv",
         ),
     ),
 )

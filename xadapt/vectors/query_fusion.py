@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xadapt.core.errors import UserError
+from xadapt.core.text_key import normal_key
 
 
 def fuse(
@@ -52,3 +54,33 @@ def require_weight(weight: float) -> None:
             f"the weight of the queries is {weight}, not a number from 0 to 1",
             todo="Give a small one, such as 0.01 for 35 queries a passage",
         )
+
+
+def choose_weight(
+    weights: Sequence[float],
+    score: Callable[[float], float],
+    dev: Iterable[str],
+    test: Iterable[str] = (),
+) -> float:
+    """Return the weight with the highest score on development questions, the first of equals.
+
+    Args:
+        weights: The weights to try.
+        score: Function from a weight to the score on the development questions.
+        dev: The development questions.
+        test: The questions that are reported later.
+
+    Raises:
+        UserError: If there is no weight or one is outside 0 to 1, or a question is in both parts.
+    """
+    for weight in weights:
+        require_weight(weight)
+    both = {normal_key(text) for text in dev} & {normal_key(text) for text in test}
+    if both:
+        raise UserError(
+            f"{len(both)} questions choose the weight and are reported as well",
+            todo="Choose it on questions that are not reported",
+        )
+    if not weights:
+        raise UserError("there is no weight to try")
+    return max(weights, key=score)
