@@ -44,6 +44,8 @@ from xadapt.hub.search import search
 from xadapt.inference import measured_fallback
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.encoding import encode_shards
+from xadapt.inference.passage_index import open_index, retrieve
+from xadapt.inference.passage_indexing import index_passages
 from xadapt.integrations.translators.protocol import Translator
 from xadapt.maps.embedding_map import EmbeddingMap
 from xadapt.pipelines import compose as composing
@@ -73,10 +75,13 @@ __all__ = [
     "encode_shards",
     "evaluate",
     "import_module",
+    "index_passages",
     "load",
     "map_embeddings",
+    "open_index",
     "open_vectors",
     "publish",
+    "retrieve",
     "search",
     "train",
     "translate",

@@ -77,7 +77,8 @@ def train(place: Place, variant: Variant, seed: int) -> tuple[Path, float]:
     out = place.work / f"{variant.name.replace(' ', '-').replace('/', '-')}-{seed}"
     result = xadapt.train(
         variant.recipe, base=place.base, data=variant.data, out=out, resume=True, loaders="none",
-        settings=(*variant.settings, f"seed={seed}"), **variant.options,
+        settings=(*(one.replace("{seed}", str(seed)) for one in variant.settings), f"seed={seed}"),
+        **variant.options,
     )  # fmt: skip
     return out, result.seconds
 

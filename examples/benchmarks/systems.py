@@ -124,9 +124,15 @@ def systems() -> str:
         ("word_alignment_acc", "the same with bottlenecks, as AccAlign", NOT_MEASURED),
         ("clism_cacr", "hidden names found in the translation, and agreement",
          published("clism_cacr")),
+        ("dap", "ranking, and the translation read off the states", published("dap")),
+        ("ml_ctl", "sentences and words contrasted", published("ml_ctl")),
         ("clism", "hidden names alone", NOT_MEASURED),
         ("cacr", "agreement alone", NOT_MEASURED),
         ("qa_from_clism", "answers in a passage, from pointers to hidden names", NOT_MEASURED),
+        ("dense_retrieval", "questions to passages in another language",
+         published("dense_retrieval")),
+        ("indic_sbert_nli", "inference triples of pooled languages", published("indic_sbert")),
+        ("indic_sbert_sts", "then the scores of pairs", published("indic_sbert")),
     ]  # fmt: skip
     return table(["recipe", "what it is", "result"], [[f"`{name}`", *rest] for name, *rest in rows])
 

@@ -97,3 +97,51 @@ def test_dimensions_are_the_mean_over_first_values():
 def test_wrong_options_are_refused(option):
     with pytest.raises(ValidationError):
         strict(MultipleNegativesRanking).validate_python(option)
+
+
+def scores_of(rows, directions="forward"):
+    """Losses of rows with random vectors, and the same by a slow loop over allowed candidates."""
+    torch.manual_seed(0)
+    objective = MultipleNegativesRanking(temperature=0.1, directions=directions)
+    made = objective.views(rows, None, {})
+    count = sum(len(row.negatives) for row in rows)
+    anchor, positive = (torch.nn.functional.normalize(torch.randn(len(rows), 4)) for _ in range(2))
+    negative = torch.nn.functional.normalize(torch.randn(count, 4)) if count else None
+    more = {"related": made["related"]} if "related" in made else {}
+    keys = made["anchor_keys"], made["candidate_keys"]
+    found = objective.loss(
+        anchor, positive, *keys, objective.prepare(rows), negative, **more
+    ).values.tolist()
+    every = [*positive, *(negative if negative is not None else [])]
+    return (
+        found,
+        lambda row, allowed: slow(anchor[row], every, row, allowed, 0.1),
+        (lambda row, allowed: slow(positive[row], anchor, row, allowed, 0.1)),
+    )
+
+
+def test_a_pair_is_never_a_negative_of_its_translation():
+    rows = [
+        TextPair("Er kam.", "Er war da.", ("Er blieb fort.",), "de", row="1"),
+        TextPair("He came.", "He was there.", ("He stayed away.",), "en", row="1"),
+        TextPair("She read.", "She had a book.", (), "en", row="2"),
+    ]
+    found, forward, backward = scores_of(rows, "both")
+    # the contradictions 3 and 4 stay negatives, in both languages
+    ahead = [forward(0, {0, 2, 3, 4}), forward(1, {1, 2, 3, 4}), forward(2, {0, 1, 2, 3, 4})]
+    back = [backward(0, {0, 2}), backward(1, {1, 2}), backward(2, {0, 1, 2})]
+    assert found == pytest.approx([(a + b) / 2 for a, b in zip(ahead, back, strict=True)], abs=1e-5)
+    alone = [TextPair(r.anchor, r.positive, r.negatives, r.lang) for r in rows]
+    assert "related" not in MultipleNegativesRanking().views(alone, None, {})
+    assert scores_of(alone)[0][0] > ahead[0]
+
+
+def test_passages_that_contain_the_answer_are_no_negatives():
+    rows = [
+        TextPair("Wer malte sie?", "Leonardo painted her.", ("In 1503 LEONARDO began.",), "de",
+                 answers=("Leonardo",)),
+        TextPair("Wann?", "It was 1503.", ("Leonardos were 15031.",), "de", answers=("1503",)),
+    ]  # fmt: skip
+    found, forward, _ = scores_of(rows)
+    # 0: candidate 2 has its answer; 3 has it only inside a longer word. 1: candidate 2 has 1503.
+    assert found == pytest.approx([forward(0, {0, 1, 3}), forward(1, {0, 1, 3})], abs=1e-5)

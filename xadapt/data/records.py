@@ -17,6 +17,11 @@ ROLES = ("A0", "A1", "A2", "A3")
 R = TypeVar("R", bound="Record")
 
 
+def translated_row(row: str) -> tuple[str, ...]:
+    """Return the key of a row in several languages for splits; nothing without a row."""
+    return (f"\x00 row {row}",) if row else ()
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """The base class of all rows, with the origin of the row.
@@ -310,7 +315,11 @@ class AlignedSpans(Record):
 
 @dataclass(frozen=True, slots=True)
 class ScoredPair(Record):
-    """Two texts and their similarity score, in the unit of the data set (often 0 to 5)."""
+    """Two texts and their similarity score, in the unit of the data set (often 0 to 5).
+
+    ``row`` is the number of the row that this one is a translation of; rows with one number stay in
+    one part of a split. Comparison ignores it.
+    """
 
     unit: ClassVar[str] = "scored pairs"
 
@@ -319,10 +328,11 @@ class ScoredPair(Record):
     score: float
     left_lang: str
     right_lang: str
+    row: str = field(default="", compare=False, kw_only=True)
 
     def split_texts(self) -> tuple[str, ...]:
-        """Return both texts."""
-        return (self.left, self.right)
+        """Return both texts, and the row that they translate."""
+        return (self.left, self.right, *translated_row(self.row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +341,15 @@ class TextPair(Record):
 
     A query with several positives has several records. ``negatives`` are hard negatives: texts that
     look like positives of the anchor and are none.
+
+    Attributes:
+        anchor: The query.
+        positive: A text that belongs to it.
+        negatives: Hard negatives.
+        lang: The language.
+        row: The row that this one is a translation of, or empty. The positive of another pair with
+            the same row is no negative.
+        answers: Texts that answer the query. A passage that contains one is no negative.
     """
 
     unit: ClassVar[str] = "pairs"
@@ -339,10 +358,12 @@ class TextPair(Record):
     positive: str
     negatives: tuple[str, ...]
     lang: str
+    row: str = field(default="", kw_only=True)
+    answers: tuple[str, ...] = field(default=(), kw_only=True)
 
     def split_texts(self) -> tuple[str, ...]:
-        """Return anchor and positive. Queries of one passage stay together."""
-        return (self.anchor, self.positive)
+        """Return anchor, positive and row. Queries of one passage stay together."""
+        return (self.anchor, self.positive, *translated_row(self.row))
 
 
 @dataclass(frozen=True, slots=True)

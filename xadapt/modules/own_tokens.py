@@ -34,7 +34,7 @@ class OwnTokensOptions(ModuleOptions):
     """
 
     count: PositiveInt = 1
-    module: dict[str, Any] = {"kind": "lora"}
+    module: dict[str, Any] = {"kind": "lora"}  # noqa: RUF012 - pydantic copies it
 
     @field_validator("module")
     @classmethod

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -38,7 +40,8 @@ class MultipleNegativesRanking:
 
     The candidates of an anchor are the positives and the hard negatives of the whole batch. Both
     sides go through the module. Texts that are known as positives of the anchor anywhere in the
-    data, and texts equal to the anchor, are never its negatives.
+    data, and texts equal to the anchor, are never its negatives. Nor are positives of the same
+    ``row`` (a translation of the pair), and passages that contain one of the anchor's ``answers``.
 
     Source: Henderson et al. 2017, https://arxiv.org/abs/1705.00652, section 4.4;
     ``MultipleNegativesRankingLoss`` of sentence-transformers.
@@ -85,6 +88,9 @@ class MultipleNegativesRanking:
         if negatives:
             own = [r.lang for r in records for _ in r.negatives]
             views["negative"] = EncodeView(prefixed(prompts, "passage", negatives), langs=own)
+        related = _related(records, [*positives, *negatives])
+        if related:
+            views["related"] = related
         return views
 
     def loss(
@@ -95,20 +101,62 @@ class MultipleNegativesRanking:
         candidate_keys: list[str],
         memory: Memory,
         negative: Tensor | None = None,
+        related: Sequence[tuple[int, int]] = (),
         dimensions: Sequence[int] = (),
     ) -> Loss:
-        """Rank ``positive (n, dim)`` and ``negative (m, dim)`` for each anchor: ``(n,)``."""
+        """Rank ``positive (n, dim)`` and ``negative (m, dim)`` for each anchor: ``(n,)``.
+
+        ``related`` are pairs of an anchor and a candidate that is not its negative.
+        """
         n, device = len(anchor), anchor.device
         own = torch.arange(n, device=device)
         rank = partial(info_nce, targets=own, temperature=self.temperature)
         keys = positive if negative is None else torch.cat([positive, negative])
         known = in_batch([memory.known[key] for key in anchor_keys], candidate_keys, device)
+        known = _with(known, related)
         parts = [over_dimensions(partial(rank, hidden=known), dimensions, anchor, keys)]
         if self.directions == "both":
             owners = [memory.owners[key] for key in candidate_keys[:n]]
             known = in_batch(owners, anchor_keys, device)
+            known = _with(known, [(place, row) for row, place in related if place < n])
             parts.append(over_dimensions(partial(rank, hidden=known), dimensions, positive, anchor))
         return Loss(torch.stack(parts).mean(0))
+
+
+def _related(records: Sequence[TextPair], candidates: Sequence[str]) -> list[tuple[int, int]]:
+    """Find the candidates that are no negatives of an anchor by its row or its answers."""
+    found: list[tuple[int, int]] = []
+    folded: list[str] = []
+    by_row: dict[str, list[int]] = {}
+    for place, record in enumerate(records):
+        if record.row:
+            by_row.setdefault(record.row, []).append(place)
+    for row, record in enumerate(records):
+        places = set(by_row.get(record.row, ()))
+        if record.answers:
+            folded = folded or [_folded(text) for text in candidates]
+            says = _says_one_of(record.answers)
+            places |= {place for place, text in enumerate(folded) if says.search(text)}
+        found += [(row, place) for place in sorted(places - {row})]
+    return found
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _says_one_of(answers: Sequence[str]) -> re.Pattern[str]:
+    """Match an answer that is no part of a longer word or number in Latin letters."""
+    wanted = "|".join(re.escape(_folded(answer.strip())) for answer in answers if answer.strip())
+    return re.compile(f"(?<![a-z0-9])(?:{wanted})(?![a-z0-9])" if wanted else r"(?!)")
+
+
+def _with(known: tuple[Tensor, Tensor], more: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+    """Add pairs of rows and columns."""
+    if not more:
+        return known
+    added = torch.tensor(more, device=known[0].device).T
+    return torch.cat([known[0], added[0]]), torch.cat([known[1], added[1]])
 
 
 Part = MultipleNegativesRanking

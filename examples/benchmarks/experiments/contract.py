@@ -43,7 +43,8 @@ class Variant:
         name: Its name in the table.
         recipe: A shipped recipe.
         data: What `xadapt.train` takes as ``data``: a file, or files by language.
-        settings: Changes to the recipe, as ``objectives.0.temperature=20``.
+        settings: Changes to the recipe, as ``objectives.0.temperature=20``; ``{seed}`` in them
+            stands for the seed, as in the folder of a variant that another one begins with.
         options: Further arguments of `xadapt.train`, such as ``lang``, ``columns``, ``compose``.
     """
 

@@ -65,7 +65,7 @@ def test_a_header_is_no_pair_and_an_index_is_named(tmp_path):
     assert len(rows) == 20
     assert lines == ["a.tsv: line 1 is a header: sentence1, sentence2, score"]
     indexed = "".join(f"{i}\t{row}\n" for i, row in enumerate(ROWS.splitlines()))
-    assert noted(tmp_path / "a.tsv", indexed)[1] == ["a.tsv: column 1 is not used"]
+    assert noted(tmp_path / "a.tsv", indexed)[1] == ["a.tsv: column 1 is the number of the row"]
 
 
 def test_one_bad_line_is_skipped_and_numbers_for_texts_are_refused(tmp_path):

@@ -125,3 +125,18 @@ def test_data_in_memory() -> None:
 
 def test_it_claims_no_file() -> None:
     assert not TextPairs().claims("a.tsv", None)
+
+
+def test_answers_rows_and_passages_with_a_title(tmp_path: Path) -> None:
+    row = {"query": "wer bellt", "positive": {"title": "Tiere", "text": "der Hund"},
+           "negatives": [{"text": "die Katze"}], "answers": ["Hund"], "row_id": 7}  # fmt: skip
+    [found] = read(tmp_path / "a.jsonl", json.dumps(row) + "\n")
+    wanted = TextPair(
+        "wer bellt", "Tiere der Hund", ("die Katze",), "de", row="7", answers=("Hund",)
+    )
+    assert found == wanted
+    notes = Notes()
+    text = "query\tpositive\tanswers\nwer bellt\tder Hund\tHund\n"
+    [found] = read(tmp_path / "a.tsv", text, notes)
+    assert found.answers == ("Hund",) and not found.negatives
+    assert not any("not used" in line for line in notes.lines)

@@ -26,6 +26,7 @@ NOT_PARTS = (
     "memory_records",
     "named_columns",
     "notes",
+    "passages",
     "mapped_rows",
     "row_records",
     "sentence_lines",

@@ -1,8 +1,8 @@
 """Read tab-separated pairs of texts with a score: first text, second text, score.
 
-An extra first column (an index) is skipped, and so is a header of usual names of columns. Empty
-lines are skipped. In JSON lines, Parquet and ``hf:``, the columns are named (``sentence1``,
-``sentence2``, ``score``).
+An extra first column is the number of the row: translations of a row have the same, and stay in one
+part of a split. A header of usual names of columns is skipped, and so are empty lines. In JSON
+lines, Parquet and ``hf:``, the columns are named (``sentence1``, ``sentence2``, ``score``).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class ScoredPairs:
             raise UserError("there is no pair in this file", where=source)
         columns = len(head[0][1])
         if columns == 4:
-            found.add(source, "column 1 is not used")
+            found.add(source, "column 1 is the number of the row", usual=True)
         _require_text([cells for _, cells in head], source)
         rows = (attempt(_pair, row, columns, langs, source) for row in chain(head, filled))
         yield from without_faulty(rows, source, found, "line")
@@ -95,7 +95,8 @@ def _pair(row: Row, columns: int, langs: tuple[str, str], source: str) -> Scored
     left, right, score = cells[-3:]
     if not left or not right:
         raise RowError("a text is empty", where=where, todo=FORM)
-    return ScoredPair(left, right, _number(score, where), *langs, origin=where)
+    row = cells[0] if len(cells) == 4 and cells[0].isdigit() else ""
+    return ScoredPair(left, right, _number(score, where), *langs, row=row, origin=where)
 
 
 def _number(text: str, where: str) -> float:

@@ -4,7 +4,9 @@ In tab-separated text and CSV, column 1 is the anchor (a query, a question), col
 (a passage, an answer), and all further columns are hard negatives. A header of usual names decides
 the columns: ``anchor``/``query``/``question``, ``positive``/``answer``/``passage``, and
 ``negative``, ``negative_1``, ``negative_2``. JSON lines, Parquet and ``hf:`` have the same names.
-There a cell may also be a list: several positives, or several negatives.
+There a cell may also be a list: several positives, or several negatives; and a passage may be a
+dict with ``title`` and ``text``. A column ``answers`` has the answers of a question, and ``row_id``
+the row that this one is a translation of; see `xadapt.data.records.TextPair`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from xadapt.data.readers.notes import (
     joined,
     noted,
 )
-from xadapt.data.readers.row_records import text_of
+from xadapt.data.readers.passages import passage_text
+from xadapt.data.readers.row_records import label_of, text_of
 from xadapt.data.readers.tables import quoted_rows, tab_rows
 from xadapt.data.records import TextPair
 
@@ -47,6 +50,9 @@ POSITIVES = (
 NEGATIVE = re.compile(r"(hard_)?neg(ative)?s?(_\d+)?")
 """Usual names of columns of hard negatives, in lower case."""
 
+ANSWERS, ROW = "answers", "row_id"
+"""Names of the columns of answers, and of the row that a row translates."""
+
 FORM = "Write: anchor, tab, positive, and in further columns hard negatives"
 RENAME = "Name them anchor, positive, negative_1 and so on, or set data.train.options.columns"
 
@@ -59,11 +65,15 @@ class PairColumns:
         anchor: Column of the anchor.
         positive: Column of the positive.
         negatives: Columns of hard negatives.
+        answers: Column of the answers, or empty.
+        row: Column of the row that a row translates, or empty.
     """
 
     anchor: str
     positive: str
     negatives: tuple[str, ...] = ()
+    answers: str = ""
+    row: str = ""
 
     @classmethod
     def find(
@@ -104,7 +114,7 @@ class PairColumns:
 
     def tell(self, keys: Sequence[str], where: str, notes: Notes) -> None:
         """Report the columns of hard negatives and the unused columns."""
-        used = {self.anchor, self.positive, *self.negatives}
+        used = {self.anchor, self.positive, *self.negatives, self.answers, self.row}
         read = f"column {self.anchor!r} is the anchor, {self.positive!r} the positive"
         if self.negatives:
             read += f"; hard negatives: {joined(map(repr, self.negatives[:12]))}"
@@ -129,14 +139,32 @@ class PairColumns:
         given = (_each(row.get(name)) for name in self.negatives)
         cells = [one for cell in given for one in cell if one is not None and one != ""]
         negatives = tuple(text_of(one, "a negative", where) for one in cells)
-        return [TextPair(anchor, text, negatives, lang, origin=where) for text in found]
+        more = {"row": self._row(row, where), "answers": self._answers(row, where), "origin": where}
+        return [TextPair(anchor, text, negatives, lang, **more) for text in found]
+
+    def _row(self, row: Mapping[str, Any], where: str) -> str:
+        value = row.get(self.row) if self.row else None
+        return "" if value is None or value == "" else label_of(value, "the row", where)
+
+    def _answers(self, row: Mapping[str, Any], where: str) -> tuple[str, ...]:
+        cells = _each(row.get(self.answers)) if self.answers else []
+        return tuple(
+            text_of(one, "an answer", where) for one in cells if one is not None and one != ""
+        )
 
 
 def _each(cell: Any) -> list[Any]:
     """Return the texts of a cell, which may hold a list of them."""
     if hasattr(cell, "tolist"):
         cell = cell.tolist()
-    return list(cell) if isinstance(cell, (list, tuple)) else [cell]
+    return list(map(_passage, cell)) if isinstance(cell, (list, tuple)) else [_passage(cell)]
+
+
+def _passage(cell: Any) -> Any:
+    """Return the text of a passage with a title, as an index encodes it."""
+    if isinstance(cell, Mapping) and isinstance(cell.get("text"), str):
+        return passage_text(str(cell.get("title") or ""), cell["text"])
+    return cell
 
 
 def _asked(asked: Any, keys: Sequence[str], where: str) -> PairColumns:
@@ -181,7 +209,9 @@ def _by_name(keys: Sequence[str], where: str) -> PairColumns:
             )
         sides.append(key)
     negatives = tuple(key for case, key in by_case.items() if NEGATIVE.fullmatch(case))
-    return PairColumns(sides[0], sides[1], negatives)
+    return PairColumns(
+        sides[0], sides[1], negatives, by_case.get(ANSWERS, ""), by_case.get(ROW, "")
+    )
 
 
 @dataclass(frozen=True)
@@ -260,7 +290,7 @@ def _is_header(names: Sequence[str], asked: str) -> bool:
     if wanted and not all(name.isdigit() for name in wanted):
         return True
     cases = [name.casefold() for name in names]
-    usual = {*ANCHORS, *POSITIVES, *HEADERS}
+    usual = {*ANCHORS, *POSITIVES, *HEADERS, ANSWERS, ROW}
     known = all(case in usual or NEGATIVE.fullmatch(case) for case in cases)
     return known and any(c in ANCHORS for c in cases) and any(c in POSITIVES for c in cases)
 
