@@ -95,8 +95,8 @@ def _pair(row: Row, columns: int, langs: tuple[str, str], source: str) -> Scored
     left, right, score = cells[-3:]
     if not left or not right:
         raise RowError("a text is empty", where=where, todo=FORM)
-    row = cells[0] if len(cells) == 4 and cells[0].isdigit() else ""
-    return ScoredPair(left, right, _number(score, where), *langs, row=row, origin=where)
+    number = cells[0] if len(cells) == 4 and cells[0].isdigit() else ""
+    return ScoredPair(left, right, _number(score, where), *langs, row=number, origin=where)
 
 
 def _number(text: str, where: str) -> float:
