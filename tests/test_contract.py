@@ -453,7 +453,7 @@ def head_for(name, encoder, rows):
         kind = part(objective)
         if kind.consumes is find(name).record:
             prepare = getattr(kind(), "prepare", lambda _: None)
-            head = heads_of(kind(), encoder.width, prepare(rows))
+            head = heads_of(kind(), encoder.width, prepare(rows), {"companions": {}})
             if head is not None and head.task == find(name).head:
                 return head
     raise AssertionError(f"no objective trains a head for {name}")

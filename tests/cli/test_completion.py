@@ -24,7 +24,10 @@ def test_names_and_files() -> None:
     assert completion.recipes("mine/") == ["mine/deep/", "mine/r.yaml"]
     assert completion.bases("") == ["mini", "org/name", "hub/", "mine/"]
     assert completion.bases("no/such/") == []
-    assert completion.parts("transl") == ["translation_ranking", "translation_ranking_bottleneck"]
+    assert completion.parts("translation_") == [
+        "translation_ranking",
+        "translation_ranking_bottleneck",
+    ]
     assert completion.metrics("") == ["matthews"]
     assert completion.dtypes("b") == ["bfloat16"]
 

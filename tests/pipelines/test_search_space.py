@@ -104,9 +104,7 @@ def test_the_defaults_fit_every_recipe_and_hold_its_own_values(name: str) -> Non
     assert own is not None and own["train.learning_rate"] == recipe.train.learning_rate
     names = {parameter.name for parameter in found}
     kind = recipe.module.kind
-    assert ("rank" in names) == (
-        kind in ("lora", "mixture_of_loras", "linear_map", "embedding_map")
-    )
+    assert ("rank" in names) == (kind in ("lora", "mixture_of_loras", "linear_map"))
     assert ("width" in names) == (kind == "bottleneck")
 
 

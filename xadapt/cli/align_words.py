@@ -128,7 +128,7 @@ VERBS = (
         align_words,
         (
             "xadapt align-words --base mini --data pairs.tsv --out links.txt",
-            "xadapt align-words --base mini --module sw --data pairs.tsv --out sw-links.txt \\\n"
+            "xadapt align-words --base mini --module sw --data pairs.tsv --out sw.links \\\n"
             "  --method itermax --layer 4",
         ),
     ),

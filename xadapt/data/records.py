@@ -2,6 +2,7 @@
 
 ``origin`` is the place of a row (``file:line``). Comparison ignores ``origin``.
 Language tags are BCP-47. Offsets are half-open and count characters or tokens as stated.
+The file is long because every type of record stands in it.
 """
 
 from __future__ import annotations

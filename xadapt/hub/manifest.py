@@ -1,4 +1,7 @@
-"""The manifest ``xadapt.json``: the facts, the origin and the loaders of a published module."""
+"""The manifest ``xadapt.json``: the facts, the origin and the loaders of a published module.
+
+The file is long because the whole schema of the manifest stands in it.
+"""
 
 from __future__ import annotations
 

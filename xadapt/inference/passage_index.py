@@ -117,6 +117,9 @@ def opened(
 def open_index(folder: str | Path) -> PassageIndex:
     """Open an index that `index_passages` made.
 
+    Args:
+        folder: The folder of the index.
+
     Raises:
         UserError: If it is no whole index, or one of its files was changed.
     """

@@ -139,12 +139,11 @@ class PairColumns:
         given = (_each(row.get(name)) for name in self.negatives)
         cells = [one for cell in given for one in cell if one is not None and one != ""]
         negatives = tuple(text_of(one, "a negative", where) for one in cells)
-        more: dict[str, Any] = {
-            "row": self._row(row, where),
-            "answers": self._answers(row, where),
-            "origin": where,
-        }
-        return [TextPair(anchor, text, negatives, lang, **more) for text in found]
+        number, answers = self._row(row, where), self._answers(row, where)
+        return [
+            TextPair(anchor, text, negatives, lang, row=number, answers=answers, origin=where)
+            for text in found
+        ]
 
     def _row(self, row: Mapping[str, Any], where: str) -> str:
         value = row.get(self.row) if self.row else None
