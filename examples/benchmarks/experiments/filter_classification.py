@@ -38,7 +38,7 @@ class FilterClassification(Experiment):
     bases: ClassVar[Sequence[str]] = (MINI,)
     about: ClassVar[str] = (
         "Which of six collections a German or Turkish sentence is from, mean accuracy; trained on "
-        "720 English sentences with translations, tested on 300 others with their human "
+        "680 English sentences with translations, tested on 300 others with their human "
         "translations into English, without them, and with those of other sentences. The frozen "
         "base's row is the most frequent class."
     )
