@@ -81,7 +81,7 @@ def words_alike(place: Place, module: Path | None, test: Path, lang: str) -> flo
     encoder = _encoder(place.base)
     act = None
     if module is not None:
-        act = Activation.of(ActiveAdapter(encoder, open_module(module, encoder)))
+        act = Activation.of(ActiveAdapter(encoder, open_module(str(module), encoder)[0]))
     found = []
     for pair in pairs:
         chosen = anchors[pair.text, pair.pivot]
