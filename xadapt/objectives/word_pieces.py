@@ -21,10 +21,8 @@ def pieces_of_words(row: Any, special: set[int]) -> dict[int, list[int]]:
         row: A result of ``tokenize_words``.
         special: Ids of the special tokens, which are part of no word.
     """
-    starts = [(row.first[word], word) for word in row.known]
-    ends = [*(at for at, _ in starts[1:]), len(row.ids)]
-    return {
-        word: [at for at in range(start, end) if row.ids[at] not in special]
-        for (start, word), end in zip(starts, ends, strict=True)
-        if any(token not in special for token in row.ids[start:end])
-    }
+    found: dict[int, list[int]] = {}
+    for at, word in row.pieces:
+        if row.ids[at] not in special:
+            found.setdefault(word, []).append(at)
+    return found
