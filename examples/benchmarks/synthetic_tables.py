@@ -28,8 +28,8 @@ def synthetic(result: dict) -> str:
         "alone would reach that. The masked-LM term of the twin undoes some of the alignment (see "
         "the dictionary term alone), so the dictionary term weighs 100 here. This weight and the "
         "rate were chosen on seed 0 of this same test: read the row as optimistic. TLM aligns "
-        "nothing within these steps. Published numbers are of whole models trained from scratch, 40,000 words of each "
-        "language. "
+        "nothing within these steps. Published numbers are of whole models trained from scratch, "
+        "40,000 words of each language. "
         f"Rank correlation of P@1 and the accuracy on the twin over {found['modules']} modules: "
         f"{told}; the paper has {found['published (XNLI)']} for XNLI.\n"
     )
