@@ -53,6 +53,38 @@ def test_equal_rows_are_encoded_once_in_all_views(encoder):
     assert torch.equal(a, b.flip(0))
 
 
+def test_rows_of_vectors_and_of_states_are_encoded_once(encoder):
+    ids = [tuple(row) for row in encoder.tokenize(TEXTS[:4])]
+    views = [
+        EncodeView(TEXTS[1:4]),
+        EncodeView(TEXTS[:3], output="states"),
+        EncodeView([TEXTS[2], TEXTS[0]]),
+        EncodeView(TEXTS[:2], module=False),
+        EncodeView(TEXTS[:2], output="states", layer=1),
+    ]
+
+    def run(*calls):
+        forward = make(encoder)
+        got = [value for call in calls for value in forward([Request(v, False) for v in call])]
+        sums = [v.hidden[v.mask == 1].square().sum() if hasattr(v, "mask") else v.square().sum()
+                for v in got]  # fmt: skip
+        sum(sums).backward()
+        grads = [p.grad for p in forward.active_module.module.parameters()]
+        return got, grads, forward.tokens
+
+    together, grads, tokens = run(views)
+    apart, others, more = run(*([view] for view in views))
+    for a, b in zip(together, apart, strict=True):
+        if hasattr(a, "mask"):
+            assert torch.equal(a.mask, b.mask)
+            a, b = a.hidden[a.mask == 1], b.hidden[b.mask == 1]
+        assert torch.allclose(a, b, atol=1e-5)
+    for a, b in zip(grads, others, strict=True):
+        assert torch.allclose(a, b, atol=1e-4, rtol=1e-4)
+    below = sum(map(len, ids[:2]))
+    assert tokens == sum(map(len, ids)) + below and more > tokens
+
+
 @pytest.mark.parametrize(
     "view",
     [

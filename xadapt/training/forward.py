@@ -44,6 +44,25 @@ class Request:
     gathered: bool
 
 
+@dataclass(frozen=True)
+class Known:
+    """The last states of rows that views of states and of vectors share.
+
+    Attributes:
+        index: The position of each row.
+        states: States and mask, ``(rows, tokens, width)`` and ``(rows, tokens)``.
+    """
+
+    index: Mapping[Owned, int]
+    states: States
+
+    def of(self, rows: Sequence[Owned]) -> States:
+        """Return the states of some rows, in order."""
+        at = torch.tensor([self.index[row] for row in rows], dtype=torch.long)
+        at = at.to(self.states.hidden.device)
+        return States(self.states.hidden[at], self.states.mask[at])
+
+
 class Forward:
     """The encoder of the views of a step.
 
@@ -77,17 +96,49 @@ class Forward:
     def __call__(self, requests: Sequence[Request]) -> list[Tensor | States]:
         """Encode views, in order: ``(n, dim)`` for pooled views, else `States`."""
         done: list[Tensor | States | None] = [None] * len(requests)
+        known = self._known(requests)
         for gathered in (True, False):
             active = [
-                i for i, r in enumerate(requests) if self._gathers(r) == gathered and _plain(r)
+                i
+                for i, r in enumerate(requests)
+                if self._gathers(r) == gathered and _whole(r.view, "pooled")
             ]
             rows = [self._owned(requests[i].view) for i in active]
-            for i, vectors in zip(active, self._pooled(rows, gathered), strict=True):
+            for i, vectors in zip(active, self._pooled(rows, gathered, known), strict=True):
                 done[i] = vectors
         for i, request in enumerate(requests):
-            if done[i] is None:
+            if known is not None and _whole(request.view, "states"):
+                done[i] = known.of(self._owned(request.view))
+            elif done[i] is None:
                 done[i] = self._constant_or_states(request.view)
         return [value for value in done if value is not None]
+
+    def _known(self, requests: Sequence[Request]) -> Known | None:
+        """Encode the rows of views of last states, if a pooled view has some of these rows too.
+
+        Several processes gather vectors and no states, so they encode such rows twice.
+        """
+        if self.processes.world > 1:
+            return None
+        pooled, rows = (
+            {
+                row: None
+                for request in requests
+                if _whole(request.view, output)
+                for row in self._owned(request.view)
+            }
+            for output in ("pooled", "states")
+        )
+        if rows.keys().isdisjoint(pooled):
+            return None
+        owned = list(rows)
+        states = self._apart([row for row, _ in owned], None, lambda at: self._act(owned, at))
+        return Known({row: i for i, row in enumerate(owned)}, states)
+
+    def _act(self, owned: Sequence[Owned], at: Sequence[int]) -> Activation:
+        """Return the activation of the module under training for some rows."""
+        langs = [tag for tag in (owned[i][1] for i in at) if tag is not None]
+        return self.active_module.activation(langs or None)
 
     def _gathers(self, request: Request) -> bool:
         """Decide whether the rows of a view are gathered.
@@ -117,24 +168,36 @@ class Forward:
             return lambda rows: other
         return lambda rows: None
 
-    def _pooled(self, groups: list[list[Owned]], gathered: bool) -> list[Tensor]:
+    def _pooled(
+        self, groups: list[list[Owned]], gathered: bool, known: Known | None
+    ) -> list[Tensor]:
         """Pool all groups of rows in shared forwards; equal rows are encoded once."""
         distinct = list(dict.fromkeys(row for rows in groups for row in rows))
         if not distinct:
             return [self._none() for _ in groups]
+        if known is not None:
+            distinct.sort(key=known.index.__contains__)  # known rows last
         order = {row: i for i, row in enumerate(distinct)}
         share = self.processes.share(len(distinct)) if gathered else list(range(len(distinct)))
-        vectors = self._encode([distinct[i] for i in share])
+        vectors = self._vectors_of([distinct[i] for i in share], known)
         if gathered:
             vectors = self.processes.gather_rows(vectors, len(distinct))
         index = [torch.tensor([order[row] for row in rows], dtype=torch.long) for rows in groups]
         return [vectors[i.to(vectors.device)] for i in index]
 
+    def _vectors_of(self, owned: list[Owned], known: Known | None) -> Tensor:
+        """Pool rows, of which the last ones may be known."""
+        if known is None:
+            return self._encode(owned)
+        new = [row for row in owned if row not in known.index]
+        states = known.of(owned[len(new) :])
+        vectors = self.encoder.pool(states.hidden, states.mask)
+        return torch.cat([self._encode(new), vectors]) if new else vectors
+
     def _encode(self, owned: list[Owned]) -> Tensor:
         rows, parts = [row for row, _ in owned], []
         for chunk in self._chunks(rows):
-            langs = [tag for tag in (owned[i][1] for i in chunk) if tag is not None]
-            acts = self.active_module.activation(langs or None)
+            acts = self._act(owned, chunk)
             own = [rows[i] for i in chunk]
             parts.append(self._again(partial(self._vectors, own, acts, self._packs(own))))
         return torch.cat(parts)[self._back(rows)] if parts else self._none()
@@ -289,10 +352,10 @@ class Forward:
         return list(zip(rows, langs or [None] * len(rows), strict=True))
 
 
-def _plain(request: Request) -> bool:
-    view = request.view
-    whole = view.output == "pooled" and view.layer is None and view.second is None
-    return view.module is True and whole
+def _whole(view: View, output: str) -> bool:
+    """Whether the module under training acts on a view's rows alone, through all layers."""
+    through = view.layer is None and view.second is None and view.output == output
+    return through and view.module is True and not isinstance(view, FusedView)
 
 
 def _joined(parts: list[tuple[Tensor, Tensor]], back: Tensor) -> States:
