@@ -50,6 +50,16 @@ def test_what_a_person_sees(result: TrainingResult) -> None:
     )
 
 
+def test_a_page_has_a_curve_for_each_objective(result: TrainingResult, tmp_path: Path) -> None:
+    result.write_report(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    names = list(result.history.curves)
+    assert names == result.manifest.objectives and all(f">{name}</text>" in page for name in names)
+    assert "trained on 54 records" in page and str(result.folder) not in page
+    with pytest.raises(UserError):
+        result.write_report(tmp_path / "page.html" / "page.html")
+
+
 def test_a_module_that_is_worse_says_so(result: TrainingResult) -> None:
     worse = [one.model_copy(update={"value": 0.0, "base": 0.5}) for one in result.evidence]
     poor = replace(result, manifest=result.manifest.model_copy(update={"evidence": worse}))

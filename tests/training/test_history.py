@@ -28,6 +28,16 @@ def test_rows_columns_and_frame(tmp_path: Path) -> None:
     assert list(frame["lr"].dropna()) == [0.1, 0.05] and frame["dev/score"].iloc[2] == 0.25
 
 
+def test_curves_by_objective() -> None:
+    losses = [{"loss/mlm": 5.0, "loss/dap": 1.0}, {"loss/mlm": 4.0, "loss/dap": 3.0, "mlm/x": 9.0}]
+    rows = [{"step": n, "loss": 6.0, **own} for n, own in enumerate(losses, 1)]
+    assert History([*rows, ROWS[2]]).curves == {
+        "mlm": [(1, 5.0), (2, 4.0)],
+        "dap": [(1, 1.0), (2, 3.0)],
+    }
+    assert History([]).curves == {}
+
+
 def test_what_a_person_sees() -> None:
     history = History(ROWS)
     assert repr(history) == (

@@ -27,7 +27,8 @@ from xadapt.pipelines.quickstart_acts import Act
 from xadapt.pipelines.train import TrainingJob
 from xadapt.pipelines.train import train as run_one
 from xadapt.report import LanguageResult, Report
-from xadapt.training.metrics_log import read_metrics
+from xadapt.training.history import History
+from xadapt.training.metrics_log import FILE as METRICS
 
 Reporter = Callable[[str], None]
 PAGE, PICTURE, TITLE = "report.html", "scores.png", "xadapt quickstart"
@@ -134,24 +135,15 @@ def run_language(
 def page(act: Act, outcomes: Sequence[Outcome], base: str, command: str) -> Report:
     """Make the page of a quickstart."""
     first = outcomes[0]
-    rows = [
-        row
-        for row in read_metrics(first.folder / "run" / "metrics.jsonl")
-        if "loss" in row or "dev" in row
-    ]
-    curves: dict[str, list[tuple[int, float]]] = {}
-    for row in rows:
-        for key, value in row.items():
-            if key.startswith("loss/"):
-                curves.setdefault(key.removeprefix("loss/"), []).append((row["step"], value))
-    dev = [(row["step"], row["dev"]["score"]) for row in rows if "dev" in row]
+    history = History.read(first.folder / out_folder.STATE / METRICS)
+    dev = [(row["step"], row["dev/score"]) for row in history.evaluations]
     notes = [*(act.base_notes if base == act.base else ()), *act.notes]
     return Report(
         title=TITLE,
         lead=act.lead if base == act.base else "",
         facts=_facts(act, outcomes, base),
         languages=[outcome.shown for outcome in outcomes],
-        curves=curves,
+        curves=history.curves,
         dev=dev,
         snippet=snippet(first.manifest).replace(FOLDER, _shareable(first.folder)),
         steps=act.steps,

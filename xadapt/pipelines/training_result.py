@@ -116,6 +116,31 @@ class TrainingResult(Displayed):
             lines.append(f"warning: {self.warning}")
         return "\n".join(lines)
 
+    def write_report(self, path: str | Path) -> None:
+        """Write a page (HTML, one file) with the losses by objective and the scores of the run.
+
+        Args:
+            path: The page.
+
+        Raises:
+            UserError: If the page can't be written.
+        """
+        from xadapt.report import Report, write_report
+
+        lines = self.report().splitlines()
+        page = Report(
+            title=f"Training of {self.folder.name}",
+            lead=f"{lines[0].removesuffix(f' in {self.folder}')}, {lines[1]}.",
+            facts=[
+                ("objectives", ", ".join(self.manifest.objectives)),
+                ("base", self.manifest.base.id or self.manifest.base.model_type),
+            ],
+            curves=self.history.curves,
+            dev=[(row["step"], row["dev/score"]) for row in self.history.evaluations],
+            notes=[line.strip() for line in (*lines[2:], *self.notes)],
+        )
+        write_report(Path(path), page)
+
     def __repr__(self) -> str:
         return f"TrainingResult: {self.report()}"
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 """Number of rows that a notebook shows."""
+LOSS = "loss/"
+"""What the names of the losses of single objectives begin with."""
 
 
 class History(Displayed, Sequence[dict[str, Any]]):
@@ -54,6 +56,16 @@ class History(Displayed, Sequence[dict[str, Any]]):
     def evaluations(self) -> list[dict[str, Any]]:
         """The rows of evaluations on the development data."""
         return [row for row in self._rows if "dev/score" in row]
+
+    @property
+    def curves(self) -> dict[str, list[tuple[int, float]]]:
+        """The losses by objective, without weights: ``(step, loss)``, steps ascending."""
+        found: dict[str, list[tuple[int, float]]] = {}
+        for row in self.steps:
+            for key, value in row.items():
+                if key.startswith(LOSS):
+                    found.setdefault(key.removeprefix(LOSS), []).append((row["step"], value))
+        return found
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Return the columns: a list of values for each name, None where a row has none."""

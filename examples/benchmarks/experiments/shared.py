@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,16 @@ from xadapt.objectives.word_pieces import pieces_of_words, words_of
 SHUFFLE = "data.train.transforms=[pair_filter, shuffle]"
 
 
+WORDS = 12
+"""Most English words of a training pair; sentences of Tatoeba, the test, are as short."""
+
+
 def parallel_files(place: Place, lang: str, pairs: int) -> dict[str, Path]:
     """Write ``train`` and ``test`` pairs of a language, and the ``text`` of its side alone."""
     files = {name: place.work / f"{lang}-{name}" for name in ("train.tsv", "test.tsv", "text.txt")}
     if not all(path.exists() for path in files.values()):
         train, test = split_test(tagged_pairs(place.data, lang))
-        train = limited(train, pairs)
+        train = limited([p for p in train if 3 < len(p.pivot.split()) <= WORDS], pairs)
         write_pairs(files["train.tsv"], train)
         write_pairs(files["test.tsv"], test)
         lines = "".join(f"{pair.text}\n" for pair in train)
@@ -50,13 +54,16 @@ def controls(
     return found
 
 
-def retrieval(place: Place, module: Path | None, test: Path, lang: str) -> dict[str, float]:
-    """Accuracy of retrieval among the test pairs, the module on for both sides."""
+def retrieval(
+    place: Place, module: Path | None, test: Path, lang: str, both: bool = True
+) -> dict[str, float]:
+    """Accuracy of retrieval among the test pairs, the module on for both sides or for one."""
     result = xadapt.evaluate(
         "bitext", base=place.base, data=str(test), lang=lang, module=module or ()
     )
+    sides = "module, both sides" if both else "module, language side only"
     row = next(r for r in result.to_dict()["rows"]
-               if r["system"] == ("module, both sides" if module else "frozen base"))  # fmt: skip
+               if r["system"] == (sides if module else "frozen base"))  # fmt: skip
     ways = {"to_pivot": f"{lang} to en", "from_pivot": f"en to {lang}"}
     return {name: row["accuracy"][way]["mean"] for way, name in ways.items()}
 
@@ -76,24 +83,47 @@ def words_alike(place: Place, module: Path | None, test: Path, lang: str) -> flo
     The mean over test pairs of the cosine of a word's last states and its translation's, less the
     mean cosine with all other words of the translated sentence; the module acts on both sides.
     """
+    found = []
+    for word, other, there in _translations(place, module, test, lang, both=True):
+        likeness = {k: float(word @ v) for k, v in there.items()}
+        rest = [value for k, value in likeness.items() if k != other]
+        found.append(likeness[other] - float(np.mean(rest)))
+    return float(np.mean(found))
+
+
+def translated_words(place: Place, module: Path | None, test: Path, lang: str) -> float:
+    """How often the nearest word of the translated sentence is the one of the dictionary.
+
+    The module acts on the language alone.
+    """
+    found = [
+        max(there, key=lambda at, word=word, there=there: float(word @ there[at])) == other
+        for word, other, there in _translations(place, module, test, lang, both=False)
+    ]
+    return sum(found) / len(found)
+
+
+def _translations(
+    place: Place, module: Path | None, test: Path, lang: str, both: bool
+) -> Iterator[tuple[np.ndarray, int, dict[int, np.ndarray]]]:
+    """The state of each word that has an entry, the number of its translation, and all states."""
     pairs, entries = _pairs(test, lang), _entries(dictionary_file(place, lang), lang)
     anchors = MLCTL().prepare(pairs, entries).anchors
     encoder = _encoder(place.base)
     act = None
     if module is not None:
         act = Activation.of(ActiveAdapter(encoder, open_module(str(module), encoder)[0]))
-    found = []
     for pair in pairs:
         chosen = anchors[pair.text, pair.pivot]
         if not chosen:
             continue
-        here, there = (_words(encoder, side, act) for side in (pair.text, pair.pivot))
+        here, there = (
+            _words(encoder, side, own)
+            for side, own in ((pair.text, act), (pair.pivot, act if both else None))
+        )
         for word, other in chosen:
             if word in here and other in there and len(there) > 1:
-                likeness = {k: float(here[word] @ v) for k, v in there.items()}
-                rest = [value for k, value in likeness.items() if k != other]
-                found.append(likeness[other] - float(np.mean(rest)))
-    return float(np.mean(found))
+                yield here[word], other, there
 
 
 @torch.inference_mode()
