@@ -168,7 +168,7 @@ def held_out(encoder: Encoder, module: nn.Module | None, words: Path) -> float:
 
 
 def behind_masks(encoder: Encoder, module: nn.Module | None, place: Place) -> float:
-    """Accuracy of the word in the middle of a line, masked, in lines that nothing was trained on."""
+    """Accuracy of the word in the middle, masked, of lines that nothing was trained on."""
     texts = [line.split() for line in islice(lines(place), TEXTS, TEXTS + 4 * TEST)]
     rows = tokenize_words(encoder, texts)
     places = [

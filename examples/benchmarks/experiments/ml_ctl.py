@@ -25,8 +25,8 @@ class MlCtl(Experiment):
     about = (
         f"German, {PAIRS:,} pairs of at most {WORDS} English words, of which those with a word of "
         "the dictionary are learnt from; retrieval among 500 Tatoeba pairs that no training "
-        "sentence equals, the module on both sides; `words` is how much nearer (cosine) words of the dictionary are to their "
-        "translation than to the other words of its sentence."
+        "sentence equals, the module on both sides; `words` is how much nearer (cosine) words of "
+        "the dictionary are to their translation than to the other words of its sentence."
     )
 
     def variants(self, place: Place) -> Sequence[Variant]:
