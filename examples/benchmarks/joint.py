@@ -22,14 +22,13 @@ import torch
 from bench import RESULTS, parser, save
 from experiments.contract import MINI, Place
 from experiments.dict_mlm import predicted, whole
-from experiments.shared import parallel_files, retrieval, translated_words
+from experiments.shared import parallel_files, retrieval, short_lines, translated_words
 from torch import nn
 
 import xadapt
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.words import tokenize_words
 from xadapt.data.readers.dictionary import Dictionary
-from xadapt.data.readers.lines import read_lines
 from xadapt.data.transforms.dictionary_part import dictionary_part
 from xadapt.evaluation.systems import System
 from xadapt.inference.open_module import open_module
@@ -127,19 +126,12 @@ def given(place: Place) -> dict[str, Path]:
     files = parallel_files(place, LANG, PAIRS)
     text, words = place.work / "lines.txt", place.work / "words.tsv"
     if not words.exists():
-        found = islice(lines(place), TEXTS)
+        found = islice(short_lines(place.data, LANG), TEXTS)
         text.write_text("".join(f"{line}\n" for line in found), encoding="utf-8")
         packed = (place.data / "dictionary" / f"en-{LANG}.tsv.gz").read_bytes()
         kept = islice(gzip.decompress(packed).decode("utf-8").splitlines(keepends=True), ENTRIES)
         words.write_text("".join(kept), encoding="utf-8")
     return {"pairs": files["train"], "test": files["test"], "text": text, "dictionary": words}
-
-
-def lines(place: Place) -> Any:
-    """Short lines of plain text."""
-    for _, line in read_lines(str(place.data / "mono" / f"{LANG}.txt.gz")):
-        if 20 <= len(line.strip()) <= 60:
-            yield line.strip()
 
 
 def measured(place: Place, folder: Path | None) -> dict[str, float]:
@@ -169,7 +161,9 @@ def held_out(encoder: Encoder, module: nn.Module | None, words: Path) -> float:
 
 def behind_masks(encoder: Encoder, module: nn.Module | None, place: Place) -> float:
     """Accuracy of the word in the middle, masked, of lines that nothing was trained on."""
-    texts = [line.split() for line in islice(lines(place), TEXTS, TEXTS + 4 * TEST)]
+    texts = [
+        line.split() for line in islice(short_lines(place.data, LANG), TEXTS, TEXTS + 4 * TEST)
+    ]
     rows = tokenize_words(encoder, texts)
     places = [
         (row, row.first[len(words) // 2])

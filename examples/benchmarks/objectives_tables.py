@@ -54,6 +54,49 @@ def interval(gain: dict) -> str:
     return f"{gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
 
 
+def joint(result: dict) -> str:
+    """Four objectives at once and each alone: scores, their mean, and what the training took."""
+    measures = list(result["measures"].values())
+    means = {
+        name: [sum(own.values()) / len(own) for own in rows]
+        for name, rows in result["scores"].items()
+    }
+    took, single = result["seconds"], [n for n in result["seconds"] if n != result["system"]]
+    rows = [
+        [
+            f"**{name}**" if name == result["system"] else name,
+            *(spread([own[measure] for own in result["scores"][name]]) for measure in measures),
+            spread(values),
+            *(seconds(took, name, what) for what in ("processor", "clock")),
+        ]
+        for name, values in means.items()
+    ]
+    costs = {
+        what: [
+            own[what] / sum(took[name][seed][what] for name in single)
+            for seed, own in enumerate(took[result["system"]])
+        ]
+        for what in ("processor", "clock", "training")
+    }
+    best = max(single, key=lambda name: sum(means[name]))
+    gain = [a - b for a, b in zip(means[result["system"]], means[best], strict=True)]
+    head = ["", *measures, "mean", "processor s", "clock s"]
+    return table(head, rows) + (
+        f"\n{result['about']} {result['seeds']} seeds; ± is the standard deviation over seeds. "
+        f"All four at once take {spread(costs['processor'])} of the processor time of the four "
+        f"runs apart ({spread(costs['clock'])} of the time by the clock, "
+        f"{spread(costs['training'])} of that of the steps alone). The best single one by the "
+        f"mean is {best}; all four at once have {spread(gain)} more (by seed: "
+        f"{', '.join(f'{one:+.3f}' for one in gain)}). Curves by objective: results/joint.html.\n"
+    )
+
+
+def seconds(took: dict, name: str, what: str) -> str:
+    """The mean of seconds over seeds."""
+    own = [row[what] for row in took.get(name, ())]
+    return f"{sum(own) / len(own):.0f}" if own else ""
+
+
 def short(system: str) -> str:
     """The main measure of a system on each base: frozen, with the module, and the gain."""
     parts = []

@@ -88,6 +88,7 @@ KINDS = (
         "Published systems: {result[system]} on {result[base]}",
         objectives_tables.objectives,
     ),
+    ("joint", "Four objectives in one recipe, and each alone", objectives_tables.joint),
     ("embedding_maps", "Maps between word vectors", maps_tables.embedding_maps),
     ("synthetic_languages", "Synthetic languages", synthetic_tables.synthetic),
     ("word_alignment", "Word alignment", word_tables.words),

@@ -10,8 +10,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from experiments.align_mlm import ENTRIES, LANG, SHORT, TEST, TEXTS, dictionary, files, lines
+from experiments.align_mlm import ENTRIES, LANG, SHORT, TEST, dictionary, files
 from experiments.contract import LANGUAGE_MODEL, MINI, SHUFFLED, Experiment, Place, Variant
+from experiments.shared import short_lines
 from xadapt.backbones.encoder.encode import token_states
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.words import Words, tokenize_words
@@ -22,7 +23,7 @@ from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.tasks.dictionary import WordTranslation, word_side
 
 SYSTEM = "DICT-MLM"
-OTHER_LINES = 3_000
+TEXTS, OTHER_LINES = 6_000, 6_000
 """Lines that no module was trained on, after those that were."""
 
 
@@ -43,12 +44,18 @@ class DictMLM(Experiment):
 
     def variants(self, place: Place) -> Sequence[Variant]:
         """Write text and dictionaries; DICT-MLM, its ablations, and its controls."""
-        text, good, bad = files(place)
+        _, good, bad = files(place)
+        text = str(place.work / "lines.txt")
+        if not Path(text).exists():
+            chosen = islice(short_lines(place.data, LANG), TEXTS)
+            Path(text).write_text("".join(f"{line}\n" for line in chosen), encoding="utf-8")
         both = {"train": text, "dictionary": good}
         options = {"lang": LANG, "show": False}
         told = ("data.dictionary.transforms=[]", SHORT)
         return [
             Variant(SYSTEM, "dict_mlm", both, (SHORT,), options),
+            Variant("all words with an entry translated", "dict_mlm", both,
+                    ("objectives.dict_mlm.translated=1", SHORT), options),
             Variant("language not told", "dict_mlm", both,
                     ("objectives.dict_mlm.conditioned=false", SHORT), options),
             Variant(LANGUAGE_MODEL, "mlm", text, (SHORT,), options),
@@ -79,7 +86,9 @@ def behind_masks(encoder: Encoder, module: nn.Module | None, place: Place) -> di
         own = [t for t in tokenize_words(encoder, [[word]])[0].ids if t not in special]
         return own[0] if len(own) == 1 else None
 
-    texts = [line.split() for line in islice(lines(place), TEXTS, TEXTS + OTHER_LINES)]
+    texts = [
+        line.split() for line in islice(short_lines(place.data, LANG), TEXTS, TEXTS + OTHER_LINES)
+    ]
     entries = dictionary(place.data)
     english = {e.pivot: piece(e.pivot) for e in entries}
     pool = sorted({token for token in english.values() if token is not None})

@@ -16,6 +16,7 @@ import xadapt
 from experiments.contract import LANGUAGE_MODEL, SHUFFLED, Place, Variant
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.words import tokenize_words
+from xadapt.data.readers.lines import read_lines
 from xadapt.data.records import ParallelPair, WordPair
 from xadapt.inference.open_module import open_module
 from xadapt.injection.activation import Activation, ActiveAdapter
@@ -40,6 +41,14 @@ def parallel_files(place: Place, lang: str, pairs: int) -> dict[str, Path]:
         lines = "".join(f"{pair.text}\n" for pair in train)
         files["text.txt"].write_text(lines, encoding="utf-8")
     return {name.partition(".")[0]: path for name, path in files.items()}
+
+
+def short_lines(data: Path, lang: str) -> Iterator[str]:
+    """Lines of plain text with 20 to 60 characters."""
+    for folder in ("mono", "extra/mono"):
+        for _, line in read_lines(str(data / folder / f"{lang}.txt.gz")):
+            if 20 <= len(line.strip()) <= 60:
+                yield line.strip()
 
 
 def controls(
