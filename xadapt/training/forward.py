@@ -57,10 +57,10 @@ class Known:
     states: States
 
     def of(self, rows: Sequence[Owned]) -> States:
-        """Return the states of some rows, in order."""
+        """Return the states of some rows, in order, padded to the longest of them."""
         at = torch.tensor([self.index[row] for row in rows], dtype=torch.long)
-        at = at.to(self.states.hidden.device)
-        return States(self.states.hidden[at], self.states.mask[at])
+        at, most = at.to(self.states.hidden.device), max(len(row) for row, _ in rows)
+        return States(self.states.hidden[at, :most], self.states.mask[at, :most])
 
 
 class Forward:

@@ -22,10 +22,10 @@ from xadapt.data.transforms.informative_spans import InformativeSpans, counterpa
 from xadapt.data.transforms.protocol import Services
 from xadapt.functional.losses import segment_means
 
-ROWS, WORDS, TESTED = 800, 16, 200
+ROWS, WORDS, TESTED = 1200, 12, 200
 SHOTS, ASKED, ARTICLES = 64, 150, 16
 SMALL = ("data.train.reader=aligned_spans", "data.train.transforms=[]", "data.train.dev=0",
-         "train.epochs=1", "train.batch_size=16")  # fmt: skip
+         "train.epochs=2", "train.batch_size=16", "train.learning_rate=2e-3")  # fmt: skip
 POINTERS = ("module={kind: own_tokens, module: {kind: none}}",)
 ALONE, CACR_ALONE = "pointers alone", "without CLISM"
 
@@ -79,7 +79,7 @@ class ClismCacr(Experiment):
             rows = [json.loads(line) for line in train.read_text(encoding="utf-8").splitlines()]
             data = [" ".join(row[side]) for row in rows for side in ("src", "tgt")]
             settings = ("module.rank=16", "module.sites=[q,k,v,ffn_in,ffn_out]",
-                        "data.train.dev=0", "train.epochs=1", "train.batch_size=32")  # fmt: skip
+                        "data.train.dev=0", "train.epochs=2", "train.batch_size=32")  # fmt: skip
         xadapt.train(recipe, base=place.base, data=data, lang="de", out=out, resume=True,
                      loaders="none", settings=settings)  # fmt: skip
         return out
@@ -163,7 +163,7 @@ def questions(place: Place) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def spans(place: Place) -> list[AlignedSpans]:
-    """Training pairs of at most 16 English words, with spans by the base's own word alignment."""
+    """Training pairs of short English sentences, with spans by the base's own word alignment."""
     rows = []
     for folder in ("parallel", "extra/parallel"):
         path = place.data / folder / "en-de.tsv.gz"

@@ -40,7 +40,8 @@ class DenseRetrieval(Experiment):
         f"question of a paragraph against {PARAGRAPHS} English paragraphs, without the first "
         f"{DEV_ARTICLES} articles, which choose the weight of fused queries. `+ en` fuses the "
         "other English questions of a paragraph, `+ own` those in the language of the question, "
-        f"`+ shuffled` those of another paragraph. AfriQA: {AFRICAN_ROWS} Swahili questions against their "
+        "`+ shuffled` those of another paragraph. AfriQA: "
+        f"{AFRICAN_ROWS} Swahili questions against their "
         "English passages, without fusion, since a passage has one question there."
     )
 
