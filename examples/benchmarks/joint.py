@@ -34,7 +34,7 @@ from xadapt.evaluation.systems import System
 from xadapt.inference.open_module import open_module
 from xadapt.tasks.dictionary import WordTranslation, word_side
 
-LANG, PAIRS, TEXTS, ENTRIES, TEST = "de", 3000, 3000, 3000, 400
+LANG, PAIRS, TEXTS, ENTRIES, TEST = "de", 1600, 1600, 3000, 400
 RANKING, READING = "translation_ranking", "representation_translation"
 DICTIONARY, MASKED = "align_mlm", "mlm"
 JOINT, FROZEN = "all four", "frozen base"
@@ -101,7 +101,7 @@ def recipe(chosen: Sequence[str], seed: int) -> dict[str, Any]:
     specs = {
         "pairs": {"reader": "parallel", "dev": 0},
         "text": {"reader": "plain_text", "dev": 0},
-        "dictionary": {"reader": "dictionary", "dev": 0, "batch_size": 64, "transforms": [
+        "dictionary": {"reader": "dictionary", "dev": 0, "batch_size": 72, "transforms": [
             {"name": "dictionary_part", "part": "train", "held_out": 0.2}]},
     }  # fmt: skip
     used = [entry for entry in specs if entry in {ENTRY[name] for name in chosen}]
@@ -115,9 +115,9 @@ def recipe(chosen: Sequence[str], seed: int) -> dict[str, Any]:
             {"name": name, "data": names[ENTRY[name]], **OBJECTIVES[name]} for name in chosen
         ],
         "data": {names[entry]: specs[entry] for entry in used},
-        # a step takes 64 of 2,400 entries, and 16 of 3,000 pairs or lines
-        "train": {"epochs": 5 if first == "dictionary" else 1, "batch_size": 16,
-                  "learning_rate": 1e-3, "schedule": "cosine", "warmup": 0.1},
+        # a step takes 72 of about 2,400 entries, and 16 of 1,600 pairs or lines
+        "train": {"epochs": 3 if first == "dictionary" else 1, "batch_size": 16,
+                  "learning_rate": 2e-3, "schedule": "cosine", "warmup": 0.1},
     }  # fmt: skip
 
 
