@@ -41,7 +41,7 @@ JOINT, FROZEN = "all four", "frozen base"
 OBJECTIVES: dict[str, dict[str, Any]] = {
     RANKING: {"weight": 1.0},
     READING: {"weight": 0.3},
-    DICTIONARY: {"weight": 20.0, "centred": True},
+    DICTIONARY: {"weight": 10.0, "centred": True},
     MASKED: {"weight": 0.3},
 }
 ENTRY = {RANKING: "pairs", READING: "pairs", DICTIONARY: "dictionary", MASKED: "text"}
@@ -49,7 +49,7 @@ MEASURES = {RANKING: "sentences", READING: "words in sentences", DICTIONARY: "he
             MASKED: "masked words"}  # fmt: skip
 """What each objective is for."""
 MODULE = {"kind": "embedding_map", "form": "both", "rank": None, "row_rank": 16, "lora_rank": 32,
-          "alpha": 256, "tied": False}  # fmt: skip
+          "alpha": 96, "tied": False}  # fmt: skip
 
 
 def main() -> None:
@@ -108,7 +108,8 @@ def recipe(chosen: Sequence[str], seed: int) -> dict[str, Any]:
     names = {entry: "train" if entry == first else entry for entry in used}
     return {
         "name": "joint",
-        "source": {"note": "the objectives of DAP and ALIGN-MLM, with one another"},
+        "source": {"paper": "DAP, ACL 2023, with the dictionary term of ALIGN-MLM, 2022",
+                   "url": "https://arxiv.org/abs/2305.09148"},  # fmt: skip
         "seed": seed,
         "module": MODULE,
         "objectives": [
