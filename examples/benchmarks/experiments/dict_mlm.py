@@ -23,7 +23,7 @@ from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.tasks.dictionary import WordTranslation, word_side
 
 SYSTEM = "DICT-MLM"
-TEXTS, OTHER_LINES = 6_000, 6_000
+TEXTS, OTHER_LINES = 3_000, 6_000
 """Lines that no module was trained on, after those that were."""
 
 
