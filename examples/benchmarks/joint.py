@@ -37,6 +37,7 @@ from xadapt.tasks.dictionary import WordTranslation, word_side
 LANG, PAIRS, TEXTS, ENTRIES, TEST = "es", 1600, 1600, 3000, 400
 RANKING, READING = "translation_ranking", "representation_translation"
 DICTIONARY, MASKED = "align_mlm", "mlm"
+URL = "https://arxiv.org/abs/2305.09148"
 JOINT, FROZEN = "all four", "frozen base"
 OBJECTIVES: dict[str, dict[str, Any]] = {
     RANKING: {"weight": 1.0},
@@ -106,20 +107,19 @@ def recipe(chosen: Sequence[str], seed: int) -> dict[str, Any]:
     }  # fmt: skip
     used = [entry for entry in specs if entry in {ENTRY[name] for name in chosen}]
     names = {entry: "train" if entry == first else entry for entry in used}
+    objectives = [{"name": name, "data": names[ENTRY[name]], **OBJECTIVES[name]} for name in chosen]
+    # a step takes 512 of about 2,400 entries, and 16 of 1,600 pairs or lines
+    epochs = 20 if first == "dictionary" else 1
+    steps = {"schedule": "cosine", "warmup": 0.1, "batch_size": 16, "learning_rate": 1e-3}
     return {
         "name": "joint",
-        "source": {"paper": "DAP, ACL 2023, with the dictionary term of ALIGN-MLM, 2022",
-                   "url": "https://arxiv.org/abs/2305.09148"},  # fmt: skip
+        "source": {"paper": "DAP, with the dictionary term of ALIGN-MLM", "url": URL},
         "seed": seed,
         "module": MODULE,
-        "objectives": [
-            {"name": name, "data": names[ENTRY[name]], **OBJECTIVES[name]} for name in chosen
-        ],
+        "objectives": objectives,
         "data": {names[entry]: specs[entry] for entry in used},
-        # a step takes 512 of about 2,200 entries, and 16 of 1,600 pairs or lines
-        "train": {"epochs": 20 if first == "dictionary" else 1, "batch_size": 16,
-                  "learning_rate": 1e-3, "schedule": "cosine", "warmup": 0.1},
-    }  # fmt: skip
+        "train": {"epochs": epochs, **steps},
+    }
 
 
 def given(place: Place) -> dict[str, Path]:
@@ -183,10 +183,10 @@ def about() -> str:
     """What was trained and measured."""
     weights = ", ".join(f"{name} {own['weight']:g}" for name, own in OBJECTIVES.items())
     return (
-        f"Spanish on mini, an embedding map with LoRAs of rank 32 in all layers; {PAIRS:,} pairs of "
-        f"at most 12 English words, {TEXTS:,} lines, {ENTRIES:,} entries; weights {weights}. "
-        "The module is on for Spanish alone. Sentences: retrieval among 500 Tatoeba pairs, the mean "
-        "of both directions. Words in sentences: how often the word of the translation with the "
+        "Spanish on mini, an embedding map with LoRAs of rank 32 in all layers; "
+        f"{PAIRS:,} pairs of at most 12 English words, {TEXTS:,} lines, {ENTRIES:,} entries; weights {weights}. "
+        "The module is on for Spanish alone. Sentences: retrieval among 500 Tatoeba pairs, the "
+        "mean of both directions. Words in sentences: how often the word of the translation with the "
         "nearest state is the dictionary's. Held-out words: P@1 of centred word embeddings of "
         f"entries that were not trained on. Masked words: accuracy of {TEST} words of one piece."
     )

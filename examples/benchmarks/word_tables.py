@@ -5,11 +5,10 @@ from __future__ import annotations
 from bench import RESULTS, read
 from tables import table
 
-
 TRIED = (
     "Data and settings were tried on pairs that are not tested.\n",
-    "Data, layers and settings were first tried on the first 150 annotated pairs, some of which are "
-    "among those tested: read the numbers as optimistic.\n",
+    "Data, layers and settings were first tried on the first 150 annotated pairs, some of which "
+    "are among those tested: read the numbers as optimistic.\n",
 )
 
 
