@@ -183,11 +183,11 @@ def about() -> str:
     """What was trained and measured."""
     weights = ", ".join(f"{name} {own['weight']:g}" for name, own in OBJECTIVES.items())
     return (
-        "Spanish on mini, an embedding map with LoRAs of rank 32 in all layers; "
-        f"{PAIRS:,} pairs of at most 12 English words, {TEXTS:,} lines, {ENTRIES:,} entries; "
-        f"weights {weights}. The module is on for Spanish alone. "
-        "Sentences: retrieval among 500 Tatoeba pairs, the mean of both directions. Words in sentences: how often the word of the translation with "
-        "the nearest state is the dictionary's. Held-out words: P@1 of centred word embeddings of "
+        "Spanish on mini, an embedding map with LoRAs of rank 32 in all layers, on for Spanish "
+        f"alone; {PAIRS:,} pairs of at most 12 English words, {TEXTS:,} lines, {ENTRIES:,} "
+        f"entries; weights {weights}. Sentences: retrieval among 500 Tatoeba pairs, the mean of "
+        "both directions. Words in sentences: how often the word of the translation with the "
+        "nearest state is the dictionary's. Held-out words: P@1 of centred word embeddings of "
         f"entries that were not trained on. Masked words: accuracy of {TEST} words of one piece."
     )
 
