@@ -20,7 +20,9 @@ if TYPE_CHECKING:
         encode_shards,
         evaluate,
         import_module,
+        index_modules,
         index_passages,
+        installed_modules,
         load,
         map_embeddings,
         open_index,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
         train,
         translate,
         tune,
+        verify,
     )
     from xadapt.pipelines.listing import (
         list_maps,
@@ -54,7 +57,9 @@ __all__ = [
     "encode_shards",
     "evaluate",
     "import_module",
+    "index_modules",
     "index_passages",
+    "installed_modules",
     "list_maps",
     "list_metrics",
     "list_modules",
@@ -73,6 +78,7 @@ __all__ = [
     "train",
     "translate",
     "tune",
+    "verify",
 ]
 
 

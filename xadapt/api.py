@@ -35,11 +35,10 @@ from xadapt.core.sequences import as_paths, as_strings
 from xadapt.data.loading.inputs import ColumnNames, languages_of, sources_of
 from xadapt.data.loading.transform_chain import Callables
 from xadapt.evaluation.comparison import Result
-from xadapt.hub.hub_ids import repository_id
+from xadapt.hub.installed import installed_modules
 from xadapt.hub.integrity import allowing_modified
 from xadapt.hub.loaders import loaders_of
-from xadapt.hub.published_files import PublishedFiles
-from xadapt.hub.publishing import PublishedModule, publish_folder, write_dry_run
+from xadapt.hub.module_index import index_modules
 from xadapt.hub.search import search
 from xadapt.inference import measured_fallback
 from xadapt.inference.adapted_encoder import AdaptedEncoder
@@ -55,11 +54,13 @@ from xadapt.pipelines import tune as tuning
 from xadapt.pipelines import weight_search as few_shot
 from xadapt.pipelines.align_words import align as align_words
 from xadapt.pipelines.map_run import map_embeddings
+from xadapt.pipelines.publish import publish
 from xadapt.pipelines.search_space import parameter_texts
 from xadapt.pipelines.training_jobs import plan_jobs
 from xadapt.pipelines.training_result import TrainingResult, TrainingResults
 from xadapt.pipelines.translate import callables_of, translate
 from xadapt.pipelines.tuning_result import TuningResult
+from xadapt.pipelines.verify import verify
 from xadapt.tasks.run_task import evaluate
 from xadapt.training.callbacks import checked
 from xadapt.training.trackers import tracker_names
@@ -75,7 +76,9 @@ __all__ = [
     "encode_shards",
     "evaluate",
     "import_module",
+    "index_modules",
     "index_passages",
+    "installed_modules",
     "load",
     "map_embeddings",
     "open_index",
@@ -86,6 +89,7 @@ __all__ = [
     "train",
     "translate",
     "tune",
+    "verify",
 ]
 
 
@@ -96,6 +100,7 @@ def load(
     dtype: str = "auto",
     device: str = "auto",
     allow_modified: bool = False,
+    allow_base_mismatch: bool = False,
     show: bool | None = None,
 ) -> AdaptedEncoder:
     """Load a base with any number of modules, ready to encode: `AdaptedEncoder.from_pretrained`.
@@ -111,6 +116,9 @@ def load(
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         allow_modified: Load folders that differ from the published version, with a notice. For
             other functions, use `xadapt.hub.integrity.allowing_modified`.
+        allow_base_mismatch: Load modules of another base whose shapes fit, with a notice; what is
+            saved states it. For other functions, use
+            `xadapt.hub.base_mismatch.allowing_base_mismatch`.
         show: Whether to say on stderr what is loaded. ``None`` does so after two seconds, on a
             terminal or in a notebook.
 
@@ -125,6 +133,7 @@ def load(
         dtype=dtype,
         device=device,
         allow_modified=allow_modified,
+        allow_base_mismatch=allow_base_mismatch,
         show=show,
     )
 
@@ -524,54 +533,6 @@ def _plan_and_base(
     if start is None:
         raise UserError("no base is given", where="base", todo='Name one, such as base="mini"')
     return plan, start
-
-
-def publish(
-    folder: str | Path,
-    repo: str,
-    *,
-    private: bool = False,
-    revision: str | None = None,
-    message: str | None = None,
-    dry_run: str | Path | None = None,
-    force: bool = False,
-    token: str | None = None,
-    report: Callable[[str], None] = lambda _: None,
-) -> PublishedModule | PublishedFiles:
-    """Publish a module's folder or a composition on the Hub, in one commit.
-
-    Args:
-        folder: The folder.
-        repo: Id of the repository, ``org/name``; it is made if it doesn't exist.
-        private: Make a private repository.
-        revision: Branch to publish on; it is made if it doesn't exist.
-        message: Title of the commit.
-        dry_run: Write what would be published into this new folder, and send nothing.
-        force: Replace a module of another base or language, or publish into a repository that
-            holds something else.
-        token: A token of the Hub; otherwise ``HF_TOKEN`` or the one of ``hf auth login``.
-        report: Receives what is done, a line at a time.
-
-    Returns:
-        The commit; after a dry run, the files.
-
-    Raises:
-        UserError: If the folder is no unchanged module, the repository holds another one, the Hub
-            can't be reached or refuses, or the files on the Hub are not those that were sent.
-    """
-    if dry_run is not None:
-        repository_id(repo)
-        return write_dry_run(folder, dry_run)
-    return publish_folder(
-        folder,
-        repo,
-        private=private,
-        message=message,
-        revision=revision,
-        token=token,
-        force=force,
-        report=report,
-    )
 
 
 def evaluate_tagging(**given: Any) -> Result:

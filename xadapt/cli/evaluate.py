@@ -212,6 +212,7 @@ def _last() -> Iterator[inspect.Parameter]:
     yield _parameter("dtype", options.DtypeOption, "auto")
     yield _parameter("json", options.JsonOption, None)
     yield _parameter("allow_modified", options.AllowModifiedOption, False)
+    yield _parameter("allow_base_mismatch", options.AllowBaseMismatchOption, False)
 
 
 def _old(task: Task, own: dict[str, tuple[Any, Any, Option]]) -> Iterator[inspect.Parameter]:
@@ -245,13 +246,16 @@ def _run(task: Task, given: dict[str, Any], old: dict[str, str]) -> None:
             options.require(given[name] is None, flags, "Give one of them")
             given[name] = value
     json = given.pop("json")
-    given.pop("allow_modified")  # its callback has seen to it
+    for seen in ("allow_modified", "allow_base_mismatch"):  # their callbacks have seen to it
+        given.pop(seen)
     given = {n: options.split(v) if isinstance(v, list) else v for n, v in given.items()}
     options.require_named(given.get("module") or [], given.get("compose"), given.get("baseline"))
     with launched.sharing(), launched.progress(f"evaluating {task.name}"):
         result = evaluate(task, report=_note, **given)
     if launched.is_first():
         Console(highlight=False).print(task.table(result))
+        for line in result.facts.get("base_mismatch", ()):
+            typer.echo(f"base mismatch: {line}")
         lang = result.facts.get("lang", given["lang"])
         named = {"base": given["base"], "lang": lang, "data": Path(given["data"]).name}
         options.save_json(json, {**result.to_dict(), **named})

@@ -94,6 +94,7 @@ def train(
     loaders: options.LoadersOption = None,
     json: options.JsonOption = None,
     allow_modified: options.AllowModifiedOption = False,
+    allow_base_mismatch: options.AllowBaseMismatchOption = False,
 ) -> None:
     """Train a module on a frozen encoder and write its folder, with evidence and card."""
     with launched.progress("starting"):

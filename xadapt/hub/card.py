@@ -398,6 +398,7 @@ def _limits(manifest: Manifest) -> list[Markdown]:
     worse = worse_than_base(manifest.evidence)
     if worse:
         limits.append(f"{worse}. More data, or more epochs, may help.")
+    limits += [f"Base mismatch: {code(line)}." for line in manifest.base_mismatch]
     if not manifest.evidence:
         limits.append("It was published without a measured score.")
     if manifest.licence is None:

@@ -18,6 +18,7 @@ from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_json, write_text
 from xadapt.heads.head import Head
 from xadapt.hub import configs, layouts
+from xadapt.hub.base_mismatch import base_mismatches
 from xadapt.hub.card import card, require_valid
 from xadapt.hub.head_files import FILE as HEAD
 from xadapt.hub.head_files import spec_of, write_adapters_head, write_head
@@ -35,6 +36,7 @@ from xadapt.hub.manifest import (
     save_manifest,
     software_versions,
 )
+from xadapt.hub.probe import make_probe
 from xadapt.hub.sentence_files import (
     NO_BASE_ID,
     refuses,
@@ -43,7 +45,7 @@ from xadapt.hub.sentence_files import (
 )
 from xadapt.hub.shared_names import HEAD as OF_HEAD
 from xadapt.hub.shared_names import patterns
-from xadapt.modules import bottleneck, lora
+from xadapt.modules import bottleneck
 from xadapt.modules.storage import options_of, save_module
 
 CONTROLS, SHUFFLED = "controls", "shuffled"
@@ -178,6 +180,8 @@ def write_folder(
                 ),
                 "loaders": {name: draft.loaders[name] for name in LOADERS},
                 "software": manifest.software or software_versions(),
+                "probe": make_probe(encoder, module),
+                "base_mismatch": list(dict.fromkeys([*manifest.base_mismatch, *base_mismatches()])),
             }
         )
         every = {CARD, MANIFEST, *(p.relative_to(folder).as_posix() for p in _files(folder))}
@@ -258,10 +262,7 @@ def _adapters(
     manifest: Manifest,
 ) -> None:
     config: Any = encoder.model.config
-    kind = "lora" if isinstance(options, lora.Options) else "bottleneck"
-    prefix = str(encoder.model.base_model_prefix)
-    maps = bool(getattr(options, "invertible", None))
-    keys = layouts.adapters_keys(kind, manifest.name, prefix, config.model_type, at, maps)
+    keys = layouts.keys_in_adapters(encoder, options, manifest.name)
     renamed = {k: v.contiguous() for k, v in layouts.renamed(tensors, keys).items()}
     save_file(renamed, str(draft.folder / "adapter.safetensors"))
     draft.shared["adapter.safetensors"] = {name: keys[name] for name in tensors}

@@ -32,6 +32,7 @@ from xadapt.core.strict_parsing import parse_json
 from xadapt.functional.tag_scheme import Scheme
 from xadapt.heads.head import PROBLEM_TYPES, SCHEMED, HeadCard
 from xadapt.hub.hashes import Integrity, Sha256
+from xadapt.hub.probe import Probe
 from xadapt.languages.tags import normalise
 
 FILE = "xadapt.json"
@@ -302,7 +303,9 @@ class Manifest(Strict):
     ``trained_inside`` is the composition that a module was trained in, over ``self`` and its
     parents. ``started_from`` are the modules that its training began with, the nearest first.
     ``origin`` is the folder of another library that it was imported from. ``teacher`` is another
-    model that it learnt from. Version 1 of the schema has no ``integrity``.
+    model that it learnt from. ``probe`` holds vectors to compare with, see `xadapt.hub.probe`.
+    ``base_mismatch`` has a line for each module of another base that it was made from, where that
+    was allowed. Version 1 of the schema has no ``integrity``.
     """
 
     schema_version: Literal[1, 2] = 1
@@ -331,6 +334,8 @@ class Manifest(Strict):
     software: dict[str, str] = {}
     created: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     licence: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")] | None = None
+    probe: Probe | None = None
+    base_mismatch: Annotated[list[str], Field(max_length=100)] = []
     integrity: Integrity | None = None
 
     @model_validator(mode="after")

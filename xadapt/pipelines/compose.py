@@ -240,4 +240,5 @@ def _manifest(
         dtype=adapted.encoder.precision,
         created=datetime.date.today().isoformat(),
         licence=licences.pop() if len(licences) == 1 else None,
+        base_mismatch=adapted.base_mismatch,
     )
