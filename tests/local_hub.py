@@ -327,7 +327,11 @@ class _Handler(BaseHTTPRequestHandler):
     def collections(self, body: bytes) -> Any:
         if self.command == "GET":
             owner = self.query.get("owner", [""])[0]
-            found = [c for c in self.hub.collections.values() if c["owner"]["name"] == owner]
+            found = [
+                {key: value for key, value in one.items() if key != "position"}
+                for one in self.hub.collections.values()
+                if one["owner"]["name"] == owner
+            ]
             return lambda: self._json(found)
         if not self._known:
             return lambda: self._json({"error": "Invalid username or password."}, 401)

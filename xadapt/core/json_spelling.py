@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic_core import to_json
-
-from xadapt.core.errors import UserError
 
 _SPACE, _END = "  ", "\n"
 
@@ -27,10 +25,14 @@ def is_as_written(raw: bytes) -> bool:
     """
     try:
         text = raw.decode("utf-8")
-        value = json.loads(text, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
+        value = json.loads(text, parse_float=_Number, parse_int=_Number, parse_constant=_refused)
         return _spelt(value, 0) + _END == text
-    except (ValueError, RecursionError, UserError):
+    except (ValueError, RecursionError):
         return False
+
+
+def _refused(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _spelt(value: Any, depth: int) -> str:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from xadapt.backbones import fingerprint
-from xadapt.backbones.bases import SHIPPED, here_or_on_hub
+from xadapt.backbones.bases import SHIPPED, here_or_on_hub, resolve
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.heads.head import Head
@@ -67,8 +67,9 @@ def verify(
     Raises:
         UserError: If there is no such module, or the given base or key can't be read.
     """
+    if base is not None:
+        resolve(base)
     folder, revision, others = _find(str(place), report)
-    report("comparing hashes")
     found = verify_files(folder, others)
     found += checked("signature", lambda: _signature(folder, public_key))
     if not files_only:
