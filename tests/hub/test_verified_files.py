@@ -87,7 +87,7 @@ def test_whole_folders_pass(made: Path) -> None:
 def test_a_changed_byte_of_any_file_is_noticed_by_the_name_of_the_file(
     made: Path, tmp_path: Path
 ) -> None:
-    """The short form of ``examples/benchmarks/byte_flips.py --verify``."""
+    """The short form of ``examples/benchmarks/publish_and_verify.py``."""
     rng = random.Random(5)
     for name in ("lora", "bottleneck", "both"):
         folder = shutil.copytree(made / name, tmp_path / name)

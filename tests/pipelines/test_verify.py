@@ -127,11 +127,8 @@ def test_vectors_tell_what_hashes_can_not(made: Path, tmp_path: Path) -> None:
     status = by_name(found)
     assert status["xadapt.json"] == status["files"] == status["base"] == PASSED
     assert status["vectors"] == FAILED and "from the probe vectors" in told(found, "vectors")
-    assert (
-        status["pytorch_adapter.bin"] == FAILED and status["pytorch_adapter.bin by name"] == OPEN
-    ) or FAILED
-    if "peft" in status and integrations.usable()["peft"] is None:
-        assert status["peft"] in (FAILED, OPEN)
+    if integrations.usable()["peft"] is None:
+        assert status["peft"] == FAILED
 
 
 def test_what_is_broken_is_not_run(made: Path, tmp_path: Path) -> None:

@@ -140,4 +140,6 @@ def require_signature(
             config.verify(Path(folder), signature)
     except Exception as error:
         said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(f"the signature is not of this key and these files ({said})") from None
+        raise UserError(
+            f"the signature is not of this key and these files ({said})", where=FILE
+        ) from None
