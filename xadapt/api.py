@@ -319,6 +319,8 @@ def train(
     companions: Mapping[str, str | Path] | None = None,
     base_id: str | None = None,
     licence: str | None = None,
+    data_licence: str | None = None,
+    data_ids: str | Sequence[str] = (),
     loaders: str | Sequence[str] | None = None,
     callbacks: Sequence[Any] = (),
     report_to: str | Sequence[str] | None = None,
@@ -361,6 +363,8 @@ def train(
             ``{"teacher": "runs/teacher"}``: folders, compositions of folders, or ``hf:org/name``.
         base_id: Hub id of a base that is given as a folder or a package.
         licence: SPDX id of the module's licence.
+        data_licence: Licence of the data, for the card.
+        data_ids: Ids on the Hub of the data sets that the data were made from, for the card.
         loaders: Libraries whose files are written: names, ``all`` or ``none``. By default those
             that share one file of tensors; see `xadapt.hub.loaders`.
         callbacks: Callbacks of transformers: objects or classes with methods such as ``on_log``;
@@ -396,6 +400,8 @@ def train(
         controls=controls,
         base_id=base_id,
         licence=licence,
+        data_licence=data_licence,
+        data_ids=tuple(as_strings(data_ids)),
         show=shown,
         compose=tuple(as_strings(compose)),
         callables={**callables_of(plan, translator), **(callables or {})},
