@@ -54,7 +54,9 @@ from xadapt.pipelines import train as run
 from xadapt.pipelines import tune as tuning
 from xadapt.pipelines import weight_search as few_shot
 from xadapt.pipelines.align_words import align as align_words
+from xadapt.pipelines.evidence import add_evidence
 from xadapt.pipelines.map_run import map_embeddings
+from xadapt.pipelines.rerun_evidence import rerun as rerun_evidence
 from xadapt.pipelines.search_space import parameter_texts
 from xadapt.pipelines.training_jobs import plan_jobs
 from xadapt.pipelines.training_result import TrainingResult, TrainingResults
@@ -69,6 +71,7 @@ __all__ = [
     "AdaptedEncoder",
     "EmbeddingMap",
     "Recipe",
+    "add_evidence",
     "align_words",
     "compose",
     "encode",
@@ -81,6 +84,7 @@ __all__ = [
     "open_index",
     "open_vectors",
     "publish",
+    "rerun_evidence",
     "retrieve",
     "search",
     "train",

@@ -49,7 +49,7 @@ class Score(Strict):
 
 
 class Gain(Strict):
-    """A paired difference on the same rows, with its interval and the two-sided p of a bootstrap."""
+    """A paired difference on the same rows, with its interval and the two-sided p."""
 
     value: float
     low: float
@@ -71,8 +71,8 @@ class MeasuredModule(Strict):
 
     name: FileName
     tensors: Sha256
-    languages: list[Tag] = []
-    objectives: list[Text] = []
+    languages: list[Tag] = Field(default_factory=list)
+    objectives: list[Text] = Field(default_factory=list)
     seed: int | None = None
     values: NonNegativeInt
 
@@ -95,8 +95,8 @@ class SystemScores(Strict):
     sides: Sides | None = None
     module: MeasuredModule | None = None
     scores: Annotated[dict[Text, Score], Field(max_length=200)]
-    gains: dict[Text, Gain] = {}
-    ahead: dict[Text, Gain] = {}
+    gains: dict[Text, Gain] = Field(default_factory=dict)
+    ahead: dict[Text, Gain] = Field(default_factory=dict)
 
 
 class TestData(Strict):
@@ -166,13 +166,13 @@ class Measurement(Strict):
     overlap: OverlapCheck | None = None
     base: Base
     dtype: Text = "auto"
-    metrics: list[Text] = []
+    metrics: list[Text] = Field(default_factory=list)
     windows: Text | None = None
-    options: Plain = {}
+    options: Plain = Field(default_factory=dict)
     resamples: PositiveInt
     seed: NonNegativeInt
     systems: Annotated[list[SystemScores], Field(min_length=1, max_length=100)]
-    software: dict[Text, Text] = {}
+    software: dict[Text, Text] = Field(default_factory=dict)
     command: Annotated[str, Field(max_length=2000)]
     created: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
@@ -198,7 +198,7 @@ class EvidenceFile(Strict):
 
     schema_version: Literal[1] = 1
     tensors: Sha256
-    measurements: Annotated[list[Measurement], Field(max_length=200)] = []
+    measurements: Annotated[list[Measurement], Field(max_length=200)] = Field(default_factory=list)
 
     def with_measurement(self, one: Measurement) -> EvidenceFile:
         """Return the content with one more measurement, in the place of one of the same key."""
