@@ -19,6 +19,7 @@ MARK = '<meta name="generator" content="xadapt gallery">'
 """What tells a page that may be written over from a file of the user's."""
 RULES = """
 body { max-width: 76rem }
+.facts { grid-template-columns: repeat(auto-fit, minmax(min(100%, 8.5rem), 1fr)) }
 .dots { list-style: none; margin: 0; padding: 0; max-width: 52rem }
 .dots li { display: grid; grid-template-columns: minmax(6rem, 9rem) minmax(6rem, 1fr) 6.2rem;
   gap: 0 .7rem; align-items: center; padding: .18rem 0; font-size: .875rem; margin: 0 }
