@@ -53,8 +53,10 @@ from xadapt.pipelines import train as run
 from xadapt.pipelines import tune as tuning
 from xadapt.pipelines import weight_search as few_shot
 from xadapt.pipelines.align_words import align as align_words
+from xadapt.pipelines.evidence import add_evidence
 from xadapt.pipelines.map_run import map_embeddings
 from xadapt.pipelines.publish import publish
+from xadapt.pipelines.rerun_evidence import rerun as rerun_evidence
 from xadapt.pipelines.search_space import parameter_texts
 from xadapt.pipelines.training_jobs import plan_jobs
 from xadapt.pipelines.training_result import TrainingResult, TrainingResults
@@ -70,6 +72,7 @@ __all__ = [
     "AdaptedEncoder",
     "EmbeddingMap",
     "Recipe",
+    "add_evidence",
     "align_words",
     "compose",
     "encode",
@@ -84,6 +87,7 @@ __all__ = [
     "open_index",
     "open_vectors",
     "publish",
+    "rerun_evidence",
     "retrieve",
     "search",
     "train",
@@ -328,6 +332,8 @@ def train(
     companions: Mapping[str, str | Path] | None = None,
     base_id: str | None = None,
     licence: str | None = None,
+    data_licence: str | None = None,
+    data_ids: str | Sequence[str] = (),
     loaders: str | Sequence[str] | None = None,
     callbacks: Sequence[Any] = (),
     report_to: str | Sequence[str] | None = None,
@@ -370,6 +376,8 @@ def train(
             ``{"teacher": "runs/teacher"}``: folders, compositions of folders, or ``hf:org/name``.
         base_id: Hub id of a base that is given as a folder or a package.
         licence: SPDX id of the module's licence.
+        data_licence: Licence of the data, for the card.
+        data_ids: Ids on the Hub of the data sets that the data were made from, for the card.
         loaders: Libraries whose files are written: names, ``all`` or ``none``. By default those
             that share one file of tensors; see `xadapt.hub.loaders`.
         callbacks: Callbacks of transformers: objects or classes with methods such as ``on_log``;
@@ -405,6 +413,8 @@ def train(
         controls=controls,
         base_id=base_id,
         licence=licence,
+        data_licence=data_licence,
+        data_ids=tuple(as_strings(data_ids)),
         show=shown,
         compose=tuple(as_strings(compose)),
         callables={**callables_of(plan, translator), **(callables or {})},

@@ -33,6 +33,13 @@ def verify(
             metavar="FILE", help="The publisher's public key, a PEM file, for the signature."
         ),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|FOLDER",
+            help="Test data of the evidence, which is then measured again: a file, or a folder.",
+        ),
+    ] = None,
     files_only: Annotated[
         bool,
         typer.Option("--files-only", help="Check files and signature alone, and load no base."),
@@ -47,6 +54,7 @@ def verify(
         place,
         base=base,
         public_key=public_key,
+        data=data,
         files_only=files_only,
         report=lambda line: typer.echo(line, err=True),
     )

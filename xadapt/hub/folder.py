@@ -45,6 +45,7 @@ from xadapt.hub.sentence_files import (
 )
 from xadapt.hub.shared_names import HEAD as OF_HEAD
 from xadapt.hub.shared_names import patterns
+from xadapt.hub.training_texts import SeenTexts
 from xadapt.modules import bottleneck
 from xadapt.modules.storage import options_of, save_module
 
@@ -123,6 +124,7 @@ def write_folder(
     head: Head | None = None,
     controls: Mapping[str, nn.Module] | None = None,
     loaders: str | Iterable[str] | None = None,
+    texts: SeenTexts | None = None,
 ) -> Manifest:
     """Write a module's folder, whole or not at all, with the files of other libraries.
 
@@ -145,6 +147,7 @@ def write_folder(
         loaders: Libraries whose files are written: names, ``all`` or ``none``. By default those
             that can hold the module; of adapters' two files, only the one that adapters reads by
             default, if another library's file holds the tensors.
+        texts: The fingerprint of the training texts.
 
     Returns:
         The manifest as written, with the hashes of all files.
@@ -160,6 +163,8 @@ def write_folder(
         for name, control in kept.items():
             (folder / CONTROLS).mkdir(exist_ok=True)
             save_module(folder / name, control)
+        if texts is not None:
+            texts.write(folder)
         draft = _Draft(folder, asked)
         task = class_of(encoder, head, manifest.objectives)
         _lay_out(draft, module, encoder, manifest, task)
@@ -179,6 +184,7 @@ def write_folder(
                     kind=str(module.kind), options=_options(module), file=file, names=names
                 ),
                 "loaders": {name: draft.loaders[name] for name in LOADERS},
+                "training_texts": None if texts is None else texts.said,
                 "software": manifest.software or software_versions(),
                 "probe": make_probe(encoder, module),
                 "base_mismatch": list(dict.fromkeys([*manifest.base_mismatch, *base_mismatches()])),

@@ -16,9 +16,7 @@ from xadapt.hub.opening import open_folder
 from xadapt.hub.safe_paths import file_inside, has_file
 from xadapt.hub.signature_file import FILE as SIGNATURE
 
-EVIDENCE = "evidence.json"
-"""Scores that can be measured again, and the controls beside them."""
-UNHASHED = ("encoder.json", EVIDENCE, SIGNATURE)
+UNHASHED = ("encoder.json", SIGNATURE)
 """Files of xadapt that a manifest need not name, because they are written after it."""
 
 

@@ -24,7 +24,7 @@ from xadapt.hub.imports.pickled import read_pickled
 from xadapt.hub.integrity import CARD, manifest_hash
 from xadapt.hub.manifest import FILE, MAX_BYTES, Manifest, parse_with_content
 from xadapt.hub.opening import read_manifest
-from xadapt.hub.published_files import EVIDENCE, SIGNATURE, UNHASHED
+from xadapt.hub.published_files import SIGNATURE, UNHASHED
 from xadapt.hub.safe_paths import file_inside, folder_inside, has_file, is_folder
 from xadapt.hub.shared_names import renamed
 from xadapt.modules.storage import read_tensors
@@ -305,7 +305,7 @@ def _strangers(folder: Path, known: set[str], others: Iterable[str]) -> str:
         UserError: If there is a file that nothing vouches for, or a link that leaves the folder.
     """
     names = sorted({*_below(folder), *others})
-    strange = [name for name in names if name not in known and name != EVIDENCE]
+    strange = [name for name in names if name not in known]
     for name in names:
         if (folder / name).is_symlink():
             file_inside(folder, name)

@@ -20,7 +20,17 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.heads.head import Head
 from xadapt.hub import fetching, signature_file
-from xadapt.hub.checks import FAILED, OPEN, Check, NotCheckedError, Verification, checked
+from xadapt.hub.checks import (
+    FAILED,
+    OPEN,
+    PASSED,
+    Check,
+    NotCheckedError,
+    Status,
+    Verification,
+    checked,
+)
+from xadapt.hub.evidence import FILE as EVIDENCE
 from xadapt.hub.folder import CONFIG, TOLERANCE
 from xadapt.hub.imports.pickled import read_pickled
 from xadapt.hub.layouts import adapters_tensors
@@ -38,6 +48,7 @@ from xadapt.injection.attachment import model_shape
 from xadapt.integrations import signing
 from xadapt.integrations import verify as loaders
 from xadapt.modules.storage import fitted
+from xadapt.pipelines.rerun_evidence import Rerun, rerun
 
 Report = Callable[[str], None]
 PICKLE = "pytorch_adapter.bin"
@@ -49,6 +60,7 @@ def verify(
     *,
     base: str | None = None,
     public_key: str | Path | None = None,
+    data: str | Path | None = None,
     files_only: bool = False,
     report: Report = lambda _: None,
 ) -> Verification:
@@ -58,6 +70,8 @@ def verify(
         place: A folder, or a Hub id: ``org/name`` or ``org/name@revision``.
         base: The base; by default the one that the manifest names.
         public_key: The publisher's public key, a PEM file, to check a signature with.
+        data: The test data of the evidence, a file or a folder with files, to measure it again.
+            Data of the Hub and the built-in graph need none.
         files_only: Check files and signature alone, and load no base.
         report: Receives what is being done, a line at a time.
 
@@ -74,7 +88,7 @@ def verify(
     found += checked("signature", lambda: _signature(folder, public_key))
     if not files_only:
         broken = {one.name for one in found if one.status == FAILED}
-        found += _computed(folder, base, broken - {"README.md", "other files"}, report)
+        found += _computed(folder, base, data, broken - {"README.md", "other files"}, report)
     return Verification(str(place), revision, tuple(found))
 
 
@@ -117,7 +131,13 @@ def _signature(folder: Path, public_key: str | Path | None) -> str:
     return f"{len(signed.hashes)} files, by the key {signed.key[:16]}"
 
 
-def _computed(folder: Path, base: str | None, broken: set[str], report: Report) -> Iterator[Check]:
+def _computed(
+    folder: Path,
+    base: str | None,
+    data: str | Path | None,
+    broken: set[str],
+    report: Report,
+) -> Iterator[Check]:
     """Yield the checks that load the base, for each module of a folder."""
     try:
         places = modules_of(folder)
@@ -135,6 +155,9 @@ def _computed(folder: Path, base: str | None, broken: set[str], report: Report) 
             yield Check(f"{at}{FILE}", FAILED, error.what)
             continue
         yield from _module(place, at, manifest, base, encoders, report)
+        if has_file(place, EVIDENCE):
+            spec = base or _spec(manifest)
+            yield from checked(f"{at}evidence", partial(_evidence, place, at, data, spec, report))
 
 
 def _module(
@@ -194,12 +217,7 @@ def _encoder(
         UserError: If the given base can't be loaded.
     """
     own = manifest.base
-    if base is not None:
-        spec = base
-    elif own.id is not None:
-        spec = here_or_on_hub(own.id, own.revision)
-    else:
-        spec = next(iter(SHIPPED)) if own.model_type == "bert" else ""
+    spec = base or _spec(manifest)
     if not spec:
         raise NotCheckedError("its base has no id on the Hub: name it with --base")
     if spec not in encoders:
@@ -216,6 +234,31 @@ def _encoder(
     if base is None:
         raise NotCheckedError(f"its base is not at hand ({found}): name it with --base")
     raise found
+
+
+def _spec(manifest: Manifest) -> str:
+    """Return the base that a manifest names, or the one that comes with xadapt; or nothing."""
+    own = manifest.base
+    if own.id is not None:
+        return here_or_on_hub(own.id, own.revision)
+    return next(iter(SHIPPED)) if own.model_type == "bert" else ""
+
+
+def _evidence(
+    folder: Path, at: str, data: str | Path | None, base: str, report: Report
+) -> list[Check]:
+    """Measure the evidence of a module again; a score outside its interval fails."""
+    report("measuring the evidence again")
+    return [_score(f"{at}evidence", one) for one in rerun(folder, data, base=base, report=report)]
+
+
+def _score(name: str, one: Rerun) -> Check:
+    said = f"{one.task} on {one.data}, {one.system}, {one.measure}"
+    recorded = f"recorded {one.recorded:.4g} [{one.low:.4g}, {one.high:.4g}]"
+    if one.now is None:
+        return Check(name, OPEN, f"{said}: {recorded}; {one.reason}")
+    status: Status = PASSED if one.inside else FAILED
+    return Check(name, status, f"{said}: {one.now:.4g}, {recorded}")
 
 
 def _opened(folder: Path, manifest: Manifest, encoder: Encoder) -> tuple[nn.Module, Head | None]:
