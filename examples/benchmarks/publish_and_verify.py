@@ -159,12 +159,13 @@ def client(hub: LocalHub, work: Path) -> Iterator[Any]:
 
 def verify(python: Path, hub: LocalHub, work: Path, place: str, public: Path) -> dict[str, Any]:
     """Verify a module from an environment, with an empty cache, by the command line."""
-    out = work / "verified.json"
+    out, elsewhere = work / "verified.json", work / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)  # in a folder of modules, Python would import a module's folder
     cache = f"cache-{len(list(work.glob('cache-*')))}"
     done = subprocess.run(
         [str(python), "-m", "xadapt", "verify", place, "--public-key", str(public),
          "--json", str(out)],
-        env=environment(hub, work, cache), capture_output=True, text=True, cwd=work,
+        env=environment(hub, work, cache), capture_output=True, text=True, cwd=elsewhere,
     )  # fmt: skip
     asked = (
         "from importlib.metadata import version as v; "
@@ -184,6 +185,9 @@ def verify(python: Path, hub: LocalHub, work: Path, place: str, public: Path) ->
         "ok": said["ok"] and done.returncode == 0,
         **{name.replace(" ", "_"): count[name] for name in ("passed", "failed", "not checked")},
         "open": open_,
+        "wrong": [
+            f"{one['name']}: {one['what']}" for one in said["checks"] if one["status"] == "failed"
+        ],
     }
 
 

@@ -116,7 +116,7 @@ def resealed(folder: Path, name: str, tensors: dict[str, torch.Tensor]) -> None:
 
 
 def test_vectors_tell_what_hashes_can_not(made: Path, tmp_path: Path) -> None:
-    """A stranger who changes tensors and all hashes is caught by the probe vectors."""
+    """Tensors and all hashes are changed together, and the probe vectors tell it."""
     folder = shutil.copytree(made / "plain", tmp_path / "plain")
     name = tensor_file(folder).name
     tensors = {key: value.clone() for key, value in load_file(folder / name).items()}
@@ -214,3 +214,32 @@ def test_archives_and_nothing_are_refused(tmp_path: Path) -> None:
         verify(tmp_path / "a.zip")
     with pytest.raises(UserError, match="no such module folder"):
         verify(tmp_path / "none")
+
+
+def test_evidence_is_measured_again_where_its_data_is_at_hand(
+    place: Any, de: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(de, tmp_path / "de", ignore=shutil.ignore_patterns("run"))
+    xadapt.add_evidence("bitext", base=str(place.base), module=folder, data=str(place.test))
+    given: dict[str, Any] = {"base": str(place.base)}
+    found = verify(folder, **given)
+    assert found.ok and "not at hand" in told(found, "evidence")
+    found = verify(folder, data=place.test, **given)
+    rows = [one for one in found if one.name == "evidence"]
+    assert found.ok and len(rows) > 2, str(found)
+    assert all(one.status == PASSED or "not measured" in one.what for one in rows)
+    file = folder / "evidence.json"
+    said = json.loads(file.read_text())
+    own = next(one for one in said["measurements"][0]["systems"] if one["role"] == "module")
+    for score in own["scores"].values():  # a score that was never measured, with every hash
+        score["value"], score["low"], score["high"] = 7.0, 6.5, 7.5
+    file.write_text(json.dumps(said, indent=1) + "\n")
+    manifest = json.loads((folder / "xadapt.json").read_text())
+    manifest["integrity"]["files"]["evidence.json"] = file_hash(file).model_dump()
+    manifest["integrity"]["manifest"] = manifest_hash(manifest)
+    from xadapt.hub.manifest import parse_manifest, save_manifest
+
+    save_manifest(folder, parse_manifest(json.dumps(manifest).encode()))
+    found = verify(folder, data=place.test, **given)
+    assert {one.name for one in found.failed} == {"evidence"}
+    assert "recorded 7 [6.5, 7.5]" in found.failed[0].what
