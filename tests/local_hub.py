@@ -98,6 +98,7 @@ class LocalHub:
         self.page = 1000
         self._left: int | None = None
         self._carried = 0
+        self.committed_at: list[int] = []
         self.collections: dict[str, dict[str, Any]] = {}
         self._lock = threading.RLock()
 
@@ -494,6 +495,7 @@ class _Handler(BaseHTTPRequestHandler):
             elif key == "deletedFile":
                 del files[value["path"]]
         made = repository.commit(revision, header["summary"], files)
+        self.hub.committed_at.append(self.hub.carried)
         url = f"{self.hub.endpoint}/{repo}/commit/{made.oid}"
         said = {"success": True, "commitOid": made.oid, "commitUrl": url}
         return lambda: self._json(said)

@@ -228,15 +228,20 @@ def flipped(
 def cut(
     hub: LocalHub, publish: Any, folder: Path, private: Path, uploads: int, seed: int
 ) -> dict[str, Any]:
-    """Cut uploads at random bytes of all that goes over the connection, either way."""
+    """Cut uploads at random bytes of all that goes over the connection until the commit is made.
+
+    What follows, the answer and the download that is verified, is a part of it only by its first
+    bytes. The Hub forgets the contents between uploads, so that each has to send them all.
+    """
     rng = random.Random(seed)
     before = hub.carried
     publish(folder=str(folder), repo="org/measured", sign=str(private))
-    size = hub.carried - before
+    size = hub.committed_at[-1] - before + ANSWER
     own = {path.relative_to(folder).as_posix(): path.read_bytes() for path in below(folder)}
     count: Counter[str] = Counter()
     for number in range(uploads):
         repo = f"org/cut-{number}"
+        hub.uploads.clear()
         hub.break_after(rng.randrange(size))
         done = publish(folder=str(folder), repo=repo, sign=str(private))
         hub.mend()
@@ -247,6 +252,7 @@ def cut(
         count["half"] += any(state == "half" for state in whole)
         count["already whole"] += "error" in done and "whole" in whole
         count["nothing yet"] += "whole" not in whole
+        hub.uploads.clear()
         again = publish(folder=str(folder), repo=repo, sign=str(private))
         count["landed"] += "error" not in again and is_whole(hub.files(repo), own) == "whole"
         made_ = len(hub.repositories[repo].commits)
@@ -256,6 +262,8 @@ def cut(
     return found
 
 
+ANSWER = 2000
+"""Bytes after the commit that may be cut too: its answer, and the beginning of the reading back."""
 NAMES = ("cut", "nothing yet", "already whole", "finished", "half", "landed", "one commit")
 
 

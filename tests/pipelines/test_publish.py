@@ -131,9 +131,10 @@ def test_cut_at_any_byte_nothing_is_half_published_and_the_next_one_lands(
     """The short form of ``examples/benchmarks/publish_and_verify.py``."""
     local = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.*")}
     xadapt.publish(folder, "org/whole")
-    size, rng = local_hub.carried, random.Random(8)
+    size, rng = local_hub.committed_at[-1], random.Random(8)
     for number in range(5):
         name = f"org/cut-{number}"
+        local_hub.uploads.clear()
         local_hub.break_after(rng.randrange(size))
         try:
             xadapt.publish(folder, name)
