@@ -1,7 +1,8 @@
 """A Hub on this machine: the Hub's HTTP API for the calls of xadapt, with git-like revisions.
 
 The client is the real huggingface_hub. The server can break every connection after a number of
-bytes. It keeps all requests, and everything that a client sent, for the tests to look at.
+bytes, in the middle of a line, a header or a body, of a request or an answer. It keeps all
+requests, and everything that a client sent, for the tests to look at.
 """
 
 from __future__ import annotations
@@ -96,10 +97,13 @@ class LocalHub:
         self.endpoint = ""
         self.page = 1000
         self._left: int | None = None
+        self._carried = 0
+        self.committed_at: list[int] = []
+        self.collections: dict[str, dict[str, Any]] = {}
         self._lock = threading.RLock()
 
     def break_after(self, bytes_: int) -> None:
-        """Break every connection once this many more bytes of bodies have gone either way."""
+        """Break every connection once this many more bytes have gone either way."""
         with self._lock:
             self._left = bytes_
 
@@ -132,16 +136,72 @@ class LocalHub:
     def spend(self, wanted: int) -> int:
         """Number of bytes that may still pass of those wanted."""
         with self._lock:
+            self._carried += wanted
             if self._left is None:
                 return wanted
             may = min(wanted, self._left)
             self._left -= may
             return may
 
+    @property
+    def carried(self) -> int:
+        """Number of bytes that have gone either way, while they were counted."""
+        with self._lock:
+            return self._carried
+
+
+class _Metered:
+    """One side of a connection, every byte of which is counted and which breaks in between."""
+
+    def __init__(self, stream: Any, hub: LocalHub) -> None:
+        self._stream, self._hub = stream, hub
+
+    def read(self, size: int) -> bytes:
+        may = self._hub.spend(size)
+        raw = self._stream.read(may)
+        if may < size:
+            raise Cut
+        return raw
+
+    def readline(self, most: int = -1) -> bytes:
+        raw = self._stream.readline(most)
+        if self._hub.spend(len(raw)) < len(raw):
+            raise Cut
+        return raw
+
+    def write(self, raw: bytes) -> None:
+        may = self._hub.spend(len(raw))
+        self._stream.write(raw[:may])
+        if may < len(raw):
+            self._stream.flush()
+            raise Cut
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     hub: LocalHub
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile, self.wfile = _Metered(self.rfile, self.hub), _Metered(self.wfile, self.hub)
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except (Cut, BrokenPipeError, ConnectionResetError):
+            self._hang_up()
+
+    def finish(self) -> None:
+        with suppress(OSError):
+            super().finish()
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -172,26 +232,17 @@ class _Handler(BaseHTTPRequestHandler):
                 reply = self._route(method, path, body)
             reply()
         except (Cut, BrokenPipeError, ConnectionResetError):
-            self.close_connection = True
-            with suppress(OSError):
-                self.connection.shutdown(socket.SHUT_RDWR)
+            self._hang_up()
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") == "chunked":
             return self._chunked()
-        return self._read(int(self.headers.get("Content-Length") or 0))
-
-    def _read(self, size: int) -> bytes:
-        may = self.hub.spend(size)
-        raw = self.rfile.read(may)
-        if may < size:
-            raise Cut
-        return raw
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def _chunked(self) -> bytes:
         parts = []
         while size := int(self.rfile.readline().strip() or b"0", 16):
-            parts.append(self._read(size))
+            parts.append(self.rfile.read(size))
             self.rfile.readline()
         self.rfile.readline()
         return b"".join(parts)
@@ -204,11 +255,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
-        may = self.hub.spend(len(raw))
-        self.wfile.write(raw[:may])
-        if may < len(raw):
-            self.wfile.flush()
-            raise Cut
+        self.wfile.write(raw)
 
     def _json(self, value: Any, status: int = 200, **headers: str) -> None:
         named = {name.replace("_", "-"): text for name, text in headers.items()}
@@ -277,6 +324,53 @@ class _Handler(BaseHTTPRequestHandler):
             return lambda: self._json({"error": "exists"}, 409)
         repository.branches[revision] = repository.branches["main"]
         return lambda: self._json({})
+
+    def collections(self, body: bytes) -> Any:
+        if self.command == "GET":
+            owner = self.query.get("owner", [""])[0]
+            found = [
+                {key: value for key, value in one.items() if key != "position"}
+                for one in self.hub.collections.values()
+                if one["owner"]["name"] == owner
+            ]
+            return lambda: self._json(found)
+        if not self._known:
+            return lambda: self._json({"error": "Invalid username or password."}, 401)
+        said = json.loads(body)
+        number = len(self.hub.collections)
+        words = re.sub(r"[^a-z0-9]+", "-", said["title"].lower()).strip("-")
+        slug = f"{said['namespace']}/{words}-{number:024x}"
+        made = {
+            "slug": slug,
+            "title": said["title"],
+            "owner": {"name": said["namespace"]},
+            "items": [],
+            "lastUpdated": DATE,
+            "position": 0,
+            "private": bool(said.get("private")),
+            "theme": "orange",
+            "upvotes": 0,
+        }
+        self.hub.collections[slug] = made
+        return lambda: self._json(made)
+
+    def collection_items(self, body: bytes, slug: str) -> Any:
+        collection = self.hub.collections.get(slug)
+        if collection is None:
+            return self._missing("EntryNotFound")
+        own = json.loads(body)["item"]
+        if any(item["id"] == own["id"] for item in collection["items"]):
+            return lambda: self._json({"error": "Item already exists in collection"}, 409)
+        number = f"{len(collection['items']):024x}"
+        item = {"_id": number, "id": own["id"], "type": own["type"], "position": 0}
+        collection["items"].append(item)
+        return lambda: self._json(collection)
+
+    def collection(self, body: bytes, slug: str) -> Any:
+        collection = self.hub.collections.get(slug)
+        if collection is None:
+            return self._missing("EntryNotFound")
+        return lambda: self._json(collection)
 
     def models(self, body: bytes) -> Any:
         asked = {one for text in self.query.get("filter", []) for one in text.split(",")}
@@ -401,6 +495,7 @@ class _Handler(BaseHTTPRequestHandler):
             elif key == "deletedFile":
                 del files[value["path"]]
         made = repository.commit(revision, header["summary"], files)
+        self.hub.committed_at.append(self.hub.carried)
         url = f"{self.hub.endpoint}/{repo}/commit/{made.oid}"
         said = {"success": True, "commitOid": made.oid, "commitUrl": url}
         return lambda: self._json(said)
@@ -430,6 +525,9 @@ ROUTES = [
     (("GET",), r"/api/whoami-v2", "whoami", True),
     (("POST",), r"/api/repos/create", "create", True),
     (("POST",), r"/api/validate-yaml", "validate", False),
+    (("GET", "POST"), r"/api/collections", "collections", False),
+    (("POST",), r"/api/collections/(?P<slug>[^/]+/[^/]+)/items?", "collection_items", True),
+    (("GET",), r"/api/collections/(?P<slug>[^/]+/[^/]+)", "collection", False),
     (("GET",), r"/api/models/?", "models", False),
     (("POST",), rf"/api/models/{REPO}/branch/(?P<revision>.+)", "branch", True),
     (("POST",), rf"/api/models/{REPO}/preupload/(?P<revision>.+)", "preupload", True),

@@ -35,11 +35,10 @@ from xadapt.core.sequences import as_paths, as_strings
 from xadapt.data.loading.inputs import ColumnNames, languages_of, sources_of
 from xadapt.data.loading.transform_chain import Callables
 from xadapt.evaluation.comparison import Result
-from xadapt.hub.hub_ids import repository_id
+from xadapt.hub.installed import installed_modules
 from xadapt.hub.integrity import allowing_modified
 from xadapt.hub.loaders import loaders_of
-from xadapt.hub.published_files import PublishedFiles
-from xadapt.hub.publishing import PublishedModule, publish_folder, write_dry_run
+from xadapt.hub.module_index import index_modules
 from xadapt.hub.search import search
 from xadapt.inference import measured_fallback
 from xadapt.inference.adapted_encoder import AdaptedEncoder
@@ -54,12 +53,16 @@ from xadapt.pipelines import train as run
 from xadapt.pipelines import tune as tuning
 from xadapt.pipelines import weight_search as few_shot
 from xadapt.pipelines.align_words import align as align_words
+from xadapt.pipelines.evidence import add_evidence
 from xadapt.pipelines.map_run import map_embeddings
+from xadapt.pipelines.publish import publish
+from xadapt.pipelines.rerun_evidence import rerun as rerun_evidence
 from xadapt.pipelines.search_space import parameter_texts
 from xadapt.pipelines.training_jobs import plan_jobs
 from xadapt.pipelines.training_result import TrainingResult, TrainingResults
 from xadapt.pipelines.translate import callables_of, translate
 from xadapt.pipelines.tuning_result import TuningResult
+from xadapt.pipelines.verify import verify
 from xadapt.tasks.run_task import evaluate
 from xadapt.training.callbacks import checked
 from xadapt.training.trackers import tracker_names
@@ -69,23 +72,28 @@ __all__ = [
     "AdaptedEncoder",
     "EmbeddingMap",
     "Recipe",
+    "add_evidence",
     "align_words",
     "compose",
     "encode",
     "encode_shards",
     "evaluate",
     "import_module",
+    "index_modules",
     "index_passages",
+    "installed_modules",
     "load",
     "map_embeddings",
     "open_index",
     "open_vectors",
     "publish",
+    "rerun_evidence",
     "retrieve",
     "search",
     "train",
     "translate",
     "tune",
+    "verify",
 ]
 
 
@@ -96,6 +104,7 @@ def load(
     dtype: str = "auto",
     device: str = "auto",
     allow_modified: bool = False,
+    allow_base_mismatch: bool = False,
     show: bool | None = None,
 ) -> AdaptedEncoder:
     """Load a base with any number of modules, ready to encode: `AdaptedEncoder.from_pretrained`.
@@ -111,6 +120,9 @@ def load(
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         allow_modified: Load folders that differ from the published version, with a notice. For
             other functions, use `xadapt.hub.integrity.allowing_modified`.
+        allow_base_mismatch: Load modules of another base whose shapes fit, with a notice; what is
+            saved states it. For other functions, use
+            `xadapt.hub.base_mismatch.allowing_base_mismatch`.
         show: Whether to say on stderr what is loaded. ``None`` does so after two seconds, on a
             terminal or in a notebook.
 
@@ -125,6 +137,7 @@ def load(
         dtype=dtype,
         device=device,
         allow_modified=allow_modified,
+        allow_base_mismatch=allow_base_mismatch,
         show=show,
     )
 
@@ -319,6 +332,8 @@ def train(
     companions: Mapping[str, str | Path] | None = None,
     base_id: str | None = None,
     licence: str | None = None,
+    data_licence: str | None = None,
+    data_ids: str | Sequence[str] = (),
     loaders: str | Sequence[str] | None = None,
     callbacks: Sequence[Any] = (),
     report_to: str | Sequence[str] | None = None,
@@ -361,6 +376,8 @@ def train(
             ``{"teacher": "runs/teacher"}``: folders, compositions of folders, or ``hf:org/name``.
         base_id: Hub id of a base that is given as a folder or a package.
         licence: SPDX id of the module's licence.
+        data_licence: Licence of the data, for the card.
+        data_ids: Ids on the Hub of the data sets that the data were made from, for the card.
         loaders: Libraries whose files are written: names, ``all`` or ``none``. By default those
             that share one file of tensors; see `xadapt.hub.loaders`.
         callbacks: Callbacks of transformers: objects or classes with methods such as ``on_log``;
@@ -396,6 +413,8 @@ def train(
         controls=controls,
         base_id=base_id,
         licence=licence,
+        data_licence=data_licence,
+        data_ids=tuple(as_strings(data_ids)),
         show=shown,
         compose=tuple(as_strings(compose)),
         callables={**callables_of(plan, translator), **(callables or {})},
@@ -524,54 +543,6 @@ def _plan_and_base(
     if start is None:
         raise UserError("no base is given", where="base", todo='Name one, such as base="mini"')
     return plan, start
-
-
-def publish(
-    folder: str | Path,
-    repo: str,
-    *,
-    private: bool = False,
-    revision: str | None = None,
-    message: str | None = None,
-    dry_run: str | Path | None = None,
-    force: bool = False,
-    token: str | None = None,
-    report: Callable[[str], None] = lambda _: None,
-) -> PublishedModule | PublishedFiles:
-    """Publish a module's folder or a composition on the Hub, in one commit.
-
-    Args:
-        folder: The folder.
-        repo: Id of the repository, ``org/name``; it is made if it doesn't exist.
-        private: Make a private repository.
-        revision: Branch to publish on; it is made if it doesn't exist.
-        message: Title of the commit.
-        dry_run: Write what would be published into this new folder, and send nothing.
-        force: Replace a module of another base or language, or publish into a repository that
-            holds something else.
-        token: A token of the Hub; otherwise ``HF_TOKEN`` or the one of ``hf auth login``.
-        report: Receives what is done, a line at a time.
-
-    Returns:
-        The commit; after a dry run, the files.
-
-    Raises:
-        UserError: If the folder is no unchanged module, the repository holds another one, the Hub
-            can't be reached or refuses, or the files on the Hub are not those that were sent.
-    """
-    if dry_run is not None:
-        repository_id(repo)
-        return write_dry_run(folder, dry_run)
-    return publish_folder(
-        folder,
-        repo,
-        private=private,
-        message=message,
-        revision=revision,
-        token=token,
-        force=force,
-        report=report,
-    )
 
 
 def evaluate_tagging(**given: Any) -> Result:

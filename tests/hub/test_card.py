@@ -105,7 +105,8 @@ def test_the_hubs_own_classes_read_the_card(tmp_path):
     (tmp_path / "README.md").write_text(card(manifest), encoding="utf-8")
     data = ModelCard.load(tmp_path / "README.md").data
     first, second = data.eval_results
-    assert (first.metric_value, first.metric_type) == (0.8125, "accuracy sw-en")
+    assert (first.metric_value, first.metric_type) == (0.8125, "accuracy")
+    assert first.dataset_type == "tatoeba-held-out"
     assert first.metric_name == "accuracy sw-en (both sides), 95 % interval 0.78 to 0.84"
     assert first.task_name == "bitext" and second.metric_name.endswith("(language side only)")
     assert data.model_name == "tiny-sw" and data.base_model == "someone/tiny-base"

@@ -163,7 +163,7 @@ def compare(a: Fingerprint, b: Fingerprint) -> list[str]:
         if a.weights_bf16 == b.weights_bf16:
             found.append(f"dtype: the same weights, once as {a.dtype} and once as {b.dtype}")
         elif not found:
-            found.append("weights: other values in the same shape")
+            found.append("weights: other values in the same shape, or added parameters")
     if a.tokenizer != b.tokenizer:
         found.append("tokenizer: another vocabulary, other special tokens or another splitting")
     return found

@@ -91,6 +91,7 @@ def compose(
     loaders: options.LoadersOption = None,
     json: options.JsonOption = None,
     allow_modified: options.AllowModifiedOption = False,
+    allow_base_mismatch: options.AllowBaseMismatchOption = False,
 ) -> None:
     """Make one module of several that act together: a plain LoRA where that is exact."""
     for option, given in (("--budget", budget), ("--lang", lang), ("--json", json)):

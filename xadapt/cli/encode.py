@@ -111,6 +111,7 @@ def encode(
     ] = None,
     force: options.ForceOption = False,
     allow_modified: options.AllowModifiedOption = False,
+    allow_base_mismatch: options.AllowBaseMismatchOption = False,
 ) -> None:
     """Encode texts into vectors, each text with the module of its language."""
     options.require((out is None) != (shards is None), "give --out FILE.npy or --shards DIR")
@@ -121,6 +122,11 @@ def encode(
         "Leave it out",
     )
     options.require_named(options.split(module), compose)
+    options.require(
+        shards is not None or not allow_base_mismatch,
+        "a .npy file can't state that a module is of another base",
+        "Use --shards, whose index states it",
+    )
     if shards is None:
         given = (half, resume, column, lang_column, shard_format, shard_rows)
         options.require(

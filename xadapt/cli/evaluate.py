@@ -148,7 +148,8 @@ def task_command(task: Task) -> Any:
     from xadapt.tasks.protocol import options_of
 
     own = options_of(task)
-    parameters = [*_first(task), *_of_task(own), *_last(), *_old(task, own)]
+    last = [*(_of_evidence() if "module" in task.shared else []), *_last()]
+    parameters = [*_first(task), *_of_task(own), *last, *_old(task, own)]
 
     def command(**given: Any) -> None:
         _run(task, given, {about.old: name for name, (*_, about) in own.items() if about.old})
@@ -208,10 +209,26 @@ def _examples(task: Task, own: dict[str, tuple[Any, Any, Option]]) -> tuple[str,
     )
 
 
+def _of_evidence() -> Iterator[inspect.Parameter]:
+    """Yield the options that write the result into the module's folder."""
+    evidence = typer.Option(
+        "--evidence",
+        help="Write the scores, with controls, into the module's folder (evidence.json, the card).",
+    )
+    control = typer.Option(
+        metavar="NAME=FOLDER",
+        help="With --evidence: another module to compare with, such as wrong-language=ja, or "
+        f"masked-language-model=sw-mlm. {options.SEVERAL}",
+    )
+    yield _parameter("evidence", Annotated[bool, evidence], False)
+    yield _parameter("control", Annotated[list[str] | None, control], None)
+
+
 def _last() -> Iterator[inspect.Parameter]:
     yield _parameter("dtype", options.DtypeOption, "auto")
     yield _parameter("json", options.JsonOption, None)
     yield _parameter("allow_modified", options.AllowModifiedOption, False)
+    yield _parameter("allow_base_mismatch", options.AllowBaseMismatchOption, False)
 
 
 def _old(task: Task, own: dict[str, tuple[Any, Any, Option]]) -> Iterator[inspect.Parameter]:
@@ -245,16 +262,50 @@ def _run(task: Task, given: dict[str, Any], old: dict[str, str]) -> None:
             options.require(given[name] is None, flags, "Give one of them")
             given[name] = value
     json = given.pop("json")
+    evidence, controls = given.pop("evidence", False), given.pop("control", None)
+    options.require(evidence or not controls, "--control belongs to --evidence", "Add --evidence")
     given.pop("allow_modified")  # its callback has seen to it
+    mismatch = given.pop("allow_base_mismatch")
+    options.require(
+        not (evidence and mismatch),
+        "evidence is measured on the module's own base",
+        "Leave --allow-base-mismatch out",
+    )
     given = {n: options.split(v) if isinstance(v, list) else v for n, v in given.items()}
     options.require_named(given.get("module") or [], given.get("compose"), given.get("baseline"))
     with launched.sharing(), launched.progress(f"evaluating {task.name}"):
-        result = evaluate(task, report=_note, **given)
+        if evidence:
+            result = _with_evidence(task, given, options.split(controls))
+        else:
+            result = evaluate(task, report=_note, **given)
     if launched.is_first():
         Console(highlight=False).print(task.table(result))
+        for line in result.facts.get("base_mismatch", ()):
+            typer.echo(f"base mismatch: {line}")
         lang = result.facts.get("lang", given["lang"])
         named = {"base": given["base"], "lang": lang, "data": Path(given["data"]).name}
         options.save_json(json, {**result.to_dict(), **named})
+
+
+def _with_evidence(task: Task, given: dict[str, Any], controls: list[str]) -> Any:
+    """Measure a module and its controls, and write them into its folder."""
+    from xadapt.pipelines.evidence import add_evidence
+
+    modules = given.pop("module") or []
+    options.require(len(modules) == 1, "--evidence is of one module", "Name one with --module")
+    named = {}
+    for value in controls:
+        name, _, folder = value.partition("=")
+        options.require(bool(name and folder), f"--control {value}: no folder", "NAME=FOLDER")
+        named[name] = folder
+    kept = {name: value for name, value in given.items() if value not in (None, False, [])}
+    kept.pop("controls", None)
+    base, data = kept.pop("base"), kept.pop("data", None)
+    done = add_evidence(
+        task, base=base, module=modules[0], data=data, control=named, report=_note, **kept
+    )
+    _note(f"wrote {done.folder / 'evidence.json'}")
+    return done.result
 
 
 def _note(line: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -56,9 +57,17 @@ def list_(
             autocompletion=lambda incomplete: [k for k in KINDS if k.startswith(incomplete)],
         ),
     ] = None,
+    installed: Annotated[
+        bool,
+        typer.Option("--installed", help="List the modules in the Hub's cache on this machine."),
+    ] = False,
     json: options.JsonOption = None,
 ) -> None:
     """List recipes, objectives, modules, readers, transforms, tasks and more, a line each."""
+    if installed:
+        options.require(kind is None, "--installed and a kind are both given", "Give one of them")
+        _installed(json)
+        return
     if kind is not None and kind not in KINDS:
         raise UserError(registry.unknown("kind", kind, list(KINDS)))
     chosen = [kind] if kind else [one for one in KINDS if json is not None or one not in SLOW]
@@ -80,6 +89,20 @@ def list_(
     options.save_json(json, {**names, "descriptions": found})
 
 
+def _installed(json: Path | None) -> None:
+    from xadapt.hub.installed import installed_modules
+
+    found, skipped = installed_modules()
+    for line in skipped:
+        typer.echo(f"passed over: {line}", err=True)
+    for one in found:
+        names = f" ({', '.join(one.names)})" if one.names else ""
+        typer.echo(f"{one.id}@{one.revision[:12]}{names}  {one}")
+    if not found:
+        typer.echo("no module is in the Hub's cache")
+    options.save_json(json, {"command": "list", "installed": [one.to_dict() for one in found]})
+
+
 def _print_line(console: Console, name: str, about: str) -> None:
     """Print one line; a terminal cuts a long one, a pipe has it whole."""
     line = Text.assemble("  ", (name, "cyan"), "  ", about)
@@ -89,4 +112,4 @@ def _print_line(console: Console, name: str, about: str) -> None:
         console.print(line, soft_wrap=True)
 
 
-VERBS = (Verb("list", "Help", list_, ("xadapt list", "xadapt list recipes")),)
+VERBS = (Verb("list", "Help", list_, ("xadapt list recipes", "xadapt list --installed")),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -132,6 +133,25 @@ AllowModifiedOption = Annotated[
         "--allow-modified",
         callback=_allow_modified,
         help="Load module folders whose files were changed after publication.",
+    ),
+]
+
+
+def _allow_base_mismatch(context: typer.Context, value: bool) -> bool:
+    """Allow modules of another base until the command ends."""
+    if value:
+        from xadapt.hub.base_mismatch import allowing_base_mismatch
+
+        context.with_resource(allowing_base_mismatch())
+    return value
+
+
+AllowBaseMismatchOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-base-mismatch",
+        callback=_allow_base_mismatch,
+        help="Load modules of another base whose shapes fit. What is saved states it.",
     ),
 ]
 DtypeOption = Annotated[
@@ -285,4 +305,13 @@ def save_json(path: Path | None, result: Mapping[str, Any]) -> None:
         UserError: If the path holds a file that xadapt did not write, or can't be written.
     """
     if path is not None:
-        write_json(path, result)
+        write_json(path, {**result, **_mismatches()})
+
+
+def _mismatches() -> dict[str, list[str]]:
+    """Return the modules of another base that the command was allowed to use."""
+    if "xadapt.hub.base_mismatch" not in sys.modules:  # no module was opened
+        return {}
+    from xadapt.hub.base_mismatch import FACT, base_mismatches
+
+    return {FACT: found} if (found := base_mismatches()) else {}

@@ -56,6 +56,7 @@ def index(
     ] = None,
     dtype: options.DtypeOption = "auto",
     allow_modified: options.AllowModifiedOption = False,
+    allow_base_mismatch: options.AllowBaseMismatchOption = False,
 ) -> None:
     """Encode passages into an index for retrieval, with or without queries fused into them."""
     with launched.progress(f"encoding {passages}"):
@@ -109,6 +110,7 @@ def retrieve(
     dtype: options.DtypeOption = "auto",
     force: options.ForceOption = False,
     allow_modified: options.AllowModifiedOption = False,
+    allow_base_mismatch: options.AllowBaseMismatchOption = False,
 ) -> None:
     """Find the passages of questions in an index; it refuses another base or module."""
     if out is not None:
@@ -116,6 +118,7 @@ def retrieve(
     with launched.progress(f"searching {folder}"):
         from xadapt.core.files import write_text
         from xadapt.data.readers.passages import read_by_id
+        from xadapt.hub.base_mismatch import base_mismatches
         from xadapt.inference import passage_index
 
         asked = {name: text for _, name, text in read_by_id(questions, "question")}
@@ -134,7 +137,7 @@ def retrieve(
             dtype=dtype,
         )
     found = dict(zip(asked, hits, strict=True))
-    lines = _run_lines(found)
+    lines = _run_lines(found, "xadapt-base-mismatch" if base_mismatches() else "xadapt")
     if out is not None:
         write_text(out, "".join(f"{line}\n" for line in lines))
     elif not qrels:
@@ -147,9 +150,9 @@ def retrieve(
     options.save_json(json, {"command": "retrieve", "measures": measures, "found": ranked})
 
 
-def _run_lines(found: dict[str, list[Hit]]) -> list[str]:
+def _run_lines(found: dict[str, list[Hit]], tag: str) -> list[str]:
     return [
-        f"{name} Q0 {hit.passage.id} {rank} {hit.score:.6f} xadapt"
+        f"{name} Q0 {hit.passage.id} {rank} {hit.score:.6f} {tag}"
         for name, hits in found.items()
         for rank, hit in enumerate(hits, 1)
     ]

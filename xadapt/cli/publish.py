@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xadapt.cli import options
+from xadapt.cli import launched, options
 from xadapt.cli.verbs import Verb
 
 if TYPE_CHECKING:
@@ -34,6 +34,21 @@ def publish(
         str | None,
         typer.Option(metavar="BRANCH", help="Branch to publish on; it is made if it isn't there."),
     ] = None,
+    collection: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OWNER/TITLE",
+            help="Collection to add the repository to, or its slug; it is made if it isn't there.",
+        ),
+    ] = None,
+    sign: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="KEY",
+            help="Sign all files with this private key, a PEM file of an elliptic curve. The "
+            "password of an encrypted key is read from XADAPT_KEY_PASSWORD.",
+        ),
+    ] = None,
     force: Annotated[
         bool,
         typer.Option(
@@ -42,29 +57,34 @@ def publish(
     ] = False,
     json: options.JsonOption = None,
 ) -> None:
-    """Publish a module on the Hub: one commit, read back and compared file by file."""
-    from dataclasses import asdict
+    """Publish a module on the Hub: one commit, downloaded again and verified file by file."""
+    with launched.progress("starting"):
+        from dataclasses import asdict
 
-    from xadapt.hub.hub_ids import repository_id
-    from xadapt.hub.published_files import published_files
-    from xadapt.hub.publishing import publish_folder, write_dry_run
+        from xadapt.hub.hub_ids import repository_id
+        from xadapt.hub.published_files import PublishedFiles, published_files
+        from xadapt.pipelines.publish import publish as run
 
     repository_id(repo)
     _show(published_files(folder))
-    if dry_run is not None:
-        own = write_dry_run(folder, dry_run)
-        typer.echo(f"wrote {dry_run}: {len(own.files)} files; nothing was sent")
-        options.save_json(json, {"command": "publish", "files": list(own.files), "sent": False})
-        return
-    done = publish_folder(
+    done = run(
         folder,
         repo,
         private=private,
         message=message,
         revision=revision,
+        collection=collection,
+        sign=sign,
+        dry_run=dry_run,
         force=force,
         report=lambda line: typer.echo(line, err=True),
     )
+    if isinstance(done, PublishedFiles):
+        typer.echo(f"wrote {dry_run}: {len(done.files)} files; nothing was sent")
+        options.save_json(json, {"command": "publish", "files": list(done.files), "sent": False})
+        return
+    if done.collection:
+        typer.echo(f"in the collection {done.collection}")
     typer.echo(str(done))
     options.save_json(json, {"command": "publish", "sent": True, **asdict(done)})
 
@@ -79,6 +99,10 @@ def _show(own: PublishedFiles) -> None:
     for name, path in own.files.items():
         typer.echo(f"  {name:<40} {path.stat().st_size:>12,} bytes")
     typer.echo("")
+    if own.composition:
+        typer.echo(f"composition: {own.composition}")
+    if own.parents:
+        typer.echo(f"made from or trained on: {', '.join(own.parents)}")
 
 
 VERBS = (
@@ -88,7 +112,7 @@ VERBS = (
         publish,
         (
             "xadapt publish sw --repo my-name/swahili --dry-run published",
-            "xadapt publish sw --repo my-name/swahili --private",
+            "xadapt publish sw --repo my-name/swahili --private --sign key.pem",
         ),
     ),
 )

@@ -35,9 +35,16 @@ def search(
         Path | None,
         typer.Option(metavar="FOLDER", help="Search below this folder instead of the Hub."),
     ] = None,
+    index: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|URL",
+            help="Search in an index of xadapt index-modules instead: a file, or an address.",
+        ),
+    ] = None,
     json: options.JsonOption = None,
 ) -> None:
-    """Search modules on the Hub or in a folder: exact language, then relatives, then evidence."""
+    """Search modules on the Hub, in a folder or an index; exact languages come first."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -45,7 +52,7 @@ def search(
     from xadapt.hub.search import COLUMNS
     from xadapt.hub.search import search as find
 
-    found = find(base=base, lang=lang, objective=objective, task=task, folder=folder)
+    found = find(base=base, lang=lang, objective=objective, task=task, folder=folder, index=index)
     for line in found.skipped:
         typer.echo(f"passed over: {line}", err=True)
     options.save_json(json, {"command": "search", **found.to_dict()})

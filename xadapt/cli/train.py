@@ -83,6 +83,8 @@ def train(
     pivot: options.PivotOption = None,
     base_id: shared.BaseIdOption = None,
     licence: shared.LicenceOption = None,
+    data_licence: shared.DataLicenceOption = None,
+    data_id: shared.DataIdOption = None,
     report_to: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,6 +96,7 @@ def train(
     loaders: options.LoadersOption = None,
     json: options.JsonOption = None,
     allow_modified: options.AllowModifiedOption = False,
+    allow_base_mismatch: options.AllowBaseMismatchOption = False,
 ) -> None:
     """Train a module on a frozen encoder and write its folder, with evidence and card."""
     with launched.progress("starting"):
@@ -129,6 +132,8 @@ def train(
         controls=controls,
         base_id=base_id,
         licence=licence,
+        data_licence=data_licence,
+        data_ids=tuple(options.split(data_id)),
         compose=tuple(compose or ()),
         callables=callables_of(plan, translator),
         companions=others,

@@ -68,3 +68,20 @@ LicenceOption = Annotated[
     str | None,
     typer.Option("--licence", metavar="SPDX", help="Licence of the module, such as apache-2.0."),
 ]
+DataLicenceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--data-licence",
+        metavar="TEXT",
+        help="Licence of the training data, for the card, such as CC-BY-4.0.",
+    ),
+]
+DataIdOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data-id",
+        metavar="ORG/NAME",
+        help="Id on the Hub of a data set that a file was made from, for the card. "
+        f"{options.SEVERAL}",
+    ),
+]

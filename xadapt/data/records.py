@@ -15,12 +15,14 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 PREDICATE = "P"
 ROLES = ("A0", "A1", "A2", "A3")
+ROW_KEY = "\x00 row "
+"""The beginning of a key that is no text, see `translated_row`."""
 R = TypeVar("R", bound="Record")
 
 
 def translated_row(row: str) -> tuple[str, ...]:
     """Return the key of a row in several languages for splits; nothing without a row."""
-    return (f"\x00 row {row}",) if row else ()
+    return (f"{ROW_KEY}{row}",) if row else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,10 @@ class Record:
     def split_texts(self) -> tuple[str, ...]:
         """Return the texts that only one part of a split may contain; empty: no held-out part."""
         return ()
+
+    def seen_texts(self) -> tuple[str, ...]:
+        """Return the texts that a module has seen if it was trained on this record."""
+        return tuple(text for text in self.split_texts() if not text.startswith(ROW_KEY))
 
 
 class Constant(NamedTuple):
@@ -90,6 +96,10 @@ class PlainText(Record):
     text: str
     lang: str
 
+    def seen_texts(self) -> tuple[str, ...]:
+        """Return the line."""
+        return (self.text,)
+
 
 @dataclass(frozen=True, slots=True)
 class ParallelPair(Record):
@@ -119,6 +129,10 @@ class WordPair(Record):
     lang: str
     pivot_lang: str = "en"
 
+    def seen_texts(self) -> tuple[str, ...]:
+        """Return the whole entry: either word alone may stand in other entries too."""
+        return (f"{self.word}\n{self.pivot}",)
+
 
 @dataclass(frozen=True, slots=True)
 class EntityLabel(Record):
@@ -129,6 +143,10 @@ class EntityLabel(Record):
     entity: str
     label: str
     lang: str
+
+    def seen_texts(self) -> tuple[str, ...]:
+        """Return the name."""
+        return (self.label,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +211,10 @@ class ParsedSentence(Record):
     heads: tuple[int, ...]
     relations: tuple[str, ...]
     lang: str
+
+    def seen_texts(self) -> tuple[str, ...]:
+        """Return the sentence."""
+        return (" ".join(self.words),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,3 +432,7 @@ class RelationExample(Record):
     tail: tuple[int, int]
     relation: str
     lang: str
+
+    def seen_texts(self) -> tuple[str, ...]:
+        """Return the text."""
+        return (self.text,)

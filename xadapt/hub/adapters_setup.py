@@ -17,6 +17,7 @@ from xadapt.core.files import atomic_folder, write_json, write_text
 from xadapt.heads.head import Head
 from xadapt.hub import adapters_fusion, layouts
 from xadapt.hub.adapters_fusion import write_fusion
+from xadapt.hub.base_mismatch import mismatch_lines
 from xadapt.hub.configs import ADAPTERS_VERSION, model_class
 from xadapt.hub.folder import TOLERANCE, write_folder
 from xadapt.hub.head_files import write_adapters_head
@@ -293,4 +294,4 @@ from adapters import AutoAdapterModel
 model = AutoAdapterModel.from_pretrained("{base}")
 model.load_adapter_setup("this folder", set_active=True)
 ```
-"""
+{mismatch_lines()}"""

@@ -14,6 +14,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from xadapt.backbones.fingerprint import Fingerprint
 from xadapt.backbones.task_class import MLM
 from xadapt.core.errors import UserError
+from xadapt.hub.card_ids import data_id, licence_fields, metric_id
 from xadapt.hub.file_purposes import purpose
 from xadapt.hub.manifest import LOADERS, Ancestor, Evidence, Manifest, Origin
 from xadapt.hub.markdown import Markdown, code, escaped, render
@@ -36,6 +37,8 @@ VECTORS, MASKED = "sentence-similarity", "fill-mask"
 """The Hub's names of what a module without a head is for."""
 SIDES = {"language": "language side only", "both": "both sides", None: ""}
 BASE, MODULE = "frozen base", "with the module"
+DEVELOPMENT = "development split"
+EVIDENCE, PICTURE = "evidence.json", "evidence.png"
 
 
 def card(manifest: Manifest, files: Iterable[str] = ()) -> str:
@@ -45,9 +48,8 @@ def card(manifest: Manifest, files: Iterable[str] = ()) -> str:
         manifest: The manifest.
         files: The files of the folder, which the card explains.
     """
-    return render(
-        TEMPLATE, {"header": Markdown(card_data(manifest).to_yaml()), **_body(manifest, files)}
-    )
+    header = Markdown(card_data(manifest).to_yaml())
+    return render(TEMPLATE, {"header": header, **_body(manifest, list(files))})
 
 
 def card_data(manifest: Manifest) -> ModelCardData:
@@ -57,11 +59,12 @@ def card_data(manifest: Manifest) -> ModelCardData:
     fields: dict[str, Any] = {
         "language": list(dict.fromkeys(tag.split("-")[0] for tag in _languages(manifest))),
         "language_bcp47": bcp47 or None,
-        "license": manifest.licence.lower() if manifest.licence else None,
+        **licence_fields(manifest.licence),
         "library_name": _library(manifest, held),
         "pipeline_tag": _task_type(manifest),
         "tags": _tags(manifest, held),
-        "datasets": [d.name for d in manifest.data if d.name.count("/") == 1] or None,
+        "datasets": _data_sets(manifest) or None,
+        "metrics": list(dict.fromkeys(metric_id(one.metric) for one in manifest.evidence)) or None,
         "base_model": base,
         "base_model_relation": "adapter" if base else None,
         FIELD: summary(manifest),
@@ -94,7 +97,7 @@ def composition_data(manifests: Sequence[Manifest], text: str) -> ModelCardData:
     own: dict[str, Any] = {FIELD: facts}
     return ModelCardData(
         language=list(dict.fromkeys(tag.split("-")[0] for tag in languages)),
-        license=licence.lower() if licence else None,
+        **licence_fields(licence),
         library_name=LIBRARY_TAG,
         tags=[LIBRARY_TAG, "composition", *objectives],
         base_model=base,
@@ -143,9 +146,16 @@ def summary(manifest: Manifest) -> dict[str, Any]:
 def _library(manifest: Manifest, held: list[str]) -> str:
     """Choose the library whose lines the Hub's page shows.
 
-    The page's lines for peft are made from ``task_type``: it has none for a module that computes
-    vectors, and prints "Task type is invalid". Those for sentence-transformers and for adapters
-    work with this folder. A library that the Hub doesn't know has no lines at all.
+    An explicit ``library_name`` wins over what the Hub would guess from the files, and it would
+    guess peft from ``adapter_config.json``. The page's lines for peft are made from ``task_type``:
+    it has none for a module that computes vectors, and prints "Task type is invalid". The lines for
+    sentence-transformers need no more than the id: ``modules.json`` and ``1_Pooling`` lie in the
+    root, and its transformer is the root itself, where transformers finds ``adapter_config.json``
+    with the id of the base. Those for adapters name ``base_model`` and the id, and adapters reads
+    ``pytorch_adapter.bin`` in the root. A library that the Hub doesn't know has no lines at all.
+    The Hub counts downloads of adapters by ``adapter_config.json``. It counts those of
+    sentence-transformers by ``config.json``, which a folder without the base's weights must not
+    have: so there are none to see.
     """
     if "sentence-transformers" in held and manifest.head is None:
         return "sentence-transformers"
@@ -183,7 +193,8 @@ def _tags(manifest: Manifest, held: list[str]) -> list[str]:
 def _main_evidence(manifest: Manifest) -> Evidence | None:
     """Return the score that stands for the module: with the module on both sides, if there is one.
 
-    Whoever loads the module leaves it on for the other language too.
+    Whoever loads the module leaves it on for the other language too. Scores on test data stand
+    before those on the development split.
     """
     both = [one for one in manifest.evidence if one.sides == "both"]
     return next(iter([*both, *manifest.evidence]), None)
@@ -196,9 +207,9 @@ def _result(one: Evidence) -> EvalResult:
     return EvalResult(
         task_type=one.task_type or "other",
         task_name=one.task,
-        dataset_type=one.data,
+        dataset_type=data_id(one.data),
         dataset_name=one.data,
-        metric_type=one.metric,
+        metric_type=metric_id(one.metric),
         metric_name=name,
         metric_value=one.value,
     )
@@ -209,7 +220,7 @@ def _metric(one: Evidence) -> str:
     return f"{one.metric} ({side})" if side else one.metric
 
 
-def _body(manifest: Manifest, files: Iterable[str]) -> dict[str, Any]:
+def _body(manifest: Manifest, files: Sequence[str]) -> dict[str, Any]:
     """Return the values of the template; all of them are escaped there."""
     head, pivot = manifest.head, manifest.pivot
     rows = sum(one.rows for one in manifest.data)
@@ -248,7 +259,11 @@ def _body(manifest: Manifest, files: Iterable[str]) -> dict[str, Any]:
         "own": Markdown(xadapt_snippet(manifest)) if head is None else None,
         "files": [{"name": code(name), "purpose": purpose(name, manifest)} for name in files],
         "data": [
-            {"name": d.name, "rows": f"{d.rows:,}", "licence": d.licence or "not stated"}
+            {
+                "name": Markdown(", ".join([escaped(d.name), *map(_data_link, d.ids)])),
+                "rows": f"{d.rows:,}",
+                "licence": d.licence or "not stated",
+            }
             for d in manifest.data
         ],
         "made_by": [
@@ -256,9 +271,42 @@ def _body(manifest: Manifest, files: Iterable[str]) -> dict[str, Any]:
             for name, facts in sorted(manifest.callables.items())
         ],
         "evidence": _evidence(manifest),
+        "picture": Markdown(PICTURE) if PICTURE in files else None,
+        "measured": code(EVIDENCE) if EVIDENCE in files else None,
+        "again": code(_again(manifest)),
+        "seen": _seen(manifest),
         "limits": _limits(manifest),
         "parents": ", ".join(manifest.parents),
     }
+
+
+def _data_sets(manifest: Manifest) -> list[str]:
+    """Return the ids of the data sets on the Hub: of sources there, and those that were stated."""
+    own = [d.name for d in manifest.data if d.name.count("/") == 1]
+    return list(dict.fromkeys([*own, *(name for d in manifest.data for name in d.ids)]))
+
+
+def _data_link(name: str) -> str:
+    return f"[{escaped(name)}](https://huggingface.co/datasets/{name})"
+
+
+def _again(manifest: Manifest) -> str:
+    """Return the line that measures the evidence again."""
+    tests = (one.data for one in manifest.evidence if one.data != DEVELOPMENT)
+    data = next(tests, "test.tsv").replace('"', "")
+    return f'xadapt.rerun_evidence("FOLDER", "{data}")'
+
+
+def _seen(manifest: Manifest) -> str | None:
+    """Return what the fingerprint of the training texts says, as a sentence."""
+    known = manifest.training_texts
+    if known is None:
+        return None
+    part = "" if known.complete else " Those of a module that training began with are not known."
+    return (
+        f"It holds {known.texts:,} texts, and takes another text for one of them with a "
+        f"probability of {known.false_positive_rate:.1g}.{part}"
+    )
 
 
 def _base(manifest: Manifest) -> Markdown:
@@ -398,6 +446,7 @@ def _limits(manifest: Manifest) -> list[Markdown]:
     worse = worse_than_base(manifest.evidence)
     if worse:
         limits.append(f"{worse}. More data, or more epochs, may help.")
+    limits += [f"Base mismatch: {code(line)}." for line in manifest.base_mismatch]
     if not manifest.evidence:
         limits.append("It was published without a measured score.")
     if manifest.licence is None:

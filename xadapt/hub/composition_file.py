@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,12 +15,14 @@ from xadapt.composition.values import ARROW, Composition, names, replaced
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_json, write_text
 from xadapt.core.strict_parsing import parse_json, read_bytes
+from xadapt.hub.base_mismatch import base_mismatches, mismatch_lines
 from xadapt.hub.card import composition_data
 from xadapt.hub.hashes import STRICT, FileHash, Sha256, content_hash, file_hash
 from xadapt.hub.head_files import FILE as HEAD
 from xadapt.hub.integrity import CARD, judge, manifest_hash, same_file, seal
 from xadapt.hub.manifest import FILE as MANIFEST
 from xadapt.hub.manifest import Manifest, save_manifest
+from xadapt.hub.markdown import code, escaped
 from xadapt.hub.opening import manifest_content, open_folder
 from xadapt.hub.safe_paths import file_inside, folder_inside, has_file
 
@@ -28,13 +30,14 @@ FILE, MODULES = "composition.json", "modules"
 MAX_BYTES = 1 << 20
 
 
-class _Saved(BaseModel):
+class SavedComposition(BaseModel):
     """The content of ``composition.json``. Version 1 holds only the text.
 
     Attributes:
         composition: The text, over names of folders under ``modules``.
         modules: For each module, the hash of its manifest's content.
         files: Hashes of other files.
+        base_mismatch: A line for each module of another base, where that was allowed.
         sha256: The hash of all other fields.
     """
 
@@ -43,10 +46,11 @@ class _Saved(BaseModel):
     composition: str
     modules: dict[str, Sha256] = Field(default_factory=dict)
     files: dict[str, FileHash] = Field(default_factory=dict)
+    base_mismatch: list[str] = Field(default_factory=list, max_length=100)
     sha256: Sha256 | None = None
 
     @model_validator(mode="after")
-    def _has_what_its_version_has(self) -> _Saved:
+    def _has_what_its_version_has(self) -> SavedComposition:
         if (self.schema_version == 2) != (self.sha256 is not None):
             raise ValueError("version 2 has hashes, and version 1 has none")
         return self
@@ -80,11 +84,11 @@ def write_composition(
     """
     own = own_names(composition, folders)
     written = replaced(composition, dict(own))
-    manifests = []
+    manifests = {}
     with atomic_folder(path, replace=replace) as folder:
         for name, place in own.items():
             manifest, _ = open_folder(folders[name])  # nothing malformed is copied
-            manifests.append(manifest)
+            manifests[place] = manifest
             target = folder / MODULES / place
             target.mkdir(parents=True, exist_ok=True)
             head = [HEAD] if manifest.head is not None else []
@@ -111,7 +115,7 @@ def open_composition(path: Path | str) -> tuple[Composition, dict[str, Path]] | 
     folder = Path(path)
     if not has_file(folder, FILE):
         return None
-    said, saved = _read(folder)
+    said, saved = read_saved(folder)
     composition = parse(saved.composition)
     wrong = [name for name in names(composition) if not _NAME.fullmatch(name)]
     if wrong:
@@ -122,13 +126,17 @@ def open_composition(path: Path | str) -> tuple[Composition, dict[str, Path]] | 
     return composition, folders
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], _Saved]:
-    """Read ``composition.json``, as raw JSON and as a validated record."""
+def read_saved(folder: Path) -> tuple[dict[str, Any], SavedComposition]:
+    """Read ``composition.json``, as raw JSON and as a validated record.
+
+    Raises:
+        UserError: If it is absent, malformed or too large.
+    """
     where = str(folder / FILE)
     try:
         raw = read_bytes(file_inside(folder, FILE), MAX_BYTES)
         said = parse_json(raw, where=where)
-        return said, _Saved.model_validate(said)
+        return said, SavedComposition.model_validate(said)
     except UserError as error:
         at = error.where if error.where.startswith(where) else where
         raise UserError(f"this is no composition: {error.what}", where=at) from None
@@ -149,11 +157,30 @@ def _sealed(folder: Path, composition: Composition) -> dict[str, Any]:
         },
         "files": {CARD: file_hash(folder / CARD).model_dump()},
     }
+    if base_mismatches():
+        said["base_mismatch"] = base_mismatches()
     return said | {"sha256": content_hash(said)}
 
 
+def reseal_card(folder: Path) -> None:
+    """Put the hash of a card that its author edited into ``composition.json``.
+
+    Raises:
+        UserError: If the file is malformed.
+    """
+    said, saved = read_saved(folder)
+    if saved.sha256 is None or CARD not in saved.files:
+        return
+    now = file_hash(folder / CARD)
+    if now != saved.files[CARD]:
+        files = {**said["files"], CARD: now.model_dump()}
+        changed = {**said, "files": files}
+        del changed["sha256"]
+        write_json(folder / FILE, changed | {"sha256": content_hash(changed)})
+
+
 def _check(
-    folder: Path, said: Mapping[str, Any], saved: _Saved, folders: Mapping[str, Path]
+    folder: Path, said: Mapping[str, Any], saved: SavedComposition, folders: Mapping[str, Path]
 ) -> None:
     """Refuse a composition that differs from the published version.
 
@@ -193,8 +220,9 @@ def _title(place: Path) -> str:
     return place.name
 
 
-def _card(composition: Composition, manifests: Sequence[Manifest]) -> str:
-    header = composition_data(manifests, show(composition)).to_yaml()
+def _card(composition: Composition, manifests: Mapping[str, Manifest]) -> str:
+    header = composition_data(list(manifests.values()), show(composition)).to_yaml()
+    rows = "\n".join(_row(name, manifest) for name, manifest in manifests.items())
     return f"""---
 {header}
 ---
@@ -205,6 +233,10 @@ def _card(composition: Composition, manifests: Sequence[Manifest]) -> str:
 {show(composition)}
 ```
 
+| module | kind | languages | base | made from |
+| --- | --- | --- | --- | --- |
+{rows}
+
 The modules stand under `{MODULES}`, each with what it was trained on and measured by in its
 `{MANIFEST}`. xadapt loads them together on the base they name:
 
@@ -213,4 +245,20 @@ import xadapt
 
 vectors = xadapt.load(base, "this folder").encode(texts, languages)
 ```
-"""
+{mismatch_lines()}"""
+
+
+def _row(name: str, manifest: Manifest) -> str:
+    """Return the line of a module in the card's table, with the modules that it was made from."""
+    started = [one.id or one.name for one in manifest.started_from]
+    parents = dict.fromkeys([*manifest.parents, *manifest.trained_inside, *started])
+    base = manifest.base
+    own = code(base.id) if base.id else f"of type {escaped(base.model_type)}"
+    cells = (
+        code(name),
+        escaped(manifest.module.kind),
+        ", ".join(map(code, manifest.languages)) or "every",
+        own,
+        ", ".join(map(code, parents)),
+    )
+    return f"| {' | '.join(cells)} |"

@@ -7,18 +7,18 @@ only where nobody has changed it.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
 from xadapt.backbones.bases import SHIPPED, split_hub_id
 from xadapt.core.errors import UserError
-from xadapt.core.files import LOCK, write_text
+from xadapt.core.files import LOCK, write_json
 from xadapt.core.strict_parsing import parse_json, read_bytes
-from xadapt.hub.hashes import STRICT, FileHash, file_hash
+from xadapt.hub.base_mismatch import base_mismatches
+from xadapt.hub.hashes import STRICT, FileHash, Sha256, content_hash, file_hash
 from xadapt.hub.integrity import same_file
 from xadapt.hub.safe_paths import file_inside, has_file
 
@@ -35,6 +35,8 @@ class SavedEncoder(BaseModel):
             if the base was a folder or in memory.
         fingerprint: The fingerprint of the base.
         files: Hashes of all other files, by their path in the folder.
+        base_mismatch: A line for each module of another base, where that was allowed.
+        sha256: The hash of all other fields; folders of older versions lack it.
     """
 
     model_config = STRICT
@@ -42,13 +44,24 @@ class SavedEncoder(BaseModel):
     base: str | None = Field(default=None, max_length=4096)
     fingerprint: str = Field(max_length=200)
     files: dict[str, FileHash] = Field(default_factory=dict)
+    base_mismatch: list[str] = Field(default_factory=list, max_length=100)
+    sha256: Sha256 | None = None
 
 
 def write_encoder_file(folder: Path, base: str | None, fingerprint: str) -> None:
     """Write ``encoder.json`` into a folder in which all other files are finished."""
     files = {name: file_hash(folder / name) for name in _files(folder) if name != FILE}
-    saved = SavedEncoder(base=base, fingerprint=fingerprint, files=files)
-    write_text(folder / FILE, json.dumps(saved.model_dump(mode="json"), indent=2) + "\n")
+    saved = SavedEncoder(
+        base=base, fingerprint=fingerprint, files=files, base_mismatch=base_mismatches()
+    )
+    said = saved.model_dump(mode="json", exclude={"sha256"})
+    write_json(folder / FILE, {**said, "sha256": content_hash(said)})
+
+
+def is_unchanged(said: Mapping[str, Any]) -> bool:
+    """Whether the content of ``encoder.json`` has its own hash."""
+    own = {key: value for key, value in said.items() if key != "sha256"}
+    return content_hash(own) == said.get("sha256")
 
 
 def read_encoder_file(folder: Path | str) -> SavedEncoder | None:

@@ -20,6 +20,11 @@ PURPOSES = {
     "controls/shuffled.safetensors": (
         "the control: the same module, trained on shuffled pairs. It is compared with, not used"
     ),
+    "training_texts.safetensors": (
+        "a fingerprint of the training texts: it tells whether a test text was trained on"
+    ),
+    "evidence.json": "scores on test data with their controls, and what measures them again",
+    "evidence.png": "the picture of these scores",
     "xadapt.json": "the manifest: base, data, recipe, scores, and the hash of every file",
 }
 

@@ -18,6 +18,7 @@ from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_json, write_text
 from xadapt.heads.head import Head
 from xadapt.hub import configs, layouts
+from xadapt.hub.base_mismatch import base_mismatches
 from xadapt.hub.card import card, require_valid
 from xadapt.hub.head_files import FILE as HEAD
 from xadapt.hub.head_files import spec_of, write_adapters_head, write_head
@@ -35,6 +36,7 @@ from xadapt.hub.manifest import (
     save_manifest,
     software_versions,
 )
+from xadapt.hub.probe import make_probe
 from xadapt.hub.sentence_files import (
     NO_BASE_ID,
     refuses,
@@ -43,7 +45,8 @@ from xadapt.hub.sentence_files import (
 )
 from xadapt.hub.shared_names import HEAD as OF_HEAD
 from xadapt.hub.shared_names import patterns
-from xadapt.modules import bottleneck, lora
+from xadapt.hub.training_texts import SeenTexts
+from xadapt.modules import bottleneck
 from xadapt.modules.storage import options_of, save_module
 
 CONTROLS, SHUFFLED = "controls", "shuffled"
@@ -121,6 +124,7 @@ def write_folder(
     head: Head | None = None,
     controls: Mapping[str, nn.Module] | None = None,
     loaders: str | Iterable[str] | None = None,
+    texts: SeenTexts | None = None,
 ) -> Manifest:
     """Write a module's folder, whole or not at all, with the files of other libraries.
 
@@ -143,6 +147,7 @@ def write_folder(
         loaders: Libraries whose files are written: names, ``all`` or ``none``. By default those
             that can hold the module; of adapters' two files, only the one that adapters reads by
             default, if another library's file holds the tensors.
+        texts: The fingerprint of the training texts.
 
     Returns:
         The manifest as written, with the hashes of all files.
@@ -158,6 +163,8 @@ def write_folder(
         for name, control in kept.items():
             (folder / CONTROLS).mkdir(exist_ok=True)
             save_module(folder / name, control)
+        if texts is not None:
+            texts.write(folder)
         draft = _Draft(folder, asked)
         task = class_of(encoder, head, manifest.objectives)
         _lay_out(draft, module, encoder, manifest, task)
@@ -177,7 +184,10 @@ def write_folder(
                     kind=str(module.kind), options=_options(module), file=file, names=names
                 ),
                 "loaders": {name: draft.loaders[name] for name in LOADERS},
+                "training_texts": None if texts is None else texts.said,
                 "software": manifest.software or software_versions(),
+                "probe": make_probe(encoder, module),
+                "base_mismatch": list(dict.fromkeys([*manifest.base_mismatch, *base_mismatches()])),
             }
         )
         every = {CARD, MANIFEST, *(p.relative_to(folder).as_posix() for p in _files(folder))}
@@ -258,10 +268,7 @@ def _adapters(
     manifest: Manifest,
 ) -> None:
     config: Any = encoder.model.config
-    kind = "lora" if isinstance(options, lora.Options) else "bottleneck"
-    prefix = str(encoder.model.base_model_prefix)
-    maps = bool(getattr(options, "invertible", None))
-    keys = layouts.adapters_keys(kind, manifest.name, prefix, config.model_type, at, maps)
+    keys = layouts.keys_in_adapters(encoder, options, manifest.name)
     renamed = {k: v.contiguous() for k, v in layouts.renamed(tensors, keys).items()}
     save_file(renamed, str(draft.folder / "adapter.safetensors"))
     draft.shared["adapter.safetensors"] = {name: keys[name] for name in tensors}

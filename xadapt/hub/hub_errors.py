@@ -23,6 +23,10 @@ def endpoint_of(given: str | None = None) -> str:
     return (given or os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
 
 
+class UnreachableError(UserError):
+    """The error where the Hub can't be asked at all: offline, or the connection failed."""
+
+
 @contextmanager
 def hub_errors(where: str) -> Iterator[None]:
     """Turn an error of huggingface_hub inside the block into one line about ``where``.
@@ -44,7 +48,14 @@ def hub_errors(where: str) -> Iterator[None]:
         if told is None:
             raise
         what, todo = told
-        raise UserError(what, where=where, todo=todo) from None
+        kind = UnreachableError if _of_connection(error) or _is_offline(error) else UserError
+        raise kind(what, where=where, todo=todo) from None
+
+
+def _is_offline(error: BaseException) -> bool:
+    absent = (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError)
+    status = getattr(getattr(error, "response", None), "status_code", None) or 0
+    return isinstance(error, absent) or int(status) >= 500
 
 
 def _told(error: BaseException) -> tuple[str, str] | None:

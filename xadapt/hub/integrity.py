@@ -69,6 +69,28 @@ def seal(folder: Path, manifest: Manifest, tensors: Sequence[str]) -> Manifest:
     return sealed.model_copy(update={FIELD: made.model_copy(update={"manifest": own})})
 
 
+def resealed(
+    manifest: Manifest, said: Mapping[str, Any], files: Mapping[str, FileHash]
+) -> Manifest:
+    """Return the manifest of a folder in which some files were replaced by their author.
+
+    Args:
+        manifest: The manifest.
+        said: Its JSON as it is in the file.
+        files: The new hashes, by name.
+
+    Raises:
+        UserError: If the manifest has no hashes, or its content is not that of its own hash.
+    """
+    made = manifest.integrity
+    if made is None or manifest_hash(said) != made.manifest:
+        raise UserError(f"the content of {FILE} is not that of its own hash")
+    made = made.model_copy(update={"files": {**made.files, **files}})
+    changed = manifest.model_copy(update={FIELD: made})
+    own = manifest_hash(json.loads(changed.model_dump_json()))
+    return changed.model_copy(update={FIELD: made.model_copy(update={"manifest": own})})
+
+
 def manifest_hash(said: Mapping[str, Any]) -> str:
     """Compute the hash of a manifest's content, without the field of this hash itself."""
     hashes = said.get(FIELD) or {}

@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.families import SitePoint
@@ -275,6 +276,32 @@ def split_layer(path: str) -> tuple[str, str, str]:
 
 
 # --- adapters ----------------------------------------------------------------------------------
+
+
+def adapters_tensors(encoder: Encoder, module: nn.Module, name: str) -> dict[str, Tensor]:
+    """Return a module's tensors by the names that adapters gives them, float32 on the CPU.
+
+    Args:
+        encoder: The base.
+        module: A LoRA or a bottleneck that adapters can hold.
+        name: The module's name, which is part of every key.
+    """
+    options: Any = module.options
+    keys = keys_in_adapters(encoder, options, name)
+    tensors = {k: v.detach().float().cpu() for k, v in module.state_dict().items()}
+    return renamed(tensors, keys)
+
+
+def keys_in_adapters(encoder: Encoder, options: ModuleOptions, name: str) -> dict[str, str]:
+    """Map xadapt's keys of a module to those of adapters on a base; see `adapters_keys`."""
+    return adapters_keys(
+        "lora" if isinstance(options, lora.Options) else "bottleneck",
+        name,
+        str(encoder.model.base_model_prefix),
+        str(encoder.model.config.model_type),  # type: ignore[union-attr]
+        places(encoder, options),
+        bool(getattr(options, "invertible", None)),
+    )
 
 
 def adapters_keys(

@@ -32,6 +32,7 @@ from xadapt.core.strict_parsing import parse_json
 from xadapt.functional.tag_scheme import Scheme
 from xadapt.heads.head import PROBLEM_TYPES, SCHEMED, HeadCard
 from xadapt.hub.hashes import Integrity, Sha256
+from xadapt.hub.probe import Probe
 from xadapt.languages.tags import normalise
 
 FILE = "xadapt.json"
@@ -185,12 +186,36 @@ class HeadSpec(Strict):
 
 
 class Data(Strict):
-    """One file or data set of the training data."""
+    """One file or data set of the training data.
+
+    Attributes:
+        name: Name of the file, or id on the Hub.
+        sha256: Hash of the training records.
+        rows: Number of training records.
+        licence: Its licence, or the licences of its sources.
+        ids: Ids on the Hub of the data sets that a file was made from.
+    """
 
     name: FileName
     sha256: Sha256 | None = None
     rows: NonNegativeInt
     licence: str | None = None
+    ids: Annotated[list[HubId], Field(max_length=100)] = []
+
+
+class TrainingTexts(Strict):
+    """The fingerprint of the training texts, in the file `xadapt.hub.text_filter.FILE`.
+
+    Attributes:
+        texts: Number of distinct texts in it.
+        false_positive_rate: The share of other texts that it takes for training texts.
+        complete: Whether it also holds the texts of all modules that this one was made from or
+            that its training began with.
+    """
+
+    texts: NonNegativeInt
+    false_positive_rate: Annotated[float, Field(ge=0, le=1)]
+    complete: bool = True
 
 
 class Evidence(Strict):
@@ -302,7 +327,10 @@ class Manifest(Strict):
     ``trained_inside`` is the composition that a module was trained in, over ``self`` and its
     parents. ``started_from`` are the modules that its training began with, the nearest first.
     ``origin`` is the folder of another library that it was imported from. ``teacher`` is another
-    model that it learnt from. Version 1 of the schema has no ``integrity``.
+    model that it learnt from. ``training_texts`` tells of the fingerprint of its training texts.
+    ``probe`` holds vectors to compare with, see `xadapt.hub.probe`. ``base_mismatch`` has a line
+    for each module of another base that it was made from, where that was allowed. Version 1 of the
+    schema has no ``integrity``.
     """
 
     schema_version: Literal[1, 2] = 1
@@ -314,6 +342,7 @@ class Manifest(Strict):
     languages: list[Tag]
     pivot: Tag | None = None
     data: list[Data] = []
+    training_texts: TrainingTexts | None = None
     parents: list[FileName] = []
     callables: dict[str, Plain] = {}
     composition: str | None = None
@@ -331,6 +360,8 @@ class Manifest(Strict):
     software: dict[str, str] = {}
     created: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     licence: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")] | None = None
+    probe: Probe | None = None
+    base_mismatch: Annotated[list[str], Field(max_length=100)] = []
     integrity: Integrity | None = None
 
     @model_validator(mode="after")

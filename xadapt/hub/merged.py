@@ -25,6 +25,7 @@ from xadapt.backbones.task_class import TaskClass
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_json, write_text
 from xadapt.core.strict_parsing import parse_json
+from xadapt.hub.base_mismatch import mismatch_lines
 from xadapt.modules.hooks import AdapterHook, hooks_of
 from xadapt.modules.lora import LowRank
 
@@ -78,7 +79,7 @@ def write_merged(
         write_json(folder / "config.json", settings)
         encoder.tokenizer.save_pretrained(folder)
         _copy_files(encoder, folder)
-        write_text(folder / "README.md", said)
+        write_text(folder / "README.md", said + mismatch_lines())
         _require_all(folder, {name: tuple(value.shape) for name, value in tensors.items()})
         _require_same(folder, difference)
 

@@ -14,9 +14,10 @@ from xadapt.hub.integrity import CARD
 from xadapt.hub.manifest import FILE, Manifest
 from xadapt.hub.opening import open_folder
 from xadapt.hub.safe_paths import file_inside, has_file
+from xadapt.hub.signature_file import FILE as SIGNATURE
 
-UNHASHED = ("encoder.json",)
-"""Files of xadapt that no manifest names, because they are written after it."""
+UNHASHED = ("encoder.json", SIGNATURE)
+"""Files of xadapt that a manifest need not name, because they are written after it."""
 
 
 MARK = "---\n"
@@ -42,6 +43,20 @@ class PublishedFiles:
     def bytes(self) -> int:
         """Size of all files together."""
         return sum(path.stat().st_size for path in self.files.values())
+
+    @property
+    def parents(self) -> list[str]:
+        """The modules that these were made from or trained on top of, each once."""
+        found = [
+            name
+            for manifest in self.manifests
+            for name in (
+                *manifest.parents,
+                *manifest.trained_inside,
+                *(one.id or one.name for one in manifest.started_from),
+            )
+        ]
+        return list(dict.fromkeys(found))
 
     @property
     def languages(self) -> list[str]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +15,9 @@ from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundErro
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, sha256_file
 from xadapt.hub import composition_file
+from xadapt.hub.checks import FAILED
+from xadapt.hub.collections import add_to_collection, collection_of
+from xadapt.hub.fetching import fetch_whole
 from xadapt.hub.hub_errors import endpoint_of, hub_errors
 from xadapt.hub.hub_ids import repository_id
 from xadapt.hub.manifest import FILE, MAX_BYTES, Manifest, parse_manifest
@@ -25,9 +27,15 @@ from xadapt.hub.published_files import (
     card_head,
     published_files,
 )
+from xadapt.hub.signature_file import FILE as SIGNATURE
+from xadapt.hub.signature_file import MAX_BYTES as MAX_SIGNATURE
+from xadapt.hub.staging import Sign, staged, write_staged
+from xadapt.hub.verified_files import verify_files
 
 HARMLESS = (".gitattributes", ".gitignore", "README.md", "LICENSE", "LICENSE.txt", "LICENSE.md")
 """Files of a repository that say nothing about what else it holds."""
+OTHERS = "other files"
+"""The check of files that people added to the repository, which are not the publisher's fault."""
 FORCE = "Name another repository, or add --force (force=True in Python)"
 
 
@@ -42,6 +50,9 @@ class PublishedModule:
         files: The published files.
         removed: Files of the earlier version that the commit took away.
         changed: Whether a commit was made; false if the Hub held these files already.
+        signed: Whether a signature is among the files.
+        collection: The collection that holds the repository, if one was named.
+        parents: The modules that this one was made from or trained on top of.
     """
 
     repo: str
@@ -50,11 +61,15 @@ class PublishedModule:
     files: tuple[str, ...]
     removed: tuple[str, ...] = ()
     changed: bool = True
+    signed: bool = False
+    collection: str | None = None
+    parents: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return one line for people."""
         done = "published" if self.changed else "published already, nothing changed:"
-        return f"{done} {self.repo}@{self.revision[:12]} ({len(self.files)} files): {self.url}"
+        what = f"{len(self.files)} files{', signed' if self.signed else ''}"
+        return f"{done} {self.repo}@{self.revision[:12]} ({what}): {self.url}"
 
 
 def publish_folder(
@@ -64,6 +79,8 @@ def publish_folder(
     private: bool = False,
     message: str | None = None,
     revision: str | None = None,
+    collection: str | None = None,
+    sign: Sign | None = None,
     token: str | None = None,
     endpoint: str | None = None,
     force: bool = False,
@@ -73,8 +90,11 @@ def publish_folder(
 
     All files go up in one commit, which also removes files of an earlier version that this one
     doesn't have. Other people's files in the repository stay. The commit is then read back: the
-    hash of every file is compared. If the connection breaks, the repository is as it was, and the
-    same call can be made again.
+    hashes that the Hub shows are compared, the revision is downloaded into an empty cache, and its
+    files are verified. If the connection breaks, the repository is as it was or holds the whole
+    revision, and the same call can be made again.
+
+    A card that was edited since the folder was written goes up as a part of it, with its own hash.
 
     Args:
         folder: The folder.
@@ -82,6 +102,9 @@ def publish_folder(
         private: Make a private repository.
         message: Title of the commit.
         revision: Branch to publish on; it is made if it doesn't exist.
+        collection: A collection on the Hub that the repository is added to: its slug, or
+            ``OWNER/Title``; one of that title is made if there is none.
+        sign: Function that signs the folder, see `xadapt.integrations.signing.Signer.sign`.
         token: A token of the Hub; otherwise ``HF_TOKEN`` or the one of ``hf auth login``.
         endpoint: Address of the Hub; otherwise ``HF_ENDPOINT`` or the usual one.
         force: Replace a module of another base or another language, or publish into a repository
@@ -95,6 +118,7 @@ def publish_folder(
     repo = repository_id(repo)
     own = published_files(folder)
     card_head(own)
+    wanted = None if collection is None else collection_of(collection)
     api = HfApi(endpoint=endpoint_of(endpoint), token=token)
     where = f"{repo}@{revision}" if revision else repo
     with hub_errors(where):
@@ -105,35 +129,96 @@ def publish_folder(
                 todo="Set HF_TOKEN, or log in with: hf auth login",
             )
         before = _prepared(api, repo, revision, private)
-        stale = _stale(api, repo, before, own, force)
-        report(f"sending {len(own.files)} files, {own.bytes / 1e6:.1f} MB")
-        commit = api.create_commit(
+        former = None if sign is None else _former_signature(api, repo, before)
+        with staged(own, sign, former, repo.rpartition("/")[2]) as ready:
+            stale = _stale(api, repo, before, ready, force)
+            report(f"sending {len(ready.files)} files, {ready.bytes / 1e6:.1f} MB")
+            commit = api.create_commit(
+                repo,
+                [*_additions(ready), *(CommitOperationDelete(name) for name in stale)],
+                commit_message=message or f"Publish {_title(own)} with xadapt",
+                revision=revision,
+                parent_commit=before.sha,
+            )
+            _read_back(api, repo, commit.oid, ready, stale)
+        done = PublishedModule(
             repo,
-            [*_additions(own), *(CommitOperationDelete(name) for name in stale)],
-            commit_message=message or f"Publish {_title(own)} with xadapt",
-            revision=revision,
-            parent_commit=before.sha,
+            str(commit.oid),
+            f"{api.endpoint}/{repo}/tree/{commit.oid}",
+            tuple(ready.files),
+            tuple(stale),
+            changed=commit.oid != before.sha,
+            signed=SIGNATURE in ready.files,
+            parents=tuple(own.parents),
         )
-        _read_back(api, repo, commit.oid, own, stale)
-    url = f"{api.endpoint}/{repo}/tree/{commit.oid}"
-    changed = commit.oid != before.sha
-    return PublishedModule(repo, str(commit.oid), url, tuple(own.files), tuple(stale), changed)
+    report("downloading it again into an empty cache, to verify it")
+    _verify_download(done, token, api.endpoint)
+    if wanted is None:
+        return done
+    with hub_errors(f"{done.repo} is published, but not in the collection {collection}"):
+        return replace(done, collection=add_to_collection(api, wanted, repo, private))
 
 
-def write_dry_run(folder: Path | str, out: Path | str) -> PublishedFiles:
+def write_dry_run(
+    folder: Path | str, out: Path | str, *, sign: Sign | None = None
+) -> PublishedFiles:
     """Copy exactly the files that would be published into a new folder, without the Hub.
+
+    Args:
+        folder: The folder.
+        out: The folder to make.
+        sign: As for `publish_folder`.
 
     Raises:
         UserError: If the folder is no unchanged module, or ``out`` is not empty or can't be
             written.
     """
     own = published_files(folder)
+    out = Path(out)
     with atomic_folder(out) as temporary:
-        for name, path in own.files.items():
-            target = temporary / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-    return own
+        ready = write_staged(own, temporary, sign)
+    files = {name: out.joinpath(*name.split("/")) for name in ready.files}
+    return PublishedFiles(out, own.manifests, files, own.composition)
+
+
+def _verify_download(done: PublishedModule, token: str | None, endpoint: str) -> None:
+    """Download a revision into an empty cache and verify its files.
+
+    Raises:
+        UserError: If it can't be downloaded whole, or a check of its files fails.
+    """
+    again = f"xadapt verify {done.repo}@{done.revision[:12]} verifies it later"
+    try:
+        with TemporaryDirectory(prefix="xadapt-") as cache:
+            found = fetch_whole(
+                done.repo, done.revision, cache=cache, token=token, endpoint=endpoint
+            )
+            checks = verify_files(found.folder, found.others)
+    except UserError as error:
+        raise UserError(
+            f"it is published as {done.revision[:12]}, but could not be downloaded again "
+            f"({error.what})",
+            where=done.repo,
+            todo=again,
+        ) from None
+    wrong = [one for one in checks if one.status == FAILED and one.name != OTHERS]
+    if wrong:
+        raise UserError(
+            f"what was downloaded is not what was sent ({wrong[0].name}: {wrong[0].what})",
+            where=f"{done.repo}@{done.revision[:12]}",
+            todo="Publish again",
+        )
+
+
+def _former_signature(api: HfApi, repo: str, info: Any) -> bytes | None:
+    """Return the signature in a repository, if there is one of a likely size."""
+    sizes = {one.rfilename: one.size or 0 for one in info.siblings or ()}
+    if not 0 < sizes.get(SIGNATURE, 0) <= MAX_SIGNATURE:
+        return None
+    with TemporaryDirectory(prefix="xadapt-") as folder:
+        path = Path(api.hf_hub_download(repo, SIGNATURE, revision=info.sha, local_dir=folder))
+        with path.open("rb") as stream:
+            return stream.read(MAX_SIGNATURE + 1)
 
 
 def _title(own: PublishedFiles) -> str:

@@ -1,4 +1,4 @@
-"""Search of modules on the Hub or below a folder, the most fitting first."""
+"""Search of modules on the Hub, below a folder or in an index, the most fitting first."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from huggingface_hub import HfApi
 from xadapt.core.errors import UserError
 from xadapt.hub.card import FIELD, LIBRARY_TAG, summary
 from xadapt.hub.hub_errors import endpoint_of, hub_errors
-from xadapt.hub.manifest import FILE, Manifest
-from xadapt.hub.opening import read_manifest
-from xadapt.hub.safe_paths import is_folder
+from xadapt.hub.manifest import Manifest
+from xadapt.hub.module_index import below, placed, read_index
 from xadapt.languages.families import find_fallback, shared_groups
 from xadapt.languages.match import find_same
 from xadapt.languages.tags import normalise
@@ -117,10 +116,11 @@ def search(
     objective: str | None = None,
     task: str | None = None,
     folder: str | Path | None = None,
+    index: str | Path | None = None,
     token: str | None = None,
     endpoint: str | None = None,
 ) -> SearchResult:
-    """Search modules of xadapt, on the Hub or below a folder.
+    """Search modules of xadapt: on the Hub, below a folder, or in a static index.
 
     The order: modules for the very language, then modules for a language of the same branch and
     script, the nearest first; among equals, those with the larger gain over their frozen base.
@@ -132,31 +132,37 @@ def search(
         objective: Name of an objective, such as ``translation_ranking``.
         task: Task of the module's head, such as ``tagging``.
         folder: Search below this folder instead of the Hub.
+        index: Search in this index instead, which `xadapt.hub.module_index.index_modules` made: a
+            file, a folder that holds it, or an http(s) address.
         token: A token of the Hub, for private modules.
         endpoint: Address of the Hub; otherwise ``HF_ENDPOINT`` or the usual one.
 
     Raises:
-        UserError: If ``lang`` is no language tag, there is no such folder, or the Hub can't be
-            reached.
+        UserError: If ``lang`` is no language tag, there is no such folder or index, or the Hub
+            or the index's server can't be reached.
     """
     wanted = None if lang is None else normalise(lang)
     skipped: list[str] = []
-    if folder is not None:
-        found = list(_below(Path(folder), skipped))
+    if folder is not None and index is not None:
+        raise UserError("a folder and an index are both given", todo="Give one of them")
+    if index is not None:
+        found = list(_in_index(index, skipped))
+    elif folder is not None:
+        found = [_of_manifest(str(at), own) for at, own in below(Path(folder), skipped)]
     else:
         found = list(_on_hub(base, objective, token, endpoint, skipped))
     fits = [one for one in found if _fits(one, base, objective, task)]
     return SearchResult(tuple(_ordered(fits, wanted)), tuple(skipped))
 
 
-def _below(folder: Path, skipped: list[str]) -> Iterator[FoundModule]:
-    if not is_folder(folder):
-        raise UserError("there is no such folder", where=str(folder), todo="Name a folder")
-    for file in sorted(folder.rglob(FILE)):
+def _in_index(place: str | Path, skipped: list[str]) -> Iterator[FoundModule]:
+    found, start = read_index(place)
+    for one in found.modules:
         try:
-            yield _of_manifest(str(file.parent), read_manifest(file.parent))
-        except UserError as error:
-            skipped.append(str(error))
+            at = _text(placed(start, one.path), 2000)
+            yield _of_summary(at, one.facts, one.base, one.licence, None)
+        except (KeyError, TypeError, ValueError, UserError):
+            skipped.append(f"{place}: an entry has no facts of a module")
 
 
 def _of_manifest(place: str, manifest: Manifest) -> FoundModule:
@@ -250,8 +256,8 @@ def _short(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.isprintable() or len(value) > 200:
+def _text(value: Any, most: int = 200) -> str:
+    if not isinstance(value, str) or not value.isprintable() or len(value) > most:
         raise ValueError("no short text")
     return value
 

@@ -27,6 +27,7 @@ from xadapt.core.notebook_progress import bar, step
 from xadapt.core.registry import unknown
 from xadapt.core.sequences import as_paths, as_tags, as_texts
 from xadapt.functional import similarity as similarities
+from xadapt.hub.base_mismatch import allowing_base_mismatch
 from xadapt.hub.fetching import module_folder
 from xadapt.hub.integrity import allowing_modified
 from xadapt.inference import saving, summary
@@ -41,7 +42,7 @@ from xadapt.inference.encode_output import (
 from xadapt.inference.fallback_language import FallbackLanguages, fallback_languages
 from xadapt.inference.find_base import base_and_modules
 from xadapt.inference.locate import locate
-from xadapt.inference.open_module import open_module
+from xadapt.inference.open_module import mismatches_of, open_module
 from xadapt.inference.prompts import DOCUMENT, QUERY, choose_prompt, first_of, prompts_of
 from xadapt.inference.row_assignment import (
     as_compositions,
@@ -115,6 +116,7 @@ class AdaptedEncoder:
         dtype: str = "auto",
         device: str = "auto",
         allow_modified: bool = False,
+        allow_base_mismatch: bool = False,
         show: bool | None = None,
     ) -> AdaptedEncoder:
         """Load a base and published modules, each for the languages its manifest names.
@@ -136,6 +138,8 @@ class AdaptedEncoder:
                 ``nf4``.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
             allow_modified: Load folders that were modified after publication, with a notice.
+            allow_base_mismatch: Load modules of another base whose shapes fit, with a notice. What
+                is saved from this object states it; see `base_mismatch`.
             show: Whether to say on stderr what is loaded. ``None`` does so after two seconds, on a
                 terminal or in a notebook.
 
@@ -145,7 +149,7 @@ class AdaptedEncoder:
                 is neither a folder nor on the Hub.
         """
         given = [path for one in modules for path in as_paths(one)]
-        with allowing_modified(allow_modified):
+        with allowing_modified(allow_modified), allowing_base_mismatch(allow_base_mismatch):
             with step("finding the modules", show if given else None):
                 if base is not None and not isinstance(base, Encoder):
                     [base] = as_paths([base])
@@ -223,7 +227,12 @@ class AdaptedEncoder:
         return self.with_(choose(self.composition, self.fallbacks, 1, tags, None)[0])
 
     def add(
-        self, name: str, module: nn.Module | str | Path, *, allow_modified: bool = False
+        self,
+        name: str,
+        module: nn.Module | str | Path,
+        *,
+        allow_modified: bool = False,
+        allow_base_mismatch: bool = False,
     ) -> None:
         """Load one more module; the other modules do not change.
 
@@ -234,6 +243,7 @@ class AdaptedEncoder:
             name: A name that no other module has.
             module: A module, or the folder or Hub id of one trained on this base.
             allow_modified: Load a folder that was modified after publication, with a notice.
+            allow_base_mismatch: Load a module of another base, with a notice.
 
         Raises:
             UserError: If the name is taken, the folder is no module of this base or was modified
@@ -247,7 +257,7 @@ class AdaptedEncoder:
         tags, fallbacks, published = [name], self.fallbacks, None
         if not isinstance(module, nn.Module):
             folder = module_folder(str(module))
-            with allowing_modified(allow_modified):
+            with allowing_modified(allow_modified), allowing_base_mismatch(allow_base_mismatch):
                 module, manifest = open_module(folder, self.encoder)
             published = saving.Published(folder, manifest)
             tags, fallbacks = manifest.languages, fallbacks.and_(manifest)
@@ -486,6 +496,14 @@ class AdaptedEncoder:
             n: self.published[n].manifest for n in names(self.composition) if n in self.published
         }
         return prompts_of(self.encoder.pooling.prompts, used)
+
+    @property
+    def base_mismatch(self) -> list[str]:
+        """One line for each module that was trained on another base; empty unless it was allowed.
+
+        Everything that is saved from this object states these lines.
+        """
+        return mismatches_of((one.manifest for one in self.published.values()), self.encoder)
 
     @property
     def tokenizer(self) -> Any:

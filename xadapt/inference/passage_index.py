@@ -65,6 +65,7 @@ class IndexManifest(_Strict):
         lang: The language of all passages, where it chose the module.
         passages: Hash of the passages' file.
         fusion: The fused queries; ``None`` in a plain index.
+        base_mismatch: A line for each module of another base, where that was allowed.
     """
 
     version: Literal[1] = 1
@@ -77,6 +78,7 @@ class IndexManifest(_Strict):
     lang: str | None
     passages: str
     fusion: Fusion | None
+    base_mismatch: list[str] = []
 
 
 @dataclass(frozen=True)

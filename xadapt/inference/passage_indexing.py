@@ -152,6 +152,7 @@ class _Build:
             lang=self.lang,
             passages=sha256_file(folder / PASSAGES),
             fusion=fusion,
+            base_mismatch=self.adapted.base_mismatch,
         )
         write_json(folder / FILE, manifest.model_dump(mode="json"))
 

@@ -19,6 +19,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.composition.values import ByLanguage, Composition, names
 from xadapt.core.errors import UserError
 from xadapt.core.files import LOCK, atomic_folder, write_errors
+from xadapt.hub.base_mismatch import restating
 from xadapt.hub.composition_file import write_composition
 from xadapt.hub.encoder_file import FILE, is_portable, require_unchanged, write_encoder_file
 from xadapt.hub.folder import write_folder
@@ -53,6 +54,11 @@ class System(Protocol):
     modules: dict[str, nn.Module]
     composition: Composition
     published: dict[str, Published]
+
+    @property
+    def base_mismatch(self) -> list[str]:
+        """One line for each module of another base."""
+        ...
 
 
 def save(system: System, path: Path | str, base: str | None = None) -> Path:
@@ -91,7 +97,7 @@ def save(system: System, path: Path | str, base: str | None = None) -> Path:
     def finish(folder: Path) -> None:
         write_encoder_file(folder, named, print_)
 
-    with _folders(system) as folders:
+    with restating(system.base_mismatch), _folders(system) as folders:
         if _is_plain(system):
             [folder] = folders.values()
             _copy_module(folder, path, finish)

@@ -28,6 +28,11 @@ class System(Protocol):
     composition: Composition
     published: dict[str, Published]
 
+    @property
+    def base_mismatch(self) -> list[str]:
+        """One line for each module of another base."""
+        ...
+
 
 def as_text(system: System) -> str:
     """Describe an encoder in a few lines."""
@@ -88,7 +93,8 @@ def _languages(published: Mapping[str, Published], name: str) -> str:
 
 def _more(system: System) -> list[str]:
     left = len(system.modules) - MOST
-    return [f"  and {left} more modules"] if left > 0 else []
+    more = [f"  and {left} more modules"] if left > 0 else []
+    return more + [f"  base mismatch: {line}" for line in system.base_mismatch]
 
 
 def _composition(system: System) -> str:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 def usable() -> dict[str, str | None]:
     """Return each library that opens modules, with the reason why it is unusable, or ``None``."""
-    from xadapt.integrations.verify import BRIDGES
+    from xadapt.integrations.verify import unusable
 
-    return {name: bridge.available() for name, bridge in BRIDGES.items()}
+    return unusable()
 
 
 def compare_origin(

@@ -67,6 +67,46 @@ def callbacks(
     return _by_states(encoder, module, base_path, texts, usable)
 
 
+def unusable() -> dict[str, str | None]:
+    """Return each library with the reason why it can't be used here, or ``None``."""
+    return {name: bridge.available() for name, bridge in BRIDGES.items()}
+
+
+def vectors_by_loader(
+    encoder: Encoder,
+    base_path: str,
+    texts: Sequence[str],
+    head: Head | None = None,
+    objectives: Sequence[str] = (),
+) -> dict[str, Callable[[Path], Tensor]] | None:
+    """Make a function for each library, from a folder to the vectors of some texts.
+
+    sentence-transformers pools itself. The states of the other libraries are pooled as the encoder
+    does it. The result is ``None`` for a module that is loaded into the class of a task.
+
+    Args:
+        encoder: The base in float32 on the CPU.
+        base_path: Hub id or folder of the same base.
+        texts: The texts.
+        head: The task head of the module.
+        objectives: The objectives of the module.
+    """
+    if head is not None or class_of(encoder, head, list(objectives)) is not None:
+        return None
+    ids, mask = encoder.batch(encoder.tokenize(texts))
+
+    def by(bridge: Any) -> Callable[[Path], Tensor]:
+        def compute(folder: Path) -> Tensor:
+            with plain.without_noise():
+                if bridge is sentence_transformers:
+                    return bridge.vectors(folder, base_path, texts).cpu()
+                return encoder.pool(bridge.states(folder, base_path, ids, mask), mask).cpu()
+
+        return compute
+
+    return {n: by(bridge) for n, bridge in BRIDGES.items() if bridge.available() is None}
+
+
 def _by_logits(
     encoder: Encoder,
     module: nn.Module,

@@ -30,6 +30,7 @@ from xadapt.hub.composition_file import own_names, write_composition
 from xadapt.hub.folder import write_folder
 from xadapt.hub.manifest import Manifest, ModuleSpec, build_manifest
 from xadapt.hub.opening import open_head, read_manifest
+from xadapt.hub.training_texts import SeenTexts, training_texts
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.locate import locate
 from xadapt.inference.prompts import agreed_prompts
@@ -110,7 +111,10 @@ def compose(
         mean = soup(composition, adapted.modules)
         manifest = _manifest(out.name, composition, manifests, adapted, mean, "soup of ")
         checks = verify(base, mean, VERIFY_TEXTS, None, manifest.objectives)
-        write_folder(out, mean, adapted.encoder, manifest, verify=checks, loaders=loaders)
+        texts = _texts(places, manifests)
+        write_folder(
+            out, mean, adapted.encoder, manifest, verify=checks, loaders=loaders, texts=texts
+        )
         with_heads = [name for name, m in manifests.items() if m.head is not None]
         lost = f"; the task heads of {', '.join(with_heads)} are not in it" if with_heads else ""
         report(f"wrote {out}: one module with the mean of the parameters{lost}")
@@ -129,9 +133,17 @@ def compose(
         said = write_whole(out, adapted.encoder, whole, checks.get(MERGED))
         report(f"wrote {out}: the base with a LoRA in its weights, {lost}; {said}")
         return
-    encoder = adapted.encoder
-    write_folder(out, module, encoder, manifest, verify=checks, head=own, loaders=loaders)
+    encoder, texts = adapted.encoder, _texts(places, manifests)
+    write_folder(
+        out, module, encoder, manifest, verify=checks, head=own, loaders=loaders, texts=texts
+    )
     report(f"wrote {out}: one LoRA of rank {options_of(module).rank}, {lost}")  # type: ignore[attr-defined]
+
+
+def _texts(places: Mapping[str, str], manifests: Mapping[str, Manifest]) -> SeenTexts | None:
+    """Join what is known of the training texts of all parts; ``None`` if nothing is known."""
+    parts = [training_texts(folder, manifests[name]) for name, folder in places.items()]
+    return SeenTexts.joined(parts) if any(parts) else None
 
 
 def _check_options(
@@ -240,4 +252,5 @@ def _manifest(
         dtype=adapted.encoder.precision,
         created=datetime.date.today().isoformat(),
         licence=licences.pop() if len(licences) == 1 else None,
+        base_mismatch=adapted.base_mismatch,
     )

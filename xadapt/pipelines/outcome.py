@@ -24,12 +24,12 @@ from xadapt.heads.head import Head
 from xadapt.hub.folder import SHUFFLED, write_folder
 from xadapt.hub.manifest import (
     Ancestor,
-    Data,
     Manifest,
     ModuleSpec,
     build_manifest,
     without_local_paths,
 )
+from xadapt.hub.training_texts import SeenTexts
 from xadapt.languages.tags import normalise
 from xadapt.modules.storage import options_of
 from xadapt.pipelines import run_folder as out_folder
@@ -60,6 +60,8 @@ def manifest_of(
     started_from: Sequence[Ancestor] = (),
     teacher: Encoder | None = None,
     callables: Callables | None = None,
+    data_licence: str | None = None,
+    data_ids: Sequence[str] = (),
 ) -> Manifest:
     """Make the manifest of a module before training, without evidence.
 
@@ -75,9 +77,11 @@ def manifest_of(
         started_from: The modules that training begins with, the nearest first.
         teacher: Another model that it learns from.
         callables: What made records for it; those with ``facts`` are told.
+        data_licence: Licence of the data.
+        data_ids: Ids on the Hub of the data sets that the data were made from.
 
     Raises:
-        UserError: If the base id or the licence is malformed.
+        UserError: If the id of the base or of a data set, or the licence, is malformed.
     """
     sources = [share.source for share in shares]
     name = re.sub(r"[^A-Za-z0-9]+", "_", recipe.name).strip("_") or "recipe"
@@ -96,7 +100,16 @@ def manifest_of(
         callables=_facts(callables or {}),
         trained_inside=within.texts,
         started_from=list(started_from),
-        data=[Data(name=_name(s.source), sha256=s.sha256, rows=s.rows) for s in shares],
+        data=[
+            {
+                "name": _name(share.source),
+                "sha256": share.sha256,
+                "rows": share.rows,
+                "licence": data_licence,
+                "ids": list(data_ids),
+            }
+            for share in shares
+        ],
         pooling=encoder.pooling.to_dict(),
         prompt=encoder.pooling.prompt,
         max_length=encoder.max_length,
@@ -139,6 +152,7 @@ def publish(
     control: nn.Module | None,
     head: Head | None = None,
     loaders: Sequence[str] | None = None,
+    texts: SeenTexts | None = None,
 ) -> Manifest:
     """Write the folder in a temporary place, then move its files into place, the manifest last.
 
@@ -158,6 +172,7 @@ def publish(
         head=head,
         controls={} if control is None else {SHUFFLED: control.to("cpu")},
         loaders=loaders,
+        texts=texts,
     )
     out_folder.settle(out)
     return manifest

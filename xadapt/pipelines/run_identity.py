@@ -122,9 +122,11 @@ def quick_differences(
         recipe: The recipe of the run.
         sources: The data of the run.
         within: The compositions in which the module would be trained.
-        asked: The ``base id`` and ``licence`` of the run; ``None`` asks for nothing.
+        asked: The ``base id``, the ``licence`` and the ``data licence`` of the run; ``None`` asks
+            for nothing.
     """
-    named = {"base id": manifest.base.id, "licence": manifest.licence}
+    of_data = next((data.licence for data in manifest.data), None)
+    named = {"base id": manifest.base.id, "licence": manifest.licence, "data licence": of_data}
     pairs = {
         RECIPE: same_recipe(manifest, recipe),
         "language": manifest.languages == tags(sources),

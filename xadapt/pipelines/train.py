@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from xadapt.data.transforms.shuffle import of_pairs, shuffled
 from xadapt.hub.loaders import chosen
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.opening import read_manifest
+from xadapt.hub.training_texts import SeenTexts, training_texts
 from xadapt.hub.worse_than_base import worse_than_base
 from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build, parameter_count
@@ -227,8 +229,9 @@ def _train(
             save_identity(job.out / out_folder.STATE, trainer.run.identity)
             report("writing the folder, and loading it in each library that holds it")
             publish(
-                job.out, job.base, module, encoder, manifest, verify, control, head, job.loaders
-            )
+                job.out, job.base, module, encoder, manifest, verify, control, head, job.loaders,
+                _texts(loaded, start),
+            )  # fmt: skip
         trainer.processes.wait()
     return TrainingResult(
         job.out,
@@ -263,7 +266,16 @@ def _manifest(
         started_from=start.ancestors if start else (),
         teacher=inputs.teacher,
         callables=job.callables,
+        data_licence=job.data_licence,
+        data_ids=job.data_ids,
     )
+
+
+def _texts(loaded: Loaded, start: StartingModule | None) -> SeenTexts:
+    """Make the fingerprint of all texts that weights were trained on or chosen by."""
+    trained = chain(loaded.originals, *loaded.records.values())
+    earlier = [] if start is None else [training_texts(start.folder, start.manifest)]
+    return SeenTexts.of(chain(trained, loaded.dev), earlier=earlier)
 
 
 def _load(recipe: Recipe, job: TrainingJob) -> Loaded:
@@ -311,7 +323,7 @@ def _quick_differences(recipe: Recipe, job: TrainingJob, manifest: Manifest) -> 
             where=str(job.out),
             todo="Leave --controls out, or name another folder",
         )
-    asked = {"base id": job.base_id, "licence": job.licence}
+    asked = {"base id": job.base_id, "licence": job.licence, "data licence": job.data_licence}
     absent = [
         name
         for name in chosen(job.loaders)

@@ -32,6 +32,8 @@ class TrainingJob:
         companions: Modules of the recipe's companions, by name; they override the recipe's own.
         callbacks: Callbacks as in transformers, see `xadapt.training.callbacks`.
         report_to: Names of experiment trackers, see `xadapt.training.trackers`.
+        data_licence: Licence of the data, or the licences of their sources.
+        data_ids: Ids on the Hub of the data sets that the data were made from.
         loaders: Libraries whose files are written, see `xadapt.hub.loaders`; ``None`` is the
             default.
     """
@@ -51,3 +53,5 @@ class TrainingJob:
     callbacks: Sequence[Any] = ()
     report_to: tuple[str, ...] = ()
     loaders: tuple[str, ...] | None = None
+    data_licence: str | None = None
+    data_ids: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import textwrap
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -37,6 +39,26 @@ def save_plot(path: Path, draw: Callable[[Axes], None]) -> None:
     draw(figure.subplots())
     with atomic_file(path) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})
+
+
+@plain
+def bars_png(bars: Sequence[Bar], title: str) -> bytes:
+    """Draw values with their intervals, and return the picture as a PNG.
+
+    Args:
+        bars: The values, see `draw_bars`.
+        title: The title.
+    """
+    rows = len({bar.name for bar in bars})
+    figure = Figure(
+        figsize=(WIDTH_INCHES, height(rows) + 0.3), layout="constrained", facecolor=LIGHT["paper"]
+    )
+    FigureCanvasAgg(figure)
+    draw_bars(figure.subplots(), bars)
+    figure.suptitle(title, fontsize=10, color=LIGHT["ink"], x=0.01, ha="left")
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=120, metadata={"Software": None})
+    return stream.getvalue()
 
 
 def height(rows: int) -> float:

@@ -61,6 +61,10 @@ class LabelPair(Record):
     lang: str = "und"
     pivot_lang: str = "en"
 
+    def seen_texts(self) -> tuple[str, ...]:
+        """Return both names."""
+        return (self.text, self.pivot)
+
 
 def measure_name(measure: str, way: Direction, scorer: Scorer = "cosine") -> str:
     """Return the name of a score: ``hits@1 to pivot``, or ``csls hits@1 to pivot``.

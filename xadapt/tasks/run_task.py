@@ -18,6 +18,8 @@ from xadapt.data.loading.inputs import as_data, of_language
 from xadapt.data.readers.notes import reporting
 from xadapt.evaluation.comparison import Result
 from xadapt.evaluation.metrics.protocol import find as find_metric
+from xadapt.hub.base_mismatch import FACT as BASE_MISMATCH
+from xadapt.hub.base_mismatch import allowing_base_mismatch, base_mismatches
 from xadapt.hub.integrity import allowing_modified
 from xadapt.tasks.protocol import Report, Request, Task, find, options_of
 
@@ -41,6 +43,7 @@ def evaluate(
     windows: str | None = None,
     report: Report = lambda _: None,
     allow_modified: bool = False,
+    allow_base_mismatch: bool = False,
     **options: Any,
 ) -> Result:
     """Measure a base, or modules on it, by a task.
@@ -64,6 +67,8 @@ def evaluate(
             ``first`` (cut and counted, the default), or ``mean`` or ``max`` over its windows.
         report: Receives messages for people, a line at a time.
         allow_modified: Load folders that were modified after publication, with a notice.
+        allow_base_mismatch: Load modules of another base whose shapes fit, with a notice; the
+            result's facts state it.
         options: Further options of the task; see ``xadapt evaluate TASK --help``.
 
     Raises:
@@ -94,9 +99,15 @@ def evaluate(
     )
     _require_known(found, request, renamed)
     notes: list[str] = []
-    with allowing_modified(allow_modified), collected(notes, report):
+    with (
+        allowing_modified(allow_modified),
+        allowing_base_mismatch(allow_base_mismatch),
+        collected(notes, report),
+    ):
         result = found.measure(request, **renamed)
-    return replace(result, facts={**result.facts, "notes": notes}) if notes else result
+        stated = {"notes": notes, BASE_MISMATCH: base_mismatches()}
+    more = {name: lines for name, lines in stated.items() if lines}
+    return replace(result, facts={**result.facts, **more}) if more else result
 
 
 @contextmanager

@@ -60,6 +60,7 @@ class Made(_Strict):
         max_length: Largest number of tokens of a text; ``None`` in a folder of an older version.
         normalize: Whether each vector was divided by its norm.
         windows: What a longer text became: ``first`` (cut), ``mean`` or ``max`` of its windows.
+        base_mismatch: A line for each module of another base, where that was allowed.
     """
 
     base: str | None
@@ -80,6 +81,7 @@ class Made(_Strict):
     max_length: int | None = None
     normalize: bool = False
     windows: str = "first"
+    base_mismatch: list[str] = []
 
     def file(self, folder: Path, number: int) -> Path:
         """Return the path of a shard."""

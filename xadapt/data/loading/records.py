@@ -80,12 +80,14 @@ class Loaded:
         dev: Held-out records of a type that is evaluated. No equal text is in both parts.
         notes: Log lines about records that were read and dropped, one line each.
         shares: The training records of each source.
+        originals: The training records before transforms of these alone, where those changed them.
     """
 
     records: Mapping[str, list[Record]]
     dev: list[Any] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     shares: list[Share] = field(default_factory=list)
+    originals: list[Record] = field(default_factory=list)
 
     @cached_property
     def sha256(self) -> str:
@@ -142,7 +144,8 @@ def load_records(
     if held:
         notes[-1] += f", {len(held)} held out for development"
     shares = [Share(source, len(rows), digest(rows)) for source, rows in kept.items()]
-    return Loaded(records, held, notes, shares)
+    originals = [r for s, rows in left.items() if kept[s] != rows for r in rows]
+    return Loaded(records, held, notes, shares, originals)
 
 
 def read_pairs(

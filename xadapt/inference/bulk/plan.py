@@ -75,6 +75,7 @@ def describe(adapted: AdaptedEncoder, source: TextSource, found: Survey, layout:
         max_length=encoder.max_length,
         normalize=layout.normalize,
         windows=layout.windows,
+        base_mismatch=adapted.base_mismatch,
     )
 
 

@@ -1,0 +1,121 @@
+"""A family of modules: one for each of 20 languages on one base, with cards and evidence.
+
+    python examples/make_gallery.py --data DATA --out GALLERY --base MINILM
+    python examples/make_gallery.py --data DATA --out GALLERY --base mini --pairs 2000
+
+The first run splits all translations once: whole groups of equal sentences are held out over all
+languages together, as `examples/mini/collect.py` does, so that mini was pretrained on none of the
+test sentences either. Only sources with an open licence are used. Then each language gets a module,
+and after them each module its evidence: retrieval on held-out Tatoeba sentences beside the frozen
+base, TF-IDF and the module of an unrelated language. The table goes to
+`examples/benchmarks/results`, and `xadapt gallery GALLERY/BASE` makes the page.
+
+A run may be stopped at any time: the same command goes on where it stopped. `--at-most` ends it
+after some languages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE / "benchmarks")]
+
+from bench import MINILM, limited, write_pairs  # noqa: E402
+from mini.collect import OPEN, split, tagged_pairs  # noqa: E402
+
+import xadapt  # noqa: E402
+from xadapt.core.files import write_json  # noqa: E402
+from xadapt.data.records import ParallelPair  # noqa: E402
+from xadapt.data.transforms.split import group_pairs  # noqa: E402
+
+NAMES = {MINILM: "MiniLM", "mini": "mini"}
+LANGUAGES = (
+    "ar", "cs", "de", "el", "es", "fa", "fi", "fr", "hi", "id",
+    "it", "ja", "ko", "pt", "ru", "sw", "tr", "uk", "vi", "zh",
+)  # fmt: skip
+LONGEST = 160
+"""Characters of a sentence that is trained on: the test sentences are short too."""
+TEST_ROWS = 500
+LICENCE = "cc-by-sa-4.0"  # NTREX asks for the same licence
+DATA_LICENCE = "; ".join(f"{name} {licence}" for name, licence in OPEN.items())
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--data", type=Path, required=True)
+    options.add_argument("--out", type=Path, required=True)
+    options.add_argument("--base", default=MINILM)
+    options.add_argument("--pairs", type=int, default=3000, help="training pairs of a language")
+    options.add_argument("--lang", action="append", help="only these languages")
+    options.add_argument("--control", action="append", default=[],
+                         help="languages whose shuffled-pairs twin is trained too")  # fmt: skip
+    options.add_argument("--at-most", type=int, default=100, help="languages in this call")
+    args = options.parse_args()
+    if args.base == "MINILM":
+        args.base = MINILM
+    prepare(args.data, args.out)
+    home = args.out / NAMES.get(args.base, "base")
+    left = args.at_most
+    for lang in args.lang or LANGUAGES:
+        if left and not (home / lang / "xadapt.json").exists():
+            train(args, home, lang)
+            left -= 1
+
+
+def prepare(data: Path, out: Path) -> None:
+    """Write training and test pairs of all languages, unless they are there."""
+    done = out / "pairs" / "done.json"
+    if done.exists():
+        return
+    parts = split(list(tagged_pairs(data)))
+    counts = {}
+    for lang in LANGUAGES:
+        train = [p for p in parts["train"] if p.lang == lang and is_short(p) and p.origin in OPEN]
+        test = chosen([p for p in parts["test"] if p.lang == lang and p.origin in OPEN])
+        write_pairs(out / "pairs" / "train" / f"en-{lang}.tsv", train)
+        write_pairs(out / "pairs" / "test" / f"tatoeba-en-{lang}.tsv", test)
+        tatoeba = sum(pair.origin.startswith("tatoeba") for pair in test)
+        counts[lang] = {"train": len(train), "test": len(test), "tatoeba": tatoeba}
+    write_json(done, counts)
+
+
+def is_short(pair: ParallelPair) -> bool:
+    """Whether neither side of a pair is long."""
+    return max(len(pair.text), len(pair.pivot)) <= LONGEST
+
+
+def chosen(pairs: list[ParallelPair]) -> list[ParallelPair]:
+    """One pair of a group of equal sentences; Tatoeba's pairs, and others where these are few."""
+    firsts = [pairs[group[0]] for group in group_pairs(pairs)]
+    own = limited([pair for pair in firsts if pair.origin.startswith("tatoeba")], TEST_ROWS)
+    others = [pair for pair in firsts if not pair.origin.startswith("tatoeba") and is_short(pair)]
+    return own + (limited(others, TEST_ROWS - len(own)) if len(own) < TEST_ROWS else [])
+
+
+def train(args: argparse.Namespace, home: Path, lang: str) -> None:
+    """Train the module of one language, and keep how long it took."""
+    began = time.monotonic()
+    trained = xadapt.train(
+        "translation_ranking",
+        base=args.base,
+        data=args.out / "pairs" / "train" / f"en-{lang}.tsv",
+        lang=lang,
+        out=home / lang,
+        settings=[f"data.train.limit={args.pairs}", "data.train.dev=100", "train.evaluations=1"],
+        controls=lang in args.control,
+        licence=LICENCE,
+        data_licence=DATA_LICENCE,
+        resume=True,
+        report=lambda line: print(line, flush=True),
+    )
+    times = {"training": trained.seconds, "whole": time.monotonic() - began}
+    write_json(home / lang / "run" / "gallery.json", times)
+    print(f"{lang}: {times}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

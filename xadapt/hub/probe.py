@@ -1,0 +1,130 @@
+"""Probe vectors: what a module computes of a few fixed texts, kept in its manifest.
+
+Who loads the module elsewhere computes the same texts and compares. So another base, another
+tokenizer, another version of a library or a damaged file is seen in the numbers themselves.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from copy import deepcopy
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from torch import Tensor, nn
+
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.core.errors import UserError
+from xadapt.injection.activation import Activation, ActiveAdapter
+
+TEXTS = (
+    "A short one.",
+    "Habari za asubuhi, rafiki yangu! Leo tunasoma kitabu kipya.",
+    "Привет, мир: 日本語 और हिन्दी, مرحبا.",
+    "7",
+)
+"""Texts of several scripts and lengths. None is from a data set."""
+
+MOST_TEXTS, MOST_CHARACTERS, MOST_WIDTH = 16, 400, 2**15
+TOLERANCES = {"float32": 1e-5, "bfloat16": 3e-2, "float16": 1e-2}
+"""Largest difference of two vectors by the dtype of the base, see `difference`."""
+ON_GPU = 1e-3
+"""The same for a probe that was computed in float32 on a GPU, whose sums have another order."""
+
+
+class Probe(BaseModel):
+    """Probe vectors.
+
+    Attributes:
+        texts: The texts.
+        width: Values of a vector.
+        vectors: The vectors, ``(texts, width)``, little-endian float32, as base64.
+        dtype: Dtype of the base that computed them.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    texts: Annotated[
+        list[Annotated[str, Field(max_length=MOST_CHARACTERS)]],
+        Field(min_length=1, max_length=MOST_TEXTS),
+    ]
+    width: Annotated[PositiveInt, Field(le=MOST_WIDTH)]
+    vectors: Annotated[str, Field(max_length=MOST_TEXTS * MOST_WIDTH * 6)]
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    device: Literal["cpu", "cuda"] = "cpu"
+
+    @model_validator(mode="after")
+    def _holds_its_vectors(self) -> Probe:
+        size = 4 * len(self.texts) * self.width
+        if len(self.vectors) != 4 * -(-size // 3):
+            raise ValueError("the vectors have another size than they should")
+        try:
+            raw = base64.b64decode(self.vectors, validate=True)
+        except binascii.Error:
+            raise ValueError("the vectors are not base64") from None
+        if len(raw) != size or not np.isfinite(np.frombuffer(raw, "<f4")).all():
+            raise ValueError("the vectors are no finite numbers of this size")
+        return self
+
+    def values(self) -> Tensor:
+        """Return the vectors, ``(texts, width)``, float32."""
+        raw = base64.b64decode(self.vectors)
+        shape = (len(self.texts), self.width)
+        return torch.from_numpy(np.frombuffer(raw, "<f4").astype(np.float32).reshape(shape))
+
+    @property
+    def tolerance(self) -> float:
+        """The largest difference that rounding explains."""
+        own = TOLERANCES[self.dtype]
+        return own if self.device == "cpu" else max(own, ON_GPU)
+
+
+def make_probe(encoder: Encoder, module: nn.Module) -> Probe | None:
+    """Compute the probe vectors of a module.
+
+    The result is ``None`` for a module that acts only through others, such as a router, and for a
+    base whose weights are quantised.
+
+    Args:
+        encoder: The base.
+        module: The module; it is copied to the base's device.
+    """
+    if getattr(module, "leads", None) or encoder.precision not in TOLERANCES:
+        return None
+    if encoder.device.type not in ("cpu", "cuda"):
+        return None
+    if next((one.device for one in module.parameters()), encoder.device) != encoder.device:
+        module = deepcopy(module).to(encoder.device)
+    found = probe_vectors(encoder, module, TEXTS)
+    raw = found.numpy().astype("<f4").tobytes()
+    return Probe(
+        texts=list(TEXTS),
+        width=found.shape[1],
+        vectors=base64.b64encode(raw).decode("ascii"),
+        dtype=encoder.precision,  # type: ignore[arg-type]
+        device=encoder.device.type,  # type: ignore[arg-type]
+    )
+
+
+def probe_vectors(encoder: Encoder, module: nn.Module, texts: tuple[str, ...]) -> Tensor:
+    """Compute the vectors of some texts with a module, ``(texts, width)``, float32, on the CPU."""
+    ids, mask = encoder.batch(encoder.tokenize(texts))
+    acts = Activation.of(ActiveAdapter(encoder, module))
+    with torch.no_grad():
+        hidden = encoder.embed(ids, mask, activation=acts)
+        states = encoder.run(hidden, mask, activation=acts)
+        return encoder.pool(states.float(), mask).float().cpu()
+
+
+def difference(theirs: Tensor, ours: Tensor) -> float:
+    """Return the largest difference; where the largest value is above 1, as a share of it.
+
+    Raises:
+        UserError: If the shapes differ.
+    """
+    if theirs.shape != ours.shape:
+        raise UserError(f"vectors of shape {tuple(theirs.shape)}, not {tuple(ours.shape)}")
+    return float((theirs - ours).abs().max() / ours.abs().max().clamp(min=1.0))
