@@ -18,6 +18,7 @@ NOT_PARTS = (
     "cldr_sample",
     "cldr_split",
     "columns",
+    "graph_source",
     "hub_rows",
     "in_memory",
     "label_columns",

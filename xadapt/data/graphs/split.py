@@ -1,0 +1,102 @@
+"""Split links by connected component: no entity of one part is linked to one of another."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from xadapt.core.errors import UserError
+from xadapt.data.graphs.graph import PARTS
+from xadapt.data.graphs.joining import components
+from xadapt.data.graphs.links import Links
+
+
+def parse_shares(text: str) -> tuple[float, float, float]:
+    """Read shares of train, dev and test, such as ``30/10/60`` or ``30/0/70``.
+
+    Raises:
+        UserError: If the text has another form, or the shares don't sum to 100.
+    """
+    parts = text.split("/")
+    numbers = [float(p) for p in parts if p.replace(".", "", 1).isascii() and _is_number(p)]
+    if len(parts) != 3 or len(numbers) != 3 or abs(sum(numbers) - 100) > 1e-6:
+        raise UserError(
+            f"{text[:40]!r} is no split",
+            where="--split",
+            todo="Write the percent of train, dev and test, such as 30/10/60",
+        )
+    return numbers[0] / 100, numbers[1] / 100, numbers[2] / 100
+
+
+def split_links(links: Links, shares: Sequence[float], seed: int = 0) -> Links:
+    """Give each link a part, such that no connected component of links is in two parts.
+
+    Components are taken in the order of a hash of the seed and of their smallest id. Each goes to
+    the part that lacks most links. So the parts depend on the seed and on the links, not on the
+    order of the links.
+
+    Args:
+        links: The links; their own parts are not used.
+        shares: The shares of train, dev and test, which sum to 1.
+        seed: Seed of the order.
+
+    Returns:
+        The same links, in the same order.
+
+    Raises:
+        UserError: If a part that should have links gets none.
+    """
+    entities = {e: i for i, e in enumerate(sorted(links.entities()))}
+    number = components(entities, links.pairs)
+    of_link = [int(number[entities[left]]) for left, _ in links.pairs]
+    smallest: dict[int, str] = {}
+    for entity, i in entities.items():
+        smallest.setdefault(int(number[i]), entity)
+    sizes = np.bincount(of_link, minlength=len(smallest))
+
+    def order(component: int) -> bytes:
+        return hashlib.sha256(f"{seed}\t{smallest[component]}".encode()).digest()
+
+    missing = np.array(shares, dtype=float) * len(links)
+    wanted = missing > 0
+    part_of = np.zeros(len(smallest), dtype=np.int8)
+    draws = np.random.default_rng(seed)
+    for component in sorted(smallest, key=order):
+        left = np.maximum(missing, 0)
+        weights = left if left.any() else wanted.astype(float)
+        part = int(draws.choice(3, p=weights / weights.sum()))
+        part_of[component] = part
+        missing[part] -= sizes[component]
+    made = replace(links, parts=part_of[of_link], split=True)
+    for part, count in made.counts().items():
+        if wanted[PARTS.index(part)] and not count:  # type: ignore[arg-type]
+            raise UserError(
+                f"the links can't be split: {part} gets none",
+                where=links.name,
+                todo=f"There are {len(links)} links in {len(smallest)} groups; give other shares",
+            )
+    return made
+
+
+def crossing(links: Links) -> dict[str, int]:
+    """Count the links of dev and test that share a component with a link of an earlier part.
+
+    A split by connected component has none.
+    """
+    entities = {e: i for i, e in enumerate(sorted(links.entities()))}
+    number = components(entities, links.pairs)
+    of_link = np.array([number[entities[left]] for left, _ in links.pairs], dtype=np.int64)
+    first = np.full(int(number.max(initial=-1)) + 1, 9, dtype=np.int64)
+    np.minimum.at(first, of_link, links.parts.astype(np.int64))
+    own = links.parts > first[of_link]
+    return {part: int((own & (links.parts == i)).sum()) for i, part in enumerate(PARTS) if i}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return 0 <= float(text) <= 100
+    except ValueError:
+        return False
