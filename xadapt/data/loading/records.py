@@ -19,6 +19,7 @@ from xadapt.data.readers.hub_rows import HubRows
 from xadapt.data.readers.in_memory import InMemory
 from xadapt.data.readers.label_columns import as_options
 from xadapt.data.readers.memory_records import read_in_memory
+from xadapt.data.readers.name_tables import read_name_table
 from xadapt.data.readers.notes import Notes, name_of, noted, read_with_notes
 from xadapt.data.readers.parallel import parse_columns, read_parallel
 from xadapt.data.readers.sides import Request
@@ -114,13 +115,13 @@ def load_records(
         watch: Shows the progress of long reading and transforming.
         callables: Functions that transforms may need, by name, see `CALLABLES` of
             `xadapt.data.transforms.protocol`. The default of ``labels`` is the names of the
-            built-in graph.
+            built-in graph, and that of ``names`` is `read_name_table`.
 
     Raises:
         UserError: If a transform lacks a callable, a source is unusable, an entry has no source, or
             no training record is left. All transforms are checked before any source is read.
     """
-    given: Callables = {"labels": _graph_labels, **(callables or {})}
+    given: Callables = {"labels": _graph_labels, "names": read_name_table, **(callables or {})}
     for source in sources:
         if source.data not in specs:
             raise UserError(registry.unknown("data", source.data, list(specs)), where="--data")
