@@ -31,7 +31,10 @@ from xadapt.core.errors import UserError
 from xadapt.data.graphs.builders import Facts
 from xadapt.data.graphs.graph import NO_LANGUAGE, KnowledgeGraph, PartName
 from xadapt.data.graphs.joining import prefixed, side_by_side, united
-from xadapt.data.graphs.layout_files import (
+from xadapt.data.graphs.links import Links, make_links, united_links
+from xadapt.data.graphs.names import Names
+from xadapt.data.graphs.opening import read_link_file
+from xadapt.data.readers.graph_files import (
     PACKED,
     find_file,
     need_file,
@@ -41,9 +44,6 @@ from xadapt.data.graphs.layout_files import (
     tidy,
     wrong_id,
 )
-from xadapt.data.graphs.links import Links, make_links, united_links
-from xadapt.data.graphs.names import Names
-from xadapt.data.graphs.opening import read_link_file
 from xadapt.languages.tags import is_tag, normalise
 
 FACTS: dict[PartName, tuple[str, ...]] = {

@@ -33,7 +33,8 @@ def write_graph(
     def write(name: str, rows: Iterable[Sequence[str]]) -> None:
         count = 0
         with (folder / name).open("w", encoding="utf-8", newline="\n") as stream:
-            for count, row in enumerate(rows, 1):
+            for row in rows:
+                count += 1
                 stream.write("\t".join(row) + "\n")
         if count:
             files[name] = {"rows": count, "sha256": sha256_file(folder / name)}

@@ -18,6 +18,8 @@ NOT_PARTS = (
     "cldr_sample",
     "cldr_split",
     "columns",
+    "graph_files",
+    "graph_links",
     "graph_source",
     "hub_rows",
     "in_memory",
