@@ -96,6 +96,10 @@ class Dbp5l:
             lang=tag,
         )
 
+    def has_links(self, place: str) -> bool:
+        """Return whether the place is the whole folder. Its links have no parts, all are test."""
+        return split_place(place)[1] is None and bool(_stems(Path(place) / "seed_alignlinks"))
+
     def links(self, place: str) -> Links:
         """Read the links of two graphs, or of all. They have no parts.
 

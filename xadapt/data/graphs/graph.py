@@ -130,14 +130,24 @@ class KnowledgeGraph:
         own = self.language(tag)
         if self.languages == (own,):
             return self
+        return replace(self.in_languages([own]), name=f"{self.name}/{own}", lang=own)
+
+    def in_languages(self, tags: Iterable[str]) -> KnowledgeGraph:
+        """Return the entities with a name in one of several languages, with these names alone.
+
+        Raises:
+            UserError: If the graph has no name in one of them.
+        """
+        own = list(dict.fromkeys(self.language(tag) for tag in tags))
         kept = np.zeros(len(self.entities), dtype=bool)
-        kept[self.labels[own].owners] = True
+        for tag in own:
+            kept[self.labels[tag].owners] = True
         alone = replace(
             self,
-            labels={own: self.labels[own]},
-            descriptions={key: one for key, one in self.descriptions.items() if key == own},
+            labels={tag: self.labels[tag] for tag in own},
+            descriptions={tag: one for tag, one in self.descriptions.items() if tag in own},
         )
-        return replace(alone.restricted(kept), name=f"{self.name}/{own}", lang=own)
+        return alone if kept.all() else alone.restricted(kept)
 
     def restricted(self, kept: NDArray[np.bool_]) -> KnowledgeGraph:
         """Return the graph of some of the entities, with the facts whose ends both stay.

@@ -20,6 +20,7 @@ NOT_PARTS = (
     "columns",
     "graph_files",
     "graph_links",
+    "graph_records",
     "graph_source",
     "hub_rows",
     "in_memory",

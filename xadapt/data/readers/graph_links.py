@@ -75,6 +75,6 @@ def links_sha256(source: str) -> str:
         UserError: If the source can't be read or has no links.
     """
     if Path(source).is_file():
-        return sha256_file(source).removeprefix("sha256:")
+        return sha256_file(source)
     reader, place = reader_of(source)
     return str(reader.links(place).sha256)
