@@ -10,9 +10,9 @@ from __future__ import annotations
 
 NOT_PARTS = (
     "builders",
+    "components",
     "graph",
     "joining",
-    "layout_files",
     "links",
     "names",
     "opening",

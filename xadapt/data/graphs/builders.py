@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xadapt.data.graphs.graph import PartName, part_number
-from xadapt.data.graphs.layout_files import rows, wrong_id
+from xadapt.data.readers.graph_files import rows, wrong_id
 
 TRIPLE = "head, relation and tail"
 

@@ -48,6 +48,10 @@ class CldrGraph:
             {"en": Names(relations, place_of, enumerate(spoken))},
         )
 
+    def has_links(self, place: str) -> bool:
+        """Return False: one entity has the names of all languages, and nothing is to be joined."""
+        return False
+
     def links(self, place: str) -> Links:
         """Return a link from each entity to itself.
 

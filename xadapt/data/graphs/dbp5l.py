@@ -22,7 +22,9 @@ from xadapt.core.errors import UserError
 from xadapt.data.graphs.builders import Facts
 from xadapt.data.graphs.graph import KnowledgeGraph, PartName
 from xadapt.data.graphs.joining import prefixed, united
-from xadapt.data.graphs.layout_files import (
+from xadapt.data.graphs.links import Links, make_links, united_links
+from xadapt.data.graphs.names import Names
+from xadapt.data.readers.graph_files import (
     PACKED,
     find_file,
     name_of_uri,
@@ -33,8 +35,6 @@ from xadapt.data.graphs.layout_files import (
     tidy,
     whole_number,
 )
-from xadapt.data.graphs.links import Links, make_links, united_links
-from xadapt.data.graphs.names import Names
 from xadapt.data.readers.lines import read_lines
 from xadapt.languages.tags import is_tag, normalise
 
@@ -95,6 +95,10 @@ class Dbp5l:
             {"en": Names(tuple(ids), ids, enumerate(relations))},
             lang=tag,
         )
+
+    def has_links(self, place: str) -> bool:
+        """Return whether the place is the whole folder. Its links have no parts, all are test."""
+        return split_place(place)[1] is None and bool(_stems(Path(place) / "seed_alignlinks"))
 
     def links(self, place: str) -> Links:
         """Read the links of two graphs, or of all. They have no parts.

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xadapt.core.errors import UserError
 from xadapt.core.registry import unknown
+from xadapt.data.graphs.components import components
 from xadapt.data.graphs.names import Names
+from xadapt.data.readers.cldr_split import PARTS, PartName
 from xadapt.data.records import Triple
 from xadapt.languages.match import find_same
 from xadapt.languages.tags import normalise
 
-PartName = Literal["train", "dev", "test"]
-PARTS: tuple[PartName, ...] = ("train", "dev", "test")
 NO_LANGUAGE = "und"
 """The language of names whose language is unknown."""
 
@@ -130,14 +130,24 @@ class KnowledgeGraph:
         own = self.language(tag)
         if self.languages == (own,):
             return self
+        return replace(self.in_languages([own]), name=f"{self.name}/{own}", lang=own)
+
+    def in_languages(self, tags: Iterable[str]) -> KnowledgeGraph:
+        """Return the entities with a name in one of several languages, with these names alone.
+
+        Raises:
+            UserError: If the graph has no name in one of them.
+        """
+        own = list(dict.fromkeys(self.language(tag) for tag in tags))
         kept = np.zeros(len(self.entities), dtype=bool)
-        kept[self.labels[own].owners] = True
+        for tag in own:
+            kept[self.labels[tag].owners] = True
         alone = replace(
             self,
-            labels={own: self.labels[own]},
-            descriptions={key: one for key, one in self.descriptions.items() if key == own},
+            labels={tag: self.labels[tag] for tag in own},
+            descriptions={tag: one for tag, one in self.descriptions.items() if tag in own},
         )
-        return replace(alone.restricted(kept), name=f"{self.name}/{own}", lang=own)
+        return alone if kept.all() else alone.restricted(kept)
 
     def restricted(self, kept: NDArray[np.bool_]) -> KnowledgeGraph:
         """Return the graph of some of the entities, with the facts whose ends both stay.
@@ -188,6 +198,86 @@ class KnowledgeGraph:
             labels={key: own.moved(ids, index) for key, own in self.labels.items()},
             descriptions={key: own.moved(ids, index) for key, own in self.descriptions.items()},
             attributes={new[entity]: rows for entity, rows in self.attributes.items()},
+        )
+
+    def without(self, excluded: Iterable[str]) -> KnowledgeGraph:
+        """Return the graph without some entities and without the facts that have one.
+
+        Raises:
+            UserError: If the graph lacks one of them.
+        """
+        kept = np.ones(len(self.entities), dtype=bool)
+        for entity in excluded:
+            self.require(entity, "to exclude")
+            kept[self.index[entity]] = False
+        return self if kept.all() else self.restricted(kept)
+
+    def require(self, entity: str, what: str, where: str = "") -> None:
+        """Refuse an id that is no entity of the graph.
+
+        Args:
+            entity: The id.
+            what: What it is for, such as ``to exclude``.
+            where: Its place.
+
+        Raises:
+            UserError: If there is no such entity.
+        """
+        if entity not in self.index:
+            raise UserError(
+                f"{self.name} has no entity {entity[:80]!r} {what}",
+                where=where,
+                todo="Check that the links belong to this graph",
+            )
+
+    def joined(self, pairs: Iterable[tuple[str, str]]) -> KnowledgeGraph:
+        """Make linked entities one, which has the names of all of them.
+
+        It keeps the id of its first member in the order of the graph. A fact that several members
+        have stays once in each part.
+
+        Args:
+            pairs: Links between entities of the graph: those of training alone.
+
+        Raises:
+            UserError: If a link leads to nothing.
+        """
+        links = list(pairs)
+        for link in links:
+            for entity in link:
+                self.require(entity, f"of the link {link[0]} - {link[1]}")
+        if not links:
+            return self
+        number = components(self.index, links)
+        first = np.full(int(number.max()) + 1, len(number), dtype=np.int64)
+        np.minimum.at(first, number, np.arange(len(number)))
+        leaders = np.unique(first[number])
+        place = np.searchsorted(leaders, first[number]).astype(np.int32)
+        entities = tuple(self.entities[i] for i in leaders)
+        index = {entity: i for i, entity in enumerate(entities)}
+
+        def moved(tables: Mapping[str, Names]) -> dict[str, Names]:
+            return {
+                lang: Names(entities, index, ((int(place[i]), text) for i, text in names.rows()))
+                for lang, names in tables.items()
+            }
+
+        triples = self.triples.copy()
+        triples[:, 0], triples[:, 2] = place[triples[:, 0]], place[triples[:, 2]]
+        whole = np.column_stack((triples, self.parts.astype(np.int32)))
+        kept = np.sort(np.unique(whole, axis=0, return_index=True)[1])
+        attributes: dict[str, tuple[tuple[str, str], ...]] = {}
+        for entity, own in self.attributes.items():
+            leader = entities[place[self.index[entity]]]
+            attributes[leader] = tuple(dict.fromkeys((*attributes.get(leader, ()), *own)))
+        return replace(
+            self,
+            entities=entities,
+            labels=moved(self.labels),
+            descriptions=moved(self.descriptions),
+            triples=triples[kept],
+            parts=self.parts[kept],
+            attributes=attributes,
         )
 
     def counts(self) -> dict[str, Any]:

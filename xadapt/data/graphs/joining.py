@@ -1,14 +1,12 @@
-"""Put graphs together: side by side, or with linked entities made one."""
+"""Put graphs side by side, and compare their facts and names under links."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from xadapt.core.errors import UserError
 from xadapt.data.graphs.graph import KnowledgeGraph
@@ -95,85 +93,6 @@ def side_by_side(name: str, left: KnowledgeGraph, right: KnowledgeGraph) -> Know
 def prefixed(links: Links, left: str, right: str) -> Links:
     """Return links between graphs as links of the graph that `united` makes of them."""
     return replace(links, pairs=tuple((f"{left}:{a}", f"{right}:{b}") for a, b in links.pairs))
-
-
-def components(entities: Mapping[str, int], pairs: Iterable[tuple[str, str]]) -> NDArray[np.int32]:
-    """Return the connected component of each entity under links, as a number, ``(entities,)``.
-
-    Raises:
-        KeyError: If a pair has another entity.
-    """
-    ends = np.array([(entities[a], entities[b]) for a, b in pairs], dtype=np.int64).reshape(-1, 2)
-    size = len(entities)
-    edges = coo_array((np.ones(len(ends), dtype=np.int8), (ends[:, 0], ends[:, 1])), (size, size))
-    found: NDArray[np.int32] = connected_components(edges, directed=False)[1]
-    return found
-
-
-def joined(graph: KnowledgeGraph, links: Links) -> KnowledgeGraph:
-    """Make linked entities one, so that it has the names of all of them.
-
-    The entity keeps the id of its first member in the order of the graph. A fact that several
-    members have stays once in each part.
-
-    Args:
-        graph: The graph of both sides, such as `united` gives it.
-        links: Links between its entities: those of training alone.
-
-    Raises:
-        UserError: If a link leads to nothing.
-    """
-    require_known(links, graph)
-    number = components(graph.index, links.pairs)
-    first = np.full(int(number.max(initial=-1)) + 1, len(number), dtype=np.int64)
-    np.minimum.at(first, number, np.arange(len(number)))
-    leaders = np.unique(first[number])
-    place = np.searchsorted(leaders, first[number]).astype(np.int32)
-    entities = tuple(graph.entities[i] for i in leaders)
-    index = {entity: i for i, entity in enumerate(entities)}
-
-    def moved(tables: Mapping[str, Names]) -> dict[str, Names]:
-        return {
-            lang: Names(entities, index, ((int(place[i]), text) for i, text in names.rows()))
-            for lang, names in tables.items()
-        }
-
-    triples = graph.triples.copy()
-    if len(triples):
-        triples[:, 0], triples[:, 2] = place[triples[:, 0]], place[triples[:, 2]]
-    whole = np.column_stack((triples, graph.parts.astype(np.int32)))
-    kept = np.sort(np.unique(whole, axis=0, return_index=True)[1]) if len(whole) else slice(0, 0)
-    attributes: dict[str, tuple[tuple[str, str], ...]] = {}
-    for entity, own in graph.attributes.items():
-        leader = entities[place[graph.index[entity]]]
-        attributes[leader] = tuple(dict.fromkeys((*attributes.get(leader, ()), *own)))
-    return replace(
-        graph,
-        entities=entities,
-        labels=moved(graph.labels),
-        descriptions=moved(graph.descriptions),
-        triples=triples[kept],
-        parts=graph.parts[kept],
-        attributes=attributes,
-    )
-
-
-def without_entities(graph: KnowledgeGraph, excluded: Iterable[str]) -> KnowledgeGraph:
-    """Return the graph without some entities and without the facts that have one.
-
-    Raises:
-        UserError: If the graph lacks one of them.
-    """
-    kept = np.ones(len(graph.entities), dtype=bool)
-    for entity in excluded:
-        if entity not in graph.index:
-            raise UserError(
-                f"there is no entity {entity[:80]!r} to exclude",
-                where=graph.name,
-                todo="Check that the links belong to this graph",
-            )
-        kept[graph.index[entity]] = False
-    return graph.restricted(kept)
 
 
 def copied_facts(graph: KnowledgeGraph, links: Links) -> NDArray[np.bool_]:

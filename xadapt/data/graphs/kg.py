@@ -7,7 +7,8 @@ One graph in many languages, as ``xadapt kg build`` writes it:
 - ``train.tsv``, ``dev.tsv``, ``test.tsv``: head, relation, tail.
 - ``relations.tsv``: an id a line; ``relation_names_en.tsv``: id, name.
 - ``descriptions_ja.tsv``: id, text. ``attributes.tsv``: id, attribute, value.
-- ``links.tsv``: id, id, part.
+- ``links_train.tsv``, ``links_dev.tsv``, ``links_test.tsv``: id, id; or ``links.tsv``: id, id,
+  part.
 
 A graph a language: folders named by their language with ``entities.tsv`` (id, name) and facts;
 ``relations.txt`` with a name on each line, whose number from 0 is the id; and ``align_ja-en.tsv``
@@ -31,7 +32,10 @@ from xadapt.core.errors import UserError
 from xadapt.data.graphs.builders import Facts
 from xadapt.data.graphs.graph import NO_LANGUAGE, KnowledgeGraph, PartName
 from xadapt.data.graphs.joining import prefixed, side_by_side, united
-from xadapt.data.graphs.layout_files import (
+from xadapt.data.graphs.links import Links, make_links, united_links
+from xadapt.data.graphs.names import Names
+from xadapt.data.graphs.opening import read_link_file
+from xadapt.data.readers.graph_files import (
     PACKED,
     find_file,
     need_file,
@@ -41,9 +45,6 @@ from xadapt.data.graphs.layout_files import (
     tidy,
     wrong_id,
 )
-from xadapt.data.graphs.links import Links, make_links, united_links
-from xadapt.data.graphs.names import Names
-from xadapt.data.graphs.opening import read_link_file
 from xadapt.languages.tags import is_tag, normalise
 
 FACTS: dict[PartName, tuple[str, ...]] = {
@@ -90,6 +91,15 @@ class Kg:
             raise UserError("there is no graph in this folder", where=folder, todo=self.layout)
         return united(name, {lang: _monolingual(folder, lang, lang, self.layout) for lang in langs})
 
+    def has_links(self, place: str) -> bool:
+        """Return whether the place is a whole folder with links."""
+        folder, last = _split(place)
+        if last is not None or not Path(folder).is_dir():
+            return False
+        kinds = ("links", "align")
+        plain = ("links.tsv", *(f"{kind}_{part}.tsv" for kind in kinds for part in FACTS))
+        return find_file(folder, *plain) is not None or any(True for _ in _aligned(folder))
+
     def links(self, place: str) -> Links:
         """Read the links: all of a folder, or those of ``kg:DIR/ja-en``.
 
@@ -100,9 +110,10 @@ class Kg:
         require_folder(folder, self.layout)
         name = f"{Path(folder).resolve().name}{f'/{last}' if last else ''}"
         if find_file(folder, "entities.tsv"):
-            return read_link_file(need_file(folder, self.layout, "links.tsv"), name)
+            whole = find_file(folder, "links.tsv")
+            return read_link_file(whole, name) if whole else _by_part(folder, "links", name)
         if find_file(folder, "ent_1.tsv"):
-            return _split_links(folder, name, self.layout)
+            return _by_part(folder, "align", name)
         found = dict(_aligned(folder))
         if last is not None:
             left, _, right = last.partition("-")
@@ -279,16 +290,28 @@ def _two_languages(folder: str) -> tuple[str, str]:
     return f"{NO_LANGUAGE}-x-1", f"{NO_LANGUAGE}-x-2"
 
 
-def _split_links(folder: str, name: str, layout: str) -> Links:
-    parts: tuple[PartName, ...] = ("train", "dev", "test")
+def _by_part(folder: str, kind: str, name: str) -> Links:
+    """Read a file of links for each part, such as ``links_train.tsv``."""
     found = []
-    for part in parts:
-        path = find_file(folder, f"align_{part}.tsv")
-        if path is not None:
-            pairs = [(a, b) for _, (a, b) in rows(path, 2, "two ids")]
+    known: dict[tuple[str, str], str] = {}
+    for part in FACTS:
+        path = find_file(folder, f"{kind}_{part}.tsv")
+        pairs = []
+        for where, (left, right) in rows(path, 2, "two ids") if path else ():
+            other = known.setdefault((left, right), part)
+            if other != part:
+                raise UserError(
+                    f"the link {left} - {right} is in {other} and in {part}",
+                    where=where,
+                    todo="Keep it in one part, or split the links by xadapt kg build",
+                )
+            pairs.append((left, right))
+        if path:
             found.append(make_links(name, pairs, part))
     if not found:
-        need_file(folder, layout, "align_train.tsv")
+        raise UserError(
+            f"there is no {kind}_train.tsv in this folder", where=folder, todo=Kg.layout
+        )
     return united_links(name, found)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,9 +39,16 @@ class Links:
         Raises:
             UserError: If there is no such part.
         """
-        chosen = np.isin(self.parts, [part_number(part) for part in parts])
-        pairs = tuple(p for p, keep in zip(self.pairs, chosen.tolist(), strict=True) if keep)
-        return replace(self, pairs=pairs, parts=self.parts[chosen])
+        return self.chosen(np.isin(self.parts, [part_number(part) for part in parts]).tolist())
+
+    def chosen(self, keep: Sequence[bool]) -> Links:
+        """Return some of the links.
+
+        Args:
+            keep: Whether each link stays.
+        """
+        pairs = tuple(pair for pair, stays in zip(self.pairs, keep, strict=True) if stays)
+        return replace(self, pairs=pairs, parts=self.parts[np.array(keep, dtype=bool)])
 
     def records(self) -> Iterator[EntityLink]:
         """Yield the pairs as records."""

@@ -7,14 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from xadapt.core.errors import UserError
-from xadapt.data.graphs.graph import PARTS, KnowledgeGraph
-from xadapt.data.graphs.layout_files import rows
+from xadapt.data.graphs.graph import KnowledgeGraph
 from xadapt.data.graphs.links import Links
+from xadapt.data.readers.graph_links import LINK, link_rows
 from xadapt.data.readers.graph_source import is_graph, reader_of
-
-PART_NAMES = {"train": 0, "sup": 0, "dev": 1, "val": 1, "valid": 1, "test": 2, "ref": 2}
-"""The names of parts in files, with their position in `PARTS`."""
-LINK = "two ids and, if you like, train, dev or test"
 
 
 def open_graph(source: str) -> KnowledgeGraph:
@@ -66,27 +62,6 @@ def read_link_file(path: str, name: str | None = None) -> Links:
         UserError: If the file can't be read, is empty, a line is faulty, some lines have a part and
             some have none, or one pair is in two parts.
     """
-    pairs: dict[tuple[str, str], int] = {}
-    split: bool | None = None
-    for where, cells in rows(path, (2, 3), LINK):
-        if split is None:
-            split = len(cells) == 3
-        elif split != (len(cells) == 3):
-            raise UserError(
-                "some lines have a part and some have none",
-                where=where,
-                todo=f"A line holds {LINK}",
-            )
-        if split and cells[2] not in PART_NAMES:
-            raise UserError(
-                f"{cells[2][:40]!r} is no part", where=where, todo=f"Write {', '.join(PARTS)}"
-            )
-        pair, part = (cells[0], cells[1]), PART_NAMES[cells[2]] if split else 2
-        if pairs.setdefault(pair, part) != part:
-            raise UserError(
-                f"the link {pair[0]} - {pair[1]} is in {PARTS[pairs[pair]]} and in {PARTS[part]}",
-                where=where,
-                todo="Keep it in one part, or split the links by xadapt kg build",
-            )
+    pairs, split = link_rows(path)
     parts = np.fromiter(pairs.values(), np.int8, len(pairs))
-    return Links(name or Path(path).name, tuple(pairs), parts, split=bool(split))
+    return Links(name or Path(path).name, tuple(pairs), parts, split)

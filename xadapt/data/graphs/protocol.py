@@ -27,6 +27,13 @@ class GraphReader(Protocol):
             UserError: If a file is missing or faulty.
         """
 
+    def has_links(self, place: str) -> bool:
+        """Return whether there are links between entities of the graph that `read` gives.
+
+        Args:
+            place: The source without its prefix.
+        """
+
     def links(self, place: str) -> Links:
         """Read the links between the entities of the graph that `read` gives for this place.
 

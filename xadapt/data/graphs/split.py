@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from xadapt.core.errors import UserError
+from xadapt.data.graphs.components import components
 from xadapt.data.graphs.graph import PARTS
-from xadapt.data.graphs.joining import components
 from xadapt.data.graphs.links import Links
 
 
@@ -71,10 +71,10 @@ def split_links(links: Links, shares: Sequence[float], seed: int = 0) -> Links:
         part_of[component] = part
         missing[part] -= sizes[component]
     made = replace(links, parts=part_of[of_link], split=True)
-    for part, count in made.counts().items():
-        if wanted[PARTS.index(part)] and not count:  # type: ignore[arg-type]
+    for name, count in made.counts().items():
+        if wanted[PARTS.index(name)] and not count:  # type: ignore[arg-type]
             raise UserError(
-                f"the links can't be split: {part} gets none",
+                f"the links can't be split: {name} gets none",
                 where=links.name,
                 todo=f"There are {len(links)} links in {len(smallest)} groups; give other shares",
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,10 @@ ABOUT = "kg.json"
 
 
 def write_graph(
-    folder: Path, graph: KnowledgeGraph, links: Links | None = None, **facts: Any
+    folder: Path,
+    graph: KnowledgeGraph,
+    links: Links | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write the tables of a graph into an empty folder, with their hashes in ``kg.json``.
 
@@ -33,7 +36,8 @@ def write_graph(
     def write(name: str, rows: Iterable[Sequence[str]]) -> None:
         count = 0
         with (folder / name).open("w", encoding="utf-8", newline="\n") as stream:
-            for count, row in enumerate(rows, 1):
+            for row in rows:
+                count += 1
                 stream.write("\t".join(row) + "\n")
         if count:
             files[name] = {"rows": count, "sha256": sha256_file(folder / name)}
@@ -53,10 +57,9 @@ def write_graph(
         write(f"{part}.tsv", ((one.head, one.relation, one.tail) for one in facts_of))
     write("attributes.tsv", _attributes(graph))
     if links is not None:
-        numbers = links.parts.tolist()
-        both = zip(links.pairs, numbers, strict=True)
-        write("links.tsv", ((left, right, PARTS[part]) for (left, right), part in both))
-    about = {"name": graph.name, "counts": graph.counts(), **facts, "files": files}
+        for part in PARTS:
+            write(f"links_{part}.tsv", links.of(part).pairs)
+    about = {"name": graph.name, "counts": graph.counts(), **(facts or {}), "files": files}
     write_json(folder / ABOUT, about)
     return about
 

@@ -15,6 +15,7 @@ from xadapt.core.errors import UserError
 from xadapt.core.text_key import normal_key
 from xadapt.data.loading.transform_chain import Callables, Chain, counted
 from xadapt.data.readers.cldr import read_labels
+from xadapt.data.readers.graph_links import links_sha256
 from xadapt.data.readers.hub_rows import HubRows
 from xadapt.data.readers.in_memory import InMemory
 from xadapt.data.readers.label_columns import as_options
@@ -65,11 +66,13 @@ class Share:
         source: The source.
         rows: Number of training records from the source.
         sha256: SHA-256 of these records, in order.
+        excluded: The sources whose entities are left out of the records, with their SHA-256.
     """
 
     source: Source
     rows: int
     sha256: str
+    excluded: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,8 @@ def load_records(
         notes.append(f"{counted(rows)} to train on" + (f" ({name})" if len(specs) > 1 else ""))
     if held:
         notes[-1] += f", {len(held)} held out for development"
-    shares = [Share(source, len(rows), digest(rows)) for source, rows in kept.items()]
+    shares = [Share(source, len(rows), digest(rows), _excluded(specs[source.data]))
+              for source, rows in kept.items()]  # fmt: skip
     return Loaded(records, held, notes, shares)
 
 
@@ -346,6 +350,12 @@ def _read(source: Source, spec: DataSpec, notes: Notes, watch: Watch) -> list[Re
         file_format=source.file_format or by_recipe,
     )
     return list(read_pairs(asked, spec.limit, notes, watch, spec.options))
+
+
+def _excluded(spec: DataSpec) -> dict[str, str]:
+    """Return the links that a reader leaves out, with their hash."""
+    links = spec.options.get("exclude_links")
+    return {links: links_sha256(links)} if isinstance(links, str) and links else {}
 
 
 def _graph_labels(lang: str) -> dict[str, str]:

@@ -5,20 +5,20 @@ The source is a knowledge graph with descriptions. For other graphs, a text can 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from xadapt.core.errors import UserError
-from xadapt.data.readers.graph_rows import GraphRows, read_rows
+from xadapt.data.readers.graph_rows import GraphRows, NamedGraphRecords
 from xadapt.data.readers.notes import Notes, name_of, noted
 from xadapt.data.records import DescribedEntity
 
 
 @dataclass(frozen=True)
-class EntityDescriptions:
+class EntityDescriptions(NamedGraphRecords):
     """Reader of texts about entities in one language.
 
     Attributes:
@@ -26,14 +26,11 @@ class EntityDescriptions:
             of the graph.
         from_facts: Largest number of facts of which a text is made for an entity without a
             description: ``relation: tail; relation: tail``. 0 makes none.
-        links: Links whose training part makes two entities one, for graphs side by side.
-        exclude: Links whose entities are left out, see `xadapt.data.readers.graph_rows.read_rows`.
+        links: See `GraphRecords`.
+        exclude_links: See `GraphRecords`.
     """
 
-    pair_with: tuple[str, ...] = ("en",)
     from_facts: Annotated[int, Field(ge=0)] = 0
-    links: str = ""
-    exclude: str = ""
 
     format: ClassVar[str] = "entity_descriptions"
     gives: ClassVar[type] = DescribedEntity
@@ -54,14 +51,14 @@ class EntityDescriptions:
             UserError: If the graph can't be read or lacks the language, or there is no description.
         """
         found = noted(notes)
-        graph = read_rows(source, self.links, self.exclude, found)
+        graph = self.rows(source, found)
         langs = graph.chosen(lang, self.pair_with, source)
         given = graph.descriptions.get(langs[0], {})
         told = self._of_facts(graph, langs)
         made = 0
         for entity in graph.entities:
             names = graph.of(entity, langs)
-            texts = given.get(entity) or told.get(entity, ())
+            texts: Sequence[str] = given.get(entity) or told.get(entity) or ()
             for text in texts if names else ():
                 made += 1
                 yield DescribedEntity(

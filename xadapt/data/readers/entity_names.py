@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 from xadapt.core.errors import UserError
 from xadapt.core.text_key import normal_key
-from xadapt.data.readers.graph_rows import read_rows
+from xadapt.data.readers.graph_rows import NamedGraphRecords
 from xadapt.data.readers.notes import Notes, name_of, noted
 from xadapt.data.records import EntityNames
 
@@ -20,7 +20,7 @@ PIVOT = "en"
 
 
 @dataclass(frozen=True)
-class EntityNamesReader:
+class EntityNamesReader(NamedGraphRecords):
     """Reader of names in one language, with names of the same entity in others.
 
     Two names that are equal up to case, width and punctuation are no pair. An entity without
@@ -31,14 +31,11 @@ class EntityNamesReader:
             Other names in the language itself are taken too.
         by: ``entities`` gives a record for each name; ``triples`` gives one for both ends of each
             training fact, as published, so that entities with many facts count more.
-        links: Links whose training part makes two entities one, for graphs side by side.
-        exclude: Links whose entities are left out, see `xadapt.data.readers.graph_rows.read_rows`.
+        links: See `GraphRecords`.
+        exclude_links: See `GraphRecords`.
     """
 
-    pair_with: tuple[str, ...] = (PIVOT,)
     by: Literal["entities", "triples"] = "entities"
-    links: str = ""
-    exclude: str = ""
 
     format: ClassVar[str] = "entity_names"
     gives: ClassVar[type] = EntityNames
@@ -59,7 +56,7 @@ class EntityNamesReader:
             UserError: If the graph can't be read or lacks the language, or no name has a partner.
         """
         found = noted(notes)
-        graph = read_rows(source, self.links, self.exclude, found)
+        graph = self.rows(source, found)
         langs = graph.chosen(lang, self.pair_with, source)
         own = graph.names[langs[0]]
         entities = graph.entities if self.by == "entities" else chain.from_iterable(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from xadapt.core import registry
@@ -33,6 +34,19 @@ def split_source(source: str) -> tuple[str, str]:
 def is_graph(source: str) -> bool:
     """Return whether a source begins with the prefix of a layout."""
     return source.partition(":")[0] in registry.names("graphs")
+
+
+def file_name(source: str) -> str:
+    """Return the name of a source without folders: ``kg:a/dbp5l/ja`` gives ``kg:dbp5l-ja``.
+
+    A path alone gives the name of the file.
+    """
+    if not is_graph(source) or ":" not in source or Path(source).exists():
+        return Path(source).name
+    prefix, _, place = source.partition(":")
+    folder, last = Path(place).parent.name, Path(place).name
+    inner = folder and not Path(place).exists()
+    return f"{prefix}:{folder}-{last}" if inner else f"{prefix}:{last}"
 
 
 def reader_of(source: str) -> tuple[Any, str]:

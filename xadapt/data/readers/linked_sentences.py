@@ -70,7 +70,8 @@ class LinkedSentences:
                     yield attempt(self._rows, parse_object(line, where), lang, where)
 
         empty = True
-        for rows in batches_without_faulty(made(), source, found):
+        batches: Iterator[Sequence[LinkedSentence]] = batches_without_faulty(made(), source, found)
+        for rows in batches:
             for record in rows:
                 empty = False
                 yield record

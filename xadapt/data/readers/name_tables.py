@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 
 from xadapt.core.errors import UserError
 from xadapt.data.readers.dictionary import Dictionary
-from xadapt.data.readers.graph_rows import read_rows
+from xadapt.data.readers.graph_rows import named_rows
 from xadapt.data.readers.graph_source import is_graph
 from xadapt.data.readers.notes import Notes
 from xadapt.languages.tags import is_tag, normalise
@@ -40,9 +39,8 @@ def read_name_table(source: str) -> NameTable:
     return _graph(source)
 
 
-@lru_cache(maxsize=2)
 def _graph(source: str) -> NameTable:
-    rows = read_rows(source, "", "", Notes())
+    rows = named_rows(source, Notes())
     return {
         lang: {entity: tuple(names) for entity, names in own.items()}
         for lang, own in rows.names.items()

@@ -10,25 +10,22 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xadapt.core.errors import UserError
-from xadapt.data.readers.graph_rows import read_rows
+from xadapt.data.readers.graph_rows import NamedGraphRecords
 from xadapt.data.readers.notes import Notes, name_of, noted
 from xadapt.data.records import NamedTriple
 
 
 @dataclass(frozen=True)
-class NamedFacts:
+class NamedFacts(NamedGraphRecords):
     """Reader of facts whose head has a name in the language.
 
     Attributes:
         pair_with: Further languages of the names of relation and tail; ``all`` means every language
             of the graph. A relation without a name in these languages has all its names.
-        links: Links whose training part makes two entities one, for graphs side by side.
-        exclude: Links whose entities are left out, see `xadapt.data.readers.graph_rows.read_rows`.
+        links: See `GraphRecords`.
+        exclude_links: See `GraphRecords`.
     """
 
-    pair_with: tuple[str, ...] = ("en",)
-    links: str = ""
-    exclude: str = ""
 
     format: ClassVar[str] = "named_facts"
     gives: ClassVar[type] = NamedTriple
@@ -49,7 +46,7 @@ class NamedFacts:
             UserError: If the graph can't be read or lacks the language, or no fact has names.
         """
         found = noted(notes)
-        graph = read_rows(source, self.links, self.exclude, found)
+        graph = self.rows(source, found)
         langs = graph.chosen(lang, self.pair_with, source)
         made = nameless = 0
         for head, relation, tail in graph.facts:

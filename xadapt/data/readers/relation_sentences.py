@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from xadapt.core.errors import UserError
-from xadapt.data.readers.graph_rows import GraphRows, read_rows
+from xadapt.data.readers.graph_rows import GraphRows, named_rows
 from xadapt.data.readers.jsonl import parse_object
 from xadapt.data.readers.lines import read_lines
 from xadapt.data.readers.linked_sentences import mentions_of, text_of_row
@@ -54,7 +54,7 @@ class RelationSentences:
             UserError: If a line is no JSON object, half of the rows are faulty, or there is none.
         """
         found = noted(notes)
-        graph = read_rows(self.names, "", "", found) if self.names else None
+        graph = named_rows(self.names, found) if self.names else None
 
         def made() -> Iterator[EntityMention | RowError]:
             for number, line in read_lines(source):
@@ -85,7 +85,7 @@ class RelationSentences:
         own = ((lang, text[slice(*span)]),)
         if not (text[: span[0]] + text[span[1] :]).strip():
             raise RowError("the mention is the whole sentence", where=where)
-        names = own
+        names: tuple[tuple[str, str], ...] = own
         if graph is not None:
             langs = graph.chosen(next(iter(graph.names)), (lang, *self.pair_with), self.names)
             names = graph.of(entity, langs) or own

@@ -36,7 +36,7 @@ class CodeSwitch:
         most: Largest number of languages of a sentence.
         keep_original: Whether each sentence also stays as it is.
         smoothing: Languages with n sentences keep sentences in proportion to n to this power; the
-            language with the fewest keeps all. 1 keeps all sentences, 0.5 is published for sampling.
+            language with the fewest keeps all. 1 keeps all sentences; 0.5 is published.
     """
 
     names: str = "cldr:all"

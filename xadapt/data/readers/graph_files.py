@@ -1,4 +1,4 @@
-"""Files of a graph's layout: found plain or compressed, read as rows with exact columns."""
+"""Files of knowledge graphs: found plain or compressed, read as rows with exact columns."""
 
 from __future__ import annotations
 
