@@ -54,19 +54,13 @@ class NTriples:
         index: dict[str, int] = {}
         first, further, about = NameTables(), NameTables(), NameTables()
         facts = Facts(index, None, place)
+        kinds = ((FIRST, first), (FURTHER, further), (ABOUT, about))
+        of_property = {link: tables for links, tables in kinds for link in links}
         for where, found in _statements(place):
-            subject, link = found["subject"], found["property"]
+            subject, link = found["subject"], str(found["property"])
             other, text = found["object"], found["text"]
-            tables = (
-                first
-                if link in FIRST
-                else further
-                if link in FURTHER
-                else about
-                if link in ABOUT
-                else None
-            )
-            if subject is None or link == SAME or (other is None and tables is None):
+            tables = of_property.get(link)
+            if subject is None or link == SAME:
                 continue
             if other is not None and tables is None:
                 index.setdefault(subject, len(index))
