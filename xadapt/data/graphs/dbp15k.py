@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from xadapt.core.errors import UserError
 from xadapt.data.graphs.builders import Facts
-from xadapt.data.graphs.graph import KnowledgeGraph
+from xadapt.data.graphs.graph import KnowledgeGraph, PartName
 from xadapt.data.graphs.joining import side_by_side
 from xadapt.data.graphs.links import Links, links_by_part, links_of_file
 from xadapt.data.graphs.names import Names
@@ -58,13 +58,14 @@ class Dbp15k:
         table = need_file(folder, self.layout, f"ent_ids_{number}")
         index: dict[str, int] = {}
         uris: dict[str, str] = {}
+        texts: list[str] = []
         for where, (one, uri) in rows(table, 2, "id and URI"):
             whole_number(one, where)
             if one in index:
                 raise UserError(f"the id {one} stands twice in this file", where=where)
             uris[uri] = one
             index[one] = len(index)
-        texts = [name_of_uri(uri) for uri in uris]
+            texts.append(name_of_uri(uri))
         default = languages_of_folder(folder)[GRAPHS.index(number)]
         lang = language_of_uri(next(iter(uris)), default)
         facts = Facts(index, None, table)
@@ -75,13 +76,10 @@ class Dbp15k:
             if cells[0] not in uris:
                 raise wrong_id("entity", cells[0], table, where)
             attributes[uris[cells[0]]] = tuple((cell, "") for cell in cells[1:] if cell)
-        labels = Names(
-            tuple(index), index, ((index[uris[u]], t) for u, t in zip(uris, texts, strict=True))
-        )
         return KnowledgeGraph(
             name,
             tuple(index),
-            {lang: labels},
+            {lang: Names(tuple(index), index, enumerate(texts))},
             *facts.build(),
             attributes=attributes,
             lang=lang,
@@ -102,7 +100,7 @@ class Dbp15k:
         name = Path(folder).resolve().name
         if find_file(folder, "sup_ent_ids") is None:
             return links_of_file(name, need_file(folder, self.layout, "ill_ent_ids"), "two ids")
-        files = {
+        files: dict[PartName, str] = {
             "train": need_file(folder, self.layout, "sup_ent_ids"),
             "test": need_file(folder, self.layout, "ref_ent_ids"),
         }
