@@ -150,7 +150,7 @@ def _language(tag: str) -> str:
 
 def _folders(folder: str) -> list[str]:
     inner = [one for one in sorted(Path(folder).iterdir()) if one.is_dir() and is_tag(one.name)]
-    return [one.name for one in inner if find_file(str(one), "entities.tsv")]
+    return [one.name for one in inner if find_file(str(one), "entities.tsv", "train.tsv")]
 
 
 def _aligned(folder: str) -> Iterator[tuple[tuple[str, str], str]]:

@@ -112,7 +112,7 @@ class OpenEa:
         folder, last = split_place(place, (*GRAPHS, *FOLDS))
         name = Path(folder).resolve().name
         fold = f"721_5fold/{last.removeprefix('fold') if last in FOLDS and last else '1'}"
-        if find_file(folder, f"{fold}/train_links") is None and last not in FOLDS:
+        if not (Path(folder) / fold).is_dir() and last not in FOLDS:
             return links_of_file(name, need_file(folder, self.layout, "ent_links"), "two URIs")
         files = {
             part: need_file(folder, self.layout, f"{fold}/{file}") for file, part in PARTS.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,6 +14,8 @@ from xadapt.data.graphs.components import components
 from xadapt.data.graphs.graph import PARTS
 from xadapt.data.graphs.links import Links
 
+PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?")
+
 
 def parse_shares(text: str) -> tuple[float, float, float]:
     """Read shares of train, dev and test, such as ``30/10/60`` or ``30/0/70``.
@@ -21,7 +24,7 @@ def parse_shares(text: str) -> tuple[float, float, float]:
         UserError: If the text has another form, or the shares don't sum to 100.
     """
     parts = text.split("/")
-    numbers = [float(p) for p in parts if p.replace(".", "", 1).isascii() and _is_number(p)]
+    numbers = [float(part) for part in parts if PERCENT.fullmatch(part)]
     if len(parts) != 3 or len(numbers) != 3 or abs(sum(numbers) - 100) > 1e-6:
         raise UserError(
             f"{text[:40]!r} is no split",
@@ -93,10 +96,3 @@ def crossing(links: Links) -> dict[str, int]:
     np.minimum.at(first, of_link, links.parts.astype(np.int64))
     own = links.parts > first[of_link]
     return {part: int((own & (links.parts == i)).sum()) for i, part in enumerate(PARTS) if i}
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return 0 <= float(text) <= 100
-    except ValueError:
-        return False

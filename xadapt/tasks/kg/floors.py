@@ -19,7 +19,7 @@ from xadapt.functional.metrics import ranks
 
 Pool = Literal["test", "all"]
 Side = Literal["tail", "head"]
-BRACKETS = re.compile(r"\s*[(（][^()（）]*[)）]\s*$")  # noqa: RUF001
+BRACKETS = re.compile(r"\s*[(（][^()（）]*[)）]\s*$")
 
 
 def bare_name(name: str) -> str:
