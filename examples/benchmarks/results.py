@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+import graph_tables
 import maps_tables
 import objectives_tables
 import speed_tables as speed
@@ -89,6 +90,7 @@ KINDS = (
         objectives_tables.objectives,
     ),
     ("embedding_maps", "Maps between word vectors", maps_tables.embedding_maps),
+    ("graphs", "Knowledge graphs: counts and floors", graph_tables.graphs),
     ("synthetic_languages", "Synthetic languages", synthetic_tables.synthetic),
     ("word_alignment", "Word alignment", word_tables.words),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
