@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import entity_tables
+import graph_tables
 import maps_tables
 import objectives_tables
 import speed_tables as speed
@@ -97,6 +98,7 @@ KINDS = (
     ("entity_switching", "Masked entities after code-switching", entity_tables.switching),
     ("knowledge_modules", "Tasks above knowledge modules", entity_tables.knowledge),
     ("embedding_maps", "Maps between word vectors", maps_tables.embedding_maps),
+    ("graphs", "Knowledge graphs: counts and floors", graph_tables.graphs),
     ("synthetic_languages", "Synthetic languages", synthetic_tables.synthetic),
     ("word_alignment", "Word alignment", word_tables.words),
     ("languages_", "One module a language, on {result[base]}", tables.languages),

@@ -142,6 +142,9 @@ def systems() -> str:
         ("mlkg_fused", "attention over modules of a graph", entity_tables.short_relx("fused")),
         ("entity_cs", "masked entities in code-switched sentences",
          entity_tables.short_entity_cs()),
+        ("entity_cs_wep", "the same, whole entities", NOT_MEASURED),
+        ("entity_cs_pep_mrs", "the same, tokens that are masked, replaced or left", NOT_MEASURED),
+        ("entity_cs_pep_m", "the same, masked tokens alone", NOT_MEASURED),
     ]  # fmt: skip
     return table(["recipe", "what it is", "result"], [[f"`{name}`", *rest] for name, *rest in rows])
 

@@ -67,6 +67,15 @@ class MaskedEntity(Task):
         "Sentences with linked mentions (.jsonl), or plain text with --names."
     )
     lang_help: ClassVar[str] = "Language of the texts; known from the module if there is one."
+    short: ClassVar[Mapping[str, str]] = {
+        FREQUENT: "frequent piece",
+        TOKENS: "tokens",
+        WHOLE: "entities",
+        f"{TOKENS}, {SEEN}": "tokens, seen",
+        f"{TOKENS}, {UNSEEN}": "tokens, never seen",
+        f"{WHOLE}, {SEEN}": "entities, seen",
+        f"{WHOLE}, {UNSEEN}": "entities, never seen",
+    }
 
     def evaluate(
         self,
