@@ -23,6 +23,7 @@ ROOMS: dict[str, float] = {
     "config": 2, "vectors": 2, "data.records": 2, "heads": 2,
     "backbones": 3,
     "objectives": 4, "modules": 4, "data.readers": 4, "data.transforms": 4,
+    "data.graphs": 4.5,  # whole graphs and links: they read files as readers do
     "injection": 5,
     "maps": 5.5,  # word vectors of a base: it reads the table of embeddings
     "composition": 6,

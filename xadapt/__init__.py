@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Recipe,
         add_evidence,
         align_words,
+        build_graph,
         compose,
         encode,
         encode_shards,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         verify,
     )
     from xadapt.pipelines.listing import (
+        list_graphs,
         list_maps,
         list_metrics,
         list_modules,
@@ -55,6 +57,7 @@ __all__ = [
     "__version__",
     "add_evidence",
     "align_words",
+    "build_graph",
     "compose",
     "encode",
     "encode_shards",
@@ -63,6 +66,7 @@ __all__ = [
     "index_modules",
     "index_passages",
     "installed_modules",
+    "list_graphs",
     "list_maps",
     "list_metrics",
     "list_modules",

@@ -54,6 +54,7 @@ from xadapt.pipelines import tune as tuning
 from xadapt.pipelines import weight_search as few_shot
 from xadapt.pipelines.align_words import align as align_words
 from xadapt.pipelines.evidence import add_evidence
+from xadapt.pipelines.kg_build import build_graph
 from xadapt.pipelines.map_run import map_embeddings
 from xadapt.pipelines.publish import publish
 from xadapt.pipelines.rerun_evidence import rerun as rerun_evidence
@@ -74,6 +75,7 @@ __all__ = [
     "Recipe",
     "add_evidence",
     "align_words",
+    "build_graph",
     "compose",
     "encode",
     "encode_shards",

@@ -67,10 +67,16 @@ def epilog(examples: tuple[str, ...]) -> str:
 @cache
 def verbs() -> tuple[Verb, ...]:
     """Return all verbs, in the order of their panels, then of their names."""
+    return verbs_in("xadapt.cli")
+
+
+def verbs_in(package: str) -> tuple[Verb, ...]:
+    """Return the verbs of the files of one package, in the order of their panels and names."""
+    folder = Path(str(importlib.import_module(package).__file__)).parent
     found = [
         verb
-        for file in sorted(Path(__file__).parent.glob("*.py"))
+        for file in sorted(folder.glob("*.py"))
         if "\nVERBS" in file.read_text(encoding="utf-8")
-        for verb in importlib.import_module(f"xadapt.cli.{file.stem}").VERBS
+        for verb in importlib.import_module(f"{package}.{file.stem}").VERBS
     ]
     return tuple(sorted(found, key=lambda verb: (PANELS.index(verb.panel), verb.name)))

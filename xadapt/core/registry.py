@@ -1,4 +1,4 @@
-"""Finding objectives, modules, readers, transforms, tasks, metrics and maps by their file names.
+"""Finding the parts of every room (objectives, readers, graphs, ...) by their file names.
 
 A part is a file of one room (``xadapt/objectives/mine.py``), or an entry point of the same room in
 another package (group ``xadapt.objectives``). The entry point names such a file or the class
@@ -29,6 +29,7 @@ ROOMS: dict[str, str] = {
     "modules": "xadapt.modules",
     "readers": "xadapt.data.readers",
     "transforms": "xadapt.data.transforms",
+    "graphs": "xadapt.data.graphs",
     "tasks": "xadapt.tasks",
     "metrics": "xadapt.evaluation.metrics",
     "maps": "xadapt.maps",

@@ -150,6 +150,41 @@ class EntityLabel(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class LabelPair(Record):
+    """An entity with its name in the language and its name in the pivot language."""
+
+    unit: ClassVar[str] = "names"
+
+    entity: str
+    text: str
+    pivot: str
+    lang: str = "und"
+    pivot_lang: str = "en"
+
+    def seen_texts(self) -> tuple[str, ...]:
+        """Return both names."""
+        return (self.text, self.pivot)
+
+
+@dataclass(frozen=True, slots=True)
+class EntityNames(LabelPair):
+    """A name of an entity, and the other names of the entity that may be paired with it.
+
+    ``pivot`` is one of ``others``, which are ``(language, name)``, and differ from ``text``.
+    """
+
+    others: tuple[tuple[str, str], ...] = ()
+
+    def split_texts(self) -> tuple[str, ...]:
+        """Return the entity and all its names. Entities that share a name stay together."""
+        return (f"\x00 entity {self.entity}", self.text, *(name for _, name in self.others))
+
+    def seen_texts(self) -> tuple[str, ...]:
+        """Return all names."""
+        return (self.text, *(name for _, name in self.others))
+
+
+@dataclass(frozen=True, slots=True)
 class Triple(Record):
     """A fact of a knowledge graph, by ids."""
 
@@ -158,6 +193,81 @@ class Triple(Record):
     head: str
     relation: str
     tail: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTriple(Record):
+    """A fact with the names ``(language, name)`` of its head, its relation and its tail."""
+
+    unit: ClassVar[str] = "facts"
+
+    head: str
+    relation: str
+    tail: str
+    heads: tuple[tuple[str, str], ...]
+    relations: tuple[tuple[str, str], ...]
+    tails: tuple[tuple[str, str], ...]
+    lang: str
+
+    def seen_texts(self) -> tuple[str, ...]:
+        """Return the names of the head and of the tail."""
+        return tuple(name for _, name in (*self.heads, *self.tails))
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedEntity(Record):
+    """A text about an entity, and the names ``(language, name)`` of the entity."""
+
+    unit: ClassVar[str] = "descriptions"
+
+    entity: str
+    text: str
+    names: tuple[tuple[str, str], ...]
+    lang: str
+
+    def seen_texts(self) -> tuple[str, ...]:
+        """Return the text and the names."""
+        return (self.text, *(name for _, name in self.names))
+
+
+@dataclass(frozen=True, slots=True)
+class EntityMention(Record):
+    """A sentence that mentions an entity, and the names ``(language, name)`` of the entity.
+
+    ``span`` is the mention in characters, ``(start, end)``.
+    """
+
+    unit: ClassVar[str] = "mentions"
+
+    text: str
+    span: tuple[int, int]
+    entity: str
+    names: tuple[tuple[str, str], ...]
+    lang: str
+
+    def seen_texts(self) -> tuple[str, ...]:
+        """Return the text and the names."""
+        return (self.text, *(name for _, name in self.names))
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedSentence(Record):
+    """A sentence with mentions of entities, ``(start, end, entity)`` in characters, in order.
+
+    Mentions do not overlap. An empty entity stands for an unknown id. ``row`` is the sentence that
+    this one is a variant of; such sentences stay together in a split. Comparison ignores it.
+    """
+
+    unit: ClassVar[str] = "sentences"
+
+    text: str
+    mentions: tuple[tuple[int, int, str], ...]
+    lang: str
+    row: str = field(default="", compare=False, kw_only=True)
+
+    def split_texts(self) -> tuple[str, ...]:
+        """Return the sentence, and the row that it is a variant of."""
+        return (self.text, *translated_row(self.row))
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,6 +266,11 @@ def _body(manifest: Manifest, files: Sequence[str]) -> dict[str, Any]:
             }
             for d in manifest.data
         ],
+        "excluded": [
+            {"name": one.name, "data": d.name, "sha256": one.sha256[:16]}
+            for d in manifest.data
+            for one in d.excluded
+        ],
         "made_by": [
             code(f"{name}: {', '.join(f'{k} {v}' for k, v in facts.items())}")
             for name, facts in sorted(manifest.callables.items())

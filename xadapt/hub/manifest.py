@@ -20,7 +20,9 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 from torch import nn
@@ -54,6 +56,7 @@ TENSOR_FILES: tuple[TensorFile, ...] = get_args(TensorFile)
 # dictionary already has as an attribute.
 _TAKEN = frozenset(dir(nn.ModuleDict())) | {"training"}
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
+_SOURCE = re.compile(r"[a-z][a-z0-9]+:(?=/(?!/)|~|\.\./)(?<!file:)")
 _PATH = re.compile(r"(/|~|\\|[A-Za-z]:[\\/]|file:)")
 
 
@@ -69,7 +72,12 @@ def without_local_paths(value: Any) -> Any:
         return [without_local_paths(v) for v in value]
     if isinstance(value, Path):
         value = str(value)
-    if not isinstance(value, str) or not (_PATH.match(value) or value.startswith("../")):
+    if not isinstance(value, str):
+        return value
+    source = _SOURCE.match(value)
+    if source is not None:
+        return source[0] + without_local_paths(value[source.end() :])
+    if not (_PATH.match(value) or value.startswith("../")):
         return value
     # "file:" urls use forward slashes too, and a Windows path may hold both kinds.
     return PureWindowsPath(PurePosixPath(value).name).name or "path"
@@ -185,15 +193,23 @@ class HeadSpec(Strict):
         return self
 
 
+class Excluded(Strict):
+    """A file of links whose entities are left out of the training data."""
+
+    name: FileName
+    sha256: Sha256
+
+
 class Data(Strict):
     """One file or data set of the training data.
 
     Attributes:
-        name: Name of the file, or id on the Hub.
-        sha256: Hash of the training records.
+        name: Its name without local folders, or its id on the Hub.
+        sha256: Hash of its training records.
         rows: Number of training records.
         licence: Its licence, or the licences of its sources.
         ids: Ids on the Hub of the data sets that a file was made from.
+        excluded: Test links whose entities no record has.
     """
 
     name: FileName
@@ -201,6 +217,13 @@ class Data(Strict):
     rows: NonNegativeInt
     licence: str | None = None
     ids: Annotated[list[HubId], Field(max_length=100)] = []
+    excluded: list[Excluded] = Field(default_factory=list)
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave ``excluded`` out where there is none, as in manifests of earlier versions."""
+        said: dict[str, Any] = dump(self)
+        return {key: value for key, value in said.items() if key != "excluded" or value}
 
 
 class TrainingTexts(Strict):

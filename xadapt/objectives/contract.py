@@ -15,6 +15,8 @@ Both may also name these services:
     the result of ``prepare(records)``.
 ``tokenizer``, ``tokenize``, ``tokenize_words``, ``tokenize_word_windows``
     the last two are for sentences given as words: cut, or in overlapping windows.
+``tokenize_places``
+    tokenizes texts with the characters of each token, see `xadapt.backbones.encoder.text_places`.
 ``tokenize_pairs``, ``tokenize_windows``
     for two texts in one row, see `xadapt.backbones.encoder.pairs`.
 ``lm_head``

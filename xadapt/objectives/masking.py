@@ -1,13 +1,18 @@
-"""The choice and the disguise of masked tokens, as in BERT."""
+"""The choice and the disguise of masked tokens: any tokens, as in BERT, or those of entities."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
 
 from xadapt.core.errors import UserError
+from xadapt.functional.losses import token_cross_entropy
+from xadapt.objectives.contract import Loss, States
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,96 @@ class Masking:
         if draw < self.mask_rate + self.random_rate:
             return rng.randrange(len(tokenizer))
         return token
+
+
+@dataclass(frozen=True)
+class EntityMasking:
+    """How the tokens of entities are chosen and shown.
+
+    A share ``mask_rate`` of what is chosen is replaced by the mask token, ``random_rate`` by random
+    tokens, and ``same_rate`` stays and is predicted. What is left over stays and is not predicted.
+
+    Source: EntityCS, Whitehouse et al. 2022, https://arxiv.org/abs/2210.12540, section 2.2.
+
+    Attributes:
+        unit: ``entity`` chooses and disguises an entity as a whole, by one draw each; ``token``
+            draws for each token.
+        probability: Share of the units that are chosen.
+        mask_rate: Share of chosen units that are masked.
+        random_rate: Share of chosen units whose tokens are replaced by random ones.
+        same_rate: Share of chosen units that stay and are predicted.
+
+    Raises:
+        ValueError: If a share is out of range.
+    """
+
+    unit: Literal["entity", "token"]
+    probability: float
+    mask_rate: float
+    random_rate: float
+    same_rate: float
+
+    def __post_init__(self) -> None:
+        shares = (self.mask_rate, self.random_rate, self.same_rate)
+        if not 0 < self.probability <= 1:
+            raise ValueError("probability must be in (0, 1]")
+        if min(shares) < 0 or sum(shares) > 1 + 1e-9:
+            raise ValueError("same_rate and the other rates must be shares with a sum of at most 1")
+
+    def mask(
+        self,
+        shown: list[int],
+        entities: Sequence[Sequence[int]],
+        rng: random.Random,
+        tokenizer: Any,
+    ) -> list[int]:
+        """Mask the entities of one row in place.
+
+        Args:
+            shown: The row.
+            entities: The positions of the tokens of each entity.
+            rng: The row's generator.
+            tokenizer: The base's tokenizer.
+
+        Returns:
+            The positions to predict, ascending.
+        """
+        picked: list[int] = []
+        for entity in entities:
+            for unit in [entity] if self.unit == "entity" else [[at] for at in entity]:
+                if rng.random() >= self.probability:
+                    continue
+                draw = rng.random()
+                if draw >= self.mask_rate + self.random_rate + self.same_rate:
+                    continue
+                picked += unit
+                for at in unit:
+                    if draw < self.mask_rate:
+                        shown[at] = int(tokenizer.mask_token_id)
+                    elif draw < self.mask_rate + self.random_rate:
+                        shown[at] = rng.randrange(len(tokenizer))
+        return sorted(set(picked))
+
+
+def masked_loss(
+    text: States,
+    picked: Sequence[tuple[int, int]],
+    labels: Sequence[int],
+    lm_head: Callable[[Tensor], Tensor],
+) -> Loss:
+    """Compute each record's mean cross-entropy over picked tokens, weighted by number: ``(n,)``.
+
+    Args:
+        text: The states of the rows, ``(n, tokens, width)``.
+        picked: The row and the position of each token to predict.
+        labels: The right token ids.
+        lm_head: The base's masked-LM head.
+    """
+    device = text.hidden.device
+    index = torch.tensor(picked, device=device, dtype=torch.long).reshape(-1, 2)
+    logits = lm_head(text.hidden[index[:, 0], index[:, 1]])
+    target = torch.tensor(labels, device=device, dtype=torch.long)
+    return Loss(*token_cross_entropy(logits, target, index[:, 0], len(text.hidden)))
 
 
 def require_mask(tokenizer: Any) -> None:

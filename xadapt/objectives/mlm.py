@@ -7,13 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from xadapt.data.records import PlainText
-from xadapt.functional.losses import token_cross_entropy
 from xadapt.objectives.contract import EncodeView, Loss, States, draws
-from xadapt.objectives.masking import Masking, require_mask
+from xadapt.objectives.masking import Masking, masked_loss, require_mask
 
 
 @dataclass(frozen=True)
@@ -71,11 +69,7 @@ class MaskedLanguageModelling:
         lm_head: Callable[[Tensor], Tensor],
     ) -> Loss:
         """Compute each record's mean loss over masked tokens, weighted by number: ``(n,)``."""
-        device = text.hidden.device
-        index = torch.tensor(picked, device=device, dtype=torch.long).reshape(-1, 2)
-        logits = lm_head(text.hidden[index[:, 0], index[:, 1]])
-        target = torch.tensor(labels, device=device, dtype=torch.long)
-        return Loss(*token_cross_entropy(logits, target, index[:, 0], len(text.hidden)))
+        return masked_loss(text, picked, labels, lm_head)
 
 
 Part = MaskedLanguageModelling

@@ -19,11 +19,14 @@ from xadapt.config.recipe import Recipe
 from xadapt.data.loading.records import Share, Source
 from xadapt.data.loading.source_options import gives_pairs
 from xadapt.data.loading.transform_chain import Callables
+from xadapt.data.readers.graph_source import file_name
 from xadapt.data.records import ParallelPair, Record
 from xadapt.heads.head import Head
 from xadapt.hub.folder import SHUFFLED, write_folder
 from xadapt.hub.manifest import (
     Ancestor,
+    Data,
+    Excluded,
     Manifest,
     ModuleSpec,
     build_manifest,
@@ -100,16 +103,7 @@ def manifest_of(
         callables=_facts(callables or {}),
         trained_inside=within.texts,
         started_from=list(started_from),
-        data=[
-            {
-                "name": _name(share.source),
-                "sha256": share.sha256,
-                "rows": share.rows,
-                "licence": data_licence,
-                "ids": list(data_ids),
-            }
-            for share in shares
-        ],
+        data=[_data(share, data_licence, data_ids) for share in shares],
         pooling=encoder.pooling.to_dict(),
         prompt=encoder.pooling.prompt,
         max_length=encoder.max_length,
@@ -211,8 +205,23 @@ def _has_pivot(recipe: Recipe) -> bool:
     )
 
 
+def _data(share: Share, licence: str | None, ids: Sequence[str]) -> Data:
+    """Return what the manifest holds about the data of one source."""
+    excluded = [
+        Excluded(name=file_name(source), sha256=sha256) for source, sha256 in share.excluded.items()
+    ]
+    return Data(
+        name=_name(share.source),
+        sha256=share.sha256,
+        rows=share.rows,
+        licence=licence,
+        ids=list(ids),
+        excluded=excluded,
+    )
+
+
 def _name(source: Source) -> str:
     """Return the name of a source on the card: the id on the Hub, the graph, or a file's name."""
     if source.path.startswith("hf:"):
         return source.path.removeprefix("hf:").split(":")[0]
-    return source.path if source.path.split(":")[0] == "cldr" else Path(source.path).name
+    return source.path if source.path.split(":")[0] == "cldr" else file_name(source.path)

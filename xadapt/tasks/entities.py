@@ -22,7 +22,7 @@ from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.data.readers.cldr_graph import build, resolve
-from xadapt.data.records import ParallelPair, Record
+from xadapt.data.records import LabelPair, ParallelPair
 from xadapt.evaluation.comparison import Result, Row, compare, mean
 from xadapt.evaluation.systems import DIRECTIONS, Direction, Encoded, System, similarities
 from xadapt.functional import metrics
@@ -47,23 +47,6 @@ from xadapt.vectors import matching
 GRAPH = "cldr"
 Scorer = Literal["cosine", "csls"]
 Ranks = dict[Direction, dict[Scorer, NDArray[np.float64]]]
-
-
-@dataclass(frozen=True, slots=True)
-class LabelPair(Record):
-    """An entity with its name in the language and its name in the pivot language."""
-
-    unit: ClassVar[str] = "names"
-
-    entity: str
-    text: str
-    pivot: str
-    lang: str = "und"
-    pivot_lang: str = "en"
-
-    def seen_texts(self) -> tuple[str, ...]:
-        """Return both names."""
-        return (self.text, self.pivot)
 
 
 def measure_name(measure: str, way: Direction, scorer: Scorer = "cosine") -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from xadapt.backbones.cache.frozen_vectors import PIECE
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.pairs import tokenize_pairs, tokenize_windows
+from xadapt.backbones.encoder.text_places import PlacedText, tokenize_places
 from xadapt.backbones.encoder.words import (
     Words,
     WordWindow,
@@ -34,6 +35,7 @@ class Tokenized:
         self._ids: dict[str, Row] = {}
         self._words: dict[tuple[str, ...], Words] = {}
         self._windows: dict[tuple[str, ...], list[WordWindow]] = {}
+        self._placed: dict[str, PlacedText] = {}
 
     def tokenize(self, texts: Sequence[str]) -> list[Row]:
         """Tokenise texts into token ids; each distinct text is tokenised once in a run."""
@@ -66,6 +68,12 @@ class Tokenized:
             for window in self._windows[row]
         ]
 
+    def tokenize_places(self, texts: Sequence[str]) -> list[PlacedText]:
+        """Tokenise texts with the characters of each token; each text once in a run."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._placed]
+        self._placed.update(zip(new, tokenize_places(self.encoder, new), strict=True))
+        return [self._placed[text] for text in texts]
+
     @property
     def tokenizers(self) -> dict[str, Callable[..., Any]]:
         """Return all tokenisation functions by the names that objectives use."""
@@ -73,6 +81,7 @@ class Tokenized:
             "tokenize": self.tokenize,
             "tokenize_words": self.tokenize_words,
             "tokenize_word_windows": self.tokenize_word_windows,
+            "tokenize_places": self.tokenize_places,
             "tokenize_pairs": partial(tokenize_pairs, self.encoder),
             "tokenize_windows": partial(tokenize_windows, self.encoder),
         }

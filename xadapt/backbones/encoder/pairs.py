@@ -68,8 +68,8 @@ def tokenize_pairs(encoder: Encoder, lefts: Sequence[str], rights: Sequence[str]
         return []
     rows = call_tokenizer(
         encoder.tokenizer,
-        _lowered(encoder, lefts),
-        _lowered(encoder, rights),
+        lowered(encoder, lefts),
+        lowered(encoder, rights),
         truncation="longest_first",
         max_length=encoder.max_length,
         padding=False,
@@ -95,8 +95,8 @@ def tell_cut_pairs(encoder: Encoder, pairs: Sequence[tuple[str, str]], rows: Seq
         return 0
     made = call_tokenizer(
         encoder.tokenizer,
-        _lowered(encoder, [pairs[i][0] for i in full]),
-        _lowered(encoder, [pairs[i][1] for i in full]),
+        lowered(encoder, [pairs[i][0] for i in full]),
+        lowered(encoder, [pairs[i][1] for i in full]),
         truncation=False,
         padding=False,
         verbose=False,
@@ -140,8 +140,8 @@ def tokenize_windows(
     room = encoder.max_length - encoder.max_length // 3
     rows = call_tokenizer(
         encoder.tokenizer,
-        _cut(encoder, _lowered(encoder, questions), encoder.max_length // 3),
-        _lowered(encoder, passages),
+        _cut(encoder, lowered(encoder, questions), encoder.max_length // 3),
+        lowered(encoder, passages),
         truncation="only_second",
         max_length=encoder.max_length,
         stride=min(overlap, room // 3),
@@ -155,7 +155,7 @@ def tokenize_windows(
 
 def _window(rows: Any, i: int, owners: list[int], passage: str) -> Window:
     places = [
-        _trimmed(passage, start, stop) if part == 1 else None
+        trimmed(passage, start, stop) if part == 1 else None
         for part, (start, stop) in zip(rows.sequence_ids(i), rows["offset_mapping"][i], strict=True)
     ]
     own = [place for place in places if place is not None]
@@ -172,7 +172,7 @@ def _window(rows: Any, i: int, owners: list[int], passage: str) -> Window:
     return Window(ids, second, owners[i], tuple(places), reach)
 
 
-def _trimmed(text: str, start: int, stop: int) -> Place | None:
+def trimmed(text: str, start: int, stop: int) -> Place | None:
     """Trim spaces around a character span, which some tokenizers include; ``None`` if empty."""
     while start < stop and text[start].isspace():
         start += 1
@@ -210,7 +210,7 @@ def _second(rows: Any, i: int) -> int:
     return begins
 
 
-def _lowered(encoder: Encoder, texts: Sequence[str]) -> list[str]:
+def lowered(encoder: Encoder, texts: Sequence[str]) -> list[str]:
     """Convert texts to lower case if the base requires it, without moving any character."""
     if not encoder.pooling.lower:
         return list(texts)

@@ -16,7 +16,7 @@ from xadapt.languages.tags import normalise
 
 WITHOUT_COLUMNS = (
     *("moses", "language_files", "tatoeba", "tmx", "xliff", "po"),
-    *("cldr", "sample"),
+    *("cldr", "graph_pairs", "sample"),
 )
 
 

@@ -106,9 +106,10 @@ class Graph:
             UserError: If there is no such part.
         """
         _check_part(part)
-        return [t for t in self.triples if part in (None, self._fact_part(t))]
+        return [t for t in self.triples if part in (None, self.fact_part(t))]
 
-    def _fact_part(self, triple: Triple) -> PartName:
+    def fact_part(self, triple: Triple) -> PartName:
+        """Return the part of a fact; see `facts`."""
         return max(self.split[triple.head], self.split[triple.tail], key=PARTS.index)
 
     def _labels(self, lang: str) -> Mapping[str, str]:

@@ -37,6 +37,7 @@ CALLABLES: dict[str, str] = {
     "generate": "(prompts) -> texts",
     "judge": "(left texts, right texts) -> scores, higher is better",
     "labels": "(language) -> name by entity",
+    "names": "(source) -> names of entities by language, then by entity",
 }
 """The conventional names of callables for transforms, with their signatures."""
 

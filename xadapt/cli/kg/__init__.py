@@ -1,0 +1,1 @@
+"""The verbs of ``xadapt kg``, each found by its file."""

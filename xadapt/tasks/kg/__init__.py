@@ -1,0 +1,1 @@
+"""Alignment and completion of knowledge graphs: what scorers of graphs share."""
