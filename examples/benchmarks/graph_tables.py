@@ -90,6 +90,6 @@ def completion(result: dict) -> str:
     return (
         table(head, rows)
         + "\nTails among all entities, filtered by all known facts, realistic ranks; no seed. "
-        "Copied: test facts that are training facts of another of these languages under the links. The "
-        "data has no Greek graph, so that these shares are below those with five languages.\n"
+        "Copied: test facts that are training facts of another of these languages under the links. "
+        "The data has no Greek graph, so that these shares are below those with five languages.\n"
     )
