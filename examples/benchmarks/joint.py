@@ -37,6 +37,8 @@ from xadapt.tasks.dictionary import WordTranslation, word_side
 LANG, PAIRS, TEXTS, ENTRIES, TEST = "es", 1600, 1600, 3000, 400
 RANKING, READING = "translation_ranking", "representation_translation"
 DICTIONARY, MASKED = "align_mlm", "mlm"
+WORDS = 12
+"""Most English words of a training pair."""
 URL = "https://arxiv.org/abs/2305.09148"
 JOINT, FROZEN = "all four", "frozen base"
 OBJECTIVES: dict[str, dict[str, Any]] = {
@@ -124,7 +126,7 @@ def recipe(chosen: Sequence[str], seed: int) -> dict[str, Any]:
 
 def given(place: Place) -> dict[str, Path]:
     """Write pairs, lines and entries, if they are not there yet."""
-    files = parallel_files(place, LANG, PAIRS)
+    files = parallel_files(place, LANG, PAIRS, WORDS)
     text, words = place.work / "lines.txt", place.work / "words.tsv"
     if not words.exists():
         found = islice(short_lines(place.data, LANG), TEXTS)
@@ -184,7 +186,7 @@ def about() -> str:
     weights = ", ".join(f"{name} {own['weight']:g}" for name, own in OBJECTIVES.items())
     return (
         "Spanish on mini, an embedding map with LoRAs of rank 32 in all layers, on for Spanish "
-        f"alone; {PAIRS:,} pairs of at most 12 English words, {TEXTS:,} lines, {ENTRIES:,} "
+        f"alone; {PAIRS:,} pairs of at most {WORDS} English words, {TEXTS:,} lines, {ENTRIES:,} "
         f"entries; weights {weights}. Sentences: retrieval among 500 Tatoeba pairs, the mean of "
         "both directions. Words in sentences: how often the word of the translation with the "
         "nearest state is the dictionary's. Held-out words: P@1 of centred word embeddings of "

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.contract import MINI, Experiment, Place, Variant
-from experiments.shared import WORDS, controls, parallel_files, retrieval, words_alike
+from experiments.shared import controls, parallel_files, retrieval, words_alike
 
-LANG, PAIRS = "de", 3000
+LANG, PAIRS = "de", 2000
 
 
 class Dap(Experiment):
@@ -17,10 +17,9 @@ class Dap(Experiment):
     system, against, main = "DAP", "translation ranking", "de to en"
     bases = (MINI,)
     about = (
-        f"German, {PAIRS:,} pairs of at most {WORDS} English words, retrieval among 500 Tatoeba "
-        "pairs that no training sentence equals, the module on both sides; `words` is how much "
-        "nearer (cosine) words of a dictionary are to their translation than to the other words "
-        "of its sentence."
+        f"German, {PAIRS:,} pairs, retrieval among 500 Tatoeba pairs that no training sentence "
+        "equals, the module on both sides; `words` is how much nearer (cosine) words of a "
+        "dictionary are to their translation than to the other words of its sentence."
     )
 
     def variants(self, place: Place) -> Sequence[Variant]:

@@ -39,7 +39,8 @@ class DictMLM(Experiment):
         "words are held out. States: words alone, mean of their pieces after the last layer, among "
         "all English words of the dictionary. Behind a mask, in lines not trained on: reciprocal "
         "rank of a held-out word's translation (one piece) among those of all entries, and "
-        "accuracy of the own word (one piece)."
+        "accuracy of the own word (one piece). Shuffled entries raise the rank as much: what is "
+        "learnt is that English may stand there, not which word."
     )
 
     def variants(self, place: Place) -> Sequence[Variant]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from experiments.contract import Experiment, Place, Variant
 from experiments.shared import (
-    WORDS,
     controls,
     dictionary_file,
     parallel_files,
@@ -15,7 +14,7 @@ from experiments.shared import (
     words_alike,
 )
 
-LANG, PAIRS = "de", 4000
+LANG, PAIRS = "de", 3000
 
 
 class MlCtl(Experiment):
@@ -23,10 +22,10 @@ class MlCtl(Experiment):
 
     system, against, main = "ML-CTL", "translation ranking", "de to en"
     about = (
-        f"German, {PAIRS:,} pairs of at most {WORDS} English words, of which those with a word of "
-        "the dictionary are learnt from; retrieval among 500 Tatoeba pairs that no training "
-        "sentence equals, the module on both sides; `words` is how much nearer (cosine) words of "
-        "the dictionary are to their translation than to the other words of its sentence."
+        f"German, {PAIRS:,} pairs, of which those with a word of the dictionary are learnt from; "
+        "retrieval among 500 Tatoeba pairs that no training sentence equals, the module on both "
+        "sides; `words` is how much nearer (cosine) words of the dictionary are to their "
+        "translation than to the other words of its sentence."
     )
 
     def variants(self, place: Place) -> Sequence[Variant]:

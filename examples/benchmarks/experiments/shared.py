@@ -26,16 +26,19 @@ from xadapt.objectives.word_pieces import pieces_of_words, words_of
 SHUFFLE = "data.train.transforms=[pair_filter, shuffle]"
 
 
-WORDS = 12
-"""Most English words of a training pair; sentences of Tatoeba, the test, are as short."""
+def parallel_files(
+    place: Place, lang: str, pairs: int, words: int | None = None
+) -> dict[str, Path]:
+    """Write ``train`` and ``test`` pairs of a language, and the ``text`` of its side alone.
 
-
-def parallel_files(place: Place, lang: str, pairs: int) -> dict[str, Path]:
-    """Write ``train`` and ``test`` pairs of a language, and the ``text`` of its side alone."""
+    With ``words``, training pairs have 4 to as many English words: the test sentences are short.
+    """
     files = {name: place.work / f"{lang}-{name}" for name in ("train.tsv", "test.tsv", "text.txt")}
     if not all(path.exists() for path in files.values()):
         train, test = split_test(tagged_pairs(place.data, lang))
-        train = limited([p for p in train if 3 < len(p.pivot.split()) <= WORDS], pairs)
+        if words:
+            train = [pair for pair in train if 3 < len(pair.pivot.split()) <= words]
+        train = limited(train, pairs)
         write_pairs(files["train.tsv"], train)
         write_pairs(files["test.tsv"], test)
         lines = "".join(f"{pair.text}\n" for pair in train)
