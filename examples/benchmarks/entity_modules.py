@@ -34,7 +34,7 @@ HELD = 25
 """Languages that are never trained on."""
 OWN = 20
 """Languages with a module of their own."""
-LIMIT = 80
+LIMIT = 300
 """Names of a language that the module for all learns from."""
 WAYS = ("to_pivot", "from_pivot")
 FROZEN, ALL, EACH, SHUFFLED = (
