@@ -90,7 +90,8 @@ def gallery_short(result: dict) -> str:
     return (
         f"Mean of {len(rows)} languages and both directions: frozen base "
         f"{statistics.mean(base):.3f}, with the module on both sides {statistics.mean(own):.3f}, "
-        f"with the module of another language {statistics.mean(other):.3f}, TF-IDF {statistics.mean(plain):.3f}. "
+        f"with the module of another language {statistics.mean(other):.3f}, "
+        f"TF-IDF {statistics.mean(plain):.3f}. "
         f"The gain over the base is above 0 by its paired 95 % interval in {sum(gains)} of "
         f"{len(gains)} directions; {over} of {len(rows)} modules are above TF-IDF. "
         f"{result['pairs']:,} pairs a language, {size:.1f} MB a folder with the files of all "
