@@ -10,6 +10,7 @@ from pathlib import Path
 
 import entity_tables
 import graph_tables
+import hub_tables
 import maps_tables
 import objectives_tables
 import publish_tables
@@ -62,6 +63,25 @@ QUOTED = (
         "A module a language on mini: sentence retrieval with English on pairs that neither the "
         "module nor mini saw, one seed",
         tables.languages_short,
+    ),
+    (
+        "gallery",
+        "gallery_MiniLM",
+        "A module for each of 20 languages on MiniLM: sentence retrieval with English on pairs "
+        "that no module was trained on, one seed",
+        hub_tables.gallery,
+    ),
+    (
+        "gallery-mini",
+        "gallery_mini",
+        "The same on mini, which saw none of the test sentences either",
+        hub_tables.gallery_short,
+    ),
+    (
+        "loaders",
+        "loaders",
+        "The lines of the card of two modules, run as printed in environments without xadapt",
+        hub_tables.loaders,
     ),
     (
         "transfer",
@@ -140,6 +160,9 @@ KINDS = (
         "Published, verified elsewhere, damaged and cut",
         publish_tables.published,
     ),
+    ("malformed_folders", "Malformed module folders", hub_tables.malformed),
+    ("loaders", "The lines of a card in environments without xadapt", hub_tables.loaders),
+    ("gallery_", "A family of modules: 20 languages on {result[base]}", hub_tables.gallery),
 )
 
 SHORT = {"word_alignment": lambda _: word_tables.short(), **entity_tables.SHORT}
