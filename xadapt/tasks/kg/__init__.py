@@ -1,0 +1,1 @@
+"""Knowledge graphs in use: structure, alignment of entities, completion of facts."""
