@@ -17,14 +17,19 @@ from pydantic import ValidationError
 from rich.console import Console
 from tiny_models import FAMILIES, padded, tiny_encoder
 from tiny_training import (
+    described,
     digest,
     forward,
     hooks_do_nothing,
     labelled,
     labelled_pairs,
     linked,
+    linked_sentences,
+    mentioned,
     module_for,
     multi_labelled,
+    named_entities,
+    named_triples,
     pairs,
     plain,
     questions,
@@ -43,6 +48,7 @@ from tiny_training import (
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.backbones.encoder.layers_copy import LayersCopy
 from xadapt.backbones.encoder.pairs import tokenize_pairs, tokenize_windows
+from xadapt.backbones.encoder.text_places import tokenize_places
 from xadapt.backbones.encoder.words import tokenize_word_windows, tokenize_words
 from xadapt.composition.composed import Composed
 from xadapt.composition.values import Fuse, Route
@@ -52,9 +58,15 @@ from xadapt.core import registry
 from xadapt.data.records import (
     AlignedSpans,
     AlignedWords,
+    DescribedEntity,
+    EntityMention,
+    EntityNames,
     LabelledPair,
     LabelledText,
+    LabelPair,
+    LinkedSentence,
     MultiLabelText,
+    NamedTriple,
     OpenTriples,
     ParallelPair,
     PlainText,
@@ -84,7 +96,6 @@ from xadapt.objectives.contract import (
     further_data,
     heads_of,
 )
-from xadapt.tasks.entities import LabelPair
 from xadapt.tasks.head_task import HeadTask
 from xadapt.tasks.protocol import find, options_of
 
@@ -110,6 +121,11 @@ RECORDS = {
     WordPair: word_pairs,
     AlignedWords: linked,
     AlignedSpans: spanned,
+    EntityNames: named_entities,
+    NamedTriple: named_triples,
+    DescribedEntity: described,
+    EntityMention: mentioned,
+    LinkedSentence: linked_sentences,
     LabelPair: lambda n: [LabelPair(str(i), p.text, p.pivot, "de") for i, p in enumerate(pairs(n))],
 }
 
@@ -147,6 +163,7 @@ def run(name, encoder, records, order=None, seed=3):
         "tokenize_words": lambda sentences: tokenize_words(encoder, sentences),
         "tokenize_word_windows": lambda words: tokenize_word_windows(encoder, words),
         "tokenize_pairs": partial(tokenize_pairs, encoder),
+        "tokenize_places": partial(tokenize_places, encoder),
         "tokenize_windows": partial(tokenize_windows, encoder),
         "lm_head": encoder.mlm_head(),
         "memory": memory,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 from collections.abc import Sequence
 from copy import deepcopy
@@ -18,9 +19,14 @@ from xadapt.config.recipe import TrainSpec
 from xadapt.data.records import (
     AlignedSpans,
     AlignedWords,
+    DescribedEntity,
+    EntityMention,
+    EntityNames,
     LabelledPair,
     LabelledText,
+    LinkedSentence,
     MultiLabelText,
+    NamedTriple,
     OpenTriples,
     ParallelPair,
     PlainText,
@@ -220,6 +226,63 @@ def spanned(n: int, seed: int = 0) -> list[AlignedSpans]:
         at = rng.randrange(len(text))
         span = (at, at + 1), (at, at + 1)
         rows.append(AlignedSpans(text, pivot, (span,), "de", origin=pair.origin))
+    return rows
+
+
+def named_entities(n: int, seed: int = 0) -> list[EntityNames]:
+    """Entities of two words with names in three languages; no two entities share a name."""
+    rng = random.Random(seed)
+    places = [(a, b) for a in range(len(WORDS)) for b in range(len(WORDS)) if a != b]
+    rows = []
+    for number, (a, b) in enumerate(rng.sample(places, n)):
+        english, swahili = f"{WORDS[a]} {WORDS[b]}", f"{WORTE[b]} {WORTE[a]}"
+        others = (("en", english), ("sw", swahili))
+        text = f"{WORTE[a]} {WORTE[b]}"
+        origin = f"kg:{number}"
+        rows.append(EntityNames(f"Q{number}", text, english, "de", "en", others, origin=origin))
+    return rows
+
+
+def named_triples(n: int, seed: int = 0) -> list[NamedTriple]:
+    """Facts between the entities of `named_entities`, of two relations."""
+    rows = named_entities(n + 1, seed)
+    made = []
+    for number, (head, tail) in enumerate(itertools.pairwise(rows)):
+        relation = ("R0", "sitzt") if number % 2 else ("R1", "schaut")
+        made.append(
+            NamedTriple(head.entity, relation[0], tail.entity, (("de", head.text),),
+                        (("de", relation[1]),), (("de", tail.text), *tail.others), "de")
+        )  # fmt: skip
+    return made
+
+
+def described(n: int, seed: int = 0) -> list[DescribedEntity]:
+    """Descriptions of the entities of `named_entities`: their words with others between them."""
+    return [
+        DescribedEntity(row.entity, " auf ".join(row.text.split()), (("de", row.text), *row.others),
+                        "de", origin=row.origin)
+        for row in named_entities(n, seed)
+    ]  # fmt: skip
+
+
+def mentioned(n: int, seed: int = 0) -> list[EntityMention]:
+    """Sentences that end with the name of an entity of `named_entities`."""
+    rows = []
+    for row, pair in zip(named_entities(n, seed), pairs(n, seed), strict=True):
+        text = f"{pair.text} {row.text}"
+        span = (len(pair.text) + 1, len(text))
+        names = (("de", row.text), *row.others)
+        rows.append(EntityMention(text, span, row.entity, names, "de", origin=pair.origin))
+    return rows
+
+
+def linked_sentences(n: int, seed: int = 0) -> list[LinkedSentence]:
+    """Sentences with one mention of an entity of `named_entities`, between other words."""
+    rows = []
+    for row, pair in zip(named_entities(n, seed), pairs(n, seed), strict=True):
+        text = f"die {row.text} {pair.text}"
+        mention = (4, 4 + len(row.text), row.entity)
+        rows.append(LinkedSentence(text, (mention,), "de", origin=pair.origin))
     return rows
 
 

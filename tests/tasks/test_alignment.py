@@ -19,11 +19,11 @@ from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.core.files import read_json, write_json
+from xadapt.data.records import LabelPair
 from xadapt.evaluation.tfidf import NAME as TFIDF
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.tasks import alignment
 from xadapt.tasks.alignment import language_of
-from xadapt.tasks.entities import LabelPair
 from xadapt.tasks.protocol import Request, find
 from xadapt.tasks.run_task import evaluate
 

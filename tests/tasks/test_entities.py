@@ -10,9 +10,10 @@ from tiny_models import tiny_encoder
 from tiny_training import module_for, pairs, shaken, trainer
 
 from xadapt.core.errors import UserError
+from xadapt.data.records import LabelPair
 from xadapt.evaluation.systems import System
 from xadapt.objectives.translation_ranking import TranslationRanking
-from xadapt.tasks.entities import LabelPair, Part, graph_labels, measure_name
+from xadapt.tasks.entities import Part, graph_labels, measure_name
 from xadapt.training.tasks import Task
 
 evaluate = Part.evaluate

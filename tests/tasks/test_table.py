@@ -11,10 +11,10 @@ from rich.table import Table
 from tiny_models import tiny_encoder
 from tiny_training import module_for, pairs, shaken
 
+from xadapt.data.records import LabelPair
 from xadapt.evaluation.comparison import Result, compare, mean
 from xadapt.evaluation.systems import System
 from xadapt.tasks import alignment
-from xadapt.tasks.entities import LabelPair
 from xadapt.tasks.protocol import find
 from xadapt.tasks.table import comparison_table, mark
 

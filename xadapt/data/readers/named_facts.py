@@ -26,7 +26,6 @@ class NamedFacts(NamedGraphRecords):
         exclude_links: See `GraphRecords`.
     """
 
-
     format: ClassVar[str] = "named_facts"
     gives: ClassVar[type] = NamedTriple
 
