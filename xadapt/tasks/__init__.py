@@ -34,6 +34,7 @@ NOT_PARTS = (
     "development",
     "emea",
     "head_task",
+    "kg",
     "label_options",
     "predictor",
     "protocol",
