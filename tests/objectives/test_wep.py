@@ -1,0 +1,12 @@
+"""The row of the table for WEP; what becomes of tokens is in test_entity_prediction."""
+
+from __future__ import annotations
+
+from xadapt.objectives.wep import WholeEntityPrediction
+
+
+def test_its_row_of_the_table():
+    own = WholeEntityPrediction().masking()
+    assert (own.unit, own.probability) == ("entity", 1.0)
+    assert (own.mask_rate, own.random_rate, own.same_rate) == (0.8, 0.0, 0.2)
+    assert WholeEntityPrediction(mlm=True).masking().probability == 0.5
