@@ -51,7 +51,7 @@ class Training:
     """Options of the training of a model.
 
     Attributes:
-        model: The name of a model of PyKEEN, such as ``RotatE``.
+        model: The name of a model of PyKEEN, such as ``TransE`` or ``RotatE``.
         dim: Numbers of an entity's vector; complex numbers for RotatE and ComplEx.
         epochs: Most passes over the training facts.
         batch_size: Facts of a step.
@@ -62,8 +62,8 @@ class Training:
         seed: Seed of everything random.
     """
 
-    model: str = "RotatE"
-    dim: int = 100
+    model: str = "TransE"
+    dim: int = 64
     epochs: int = 60
     batch_size: int = 512
     negatives: int = 32
@@ -184,6 +184,7 @@ def train_model(
                     "num_epochs": options.epochs,
                     "batch_size": min(options.batch_size, len(train)),
                     "use_tqdm": False,
+                    "pin_memory": False,
                 },
                 evaluation_kwargs={"use_tqdm": False, "batch_size": 64},
                 random_seed=options.seed,

@@ -106,7 +106,7 @@ VERBS = (
         (
             "xadapt kg complete --graph kg:DIR/ja --queries asked.tsv --out answers.tsv",
             "xadapt kg complete --graph kg:DIR/ja --queries asked.tsv --base mini \\\n"
-            "  --module tp --structure ja-rotate --json answers.json",
+            "  --module tp --structure ja-transe --json answers.json",
         ),
     ),
 )

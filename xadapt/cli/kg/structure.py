@@ -36,13 +36,13 @@ def structure(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="To complete: a model of PyKEEN, such as TransE, RotatE (default), ComplEx or "
+            help="To complete: a model of PyKEEN, such as TransE (default), RotatE, ComplEx or "
             "CompGCN.",
         ),
     ] = None,
     dim: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Numbers of a vector (100), or of a label (256)."),
+        typer.Option(metavar="N", min=1, help="Numbers of a vector (64), or of a label (256)."),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="To complete: most epochs (60).")
@@ -95,7 +95,7 @@ VERBS = (
         "Graphs",
         structure,
         (
-            "xadapt kg structure --graph kg:DIR/ja --model RotatE --out ja-rotate",
+            "xadapt kg structure --graph kg:DIR/ja --model TransE --out ja-transe",
             "xadapt kg structure --left kg:DIR/1 --right kg:DIR/2 --links kg:DIR \\\n"
             "  --out shape",
         ),
