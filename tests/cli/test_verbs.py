@@ -11,6 +11,7 @@ import typer
 from foreign_adapters import peft_folder
 from maps.spaces import rotated
 from tiny_commands import QUICK, Place, good, write_tsv, xadapt
+from tiny_graphs import DBP5L, write
 from tiny_heads import published
 from tiny_training import pairs
 
@@ -134,6 +135,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Place:
         texts = [str(n) if name == "right" else row.pivot for n, row in enumerate(own)]
         lines = "".join(f"{n}\t{text}\n" for n, text in enumerate(texts))
         (folder / f"{name}.tsv").write_text(lines, encoding="utf-8")
+    write(folder / "dbp5l", DBP5L)
     if find_spec("peft"):
         peft_folder(folder / "peft-lora", place.base)
     source, target, _ = rotated(words=60, dim=6)

@@ -33,7 +33,7 @@ def explain(
         str,
         typer.Argument(
             metavar="NAME",
-            help="A recipe, objective, module, reader, transform, task, metric or map.",
+            help="A recipe, objective, module, reader, transform, graph, task, metric or map.",
             autocompletion=completion.parts,
         ),
     ],

@@ -20,8 +20,8 @@ VERBS = (
         "Graphs",
         app,
         (
-            "xadapt kg build --graph cldr --out cldr-graph",
-            "xadapt kg build --graph dbp5l:data --split 30/10/60 --out dbp5l",
+            "xadapt kg build --graph cldr --lang sw,en --out cldr-sw",
+            "xadapt kg build --graph dbp5l:dbp5l --split 30/0/70 --out graph",
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""List what there is: recipes, objectives, modules, readers, transforms, tasks, metrics, maps.
+"""List what there is: recipes, objectives, readers, layouts of graphs, tasks and more.
 
 The lists are made from file names, the first lines of docstrings and the YAML of the recipes. No
 part is imported, so a list takes a fraction of a second.
@@ -48,6 +48,11 @@ def list_transforms() -> Listing:
     return _parts("transforms")
 
 
+def list_graphs() -> Listing:
+    """List the layouts of knowledge graphs that ``kg build`` and the readers of graphs take."""
+    return _parts("graphs")
+
+
 def list_tasks() -> Listing:
     """List the tasks that `evaluate` measures."""
     return _parts("tasks")
@@ -69,6 +74,7 @@ LISTS: dict[str, Callable[[], Listing]] = {
     "modules": list_modules,
     "readers": list_readers,
     "transforms": list_transforms,
+    "graphs": list_graphs,
     "tasks": list_tasks,
     "metrics": list_metrics,
     "maps": list_maps,

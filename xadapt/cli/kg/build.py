@@ -71,7 +71,7 @@ VERBS = (
         build,
         (
             "xadapt kg build --graph cldr --lang sw,en --out cldr-sw",
-            "xadapt kg build --graph dbp5l:DIR --split 30/10/60 --seed 1 --out dbp5l",
+            "xadapt kg build --graph dbp5l:dbp5l --split 30/0/70 --seed 1 --out graph",
         ),
     ),
 )

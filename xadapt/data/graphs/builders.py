@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xadapt.data.graphs.graph import PartName, part_number
+from xadapt.data.graphs.names import Names, Texts
 from xadapt.data.readers.graph_files import rows, wrong_id
 
 TRIPLE = "head, relation and tail"
@@ -82,6 +83,50 @@ class Facts:
         if len(names):
             triples[:, 1] = place[triples[:, 1]]
         return tuple(names[i] for i in order), triples, parts
+
+
+class NameTables:
+    """Names by language while they are read: characters and 12 bytes a name, no objects."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, array[int]] = {}
+        self._ends: dict[str, array[int]] = {}
+        self._blocks: dict[str, bytearray] = {}
+
+    def add(self, lang: str, position: int, text: str) -> None:
+        """Add a name of the entity at a position."""
+        if lang not in self._owners:
+            self._owners[lang], self._ends[lang] = array("i"), array("q")
+            self._blocks[lang] = bytearray()
+        self._owners[lang].append(position)
+        self._blocks[lang] += text.encode()
+        self._ends[lang].append(len(self._blocks[lang]))
+
+    def extend(self, other: NameTables) -> None:
+        """Add the names of other tables after these."""
+        for lang in other._owners:
+            for position, text in other._rows(lang):
+                self.add(lang, position, text)
+
+    def build(self, index: Mapping[str, int]) -> dict[str, Names]:
+        """Make the names of the entities of an index, by language."""
+        ids = tuple(index)
+        return {lang: Names(ids, index, self._rows(lang)) for lang in sorted(self._owners)}
+
+    def of(self, position: int) -> list[tuple[str, str]]:
+        """Return languages and names of the entity at a position."""
+        return [
+            (lang, text)
+            for lang, owners in self._owners.items()
+            if position in owners
+            for own, text in self._rows(lang)
+            if own == position
+        ]
+
+    def _rows(self, lang: str) -> Iterator[tuple[int, str]]:
+        ends = np.frombuffer(self._ends[lang], dtype=np.int64).copy()
+        texts = Texts(bytes(self._blocks[lang]), ends)
+        return zip(self._owners[lang].tolist(), texts, strict=True)
 
 
 def sort_key(name: str) -> tuple[int, str]:

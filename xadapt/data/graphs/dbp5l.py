@@ -25,7 +25,6 @@ from xadapt.data.graphs.joining import prefixed, united
 from xadapt.data.graphs.links import Links, make_links, united_links
 from xadapt.data.graphs.names import Names
 from xadapt.data.readers.graph_files import (
-    PACKED,
     find_file,
     name_of_uri,
     need_file,
@@ -34,6 +33,7 @@ from xadapt.data.readers.graph_files import (
     split_place,
     tidy,
     whole_number,
+    without_ending,
 )
 from xadapt.data.readers.lines import read_lines
 from xadapt.languages.tags import is_tag, normalise
@@ -167,7 +167,7 @@ def _stems(folder: Path) -> list[str]:
         return []
     found = []
     for path in sorted(folder.iterdir()):
-        plain = next(path.name.removesuffix(e) for e in PACKED[::-1] if path.name.endswith(e))
+        plain = without_ending(path.name)
         if path.is_file() and plain.endswith(".tsv"):
             found.append(plain.removesuffix(".tsv"))
     return found

@@ -17,7 +17,7 @@ from xadapt.data.graphs.names import Names
 from xadapt.data.readers.cldr_split import PARTS, PartName
 from xadapt.data.records import Triple
 from xadapt.languages.match import find_same
-from xadapt.languages.tags import normalise
+from xadapt.languages.tags import is_tag, normalise
 
 NO_LANGUAGE = "und"
 """The language of names whose language is unknown."""
@@ -76,11 +76,9 @@ class KnowledgeGraph:
         Raises:
             UserError: If the graph has no name in that language.
         """
-        found = find_same(tag, [own for own in self.labels if own != NO_LANGUAGE])
-        if found is None and tag != NO_LANGUAGE:
-            found = self.lang if self.lang == NO_LANGUAGE else None
-        if found is None and tag in self.labels:
-            found = tag
+        if tag in self.labels:
+            return tag
+        found = find_same(tag, [own for own in self.labels if is_tag(own)])
         if found is None:
             raise UserError(
                 f"the graph has no names in {normalise(tag)!r}",

@@ -32,17 +32,18 @@ from xadapt.core.errors import UserError
 from xadapt.data.graphs.builders import Facts
 from xadapt.data.graphs.graph import NO_LANGUAGE, KnowledgeGraph, PartName
 from xadapt.data.graphs.joining import prefixed, side_by_side, united
-from xadapt.data.graphs.links import Links, make_links, united_links
+from xadapt.data.graphs.links import Links, links_by_part, united_links
 from xadapt.data.graphs.names import Names
 from xadapt.data.graphs.opening import read_link_file
 from xadapt.data.readers.graph_files import (
-    PACKED,
     find_file,
+    languages_of_folder,
     need_file,
     require_folder,
     rows,
     split_place,
     tidy,
+    without_ending,
     wrong_id,
 )
 from xadapt.languages.tags import is_tag, normalise
@@ -149,12 +150,12 @@ def _language(tag: str) -> str:
 
 def _folders(folder: str) -> list[str]:
     inner = [one for one in sorted(Path(folder).iterdir()) if one.is_dir() and is_tag(one.name)]
-    return [one.name for one in inner if find_file(str(one), "entities.tsv")]
+    return [one.name for one in inner if find_file(str(one), "entities.tsv", "train.tsv")]
 
 
 def _aligned(folder: str) -> Iterator[tuple[tuple[str, str], str]]:
     for path in sorted(Path(folder).iterdir()):
-        plain = next(path.name.removesuffix(end) for end in PACKED[::-1] if path.name.endswith(end))
+        plain = without_ending(path.name)
         found = ALIGNED.fullmatch(plain)
         if found and path.is_file():
             yield (found[1], found[2]), str(path)
@@ -264,7 +265,7 @@ def _listed_relations(path: str) -> tuple[dict[str, int], dict[str, Names]]:
 
 def _twins(folder: str, name: str, last: str | None, layout: str) -> KnowledgeGraph:
     """Read two graphs with one space of ids, or one of them."""
-    langs = _two_languages(folder)
+    langs = languages_of_folder(folder)
     if last is not None and last not in ("1", "2", *langs):
         raise UserError(
             f"there is no graph {last[:40]!r} in this folder", where=folder, todo=layout
@@ -282,37 +283,15 @@ def _twins(folder: str, name: str, last: str | None, layout: str) -> KnowledgeGr
     return graphs[0] if len(graphs) == 1 else side_by_side(name, graphs[0], graphs[1])
 
 
-def _two_languages(folder: str) -> tuple[str, str]:
-    """Return the languages that the name of a folder ends with."""
-    last = re.split(r"[_-]", Path(folder).resolve().name)[-2:]
-    if len(last) == 2 and all(map(is_tag, last)):
-        return normalise(last[0]), normalise(last[1])
-    return f"{NO_LANGUAGE}-x-1", f"{NO_LANGUAGE}-x-2"
-
-
 def _by_part(folder: str, kind: str, name: str) -> Links:
     """Read a file of links for each part, such as ``links_train.tsv``."""
-    found = []
-    known: dict[tuple[str, str], str] = {}
-    for part in FACTS:
-        path = find_file(folder, f"{kind}_{part}.tsv")
-        pairs = []
-        for where, (left, right) in rows(path, 2, "two ids") if path else ():
-            other = known.setdefault((left, right), part)
-            if other != part:
-                raise UserError(
-                    f"the link {left} - {right} is in {other} and in {part}",
-                    where=where,
-                    todo="Keep it in one part, or split the links by xadapt kg build",
-                )
-            pairs.append((left, right))
-        if path:
-            found.append(make_links(name, pairs, part))
-    if not found:
+    paths = {part: find_file(folder, f"{kind}_{part}.tsv") for part in FACTS}
+    files = {part: path for part, path in paths.items() if path is not None}
+    if not files:
         raise UserError(
             f"there is no {kind}_train.tsv in this folder", where=folder, todo=Kg.layout
         )
-    return united_links(name, found)
+    return links_by_part(name, files, "two ids")
 
 
 Part = Kg

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xadapt.core.errors import UserError
 from xadapt.data.graphs.graph import PARTS, KnowledgeGraph, PartName, part_number
+from xadapt.data.readers.graph_files import rows
 from xadapt.data.records import EntityLink
 
 
@@ -80,6 +81,45 @@ def make_links(name: str, pairs: Iterable[tuple[str, str]], part: PartName | Non
     kept = tuple(pairs)
     number = part_number(part or "test")
     return Links(name, kept, np.full(len(kept), number, np.int8), split=part is not None)
+
+
+def links_of_file(name: str, path: str, meaning: str) -> Links:
+    """Read links without parts, each once.
+
+    Args:
+        name: Name of the links.
+        path: A file with two ids on each line.
+        meaning: What a line holds, for errors.
+
+    Raises:
+        UserError: If the file can't be read, is empty, or a line is faulty.
+    """
+    return make_links(name, dict.fromkeys((a, b) for _, (a, b) in rows(path, 2, meaning)))
+
+
+def links_by_part(name: str, files: Mapping[PartName, str], meaning: str) -> Links:
+    """Read links from a file for each part, each once.
+
+    Args:
+        name: Name of the links.
+        files: By part, a file with two ids on each line.
+        meaning: What a line holds, for errors.
+
+    Raises:
+        UserError: If a file can't be read, is empty, a line is faulty, or a link is in two parts.
+    """
+    known: dict[tuple[str, str], PartName] = {}
+    for part, path in files.items():
+        for where, (left, right) in rows(path, 2, meaning):
+            other = known.setdefault((left, right), part)
+            if other != part:
+                raise UserError(
+                    f"the link {left} - {right} is in {other} and in {part}",
+                    where=where,
+                    todo="Keep it in one part, or split the links by xadapt kg build",
+                )
+    numbers = (part_number(part) for part in known.values())
+    return Links(name, tuple(known), np.fromiter(numbers, np.int8, len(known)))
 
 
 def united_links(name: str, several: Iterable[Links]) -> Links:

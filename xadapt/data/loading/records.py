@@ -15,7 +15,7 @@ from xadapt.core.errors import UserError
 from xadapt.core.text_key import normal_key
 from xadapt.data.loading.transform_chain import Callables, Chain, counted
 from xadapt.data.readers.cldr import read_labels
-from xadapt.data.readers.graph_links import links_sha256
+from xadapt.data.readers.graph_links import left_out
 from xadapt.data.readers.hub_rows import HubRows
 from xadapt.data.readers.in_memory import InMemory
 from xadapt.data.readers.label_columns import as_options
@@ -145,8 +145,7 @@ def load_records(
         notes.append(f"{counted(rows)} to train on" + (f" ({name})" if len(specs) > 1 else ""))
     if held:
         notes[-1] += f", {len(held)} held out for development"
-    shares = [Share(source, len(rows), digest(rows), _excluded(specs[source.data]))
-              for source, rows in kept.items()]  # fmt: skip
+    shares = [Share(s, len(r), digest(r), left_out(specs[s.data].options)) for s, r in kept.items()]
     return Loaded(records, held, notes, shares)
 
 
@@ -350,12 +349,6 @@ def _read(source: Source, spec: DataSpec, notes: Notes, watch: Watch) -> list[Re
         file_format=source.file_format or by_recipe,
     )
     return list(read_pairs(asked, spec.limit, notes, watch, spec.options))
-
-
-def _excluded(spec: DataSpec) -> dict[str, str]:
-    """Return the links that a reader leaves out, with their hash."""
-    links = spec.options.get("exclude_links")
-    return {links: links_sha256(links)} if isinstance(links, str) and links else {}
 
 
 def _graph_labels(lang: str) -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -12,9 +14,11 @@ from xadapt.core.errors import UserError
 from xadapt.core.strict_parsing import parse_json
 from xadapt.data.readers.lines import read_lines
 from xadapt.data.readers.sides import is_unicode
+from xadapt.languages.tags import is_tag, normalise
 
 PACKED = ("", ".gz", ".bz2", ".xz", ".zst")
 RESOURCE = "/resource/"
+UNKNOWN = ("und-x-1", "und-x-2")
 
 
 def find_file(folder: str, *names: str) -> str | None:
@@ -193,6 +197,32 @@ def name_of_uri(uri: str) -> str:
     last = rest if found else plain.rstrip("/").rpartition("/")[2].rpartition("#")[2] or plain
     decoded = unquote(last, errors="replace").replace("\0", " ")
     return tidy(decoded.replace("_", " ")) or tidy(plain)
+
+
+def language_of_uri(uri: str, default: str) -> str:
+    """Return the language of a URI of DBpedia: ``http://ja.dbpedia.org/...`` is in ``ja``."""
+    host = uri.strip("<>").partition("://")[2].partition("/")[0]
+    first = host.partition(".dbpedia.org")[0]
+    if host == "dbpedia.org":
+        return "en"
+    return normalise(first) if host.endswith(".dbpedia.org") and is_tag(first) else default
+
+
+def languages_of_folder(folder: str) -> tuple[str, str]:
+    """Return the two languages in the name of a folder: ``dbp15k_ja_en`` or ``EN_FR_15K_V2``.
+
+    Without them, two names for private use.
+    """
+    parts = re.split(r"[_-]", Path(folder).resolve().name)
+    for left, right in pairwise(parts):
+        if len(left) == len(right) == 2 and is_tag(left) and is_tag(right):
+            return normalise(left), normalise(right)
+    return UNKNOWN
+
+
+def without_ending(name: str) -> str:
+    """Return the name of a file without an ending of compressed files."""
+    return next(name.removesuffix(ending) for ending in PACKED[::-1] if name.endswith(ending))
 
 
 def tidy(text: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from xadapt.core.errors import UserError
 from xadapt.core.files import sha256_file
@@ -66,6 +68,16 @@ def links_of(source: str) -> tuple[Pairs, bool]:
     reader, place = reader_of(source)
     links = reader.links(place)
     return dict(zip(links.pairs, links.parts.tolist(), strict=True)), bool(links.split)
+
+
+def left_out(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the links that the options of a reader exclude, with their SHA-256.
+
+    Raises:
+        UserError: If the links can't be read.
+    """
+    source = options.get("exclude_links")
+    return {source: links_sha256(source)} if isinstance(source, str) and source else {}
 
 
 def links_sha256(source: str) -> str:

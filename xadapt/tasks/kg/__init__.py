@@ -1,1 +1,1 @@
-"""Knowledge graphs in use: structure, alignment of entities, completion of facts."""
+"""Alignment and completion of knowledge graphs: floors, structure, views and their sums."""

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from xadapt.core.errors import UserError
 from xadapt.evaluation import tfidf
+from xadapt.tasks.kg.floors import bare_name
 from xadapt.vectors import matching
 from xadapt.vectors.matching import Similarity
 from xadapt.vectors.search.sides import spans
@@ -77,7 +78,7 @@ class BySpelling:
             UserError: If a side is empty, or no name has a character.
         """
         plain = tfidf.similarity(
-            [without_brackets(name) for name in left], [without_brackets(name) for name in right]
+            [bare_name(name) for name in left], [bare_name(name) for name in right]
         )
         return cls(plain.queries, plain.pool)
 
@@ -203,13 +204,3 @@ def side_by_side(
             column += part.shape[1]
         made[start:stop, width + side] = missing**0.5
     return made
-
-
-def without_brackets(name: str) -> str:
-    """Return a name without its last part in brackets, which tells homonyms apart.
-
-    A name that is nothing else stays.
-    """
-    head, bracket, rest = name.rpartition(" (")
-    return head if bracket and head.strip() and rest.endswith(")") else name
-
