@@ -39,7 +39,9 @@ def main() -> None:
     options.add_argument("--model", default="TransE")
     options.add_argument("--epochs", type=int, default=25)
     options.add_argument("--dim", type=int, default=64)
+    options.add_argument("--limit", type=int, help="training rows of a module, for a try")
     args = options.parse_args()
+    limit = () if args.limit is None else (f"data.train.limit={args.limit}",)
     args.work.mkdir(parents=True, exist_ok=True)
     folder = args.work / "dbp5l"
     if not folder.exists():
@@ -54,7 +56,7 @@ def main() -> None:
         for kind, name in ((TP, "tp"), (EP, "ep")):
             places[name] = args.work / f"dbp5l_{args.base}_{kind}-{seed}"
             more = ("data.train.limit=15000",) if kind == TP else ()
-            train(kind, base, source, source, LANGS, places[name], seed, *more)
+            train(kind, base, source, source, LANGS, places[name], seed, *more, *limit)
         for lang in LANGS:
             graph = open_graph(f"{source}/{lang}")
             scorers = structure_of(args, graph, lang, seed)
@@ -70,6 +72,8 @@ def main() -> None:
                         relations,
                     )
             measure(kept, graph, lang, seed, scorers, copied)
+    if args.limit is not None:
+        return
     rows = {key: value for key, value in kept.found.items() if not key.endswith(": seconds")}
     save(f"complete_graphs_{args.base}", {
         "base": args.base, "seeds": args.seeds, "langs": list(LANGS), "model": args.model,

@@ -8,7 +8,7 @@ import numpy as np
 
 from xadapt.core.errors import UserError
 from xadapt.data.graphs.graph import KnowledgeGraph
-from xadapt.data.graphs.joining import components
+from xadapt.data.graphs.components import components
 from xadapt.data.graphs.opening import open_graph, open_links
 from xadapt.data.readers.graph_source import reader_of
 from xadapt.data.records import LabelPair
