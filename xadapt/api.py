@@ -54,6 +54,7 @@ from xadapt.pipelines import train as run
 from xadapt.pipelines import tune as tuning
 from xadapt.pipelines import weight_search as few_shot
 from xadapt.pipelines.align_words import align as align_words
+from xadapt.pipelines.kg_build import build_graph
 from xadapt.pipelines.map_run import map_embeddings
 from xadapt.pipelines.search_space import parameter_texts
 from xadapt.pipelines.training_jobs import plan_jobs
@@ -70,6 +71,7 @@ __all__ = [
     "EmbeddingMap",
     "Recipe",
     "align_words",
+    "build_graph",
     "compose",
     "encode",
     "encode_shards",

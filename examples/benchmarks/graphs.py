@@ -23,6 +23,7 @@ PAIRS = ("en-fr", "es-en", "ja-en")
 LANGS = ("ja", "es", "fr", "en")
 TWINS = ("dbp15k_fr_en", "dbp15k_ja_en")
 SHARES = (0.3, 0.1, 0.6)
+DRAWN = 1_500
 NAMES = ("wikidata", "gold", "gpt", "m-nta/with_gpt-4")
 
 
@@ -42,6 +43,7 @@ def main() -> None:
         {
             "seeds": options.seeds,
             "shares": list(SHARES),
+            "drawn": DRAWN,
             "sets": sets(kg, options.data / "wikikge10"),
             "alignment": {pair: aligned(five, graphs, splits, pair) for pair in PAIRS},
             "twins": {name: twins(f"kg:{kg / name}") for name in TWINS},
@@ -92,11 +94,18 @@ def aligned(
 ) -> dict[str, dict]:
     """The share of equal names, and TF-IDF on the test links of each split and of the data."""
     left, right = (graphs[lang] for lang in pair.split("-"))
-    own = [of_pair(links, pair).of("test") for links in splits]
+    given = open_links(f"{source}/{pair}")
     return {
-        "splits": [one(left, right, links) for links in own],
-        "given split": one(left, right, open_links(f"{source}/{pair}").of("test")),
+        "splits": [one(left, right, of_pair(links, pair).of("test")) for links in splits],
+        "drawn": [one(left, right, drawn(given, seed)) for seed in range(len(splits))],
+        "all links": len(given),
     }
+
+
+def drawn(links: Links, seed: int) -> Links:
+    """Some links, drawn without a look at their components."""
+    chosen = np.random.default_rng(seed).permutation(len(links)) < DRAWN
+    return links.chosen(chosen.tolist())
 
 
 def twins(source: str) -> dict:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+import entity_tables
+import graph_tables
 import maps_tables
 import objectives_tables
 import speed_tables as speed
@@ -88,7 +90,15 @@ KINDS = (
         "Published systems: {result[system]} on {result[base]}",
         objectives_tables.objectives,
     ),
+    (
+        "entity_modules_",
+        "Names of entities by language, on {result[base]}",
+        entity_tables.entity_modules,
+    ),
+    ("entity_switching", "Masked entities after code-switching", entity_tables.switching),
+    ("knowledge_modules", "Tasks above knowledge modules", entity_tables.knowledge),
     ("embedding_maps", "Maps between word vectors", maps_tables.embedding_maps),
+    ("graphs", "Knowledge graphs: counts and floors", graph_tables.graphs),
     ("synthetic_languages", "Synthetic languages", synthetic_tables.synthetic),
     ("word_alignment", "Word alignment", word_tables.words),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
@@ -125,6 +135,9 @@ KINDS = (
     ("byte_flips", "Single bytes changed in published folders", tables.flips),
 )
 
+SHORT = {"word_alignment": lambda _: word_tables.short(), **entity_tables.SHORT}
+"""What is told in short about a recipe, where `objectives_tables.short` doesn't."""
+
 
 def main() -> None:
     parts = [TITLE]
@@ -154,7 +167,7 @@ def with_measured(text: str, system: str) -> str:
     """A recipe with the newest result of a system; the block stands alone on its lines."""
     before, _, rest = text.partition(f"  # measured: {system}\n")
     after = rest.partition("  # /measured\n")[2]
-    found = word_tables.short() if system == "word_alignment" else objectives_tables.short(system)
+    found = SHORT.get(system, objectives_tables.short)(system)
     said = textwrap.fill(found, 92, break_on_hyphens=False)
     block = textwrap.indent(said, "    ")
     return f"{before}  # measured: {system}\n  measured: >\n{block}\n  # /measured\n{after}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import entity_tables
 import maps_tables
 from bench import RESULTS, read
 from objectives_tables import short
@@ -133,6 +134,17 @@ def systems() -> str:
          published("dense_retrieval")),
         ("indic_sbert_nli", "inference triples of pooled languages", published("indic_sbert")),
         ("indic_sbert_sts", "then the scores of pairs", published("indic_sbert")),
+        ("mlkg_ep", "names of entities of a graph", entity_tables.short_ep()),
+        ("mlkg_tp", "facts of a graph", entity_tables.short_relx("TP")),
+        ("mlkg_es", "descriptions of entities", NOT_MEASURED),
+        ("mlkg_ts", "sentences without an entity, and its name", entity_tables.short_relx("TS")),
+        ("mlkg_one", "the four at once, in one big module", NOT_MEASURED),
+        ("mlkg_fused", "attention over modules of a graph", entity_tables.short_relx("fused")),
+        ("entity_cs", "masked entities in code-switched sentences",
+         entity_tables.short_entity_cs()),
+        ("entity_cs_wep", "the same, whole entities", NOT_MEASURED),
+        ("entity_cs_pep_mrs", "the same, tokens that are masked, replaced or left", NOT_MEASURED),
+        ("entity_cs_pep_m", "the same, masked tokens alone", NOT_MEASURED),
     ]  # fmt: skip
     return table(["recipe", "what it is", "result"], [[f"`{name}`", *rest] for name, *rest in rows])
 

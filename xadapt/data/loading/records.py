@@ -14,13 +14,12 @@ from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.core.text_key import normal_key
 from xadapt.data.loading.transform_chain import Callables, Chain, counted
-from xadapt.data.readers.cldr import read_labels
 from xadapt.data.readers.graph_links import left_out
 from xadapt.data.readers.hub_rows import HubRows
 from xadapt.data.readers.in_memory import InMemory
 from xadapt.data.readers.label_columns import as_options
 from xadapt.data.readers.memory_records import read_in_memory
-from xadapt.data.readers.name_tables import read_name_table
+from xadapt.data.readers.name_tables import read_graph_labels, read_name_table
 from xadapt.data.readers.notes import Notes, name_of, noted, read_with_notes
 from xadapt.data.readers.parallel import parse_columns, read_parallel
 from xadapt.data.readers.sides import Request
@@ -117,14 +116,13 @@ def load_records(
         seed: Seed of the transforms and of the choice of groups of equal sentences to hold out.
         watch: Shows the progress of long reading and transforming.
         callables: Functions that transforms may need, by name, see `CALLABLES` of
-            `xadapt.data.transforms.protocol`. The default of ``labels`` is the names of the
-            built-in graph, and that of ``names`` is `read_name_table`.
+            `xadapt.data.transforms.protocol`. ``labels`` and ``names`` have defaults.
 
     Raises:
         UserError: If a transform lacks a callable, a source is unusable, an entry has no source, or
             no training record is left. All transforms are checked before any source is read.
     """
-    given: Callables = {"labels": _graph_labels, "names": read_name_table, **(callables or {})}
+    given: Callables = {"labels": read_graph_labels, "names": read_name_table, **(callables or {})}
     for source in sources:
         if source.data not in specs:
             raise UserError(registry.unknown("data", source.data, list(specs)), where="--data")
@@ -349,11 +347,6 @@ def _read(source: Source, spec: DataSpec, notes: Notes, watch: Watch) -> list[Re
         file_format=source.file_format or by_recipe,
     )
     return list(read_pairs(asked, spec.limit, notes, watch, spec.options))
-
-
-def _graph_labels(lang: str) -> dict[str, str]:
-    """Return the names of the built-in graph in a language, by entity."""
-    return {row.entity: row.label for row in read_labels("cldr:all", lang)}
 
 
 def _taken_dev(main: Sequence[Record], spec: DataSpec, seed: int) -> Sequence[Record]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from xadapt.core.errors import UserError
+from xadapt.data.readers.cldr import read_labels
 from xadapt.data.readers.dictionary import Dictionary
 from xadapt.data.readers.graph_rows import named_rows
 from xadapt.data.readers.graph_source import is_graph
@@ -37,6 +38,15 @@ def read_name_table(source: str) -> NameTable:
             todo="Name a graph, such as cldr:all or kg:DIR, or dictionaries: DIR/en-{lang}.tsv",
         )
     return _graph(source)
+
+
+def read_graph_labels(lang: str) -> dict[str, str]:
+    """Return the names of the built-in graph in a language, by entity.
+
+    Raises:
+        UserError: If the graph lacks the language.
+    """
+    return {row.entity: row.label for row in read_labels("cldr:all", lang)}
 
 
 def _graph(source: str) -> NameTable:
