@@ -54,7 +54,10 @@ from xadapt.pipelines import train as run
 from xadapt.pipelines import tune as tuning
 from xadapt.pipelines import weight_search as few_shot
 from xadapt.pipelines.align_words import align as align_words
+from xadapt.pipelines.kg_align import align_graphs
 from xadapt.pipelines.kg_build import build_graph
+from xadapt.pipelines.kg_complete import complete_graph
+from xadapt.pipelines.kg_structure import train_structure
 from xadapt.pipelines.map_run import map_embeddings
 from xadapt.pipelines.search_space import parameter_texts
 from xadapt.pipelines.training_jobs import plan_jobs
@@ -70,8 +73,10 @@ __all__ = [
     "AdaptedEncoder",
     "EmbeddingMap",
     "Recipe",
+    "align_graphs",
     "align_words",
     "build_graph",
+    "complete_graph",
     "compose",
     "encode",
     "encode_shards",
@@ -86,6 +91,7 @@ __all__ = [
     "retrieve",
     "search",
     "train",
+    "train_structure",
     "translate",
     "tune",
 ]

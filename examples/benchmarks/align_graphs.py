@@ -86,10 +86,12 @@ def dbp15k(args: Any) -> None:
             views = {key: views[key] for key in used}
             kept.get(keys[name], lambda views=views: ranked(views, dev, test))
         both: dict[str, Likeness] = {TEXT: ep, STRUCTURE: shaped}
-        kept.get(f"EP + structure + assignment {seed}", lambda: assigned(both, dev, test))
+        kept.get(f"EP + structure + assignment {seed}", lambda both=both: assigned(both, dev, test))
         kept.get(
             f"EP + structure, self-trained {seed}",
-            lambda: self_trained(both, graphs, train_pairs, dev, test, settings),
+            lambda both=both, settings=settings: self_trained(
+                both, graphs, train_pairs, dev, test, settings
+            ),
         )
     published = {"GCN-Align": [0.442, 0.430], "MTransE": [0.433, 0.407], "KECG": [0.485, 0.479]}
     place = ("dbp15k_ja_en", "dbp15k_fr_en").index(args.set)
@@ -123,7 +125,9 @@ def ranked(views: Mapping[str, Likeness], dev: Any, test: Any) -> dict[str, Any]
     found: dict[str, Any] = {"weights": weights}
     for pool in ("test", "all"):
         own = answers.within_test() if pool == "test" else answers
-        chosen = [order[: len(code)] for order, code in zip(orders, (own.left, own.right), strict=True)]
+        chosen = [
+            order[: len(code)] for order, code in zip(orders, (own.left, own.right), strict=True)
+        ]
         csls = 10 if pool == "test" else 0
         for name, scored in measure(mixed.chosen(*chosen), own, csls).items():
             found[pool if name == "plain" else f"{pool}, CSLS"] = means(scored)
@@ -148,8 +152,13 @@ def assigned(views: Mapping[str, Likeness], dev: Any, test: Any) -> dict[str, An
 
 
 def self_trained(
-    views: Mapping[str, Likeness], graphs: TwoGraphs, links: Any, dev: Any, test: Any,
-    settings: Propagation, rounds: int = 3,
+    views: Mapping[str, Likeness],
+    graphs: TwoGraphs,
+    links: Any,
+    dev: Any,
+    test: Any,
+    settings: Propagation,
+    rounds: int = 3,
 ) -> dict[str, Any]:
     """Pairs that are mutual nearest by the sum count as linked, and the structure is made again."""
     made = dict(views)
@@ -183,7 +192,17 @@ def dbp5l(args: Any) -> None:
             "tp": args.work / f"dbp5l_{args.base}_TP-{seed}",
         }
         train(EP, base, source, source, langs, places["ep"], seed, *args.more)
-        train(TP, base, source, source, langs, places["tp"], seed, "data.train.limit=15000", *args.more)
+        train(
+            TP,
+            base,
+            source,
+            source,
+            langs,
+            places["tp"],
+            seed,
+            "data.train.limit=15000",
+            *args.more,
+        )
         for name, used in systems.items():
             own_seed = 0 if name == BASE else seed
             if f"{name} {own_seed}" in kept.found:

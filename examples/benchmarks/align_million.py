@@ -51,7 +51,8 @@ def main() -> None:
         "size": given.size, "dim": given.dim, "index": index, "csls": given.csls,
         "seconds": round(seconds, 1), "peak_bytes": peak(), "peak_bytes_before": before,
         "hits@1": float((found.forward.indices[:, 0] == order).mean()),
-        "mutual_pairs": len(pairs), "mutual_right": float((order[pairs.left] == pairs.right).mean()),
+        "mutual_pairs": len(pairs),
+        "mutual_right": float((order[pairs.left] == pairs.right).mean()),
     }  # fmt: skip
     if given.assign:
         began = time.perf_counter()
@@ -71,7 +72,9 @@ def made(given: argparse.Namespace, order: np.ndarray) -> tuple[np.ndarray, np.n
     paths = [given.work / f"align_{given.size}_{side}.npy" for side in ("left", "right")]
     shape = (given.size, given.dim)
     if not all(path.is_file() for path in paths):
-        sides = [np.lib.format.open_memmap(p, mode="w+", dtype=np.float32, shape=shape) for p in paths]
+        sides = [
+            np.lib.format.open_memmap(p, mode="w+", dtype=np.float32, shape=shape) for p in paths
+        ]
         for number, (start, stop) in enumerate(spans(given.size, 2**14)):
             draw = np.random.default_rng(number)
             own = unit(draw.normal(size=(stop - start, given.dim)))

@@ -94,7 +94,11 @@ def structure_of(args: Any, graph: KnowledgeGraph, lang: str, seed: int) -> dict
 
 
 def measure(
-    kept: Kept, graph: KnowledgeGraph, lang: str, seed: int, scorers: dict[str, Scorer],
+    kept: Kept,
+    graph: KnowledgeGraph,
+    lang: str,
+    seed: int,
+    scorers: dict[str, Scorer],
     copied: set[tuple[str, str, str]],
 ) -> None:
     """Rank the tails of test facts by each system, and both sides by PyKEEN's evaluator."""

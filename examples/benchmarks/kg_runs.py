@@ -42,7 +42,13 @@ class Kept:
 
 
 def train(
-    kind: str, base: str, graph: str, links: str, langs: Sequence[str], out: Path, seed: int,
+    kind: str,
+    base: str,
+    graph: str,
+    links: str,
+    langs: Sequence[str],
+    out: Path,
+    seed: int,
     *settings: str,
 ) -> Path:
     """Train EP or TP on a graph without the entities of dev and test links, or find it trained."""

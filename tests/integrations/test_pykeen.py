@@ -9,7 +9,7 @@ from xadapt.core.errors import UserError
 
 pytest.importorskip("pykeen")
 
-from xadapt.integrations.pykeen import (  # noqa: E402
+from xadapt.integrations.pykeen import (
     PREFIX,
     TRIPLES,
     Training,
@@ -18,8 +18,8 @@ from xadapt.integrations.pykeen import (  # noqa: E402
     open_model,
     train_model,
 )
-from xadapt.tasks.kg.ranking import SIDES, filtered_ranks  # noqa: E402
-from xadapt.tasks.kg.scorers import MostFrequent  # noqa: E402
+from xadapt.tasks.kg.ranking import SIDES, filtered_ranks
+from xadapt.tasks.kg.scorers import MostFrequent
 
 GRAPH = family()
 SIZES = (len(GRAPH.entities), len(GRAPH.relations))

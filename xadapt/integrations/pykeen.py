@@ -37,7 +37,7 @@ EVALUATED = 500
 MEASURES = {"mrr": METRIC, "hits@1": "hits_at_1", "hits@3": "hits_at_3", "hits@10": "hits_at_10"}
 INVERSE = frozenset({"compgcn"})
 """Models that need the inverse of every fact."""
-DEFAULTS: dict[str, dict[str, Any]] = {
+KINDS: dict[str, dict[str, Any]] = {
     "loss": {"loss": "nssa", "loss_kwargs": {"margin": 9.0, "adversarial_temperature": 1.0}},
     "transe": {"model_kwargs": {"scoring_fct_norm": 1}},
     "complex": {"loss": "softplus", "loss_kwargs": {}},
@@ -71,6 +71,9 @@ class Training:
     every: int = 5
     patience: int = 3
     seed: int = 0
+
+
+DEFAULT = Training()
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def train_model(
     dev: Facts,
     entities: int,
     relations: int,
-    options: Training = Training(),
+    options: Training = DEFAULT,
 ) -> Trained:
     """Train a model by PyKEEN's pipeline.
 
@@ -143,7 +146,7 @@ def train_model(
     from pykeen.pipeline import pipeline
 
     key = name.lower()
-    own = {**DEFAULTS["loss"], **DEFAULTS.get(key, {})}
+    own = {**KINDS["loss"], **KINDS.get(key, {})}
     model_kwargs = {"embedding_dim": options.dim, **own.get("model_kwargs", {})}
     inverse = key in INVERSE
     drawn = np.random.default_rng(options.seed)
@@ -263,10 +266,7 @@ def scorer_of(model: Any) -> Scorer:
     def score(queries: Queries, side: Side) -> NDArray[np.float32]:
         asked = torch.from_numpy(np.ascontiguousarray(queries))
         with torch.inference_mode():
-            if side == "tail":
-                found = model.predict_t(asked)
-            else:
-                found = model.predict_h(asked.flip(1))
+            found = model.predict_t(asked) if side == "tail" else model.predict_h(asked.flip(1))
         scores: NDArray[np.float32] = found.float().numpy()
         return scores
 

@@ -176,11 +176,8 @@ def align_graphs(
         UserError: If a source, link, folder or option is wrong, no view is named, or a module may
             have seen the test links. Nothing is written then.
     """
-    views_named = [
-        name
-        for name, there in ((NAMES, names), (TEXT, base), (STRUCTURE, structure))
-        if there
-    ]
+    asked = ((NAMES, names), (TEXT, base), (STRUCTURE, structure))
+    views_named = [name for name, there in asked if there]
     if not views_named:
         raise UserError("no view is named", todo="Add --base, --names or --structure")
     how = Matching(**matching)
@@ -192,10 +189,7 @@ def align_graphs(
         for name in require_unseen(places, job.links.sha256, _named(links)):
             job.note(f"{name} did not learn from a graph: what it saw of the test is not known")
     shape = None if structure is None else read_alignment_structure(structure, *sides)
-    own = [EntityNames(graph) for graph in sides] if TEXT in views_named or names else None
-    for graph, one in zip(sides, own or (), strict=False):
-        if one.named < len(one):
-            job.note(f"{graph.name}: {len(one) - one.named:,} entities have no name in {one.lang}")
+    own = _names(job) if base is not None or names else None
     with tempfile.TemporaryDirectory(prefix="xadapt-align-") as folder:
         views: dict[str, Likeness] = {}
         if own and names:
@@ -203,15 +197,35 @@ def align_graphs(
         if own and base is not None:
             encoder = encoder_of(base, composition, places, dtype)
             views[TEXT] = _by_text(encoder, own, Path(folder), progress)
-        if shape is not None:
-            views[STRUCTURE] = shape.view
-        chosen = _weights(weights, views, shape, job)
-        if shape is not None and how.rounds:
-            views = _self_trained(views, chosen, shape, job)
-        aligned = _aligned(views, chosen, job, own)
+        aligned = _summed(views, shape, weights, job, own)
         if out is not None:
             aligned.write(out)
     return aligned
+
+
+def _names(job: _Job) -> tuple[EntityNames, EntityNames]:
+    """Return the names of both sides, and note entities without one."""
+    found = EntityNames(job.left), EntityNames(job.right)
+    for graph, one in zip((job.left, job.right), found, strict=True):
+        if one.named < len(one):
+            job.note(f"{graph.name}: {len(one) - one.named:,} entities have no name in {one.lang}")
+    return found
+
+
+def _summed(
+    views: dict[str, Likeness],
+    shape: AlignmentStructure | None,
+    weights: str | Mapping[str, float] | None,
+    job: _Job,
+    names: Sequence[EntityNames] | None,
+) -> Aligned:
+    """Add the structure to the views, weigh them, and align by their sum."""
+    if shape is not None:
+        views[STRUCTURE] = shape.view
+    chosen = _weights(weights, views, shape, job)
+    if shape is not None and job.how.rounds:
+        views = _self_trained(views, chosen, shape, job)
+    return _aligned(views, chosen, job, names)
 
 
 def _by_text(
@@ -256,8 +270,8 @@ def _weights(
     if pairs is None or len(pairs) < DEV_LEAST:
         job.facts["weights_from"] = "equal"
         job.note(
-            f"all weights are equal: fewer than {DEV_LEAST} dev links could choose them; give links "
-            "with a dev part, or --weights"
+            f"all weights are equal: fewer than {DEV_LEAST} dev links could choose them; give "
+            "links with a dev part, or --weights"
         )
         return equal_weights(names)
     job.facts["weights_from"] = f"{len(pairs)} dev links"
@@ -357,7 +371,9 @@ def _measured(
     mixed: Mixed, alone: Mapping[str, Mixed], matches: Matches, answers: Answers, job: _Job
 ) -> tuple[Result, NDArray[np.int8]]:
     """Measure each view alone, their sum, and the pairs."""
-    systems: dict[str, Scored] = {name: measure(one, answers)["plain"] for name, one in alone.items()}
+    systems: dict[str, Scored] = {
+        name: measure(one, answers)["plain"] for name, one in alone.items()
+    }
     last = SUM if len(alone) > 1 else next(iter(alone))
     if len(alone) > 1 or job.how.csls:
         both = measure(mixed, answers, job.how.csls)

@@ -330,9 +330,7 @@ def _queries(given: str | Path | Sequence[Sequence[str]], graph: KnowledgeGraph)
         raise UserError("there is no query", where=str(given) if isinstance(given, str) else "")
 
 
-def _entity(
-    text: str, graph: KnowledgeGraph, named: Mapping[str, int | None], where: str
-) -> int:
+def _entity(text: str, graph: KnowledgeGraph, named: Mapping[str, int | None], where: str) -> int:
     found = graph.index.get(text, named.get(text))
     if found is None:
         several = text in named

@@ -73,9 +73,7 @@ def alignment_links(
     return AlignmentLinks(test, dev if dev is not None and dev.pairs else None, known, sha256)
 
 
-def training_links(
-    links: str | Links, left: KnowledgeGraph, right: KnowledgeGraph
-) -> Links:
+def training_links(links: str | Links, left: KnowledgeGraph, right: KnowledgeGraph) -> Links:
     """Return the training links of a source between two graphs.
 
     Raises:

@@ -42,9 +42,7 @@ def page_of(aligned: Aligned, most: int = MOST) -> AlignedPage:
         _Lines(graph, names)
         for graph, names in zip((aligned.left, aligned.right), aligned.names, strict=True)
     ]
-    pairs = [
-        _pair(aligned, row, lines) for row in order.tolist()
-    ]
+    pairs = [_pair(aligned, row, lines) for row in order.tolist()]
     facts = [("Pairs", f"{len(own):,} ({aligned.facts['pairing']})")]
     facts += [(f"Weight of {name}", f"{weight:.1f}") for name, weight in aligned.weights.items()]
     if aligned.result is not None:

@@ -41,7 +41,7 @@ def require_unseen(places: Mapping[str, str], sha256: str, links: str) -> list[s
                 f"this module's training may have seen the test links: its manifest does not say "
                 f"that {links} (SHA-256 {sha256[:12]}...) were left out",
                 where=folder,
-                todo=f"Train it with --set data.train.options.{OPTION}={links}, or add --allow-seen",
+                todo=f"Train with --set data.train.options.{OPTION}={links}, or add --allow-seen",
             )
     return unknown
 

@@ -74,7 +74,7 @@ class EntityRetrieval(AlignmentTask):
         measure_name(m, way) for m in ("hits@1", "hits@10", "mrr") for way in DIRECTIONS
     )
     data_help: ClassVar[str] = (
-        "A graph (cldr, dbp15k:DIR, dbp5l:DIR, kg:DIR, ...), or a table of names like parallel text."
+        "A graph (cldr, dbp15k:DIR, kg:DIR, ...), or a table of names like parallel text."
     )
     default_data: ClassVar[str | None] = GRAPH
 

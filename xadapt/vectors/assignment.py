@@ -90,4 +90,3 @@ def assign_candidates(forward: Neighbours, size: int) -> Assignment:
     pairs = np.stack([rows[kept], chosen[kept]], axis=1).astype(np.int64)
     place = (forward.indices[pairs[:, 0]] == pairs[:, 1:]).argmax(axis=1)
     return Assignment(pairs, forward.scores[pairs[:, 0], place], whole=False)
-

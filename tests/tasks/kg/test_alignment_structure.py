@@ -34,7 +34,7 @@ def test_it_is_read_back_exactly(made):
 
 
 def test_further_pairs_never_replace_a_training_link(made):
-    folder, left, right, _, structure = made
+    _, left, right, _, structure = made
     graphs = TwoGraphs.of(left, right)
     wrong = structure.links.copy()
     wrong[:, 1] = np.roll(wrong[:, 1], 1)

@@ -8,12 +8,12 @@ from xadapt.core.errors import UserError
 
 pytest.importorskip("pykeen")
 
-from xadapt.integrations.pykeen import Training  # noqa: E402
-from xadapt.tasks.kg.completion_structure import (  # noqa: E402
+from xadapt.integrations.pykeen import Training
+from xadapt.tasks.kg.completion_structure import (
     make_completion_structure,
     read_completion_structure,
 )
-from xadapt.tasks.kg.ranking import SIDES  # noqa: E402
+from xadapt.tasks.kg.ranking import SIDES
 
 SMALL = Training(model="DistMult", dim=4, epochs=1)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tiny_graphs import DBP5L, KG, write
 from twin_graphs import write_twins
@@ -11,12 +13,11 @@ from xadapt.tasks.kg.entity_pairs import entity_pairs
 
 def test_test_links_are_the_queries_and_all_names_the_pool(tmp_path):
     left, _, links = write_twins(tmp_path)
-    folder = left.removeprefix("kg:").removesuffix("/1")
-    rows = [line.split("\t") for line in open(links, encoding="utf-8").read().splitlines()]
+    folder = Path(left.removeprefix("kg:").removesuffix("/1"))
+    rows = [line.split("\t") for line in Path(links).read_text(encoding="utf-8").splitlines()]
     for part in ("train", "test"):
         lines = [f"{a}\t{b}\n" for a, b, own in rows if (own == "test") == (part == "test")]
-        with open(f"{folder}/align_{part}.tsv", "w", encoding="utf-8") as stream:
-            stream.writelines(lines)
+        (folder / f"align_{part}.tsv").write_text("".join(lines), encoding="utf-8")
     test, others = entity_pairs(f"kg:{folder}", "de", "en", "all")
     assert len(test) == 15 and len({row.entity for row in test}) == 15 and len(others) == 120
     assert all(row.lang == "de" and row.pivot_lang == "en" for row in test)

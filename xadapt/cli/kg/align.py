@@ -127,7 +127,9 @@ def align(
     allow_modified: options.AllowModifiedOption = False,
 ) -> None:
     """Find the same entities in two graphs, and measure it on test links."""
-    options.require(not (mutual and one_to_one), "--mutual and --one-to-one are two ways", "Give one")
+    options.require(
+        not (mutual and one_to_one), "--mutual and --one-to-one are two ways", "Give one"
+    )
     options.require_named(options.split(module), compose)
     reads = [left.partition(":")[2], right.partition(":")[2], links, train_links, structure,
              *options.split(module)]  # fmt: skip

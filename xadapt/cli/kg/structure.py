@@ -96,8 +96,7 @@ VERBS = (
         structure,
         (
             "xadapt kg structure --graph kg:DIR/ja --model TransE --out ja-transe",
-            "xadapt kg structure --left kg:DIR/1 --right kg:DIR/2 --links kg:DIR \\\n"
-            "  --out shape",
+            "xadapt kg structure --left kg:DIR/1 --right kg:DIR/2 --links kg:DIR \\\n  --out shape",
         ),
     ),
 )

@@ -102,9 +102,7 @@ def find_matches(
     forward, backward = search(pair, k, True, options=options, index=index)
     assert backward is not None
     means = pair.half_means
-    return Found(
-        forward, backward, None if means is None else (means[0].numpy(), means[1].numpy())
-    )
+    return Found(forward, backward, None if means is None else (means[0].numpy(), means[1].numpy()))
 
 
 def _in_blocks(similarity: Similarity, k: int, csls: int) -> Found:

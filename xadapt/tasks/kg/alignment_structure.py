@@ -14,7 +14,7 @@ from xadapt.data.graphs.graph import KnowledgeGraph
 from xadapt.data.graphs.links import Links
 from xadapt.hub.manifest import package_version
 from xadapt.tasks.kg.likeness import ByVectors
-from xadapt.tasks.kg.propagation import Propagation, fit, propagate
+from xadapt.tasks.kg.propagation import DEFAULT, Propagation, fit, propagate
 from xadapt.tasks.kg.structure_folder import (
     GraphFacts,
     LinkFacts,
@@ -63,7 +63,7 @@ def make_alignment_structure(
     left: KnowledgeGraph,
     right: KnowledgeGraph,
     links: Links,
-    options: Propagation = Propagation(),
+    options: Propagation = DEFAULT,
     report: Callable[[str], None] = lambda _: None,
 ) -> AlignmentStructure:
     """Encode the structure of two graphs that training links join, and write it.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xadapt.core.errors import UserError
 from xadapt.data.graphs.graph import KnowledgeGraph
-from xadapt.integrations.pykeen import Scorer, Training, open_model, software, train_model
+from xadapt.integrations.pykeen import DEFAULT, Scorer, Training, open_model, software, train_model
 from xadapt.tasks.kg.structure_folder import (
     GraphFacts,
     StructureManifest,
@@ -32,7 +32,7 @@ class CompletionStructure:
 
 
 def make_completion_structure(
-    folder: Path | str, graph: KnowledgeGraph, options: Training = Training()
+    folder: Path | str, graph: KnowledgeGraph, options: Training = DEFAULT
 ) -> CompletionStructure:
     """Train a model of PyKEEN on the training facts of a graph, and write it without a pickle.
 

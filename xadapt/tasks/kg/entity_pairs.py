@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from xadapt.core.errors import UserError
-from xadapt.data.graphs.graph import KnowledgeGraph
 from xadapt.data.graphs.components import components
+from xadapt.data.graphs.graph import KnowledgeGraph
 from xadapt.data.graphs.opening import open_graph, open_links
 from xadapt.data.readers.graph_source import reader_of
 from xadapt.data.records import LabelPair
@@ -51,9 +51,7 @@ def entity_pairs(
             where=source,
             todo="Name the languages of the links: --lang and --pivot",
         )
-    rows = [
-        LabelPair(str(code[a]), names[own][a], names[other][b], own, other) for a, b in both
-    ]
+    rows = [LabelPair(str(code[a]), names[own][a], names[other][b], own, other) for a, b in both]
     if pool != "all":
         return rows, []
     others = [LabelPair(str(code[i]), name, "", own, other) for i, name in names[own].items()]

@@ -20,7 +20,9 @@ def relation_names(graph: KnowledgeGraph, lang: str) -> list[str]:
     Raises:
         UserError: If no relation has a name.
     """
-    found = ["" if relation.isdigit() else relation.replace("_", " ") for relation in graph.relations]
+    found = [
+        "" if relation.isdigit() else relation.replace("_", " ") for relation in graph.relations
+    ]
     tables = [*graph.relation_labels.values()]
     tables += [graph.relation_labels[tag] for tag in (PIVOT, lang) if tag in graph.relation_labels]
     for names in tables:  # later tables win

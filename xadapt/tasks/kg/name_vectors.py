@@ -38,7 +38,9 @@ class EntityNames(Sequence[str]):
             raise UserError(
                 f"the graph has names in {known}",
                 where=graph.name,
-                todo="Choose one, as in kg:DIR/ja" if graph.languages else "Give a graph with names",
+                todo="Choose one, as in kg:DIR/ja"
+                if graph.languages
+                else "Give a graph with names",
             )
         self.lang = graph.language(lang or graph.languages[0])
         self._texts = graph.labels[self.lang].texts

@@ -55,6 +55,9 @@ class Propagation:
     seed: int = 0
 
 
+DEFAULT = Propagation()
+
+
 @dataclass(frozen=True)
 class Fitted:
     """Vectors of the entities of two graphs by their structure.
@@ -79,7 +82,7 @@ class Fitted:
 def fit(
     graphs: TwoGraphs,
     links: Pairs,
-    options: Propagation = Propagation(),
+    options: Propagation = DEFAULT,
     report: Callable[[str], None] = lambda _: None,
 ) -> Fitted:
     """Encode the structure of two graphs that are joined by some links and nothing else.

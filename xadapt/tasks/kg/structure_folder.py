@@ -1,8 +1,8 @@
 """Folders of structure: a manifest and one file of tensors, for alignment or for completion.
 
-``structure.json`` holds what was trained, how, and on which graph: hashes of the entities, relations
-and facts in their order, and of the links. ``structure.safetensors`` holds the tensors. Nothing is
-pickled. Sizes and hashes are checked before anything is used.
+``structure.json`` holds the method, its options, and hashes of the entities, relations and facts in
+their order, and of the links. ``structure.safetensors`` holds the tensors. Nothing is pickled.
+Sizes and hashes are checked before anything is used.
 """
 
 from __future__ import annotations
@@ -171,7 +171,9 @@ def read_tensors(folder: Path | str, manifest: StructureManifest) -> dict[str, T
         raise UserError(f"this is no file of tensors ({error})", where=str(path)) from None
 
 
-def require_graphs(folder: Path | str, manifest: StructureManifest, *graphs: KnowledgeGraph) -> None:
+def require_graphs(
+    folder: Path | str, manifest: StructureManifest, *graphs: KnowledgeGraph
+) -> None:
     """Refuse a graph that is not the one the structure was made of.
 
     Raises:

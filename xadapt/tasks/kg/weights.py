@@ -28,9 +28,7 @@ def parse_weights(text: str, views: Sequence[str]) -> dict[str, float]:
     for part in text.split(","):
         name, sign, value = (piece.strip() for piece in part.partition("="))
         if not sign:
-            raise UserError(
-                f"{part[:40]!r} is no weight", where=WAY, todo="Write names=.3,text=.7"
-            )
+            raise UserError(f"{part[:40]!r} is no weight", where=WAY, todo="Write names=.3,text=.7")
         if name not in found:
             raise UserError(unknown("view", name, list(views)), where=WAY)
         try:
