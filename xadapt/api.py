@@ -54,7 +54,10 @@ from xadapt.pipelines import tune as tuning
 from xadapt.pipelines import weight_search as few_shot
 from xadapt.pipelines.align_words import align as align_words
 from xadapt.pipelines.evidence import add_evidence
+from xadapt.pipelines.kg_align import align_graphs
 from xadapt.pipelines.kg_build import build_graph
+from xadapt.pipelines.kg_complete import complete_graph
+from xadapt.pipelines.kg_structure import train_structure
 from xadapt.pipelines.map_run import map_embeddings
 from xadapt.pipelines.publish import publish
 from xadapt.pipelines.rerun_evidence import rerun as rerun_evidence
@@ -74,8 +77,10 @@ __all__ = [
     "EmbeddingMap",
     "Recipe",
     "add_evidence",
+    "align_graphs",
     "align_words",
     "build_graph",
+    "complete_graph",
     "compose",
     "encode",
     "encode_shards",
@@ -93,6 +98,7 @@ __all__ = [
     "retrieve",
     "search",
     "train",
+    "train_structure",
     "translate",
     "tune",
     "verify",

@@ -11,6 +11,7 @@ from pathlib import Path
 import entity_tables
 import graph_tables
 import hub_tables
+import kg_tables
 import maps_tables
 import objectives_tables
 import publish_tables
@@ -121,6 +122,9 @@ KINDS = (
     ("knowledge_modules", "Tasks above knowledge modules", entity_tables.knowledge),
     ("embedding_maps", "Maps between word vectors", maps_tables.embedding_maps),
     ("graphs", "Knowledge graphs: counts and floors", graph_tables.graphs),
+    ("align_dbp", "Entities aligned: {result[set]} on {result[base]}", kg_tables.aligned),
+    ("align_", "{result[size]:,} synthetic entities aligned", kg_tables.million),
+    ("complete_graphs_", "Facts completed: DBP-5L on {result[base]}", kg_tables.completed),
     ("synthetic_languages", "Synthetic languages", synthetic_tables.synthetic),
     ("word_alignment", "Word alignment", word_tables.words),
     ("languages_", "One module a language, on {result[base]}", tables.languages),

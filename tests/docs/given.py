@@ -18,6 +18,7 @@ from tiny_commands import good, write_tsv
 from tiny_graphs import DBP5L, write
 from tiny_training import labelled, plain, tagged
 from tiny_training import pairs as drawn
+from twin_graphs import family, twins
 
 from xadapt.core import registry
 
@@ -120,6 +121,20 @@ def modules(*folders: str) -> None:
 def graph(folder: str) -> None:
     """Write a small graph in the layout of DBP-5L."""
     write(Path(folder), DBP5L)
+
+
+def twin_graphs(folder: str) -> None:
+    """Write two graphs of one world with links, and a graph to complete, as tables."""
+    from xadapt.data.graphs.joining import side_by_side
+    from xadapt.data.graphs.writing import write_graph
+
+    left, right, links = twins()
+    for name, graph, own in (
+        (folder, side_by_side("twins", left, right), links),
+        (f"{folder}-family", family(), None),
+    ):
+        Path(name).mkdir()
+        write_graph(Path(name), graph, own)
 
 
 def language_modules(*folders: str) -> None:

@@ -22,6 +22,7 @@ from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.data.readers.cldr_graph import build, resolve
+from xadapt.data.readers.graph_source import is_graph
 from xadapt.data.records import LabelPair, ParallelPair
 from xadapt.evaluation.comparison import Result, Row, compare, mean
 from xadapt.evaluation.systems import DIRECTIONS, Direction, Encoded, System, similarities
@@ -39,6 +40,7 @@ from xadapt.tasks.alignment import (
     language_of,
     read_named,
 )
+from xadapt.tasks.kg.entity_pairs import entity_pairs
 from xadapt.tasks.protocol import RESAMPLES, Option, Request
 from xadapt.tasks.table import interval_cell, mark, new_table
 from xadapt.training.loop import Trainer
@@ -71,7 +73,9 @@ class EntityRetrieval(AlignmentTask):
     metrics: ClassVar[tuple[str, ...]] = tuple(
         measure_name(m, way) for m in ("hits@1", "hits@10", "mrr") for way in DIRECTIONS
     )
-    data_help: ClassVar[str] = "cldr, or a table of names like parallel text."
+    data_help: ClassVar[str] = (
+        "A graph (cldr, dbp15k:DIR, kg:DIR, ...), or a table of names like parallel text."
+    )
     default_data: ClassVar[str | None] = GRAPH
 
     def evaluate(
@@ -96,7 +100,8 @@ class EntityRetrieval(AlignmentTask):
             resamples: Number of bootstrap samples.
             seed: Seed of the bootstrap.
             control: Whether TF-IDF is added.
-            others: Entities that are only in the pool, such as those of the training split.
+            others: Entities that are only in the pool, such as those of the training split. An
+                empty name is left out.
             csls: Number of neighbours that CSLS uses, cut to the pool; 0: without CSLS.
 
         Raises:
@@ -141,7 +146,7 @@ class EntityRetrieval(AlignmentTask):
         pool: Annotated[
             str | None,
             Option(
-                "For cldr: test, among the test entities, or all (the default).",
+                "For a graph: test, among the test entities, or all (the default).",
                 choices=("test", "all"),
             ),
         ] = None,
@@ -157,13 +162,16 @@ class EntityRetrieval(AlignmentTask):
         """Measure a base, and modules on it, on names of entities."""
         own = {"--pool": pool}
         of_files = {"--columns": columns, "--format": file_format}
-        for option, given in (of_files if request.data == GRAPH else own).items():
+        of_graph = request.data == GRAPH or is_graph(str(request.data))
+        for option, given in (of_files if of_graph else own).items():
             if given is not None:
                 message = f"{option} does nothing with --data {request.data}"
                 raise UserError(message, todo="Leave it out")
         tag, pivot = language_of(request.lang, request.modules), normalise(pivot)
         if request.data == GRAPH:
             rows, others = graph_labels(tag, pivot, pool or "all")
+        elif of_graph:
+            rows, others = entity_pairs(str(request.data), tag, pivot, pool or "all")
         else:
             pairs = read_named(request.source(tag, pivot, columns, file_format))
             rows, others = [_label(str(i), pair) for i, pair in enumerate(pairs)], []
@@ -267,7 +275,8 @@ def _names(
     rows: Sequence[LabelPair], every: Sequence[LabelPair], codes: Mapping[str, int], side: str
 ) -> _Names:
     asked = dict.fromkeys((row.entity, getattr(row, side)) for row in rows)
-    both = list(asked | dict.fromkeys((row.entity, getattr(row, side)) for row in every))
+    named = ((row.entity, getattr(row, side)) for row in every if getattr(row, side))
+    both = list(asked | dict.fromkeys(named))
     entities = np.asarray([codes[entity] for entity, _ in both], dtype=np.int64)
     return _Names([text for _, text in both], entities, len(asked))
 

@@ -1,1 +1,1 @@
-"""Alignment and completion of knowledge graphs: what scorers of graphs share."""
+"""Alignment and completion of knowledge graphs: floors, structure, views and their sums."""

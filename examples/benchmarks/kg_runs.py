@@ -1,0 +1,87 @@
+"""What the benchmarks on knowledge graphs share: modules, encoders, and results kept by step."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bench import MINILM
+
+import xadapt
+from xadapt.data.graphs.graph import KnowledgeGraph
+from xadapt.inference.adapted_encoder import AdaptedEncoder
+from xadapt.tasks.kg.name_vectors import EntityNames
+
+BASES = {"mini": "mini", "MiniLM": MINILM}
+BASE, EP, TP, MIXED = "frozen base", "EP", "TP", "EP and TP mixed"
+RECIPES = {EP: "mlkg_ep", TP: "mlkg_tp"}
+
+
+class Kept:
+    """Numbers by step in one JSON file, written after each step, so that a cut run goes on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.found: dict[str, Any] = {}
+        if path.is_file():
+            self.found = json.loads(path.read_text(encoding="utf-8"))
+
+    def get(self, key: str, compute: Callable[[], Any]) -> Any:
+        """The numbers of a step, computed unless they are there."""
+        if key not in self.found:
+            began = time.monotonic()
+            self.found[key] = compute()
+            self.found[f"{key}: seconds"] = round(time.monotonic() - began, 1)
+            self.path.write_text(json.dumps(self.found, ensure_ascii=False), encoding="utf-8")
+            print(key, self.found[f"{key}: seconds"], "s", flush=True)
+        return self.found[key]
+
+
+def train(
+    kind: str,
+    base: str,
+    graph: str,
+    links: str,
+    langs: Sequence[str],
+    out: Path,
+    seed: int,
+    *settings: str,
+) -> Path:
+    """Train EP or TP on a graph without the entities of dev and test links, or find it trained."""
+    option = "data.train.options"
+    xadapt.train(
+        RECIPES[kind], base=base, data=graph, lang=list(langs), out=out, resume=True, joint=True,
+        loaders="none", show=False,
+        settings=(
+            f"seed={seed}", "data.train.dev=0", f"{option}.pair_with=[{','.join(langs)}]",
+            f"{option}.links={links}", f"{option}.exclude_links={links}", *settings,
+        ),
+    )  # fmt: skip
+    return out
+
+
+def encoder(base: str, modules: dict[str, Path], compose: str | None = None) -> AdaptedEncoder:
+    """The base, or the base with modules on every text."""
+    if not modules:
+        return AdaptedEncoder.open(base, None, {})
+    places = {name: str(path) for name, path in modules.items()}
+    plain = AdaptedEncoder.open(base, next(iter(places)), places)
+    return plain if compose is None else plain.with_(compose)
+
+
+def vectors(model: AdaptedEncoder, names: Sequence[str]) -> np.ndarray:
+    """Vectors of names; zero for an empty one."""
+    own = [i for i, name in enumerate(names) if name]
+    made = model.encode([names[i] for i in own], show_progress_bar=False)
+    found = np.zeros((len(names), made.shape[1]), np.float32)
+    found[own] = made
+    return found
+
+
+def names_of(graph: KnowledgeGraph) -> list[str]:
+    """The usual name of each entity."""
+    return list(EntityNames(graph))
