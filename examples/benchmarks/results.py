@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+import hub_tables
 import maps_tables
 import objectives_tables
 import publish_tables
@@ -60,6 +61,25 @@ QUOTED = (
         "A module a language on mini: sentence retrieval with English on pairs that neither the "
         "module nor mini saw, one seed",
         tables.languages_short,
+    ),
+    (
+        "gallery",
+        "gallery_MiniLM",
+        "A module for each of 20 languages on MiniLM: sentence retrieval with English on pairs "
+        "that no module was trained on, one seed",
+        hub_tables.gallery,
+    ),
+    (
+        "gallery-mini",
+        "gallery_mini",
+        "The same on mini, which saw none of the test sentences either",
+        hub_tables.gallery_short,
+    ),
+    (
+        "loaders",
+        "loaders",
+        "The lines of the card of two modules, run as printed in environments without xadapt",
+        hub_tables.loaders,
     ),
     (
         "transfer",
@@ -129,6 +149,9 @@ KINDS = (
         "Published, verified elsewhere, damaged and cut",
         publish_tables.published,
     ),
+    ("malformed_folders", "Malformed module folders", hub_tables.malformed),
+    ("loaders", "The lines of a card in environments without xadapt", hub_tables.loaders),
+    ("gallery_", "A family of modules: 20 languages on {result[base]}", hub_tables.gallery),
 )
 
 

@@ -82,7 +82,7 @@ def test_the_card_and_the_manifest_claim_it_and_the_folder_is_whole(place, own):
     both = next(one for one in claimed if one.sides == "both" and one.metric == ACCURACY)
     assert both.value == row.scores[ACCURACY].mean and both.rows == done.result.count
     assert both.base == done.result["frozen base"].scores[ACCURACY].mean
-    assert set(both.controls) == {"TF-IDF", "shuffled pairs", "wrong language (fi)"}
+    assert set(both.controls) == {"tf-idf", "shuffled pairs", "wrong language (fi)"}
     results = card_header(manifest)["model-index"][0]["results"]
     assert results[0]["dataset"]["name"] == "test.tsv"
     text = (own / "README.md").read_text(encoding="utf-8")

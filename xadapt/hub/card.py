@@ -94,10 +94,9 @@ def composition_data(manifests: Sequence[Manifest], text: str) -> ModelCardData:
         "objectives": objectives,
         "languages": languages,
     }
-    own: dict[str, Any] = {FIELD: facts}
+    own: dict[str, Any] = {**licence_fields(licence), FIELD: facts}
     return ModelCardData(
         language=list(dict.fromkeys(tag.split("-")[0] for tag in languages)),
-        **licence_fields(licence),
         library_name=LIBRARY_TAG,
         tags=[LIBRARY_TAG, "composition", *objectives],
         base_model=base,

@@ -65,7 +65,8 @@ def check_fields(text: str, where: str = "README.md") -> list[CardField]:
     read = ModelCard(text)
     fields = read.data.to_dict()
     found = [_checked(name, fields.get(name), fields, check) for name, check in CHECKS.items()]
-    results = read.data.eval_results or []
+    data: Any = read.data
+    results = data.eval_results or []
     fault = next(filter(None, map(_result_fault, results)), "")
     return [*found, CardField("model-index", bool(results), fault)]
 

@@ -281,10 +281,8 @@ def _claims(one: Measurement) -> Iterator[Evidence]:
 
 def column(row: SystemScores) -> str:
     """Return the name of a control's column on the card."""
-    if row.role == "tf-idf":
-        return "TF-IDF"
     tags = ", ".join(row.module.languages[:3]) if row.module else ""
-    if row.role == "control":
+    if row.role in ("control", "tf-idf"):
         return row.system
     return f"{row.role} ({tags})" if row.role == "wrong language" and tags else row.role
 
