@@ -122,7 +122,7 @@ def test_names_that_climb_are_not_fetched() -> None:
          "controls/shuffled.safetensors", "controls/x.bin", "model.py", "head.safetensors",
          "modules/a/b/module.safetensors", "composition.json", "encoder.json"], 1
     )  # fmt: skip
-    assert sorted(fetching._wanted(sizes, "x")) == [
+    assert sorted(fetching.wanted_of(sizes, "x")) == [
         "composition.json", "controls/shuffled.safetensors", "encoder.json", "head.safetensors",
         "modules/a/module.safetensors", "xadapt.json",
     ]  # fmt: skip

@@ -184,7 +184,8 @@ def test_a_module_is_fetched_whole_from_the_hub(
     assert not any(path.endswith("extra.bin") for _, path in local_hub.requests)
     assert verify(f"org/lora@{first}", files_only=True).ok
     local_hub.refuse("/api/models", 503)  # out of reach: what is in the cache
-    assert verify(f"org/lora@{first}", files_only=True).ok
+    found = verify(f"org/lora@{first}", files_only=True)
+    assert found.ok and "copy in the cache" in told(found, "Hub")
     with pytest.raises(UserError, match="503"):
         verify("org/none", files_only=True)
     local_hub.refused.clear()

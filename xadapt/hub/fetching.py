@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import HfApi, constants, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import (
@@ -27,16 +25,13 @@ from xadapt.hub.composition_file import MODULES
 from xadapt.hub.encoder_file import FILE as ENCODER
 from xadapt.hub.folder import CONTROLS
 from xadapt.hub.head_files import FILE as HEAD
-from xadapt.hub.hub_errors import UnreachableError, endpoint_of, hub_errors
 from xadapt.hub.integrity import CARD
 from xadapt.hub.manifest import FILE as MANIFEST
 from xadapt.hub.manifest import TENSOR_FILES
-from xadapt.hub.opening import read_manifest, require_module
-from xadapt.hub.published_files import UNHASHED
+from xadapt.hub.opening import require_module
 from xadapt.hub.safe_paths import has_file, is_folder
 
 PREFIX = "hf:"
-MAX_FILES = 2_000
 MAX_SMALL, MAX_TENSORS, MAX_TOTAL = 4 << 20, 8 << 30, 16 << 30
 """Bytes of a JSON file or card, of a safetensors file, and of all files of a module."""
 
@@ -49,20 +44,13 @@ FOREIGN = ("adapter_config.json", "head_config.json", *PICKLED)
 """The files of an adapter of peft or of the library adapters."""
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,95}"
-_INSIDE = rf"({MODULES}/{_NAME}/)?"
+INSIDE = rf"({MODULES}/{_NAME}/)?"
 _SMALL = re.compile(
-    rf"{_INSIDE}({re.escape(MANIFEST)}|{re.escape(CARD)})|{re.escape(COMPOSITION)}|{re.escape(ENCODER)}"
+    rf"{INSIDE}({re.escape(MANIFEST)}|{re.escape(CARD)})|{re.escape(COMPOSITION)}|{re.escape(ENCODER)}"
 )
 _FILES = "|".join(map(re.escape, TENSOR_FILES))
-_TENSORS = re.compile(rf"{_INSIDE}({_FILES}|{re.escape(HEAD)}|{CONTROLS}/{_NAME}\.safetensors)")
-_SAFE = re.compile(r"(?!.*(^|/)\.{1,2}(/|$))[A-Za-z0-9_][\w./ +-]{0,199}", re.ASCII)
-"""Paths of files that are fetched for a check: they don't climb, and are no patterns."""
-_OWN = re.compile(
-    rf"{_INSIDE}({re.escape(MANIFEST)}|{re.escape(CARD)})|"
-    + "|".join(map(re.escape, (COMPOSITION, *UNHASHED)))
-)
-"""The files that say which other files belong to a module."""
-_KINDS = (MANIFEST, COMPOSITION, ENCODER)
+_TENSORS = re.compile(rf"{INSIDE}({_FILES}|{re.escape(HEAD)}|{CONTROLS}/{_NAME}\.safetensors)")
+KINDS = (MANIFEST, COMPOSITION, ENCODER)
 
 
 def module_folder(given: str) -> str:
@@ -113,7 +101,7 @@ def fetch(name: str, revision: str | None = None, *, where: str = "") -> Path:
     try:
         info = HfApi().model_info(name, revision=revision, files_metadata=True)
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
-        wanted = _wanted(sizes, where)
+        wanted = wanted_of(sizes, where)
         return Path(snapshot_download(name, revision=revision, allow_patterns=wanted))
     except UserError:
         raise
@@ -123,106 +111,6 @@ def fetch(name: str, revision: str | None = None, *, where: str = "") -> Path:
         raise _no_such(where, f"this is no Hub id: {error}") from None
     except Exception as error:  # the HTTP library beneath huggingface_hub differs by version
         return _cached(name, revision, where, error)
-
-
-@dataclass(frozen=True)
-class WholeModule:
-    """All files of a module from the Hub.
-
-    Attributes:
-        folder: The folder in a cache.
-        revision: The commit.
-        others: Paths of the repository's other files, which were not fetched.
-    """
-
-    folder: Path
-    revision: str
-    others: tuple[str, ...] = ()
-
-
-def fetch_whole(
-    name: str,
-    revision: str | None = None,
-    *,
-    cache: Path | str | None = None,
-    token: str | None = None,
-    endpoint: str | None = None,
-    where: str = "",
-) -> WholeModule:
-    """Fetch every file that a module's manifest names, those of other libraries too.
-
-    Without a connection, the copy in the Hub's cache is used as it is.
-
-    Args:
-        name: Hub id.
-        revision: Branch, tag or commit; by default ``main``.
-        cache: The cache; by default that of the Hub's client.
-        token: A token of the Hub, for a private module.
-        endpoint: Address of the Hub; otherwise ``HF_ENDPOINT`` or the usual one.
-        where: The module as the user wrote it, for errors.
-
-    Raises:
-        UserError: If there is no such module, a file or all are too large, it is no module of
-            xadapt, or it is neither reachable nor in the cache.
-    """
-    where = where or name
-    api = HfApi(endpoint=endpoint_of(endpoint), token=token)
-    options: dict[str, Any] = {
-        "token": token,
-        "endpoint": api.endpoint,
-        "cache_dir": None if cache is None else str(cache),
-    }
-    try:
-        with hub_errors(where):
-            info = api.model_info(name, revision=revision, files_metadata=True)
-            sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
-            own = [one for one in sizes if _OWN.fullmatch(one)]
-            if not any(one in sizes for one in _KINDS):
-                _wanted(sizes, where)
-            _require_sizes(sizes, own, where)
-            options["revision"] = info.sha
-            folder = Path(snapshot_download(name, allow_patterns=own, **options))
-            named = _named_in(folder, own) & sizes.keys()
-            _require_sizes(sizes, {*own, *named}, where)
-            snapshot_download(name, allow_patterns=sorted({*own, *named}), **options)
-    except UserError as error:
-        place = None if cache is not None else _in_cache(name, MANIFEST, revision)
-        place = place or (None if cache is not None else _in_cache(name, COMPOSITION, revision))
-        if place is None or not isinstance(error, UnreachableError):
-            raise
-        return WholeModule(place.parent, place.parent.name)
-    return WholeModule(folder, str(info.sha), tuple(sorted(sizes.keys() - {*own, *named})))
-
-
-def _named_in(folder: Path, own: Iterable[str]) -> set[str]:
-    """Return the files that the manifests of a folder name, by their paths in the folder."""
-    found: set[str] = set()
-    for name in own:
-        if not name.endswith(MANIFEST):
-            continue
-        try:
-            manifest = read_manifest((folder / name).parent)
-        except UserError:  # what is wrong with it is told by who verifies it
-            continue
-        hashes = manifest.integrity
-        at = name.removesuffix(MANIFEST)
-        found |= {f"{at}{one}" for one in (hashes.files if hashes else ()) if _SAFE.fullmatch(one)}
-    return found
-
-
-def _require_sizes(sizes: dict[str, int], names: Iterable[str], where: str) -> None:
-    """Refuse files that are too large, before any of them is fetched.
-
-    Raises:
-        UserError: If a file, all files, or their number is too large.
-    """
-    names = list(names)
-    for name in names:
-        large = name.endswith((".safetensors", ".bin"))
-        _require_size(sizes[name], MAX_TENSORS if large else MAX_SMALL, name, where)
-    _require_size(sum(sizes[name] for name in names), MAX_TOTAL, "the whole module", where)
-    if len(names) > MAX_FILES:
-        raise UserError(f"it has {len(names)} files, and {MAX_FILES} are allowed", where=where)
 
 
 def fetch_foreign(given: str, pickles: bool = False) -> tuple[Path, str]:
@@ -259,7 +147,7 @@ def fetch_foreign(given: str, pickles: bool = False) -> tuple[Path, str]:
     except HFValidationError as error:
         raise _no_such(given, f"this is no Hub id: {error}") from None
     except Exception as error:  # as in `fetch`
-        place = _in_cache(name, FOREIGN[0], revision)
+        place = in_cache(name, FOREIGN[0], revision)
         if place is None:
             reason = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else _first_line(error)
             said = f"the Hub can't be asked ({reason}); its cache has no copy"
@@ -285,7 +173,7 @@ def _wanted_foreign(sizes: dict[str, int], pickles: bool, where: str) -> list[st
             wanted.append(pickled)
     for name in wanted:
         limit = MAX_SMALL if name.endswith(".json") else MAX_TENSORS
-        _require_size(sizes[name], limit, name, where)
+        require_size(sizes[name], limit, name, where)
     return wanted
 
 
@@ -295,25 +183,25 @@ def is_module(given: str) -> bool:
     For a Hub id, the Hub is asked, or the cache if the Hub can't be reached.
     """
     if is_folder(given):
-        return any(has_file(given, name) for name in _KINDS)
+        return any(has_file(given, name) for name in KINDS)
     found = hub_module(given)
     if found is None:
         return False
     name, revision = found
     try:
         siblings = HfApi().model_info(name, revision=revision).siblings or ()
-        return any(file.rfilename in _KINDS for file in siblings)
+        return any(file.rfilename in KINDS for file in siblings)
     except Exception:  # absent, private or out of reach: what is cached decides
-        return any(_in_cache(name, file, revision) is not None for file in _KINDS)
+        return any(in_cache(name, file, revision) is not None for file in KINDS)
 
 
-def _wanted(sizes: dict[str, int], where: str) -> list[str]:
+def wanted_of(sizes: dict[str, int], where: str) -> list[str]:
     """Choose the files to fetch.
 
     Raises:
         UserError: If there is no module among them, or they are too large.
     """
-    if not any(name in sizes for name in _KINDS):
+    if not any(name in sizes for name in KINDS):
         raise UserError(
             f"this is no module of xadapt: it has no {MANIFEST}",
             where=where,
@@ -323,13 +211,18 @@ def _wanted(sizes: dict[str, int], where: str) -> list[str]:
     tensors = [name for name in sizes if _TENSORS.fullmatch(name)]
     for names, limit in ((small, MAX_SMALL), (tensors, MAX_TENSORS)):
         for name in names:
-            _require_size(sizes[name], limit, name, where)
+            require_size(sizes[name], limit, name, where)
     wanted = [*small, *tensors]
-    _require_size(sum(sizes[name] for name in wanted), MAX_TOTAL, "the whole module", where)
+    require_size(sum(sizes[name] for name in wanted), MAX_TOTAL, "the whole module", where)
     return wanted
 
 
-def _require_size(size: int, limit: int, what: str, where: str) -> None:
+def require_size(size: int, limit: int, what: str, where: str) -> None:
+    """Refuse something that is larger than a limit, before it is fetched.
+
+    Raises:
+        UserError: If it is larger.
+    """
     if size > limit:
         raise UserError(
             f"{what} has {size >> 20:,} MiB, and {limit >> 20:,} MiB are allowed",
@@ -346,7 +239,7 @@ def _cached(name: str, revision: str | None, where: str, error: Exception) -> Pa
     """
     offline = constants.HF_HUB_OFFLINE
     reason = "HF_HUB_OFFLINE is set" if offline else _first_line(error)
-    places = (_in_cache(name, file, revision) for file in _KINDS)
+    places = (in_cache(name, file, revision) for file in KINDS)
     folder = next((place.parent for place in places if place is not None), None)
     if folder is None:
         raise _no_such(
@@ -385,7 +278,7 @@ def _no_such(where: str, reason: str, todo: str = "Check the name") -> UserError
     return UserError(f"there is no such module folder, and {reason}", where=where, todo=todo)
 
 
-def _in_cache(name: str, file: str, revision: str | None) -> Path | None:
+def in_cache(name: str, file: str, revision: str | None) -> Path | None:
     """Return the place of a file in the Hub's cache, if it is there."""
     try:
         found = try_to_load_from_cache(name, file, revision=revision)

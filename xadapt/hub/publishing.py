@@ -17,7 +17,6 @@ from xadapt.core.files import atomic_folder, sha256_file
 from xadapt.hub import composition_file
 from xadapt.hub.checks import FAILED
 from xadapt.hub.collections import add_to_collection, collection_of
-from xadapt.hub.fetching import fetch_whole
 from xadapt.hub.hub_errors import endpoint_of, hub_errors
 from xadapt.hub.hub_ids import repository_id
 from xadapt.hub.manifest import FILE, MAX_BYTES, Manifest, parse_manifest
@@ -31,6 +30,7 @@ from xadapt.hub.signature_file import FILE as SIGNATURE
 from xadapt.hub.signature_file import MAX_BYTES as MAX_SIGNATURE
 from xadapt.hub.staging import Sign, staged, write_staged
 from xadapt.hub.verified_files import verify_files
+from xadapt.hub.whole_module import fetch_whole
 
 HARMLESS = (".gitattributes", ".gitignore", "README.md", "LICENSE", "LICENSE.txt", "LICENSE.md")
 """Files of a repository that say nothing about what else it holds."""

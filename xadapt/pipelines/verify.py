@@ -19,7 +19,7 @@ from xadapt.backbones.bases import SHIPPED, here_or_on_hub, resolve
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.heads.head import Head
-from xadapt.hub import fetching, signature_file
+from xadapt.hub import signature_file
 from xadapt.hub.checks import (
     FAILED,
     OPEN,
@@ -31,6 +31,7 @@ from xadapt.hub.checks import (
     checked,
 )
 from xadapt.hub.evidence import FILE as EVIDENCE
+from xadapt.hub.fetching import hub_module
 from xadapt.hub.folder import CONFIG, TOLERANCE
 from xadapt.hub.imports.pickled import read_pickled
 from xadapt.hub.layouts import adapters_tensors
@@ -44,6 +45,7 @@ from xadapt.hub.verified_files import (
     require_same_tensors,
     verify_files,
 )
+from xadapt.hub.whole_module import WholeModule, fetch_whole
 from xadapt.injection.attachment import model_shape
 from xadapt.integrations import signing
 from xadapt.integrations import verify as loaders
@@ -83,22 +85,24 @@ def verify(
     """
     if base is not None:
         resolve(base)
-    folder, revision, others = _find(str(place), report)
-    found = verify_files(folder, others)
+    whole = _find(str(place), report)
+    folder = whole.folder
+    found = verify_files(folder, whole.others)
+    if whole.note:
+        found.append(Check("Hub", OPEN, f"{whole.note}: this is the copy in the cache"))
     found += checked("signature", lambda: _signature(folder, public_key))
     if not files_only:
         broken = {one.name for one in found if one.status == FAILED}
         found += _computed(folder, base, data, broken - {"README.md", "other files"}, report)
-    return Verification(str(place), revision, tuple(found))
+    return Verification(str(place), whole.revision or None, tuple(found))
 
 
-def _find(place: str, report: Report) -> tuple[Path, str | None, Sequence[str]]:
-    hub = None if is_folder(place) else fetching.hub_module(place)
+def _find(place: str, report: Report) -> WholeModule:
+    hub = None if is_folder(place) else hub_module(place)
     if hub is None:
-        return Path(place), None, ()
+        return WholeModule(Path(place), "")
     report(f"fetching {place}")
-    whole = fetching.fetch_whole(*hub, where=place)
-    return whole.folder, whole.revision, whole.others
+    return fetch_whole(*hub, where=place)
 
 
 def _signature(folder: Path, public_key: str | Path | None) -> str:
