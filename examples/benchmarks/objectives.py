@@ -82,7 +82,7 @@ def train(place: Place, variant: Variant, seed: int) -> tuple[Path, float]:
         settings=(*(one.replace("{seed}", str(seed)) for one in variant.settings), f"seed={seed}"),
         **variant.options,
     )  # fmt: skip
-    return out, result.seconds
+    return out, result.history.steps[-1]["seconds"]  # also of a module that was there
 
 
 def listed(found: dict[str, float]) -> dict[str, list[float]]:
