@@ -121,8 +121,7 @@ def _import_resolvers() -> None:
     """
     if "class_resolver.contrib.torch" in sys.modules:
         return
-    from class_resolver import api
-
+    api: Any = importlib.import_module("class_resolver.api")
     plain = api.get_subclasses
 
     def own(base: type, **options: Any) -> list[type]:
