@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -86,6 +89,18 @@ def test_names_of_models_and_a_wrong_one():
         trained("TranseE")
     with pytest.raises(UserError, match="no training facts"):
         train_model(GRAPH.triples[:0], GRAPH.triples[:0], *SIZES)
+
+
+def test_optimizers_of_other_packages_do_no_harm():
+    """bitsandbytes has an AdamW of its own, which class_resolver would take for torch's."""
+    pytest.importorskip("bitsandbytes")
+    code = (
+        "import bitsandbytes.optim; from xadapt.integrations.pykeen import model_names; "
+        "assert 'TransE' in model_names(); import torch; "
+        "from class_resolver.contrib.torch import optimizer_resolver as r; "
+        "assert r.lookup('adamw') is torch.optim.AdamW"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
 def test_without_validation_facts_all_epochs_run():

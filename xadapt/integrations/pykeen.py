@@ -9,7 +9,9 @@ Source: Ali et al. 2021, PyKEEN 1.0, https://jmlr.org/papers/v22/20-825.html.
 
 from __future__ import annotations
 
+import importlib
 import logging
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +30,8 @@ from xadapt.core.registry import unknown
 Facts = NDArray[np.integer]
 Queries = NDArray[np.int64]
 Side = Literal["tail", "head"]
+SIDES: dict[Side, int] = {"head": 0, "tail": 2}
+"""The column of a fact that each side asks for."""
 Scorer = Callable[[Queries, Side], NDArray[np.float32]]
 PREFIX = "model."
 TRIPLES = "triples"
@@ -100,12 +104,35 @@ def require_pykeen() -> Any:
         UserError: If it is not installed.
     """
     try:
+        _import_resolvers()
         import pykeen
     except ImportError:
         raise missing_extra("pykeen", "kg") from None
     for name in ("pykeen", "class_resolver", "torch_max_mem"):
         logging.getLogger(name).setLevel(logging.ERROR)
     return pykeen
+
+
+def _import_resolvers() -> None:
+    """Import the lists of torch's classes that PyKEEN reads, without those of other packages.
+
+    class_resolver takes the optimizers of bitsandbytes for torch's if both are imported, and fails
+    because their names are equal.
+    """
+    if "class_resolver.contrib.torch" in sys.modules:
+        return
+    api: Any = importlib.import_module("class_resolver.api")
+    plain = api.get_subclasses
+
+    def own(base: type, **options: Any) -> list[type]:
+        room = base.__module__.partition(".")[0]
+        return [one for one in plain(base, **options) if one.__module__.partition(".")[0] == room]
+
+    api.get_subclasses = own
+    try:
+        importlib.import_module("class_resolver.contrib.torch")
+    finally:
+        api.get_subclasses = plain
 
 
 def model_names() -> tuple[str, ...]:
@@ -298,9 +325,9 @@ def judge(
     asked = torch.from_numpy(np.asarray(facts, dtype=np.int64).copy())
     every = torch.cat([asked, torch.from_numpy(np.asarray(known, dtype=np.int64).copy())])
     for rows in asked.split(batch):
-        for side, column in (("head", 0), ("tail", 2)):
+        for side, column in SIDES.items():
             queries = rows[:, [2 - column, 1]].numpy()
-            scores = torch.from_numpy(np.array(scorer(queries, side), dtype=np.float32))  # type: ignore[arg-type]
+            scores = torch.from_numpy(np.array(scorer(queries, side), dtype=np.float32))
             right = scores[torch.arange(len(rows)), rows[:, column]].clone()
             found, _ = create_sparse_positive_filter_(rows, every, filter_col=column)
             scores = filter_scores_(scores, found)

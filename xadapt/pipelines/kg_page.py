@@ -55,11 +55,13 @@ def page_of(aligned: Aligned, most: int = MOST) -> AlignedPage:
     notes = list(aligned.notes)
     if len(order) < len(own):
         notes.append(f"The page has the {most:,} pairs with the smallest lead; the table has all.")
-    names = [graph.name for graph in (aligned.left, aligned.right)]
+    left, right = aligned.left, aligned.right
     return AlignedPage(
-        f"{names[0]} and {names[1]}: the same entities",
-        *names,
-        *(graph.lang or "und" for graph in (aligned.left, aligned.right)),
+        f"{left.name} and {right.name}: the same entities",
+        left.name,
+        right.name,
+        left.lang or "und",
+        right.lang or "und",
         pairs,
         len(own),
         facts,

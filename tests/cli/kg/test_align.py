@@ -60,7 +60,7 @@ def test_mistakes_are_one_line_and_leave_nothing(graphs, tmp_path):
         ((*fine, "--names", "--pool", "some"), "unknown pool"),
         ((*fine, "--names", "--weights", "names=x"), "is no weight"),
         ((*fine, "--names", "--structure", tmp_path), "no folder of structure"),
-        ((*fine, "--module", tmp_path), "modules need the base"),
+        ((*fine, "--names", "--module", tmp_path), "modules need the base"),
         ((*fine, "--names", "--page", out), "are one file"),
         (("--left", "kg:none/1", "--right", right, "--names", "--out", out), "no such folder"),
         (("--left", "x:y", "--right", right, "--names", "--out", out), "no layout"),
@@ -73,8 +73,33 @@ def test_mistakes_are_one_line_and_leave_nothing(graphs, tmp_path):
     assert done.code == 2 and "read by the same command" in done.err
 
 
-def test_a_module_that_may_have_seen_the_links_is_refused(place: Place, de, graphs, tmp_path):
-    """The module of this test read no graph, which is noted; the refusal has its own test."""
+@pytest.fixture(scope="module")
+def modules(place: Place, graphs, tmp_path_factory):
+    """Two EP modules: of one the entities of dev and test links were left out."""
+    left, _, links = graphs
+    folder = tmp_path_factory.mktemp("modules")
+    for name, more in (("honest", (f"exclude_links={links}",)), ("careless", ())):
+        options = [f"data.train.options.{one}" for one in (f"links={links}", *more)]
+        given = [word for one in options for word in ("--set", one)]
+        good("train", "mlkg_ep", "--base", place.base, "--data", left.removesuffix("/1"), "--lang",
+             "de", *given, "--set", "module.width=2", "--set", "data.train.dev=0", "--set",
+             "dtype=float32", "--set", "train.epochs=1", "--out", folder / name)  # fmt: skip
+    return folder
+
+
+def test_a_module_that_may_have_seen_the_links_is_refused(place: Place, graphs, modules, tmp_path):
+    left, right, links = graphs
+    given = ("kg", "align", "--left", left, "--right", right, "--links", links, "--base",
+             place.base)  # fmt: skip
+    done = good(*given, "--module", modules / "honest", "--out", tmp_path / "a.tsv")
+    assert "text" in done.out and "did not learn" not in done.err
+    done = xadapt(*given, "--module", modules / "careless", "--out", tmp_path / "b.tsv")
+    assert done.code == 2 and "may have seen the test links" in done.err
+    assert len(done.err.strip().splitlines()) == 1 and not (tmp_path / "b.tsv").exists()
+    good(*given, "--module", modules / "careless", "--allow-seen", "--out", tmp_path / "b.tsv")
+
+
+def test_a_module_that_read_no_graph_is_noted(place: Place, de, graphs, tmp_path):
     left, right, links = graphs
     done = good("kg", "align", "--left", left, "--right", right, "--links", links, "--base",
                 place.base, "--module", de, "--out", tmp_path / "x.tsv")  # fmt: skip

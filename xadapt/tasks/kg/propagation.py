@@ -195,7 +195,7 @@ def _labels(graphs: TwoGraphs, links: Pairs, options: Propagation) -> Vectors:
 
 def _unit(vectors: Vectors) -> Vectors:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    made: Vectors = vectors / np.where(lengths > 0, lengths, 1).astype(np.float32)
+    made: Vectors = np.divide(vectors, np.where(lengths > 0, lengths, 1), dtype=np.float32)
     return made
 
 

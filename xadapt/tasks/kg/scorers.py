@@ -53,7 +53,7 @@ class ByNames:
 
     def __call__(self, queries: NDArray[np.int64], side: Side) -> Scores:
         """Score all entities, ``(q, entities)``."""
-        texts = [self._phrase(*query, side) for query in queries.tolist()]
+        texts = [self._phrase(entity, relation, side) for entity, relation in queries.tolist()]
         asked = {text: i for i, text in enumerate(dict.fromkeys(texts))}
         vectors = unit(self.encode(list(asked)))
         found: Scores = vectors[[asked[text] for text in texts]] @ self._pool.T

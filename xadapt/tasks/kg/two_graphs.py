@@ -91,5 +91,5 @@ def digest(ids: Sequence[str], triples: NDArray[np.integer]) -> str:
 
 def digest_of(graph: KnowledgeGraph) -> str:
     """Return the SHA-256 of the entities, relations and facts of a graph with their parts."""
-    whole = np.column_stack((graph.triples, graph.parts)) if len(graph.triples) else graph.triples
+    whole = np.concatenate([graph.triples, graph.parts[:, None].astype(np.int32)], axis=1)
     return digest((*graph.entities, "", *graph.relations), whole)
