@@ -91,11 +91,11 @@ def _add_models(app: FastAPI, door: Door) -> None:
     @app.post(ADMIN, openapi_extra=_schema(ModuleBody))
     async def add(request: Request) -> Response:
         body = parse_body(ModuleBody, await request.body())
-        return JSONResponse(await door.add(body), 201)
+        return JSONResponse(await door.changes.add(body), 201)
 
     @app.delete(ADMIN + "/{name:path}")
     async def remove(name: str) -> Response:
-        await door.remove(name)
+        await door.changes.remove(name)
         return JSONResponse({"id": name, "object": "model", "deleted": True})
 
 

@@ -17,11 +17,12 @@ from xadapt.inference.prompts import choose_prompt
 from xadapt.integrations.language_detector import LanguageDetector
 from xadapt.serving import answers
 from xadapt.serving.batching import Job
-from xadapt.serving.bodies import ClassifyBody, EmbedBody, EmbeddingBody, ModuleBody, TagBody
+from xadapt.serving.bodies import ClassifyBody, EmbedBody, EmbeddingBody, TagBody
+from xadapt.serving.changes import ModuleChanges
 from xadapt.serving.engine import Engine
 from xadapt.serving.errors import ClientLeftError, RequestError, as_request_error
 from xadapt.serving.metrics import Metrics
-from xadapt.serving.model_table import AUTO, BASE, ModelTable, Target, allowed_folder
+from xadapt.serving.model_table import AUTO, BASE, ModelTable, Target
 from xadapt.serving.rows import (
     Choice,
     FirstToken,
@@ -33,7 +34,7 @@ from xadapt.serving.rows import (
     Work,
 )
 from xadapt.serving.settings import Settings
-from xadapt.serving.shared_table import Entry, Listing, SharedTable, Stamp
+from xadapt.serving.shared_table import SharedTable
 
 Left = Callable[[], Awaitable[None]]
 """Returns once the client has closed the connection."""
@@ -66,7 +67,7 @@ class Door:
         metrics: Metrics,
         crashed: Callable[[], None] = lambda: None,
     ) -> None:
-        self.settings, self.encoder, self.table, self.shared = settings, encoder, table, shared
+        self.settings, self.encoder, self.table = settings, encoder, table
         self.metrics = metrics
         self.detector = LanguageDetector()
         self.engine = Engine(
@@ -82,8 +83,7 @@ class Door:
         self._futures: dict[Job, asyncio.Future[None]] = {}
         self._variants: dict[str | None, Encoder] = {None: encoder}
         self._pooled: dict[int, Pooled] = {}
-        self._stamp: Stamp | None = None
-        self._changing = asyncio.Lock()
+        self.changes = ModuleChanges(settings, table, shared, self._forget)
         self.stopping = False
 
     def open(self) -> None:
@@ -135,7 +135,7 @@ class Door:
         param: str = "input",
     ) -> tuple[Job, list[answers.Vector]]:
         """Compute the vectors of texts or token ids."""
-        await self.synchronise()
+        await self.changes.synchronise()
         texts, ids = self._items(given, param)
         target = Target(AUTO) if model == AUTO else self.table.resolve(model, body.language)
         full = dimension(self.encoder)
@@ -174,7 +174,7 @@ class Door:
         Raises:
             RequestError: As for `embeddings`, or if the model has no such head.
         """
-        await self.synchronise()
+        await self.changes.synchronise()
         model = body.model or self.settings.default_model
         target = self.table.resolve(model, body.language)
         given = body.inputs
@@ -203,7 +203,7 @@ class Door:
         Raises:
             RequestError: As for `classify`.
         """
-        await self.synchronise()
+        await self.changes.synchronise()
         model = body.model or self.settings.default_model
         target = self.table.resolve(model, body.language)
         head = target.head(TAGS, "words")
@@ -227,91 +227,13 @@ class Door:
 
     async def models(self) -> list[dict[str, object]]:
         """List the models."""
-        await self.synchronise()
+        await self.changes.synchronise()
         return list(self.table.entries())
 
-    async def add(self, body: ModuleBody) -> dict[str, object]:
-        """Verify, load and serve one more module; requests go on meanwhile.
-
-        Raises:
-            RequestError: If there are too many, the name is taken, or the module is refused.
-        """
-        await self.synchronise()
-        async with self._changing:
-            if len(self.table.served) >= self.settings.max_modules:
-                raise RequestError(
-                    409, f"{self.settings.max_modules} modules are loaded", code="too_many_modules"
-                )
-            await asyncio.to_thread(self._add, body.name, body.source)
-        return next(one for one in self.table.entries() if one["id"] == body.name)
-
-    def _add(self, name: str, source: str) -> None:
-        try:
-            self.table.require_name(name)
-        except UserError as error:
-            raise RequestError(409, str(error), param="name", code="name_taken") from None
-        try:
-            folder = allowed_folder(source, self.settings.module_root)
-            served = self.table.load(name, source, folder, self.shared.reserve())
-        except UserError as error:
-            full = "No space left" in str(error)
-            raise RequestError(
-                507 if full else 422,
-                str(error),
-                param="source",
-                code="disk_full" if full else "module_refused",
-            ) from None
-
-        entry = Entry(name, served.serial, source, folder)
-
-        def with_it(listing: Listing) -> Listing:
-            if any(own.name == name for own in listing.entries):  # by another worker just now
-                raise RequestError(
-                    409, f"there is a model named {name!r} already", param="name", code="name_taken"
-                )
-            return listing.with_entry(entry)
-
-        listing = self.shared.change(with_it)
-        self.table.put(served)
-        self._follow(listing)
-
-    async def remove(self, name: str) -> None:
-        """Serve a module no more; accepted requests keep it.
-
-        Raises:
-            RequestError: If there is no such module, or a composition names it.
-        """
-        await self.synchronise()
-        async with self._changing:
-            self.table.require_unused(name)
-            listing = await asyncio.to_thread(self.shared.change, lambda own: own.without(name))
-            self._follow(listing)
-
-    async def synchronise(self) -> None:
-        """Load what other workers added, and forget what they removed."""
-        stamp = self.shared.stamp()
-        if stamp == self._stamp:
-            return
-        async with self._changing:
-            stamp = self.shared.stamp()
-            if stamp != self._stamp:
-                await asyncio.to_thread(lambda: self._follow(self.shared.read()))
-                self._stamp = stamp
-
-    def _follow(self, listing: Listing) -> None:
-        """Make the table hold what a listing names."""
-        wanted = {entry.name: entry for entry in listing.entries}
-        for name, served in list(self.table.served.items()):
-            if name not in wanted or wanted[name].serial != served.serial:
-                gone = self.table.drop(name)
-                for module in gone.modules.values():
-                    self.engine.composed.forget(module)
-        for entry in listing.entries:
-            if entry.name not in self.table.served:
-                with suppress(UserError):  # its folder is gone: the model is unknown here
-                    self.table.put(
-                        self.table.load(entry.name, entry.source, entry.folder, entry.serial)
-                    )
+    def _forget(self, gone: Mapping[str, nn.Module]) -> None:
+        """Free what was prepared of modules that are served no more."""
+        for module in gone.values():
+            self.engine.composed.forget(module)
         self.metrics.modules.set(len(self.table.served))
 
     async def answered(self, work: Work, left: Left) -> Job:
