@@ -4,7 +4,7 @@
 
 Each request is one call of ``encode`` on the thread pool of FastAPI. It is what `serve_load.py`
 compares with.
-"""  # noqa: D205
+"""
 
 from __future__ import annotations
 

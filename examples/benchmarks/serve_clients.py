@@ -31,11 +31,60 @@ from xadapt.injection.attachment import model_shape
 from xadapt.modules.lora import LoRA, LoRAOptions
 
 ADMIN = "BENCHMARK_ADMIN_KEY"
-WORDS = (
-    "the cat sat on a mat near the old river while children played and somebody read the news "
-    "about weather markets music and the long way home das haus am see ist klein aber schön und "
-    "wir gehen morgen mit den kindern in den wald habari za asubuhi mtoto anasoma kitabu kizuri"
-).split()
+WORDS = [
+    "the",
+    "cat",
+    "sat",
+    "on",
+    "a",
+    "mat",
+    "near",
+    "the",
+    "old",
+    "river",
+    "while",
+    "children",
+    "played",
+    "and",
+    "somebody",
+    "read",
+    "the",
+    "news",
+    "about",
+    "weather",
+    "markets",
+    "music",
+    "and",
+    "the",
+    "long",
+    "way",
+    "home",
+    "das",
+    "haus",
+    "am",
+    "see",
+    "ist",
+    "klein",
+    "aber",
+    "schön",
+    "und",
+    "wir",
+    "gehen",
+    "morgen",
+    "mit",
+    "den",
+    "kindern",
+    "in",
+    "den",
+    "wald",
+    "habari",
+    "za",
+    "asubuhi",
+    "mtoto",
+    "anasoma",
+    "kitabu",
+    "kizuri",
+]
 
 
 def write_modules(folder: Path, encoder: Encoder, count: int, rank: int = 8) -> dict[str, Path]:

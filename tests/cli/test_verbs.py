@@ -159,7 +159,8 @@ ONLINE = (
 RUN = [
     line
     for verb, line in EXAMPLES
-    if verb not in ("quickstart", "tune", "serve") and not any(word in line for word in ("cldr", *ONLINE))
+    if verb not in ("quickstart", "tune", "serve")
+    and not any(word in line for word in ("cldr", *ONLINE))
 ]
 
 
