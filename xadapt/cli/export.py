@@ -63,8 +63,8 @@ VERBS = (
         export,
         (
             "xadapt export --merged --base mini --module sw --format onnx --out sw-onnx",
-            "xadapt export --merged --base mini --module sw,de --compose 'mix(sw:.5, de:.5)' \\\n"
-            "  --out mixed-onnx",
+            "xadapt export --merged --base mini --module sw,de \\\n"
+            "  --compose 'mix(sw:.5, de:.5)' --out mixed-onnx",
         ),
     ),
 )

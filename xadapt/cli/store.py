@@ -69,7 +69,7 @@ VERBS = (
         store,
         (
             "xadapt store wiki-index --to lancedb:wiki-store",
-            "xadapt store wiki-index --to qdrant:http://localhost:6333 --table wiki",
+            "xadapt store wiki-index --to qdrant:wiki-qdrant --table wiki",
         ),
         interrupted="the same command goes on after the rows that were written",
     ),

@@ -206,7 +206,6 @@ class RayPool:
             local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": max(1, workers)}
             self._ray.init(include_dashboard=False, log_to_driver=False, **local)
 
-        @self._ray.remote(num_cpus=cpus, num_gpus=gpus)
         class Holder:
             """One actor."""
 
@@ -217,7 +216,8 @@ class RayPool:
                 """Compute a piece."""
                 return compute(self.model, piece)
 
-        self._make = Holder.remote
+        remote: Any = self._ray.remote(num_cpus=cpus, num_gpus=gpus)(Holder)
+        self._make = remote.remote
         self._actors = [self._make() for _ in range(workers)]
         self._deaths = 0
 

@@ -38,8 +38,8 @@ def build_app(door: Door) -> Guard:
         door: What it serves.
     """
     app = FastAPI(title="xadapt", summary="Embeddings of many modules on one base")
-    for kind in (HTTPException, RequestError, UserError, ClientLeftError, Exception):
-        app.add_exception_handler(kind, _answer_error)
+    for error in (HTTPException, RequestError, UserError, ClientLeftError, Exception):
+        app.add_exception_handler(error, _answer_error)
     posts: dict[str, tuple[type[Body], Answer]] = {
         "/v1/embeddings": (EmbeddingBody, door.embeddings),
         "/embed": (EmbedBody, door.embed),
