@@ -96,7 +96,7 @@ def write_modules(folder: Path, encoder: Encoder, count: int, rank: int = 8) -> 
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for hook in module.hooks():
-                hook.fn.B.copy_(0.02 * torch.randn(hook.fn.B.shape, generator=generator))
+                hook.fn.B.copy_(0.005 * torch.randn(hook.fn.B.shape, generator=generator))
         name = f"m{seed}"
         said = build_manifest(
             name=name,

@@ -48,13 +48,17 @@ def main() -> None:
         home = AdaptedEncoder.open(
             base, "m0", {name: str(place) for name, place in modules.items()}, dtype=given.dtype
         )
-        worst, apart = {}, {}
+        worst, apart, spread, largest = {}, {}, 0.0, 0.0
         for model in models:
             own = [i for i, (name, _) in enumerate(requests) if name == model]
             texts = [requests[i][1] for i in own]
             wanted = home.with_("none" if model == "base" else model).encode(texts)
             mine = np.concatenate([found[i] for i in own])
             worst[model] = float(np.abs(mine - wanted).max())
+            few = texts[:50]
+            again = home.with_("none" if model == "base" else model).encode(few, batch_size=1)
+            spread = max(spread, float(np.abs(again - wanted[: len(few)]).max()))
+            largest = max(largest, float(np.abs(wanted).max()))
             apart[model] = float(np.abs(wanted - home.with_("none").encode(texts)).max())
             print(model, len(own), worst[model], apart[model], flush=True)
     result = {
@@ -65,6 +69,8 @@ def main() -> None:
         "forwards": int(counted),
         "seconds": round(seconds, 1),
         "largest difference": max(worst.values()),
+        "largest difference of the library to itself, one text a forward": spread,
+        "largest value": largest,
         "least effect of a module": min(v for name, v in apart.items() if name != "base"),
     }
     print(result)

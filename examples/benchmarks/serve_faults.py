@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import resource
@@ -22,7 +23,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from bench import save
-from serve_clients import Client, asked, server, write_modules
+from serve_clients import Client, asked, memory, server, write_modules
 
 from xadapt.backbones.encoder.encoder import Encoder
 
@@ -131,19 +132,21 @@ class Faults:
         began = time.monotonic()
         os.kill(self.one["workers"][0], signal.SIGKILL)
         while time.monotonic() - began < 60:
-            names = await self.measure()
-            if names >= 2:
-                return f"another worker serves after {time.monotonic() - began:.0f} s"
-            await asyncio.sleep(0.5)
+            if self.has_new_worker():
+                return f"another worker is there after {time.monotonic() - began:.0f} s"
+            await asyncio.sleep(0.2)
         return "no other worker came"
 
-    async def measure(self) -> int:
-        """How many workers the supervisor has."""
+    def has_new_worker(self) -> bool:
+        """Whether the supervisor has a worker that holds the base and was not there before."""
         import psutil
 
-        children = psutil.Process(self.one["pid"]).children()
-        old = time.time() - 8
-        return sum(child.is_running() and child.create_time() < old for child in children)
+        old = self.one["workers"]
+        for child in psutil.Process(self.one["pid"]).children():
+            with contextlib.suppress(psutil.Error):
+                if child.pid not in old and memory(child.pid) > 0.8 * memory(old[1]):
+                    return True
+        return False
 
     async def add(self, source: Path) -> str:
         body = json.dumps({"name": "new", "source": str(source)}).encode()
