@@ -18,7 +18,7 @@ TEST_ENV = OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 DEMO_EXTRAS = adapters,peft,demo
 DEV_EXTRAS = all,dev,docs
 # as `all`, without adapters, which can't be imported under transformers 5
-V5_EXTRAS = peft,data,kg,faiss,retrieval,sentence-transformers,demo,dev
+V5_EXTRAS = peft,data,kg,faiss,retrieval,sentence-transformers,serve,demo,dev
 
 .PHONY: help quickstart test test-v5 examples docs package benchmarks clean clean-venvs
 

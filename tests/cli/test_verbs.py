@@ -158,10 +158,13 @@ ONLINE = (
     "xadapt publish sw --repo my-name/swahili --private",
     "--base sentence-transformers/all",
 )
+NEEDS = {"export ": "optimum", "lancedb:": "lancedb", "qdrant:": "qdrant_client"}
+"""By a part of an example, the package that it needs."""
 RUN = [
     line
     for verb, line in EXAMPLES
-    if verb not in ("quickstart", "tune") and not any(word in line for word in ("cldr", *ONLINE))
+    if verb not in ("quickstart", "tune", "serve")
+    and not any(word in line for word in ("cldr", *ONLINE))
 ]
 
 
@@ -174,6 +177,9 @@ def test_examples_run(
     monkeypatch.setenv("XADAPT_CACHE", str(tmp_path / "cache"))
     if "peft-lora" in example:
         pytest.importorskip("peft")
+    needed = [own for word, own in NEEDS.items() if word in example]
+    for package in needed:
+        pytest.importorskip(package)
     given = [str(here.base) if word == "mini" else word for word in words(example)]
     if given[0] == "train":
         given += ["--set", "data.train.dev=10", "--set", "module.rank=2"]

@@ -12,6 +12,7 @@ import tempfile
 import tomllib
 from functools import cache
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 from tiny_commands import good, write_tsv
@@ -135,6 +136,23 @@ def twin_graphs(folder: str) -> None:
     ):
         Path(name).mkdir()
         write_graph(Path(name), graph, own)
+
+
+def server(port: int, *folders: str) -> None:
+    """Serve mini with modules on a port of this machine, until the tests end."""
+    from tiny_server import running
+
+    from xadapt.serving.settings import Settings
+
+    started, given = Event(), tuple(f"{Path(one).name}={Path(one).resolve()}" for one in folders)
+
+    def serve() -> None:
+        with running(Settings("mini", given, port=port)):
+            started.set()
+            Event().wait()
+
+    Thread(target=serve, daemon=True).start()
+    assert started.wait(60)
 
 
 def language_modules(*folders: str) -> None:

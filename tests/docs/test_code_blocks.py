@@ -15,7 +15,10 @@ from xadapt.core import registry
 LANGUAGES = {"python", "sh", "yaml", "toml", "json", "text", "csv"}
 NOT_RUN = Counter(
     {
+        "a server runs until it is stopped": 2,
         "a translator must be installed": 1,
+        "curl is not of this package": 1,
+        "docker is not of this package": 1,
         "installing": 3,
         "loads the data of mteb": 1,
         "make sets up environments": 1,
@@ -25,9 +28,11 @@ NOT_RUN = Counter(
         "needs the Hub": 2,
         "needs the module of the first run": 1,
         "pip install -e, then the commands": 1,
+        "ray is not installed everywhere": 1,
         "searches the Hub": 2,
         "takes an index of yours": 1,
         "the base is on the Hub": 2,
+        "the exporters are not installed everywhere": 1,
         "the tests of the project": 1,
         "torchrun starts processes of its own": 1,
         "train.tsv has English text, translation, label; test.tsv has German text, translation, "

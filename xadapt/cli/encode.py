@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from xadapt.cli import launched, options
+from xadapt.cli.store import TABLE, TableOption, ToOption, fill
 from xadapt.cli.verbs import Verb
 from xadapt.composition.text import parse
 from xadapt.composition.values import names
@@ -99,6 +100,20 @@ def encode(
             "--resume", rich_help_panel=SHARDS, help="Continue at the first missing shard."
         ),
     ] = False,
+    executor: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=SHARDS,
+            help="processes (this one, or those of torchrun), or ray: actors of a cluster.",
+        ),
+    ] = "processes",
+    workers: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, rich_help_panel=SHARDS, help="Actors of ray."),
+    ] = 2,
+    to: ToOption = None,
+    table: TableOption = TABLE,
     column: Annotated[
         str | None,
         typer.Option(
@@ -128,10 +143,10 @@ def encode(
         "Use --shards, whose index states it",
     )
     if shards is None:
-        given = (half, resume, column, lang_column, shard_format, shard_rows)
+        given = (half, resume, column, lang_column, shard_format, shard_rows, to)
         options.require(
             not any(given),
-            "--half, --resume, --column, --lang-column, --shard-format and --shard-rows need "
+            "--half, --resume, --column, --lang-column, --shard-format, --shard-rows and --to need "
             "--shards",
         )
         assert out is not None
@@ -167,12 +182,17 @@ def encode(
         windows=windows or "first",
         batch_size=batch_size,
         resume=resume,
+        executor=executor,
+        workers=workers,
         dtype=dtype,
         show=True,
         report=lambda line: typer.echo(line, err=True),
     )
     rows, dim = vectors.shape
     typer.echo(f"{rows} vectors of {dim} in {len(vectors.index.shards)} shards: {shards}")
+    if to is not None:
+        lines = None if column or text.endswith((".jsonl", ".parquet")) or text == "-" else text
+        fill(shards, to, table, None if lines and lines.startswith("hf:") else lines)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xadapt.cli import launched, options
+from xadapt.cli.store import TABLE, TableOption, ToOption, fill
 from xadapt.cli.verbs import Verb
 from xadapt.core.errors import UserError
 from xadapt.core.output_files import require_output
@@ -54,6 +55,8 @@ def index(
         str | None,
         typer.Option(metavar="NAME", help="cosine or dot; without it, that of the base."),
     ] = None,
+    to: ToOption = None,
+    table: TableOption = TABLE,
     dtype: options.DtypeOption = "auto",
     allow_modified: options.AllowModifiedOption = False,
     allow_base_mismatch: options.AllowBaseMismatchOption = False,
@@ -78,6 +81,8 @@ def index(
     fusion = made.manifest.fusion
     fused = f", {fusion.count} queries fused with weight {fusion.a:g}" if fusion else ""
     typer.echo(f"{len(made)} passages by {made.manifest.similarity}{fused}: {out}")
+    if to is not None:
+        fill(out, to, table)
 
 
 def retrieve(
@@ -106,6 +111,16 @@ def retrieve(
             help="Right passages, to measure with: lines of question id, tab, passage id.",
         ),
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="STORE",
+            help="Search in this vector store, which the index was written into: lancedb:FOLDER, "
+            "qdrant:URL or pgvector:DSN.",
+        ),
+    ] = None,
+    table: TableOption = TABLE,
     json: options.JsonOption = None,
     dtype: options.DtypeOption = "auto",
     force: options.ForceOption = False,
@@ -126,16 +141,20 @@ def retrieve(
         one = passage_index.open_index(folder)
         if qrels:
             one.refuse_fused({name: text for name, text in asked.items() if name in right})
-        hits = passage_index.retrieve(
-            one,
-            list(asked.values()),
-            base=base,
-            modules=options.split(module),
-            compose=compose,
-            lang=lang,
-            k=k,
-            dtype=dtype,
-        )
+        given: dict[str, Any] = {
+            "base": base,
+            "modules": options.split(module),
+            "compose": compose,
+            "lang": lang,
+            "k": k,
+            "dtype": dtype,
+        }
+        if source is None:
+            hits = passage_index.retrieve(one, list(asked.values()), **given)
+        else:
+            from xadapt.inference.storing import retrieve_from
+
+            hits = retrieve_from(source, one, list(asked.values()), table=table, **given)
     found = dict(zip(asked, hits, strict=True))
     lines = _run_lines(found, "xadapt-base-mismatch" if base_mismatches() else "xadapt")
     if out is not None:

@@ -22,22 +22,27 @@ from xadapt.backbones.encoder.encode import dimension
 from xadapt.backbones.encoder.long_texts import CutCount, counting_cut
 from xadapt.backbones.encoder.windows import FIRST, require_windows
 from xadapt.backbones.loading import choose_device
+from xadapt.composition.text import show as to_text
 from xadapt.composition.values import Composition
 from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
 from xadapt.core.folder_lock import is_main, one_writer
 from xadapt.core.progress import Meter, meter, waiting
+from xadapt.core.registry import unknown
 from xadapt.core.sequences import as_paths
 from xadapt.data.readers.text_stream import Digest, Row, Survey, TextSource, read_rows, survey
 from xadapt.inference import measured_fallback
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.bulk.folder import ShardFolder
 from xadapt.inference.bulk.plan import SHARD_ROWS, Layout, describe
+from xadapt.inference.bulk.remote import Encoded, Remote
+from xadapt.inference.encoder_spec import EncoderSpec
 from xadapt.inference.fallback_language import FallbackLanguageWarning
 from xadapt.vectors.index import FileFormat
 from xadapt.vectors.shards import ShardedVectors, open_vectors
 
 PATIENCE = timedelta(days=30)
+PROCESSES, RAY = "processes", "ray"
 Reporter = Callable[[str], None]
 
 
@@ -61,6 +66,8 @@ def encode_shards(
     windows: str = FIRST,
     batch_size: int | None = None,
     resume: bool = False,
+    executor: str = PROCESSES,
+    workers: int = 2,
     dtype: str = "auto",
     device: str = "auto",
     show: bool = False,
@@ -89,6 +96,9 @@ def encode_shards(
             see `AdaptedEncoder.encode`.
         batch_size: Number of texts in one forward. By default, as many as fit in 4096 tokens.
         resume: Continue at the first shard that is missing.
+        executor: ``processes``: this process, or all that ``torchrun`` started. ``ray``: actors of
+            a running cluster of ray, or of a local one; only this process writes.
+        workers: Number of actors of ray.
         dtype: Type of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         show: Show progress.
@@ -104,6 +114,10 @@ def encode_shards(
     layout = Layout(shard_rows, shard_format, half, normalize, require_windows(windows))
     if select_on is not None and lang is None:
         raise UserError("--select-on needs to know the texts' language", todo="Name it with --lang")
+    if executor not in (PROCESSES, RAY):
+        raise UserError(unknown("executor", executor, [PROCESSES, RAY]))
+    if executor == RAY and select_on is not None:
+        raise UserError("--select-on is not for actors of ray", todo="Name the module")
     _processes(choose_device(device).type)  # before the base is loaded: each has its own GPU
     with one_writer(out, main=is_main()):
         shown = show and is_main()
@@ -115,7 +129,14 @@ def encode_shards(
         if select_on is not None:
             with waiting(f"trying the modules on {select_on}", shown):
                 measured_fallback.select_on(adapted, [source.lang], str(select_on), pivot)
-        return _write(adapted, source, Path(out), layout, found, resume, show, report, batch_size)
+        remote = None
+        if executor == RAY:
+            given = compose if compose is None or isinstance(compose, str) else to_text(compose)
+            spec = EncoderSpec(base, tuple(map(str, paths)), given, dtype, device)
+            remote = Remote(spec, workers, source.speaks, windows, batch_size, normalize)
+        return _write(
+            adapted, source, Path(out), layout, found, resume, show, report, batch_size, remote
+        )
 
 
 def encode_into(
@@ -159,6 +180,7 @@ def _write(
     show: bool,
     report: Reporter,
     batch_size: int | None = None,
+    remote: Remote | None = None,
 ) -> ShardedVectors:
     """Encode into a folder to which only this run writes."""
     processes = _processes(adapted.encoder.device.type)
@@ -173,7 +195,7 @@ def _write(
     whose = f", process 1 of {processes.world}" if processes.world > 1 else ""
     own = None if found.rows is None else _own_rows(found.rows, made.shard_rows, processes)
     with meter(f"encoding{whose}", own, show and processes.main) as bar:
-        job = _Job(adapted, source, folder, processes, bar, report, batch_size)
+        job = _Job(adapted, source, folder, processes, bar, report, batch_size, remote)
         count, rows = job.run()
     if job.cut.cut:
         report(f"{source.name}: {job.cut.line(adapted.max_seq_length)}")
@@ -195,7 +217,10 @@ class _Job:
     bar: Meter
     report: Reporter
     batch_size: int | None = None
+    remote: Remote | None = None
     cut: CutCount = field(default_factory=CutCount)
+    count: int = 0
+    rows: int = 0
 
     def run(self) -> tuple[int, int]:
         """Write the shards of this process; return the number of shards and rows of all processes.
@@ -203,31 +228,54 @@ class _Job:
         Raises:
             UserError: If there is no text, or the text differs from that of the folder's shards.
         """
-        size = self.folder.made.shard_rows
-        number, rows, told = -1, 0, set[str | None]()
-        for number, block in enumerate(_blocks(read_rows(self.source), size)):
-            rows += len(block)
+        if self.remote is None:
+            for number, block in self._missing():
+                self._shard(number, block)
+        else:
+            self.remote.run(self._missing(), self._arrived)
+        if not self.rows:
+            raise UserError("there is no text", where=self.source.name)
+        if self.folder.known() > self.count:
+            raise self._other(f"the text ends at row {self.rows}")
+        return self.count, self.rows
+
+    def _missing(self) -> Iterator[tuple[int, list[Row]]]:
+        """Yield the blocks of this process whose shards are not done."""
+        told: set[str | None] = set()
+        for number, block in enumerate(
+            _blocks(read_rows(self.source), self.folder.made.shard_rows)
+        ):
+            self.count, self.rows = number + 1, self.rows + len(block)
             if self.processes.main:
                 fresh = {tag for _, tag in block} - told
                 told |= fresh
                 for line in self.adapted.notices(sorted(tag for tag in fresh if tag)):
                     self.report(line)
-            if self.processes.owns(number):
-                self._shard(number, block)
-        if not rows:
-            raise UserError("there is no text", where=self.source.name)
-        if self.folder.known() > number + 1:
-            raise self._other(f"the text ends at row {rows}")
-        return number + 1, rows
+            if self.processes.owns(number) and not self._done(number, block):
+                yield number, block
+
+    def _done(self, number: int, block: list[Row]) -> bool:
+        """Whether the shard of a block is complete.
+
+        Raises:
+            UserError: If the shard holds vectors of other text.
+        """
+        done = self.folder.done(number, check=True)
+        if done is None:
+            return False
+        if done.text != Digest(block).value or done.stop - done.start != len(block):
+            raise self._other(f"shard {number} (rows {done.start} to {done.stop}) differs")
+        self.bar.skip(len(block))
+        return True
+
+    def _arrived(self, number: int, block: list[Row], made: Encoded) -> None:
+        """Write a shard that an actor computed."""
+        self.cut.cut += made.cut
+        self.cut.total += len(block)
+        self.folder.write(number, made.vectors, Digest(block).value)
+        self._advance(len(block))
 
     def _shard(self, number: int, block: list[Row]) -> None:
-        text = Digest(block).value
-        done = self.folder.done(number, check=True)
-        if done is not None:
-            if done.text != text or done.stop - done.start != len(block):
-                raise self._other(f"shard {number} (rows {done.start} to {done.stop}) differs")
-            self.bar.skip(len(block))
-            return
         texts, tags = [text for text, _ in block], [tag for _, tag in block]
         with warnings.catch_warnings(), counting_cut(self.cut):
             warnings.simplefilter("ignore", FallbackLanguageWarning)
@@ -240,7 +288,7 @@ class _Job:
             )
         if self.folder.made.normalize:
             vectors = F.normalize(torch.from_numpy(vectors), dim=1).numpy()
-        self.folder.write(number, vectors, text)
+        self.folder.write(number, vectors, Digest(block).value)
 
     def _advance(self, count: int) -> None:
         self.bar.advance(count, f"{self.bar.rate():.3g} rows/s")

@@ -1,0 +1,312 @@
+"""The one thread that computes: it gathers rows of waiting requests and runs them in one forward.
+
+Source: continuous batching of requests is that of Orca (Yu et al. 2022, OSDI,
+https://www.usenix.org/conference/osdi22/presentation/yu, section 3); an encoder has one step a row,
+so a forward takes whatever waits. Rows of different modules share it, as in Punica and S-LoRA (see
+`xadapt.injection.batched_lora`).
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from xadapt.backbones.encoder.encode import forward
+from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.finite import NotFiniteError
+from xadapt.composition.text import show
+from xadapt.composition.values import Composition
+from xadapt.inference.composed_rows import ComposedRows
+from xadapt.inference.concurrency import compute_slot
+from xadapt.serving.batching import WINDOW, Job, Waiting, choose, window
+from xadapt.serving.errors import RequestError, busy
+from xadapt.serving.metrics import Metrics
+from xadapt.serving.rows import Texts, read_each
+
+MAX_BYTES = 64 << 20
+"""Most bytes of the texts of all waiting requests."""
+LONGEST_DELAY = 60
+FIRST_RATE = 5_000.0
+"""Tokens a second that are assumed before anything was measured."""
+BYTES = 4
+"""Bytes of text that are counted as one token."""
+
+Done = Callable[[list[Job]], None]
+
+
+class Engine:
+    """Computes requests on a thread of its own, many in one forward.
+
+    Args:
+        encoder: The base.
+        done: Called from that thread with requests that are over: each has results or an error.
+        metrics: Where the work is counted.
+        batch_tokens: Most padded tokens of a forward.
+        wait: Seconds that a request waits for others if nothing else is to do.
+        queue: Most items of all requests that wait or are computed.
+        crashed: Called if the thread ends by an error of its own.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        done: Done,
+        metrics: Metrics,
+        *,
+        batch_tokens: int = 4096,
+        wait: float = 0.003,
+        queue: int = 4096,
+        crashed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.encoder, self.metrics = encoder, metrics
+        self._done, self._crashed = done, crashed
+        self.batch_tokens, self.wait, self.queue = batch_tokens, wait, queue
+        self.composed = ComposedRows(encoder)
+        self._new: deque[Job] = deque()
+        self._jobs: list[Job] = []
+        self._items = self._bytes = 0
+        self._rate = FIRST_RATE
+        self._closing = False
+        self._change = threading.Condition()
+        self._thread = threading.Thread(target=self._live, name="xadapt-engine", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether requests are computed."""
+        return self._thread.is_alive() and not self._closing
+
+    @property
+    def items(self) -> int:
+        """The number of items that wait or are computed."""
+        return self._items
+
+    def submit(self, job: Job) -> None:
+        """Put a request into the queue.
+
+        Raises:
+            RequestError: If the queue is full, or the server ends.
+        """
+        with self._change:
+            if not self.alive:
+                raise RequestError(503, "the server is shutting down", code="shutting_down")
+            many = self._items + job.work.count > self.queue
+            if many or (self._items and self._bytes + job.work.bytes > MAX_BYTES):
+                self.metrics.refused.labels("queue").inc()
+                raise busy(self.delay())
+            self._count(job.work.count, job.work.bytes)
+            self._new.append(job)
+            job.queued = True
+            self._change.notify()
+
+    def cancel(self, job: Job) -> None:
+        """Take a request out of the queue; its rows leave it, except those in a running forward."""
+        with self._change:
+            if job.queued and not job.over:
+                self._end(job)
+                self.metrics.cancelled.inc()
+
+    def delay(self) -> int:
+        """Estimate the seconds until the queue has room, from 1 to 60."""
+        return max(1, min(LONGEST_DELAY, math.ceil(self._bytes / BYTES / self._rate)))
+
+    def close(self, timeout: float | None = None) -> None:
+        """Answer all accepted requests, then end the thread."""
+        with self._change:
+            self._closing = True
+            self._change.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def _end(self, job: Job) -> None:
+        job.over = True
+        self._count(-job.work.count, -job.work.bytes)
+
+    def _count(self, items: int, size: int) -> None:
+        self._items += items
+        self._bytes += size
+        self.metrics.waiting.set(self._items)
+
+    def _live(self) -> None:
+        try:
+            while self._gather():
+                self._step()
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        with self._change:
+            self._closing = True
+            left = [job for job in (*self._jobs, *self._new) if not job.over]
+            for job in left:
+                job.fail(RequestError(500, "the engine has stopped", code="engine_stopped"))
+                self._end(job)
+        self._report(left)
+        self._crashed()
+
+    def _gather(self) -> bool:
+        """Wait for work; return whether there is any, or the thread should end."""
+        with self._change:
+            self._jobs = [job for job in self._jobs if not job.over]
+            if not self._jobs:
+                while not self._new and not self._closing:
+                    self._change.wait()
+                self._wait_for_others()
+            self._jobs += self._new
+            self._new.clear()
+            return bool(self._jobs) or not self._closing
+
+    def _wait_for_others(self) -> None:
+        """Wait until the first request is old enough, or there is enough for a forward."""
+        while self._new and not self._closing and self._bytes < BYTES * self.batch_tokens:
+            left = self._new[0].arrived + self.wait - time.monotonic()
+            if left <= 0:
+                return
+            self._change.wait(left)
+
+    def _step(self) -> None:
+        began = time.monotonic()
+        jobs = [job for job in self._jobs if not job.over]
+        self._tokenize(jobs)
+        chosen = choose(window(jobs), self.batch_tokens)
+        for job, row in chosen:
+            with suppress(ValueError):  # it was cancelled meanwhile
+                job.ready.remove(row)
+        if chosen:
+            self._forward(chosen)
+        over = []
+        with self._change:
+            for job in jobs:
+                if not job.over and (job.complete or job.error is not None):
+                    self._end(job)
+                    over.append(job)
+            passed = time.monotonic() - began
+            if chosen and passed > 0:
+                tokens = sum(len(row.ids) for _, row in chosen)
+                self._rate += 0.2 * (tokens / passed - self._rate)
+        self._report(over)
+
+    def _report(self, over: list[Job]) -> None:
+        if over:
+            self._done(over)
+
+    def _tokenize(self, jobs: Sequence[Job]) -> None:
+        """Tokenize as many items of each request as the next forward may take."""
+        share = -(-WINDOW // len(jobs)) if jobs else 0
+        texts: list[tuple[Job, Texts, int, int]] = []
+        for job in jobs:
+            start, stop = job.wanted(share)
+            if start == stop:
+                continue
+            if isinstance(job.work, Texts):
+                texts.append((job, job.work, start, stop))
+            else:
+                self._own_rows(job, start, stop)
+        texts.sort(key=lambda one: id(one[1].encoder))
+        for _, group in groupby(texts, key=lambda one: id(one[1].encoder)):
+            self._together(list(group))
+
+    def _own_rows(self, job: Job, start: int, stop: int) -> None:
+        try:
+            rows = job.work.rows(start, stop)
+            self._prove({row.composition for row in rows}, job)
+            job.tokenized(rows, stop)
+        except Exception as error:
+            job.fail(error)
+
+    def _together(self, group: list[tuple[Job, Texts, int, int]]) -> None:
+        """Tokenize the texts of several requests in one call of the tokenizer."""
+        encoder = group[0][1].encoder
+        try:
+            ids = encoder.tokenize([t for _, w, i, j in group for t in w.texts[i:j]])
+        except Exception:  # one of them has a text that can't be read: which one?
+            for job, _, start, stop in group:
+                self._own_rows(job, start, stop)
+            return
+        at = 0
+        for job, work, start, stop in group:
+            own, at = ids[at : at + stop - start], at + stop - start
+            try:
+                rows = work.as_rows(start, stop, own)
+                self._prove({row.composition for row in rows}, job)
+                job.tokenized(rows, stop)
+            except Exception as error:
+                job.fail(error)
+
+    def _prove(self, compositions: set[Composition], job: Job) -> None:
+        """Prepare compositions, so that one that can't run fails alone.
+
+        Raises:
+            UserError: If one can't run on this base.
+        """
+        for composition in compositions:
+            if composition is not None:
+                self.composed.make(composition, job.work.modules)
+
+    def _forward(self, rows: list[Waiting]) -> None:
+        """Run one forward; if it fails, run halves, so that only the row at fault fails."""
+        try:
+            self._run(rows)
+        except Exception as error:
+            if len(rows) == 1:
+                rows[0][0].fail(error)
+                return
+            half = len(rows) // 2
+            self._forward(rows[:half])
+            self._forward(rows[half:])
+
+    def _run(self, rows: list[Waiting]) -> None:
+        modules = {k: m for job, _ in rows for k, m in job.work.modules.items()}
+        chosen = [row.composition for _, row in rows]
+        ids = [row.ids for _, row in rows]
+        began = time.perf_counter()
+        with compute_slot(), torch.inference_mode():
+            activation = self.composed.activations(chosen, modules)(list(range(len(rows))))
+            states, mask = forward(self.encoder, ids, _seconds(rows), None, activation)
+            found: list[tuple[int, Tensor]] = []
+            readers: dict[int, list[int]] = {}
+            for place, (job, _) in enumerate(rows):
+                readers.setdefault(_reader_key(job), []).append(place)
+            for places in readers.values():
+                reader = rows[places[0]][0].work.reader
+                found += zip(places, read_each(reader, places, states, mask), strict=True)
+        self.metrics.forward.observe(time.perf_counter() - began)
+        self.metrics.batch.observe(len(rows))
+        self.metrics.tokens.inc(sum(map(len, ids)))
+        for place, values in found:
+            job, row = rows[place]
+            if job.over or job.error is not None:
+                continue
+            if not bool(values.isfinite().all()):
+                where = "the bare base" if row.composition is None else show(row.composition)
+                job.fail(NotFiniteError("values", [row.item], where=where))
+                continue
+            try:
+                job.computed(row, values)
+            except Exception as error:
+                job.fail(error)
+
+
+def _reader_key(job: Job) -> int:
+    """Return a number that is equal for requests whose results are read alike."""
+    reader = job.work.reader
+    return id(getattr(reader, "encoder", None) or getattr(reader, "head", reader))
+
+
+def _seconds(rows: Sequence[Waiting]) -> list[int] | None:
+    """Return where the second segment of each row begins; past the end where there is none."""
+    if all(row.second is None for _, row in rows):
+        return None
+    return [len(row.ids) if row.second is None else row.second for _, row in rows]
