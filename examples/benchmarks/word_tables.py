@@ -53,4 +53,5 @@ def short() -> str:
             own["systems"][name]["aer"] for name in ("frozen base", "word_alignment, both sides")
         )
         parts.append(f"{pair} on {own['base']} {base:.3f} to {module:.3f}")
-    return f"AER of the frozen base and with the module: {'; '.join(parts)} (one seed, with the changes to the recipe that RESULTS.md names)"
+    told = "one seed, with the changes to the recipe that RESULTS.md names"
+    return f"AER of the frozen base and with the module: {'; '.join(parts)} ({told})"
