@@ -53,7 +53,8 @@ def main() -> None:
     args = options.parse_args()
     table = names(args.data)
     english = linked(args.data, "en", table)
-    common = frequent(english, *(linked(args.data, lang, table) for lang in LANGS))
+    real = {lang: linked(args.data, lang, table) for lang in LANGS}
+    common = frequent(english, *real.values())
     english = [row for row in without(english, common) if row.mentions]
     train = [row for row in english if not any(held(entity) for *_, entity in row.mentions)]
     switched = CodeSwitch(names="", languages=LANGS).apply(train, services("en", table))
@@ -65,8 +66,7 @@ def main() -> None:
     }
     seen = keys(train)
     tests = {
-        lang: chosen([r for r in without(linked(args.data, lang, table), common) if r.mentions],
-                     TEST, unseen=True)
+        lang: chosen([r for r in without(real[lang], common) if r.mentions], TEST, unseen=True)
         for lang in LANGS
     }  # fmt: skip
     work = args.work / "entity_switching"

@@ -89,8 +89,8 @@ def knowledge(result: dict) -> str:
     return (
         table(["below the task module", *measures], rows)
         + f"\n{result['base']}, {result['seeds']} seeds. Relations: {result['task_rows']:,} texts "
-        "of KBP37, macro F1 over the classes of RELX. Likeness by vectors: no task module. Parts "
-        f"of speech: {result['tagged']:,} sentences, one pass.\n"
+        "of KBP37, three passes, macro F1 over the classes of RELX. Likeness by vectors: no task "
+        f"module. Parts of speech: {result['tagged']:,} sentences, one pass.\n"
     )
 
 

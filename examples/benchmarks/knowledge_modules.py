@@ -170,9 +170,10 @@ def measure(args, work: Path, files, modules, name: str, seed: int) -> dict[str,
     common: dict[str, Any] = {"base": args.base, "resume": True, "show": False, "lang": "en"}
     common |= {"loaders": "none", "compose": f"{below} + self" if below else ()}
     found: dict[str, float] = {}
+    right: list[float] = []
     task = work / f"relations-{name.replace(' ', '-')}-{seed}"
     xadapt.train("classification", data=str(files["kbp"]), out=task, **common, settings=(
-        "train.epochs=2", "data.train.dev=0", "max_length=96", f"seed={seed}"))  # fmt: skip
+        "train.epochs=3", "data.train.dev=0", "max_length=128", f"seed={seed}"))  # fmt: skip
     compose = f"{below} + {task}" if below else str(task)
     classifier = xadapt.tasks.Classifier.load(args.base, compose=compose)
     for lang in LANGS:
@@ -182,6 +183,8 @@ def measure(args, work: Path, files, modules, name: str, seed: int) -> dict[str,
         found[f"RELX {lang}, macro F1"] = float(
             f1_score(gold, given, average="macro", labels=sorted(set(gold)), zero_division=0)
         )
+        right.append(float(np.mean([a == b for a, b in zip(gold, given, strict=True)])))
+    found["RELX, mean accuracy"] = float(np.mean(right))
     found["RELX, mean F1"] = float(np.mean([found[f"RELX {lang}, macro F1"] for lang in LANGS]))
     result = xadapt.evaluate("sts", base=args.base, data=str(files["sts"]), lang="en",
                              compose=below)  # fmt: skip

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from xadapt.core.errors import UserError
+from xadapt.data.loading.records import digest
 from xadapt.data.readers.linked_sentences import LinkedSentences, apart, cut
 from xadapt.data.readers.notes import Notes
 
@@ -45,6 +46,17 @@ def test_articles_are_cut_into_sentences_with_their_mentions(tmp_path):
     ]
     rows, _ = read(tmp_path, [ARTICLE], sentences=False)
     assert len(rows) == 1 and len(rows[0].mentions) == 4
+
+
+def test_sentences_of_an_article_stay_together_wherever_the_file_lies(tmp_path):
+    keys = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        rows, _ = read(folder, [ARTICLE])
+        assert len({row.row for row in rows}) == 1
+        keys.append(digest(rows))
+    assert keys[0] == keys[1]
 
 
 def test_ids_that_are_no_entities_are_left_out(tmp_path):

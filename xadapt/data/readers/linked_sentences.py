@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, ClassVar
 
 from xadapt.core.errors import UserError
@@ -89,10 +90,12 @@ class LinkedSentences:
         start, end = _marked(row, text, where)
         pieces = list(cut(text, mentions, start, end)) if self.sentences else [(start, end)]
         made = []
+        # A digest, and not the place: the hash of the data must not depend on a folder.
+        key = blake2b(text.encode(), digest_size=8).hexdigest()
         for first, last in pieces:
             own = tuple((a - first, b - first, i) for a, b, i in mentions if first <= a < b <= last)
             if own:
-                made.append(LinkedSentence(text[first:last], own, lang, row=where, origin=where))
+                made.append(LinkedSentence(text[first:last], own, lang, row=key, origin=where))
         return made
 
 
