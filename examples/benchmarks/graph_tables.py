@@ -38,7 +38,8 @@ def alignment(result: dict) -> str:
     percent = "/".join(f"{100 * share:.0f}" for share in result["shares"])
     for pair, own in result["alignment"].items():
         rows.append([f"DBP-5L {pair}, {percent} by component", *cells(own["splits"])])
-        rows.append([f"DBP-5L {pair}, {result['drawn']:,} links drawn", *cells(own["drawn"])])
+        if "drawn" in own:
+            rows.append([f"DBP-5L {pair}, {result['drawn']:,} links drawn", *cells(own["drawn"])])
     for name, own in result["twins"].items():
         rows.append([f"{name}, test links of the data", *cells([own])])
     head = ["TF-IDF of names", "links", "same name"]
@@ -90,6 +91,6 @@ def completion(result: dict) -> str:
     return (
         table(head, rows)
         + "\nTails among all entities, filtered by all known facts, realistic ranks; no seed. "
-        "Copied: test facts that are training facts of another of these languages under the links. The "
-        "data has no Greek graph, so that these shares are below those with five languages.\n"
+        "Copied: test facts that are training facts of another of these languages under the links. "
+        "The data has no Greek graph, so that these shares are below those with five languages.\n"
     )
