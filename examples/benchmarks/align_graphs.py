@@ -15,7 +15,21 @@ from typing import Any
 
 import numpy as np
 from bench import parser, save
-from kg_runs import BASE, BASES, EP, MIXED, TP, Kept, encoder, names_of, train, vectors
+from kg_runs import (
+    BASE,
+    BASES,
+    EP,
+    FUSED,
+    MIXED,
+    SUMMED,
+    TP,
+    Kept,
+    encoder,
+    fuse,
+    names_of,
+    train,
+    vectors,
+)
 
 from xadapt.data.graphs.links import Links
 from xadapt.data.graphs.opening import open_graph, open_links
@@ -185,56 +199,57 @@ def dbp5l(args: Any) -> None:
     names = {lang: names_of(graph) for lang, graph in graphs.items()}
     kept = Kept(args.work / f"dbp5l_{args.base}.json")
     base = BASES[args.base]
-    systems: dict[str, tuple[str, ...]] = {BASE: (), EP: ("ep",), TP: ("tp",), MIXED: ("ep", "tp")}
+    systems: dict[str, tuple[tuple[str, ...], str | None]] = {
+        BASE: ((), None), EP: (("ep",), None), TP: (("tp",), None),
+        MIXED: (("ep", "tp"), "mix(ep:.5, tp:.5)"),
+        FUSED: (("ep", "tp", "both"), "fuse(both; ep, tp)"),
+    }  # fmt: skip
     for seed in range(args.seeds):
-        places = {
-            "ep": args.work / f"dbp5l_{args.base}_EP-{seed}",
-            "tp": args.work / f"dbp5l_{args.base}_TP-{seed}",
-        }
+        stem = f"dbp5l_{args.base}"
+        places = {name: args.work / f"{stem}_{kind}-{seed}"
+                  for name, kind in (("ep", EP), ("tp", TP), ("both", "fused"))}  # fmt: skip
+        if f"{SUMMED} {seed}" in kept.found:
+            continue
         train(EP, base, source, source, langs, places["ep"], seed, *args.more)
-        train(
-            TP,
-            base,
-            source,
-            source,
-            langs,
-            places["tp"],
-            seed,
-            "data.train.limit=15000",
-            *args.more,
-        )
-        for name, used in systems.items():
-            own_seed = 0 if name == BASE else seed
-            if f"{name} {own_seed}" in kept.found:
+        tails = ("data.train.limit=15000",)
+        train(TP, base, source, source, langs, places["tp"], seed, *tails, *args.more)
+        fuse(base, source, source, langs, places, places["both"], seed)
+        made: dict[str, dict[str, np.ndarray]] = {}
+        for name, (used, compose) in systems.items():
+            key = f"{name} {0 if name == BASE else seed}"
+            if key in kept.found and name not in (EP, TP):
                 continue
-            modules = {key: places[key] for key in used}
-            compose = "mix(ep:.5, tp:.5)" if len(used) > 1 else None
-            model = encoder(base, modules, compose)
-            made = {lang: vectors(model, own) for lang, own in names.items()}
-
-            def scores(made=made) -> dict[str, Any]:
-                return {f"{a}-{b}": pair(graphs, names, made, source, a, b) for a, b in PAIRS}
-
-            kept.get(f"{name} {own_seed}", scores)
+            model = encoder(base, {one: places[one] for one in used}, compose)
+            made[name] = {lang: vectors(model, own) for lang, own in names.items()}
+            own = {TEXT: made[name]}
+            kept.get(key, lambda own=own: by_pair(graphs, names, own, source))
+        both = {EP: made[EP], TP: made[TP]}
+        kept.get(f"{SUMMED} {seed}", lambda both=both: by_pair(graphs, names, both, source))
     put(args, kept, {"set": "dbp5l", "pool": "all", "langs": list(langs)})
 
 
+def by_pair(graphs, names, made, source: str) -> dict[str, Any]:
+    """The measures of each pair of languages."""
+    return {f"{a}-{b}": pair(graphs, names, made, source, a, b) for a, b in PAIRS}
+
+
 def pair(graphs, names, made, source: str, a: str, b: str) -> dict[str, Any]:
-    """The measures of one pair of languages: names, text, and both."""
+    """The measures of one pair of languages: spelling, vectors, and both."""
     left, right = graphs[a], graphs[b]
     links = between(source, left, right)
     dev, test = (positions(links.of(part), left, right) for part in ("dev", "test"))
-    views: dict[str, Likeness] = {
-        NAMES: BySpelling.of(names[a], names[b]), TEXT: ByVectors(made[a], made[b]),
-    }  # fmt: skip
+    by_text: dict[str, Likeness] = {name: ByVectors(own[a], own[b]) for name, own in made.items()}
+    spelt: dict[str, Likeness] = {NAMES: BySpelling.of(names[a], names[b])}
     found: dict[str, Any] = {"links": {"dev": len(dev), "test": len(test)}}
-    for used in ((NAMES,), (TEXT,), (NAMES, TEXT)):
-        own = {key: views[key] for key in used}
+    sums = {TEXT: by_text, "names + text": {**spelt, **by_text}}
+    if list(made) == [TEXT]:
+        sums[NAMES] = spelt
+    for name, own in sums.items():
         weights = best_weights(own, dev)
         mixed = Mixed(own, weights)
         answers, *orders = Answers.of(test, *mixed.shape)
         scored = measure(mixed.chosen(*orders), answers)["plain"]
-        found[" + ".join(used)] = {**means(scored), "weights": weights}
+        found[name] = {**means(scored), "weights": weights}
     return found
 
 

@@ -30,8 +30,8 @@ NOISE = 0.8
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--size", type=int, default=1_000_000)
-    options.add_argument("--dim", type=int, default=128)
-    options.add_argument("--index", default="faiss:IVF4096,Flat:nprobe=16")
+    options.add_argument("--dim", type=int, default=64)
+    options.add_argument("--index", default="faiss:IVF1024,Flat:nprobe=8")
     options.add_argument("--exact", action="store_true", help="search all pairs")
     options.add_argument("--csls", type=int, default=10)
     options.add_argument("--assign", action="store_true", help="also assign among candidates")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from bench import parser, save
-from kg_runs import BASE, BASES, EP, TP, Kept, encoder, names_of, train
+from kg_runs import BASE, BASES, EP, FUSED, SUMMED, TP, Kept, encoder, fuse, names_of, train
 
 from xadapt.data.graphs.graph import KnowledgeGraph
 from xadapt.data.graphs.joining import copied_facts
@@ -29,6 +29,10 @@ from xadapt.tasks.kg.ranking import SIDES, Scorer, filtered_ranks
 from xadapt.tasks.kg.scorers import FREQUENCY, ByNames, MostFrequent, Weighted, choose_weights
 
 LANGS = ("ja", "en", "fr", "es")
+SYSTEMS: dict[str, tuple[tuple[str, ...], str | None]] = {
+    TP: (("tp",), None), EP: (("ep",), None), BASE: ((), None),
+    FUSED: (("ep", "tp", "both"), "fuse(both; ep, tp)"),
+}  # fmt: skip
 STRUCTURE, SUM, ALL = "structure", "TP + structure", "TP + structure + most frequent"
 
 
@@ -57,13 +61,15 @@ def main() -> None:
             places[name] = args.work / f"dbp5l_{args.base}_{kind}-{seed}"
             more = ("data.train.limit=15000",) if kind == TP else ()
             train(kind, base, source, source, LANGS, places[name], seed, *more, *limit)
+        places["both"] = args.work / f"dbp5l_{args.base}_fused-{seed}"
+        fuse(base, source, source, LANGS, places, places["both"], seed)
         for lang in LANGS:
             graph = open_graph(f"{source}/{lang}")
             scorers = structure_of(args, graph, lang, seed)
             names, relations = names_of(graph), relation_names(graph, lang)
-            for name, modules in ((TP, ("tp",)), (EP, ("ep",)), (BASE, ())):
-                if f"{lang} {SUM} {seed}" not in kept.found:
-                    model = encoder(base, {one: places[one] for one in modules})
+            for name, (modules, compose) in SYSTEMS.items():
+                if any(f"{lang} {one} {seed}" not in kept.found for one in (FUSED, ALL)):
+                    model = encoder(base, {one: places[one] for one in modules}, compose)
                     scorers[name] = ByNames(
                         lambda texts, model=model: model.encode(
                             list(texts), show_progress_bar=False
@@ -120,11 +126,12 @@ def measure(
         seen = np.concatenate([graph.facts("train"), dev])
         return Weighted(own, {side: choose_weights(own, dev, seen, side) for side in sides})
 
-    for name in (FREQUENCY, BASE, EP, TP, STRUCTURE):
+    for name in (FREQUENCY, BASE, EP, TP, FUSED, STRUCTURE):
         alone = 0 if name in (FREQUENCY, BASE) else seed
         if f"{lang} {name} {alone}" not in kept.found:
             kept.get(f"{lang} {name} {alone}", lambda name=name: scored(scorers[name]))
-    for name, used in ((SUM, (TP, STRUCTURE)), (ALL, (TP, STRUCTURE, FREQUENCY))):
+    sums = ((SUMMED, (EP, TP)), (SUM, (TP, STRUCTURE)), (ALL, (TP, STRUCTURE, FREQUENCY)))
+    for name, used in sums:
 
         def both(used=used, name=name) -> dict[str, Any]:
             judged = name == SUM and seed == 0

@@ -17,7 +17,8 @@ from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.tasks.kg.name_vectors import EntityNames
 
 BASES = {"mini": "mini", "MiniLM": MINILM}
-BASE, EP, TP, MIXED = "frozen base", "EP", "TP", "EP and TP mixed"
+BASE, EP, TP = "frozen base", "EP", "TP"
+MIXED, FUSED, SUMMED = "EP and TP mixed", "EP and TP fused", "EP and TP summed"
 RECIPES = {EP: "mlkg_ep", TP: "mlkg_tp"}
 
 
@@ -60,6 +61,31 @@ def train(
             f"seed={seed}", "data.train.dev=0", f"{option}.pair_with=[{','.join(langs)}]",
             f"{option}.links={links}", f"{option}.exclude_links={links}", *settings,
         ),
+    )  # fmt: skip
+    return out
+
+
+def fuse(
+    base: str,
+    graph: str,
+    links: str,
+    langs: Sequence[str],
+    places: dict[str, Path],
+    out: Path,
+    seed: int,
+) -> Path:
+    """Train the fusion of EP and TP on a part of their data, or find it trained."""
+    options = {
+        f"data.{name}.options.{key}": value
+        for name in ("names", "facts")
+        for key, value in (("pair_with", f"[{','.join(langs)}]"), ("links", links),
+                           ("exclude_links", links))
+    }  # fmt: skip
+    xadapt.train(
+        "mlkg_fused", base=base, data={"names": graph, "facts": graph}, lang=list(langs), out=out,
+        resume=True, joint=True, loaders="none", show=False,
+        compose=f"fuse(self; {places['ep']}, {places['tp']})",
+        settings=(f"seed={seed}", *(f"{key}={value}" for key, value in options.items())),
     )  # fmt: skip
     return out
 
