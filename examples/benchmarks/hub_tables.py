@@ -7,6 +7,7 @@ from typing import Any
 
 from tables import table
 
+from xadapt.hub.card_fields import CHECKS
 from xadapt.languages.tags import display_name
 
 WAYS = ("accuracy to pivot", "accuracy from pivot")
@@ -19,6 +20,7 @@ COLUMNS = (
     ("module", "language", "module, language side"),
 )
 """Role, sides, and the head of the column."""
+FIELDS = (*CHECKS, "model-index")
 
 
 def found(row: dict[str, Any], role: str, sides: str | None) -> dict[str, Any] | None:
@@ -86,7 +88,8 @@ def gallery_short(result: dict) -> str:
     size = statistics.mean(row["folder_bytes"] for row in rows) / 1e6
     loaders = {name for row in rows for name in row["loaders"]}
     everywhere = [name for name in sorted(loaders) if all(name in row["loaders"] for row in rows)]
-    fields = min(len(row["fields"]) for row in rows)
+    empty = sorted({name for row in rows for name in FIELDS if name not in row["fields"]})
+    lacking = f"all but {' and '.join(empty)}" if empty else f"all {len(FIELDS)}"
     return (
         f"Mean of {len(rows)} languages and both directions: frozen base "
         f"{statistics.mean(base):.3f}, with the module on both sides {statistics.mean(own):.3f}, "
@@ -95,8 +98,8 @@ def gallery_short(result: dict) -> str:
         f"The gain over the base is above 0 by its paired 95 % interval in {sum(gains)} of "
         f"{len(gains)} directions; {over} of {len(rows)} modules are above TF-IDF. "
         f"{result['pairs']:,} pairs a language, {size:.1f} MB a folder with the files of all "
-        f"libraries; verified in every language: {', '.join(everywhere)}. Fields of the card "
-        f"filled and valid: at least {fields} of 10.\n"
+        f"libraries; verified in every language: {', '.join(everywhere)}. Fields of the cards "
+        f"filled and valid: {lacking}.\n"
     )
 
 

@@ -188,6 +188,9 @@ def _header(raw: bytes, where: str) -> dict[str, Any]:
     length = struct.unpack("<Q", raw[:8])[0]
     if length > min(MAX_HEADER, len(raw) - 8):
         raise ValueError("sizes don't add up")
+    count = raw.count(b'"data_offsets"', 8, 8 + length)  # before the time that parsing takes
+    if count > MAX_TENSORS:
+        raise ValueError(f"it holds {count} tensors, and {MAX_TENSORS} are allowed")
     header = parse_json(raw[8 : 8 + length], where=where)
     if not isinstance(header, dict):
         raise ValueError("the header is no object")

@@ -11,8 +11,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from xadapt.core.files import write_text
-from xadapt.report.page import POLICY
-from xadapt.report.style import style_sheet
+from xadapt.report.style import POLICY, style_sheet
 
 TEMPLATE = "gallery.html"
 MARK = '<meta name="generator" content="xadapt gallery">'

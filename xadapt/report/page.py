@@ -12,11 +12,9 @@ from xadapt.core.files import write_text
 from xadapt.report.figures import dev_svg, loss_svg
 from xadapt.report.headline import between, explained, headline, shown
 from xadapt.report.results import MODULE, TFIDF, Report
-from xadapt.report.style import style_sheet
+from xadapt.report.style import POLICY, style_sheet
 
 TEMPLATE = "page.html"
-# the page may load nothing from outside, and no script, for any text on the page
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def render(report: Report) -> str:

@@ -34,6 +34,8 @@ DARK = {
     "series-3": "#dc8fc0",
     "series-4": "#d9bf3f",
 }
+# a page may load nothing from outside, and no script, for any text on the page
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 # the order of drawing; the sum of the objectives comes first, in the colour of the text
 SERIES = ("module", "series-1", "series-2", "series-3", "series-4")
 
