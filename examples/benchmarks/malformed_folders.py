@@ -131,7 +131,7 @@ def malformed(good: dict[str, Path], place: Path, count: int, seed: int) -> Iter
         seed: Seed of all choices.
     """
     rng = random.Random(seed)
-    ways = list(WAYS)
+    ways = list(WAYS) if count >= len(WAYS) else rng.sample(sorted(WAYS), count)
     for number in range(count):
         name = ways[number % len(ways)]
         kind, sealed, breaking = WAYS[name]

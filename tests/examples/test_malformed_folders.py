@@ -15,8 +15,10 @@ import malformed_folders as broken
 
 from xadapt.backbones.encoder.encoder import Encoder
 
+COUNT = 40
 
-def test_every_way_of_breaking_a_folder_ends_in_one_line(tmp_path: Path) -> None:
+
+def test_broken_folders_end_in_one_line(tmp_path: Path) -> None:
     base = str(tiny_folder(tmp_path / "base"))
     encoder = Encoder.from_pretrained(base, dtype="float32", device="cpu")
     good = broken.good_folders(tmp_path / "good", encoder)
@@ -29,14 +31,14 @@ def test_every_way_of_breaking_a_folder_ends_in_one_line(tmp_path: Path) -> None
         succeeds(*command(broken.Malformed("", good[name], kind)))  # unbroken, all is well
     wrong = []
     ways = []
-    for one in broken.malformed(good, tmp_path, len(broken.WAYS), seed=3):
+    for one in broken.malformed(good, tmp_path, COUNT, seed=3):
         done = xadapt(*command(one))
         ways.append(one.way)
         fault = broken.faults(done.code, done.err)
         if fault:
             wrong.append(f"{one.way}: {fault}: {done.err[-500:]}")
     assert not wrong, "\n".join(wrong)
-    assert len(set(ways)) == len(broken.WAYS) > 50
+    assert len(set(ways)) == COUNT < len(broken.WAYS)
     assert not list((tmp_path / "out").glob("*.npy.*"))
 
 
