@@ -234,6 +234,7 @@ def cut(
     bytes. The Hub forgets the contents between uploads, so that each has to send them all.
     """
     rng = random.Random(seed)
+    hub.uploads.clear()
     before = hub.carried
     publish(folder=str(folder), repo="org/measured", sign=str(private))
     size = hub.committed_at[-1] - before + ANSWER

@@ -99,6 +99,8 @@ def test_a_path_that_climbs_is_not_read(folder: Path, name: str) -> None:
         bundle(mediaType="other"),
         bundle(more=1),
         bundle(verificationMaterial={"publicKey": {"hint": 1}}),
+        bundle(verificationMaterial={"publicJey": {"hint": "a"}, "tlogEntries": []}),
+        bundle(verificationMaterial={}),
         bundle(verificationMaterial={"publicKey": {"hint": "a"}, "certificate": {}}),
         bundle(verificationMaterial={"publicKey": {"hint": "a"}, "tlogEntries": [1]}),
         bundle({**statement(), "predicateType": "other"}),

@@ -162,6 +162,13 @@ def test_a_signature_is_checked_with_the_publisher_s_key(made: Path, tmp_path: P
     assert by_name(verify(folder, public_key=other, files_only=True))["signature"] == FAILED
     found = verify(made / "lora", public_key=public, files_only=True)
     assert told(found, "signature") == "the folder is not signed" and not found.ok
+    own = folder / "model.sig"
+    before = own.read_bytes()
+    own.write_bytes(before.replace(b'"publicKey":{"hint":', b'"certificate":{"rawBytes":'))
+    found = verify(folder, public_key=public, files_only=True)
+    assert "made with a certificate, not with this key" in told(found, "signature")
+    assert not found.ok and verify(folder, files_only=True).ok
+    own.write_bytes(before)
     card = folder / "README.md"
     card.write_text(card.read_text() + "\n")
     found = verify(folder, files_only=True)

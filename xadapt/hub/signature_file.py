@@ -29,6 +29,8 @@ MAX_BYTES = 4 * 2**20
 PAYLOAD = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://model_signing/signature/v1.0"
+CERTIFICATES = {"certificate", "x509CertificateChain"}
+"""The material of signatures that are not made with a key alone."""
 MEDIA = r"^application/vnd\.dev\.sigstore\.bundle\.v0\.3\+json$"
 
 
@@ -168,8 +170,10 @@ def _key(material: dict[str, Any]) -> str | None:
     Raises:
         UserError: If there is something beside the key.
     """
-    if "publicKey" not in material:
+    if "publicKey" not in material and material.keys() & CERTIFICATES:
         return None
+    if "publicKey" not in material:
+        raise UserError("this is no signature of a module (it names no key)", where=FILE)
     own = material["publicKey"]
     hint = own.get("hint") if isinstance(own, dict) else None
     rest = material.keys() - {"publicKey", "tlogEntries"}

@@ -118,6 +118,8 @@ def _signature(folder: Path, public_key: str | Path | None) -> str:
         raise NotCheckedError("the folder is not signed")
     signed = signature_file.read_signature(folder)
     signature_file.require_signed(folder, signed, files_of(folder))
+    if signed.key is None and public_key is not None:
+        raise UserError("it was made with a certificate, not with this key")
     if signed.key is None:
         raise NotCheckedError(
             "its hashes are right; it was made with a certificate: check who made it with "
