@@ -15,6 +15,7 @@ import kg_tables
 import maps_tables
 import objectives_tables
 import publish_tables
+import serve_tables
 import speed_tables as speed
 import synthetic_tables
 import systems
@@ -151,6 +152,10 @@ KINDS = (
     ("lines", "Rows that share lines", speed.lines),
     ("memory", "Memory on a base of XLM-R-large's size", speed.memory),
     ("serving", "Serving many modules", speed.serving),
+    ("serve_load", "Serving over HTTP", serve_tables.load),
+    ("serve_equality", "Vectors over HTTP, beside the library", serve_tables.equality),
+    ("serve_soak", "A long run over HTTP", serve_tables.soak),
+    ("serve_faults", "Faults over HTTP", serve_tables.faults),
     ("threads", "Threads that share a base", speed.threads),
     ("search", "Search over many vectors", speed.search),
     ("reading", "Reading large files", speed.reading),

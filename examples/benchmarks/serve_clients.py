@@ -164,6 +164,7 @@ class Client:
         if self.writer is None or self.writer.is_closing():
             self.reader, self.writer = await asyncio.open_connection(self.host, self.port)
         head = f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n"
+        head += "content-type: application/json\r\n"
         head += f"authorization: Bearer {key}\r\n" if key else ""
         self.writer.write(f"{head}\r\n".encode() + body)
         await self.writer.drain()

@@ -476,3 +476,23 @@ def test_the_end_answers_what_was_taken(shop: Shop) -> None:
         assert answers[0].status_code == 200 and len(answers[0].json()["data"]) == 1
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{server.url}/health", trust_env=False)
+
+
+def test_a_module_of_the_hub_and_a_full_disk(shop: Shop, local_hub, monkeypatch) -> None:
+    from xadapt.hub import fetching
+
+    local_hub.put_folder("org/swahili", shop.folders["sw"])
+    monkeypatch.setenv("TINY_ADMIN", "secret-admin")
+    before = fetching.snapshot_download
+
+    def full(*_: object, **__: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    with running(settings_for(shop, "de", admin_key_env="TINY_ADMIN")) as server:
+        body = {"name": "sw", "source": "org/swahili"}
+        monkeypatch.setattr(fetching, "snapshot_download", full)
+        mistake(server.post("/v1/modules", body, headers=ADMIN), 507, "disk_full")
+        mistake(server.post("/v1/embeddings", {"model": "sw", "input": "x"}), 404)
+        monkeypatch.setattr(fetching, "snapshot_download", before)
+        assert server.post("/v1/modules", body, headers=ADMIN).status_code == 201
+        assert len(server.vectors("sw", "paka")) == 1

@@ -1,0 +1,86 @@
+"""The tables of RESULTS.md on the server."""
+
+from __future__ import annotations
+
+from tables import table
+
+
+def load(result: dict) -> str:
+    """One line a way to serve and number of clients."""
+    rows = [
+        [
+            row["way"],
+            str(row["clients"]),
+            f"{row['ratio']:.2f} ({row['ratios'][0]:.2f}-{row['ratios'][1]:.2f})",
+            f"{row['rate']:.0f}",
+            *(f"{row[key]:.0f}" for key in ("p50", "p95", "p99")),
+            f"{row['MiB']:,}",
+        ]
+        for row in sorted(result["rows"], key=lambda row: row["clients"])
+    ]
+    head = ["", "clients", "ratio to the base (range)", "requests/s", "p50 ms", "p95 ms", "p99 ms",
+            "MiB"]  # fmt: skip
+    return (
+        table(head, rows)
+        + f"\n{result['base']}, {result['modules']} LoRAs, one text a request; {result['rounds']} "
+        f"rounds of {result['seconds']:g} s, medians. Every process computes on one thread, so two "
+        "processes or more use a second core, which the client shares.\n"
+    )
+
+
+def equality(result: dict) -> str:
+    """One line of facts."""
+    own = "largest difference of the library to itself, one text a forward"
+    rows = [
+        [
+            f"{result['requests']:,}",
+            str(result["models"]),
+            f"{result['forwards']:,}",
+            f"{result['largest difference']:.1e}",
+            f"{result[own]:.1e}",
+            f"{result['largest value']:.1f}",
+        ]
+    ]
+    head = ["requests", "models", "forwards", "largest difference",
+            "of the library to itself, other batches", "largest value"]  # fmt: skip
+    return table(head, rows) + f"\n{result['base']}, {result['dtype']}.\n"
+
+
+def soak(result: dict) -> str:
+    """One line of facts, and the statuses."""
+    rows = [
+        [
+            f"{result['minutes']:g}",
+            f"{result['requests']:,}",
+            str(result["changes of modules"]),
+            str(result["wrong vectors"]),
+            f"{result['largest difference']:.1e}",
+            f"{result['growth']:+.1%}",
+            f"{result['p50']:.0f} / {result['p95']:.0f} / {result['p99']:.0f}",
+        ]
+    ]
+    head = ["minutes", "requests", "changes of modules", "wrong vectors", "largest difference",
+            "growth of memory", "p50 / p95 / p99 ms"]  # fmt: skip
+    said = ", ".join(f"{name}: {count:,}" for name, count in result["statuses"].items())
+    return (
+        table(head, rows)
+        + f"\n{result['base']} at {result['load']:.0%} of {result['capacity']:.0f} requests/s. "
+        f"Statuses: {said}.\n"
+    )
+
+
+def faults(result: dict) -> str:
+    """One line a fault."""
+    rows = [
+        [
+            row["fault"],
+            row["seen"],
+            str(row["healthy"]),
+            ", ".join(f"{n} x {what}" for what, n in row["failed"].items()) or "none",
+            str(row["worst ms"]),
+        ]
+        for row in result["rows"]
+    ]
+    head = ["fault", "what was seen", "requests of a healthy client", "of them failed",
+            "its worst ms"]  # fmt: skip
+    return table(head, rows) + "\nTwo workers of at most 1,000 connections each.\n"
