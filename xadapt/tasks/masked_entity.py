@@ -10,7 +10,7 @@ https://arxiv.org/abs/2210.12540, section 2.2, as a measure.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -227,39 +227,13 @@ def predict(
     return _predicted(encoder, rows, None if module is None else ActiveModule(encoder, module))
 
 
+@torch.inference_mode()
 def _predicted(
     encoder: Encoder, rows: Sequence[LinkedSentence], active: ActiveModule | None
 ) -> list[list[list[Piece]]]:
-    found: list[list[list[Piece]]] = [[[] for _ in row.mentions] for row in rows]
-    for i, j, wanted, logits in masked_logits(encoder, rows, active):
-        pieces = [
-            encoder.tokenizer.convert_ids_to_tokens(ids)
-            for ids in (wanted, logits.argmax(-1).tolist())
-        ]
-        found[i][j] = list(zip(*pieces, strict=True))
-    return found
-
-
-@torch.inference_mode()
-def masked_logits(
-    encoder: Encoder, rows: Sequence[LinkedSentence], active: ActiveModule | None = None
-) -> Iterator[tuple[int, int, list[int], Tensor]]:
-    """Compute the scores of the vocabulary at the tokens of each mention, masked as a whole.
-
-    Args:
-        encoder: A base with a masked-LM head.
-        rows: The sentences.
-        active: The module that acts; ``None`` is the bare base.
-
-    Yields:
-        The position of the sentence, that of the mention, the right token ids, and the scores
-        ``(tokens, vocab)``. Mentions of which a row holds only a part are left out.
-
-    Raises:
-        UserError: If the base has no masked-LM head or no mask token.
-    """
     require_mask(encoder.tokenizer)
     mask = encoder.tokenizer.mask_token_id
+    found: list[list[list[Piece]]] = [[[] for _ in row.mentions] for row in rows]
     masked: list[list[int]] = []
     owners: list[tuple[int, int, list[int]]] = []
     texts = tokenize_places(encoder, [row.text for row in rows])
@@ -277,7 +251,15 @@ def masked_logits(
     for chunk, states in token_states(encoder, masked, rows=acts) if masked else ():
         for position, own in zip(chunk, states, strict=True):
             i, j, places = owners[position]
-            yield i, j, [texts[i].ids[at] for at in places], lm_head(own[places])
+            best = _best(lm_head, own[places])
+            ids = zip((texts[i].ids[at] for at in places), best, strict=True)
+            found[i][j] = [tuple(encoder.tokenizer.convert_ids_to_tokens(list(pair)))
+                           for pair in ids]  # fmt: skip
+    return found
+
+
+def _best(lm_head: Callable[[Tensor], Tensor], states: Tensor) -> list[int]:
+    return [int(token) for token in lm_head(states).argmax(-1)]
 
 
 def keys(rows: Sequence[LinkedSentence]) -> set[str]:
