@@ -352,9 +352,12 @@ def test_bodies_headers_and_slow_clients_are_bounded(shop: Shop) -> None:
         assert raw() == b""
         head = b"POST /v1/embeddings HTTP/1.1\r\ncontent-length: 100\r\n\r\n"
         assert b" 408 " in raw(head + b"{")
+        with socket.create_connection((host, int(port))) as leaves:
+            leaves.sendall(head + b"{")
         assert b" 400 " in raw(b"nonsense\r\n\r\n")
         assert b" 431 " in raw(b"GET /health HTTP/1.1\r\n" + b"x: y\r\n" * 20_000)
         assert time.monotonic() - began < 5
+        assert 'status="500"' not in server.client.get("/metrics").text
         server.client.close()
         own = [socket.create_connection((host, int(port))) for _ in range(3)]
         time.sleep(0.05)

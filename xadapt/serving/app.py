@@ -23,6 +23,7 @@ from xadapt.serving.guard import ADMIN, Guard
 try:
     from fastapi import FastAPI, Request, Response
     from starlette.exceptions import HTTPException
+    from starlette.requests import ClientDisconnect
     from starlette.responses import JSONResponse
 except ModuleNotFoundError:
     raise missing_extra("fastapi", "serve") from None
@@ -59,11 +60,23 @@ def _route(kind: type[Body], answer: Answer) -> Callable[[Request], Awaitable[Re
     """Return a route that reads a body, answers it, and gives up if the client leaves."""
 
     async def route(request: Request) -> Response:
-        body = parse_body(kind, await request.body())
+        body = parse_body(kind, await _body(request))
         content, headers = await answer(body, _left(request))
         return Response(content, media_type="application/json", headers=headers)
 
     return route
+
+
+async def _body(request: Request) -> bytes:
+    """Read the body of a request.
+
+    Raises:
+        ClientLeftError: If the client closed the connection before its end.
+    """
+    try:
+        return await request.body()
+    except ClientDisconnect:
+        raise ClientLeftError from None
 
 
 def _left(request: Request) -> Left:
@@ -90,7 +103,7 @@ def _add_models(app: FastAPI, door: Door) -> None:
 
     @app.post(ADMIN, openapi_extra=_schema(ModuleBody))
     async def add(request: Request) -> Response:
-        body = parse_body(ModuleBody, await request.body())
+        body = parse_body(ModuleBody, await _body(request))
         return JSONResponse(await door.changes.add(body), 201)
 
     @app.delete(ADMIN + "/{name:path}")
