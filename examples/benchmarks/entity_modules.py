@@ -18,13 +18,12 @@ from pathlib import Path
 
 import numpy as np
 from bench import MINILM, parser, save
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 import xadapt
 from xadapt.data.readers.cldr_graph import languages
 from xadapt.data.readers.entity_names import EntityNamesReader
 from xadapt.data.records import EntityNames, LabelPair
-from xadapt.evaluation.systems import Side, System
+from xadapt.evaluation.systems import System
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.tasks.entities import EntityRetrieval, graph_labels, measure_name
 
@@ -38,9 +37,8 @@ OWN = 20
 LIMIT = 300
 """Names of a language that the module for all learns from."""
 WAYS = ("to_pivot", "from_pivot")
-FROZEN, ALL, EACH, SHUFFLED, LONGER = (
+FROZEN, ALL, EACH, SHUFFLED = (
     "frozen base", "one module for all", "a module a language", "shuffled names",
-    "one module for all, all names twice",
 )  # fmt: skip
 
 
@@ -50,7 +48,6 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--own-seeds", type=int, default=1)
     options.add_argument("--controls", type=int, default=1, help="seeds of the shuffled control")
-    options.add_argument("--longer", action="store_true", help="also all names, twice, one seed")
     options.add_argument("--set", action="append", default=[], dest="settings")
     args = options.parse_args()
     base = NAMES[args.base]
@@ -85,12 +82,7 @@ def main() -> None:
             seconds[EACH] = time.monotonic() - began
             some = {lang: rows[lang] for lang in own}
             found.setdefault(EACH, []).append(score(args, work, some, f"own-{seed}", modules))
-            if args.longer:
-        out = work / "longer-0"
-        every = {lang: names(lang, None) for lang in trained}
-        seconds[LONGER] = train(args, every, out, 0, "train.epochs=2")
-        found[LONGER] = [score(args, work, rows, out.name, dict.fromkeys(rows, out))]
-        put(base, found, seconds, facts)
+            put(base, found, seconds, facts)
 
 
 def put(base: str, found: dict, seconds: dict, facts: dict) -> None:
@@ -143,7 +135,7 @@ def score(
     args, work: Path, rows: dict[str, Sequence[LabelPair]], name: str, modules: dict[str, Path]
 ) -> dict[str, dict[str, float]]:
     """Hits@1 of each language, in both directions, with the module on both sides."""
-    kept = work / f"scores-and-tfidf-{name}.json"
+    kept = work / f"scores-{name}.json"
     if kept.exists():
         return json.loads(kept.read_text(encoding="utf-8"))
     task, found = EntityRetrieval(), {}
@@ -162,29 +154,17 @@ def score(
                 vectors.update(zip(new, np.asarray(made), strict=True))
             return np.stack([vectors[text] for text in texts])
 
-        both = {"it": System(side), "sum": System(with_tfidf(side, some))}
-        result = task.evaluate(some, both, resamples=1, csls=0)
-        named = {"it": "", "sum": "sum ", result.rows[-1].system: "tfidf "}
-        found[lang] = {
-            f"{named[row.system]}{way}": row.scores[measure_name("hits@1", way)].mean
-            for row in result.rows
-            for way in WAYS
-        }
+        result = task.evaluate(
+            some, {"it": System(side)}, resamples=1, csls=0, control=module is None
+        )
+        found[lang] = {way: result["it"].scores[measure_name("hits@1", way)].mean for way in WAYS}
+        if module is None:
+            control = result.rows[-1]
+            found[lang] |= {
+                f"tfidf {way}": control.scores[measure_name("hits@1", way)].mean for way in WAYS
+            }
     kept.write_text(json.dumps(found), encoding="utf-8")
     return found
-
-
-def with_tfidf(side: Side, rows: Sequence[LabelPair]) -> Side:
-    """Vectors whose cosine is the mean of that of a side and of TF-IDF of character n-grams."""
-    vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), dtype=np.float32)
-    vectorizer.fit(dict.fromkeys(text for row in rows for text in (row.text, row.pivot)))
-
-    def both(texts: Sequence[str]) -> np.ndarray:
-        vectors = side(texts)
-        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.hstack([unit, vectorizer.transform(texts).toarray()])
-
-    return both
 
 
 if __name__ == "__main__":

@@ -15,15 +15,11 @@ FROZEN, ALL, EACH, SHUFFLED = (
 WAYS = ("to_pivot", "from_pivot")
 
 
-def means(result: dict, system: str, langs: list[str], what: str = "") -> list[float]:
-    """The mean Hits@1 over languages and directions of each seed.
-
-    Args:
-        what: Nothing for the vectors, ``sum`` for their cosine and that of TF-IDF, or ``tfidf``.
-    """
+def means(result: dict, system: str, langs: list[str], way: str = "") -> list[float]:
+    """The mean Hits@1 over languages of each seed; of both directions, or of one."""
+    ways = [way] if way else list(WAYS)
     return [
-        fmean(run[lang][what + way] for lang in langs for way in WAYS)
-        for run in result["scores"][system]
+        fmean(run[lang][one] for lang in langs for one in ways) for run in result["scores"][system]
     ]
 
 
@@ -35,32 +31,32 @@ def entity_modules(result: dict) -> str:
         f"{len(result['held_out'])} never trained on": result["held_out"],
     }
     rows = []
-    for what, label in (("", "{}"), ("sum ", "{}, and TF-IDF")):
-        for system, runs in result["scores"].items():
-            cells = []
-            for langs in groups.values():
-                there = all(lang in runs[0] for lang in langs)
-                cells.append(spread(means(result, system, langs, what)) if there else "")
-            seconds = took(result, system) if not what else ""
-            rows.append([label.format(system), *cells, str(len(runs)), seconds])
-    tfidf = [f"{means(result, FROZEN, langs, 'tfidf ')[0]:.3f}" for langs in groups.values()]
+    for system, runs in result["scores"].items():
+        cells = []
+        for langs in groups.values():
+            there = all(lang in runs[0] for lang in langs)
+            cells.append(spread(means(result, system, langs)) if there else "")
+        rows.append([system, *cells, str(len(runs)), took(result, system)])
+    tfidf = [
+        f"{fmean(result['scores'][FROZEN][0][lang][f'tfidf {way}'] for lang in langs for way in WAYS):.3f}"  # noqa: E501
+        for langs in groups.values()
+    ]
     rows.append(["TF-IDF of character n-grams", *tfidf, "", ""])
     sizes = sorted(result["entities"].values())
     return (
         table(["Hits@1, mean of languages and directions", *groups, "seeds", "train s"], rows)
         + f"\nNames of {sizes[0]} to {sizes[-1]} test entities a language, looked up among the "
-        "names of the other side of these entities; names spelt as in English are no queries. The "
-        "sum of both cosines is not weighed. "
+        "names of the other side of these entities; names spelt as in English are no queries. "
         f"Base {result['base']}, recipe {result['recipe']}: the module for all learns "
         f"{result['limit']} names of each language once, a module of its own all training names "
-        "of its language. ± is the standard deviation over seeds. By language: "
-        f"`docs/images/entity_languages_{result['base'].lower()}.png`.\n"
+        f"of its language three times; {'; '.join(result['settings'])}. ± is the standard deviation "
+        "over seeds. `entity_chart.py` draws the languages.\n"
     )
 
 
 def took(result: dict, system: str) -> str:
-    """Seconds of training."""
-    return f"{result['seconds'][system]:.0f}" if system in result["seconds"] else ""
+    """Seconds of training; nothing where a module was found trained."""
+    return f"{seconds:.0f}" if (seconds := result["seconds"].get(system)) else ""
 
 
 def switching(result: dict) -> str:
@@ -91,7 +87,7 @@ def knowledge(result: dict) -> str:
     """What stands above each knowledge module."""
     measures = list(next(iter(result["scores"].values()))[0])
     rows = [
-        [system, *(spread([r[m] for r in runs]) if m in runs[0] else "" for m in measures)]
+        [system, *(spread([run[m] for run in runs]) for m in measures)]
         for system, runs in result["scores"].items()
     ]
     return (
@@ -108,13 +104,14 @@ def short_ep(_: str = "") -> str:
     for path in sorted(RESULTS.glob("entity_modules_*.json")):
         result = read(path)
         told = []
-        for which, langs in (("trained on", result["trained"]), ("never", result["held_out"])):
+        for what, langs in (("trained on", result["trained"]), ("never", result["held_out"])):
             both = (spread(means(result, system, langs)) for system in (FROZEN, ALL))
-            tfidf = means(result, FROZEN, langs, "tfidf ")[0]
-            mixed = spread(means(result, ALL, langs, "sum "))
+            tfidf = fmean(
+                result["scores"][FROZEN][0][lang][f"tfidf {way}"] for lang in langs for way in WAYS
+            )
             told.append(
-                "{} languages {}: base {}, module {}".format(len(langs), which, *both)
-                + f", TF-IDF {tfidf:.3f}, module and TF-IDF {mixed}"
+                "{} languages {}: base {}, module {}".format(len(langs), what, *both)
+                + f", TF-IDF {tfidf:.3f}"
             )
         parts.append(f"{result['base']}, CLDR names, Hits@1, {'; '.join(told)}")
     return ". ".join(parts) or NOT_MEASURED

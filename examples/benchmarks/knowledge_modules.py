@@ -24,16 +24,11 @@ from bench import parser, save
 from sklearn.metrics import f1_score
 
 import xadapt
-from xadapt.config.recipe_file import find_recipe, load_recipe
 from xadapt.core.files import read_json
-from xadapt.evaluation.systems import DIRECTIONS
-from xadapt.tasks.alignment import BASE, BOTH
-from xadapt.tasks.entities import measure_name
 
 LANGS = ("en", "de", "es", "fr", "tr")
 GRAPH_LANGS = ("en", "es", "fr", "ja")
-HELD = ("EP, English held", "TP, English held")
-SYSTEMS = ("frozen base", "EP", "TP", "TS", "fused", *HELD)
+SYSTEMS = ("frozen base", "EP", "TP", "TS", "fused")
 LIMIT, PART = 1500, 300
 """Rows of each language that a module learns from, and rows that the fusion learns from."""
 TASK_ROWS, TAGGED = 2000, 1000
@@ -129,18 +124,6 @@ def knowledge(args, work: Path, files, seed: int, seconds: dict[str, float]) -> 
             settings=(*own, "train.epochs=1", f"data.train.limit={LIMIT}", f"seed={seed}"),
         )  # fmt: skip
         seconds[name] = result.seconds
-    for name in HELD:
-        made[name] = work / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}"
-        recipe, data, own = settings[name.partition(",")[0]]
-        held = load_recipe(find_recipe(recipe)).model_dump(mode="json")
-        held["objectives"].append(KEPT)
-        held["data"]["kept"] = {"reader": "parallel", "batch_size": 32, "limit": 4 * LIMIT}
-        sources = {"train": graph, "kept": str(args.data / "parallel" / "en-{lang}.tsv.gz")}
-        result = xadapt.train(
-            held, data=sources, out=made[name], **common, **several,
-            settings=(*own, "train.epochs=1", f"data.train.limit={LIMIT}", f"seed={seed}"),
-        )  # fmt: skip
-        seconds[name] = result.seconds
     made["fused"] = work / f"fused-{seed}"
     parts = ", ".join(str(made[name]) for name in ("EP", "TP", "TS"))
     result = xadapt.train(
@@ -152,8 +135,6 @@ def knowledge(args, work: Path, files, seed: int, seconds: dict[str, float]) -> 
     return made
 
 
-KEPT = {"name": "distillation", "data": "kept", "side": "pivot", "weight": 14}
-"""English sentences keep the vectors that the frozen base gives them."""
 FUSED = {
     "name": "mlkg_fused",
     "source": {"paper": "mlkg_fused with a third loss", "url": "https://arxiv.org/abs/2210.13617"},
@@ -180,8 +161,14 @@ def composition(modules: dict[str, Path], name: str) -> str:
     return str(modules[name])
 
 
-def relations(args, work: Path, files, below, name: str, seed: int, common) -> dict[str, float]:
-    """Train a task module for relations above a module, and find them in each language."""
+def measure(args, work: Path, files, modules, name: str, seed: int) -> dict[str, float]:
+    """Train a task module for relations and one for tags above a module, and measure all."""
+    kept = work / f"scores-{name.replace(' ', '-')}-{seed}.json"
+    if kept.exists():
+        return read_json(kept)
+    below = None if name == "frozen base" else composition(modules, name)
+    common: dict[str, Any] = {"base": args.base, "resume": True, "show": False, "lang": "en"}
+    common |= {"loaders": "none", "compose": f"{below} + self" if below else ()}
     found: dict[str, float] = {}
     right: list[float] = []
     task = work / f"relations-{name.replace(' ', '-')}-{seed}"
@@ -199,20 +186,6 @@ def relations(args, work: Path, files, below, name: str, seed: int, common) -> d
         right.append(float(np.mean([a == b for a, b in zip(gold, given, strict=True)])))
     found["RELX, mean accuracy"] = float(np.mean(right))
     found["RELX, mean F1"] = float(np.mean([found[f"RELX {lang}, macro F1"] for lang in LANGS]))
-    return found
-
-
-def measure(args, work: Path, files, modules, name: str, seed: int) -> dict[str, float]:
-    """Train a task module for relations and one for tags above a module, and measure all."""
-    kept = work / f"scores2-{name.replace(' ', '-')}-{seed}.json"
-    if kept.exists():
-        return read_json(kept)
-    below = None if name == "frozen base" else composition(modules, name)
-    common: dict[str, Any] = {"base": args.base, "resume": True, "show": False, "lang": "en"}
-    common |= {"loaders": "none", "compose": f"{below} + self" if below else ()}
-    found: dict[str, float] = {}
-    if name not in HELD:
-        found |= relations(args, work, files, below, name, seed, common)
     result = xadapt.evaluate("sts", base=args.base, data=str(files["sts"]), lang="en",
                              compose=below)  # fmt: skip
     row = result["module" if below else result.rows[0].system]
@@ -225,12 +198,6 @@ def measure(args, work: Path, files, modules, name: str, seed: int) -> dict[str,
         compose=f"{below} + {tags}" if below else str(tags),
     )  # fmt: skip
     found["tags en, accuracy"] = result["module"].scores[result.measures[0]].mean
-    for lang in ("es", "fr", "ja"):
-        result = xadapt.evaluate("entities", base=args.base, data="cldr", lang=lang, pool="test",
-                                 compose=below)  # fmt: skip
-        row = result[BOTH if below else BASE]
-        ways = [row.scores[measure_name("hits@1", way)].mean for way in DIRECTIONS]
-        found[f"names {lang}, Hits@1"] = float(np.mean(ways))
     kept.write_text(json.dumps(found), encoding="utf-8")
     return found
 
