@@ -49,14 +49,14 @@ def entity_modules(result: dict) -> str:
         "names of the other side of these entities; names spelt as in English are no queries. "
         f"Base {result['base']}, recipe {result['recipe']}: the module for all learns "
         f"{result['limit']} names of each language once, a module of its own all training names "
-        "of its language. ± is the standard deviation over seeds. By language: "
-        f"`docs/images/entity_languages_{result['base'].lower()}.png`.\n"
+        f"of its language three times; {'; '.join(result['settings'])}. ± is the standard deviation "
+        "over seeds. `entity_chart.py` draws the languages.\n"
     )
 
 
 def took(result: dict, system: str) -> str:
-    """Seconds of training."""
-    return f"{result['seconds'][system]:.0f}" if system in result["seconds"] else ""
+    """Seconds of training; nothing where a module was found trained."""
+    return f"{seconds:.0f}" if (seconds := result["seconds"].get(system)) else ""
 
 
 def switching(result: dict) -> str:
@@ -66,7 +66,11 @@ def switching(result: dict) -> str:
         [system, *(spread([run[m] for run in runs]) for m in measures), took(result, system)]
         for system, runs in result["scores"].items()
     ]
-    gains = "; ".join(f"{name} {interval(gain)}" for name, gain in result["gains"].items())
+    gains = ". ".join(
+        f"Gains in {measure} (95 % over seeds): "
+        + "; ".join(f"{name} {interval(gain)}" for name, gain in own.items())
+        for measure, own in result["gains"].items()
+    )
     test = ", ".join(
         f"{one['sentences']} sentences in {lang} with {one['unseen']} unseen mentions"
         for lang, one in result["test"].items()
@@ -75,7 +79,7 @@ def switching(result: dict) -> str:
         table(["accuracy of masked entity tokens", *measures, "train s"], rows)
         + f"\n{result['base']}, {result['steps']} steps of 32 for each system; {test}. Names spelt "
         f"as in English are not asked for. ± is the standard deviation over {result['seeds']} "
-        f"seeds. Gains in the mean of never seen entities (95 % over seeds): {gains}.\n"
+        f"seeds. {gains}.\n"
     )
 
 
@@ -102,7 +106,13 @@ def short_ep(_: str = "") -> str:
         told = []
         for what, langs in (("trained on", result["trained"]), ("never", result["held_out"])):
             both = (spread(means(result, system, langs)) for system in (FROZEN, ALL))
-            told.append("{} languages {}: base {}, module {}".format(len(langs), what, *both))
+            tfidf = fmean(
+                result["scores"][FROZEN][0][lang][f"tfidf {way}"] for lang in langs for way in WAYS
+            )
+            told.append(
+                "{} languages {}: base {}, module {}".format(len(langs), what, *both)
+                + f", TF-IDF {tfidf:.3f}"
+            )
         parts.append(f"{result['base']}, CLDR names, Hits@1, {'; '.join(told)}")
     return ". ".join(parts) or NOT_MEASURED
 

@@ -57,7 +57,8 @@ def test_marks_of_relations_become_mentions():
 
 RESULT = {
     "base": "mini", "trained": ["sw", "de"], "held_out": ["fr"], "own": ["sw"], "limit": 80,
-    "recipe": "mlkg_ep", "entities": {"sw": 5, "de": 6, "fr": 7}, "seconds": {},
+    "recipe": "mlkg_ep", "settings": ["rank=32"],
+    "entities": {"sw": 5, "de": 6, "fr": 7}, "seconds": {},
     "scores": {
         "frozen base": [{lang: {"to_pivot": 0.2, "from_pivot": 0.4, "tfidf to_pivot": 0.1,
                                 "tfidf from_pivot": 0.1} for lang in ("sw", "de", "fr")}],
