@@ -49,7 +49,8 @@ def entity_modules(result: dict) -> str:
         "names of the other side of these entities; names spelt as in English are no queries. "
         f"Base {result['base']}, recipe {result['recipe']}: the module for all learns "
         f"{result['limit']} names of each language once, a module of its own all training names "
-        f"of its language three times; {'; '.join(result['settings'])}. ± is the standard deviation "
+        f"of its language three times; {'; '.join(result['settings'])}. ± is the standard "
+        "deviation "
         "over seeds. `entity_chart.py` draws the languages.\n"
     )
 
