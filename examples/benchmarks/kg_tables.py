@@ -124,9 +124,10 @@ def completed(result: dict) -> str:
         f"Structure is {result['model']} of PyKEEN with {result['dim']} numbers, at most "
         f"{result['epochs']} epochs. Weights are chosen on dev facts. Base {result['base']}, "
         f"{result['seeds']} seeds, ± is the deviation over them. Copied facts: {copied}. PyKEEN's "
-        f"evaluator on both sides of 500 test facts, MRR of TP + structure: {said}. TransE was taken "
-        "over RotatE after a look at 600 Japanese test facts; the dev facts said the same. With the "
-        "most frequent tail beside structure, the dev facts give TP the weight 0.\n"
+        f"evaluator on both sides of 500 test facts, MRR of TP + structure: {said}. "
+        "TransE was taken over RotatE after a look at 600 Japanese test facts; the dev facts said "
+        "the same. With the most frequent tail beside structure, the dev facts give TP the weight "
+        "0.\n"
     )
 
 
