@@ -62,7 +62,7 @@ def test_every_example_is_listed_and_explained(tmp_path: Path) -> None:
         assert name in listed[room] and name not in registry._own(room)
         assert f"{room[:-1]} {name}\n" in good("explain", name).out
     assert "margin" in good("explain", "hardest_negative").out
-    assert "takes records  ParallelPair" in good("explain", "code_switch").out
+    assert "takes records  ParallelPair" in good("explain", "word_switch").out
 
 
 def test_the_examples_keep_the_contract_of_their_rooms() -> None:
@@ -71,7 +71,7 @@ def test_the_examples_keep_the_contract_of_their_rooms() -> None:
     contract.test_objective_gives_one_finite_loss_a_record(name, encoder)
     contract.test_permuting_records_permutes_losses(name, encoder)
     contract.test_gradient_reaches_every_view_with_the_module(name, encoder)
-    contract.test_transform_is_a_documented_frozen_dataclass("code_switch")
+    contract.test_transform_is_a_documented_frozen_dataclass("word_switch")
 
 
 def test_an_objective_of_a_stranger_trains(place: Place, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_reader_of_a_stranger_feeds_a_run(place: Place, tmp_path: Path) -> Non
 
 
 def test_a_transform_of_a_stranger_changes_what_is_trained_on(place: Place, words: Path) -> None:
-    recipe = HERE / "transform" / "code_switch.yaml"
+    recipe = HERE / "transform" / "word_switch.yaml"
     done = train(place, recipe, place.data, words / "m")
     assert "words replaced in 54 pairs" in done.err and "60 of 60 pairs kept" in done.err
     train(place, recipe, place.data, words / "same")
@@ -172,7 +172,7 @@ def test_a_part_dropped_into_its_room_needs_no_entry_point(place: Place, words: 
 
     both = write_tsv(words / "pairs.tsv", pairs(40))
     train = (
-        *("train", "code_switch", "--base", place.base, "--data", both, "--lang", "de"),
+        *("train", "word_switch", "--base", place.base, "--data", both, "--lang", "de"),
         *("--out", words / "m", "--set", "objectives.0.name=hardest_negative"),
         *("--set", "dtype=float32"),
     )
@@ -181,5 +181,5 @@ def test_a_part_dropped_into_its_room_needs_no_entry_point(place: Place, words: 
     for part in examples():
         room, name = part.split("/")
         assert name in listed[room]
-    assert {"code_switch", "hardest_negative", "fasttext_classes"} <= set(listed["recipes"])
+    assert {"word_switch", "hardest_negative", "fasttext_classes"} <= set(listed["recipes"])
     assert read_manifest(words / "m").objectives == ["hardest_negative"]

@@ -33,4 +33,5 @@ def test_words_are_tokenised_once_and_every_way_has_a_name(monkeypatch: pytest.M
     assert [one.ids for one in windows[1:5]] == [one.ids for one in windows[6:]]
     assert own.tokenizers.keys() == {
         "tokenize", "tokenize_words", "tokenize_word_windows", "tokenize_pairs", "tokenize_windows",
+        "tokenize_places",
     }  # fmt: skip

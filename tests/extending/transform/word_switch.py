@@ -42,7 +42,7 @@ class CodeSwitch:
         known = self._read()
         rows, replaced = [], 0
         for record in services.track(records, "code-switching"):
-            rng = services.rng("code_switch", record)
+            rng = services.rng("word_switch", record)
             words = record.text.split()
             for place, word in enumerate(words):
                 if word in known and rng.random() < self.share:
@@ -57,9 +57,9 @@ class CodeSwitch:
             lines = Path(self.dictionary).read_text(encoding="utf-8").splitlines()
         except OSError:
             raise UserError(
-                "code_switch finds no dictionary",
+                "word_switch finds no dictionary",
                 where=self.dictionary,
-                todo="Name it: {name: code_switch, dictionary: FILE}",
+                todo="Name it: {name: word_switch, dictionary: FILE}",
             ) from None
         return dict(line.split("\t", 1) for line in lines if "\t" in line)
 

@@ -19,14 +19,14 @@ def words(tmp_path):
 
 def test_words_are_replaced_by_hand(words):
     log = []
-    made = registry.load("transforms", "code_switch")(words, share=1)
+    made = registry.load("transforms", "word_switch")(words, share=1)
     rows = made.apply(PAIRS, Services("de", log=log.append))
     assert [row.text for row in rows] == ["die cat und der dog", "dog dog"]
     assert [row.pivot for row in rows] == ["x", "y"] and log == ["4 words replaced in 2 pairs"]
 
 
 def test_the_seed_and_the_pair_choose_and_the_order_does_not(words):
-    made = registry.load("transforms", "code_switch")(words)
+    made = registry.load("transforms", "word_switch")(words)
     many = [ParallelPair("hund " * 20, str(i), "de") for i in range(20)]
     one = made.apply(many, Services("de"))
     assert made.apply(many[::-1], Services("de")) == one[::-1]
@@ -37,4 +37,4 @@ def test_the_seed_and_the_pair_choose_and_the_order_does_not(words):
 
 def test_without_a_dictionary_it_says_so():
     with pytest.raises(UserError, match="finds no dictionary"):
-        registry.load("transforms", "code_switch")("none.tsv").apply(PAIRS, Services("de"))
+        registry.load("transforms", "word_switch")("none.tsv").apply(PAIRS, Services("de"))
