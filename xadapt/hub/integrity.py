@@ -64,9 +64,7 @@ def seal(folder: Path, manifest: Manifest, tensors: Sequence[str]) -> Manifest:
     }
     named = {name: tensor_hashes(load_file(folder / name)) for name in sorted(tensors)}
     made = Integrity(manifest="0" * 64, files=files, tensors=named)
-    sealed = manifest.model_copy(update={"schema_version": 2, FIELD: made})
-    own = manifest_hash(json.loads(sealed.model_dump_json()))
-    return sealed.model_copy(update={FIELD: made.model_copy(update={"manifest": own})})
+    return with_hashes(manifest.model_copy(update={"schema_version": 2}), made)
 
 
 def resealed(
@@ -85,7 +83,11 @@ def resealed(
     made = manifest.integrity
     if made is None or manifest_hash(said) != made.manifest:
         raise UserError(f"the content of {FILE} is not that of its own hash")
-    made = made.model_copy(update={"files": {**made.files, **files}})
+    return with_hashes(manifest, made.model_copy(update={"files": {**made.files, **files}}))
+
+
+def with_hashes(manifest: Manifest, made: Integrity) -> Manifest:
+    """Return the manifest with hashes of files, and with the hash of its own content renewed."""
     changed = manifest.model_copy(update={FIELD: made})
     own = manifest_hash(json.loads(changed.model_dump_json()))
     return changed.model_copy(update={FIELD: made.model_copy(update={"manifest": own})})

@@ -7,7 +7,6 @@ after each of these steps, and the same call again completes an interrupted one.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from xadapt.core.files import atomic_file
 from xadapt.core.folder_lock import one_writer
 from xadapt.hub.card import card, require_valid
 from xadapt.hub.hashes import file_hash
-from xadapt.hub.integrity import CARD, manifest_hash, same_file
+from xadapt.hub.integrity import CARD, same_file, with_hashes
 from xadapt.hub.manifest import FILE, Manifest, save_manifest
 from xadapt.hub.opening import open_folder
 from xadapt.hub.safe_paths import has_file
@@ -98,6 +97,4 @@ def _sealed(
     files = {name: own for name, own in manifest.integrity.files.items() if name not in gone}
     files |= {name: file_hash(folder / name) for name in added}
     hashes = manifest.integrity.model_copy(update={"files": dict(sorted(files.items()))})
-    made = manifest.model_copy(update={"integrity": hashes})
-    own = manifest_hash(json.loads(made.model_dump_json()))
-    return made.model_copy(update={"integrity": hashes.model_copy(update={"manifest": own})})
+    return with_hashes(manifest, hashes)
