@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         translate,
         tune,
         verify,
+        vote_names,
     )
     from xadapt.pipelines.listing import (
         list_graphs,
@@ -93,6 +94,7 @@ __all__ = [
     "translate",
     "tune",
     "verify",
+    "vote_names",
 ]
 
 

@@ -57,6 +57,7 @@ from xadapt.pipelines.evidence import add_evidence
 from xadapt.pipelines.kg_align import align_graphs
 from xadapt.pipelines.kg_build import build_graph
 from xadapt.pipelines.kg_complete import complete_graph
+from xadapt.pipelines.kg_names import vote_names
 from xadapt.pipelines.kg_structure import train_structure
 from xadapt.pipelines.map_run import map_embeddings
 from xadapt.pipelines.publish import publish
@@ -102,6 +103,7 @@ __all__ = [
     "translate",
     "tune",
     "verify",
+    "vote_names",
 ]
 
 

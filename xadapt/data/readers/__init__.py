@@ -29,6 +29,7 @@ NOT_PARTS = (
     "lines",
     "link_text",
     "memory_records",
+    "name_files",
     "name_tables",
     "named_columns",
     "notes",
