@@ -155,13 +155,13 @@ def count_names(
     rows = []
     for entity, gold in checked.items():
         own = {votes: _keys(voted.get(entity, ()), votes) for votes in (least, confirms)}
-        names, predicted = {normal_name(name) for name in gold.right}, own[least]
+        names, enough = {normal_name(name) for name in gold.right}, own[least]
         wrong_list = [normal_name(name) in own[confirms] for name in gold.wrong]
         right_list = [normal_name(name) in own[confirms] for name in gold.right]
         rows.append(
             (
-                len(predicted & names),
-                len(predicted) if names else 0,
+                len(enough & names),
+                len(enough) if names else 0,
                 len(names),
                 wrong_list.count(False),
                 right_list.count(False),
@@ -171,9 +171,9 @@ def count_names(
         )
     columns = np.array(rows, dtype=np.float64).reshape(len(rows), 7)
     named = sum(bool(_keys(own, least)) for own in voted.values())
-    covered, predicted, right, found_wrong, found_right, wrong, every = columns.T
+    covered, predicted, right, flagged_wrong, flagged_right, wrong, every = columns.T
     return NameCounts(
-        covered, predicted, right, found_wrong, found_right, wrong, every, entities=named
+        covered, predicted, right, flagged_wrong, flagged_right, wrong, every, entities=named
     )
 
 
