@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         index_modules,
         index_passages,
         installed_modules,
+        link_mentions,
         load,
         map_embeddings,
         open_index,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         translate,
         tune,
         verify,
+        vote_names,
     )
     from xadapt.pipelines.listing import (
         list_graphs,
@@ -71,6 +73,7 @@ __all__ = [
     "index_modules",
     "index_passages",
     "installed_modules",
+    "link_mentions",
     "list_graphs",
     "list_maps",
     "list_metrics",
@@ -93,6 +96,7 @@ __all__ = [
     "translate",
     "tune",
     "verify",
+    "vote_names",
 ]
 
 

@@ -57,6 +57,8 @@ from xadapt.pipelines.evidence import add_evidence
 from xadapt.pipelines.kg_align import align_graphs
 from xadapt.pipelines.kg_build import build_graph
 from xadapt.pipelines.kg_complete import complete_graph
+from xadapt.pipelines.kg_link import link_mentions
+from xadapt.pipelines.kg_names import vote_names
 from xadapt.pipelines.kg_structure import train_structure
 from xadapt.pipelines.map_run import map_embeddings
 from xadapt.pipelines.publish import publish
@@ -89,6 +91,7 @@ __all__ = [
     "index_modules",
     "index_passages",
     "installed_modules",
+    "link_mentions",
     "load",
     "map_embeddings",
     "open_index",
@@ -102,6 +105,7 @@ __all__ = [
     "translate",
     "tune",
     "verify",
+    "vote_names",
 ]
 
 

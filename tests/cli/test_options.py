@@ -64,6 +64,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["a,b,c"], ["a,b", "c"]),
         (["de=runs/m,n,sw=runs/o"], ["de=runs/m,n", "sw=runs/o"]),
         (["the, module , a.en"], ["the, module", "a.en"]),
+        (["sw,de=de.tsv"], ["sw", "de=de.tsv"]),  # a name before = has no comma
         (["gone,too.tsv"], ["gone", "too.tsv"]),
         (["x" * 5000 + ",b\0c"], ["x" * 5000, "b\0c"]),
     ],

@@ -208,9 +208,9 @@ def split_sources(
 
 
 def _exists(value: str) -> bool:
-    path = value.partition("=")[2]
+    name, _, path = value.partition("=")
     try:
-        return Path(value).exists() or bool(path and Path(path).exists())
+        return Path(value).exists() or bool(path and "," not in name and Path(path).exists())
     except (OSError, ValueError):
         return False
 

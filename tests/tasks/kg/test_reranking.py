@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from xadapt.core.errors import UserError
+from xadapt.data.readers.mentions import Mention
+from xadapt.tasks.kg.reranking import (
+    OTHER,
+    SAME,
+    column_of_same,
+    pair_of,
+    reranked,
+    training_pairs,
+)
+
+
+def test_a_mention_stands_in_brackets_in_its_context():
+    alone, inside = Mention("1", "dolor"), Mention("1", "dolor", (), "es", "un ", " fuerte")
+    assert pair_of(alone, ["pain", "ache"]) == ("dolor", "pain; ache")
+    assert pair_of(inside, list("abcdef")) == ("un [dolor] fuerte", "a; b; c; d")
+
+
+def test_scores_are_joined_by_weight():
+    assert reranked([1, 0], [0, 1], 0).tolist() == [1, 0]
+    assert reranked([1, 0], [0, 1], 1).tolist() == [0, 1]
+    assert reranked([0.8, 0.4], [0.2, 1], 0.5).tolist() == pytest.approx([0.5, 0.7])
+
+
+def test_pairs_have_every_right_concept_and_no_right_one_as_wrong():
+    mention = Mention("1", "dolor", ("C1", "C9"))
+    found = list(
+        training_pairs(mention, [("C1", ["pain"]), ("C2", ["fever"])], [["pain"], ["ache"]])
+    )
+    assert found == [
+        ("dolor", "pain", SAME), ("dolor", "ache", SAME), ("dolor", "fever", OTHER)
+    ]  # fmt: skip
+
+
+def test_the_classes_of_the_head():
+    assert column_of_same(["other", "same"]) == 1
+    with pytest.raises(UserError, match="classes yes, no"):
+        column_of_same(["yes", "no"])

@@ -1,0 +1,159 @@
+"""``xadapt link``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from xadapt.cli import launched, options
+from xadapt.cli.verbs import Verb
+from xadapt.core.errors import UserError
+from xadapt.core.output_files import require_output
+
+
+def link(
+    mentions: Annotated[
+        list[str],
+        typer.Option(
+            metavar="FILE",
+            help="Mentions: a text and perhaps its concept on each line; a table of mentions in "
+            f"sentences; BRAT files or a folder of them; JSON lines of BigBIO. {options.SEVERAL}",
+        ),
+    ],
+    names: Annotated[
+        list[str],
+        typer.Option(
+            metavar="TAG=FILE",
+            help="Names of concepts in a language: concept, tab, name; JSON lines of xMEN; a file "
+            f"of mentions; or a graph such as en=kg:DIR. {options.SEVERAL}",
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            dir_okay=False,
+            help="JSON lines to write: each mention with its candidates. The same command goes on "
+            "after an interruption.",
+        ),
+    ],
+    lang: Annotated[
+        str | None, typer.Option(metavar="TAG", help="Language of mentions that name none.")
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option("--base", metavar="BASE", help=options.BASE_HELP)
+    ] = None,
+    module: options.ModuleOption = None,
+    compose: options.ComposeOption = None,
+    no_spelling: Annotated[
+        bool, typer.Option("--no-spelling", help="Compare vectors alone, not spelling (TF-IDF).")
+    ] = False,
+    ensemble: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="mean or max of the cosines of spelling and vectors."),
+    ] = "mean",
+    weight: Annotated[
+        float, typer.Option(metavar="W", help="Weight of vectors in the mean, from 0 to 1.")
+    ] = 0.5,
+    top: Annotated[int, typer.Option(metavar="N", min=1, help="Candidates of each mention.")] = 10,
+    reranker: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            file_okay=False,
+            help="A module of pair_classification, trained on such pairs as --pairs writes.",
+        ),
+    ] = None,
+    rerank_weight: Annotated[
+        float,
+        typer.Option("--rerank-weight", metavar="W", help="Weight of the re-ranker, from 0 to 1."),
+    ] = 0.5,
+    nil: Annotated[
+        float,
+        typer.Option(
+            metavar="SCORE",
+            help="No concept is the answer if the best score (with a re-ranker: the best "
+            "probability) is below this.",
+        ),
+    ] = 0.0,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            dir_okay=False,
+            help="Also write pairs to train a re-ranker on, from mentions with their concepts.",
+        ),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            dir_okay=False,
+            help="Also write a page to look through the links, mark them and export them.",
+        ),
+    ] = None,
+    dtype: options.DtypeOption = "auto",
+    json: options.JsonOption = None,
+    force: options.ForceOption = False,
+    allow_modified: options.AllowModifiedOption = False,
+) -> None:
+    """Link mentions to concepts by their names, in any language; goes on after a cut."""
+    options.require_named(options.split(module), compose)
+    given, sources = options.split(mentions), options.split(names)
+    reads = [*given, *sources, *options.split(module), reranker]
+    written = [path for path in (out, pairs, page) if path is not None]
+    for path in written:
+        require_output(path, reads=reads, force=force)
+    if len({path.resolve() for path in written}) < len(written):
+        raise UserError("two outputs are one file", where=str(out), todo="Name another")
+    with launched.progress("starting"):
+        from xadapt.core.progress import meter
+        from xadapt.pipelines.kg_link import link_mentions
+    with meter("encoding names and linking mentions", None) as bar:
+        linked = link_mentions(
+            given,
+            sources,
+            lang=lang,
+            base=base,
+            modules=options.split(module),
+            compose=compose,
+            reranker=reranker,
+            pairs=pairs,
+            out=out,
+            restart=force,
+            dtype=dtype,
+            report=lambda line: typer.echo(line, err=True),
+            progress=bar.advance,
+            top=top,
+            spelling=not no_spelling,
+            ensemble=ensemble,
+            weight=weight,
+            rerank_weight=rerank_weight,
+            nil=nil,
+        )
+    if page is not None:
+        linked.write_page(page)
+    options.save_json(json, {"command": "link", **linked.to_dict()})
+    Console(highlight=False).print(linked.table())
+    for path in written:
+        typer.echo(f"wrote {path}")
+
+
+VERBS = (
+    Verb(
+        "link",
+        "Use",
+        link,
+        (
+            "xadapt link --mentions notes_es.tsv --lang es --names en=terms.tsv \\\n"
+            "  --base mini --module es --out linked.jsonl",
+            "xadapt link --mentions brat/ --names en=umls.jsonl,es=umls_es.tsv \\\n"
+            "  --out linked.jsonl --pairs pairs.tsv --report linked.html",
+        ),
+        interrupted="the same command goes on where it stopped",
+    ),
+)

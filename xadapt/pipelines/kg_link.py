@@ -1,0 +1,382 @@
+"""``link_mentions``: the concepts that mentions name, in any language."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xadapt.core.errors import UserError
+from xadapt.core.files import atomic_file, sha256_file
+from xadapt.core.row_journal import RowJournal
+from xadapt.core.sequences import as_paths, as_strings
+from xadapt.data.readers.concept_names import ConceptNames, places, read_concepts
+from xadapt.data.readers.mentions import Mention, read_mentions
+from xadapt.inference.adapted_encoder import AdaptedEncoder
+from xadapt.languages.tags import normalise
+from xadapt.pipelines.kg_encoder import open_encoder
+from xadapt.pipelines.kg_linked import Linked, Ranks
+from xadapt.tasks.kg.concept_index import ConceptIndex, Encode, Ensemble, realistic_ranks
+from xadapt.tasks.kg.name_vectors import encode_names
+from xadapt.tasks.kg.reranking import (
+    Probabilities,
+    column_of_same,
+    pair_of,
+    reranked,
+    training_pairs,
+)
+from xadapt.tasks.pair_classification import PairClassifier
+
+Report = Callable[[str], None]
+RERANKED = "reranked"
+MANIFEST = "xadapt.json"
+JUDGED = 64
+"""Mentions at a time whose candidates a re-ranker reads."""
+
+
+@dataclass(frozen=True)
+class Linking:
+    """How candidates are found and ranked.
+
+    Attributes:
+        top: Candidates of each mention.
+        spelling: Whether spelling is compared.
+        ensemble: ``mean`` or ``max`` of both cosines.
+        weight: Weight of vectors in ``mean``.
+        rerank_weight: Weight of the cross-encoder's probability; the rest is the candidate's score.
+        nil: Least score (with a cross-encoder: least probability) of the best candidate; below it
+            the answer is that no concept is right.
+        resamples: Number of bootstrap samples.
+        seed: Seed of the bootstrap.
+    """
+
+    top: int = 10
+    spelling: bool = True
+    ensemble: Ensemble = "mean"
+    weight: float = 0.5
+    rerank_weight: float = 0.5
+    nil: float = 0.0
+    resamples: int = 1000
+    seed: int = 0
+
+    def check(self) -> None:
+        """Refuse options that are out of range.
+
+        Raises:
+            UserError: If there is such an option.
+        """
+        if self.top < 1:
+            raise UserError(f"{self.top} is below 1", where="--top")
+        for name in ("weight", "rerank_weight", "nil"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError("this is from 0 to 1", where="--" + name.replace("_", "-"))
+
+
+def link_mentions(
+    mentions: str | Sequence[str],
+    names: str | Sequence[str],
+    *,
+    lang: str | None = None,
+    base: str | AdaptedEncoder | None = None,
+    modules: str | Path | Sequence[str | Path] = (),
+    compose: str | None = None,
+    reranker: str | Path | None = None,
+    pairs: str | Path | None = None,
+    out: str | Path | None = None,
+    restart: bool = False,
+    dtype: str = "auto",
+    report: Report = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
+    **linking: Any,
+) -> Linked:
+    """Find the concepts of mentions among the names of concepts.
+
+    Mentions are read in a stream. With ``out``, rows are kept as they are made, and the same call
+    goes on after an interruption.
+
+    Args:
+        mentions: Files of mentions: tables, BRAT, or JSON lines of BigBIO; or texts of mentions
+            as a list if no item is a file.
+        names: Names of concepts by language, such as ``en=names.tsv`` or ``fr=kg:DIR``.
+        lang: Language of mentions whose file names none.
+        base: The base that encodes names and mentions, or a loaded encoder.
+        modules: Folders of modules on that base; one module acts on all texts.
+        compose: A composition of the modules.
+        reranker: A module of ``pair_classification`` with the classes ``same`` and ``other``, on
+            the same base.
+        pairs: A file to write for the training of such a module: pairs of the mentions with their
+            right concepts and with wrong candidates.
+        out: A file for the candidates, as JSON lines.
+        restart: Whether unfinished rows of another command are dropped.
+        dtype: Type of the base's weights.
+        report: Receives lines for people.
+        progress: Called with numbers of encoded names and of linked mentions.
+        linking: The fields of `Linking`.
+
+    Raises:
+        UserError: If a file or an option is wrong, or there is nothing to compare.
+    """
+    how = Linking(**linking)
+    how.check()
+    given, sources = as_strings(mentions), as_strings(names)
+    if reranker is not None and (base is None or isinstance(base, AdaptedEncoder)):
+        raise UserError("a re-ranker needs the name of its base", todo="Add --base BASE")
+    concepts = read_concepts(sources)
+    encoder = open_encoder(base, modules, compose, dtype)
+    judge = None
+    if reranker is not None:
+        judge = _judge(str(base), str(reranker), dtype)
+    tag = None if lang is None else normalise(lang)
+    journal = None
+    if out is not None:
+        work = _work(given, sources, base, as_paths(modules), compose, reranker, tag, how)
+        journal = RowJournal(out, work, restart=restart)
+        if journal.done:
+            report(f"{journal.done:,} mentions are done already")
+    with tempfile.TemporaryDirectory(prefix="xadapt-link-") as folder:
+        index = _index(concepts, encoder, how, Path(folder), progress)
+        ranks, kept = _streamed(_Maker(index, how, judge), _mentions(given, tag), journal, progress)
+    linked = Linked(
+        concepts, how.top, ranks, None if out is None else Path(out), kept,
+        (*index.systems(), *([RERANKED] if judge else [])), how.resamples, how.seed,
+    )  # fmt: skip
+    if pairs is not None:
+        _write_pairs(pairs, given, tag, linked)
+    return linked
+
+
+def _streamed(
+    maker: _Maker,
+    mentions: Iterator[Mention],
+    journal: RowJournal | None,
+    progress: Callable[[int], None],
+) -> tuple[Ranks, list[dict[str, Any]]]:
+    """Link mentions block by block; rows are in the journal, or else are returned."""
+    ranks, kept = Ranks(), []
+    for row in journal.rows() if journal is not None else ():
+        ranks.add(row)
+    stream = islice(mentions, journal.done if journal is not None else 0, None)
+    while block := list(islice(stream, maker.block)):
+        rows = maker.rows(block)
+        if journal is None:
+            kept += rows
+        else:
+            journal.add(rows)
+        for row in rows:
+            ranks.add(row)
+        progress(len(block))
+    if journal is not None:
+        journal.finish()
+    return ranks, kept
+
+
+def _mentions(given: Sequence[str], lang: str | None) -> Iterator[Mention]:
+    if not any(Path(one).exists() for one in given if len(one) < 4096) and not _looks_like(given):
+        yield from (Mention(str(i), text, lang=lang) for i, text in enumerate(given, 1))
+        return
+    for source in given:
+        for one in read_mentions(source):
+            yield one if one.lang or lang is None else _in(one, lang)
+
+
+def _looks_like(given: Sequence[str]) -> bool:
+    """Whether one of the texts has the ending of a file, so that a missing file is told."""
+    endings = (".tsv", ".gz", ".jsonl", ".json", ".ann", ".txt")
+    return not given or any(one.endswith(endings) for one in given)
+
+
+def _in(mention: Mention, lang: str) -> Mention:
+    return Mention(mention.id, mention.text, mention.concepts, lang, mention.before, mention.after)
+
+
+def _judge(base: str, folder: str, dtype: str) -> Probabilities:
+    classifier = PairClassifier.load(base, folder, dtype=dtype)
+    column = column_of_same(classifier.head.labels)
+
+    def judge(pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+        return classifier.scores(list(pairs))[:, column]
+
+    return judge
+
+
+def _index(
+    concepts: ConceptNames,
+    encoder: AdaptedEncoder | None,
+    how: Linking,
+    folder: Path,
+    progress: Callable[[int], None],
+) -> ConceptIndex:
+    """Encode the names, each with the module of its language."""
+    vectors, encode = None, None
+    if encoder is not None:
+        encode = _encode(encoder)
+        langs = [concepts.languages[i] for i in concepts.langs.tolist()]
+        place = 0
+
+        def of_names(texts: Sequence[str]) -> NDArray[np.float32]:
+            nonlocal place
+            own = langs[place : place + len(texts)]
+            place += len(texts)
+            return encode(texts, own)
+
+        vectors = encode_names(concepts.names, of_names, folder, "names.npy", progress)
+    return ConceptIndex.of(
+        concepts, vectors, encode, spelling=how.spelling, ensemble=how.ensemble, weight=how.weight
+    )
+
+
+def _encode(encoder: AdaptedEncoder) -> Encode:
+    def encode(texts: Sequence[str], langs: Sequence[str | None]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = encoder.encode(
+            list(texts), languages=list(langs), show_progress_bar=False
+        )
+        return found
+
+    return encode
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes the row of each mention: its candidates, and the ranks of the right concepts."""
+
+    index: ConceptIndex
+    how: Linking
+    judge: Probabilities | None
+
+    @property
+    def block(self) -> int:
+        """Number of mentions at a time."""
+        return self.index.block if self.judge is None else min(self.index.block, JUDGED)
+
+    def rows(self, block: Sequence[Mention]) -> list[dict[str, Any]]:
+        names = self.index.names
+        found, nearest = self.index.scores([m.text for m in block], [m.lang for m in block])
+        right = [[names.index[c] for c in m.concepts if c in names.index] for m in block]
+        ranks = {system: realistic_ranks(scores, right) for system, scores in found.items()}
+        system = self.index.systems()[-1]
+        last = found[system]
+        k = min(self.how.top, last.shape[1])
+        order = np.argsort(-last, axis=1, kind="stable")[:, :k]
+        rows = []
+        for i, mention in enumerate(block):
+            own = order[i].tolist()
+            candidates = [
+                {
+                    "concept": names.concepts[c],
+                    "name": names.at(c)[int(nearest[i, c])],
+                    "score": round(float(last[i, c]), 6),
+                    **{s: round(float(found[s][i, c]), 6) for s in found if s != system},
+                }
+                for c in own
+            ]
+            row: dict[str, Any] = {"mention": mention.id, "text": mention.text}
+            row |= {"lang": mention.lang} if mention.lang else {}
+            row["candidates"] = candidates
+            row["nil"] = not candidates or candidates[0]["score"] < self.how.nil
+            if mention.concepts:
+                row["right"] = list(mention.concepts)
+                row["ranks"] = {
+                    s: None if np.isinf(own_ranks[i]) else float(own_ranks[i])
+                    for s, own_ranks in ranks.items()
+                }
+            rows.append(row)
+        if self.judge is not None:
+            self._rerank(block, rows)
+        return rows
+
+    def _rerank(self, block: Sequence[Mention], rows: Sequence[dict[str, Any]]) -> None:
+        """Order the candidates of each row again; a right concept below them keeps its rank."""
+        names = self.index.names
+        pairs = [
+            pair_of(mention, _first(names.at(names.index[one["concept"]]), one["name"]))
+            for mention, row in zip(block, rows, strict=True)
+            for one in row["candidates"]
+        ]
+        assert self.judge is not None
+        probabilities = iter(self.judge(pairs).tolist())
+        system = self.index.systems()[-1]
+        for row in rows:
+            own = row["candidates"]
+            given = [next(probabilities) for _ in own]
+            joined = reranked([one["score"] for one in own], given, self.how.rerank_weight)
+            for one, score, probability in zip(own, joined.tolist(), given, strict=True):
+                one[system], one["score"] = one["score"], round(score, 6)
+                one["same"] = round(probability, 6)
+            own.sort(key=lambda one: -one["score"])
+            row["nil"] = not own or max(given) < self.how.nil
+            if "ranks" in row:
+                right = set(row["right"])
+                place = next((i for i, one in enumerate(own, 1) if one["concept"] in right), None)
+                row["ranks"][RERANKED] = row["ranks"][system] if place is None else float(place)
+
+
+def _first(names: Sequence[str], name: str) -> list[str]:
+    return [name, *(one for one in names if one != name)]
+
+
+def _work(
+    mentions: Sequence[str],
+    sources: Sequence[str],
+    base: str | AdaptedEncoder | None,
+    modules: Sequence[str],
+    compose: str | None,
+    reranker: str | Path | None,
+    lang: str | None,
+    how: Linking,
+) -> dict[str, Any]:
+    """Return what the rows depend on, with hashes of files."""
+    folders = [*modules, *([str(reranker)] if reranker else [])]
+    return {
+        "mentions": [_hash(one) for one in mentions],
+        "names": [
+            [s.partition("=")[0], _hash(p)] for s, p in zip(sources, places(sources), strict=True)
+        ],
+        "base": base if isinstance(base, str) or base is None else type(base).__name__,
+        "modules": [_hash(str(Path(one.partition("=")[2] or one) / MANIFEST)) for one in folders],
+        "compose": compose,
+        "lang": lang,
+        **asdict(how),
+    }
+
+
+def _hash(place: str) -> str:
+    """Return the hash of a file, of the files of a folder, or of the text itself."""
+    path = Path(place if len(place) < 4096 else "")
+    if path.is_file():
+        return sha256_file(path)
+    if path.is_dir() and place:
+        parts = sorted(p for p in path.rglob("*") if p.is_file())
+        text = "\n".join(f"{p.relative_to(path)} {sha256_file(p)}" for p in parts)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    folder = Path(place.partition(":")[2])
+    if place.partition(":")[2] and folder.is_dir():
+        return _hash(str(folder))
+    return hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _write_pairs(path: str | Path, given: Sequence[str], lang: str | None, linked: Linked) -> None:
+    """Write pairs of mentions and candidates with their classes."""
+    names = linked.concepts
+    count = 0
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        for mention, row in zip(_mentions(given, lang), linked.rows(), strict=True):
+            if not mention.concepts:
+                continue
+            found = [
+                (one["concept"], _first(names.at(names.index[one["concept"]]), one["name"]))
+                for one in row["candidates"]
+            ]
+            right = [names.at(names.index[c]) for c in mention.concepts if c in names.index]
+            for cells in training_pairs(mention, found, right):
+                stream.write("\t".join(" ".join(cell.split()) for cell in cells) + "\n")
+                count += 1
+        if not count:
+            raise UserError("no mention has a right concept, so that there are no pairs",
+                            where=str(path))  # fmt: skip

@@ -1,0 +1,94 @@
+"""Rerank candidates of mentions with a cross-encoder, which may also answer that none is right.
+
+A pair is the mention in its context and the names of a candidate. A head of ``pair_classification``
+with the classes ``same`` and ``other`` gives each pair a probability. Names and mentions may be in
+any languages, and nothing in the pair names them, so that a module trained on some languages is
+used for others.
+
+Source: Borchert et al. 2023, https://arxiv.org/abs/2310.11275, section 3 (re-ranking). The paper
+scores all candidates of a mention in one loss, and NIL is a candidate. Here each pair is scored
+alone, and NIL is the answer if no candidate reaches a probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xadapt.core.errors import UserError
+from xadapt.data.readers.mentions import Mention
+
+SAME, OTHER = "same", "other"
+NAMES = 4
+"""Most names of a candidate in a pair."""
+Pair = tuple[str, str]
+Probabilities = Callable[[Sequence[Pair]], NDArray[np.float32]]
+"""From pairs to the probability that a pair is of one concept, ``(pairs,)``."""
+
+
+def pair_of(mention: Mention, names: Sequence[str]) -> Pair:
+    """Return the two texts of a mention and a candidate.
+
+    Args:
+        mention: The mention; it stands in brackets if it has a context.
+        names: The names of the candidate, the nearest first.
+    """
+    left = mention.text
+    if mention.before or mention.after:
+        left = " ".join(f"{mention.before} [{mention.text}] {mention.after}".split())
+    return left, "; ".join(names[:NAMES])
+
+
+def column_of_same(labels: Sequence[str]) -> int:
+    """Return the position of the class ``same``.
+
+    Raises:
+        UserError: If the head has other classes.
+    """
+    if sorted(labels) != [OTHER, SAME]:
+        raise UserError(
+            f"this head has the classes {', '.join(labels)}",
+            where="--reranker",
+            todo="Train pair_classification on the pairs of xadapt link --pairs",
+        )
+    return list(labels).index(SAME)
+
+
+def reranked(
+    scores: Sequence[float], probabilities: Sequence[float], weight: float
+) -> NDArray[np.float64]:
+    """Join the scores of candidates with their probabilities.
+
+    Args:
+        scores: The scores of the generator, cosines.
+        probabilities: The probabilities of the cross-encoder.
+        weight: The weight of the probabilities, from 0 to 1.
+
+    Returns:
+        ``(candidates,)``.
+    """
+    return (1 - weight) * np.asarray(scores, float) + weight * np.asarray(probabilities, float)
+
+
+def training_pairs(
+    mention: Mention,
+    candidates: Sequence[tuple[str, Sequence[str]]],
+    right: Sequence[Sequence[str]],
+) -> Iterator[tuple[str, str, str]]:
+    """Yield pairs to train a cross-encoder on: text, text and class.
+
+    The right concepts are ``same`` also where the candidates miss them, since this is no
+    measurement; all other candidates are ``other``.
+
+    Args:
+        mention: The mention.
+        candidates: Concepts with their names.
+        right: The names of each right concept.
+    """
+    for names in right:
+        yield (*pair_of(mention, names), SAME)
+    for concept, names in candidates:
+        if concept not in mention.concepts:
+            yield (*pair_of(mention, names), OTHER)
