@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xadapt import integrations
+from xadapt.backbones.seq2seq.tag_processor import TagLogitsProcessor
 from xadapt.composition.values import Composition
 from xadapt.config.recipe import Recipe
 from xadapt.config.recipe_file import Settings, changed_recipe, find_recipe
@@ -58,6 +59,7 @@ from xadapt.pipelines.kg_align import align_graphs
 from xadapt.pipelines.kg_build import build_graph
 from xadapt.pipelines.kg_complete import complete_graph
 from xadapt.pipelines.kg_structure import train_structure
+from xadapt.pipelines.label import label
 from xadapt.pipelines.map_run import map_embeddings
 from xadapt.pipelines.publish import publish
 from xadapt.pipelines.rerun_evidence import rerun as rerun_evidence
@@ -76,6 +78,7 @@ __all__ = [
     "AdaptedEncoder",
     "EmbeddingMap",
     "Recipe",
+    "TagLogitsProcessor",
     "add_evidence",
     "align_graphs",
     "align_words",
@@ -89,6 +92,7 @@ __all__ = [
     "index_modules",
     "index_passages",
     "installed_modules",
+    "label",
     "load",
     "map_embeddings",
     "open_index",

@@ -13,6 +13,7 @@ from maps.spaces import rotated
 from tiny_commands import QUICK, Place, good, write_tsv, xadapt
 from tiny_graphs import DBP5L, write
 from tiny_heads import published
+from tiny_seq2seq import tiny_seq2seq_folder
 from tiny_training import pairs
 
 from xadapt.backbones.encoder.encoder import Encoder
@@ -150,6 +151,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Place:
     encoder = Encoder.from_pretrained(str(place.base))
     published(folder / "topics", encoder, "classification")
     published(folder / "nli", encoder, "pair_classification")
+    tiny_seq2seq_folder(folder / "tagger-t5")
+    (folder / "words.conll").write_text("Ada\nmet\nBo\n\nDar\nes\nSalaam\n", encoding="utf-8")
     return place
 
 

@@ -61,6 +61,13 @@ def conll(path: str, n: int = 30) -> None:
     _made(path).write_text(text, encoding="utf-8")
 
 
+def tagging_seq2seq(path: str) -> None:
+    """Save a tiny encoder-decoder with random weights."""
+    from tiny_seq2seq import tiny_seq2seq_folder
+
+    tiny_seq2seq_folder(_made(path))
+
+
 def peft_lora(path: str) -> None:
     """Save a LoRA of peft on mini, with random values."""
     from foreign_adapters import peft_folder

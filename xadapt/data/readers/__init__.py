@@ -41,6 +41,7 @@ NOT_PARTS = (
     "table_shapes",
     "tables",
     "text_stream",
+    "word_columns",
     "word_rows",
     "xml_stream",
 )
