@@ -61,6 +61,7 @@ from xadapt.pipelines.kg_complete import complete_graph
 from xadapt.pipelines.kg_structure import train_structure
 from xadapt.pipelines.label import label
 from xadapt.pipelines.map_run import map_embeddings
+from xadapt.pipelines.project import project
 from xadapt.pipelines.publish import publish
 from xadapt.pipelines.rerun_evidence import rerun as rerun_evidence
 from xadapt.pipelines.search_space import parameter_texts
@@ -97,6 +98,7 @@ __all__ = [
     "map_embeddings",
     "open_index",
     "open_vectors",
+    "project",
     "publish",
     "rerun_evidence",
     "retrieve",

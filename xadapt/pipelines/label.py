@@ -187,7 +187,8 @@ class _Writer:
         model, missing = load_model(base, "AutoModelForSeq2SeqLM", config, kind)
         if missing:
             raise UserError(f"it lacks {len(missing)} weights, such as {missing[0]}", where=name)
-        model.generation_config = _plain(model)
+        owned: Any = model
+        owned.generation_config = _plain(model)
         return cls(model.to(place), load_tokenizer(base), name)
 
     @property
