@@ -10,17 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 
-from xadapt.backbones import quantized
-from xadapt.backbones.bases import resolve
-from xadapt.backbones.loading import (
-    choose_device,
-    choose_dtype,
-    load_config,
-    load_model,
-    load_tokenizer,
-)
+from xadapt.backbones.seq2seq.seq2seq import Seq2Seq
 from xadapt.backbones.seq2seq.tag_processor import TagLogitsProcessor
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_file
@@ -113,7 +104,7 @@ def label(
     tag = lang if lang == UNKNOWN else normalise(lang)
     names = as_strings(types)
     sentences = _sentences(data, column)
-    writer = _Writer.load(model, dtype, device)
+    writer = _Writer(Seq2Seq.from_pretrained(model, dtype=dtype, device=device))
     parts = [(row, part) for row, words in enumerate(sentences) for part in writer.parts(words)]
     order = sorted(range(len(parts)), key=lambda n: len(parts[n][1]))
     spans: list[list[Span]] = [[] for _ in sentences]
@@ -164,48 +155,18 @@ def _starts(parts: Sequence[tuple[int, Sequence[str]]]) -> list[int]:
 class _Writer:
     """A model that writes sentences again, with tags."""
 
-    model: Any
-    tokenizer: Any
-    name: str
-
-    @classmethod
-    def load(cls, name: str, dtype: str, device: str) -> _Writer:
-        base = resolve(name)
-        config = load_config(base)
-        if not getattr(config, "is_encoder_decoder", False):
-            raise UserError(
-                f"{config.model_type} is no encoder-decoder model",
-                where=name,
-                todo="Name a T5, mT5, BART, mBART or similar model that writes tagged sentences",
-            )
-        if dtype in quantized.NAMES:
-            raise UserError(
-                f"{dtype} is for encoders alone", where="dtype", todo="Use auto, float32, bfloat16"
-            )
-        place = choose_device(device)
-        kind = choose_dtype(dtype, place)
-        model, missing = load_model(base, "AutoModelForSeq2SeqLM", config, kind)
-        if missing:
-            raise UserError(f"it lacks {len(missing)} weights, such as {missing[0]}", where=name)
-        owned: Any = model
-        owned.generation_config = _plain(model)
-        return cls(model.to(place), load_tokenizer(base), name)
-
-    @property
-    def room(self) -> int | None:
-        """The most tokens that the model reads or writes, if it has places for so many."""
-        found = getattr(self.model.config, "max_position_embeddings", None)
-        return None if found is None else int(found)
+    seq2seq: Seq2Seq
 
     def parts(self, words: Sequence[str]) -> Iterator[Sequence[str]]:
         """Cut a sentence into parts that the model reads, with half of its room for tags."""
-        if self.room is None:
+        room = self.seq2seq.room
+        if room is None:
             yield words
             return
         first, tokens = 0, 0
         for n, word in enumerate(words):
-            given = self.tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
-            if tokens and tokens + len(given) > self.room // 2:
+            given = self.seq2seq.tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
+            if tokens and tokens + len(given) > room // 2:
                 yield words[first:n]
                 first, tokens = n, 0
             tokens += len(given)
@@ -221,34 +182,22 @@ class _Writer:
         constrained: bool,
     ) -> Iterator[tuple[Span, ...] | None]:
         """Yield the spans of each sentence, or ``None`` for an output that is no tagged copy."""
-        limit = None if self.room is None else self.room - 2
-        processor = TagLogitsProcessor.of(self.model, self.tokenizer, sentences, types, limit=limit)
+        model, tokenizer, room = self.seq2seq.model, self.seq2seq.tokenizer, self.seq2seq.room
+        limit = None if room is None else room - 2
+        processor = TagLogitsProcessor.of(model, tokenizer, sentences, types, limit=limit)
         texts = [prompt + " ".join(words) for words in sentences]
-        more = {} if self.room is None else {"truncation": True, "max_length": self.room}
-        given = self.tokenizer(texts, padding=True, return_tensors="pt", **more)
+        more = {} if room is None else {"truncation": True, "max_length": room}
+        given = tokenizer(texts, padding=True, return_tensors="pt", **more)
         names = ("input_ids", "attention_mask")
-        tokens = self.model.generate(
-            **{name: given[name].to(self.model.device) for name in names},
+        tokens = model.generate(
+            **{name: given[name].to(model.device) for name in names},
             num_beams=beams,
             do_sample=False,
             max_new_tokens=processor.longest,
             logits_processor=[processor] if constrained else None,
         )
         found = processor.spans(tokens)
-        shown = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        shown = tokenizer.batch_decode(tokens, skip_special_tokens=True)
         for words, own, text in zip(sentences, found, shown, strict=True):
             # a free output may be cut into other tokens and still be the same text
             yield from_tagged_text(text, words, types) if own is None else own
-
-
-def _plain(model: Any) -> transformers.GenerationConfig:
-    """Return the settings of generation that say how an output begins and ends, and no others.
-
-    A repetition penalty or a least length, made for summaries, would hold back copies.
-    """
-    names = ("decoder_start", "forced_bos", "bos", "pad", "eos")
-    found: dict[str, Any] = {}
-    for name in (f"{one}_token_id" for one in names):
-        own = getattr(model.generation_config, name, None)
-        found[name] = getattr(model.config, name, None) if own is None else own
-    return transformers.GenerationConfig(**found)
