@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xadapt import integrations
+from xadapt.backbones.seq2seq.tag_processor import TagLogitsProcessor
 from xadapt.composition.values import Composition
 from xadapt.config.recipe import Recipe
 from xadapt.config.recipe_file import Settings, changed_recipe, find_recipe
@@ -60,7 +61,9 @@ from xadapt.pipelines.kg_complete import complete_graph
 from xadapt.pipelines.kg_link import link_mentions
 from xadapt.pipelines.kg_names import vote_names
 from xadapt.pipelines.kg_structure import train_structure
+from xadapt.pipelines.label import label
 from xadapt.pipelines.map_run import map_embeddings
+from xadapt.pipelines.project import project
 from xadapt.pipelines.publish import publish
 from xadapt.pipelines.rerun_evidence import rerun as rerun_evidence
 from xadapt.pipelines.search_space import parameter_texts
@@ -78,6 +81,7 @@ __all__ = [
     "AdaptedEncoder",
     "EmbeddingMap",
     "Recipe",
+    "TagLogitsProcessor",
     "add_evidence",
     "align_graphs",
     "align_words",
@@ -91,11 +95,13 @@ __all__ = [
     "index_modules",
     "index_passages",
     "installed_modules",
+    "label",
     "link_mentions",
     "load",
     "map_embeddings",
     "open_index",
     "open_vectors",
+    "project",
     "publish",
     "rerun_evidence",
     "retrieve",

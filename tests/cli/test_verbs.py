@@ -13,6 +13,7 @@ from maps.spaces import rotated
 from tiny_commands import QUICK, Place, good, write_tsv, xadapt
 from tiny_graphs import DBP5L, write
 from tiny_heads import published
+from tiny_seq2seq import tiny_seq2seq_folder
 from tiny_training import pairs
 
 from xadapt.backbones.encoder.encoder import Encoder
@@ -150,6 +151,11 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Place:
     encoder = Encoder.from_pretrained(str(place.base))
     published(folder / "topics", encoder, "classification")
     published(folder / "nli", encoder, "pair_classification")
+    tiny_seq2seq_folder(folder / "tagger-t5")
+    (folder / "ner.conll").write_text("Ada B-PER\nmet O\n\nBo B-PER\n", encoding="utf-8")
+    (folder / "ner_sw.txt").write_text("alikutana na Ada\nBo\n", encoding="utf-8")
+    (folder / "ner.links").write_text("0-2 1-0\n0-0\n", encoding="utf-8")
+    (folder / "words.conll").write_text("Ada\nmet\nBo\n\nDar\nes\nSalaam\n", encoding="utf-8")
     return place
 
 

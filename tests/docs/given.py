@@ -61,6 +61,23 @@ def conll(path: str, n: int = 30) -> None:
     _made(path).write_text(text, encoding="utf-8")
 
 
+def translated_labels(path: str, translations: str) -> None:
+    """Write labelled words as CoNLL, and their translations, a sentence a line."""
+    rows = [(("Ada", "met", "Bo"), "Ada alikutana na Bo"), (("Rain", "fell"), "Mvua ilinyesha")]
+    text = "\n".join(
+        "".join(f"{w}\t{'B-PER' if w in 'AdaBo' else 'O'}\n" for w in words) for words, _ in rows
+    )
+    _made(path).write_text(text, encoding="utf-8")
+    _made(translations).write_text("".join(f"{said}\n" for _, said in rows), encoding="utf-8")
+
+
+def tagging_seq2seq(path: str) -> None:
+    """Save a tiny encoder-decoder with random weights."""
+    from tiny_seq2seq import tiny_seq2seq_folder
+
+    tiny_seq2seq_folder(_made(path))
+
+
 def peft_lora(path: str) -> None:
     """Save a LoRA of peft on mini, with random values."""
     from foreign_adapters import peft_folder

@@ -44,6 +44,7 @@ NOT_PARTS = (
     "table_shapes",
     "tables",
     "text_stream",
+    "word_columns",
     "word_rows",
     "xml_stream",
 )

@@ -120,7 +120,8 @@ class Conll:
         tell_long(lengths, source, found)
 
 
-def _cells(line: str) -> list[str]:
+def cells_of(line: str) -> list[str]:
+    """Return the columns of a line: separated by tabs or, without a tab, by spaces."""
     if "\t" in line:
         return [cell for cell in line.split("\t") if cell]
     return [cell for cell in _SPACES.split(line) if cell]
@@ -134,7 +135,7 @@ def _rows(block: Sequence[Line], layout: Layout) -> list[tuple[int, list[str]]]:
     """Return the words of a block: its lines without comments."""
     rows: list[tuple[int, list[str]]] = []
     for number, line in block:
-        cells = _cells(line)
+        cells = cells_of(line)
         comment = line.startswith("#") and (
             len(cells) != layout.width or not (rows or layout.is_label(cells[-1].strip()))
         )
@@ -148,7 +149,7 @@ def _without_header(head: list[list[Line]], source: str, notes: Notes) -> list[l
     if not head:
         return head
     number, line = head[0][0]
-    cells = _cells(line)
+    cells = cells_of(line)
     if len(cells) < 2 or cells[0].casefold() not in _HEADERS or _is_label(cells[-1].strip()):
         return head
     notes.add(source, f"line {number} is a header: {', '.join(cells)}")
@@ -158,10 +159,10 @@ def _without_header(head: list[list[Line]], source: str, notes: Notes) -> list[l
 def _layout(head: Sequence[Sequence[Line]], source: str, lang: str) -> Layout:
     marks = ("#", "-DOCSTART-")
     widths = (
-        len(_cells(line)) for block in head for _, line in block if not line.startswith(marks)
+        len(cells_of(line)) for block in head for _, line in block if not line.startswith(marks)
     )
     width = next(widths, 2)
-    lines = [[_cells(line)[-1].strip() for _, line in block if not line.startswith(marks)]
+    lines = [[cells_of(line)[-1].strip() for _, line in block if not line.startswith(marks)]
              for block in head]  # fmt: skip
     plain = Layout(width, encoding=encoding_of(lines) or "IOB2")
     sentences = [rows for rows in ([c for _, c in _rows(block, plain)] for block in head) if rows]

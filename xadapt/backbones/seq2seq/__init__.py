@@ -1,0 +1,1 @@
+"""Frozen encoder-decoder models: what their outputs may be, and how they are decoded."""

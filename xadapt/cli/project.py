@@ -1,0 +1,160 @@
+"""``xadapt project``: the labels of a corpus on its translation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xadapt.cli import completion, launched, options
+from xadapt.cli.verbs import Verb
+from xadapt.core.output_files import require_output
+
+
+def project(
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="Labelled sentences: CoNLL, or .jsonl with tokens and spans or ner_tags.",
+        ),
+    ],
+    source: Annotated[str, typer.Option(metavar="TAG", help="Language of the labels.")],
+    target: Annotated[str, typer.Option(metavar="TAG", help="Language of the translations.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            dir_okay=False,
+            help="The labelled translations to write: CoNLL (IOB2), or spans if it ends in .jsonl.",
+        ),
+    ],
+    method: Annotated[
+        str, typer.Option(metavar="NAME", help="align: along links between words.")
+    ] = "align",
+    translations: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Translations in order: .txt with a sentence a line, else a word a line with "
+            "empty lines between sentences.",
+        ),
+    ] = None,
+    translator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TRANSLATOR",
+            help="Translates in place of a file: apertium, seq2seq:ORG/NAME or file:PAIRS.tsv.",
+        ),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BASE",
+            help="The base that links words, as for align-words.",
+            autocompletion=completion.bases,
+        ),
+    ] = None,
+    module: options.ModuleOption = None,
+    compose: options.ComposeOption = None,
+    links: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Links in place of a base: a line a sentence, 0-0 1-2."),
+    ] = None,
+    links_by: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="argmax (default), itermax, softmax or transport."),
+    ] = None,
+    layer: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, help="Layers before the states. Without it: two thirds."),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(metavar="X", help="Threshold of softmax and transport.")
+    ] = None,
+    gap: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, help="Most words between linked runs that are joined."),
+    ] = 1,
+    same_words: Annotated[
+        bool,
+        typer.Option("--same-words", help="Look for a span without a link by its very words."),
+    ] = False,
+    whole: Annotated[
+        bool,
+        typer.Option("--whole", help="Keep only sentences of which every span was projected."),
+    ] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            dir_okay=False,
+            help="JSON lines of the spans that were dropped, with reasons. Without it: beside "
+            "--out, with .drops.jsonl.",
+        ),
+    ] = None,
+    dtype: options.DtypeOption = "auto",
+    json: options.JsonOption = None,
+    force: options.ForceOption = False,
+    allow_modified: options.AllowModifiedOption = False,
+) -> None:
+    """Project labelled spans of a corpus onto its translation; say what was dropped, and why."""
+    options.require_named(options.split(module), compose)
+    drops = out.with_suffix(".drops.jsonl") if log is None else log
+    outputs = [path.resolve() for path in (out, drops, json) if path is not None]
+    options.require(len(set(outputs)) == len(outputs), "--out, --log and --json are one file")
+    reads = (data, translations, links, base, *options.split(module))
+    for path in (out, drops):
+        require_output(path, reads=reads, force=force)
+    with launched.progress("starting"):
+        from xadapt.core.progress import meter
+        from xadapt.pipelines.project import project as projected
+    with meter("projecting", None) as bar:
+        made = projected(
+            data,
+            source=source,
+            target=target,
+            translations=translations,
+            translator=translator,
+            method=method,
+            base=base,
+            modules=options.split(module),
+            compose=compose,
+            links=links,
+            gap=gap,
+            same_words=same_words,
+            whole=whole,
+            out=out,
+            log=drops,
+            dtype=dtype,
+            progress=bar.advance,
+            links_by=links_by,
+            layer=layer,
+            threshold=threshold,
+        )
+    told = made.to_dict()
+    options.save_json(json, told)
+    typer.echo(
+        f"{told['sentences']:,} sentences, {told['spans']:,} of {told['source_spans']:,} spans "
+        f"({made.rate:.1%}): {out}"
+    )
+    for reason, count in told["dropped"].items():
+        typer.echo(f"{count:,} dropped: {reason}", err=True)
+    if made.drops:
+        typer.echo(f"each with its reason: {drops}", err=True)
+
+
+VERBS = (
+    Verb(
+        "project",
+        "Data",
+        project,
+        (
+            "xadapt project --method align --base mini --data ner.conll --source en \\\n"
+            "  --target sw --translations ner_sw.txt --out ner_sw.conll",
+            "xadapt project --method align --links ner.links --data ner.conll --source en \\\n"
+            "  --target sw --translations ner_sw.txt --out spans_sw.jsonl --whole",
+        ),
+    ),
+)
