@@ -67,6 +67,7 @@ from xadapt.pipelines.project import project
 from xadapt.pipelines.publish import publish
 from xadapt.pipelines.rerun_evidence import rerun as rerun_evidence
 from xadapt.pipelines.search_space import parameter_texts
+from xadapt.pipelines.token_counts import count_tokens
 from xadapt.pipelines.training_jobs import plan_jobs
 from xadapt.pipelines.training_result import TrainingResult, TrainingResults
 from xadapt.pipelines.translate import callables_of, translate
@@ -88,6 +89,7 @@ __all__ = [
     "build_graph",
     "complete_graph",
     "compose",
+    "count_tokens",
     "encode",
     "encode_shards",
     "evaluate",

@@ -21,6 +21,7 @@ import synthetic_tables
 import systems
 import tables
 import transfer_tables as tasks
+import vocabulary_tables
 import word_tables
 from bench import HERE, RESULTS, read
 
@@ -130,6 +131,7 @@ KINDS = (
     ("word_alignment", "Word alignment", word_tables.words),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
     ("how_many_pairs_", "How many pairs: {result[lang]} on {result[base]}", tables.how_many_pairs),
+    ("own_vocabulary", "A vocabulary of the language's own", vocabulary_tables.own_vocabulary),
     ("own_language", "Questions and answers within German", tables.own_language),
     ("peers_large", "Every pair against 8,000 others, beside cached gradients", speed.peers),
     ("peers", "Time to equal accuracy, and memory, beside other stacks", speed.peers),
@@ -174,7 +176,11 @@ KINDS = (
     ("gallery_", "A family of modules: 20 languages on {result[base]}", hub_tables.gallery),
 )
 
-SHORT = {"word_alignment": lambda _: word_tables.short(), **entity_tables.SHORT}
+SHORT = {
+    "word_alignment": lambda _: word_tables.short(),
+    "vocabulary_alignment": vocabulary_tables.short,
+    **entity_tables.SHORT,
+}
 """What is told in short about a recipe, where `objectives_tables.short` doesn't."""
 
 

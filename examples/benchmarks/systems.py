@@ -9,6 +9,7 @@ import maps_tables
 from bench import RESULTS, read
 from objectives_tables import short
 from tables import scores, table, ways
+from vocabulary_tables import short as vocabulary
 from word_tables import short as word_alignment
 
 NOT_MEASURED = "not measured here"
@@ -82,6 +83,7 @@ def systems() -> str:
     rows = [
         ("translation_ranking", "LoRA: sentences to where their translations are",
          alignment("translation_ranking")),
+        ("vocabulary_alignment", "the same with a vocabulary of the language's own", vocabulary()),
         ("translation_ranking_bottleneck", "the same with bottlenecks",
          alignment("translation_ranking_bottleneck")),
         ("quickstart_sentences", "translation ranking in minutes, on sentences that ship",

@@ -131,6 +131,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Place:
     scored = [f"{p.pivot}\t{p.text}\t{n % 5}" for n, p in enumerate(pairs(60))]
     (folder / "scored.tsv").write_text("\n".join(scored), encoding="utf-8")
     (folder / "texts.txt").write_text("\n".join(p.text for p in pairs(12)), encoding="utf-8")
+    news = "\n".join(p.text for p in pairs(40))
+    (folder / "news.txt").write_text(news, encoding="utf-8")
     rows = {"wiki": pairs(9), "asked": pairs(3, seed=1), "new": pairs(3, seed=2), "right": pairs(3)}
     for name, own in rows.items():
         texts = [str(n) if name == "right" else row.pivot for n, row in enumerate(own)]

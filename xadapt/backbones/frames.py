@@ -44,6 +44,10 @@ class ActsInForward(Protocol):
     def merged(self) -> InWeights | None:
         """The update that the forward expects in the weights."""
 
+    @property
+    def vocabularies(self) -> frozenset[Any]:
+        """The tokenizers of adapters with a vocabulary of their own."""
+
     def require(self, guard: object) -> None:
         """Check that all adapters were made for the model of a guard."""
 
@@ -66,6 +70,7 @@ class Bare:
     cache: Kept | None = None
     acts: ClassVar[bool] = False
     merged: ClassVar[None] = None
+    vocabularies: ClassVar[frozenset[Any]] = frozenset()
 
     def require(self, guard: object) -> None:
         """Check nothing, because no adapter acts."""

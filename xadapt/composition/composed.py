@@ -43,9 +43,10 @@ class Composed(nn.Module):
 
     Attributes:
         routed_parts: The routed parts of each router and fusion.
+        vocabulary: The tokenizer of the part with a vocabulary of its own, if there is one.
 
     Raises:
-        ValueError: If a name is missing, or a part can't be mixed.
+        ValueError: If a name is missing, a part can't be mixed, or two parts read new tokens.
     """
 
     def __init__(self, composition: Composition, modules: Mapping[str, nn.Module]) -> None:
@@ -59,6 +60,10 @@ class Composed(nn.Module):
         self.routed_parts: dict[nn.Module, RoutedParts] = {}
         self._hooks = self._of(composition)
         self.before_vocabulary = self._undo(composition)
+        own = [v for part in self.parts if (v := getattr(part, "vocabulary", None)) is not None]
+        if own and sum(hook.reads == "ids" for hook in self._hooks) > 1:
+            raise ValueError("two parts have tokens of their own, and a row has one tokenizer")
+        self.vocabulary = own[0] if own else None
 
     @classmethod
     def checked(cls, composition: Composition, modules: Mapping[str, nn.Module]) -> Composed:

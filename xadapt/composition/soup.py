@@ -46,8 +46,13 @@ def soup(composition: Composition, modules: Mapping[str, nn.Module]) -> nn.Modul
         raise UserError("modules of different kinds or options have no mean", where="--soup")
     made = deepcopy(first)
     states = [(module.state_dict(), weight) for module, weight in chosen]
+    whole = [name for name, value in states[0][0].items() if not value.is_floating_point()]
+    if any(not torch.equal(own[name], states[0][0][name]) for name in whole for own, _ in states):
+        raise UserError("modules with different vocabularies have no mean", where="--soup")
     mean = {
-        name: torch.stack([weight * own[name] for own, weight in states]).sum(0)
+        name: states[0][0][name]
+        if name in whole
+        else torch.stack([weight * own[name] for own, weight in states]).sum(0)
         for name in states[0][0]
     }
     made.load_state_dict(mean)

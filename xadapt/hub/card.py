@@ -189,6 +189,21 @@ def _tags(manifest: Manifest, held: list[str]) -> list[str]:
     return list(dict.fromkeys([*tags, *manifest.objectives]))
 
 
+def _vocabulary(manifest: Manifest) -> str | None:
+    """Return the size of a module's own vocabulary and what its rows began with."""
+    options = manifest.module.options
+    if manifest.module.kind != "vocabulary" or not options.get("pieces"):
+        return None
+    names = {
+        "copied": "were copied from the base",
+        "combined": f"were combined of rows of the base ({options.get('start')})",
+        "pieces": "were means of the base's tokens for the same text",
+    }
+    began = [f"{options['started'].get(key, 0):,} {said}" for key, said in names.items()]
+    rank = f" of rank {options['rank']:,}" if options.get("rank") else ""
+    return f"{options['pieces']:,} rows of its own{rank}; at the start {', '.join(began)}"
+
+
 def _main_evidence(manifest: Manifest) -> Evidence | None:
     """Return the score that stands for the module: with the module on both sides, if there is one.
 
@@ -234,6 +249,7 @@ def _body(manifest: Manifest, files: Sequence[str]) -> dict[str, Any]:
         "dtype": manifest.dtype,
         "rows": f"{rows:,} {'pairs of sentences' if pivot else 'rows'}" if rows else None,
         "head": _head(manifest),
+        "vocabulary": _vocabulary(manifest),
         "inside": _then(manifest.trained_inside),
         "origin": _origin(manifest.origin),
         "started": [_ancestor(one) for one in manifest.started_from],

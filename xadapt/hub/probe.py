@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.own_texts import tokenize_rows
 from xadapt.core.errors import UserError
 from xadapt.injection.activation import Activation, ActiveAdapter
 
@@ -111,8 +112,9 @@ def make_probe(encoder: Encoder, module: nn.Module) -> Probe | None:
 
 def probe_vectors(encoder: Encoder, module: nn.Module, texts: tuple[str, ...]) -> Tensor:
     """Compute the vectors of some texts with a module, ``(texts, width)``, float32, on the CPU."""
-    ids, mask = encoder.batch(encoder.tokenize(texts))
-    acts = Activation.of(ActiveAdapter(encoder, module))
+    adapter = ActiveAdapter(encoder, module)
+    ids, mask = encoder.batch(tokenize_rows(encoder, texts, [adapter.vocabulary] * len(texts)))
+    acts = Activation.of(adapter)
     with torch.no_grad():
         hidden = encoder.embed(ids, mask, activation=acts)
         states = encoder.run(hidden, mask, activation=acts)

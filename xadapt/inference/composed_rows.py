@@ -13,6 +13,7 @@ from torch import nn
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.finite import naming
+from xadapt.backbones.mapped_tokenizer import MappedTokenizer
 from xadapt.composition.composed import Composed
 from xadapt.composition.text import show
 from xadapt.composition.values import Composition
@@ -70,6 +71,10 @@ class RowActivations:
         if self._inside is not None:
             return self._inside.activation(self._cache)
         return Activation.by_row([self._acts[position] for position in chunk], cache=self._cache)
+
+    def vocabularies(self) -> list[MappedTokenizer | None]:
+        """Return the tokenizer of each row of the call; ``None`` for the base's."""
+        return [None if act is None else act.vocabulary for act in self._acts]
 
     @contextmanager
     def named(self) -> Iterator[None]:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.families import SitePoint
 from xadapt.backbones.frames import InWeights, usable
+from xadapt.backbones.mapped_tokenizer import MappedTokenizer
 from xadapt.backbones.protocol import Backbone
 from xadapt.core.errors import UserError
 from xadapt.injection.attachment import lowest, place, projects_positions
@@ -55,6 +56,7 @@ class ActiveAdapter:
         states: The module's hooks on the states after the last layer.
         captures: The inputs of attentions and FFNs that the module reads, by layer and name.
         splits: Paths of the attentions that must run separately for rows with different adapters.
+        vocabulary: The tokenizer of the module, if it has a vocabulary of its own.
 
     Raises:
         UserError: If the module doesn't fit the encoder.
@@ -62,6 +64,7 @@ class ActiveAdapter:
 
     def __init__(self, encoder: Backbone, module: nn.Module, batched: bool = False) -> None:
         self.module, self.encoder, self.guard = module, encoder, encoder.guard
+        self.vocabulary: MappedTokenizer | None = getattr(module, "vocabulary", None)
         hooks = hooks_of(module)
         acts = [(hook, place(encoder, hook)) for hook in hooks]
         self.first_layer = lowest(hooks, encoder.depth)
@@ -101,6 +104,7 @@ class Activation:
         guards: Guards of the models that the adapters were made for.
         lowest: The lowest layer that an adapter acts in; ``None`` where no adapter acts.
         captures: The inputs of attentions and FFNs that are read.
+        vocabularies: The tokenizers of adapters with a vocabulary of their own.
     """
 
     groups: tuple[tuple[ActiveAdapter, Rows], ...] = ()
@@ -110,6 +114,7 @@ class Activation:
     guards: frozenset[object] = frozenset()
     lowest: int | None = None
     captures: frozenset[object] = frozenset()
+    vocabularies: frozenset[MappedTokenizer] = frozenset()
 
     @classmethod
     def of(
@@ -197,6 +202,7 @@ class Activation:
             guards=frozenset(adapter.guard for adapter in adapters),
             lowest=min((adapter.first_layer for adapter in adapters), default=None),
             captures=frozenset().union(*(adapter.captures for adapter in adapters)),
+            vocabularies=frozenset(a.vocabulary for a in adapters if a.vocabulary is not None),
         )
 
     @property

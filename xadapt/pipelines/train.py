@@ -32,12 +32,14 @@ from xadapt.hub.training_texts import SeenTexts, training_texts
 from xadapt.hub.worse_than_base import worse_than_base
 from xadapt.injection.attachment import model_shape
 from xadapt.modules.storage import build, parameter_count
+from xadapt.modules.vocabulary import KIND as VOCABULARY
 from xadapt.pipelines import run_folder as out_folder
 from xadapt.pipelines.companions import Companions, find_companions
 from xadapt.pipelines.cut_records import cut_notes
 from xadapt.pipelines.default_callables import default_callables
 from xadapt.pipelines.frozen_models import load_base, open_teacher
 from xadapt.pipelines.outcome import ALONE, CONTROL, Verify, forward_seconds, manifest_of, publish
+from xadapt.pipelines.own_vocabulary import vocabulary_from
 from xadapt.pipelines.run_identity import (
     as_yaml,
     identity,
@@ -174,7 +176,7 @@ def prepare(recipe: Recipe, job: TrainingJob, inputs: Inputs) -> Trainer:
         UserError: If the recipe or the composition does not fit the base or the records.
     """
     start, within = find_start(recipe), inside(job.compose)
-    module = _module(recipe, inputs.encoder, start)
+    module = _module(recipe, inputs.encoder, start, inputs.loaded)
     within.require_experts(module)
     both = (ParallelPair, TextPair)
     if within.by_language and any(isinstance(row, both) for row in inputs.loaded.dev):
@@ -304,7 +306,8 @@ def _finished(recipe: Recipe, job: TrainingJob) -> TrainingResult:
     within, loaded = inside(job.compose), _load(recipe, job)
     others = find_companions(recipe.companions, job.companions)
     start, encoder, teacher = find_start(recipe), load_base(recipe, job.base), open_teacher(recipe)
-    inputs, module = Inputs(loaded, encoder, teacher), _module(recipe, encoder, start)
+    inputs = Inputs(loaded, encoder, teacher)
+    module = _module(recipe, encoder, start, loaded)
     wanted = _manifest(recipe, job, inputs, module, within, others, start)
     state = job.out / out_folder.STATE
     parts = identity(recipe, encoder, loaded, within, others, start, teacher)
@@ -352,11 +355,24 @@ def require_module(recipe: Recipe, encoder: Encoder) -> None:
     _module(recipe, encoder)
 
 
-def _module(recipe: Recipe, encoder: Encoder, start: StartingModule | None = None) -> nn.Module:
-    """Build the module to train, or load the one that training begins with."""
+def _module(
+    recipe: Recipe,
+    encoder: Encoder,
+    start: StartingModule | None = None,
+    loaded: Loaded | None = None,
+) -> nn.Module:
+    """Build the module to train, or load the one that training begins with.
+
+    A vocabulary is learnt from the training records.
+    """
     if start is not None:
         return start.open(encoder)
     spec = recipe.module
+    if spec.kind == VOCABULARY and loaded is not None:
+        records = chain(*loaded.records.values())
+        return vocabulary_from(
+            spec.options(), encoder, records, seed=recipe.seed, where=recipe.name
+        )
     return build(
         spec.kind, spec.options(), model_shape(encoder), seed=recipe.seed, where=recipe.name
     )
@@ -422,9 +438,9 @@ def _control(
         name: shuffled(rows, seed=recipe.seed) if of_pairs(rows) else rows
         for name, rows in inputs.loaded.records.items()
     }
-    module = _module(recipe, inputs.encoder, start)
     state = job.out / out_folder.STATE / "shuffled"
     changed = replace(inputs, loaded=replace(inputs.loaded, records=records))
+    module = _module(recipe, inputs.encoder, start, changed.loaded)
     trainer = _trainer(recipe, job, changed, module, state, within, start, observed=False)
     trainer.train(resume=_has_checkpoint(job, "shuffled"))
     return module

@@ -24,6 +24,7 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.finite import NotFiniteError
 from xadapt.composition.text import show
 from xadapt.composition.values import Composition
+from xadapt.core.errors import UserError
 from xadapt.inference.composed_rows import ComposedRows
 from xadapt.inference.concurrency import compute_slot
 from xadapt.serving.batching import WINDOW, Job, Waiting, choose, window
@@ -253,7 +254,12 @@ class Engine:
         """
         for composition in compositions:
             if composition is not None:
-                self.composed.make(composition, job.work.modules)
+                made = self.composed.make(composition, job.work.modules)
+                if made.adapter.vocabulary is not None:
+                    raise UserError(
+                        "a module with a vocabulary of its own is not served yet",
+                        where=show(composition),
+                    )
 
     def _forward(self, rows: list[Waiting]) -> None:
         """Run one forward; if it fails, run halves, so that only the row at fault fails."""

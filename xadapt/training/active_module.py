@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows
+from xadapt.backbones.mapped_tokenizer import MappedTokenizer
 from xadapt.backbones.protocol import Backbone
 from xadapt.composition.composed import Chosen
 from xadapt.core.errors import UserError
@@ -75,6 +76,23 @@ class ActiveModule:
             cache: As for `activation`.
         """
         return lambda chunk: self.activation([langs[position] for position in chunk], cache)
+
+    def vocabulary(self, tag: str | None = None) -> MappedTokenizer | None:
+        """Return the tokenizer of rows, if the module has a vocabulary of its own.
+
+        Args:
+            tag: The language of the rows, where the composition chooses by language.
+        """
+        if not isinstance(self.module, Chosen):
+            [adapter] = self._ready.values()
+            return adapter.vocabulary
+        own = None if tag is None else self._ready.get(id(self.module.of(tag)))
+        return None if own is None else own.vocabulary
+
+    @property
+    def has_vocabulary(self) -> bool:
+        """Whether some rows are read by a vocabulary of their own."""
+        return any(adapter.vocabulary is not None for adapter in self._ready.values())
 
     @property
     def hooks(self) -> list[AdapterHook]:

@@ -236,9 +236,10 @@ class Forward:
         return torch.zeros(0, dimension(self.encoder), device=self.encoder.device)
 
     def _states(self, view: View) -> States:
-        rows, acts = self._rows(view.rows), self._acts(view)
+        rows, acts = self._rows(view.rows, view.module, view.langs), self._acts(view)
         if isinstance(view, FusedView):
-            return self._fused(rows, self._rows(view.paired_rows), view, acts)
+            paired = self._rows(view.paired_rows, view.module and view.paired_module, view.langs)
+            return self._fused(rows, paired, view, acts)
         cached = not isinstance(view, TeacherView)
         return self._apart(rows, view.layer, acts, view.second, cached)
 
@@ -340,14 +341,27 @@ class Forward:
         ]
         return torch.tensor(order, dtype=torch.long).argsort().to(self.encoder.device)
 
-    def _rows(self, rows: Sequence[Any]) -> list[Row]:
-        if len(rows) and isinstance(rows[0], str):
+    def _rows(
+        self, rows: Sequence[Any], module: bool | str = False, langs: Sequence[str] | None = None
+    ) -> list[Row]:
+        """Tokenise the rows of a view that are texts.
+
+        Args:
+            rows: Texts, or token ids.
+            module: What acts on them, as in `xadapt.objectives.contract.View`.
+            langs: Their languages, where the composition chooses by language.
+        """
+        if not len(rows) or not isinstance(rows[0], str):
+            return [tuple(row) for row in rows]
+        acting = self.companions[module] if isinstance(module, str) else self.active_module
+        if not module or not acting.has_vocabulary:
             return self.tokenized.tokenize(rows)
-        return [tuple(row) for row in rows]
+        tags: Sequence[str | None] = acting.needed(langs) or [None] * len(rows)
+        return self.tokenized.tokenize_with(rows, [acting.vocabulary(tag) for tag in tags])
 
     def _owned(self, view: View) -> list[Owned]:
         """Pair rows with their languages, where the composition chooses by language."""
-        rows = self._rows(view.rows)
+        rows = self._rows(view.rows, view.module, view.langs)
         langs: Sequence[str | None] | None = self.active_module.needed(view.langs)
         return list(zip(rows, langs or [None] * len(rows), strict=True))
 

@@ -35,7 +35,7 @@ from xadapt.training.interrupts import interruption, interrupts
 from xadapt.training.metrics_log import FILE as METRICS
 from xadapt.training.metrics_log import MetricsLog
 from xadapt.training.settings import Companion, DivergedError, Run
-from xadapt.training.tasks import Task, make_heads, require_own_tokens
+from xadapt.training.tasks import Task, make_heads, require_own_tokens, require_whole_texts
 from xadapt.training.teacher import Teacher, require_services
 
 PINS = "activations"
@@ -118,6 +118,7 @@ class Trainer:
         require_services(tasks, encoder, run)
         for task in tasks:
             require_own_tokens(task, self.turns)
+            require_whole_texts(task, self.turns)
         for number, task in enumerate(tasks):
             for view in task.first_views(self._services(number)):
                 if view.module is True and not self.active_module.reaches(view.layer):

@@ -20,6 +20,7 @@ from xadapt.objectives.contract import (
     Bank,
     Loss,
     View,
+    asks_for,
     bank_rows,
     call,
     further_data,
@@ -239,6 +240,35 @@ def require_own_tokens(task: Task, turns: Sequence[ActiveModule]) -> None:
                 todo="Train the kind own_tokens around it: module: {kind: own_tokens, module: "
                 "{kind: lora}}; or compose with a module that has the token",
             )
+
+
+READS_TOKENS = (
+    "tokenizer",
+    "tokenize",
+    "tokenize_words",
+    "tokenize_word_windows",
+    "tokenize_places",
+    "tokenize_pairs",
+    "tokenize_windows",
+    "lm_head",
+)
+"""Services that give or read tokens of the base."""
+
+
+def require_whole_texts(task: Task, turns: Sequence[ActiveModule]) -> None:
+    """Refuse an objective that makes rows of the base's tokens for a module with a vocabulary.
+
+    Raises:
+        UserError: If the objective asks for a tokenizer, and a composition has a vocabulary.
+    """
+    asked = next((name for name in READS_TOKENS if asks_for(task.objective, name)), None)
+    if asked is not None and any(turn.has_vocabulary for turn in turns):
+        raise UserError(
+            f"{task.name} reads the base's own tokens, and this module has a vocabulary of its own",
+            where="module",
+            todo="Train it with an objective on whole texts, such as translation_ranking or "
+            "distillation",
+        )
 
 
 def _across(loss: Loss, processes: DistributedContext) -> tuple[Tensor, float]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from xadapt.backbones.cache.frozen_vectors import PIECE
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.own_texts import tokenize_rows
 from xadapt.backbones.encoder.pairs import tokenize_pairs, tokenize_windows
 from xadapt.backbones.encoder.text_places import PlacedText, tokenize_places
 from xadapt.backbones.encoder.words import (
@@ -17,6 +18,7 @@ from xadapt.backbones.encoder.words import (
     tokenize_word_windows,
     tokenize_words,
 )
+from xadapt.backbones.mapped_tokenizer import MappedTokenizer
 from xadapt.core.progress import meter
 
 Row = tuple[int, ...]
@@ -33,6 +35,7 @@ class Tokenized:
     def __init__(self, encoder: Encoder, show: bool = True) -> None:
         self.encoder, self.show = encoder, show
         self._ids: dict[str, Row] = {}
+        self._own: dict[MappedTokenizer, dict[str, Row]] = {}
         self._words: dict[tuple[str, ...], Words] = {}
         self._windows: dict[tuple[str, ...], list[WordWindow]] = {}
         self._placed: dict[str, PlacedText] = {}
@@ -47,6 +50,28 @@ class Tokenized:
                 self._ids.update(zip(piece, rows, strict=True))
                 bar.advance(len(piece))
         return [self._ids[text] for text in texts]
+
+    def tokenize_with(
+        self, texts: Sequence[str], vocabularies: Sequence[MappedTokenizer | None]
+    ) -> list[Row]:
+        """Tokenise texts, each with the vocabulary of its row, once in a run.
+
+        Args:
+            texts: The texts.
+            vocabularies: The vocabulary of each; ``None`` for the base's.
+        """
+        for own in dict.fromkeys(one for one in vocabularies if one is not None):
+            known = self._own.setdefault(own, {})
+            wanted = zip(texts, vocabularies, strict=True)
+            new = list(dict.fromkeys(t for t, one in wanted if one is own and t not in known))
+            rows = tokenize_rows(self.encoder, new, [own] * len(new))
+            known.update(zip(new, map(tuple, rows), strict=True))
+        base = [t for t, one in zip(texts, vocabularies, strict=True) if one is None]
+        known_rows = dict(zip(base, self.tokenize(base), strict=True))
+        return [
+            known_rows[text] if own is None else self._own[own][text]
+            for text, own in zip(texts, vocabularies, strict=True)
+        ]
 
     def tokenize_words(self, sentences: Sequence[Sequence[str]]) -> list[Words]:
         """Tokenise sentences given as words; each distinct sentence is tokenised once in a run."""

@@ -13,10 +13,13 @@ from torch import Tensor
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.long_texts import tell_cut, text_windows
+from xadapt.backbones.encoder.own_texts import groups, readers
 from xadapt.backbones.encoder.windows import FIRST, combined, passes
 from xadapt.backbones.finite import require_finite, require_finite_states
 from xadapt.backbones.frames import ActsInForward
+from xadapt.backbones.mapped_tokenizer import MappedTokenizer
 from xadapt.backbones.shared_forwards import forwards
+from xadapt.core.errors import UserError
 
 Progress = Callable[[int], None]
 Rows = Callable[[list[int]], ActsInForward | None] | ActsInForward
@@ -53,13 +56,7 @@ def encode(
     Raises:
         NotFiniteError: If a vector has a value that is not finite.
     """
-    ids: Sequence[Sequence[int]] = encoder.tokenize(texts)
-    owners = list(range(len(ids)))
-    if encoder.windows == FIRST:
-        tell_cut(encoder, texts, ids)
-    else:
-        cut = text_windows(encoder, texts, ids)
-        ids, owners = [one.ids for one in cut], [one.owner for one in cut]
+    ids, owners = _read(encoder, texts, rows)
     left = Counter(owners)
     out: Tensor | None = None
 
@@ -80,6 +77,40 @@ def encode(
     if out is None:
         return torch.zeros(0, dimension(encoder))
     return combined(out, owners, len(texts), encoder.windows, encoder.pooling.normalise)
+
+
+def _read(
+    encoder: Encoder, texts: Sequence[str], rows: Rows | None
+) -> tuple[list[Sequence[int]], list[int]]:
+    """Tokenize texts, each with the vocabulary of its row; return ids and the text of each."""
+    found: list[tuple[int, Sequence[int]]] = []
+    for one, at in groups(readers(encoder, texts, vocabularies_of(rows, len(texts)))):
+        some = [texts[i] for i in at]
+        ids = one.tokenize(some)
+        if encoder.windows == FIRST:
+            tell_cut(one, some, ids)
+            found += zip(at, ids, strict=True)
+        else:
+            found += [(at[cut.owner], cut.ids) for cut in text_windows(one, some, ids)]
+    found.sort(key=lambda pair: pair[0])  # windows of one text stay in order
+    return [ids for _, ids in found], [owner for owner, _ in found]
+
+
+def vocabularies_of(rows: Rows | None, n: int) -> Sequence[MappedTokenizer | None]:
+    """Return the tokenizer of each of ``n`` texts; ``None`` for the base's.
+
+    Args:
+        rows: As for `encode`.
+        n: Number of texts.
+    """
+    known = getattr(rows, "vocabularies", None)
+    if rows is None or (known is not None and not callable(known) and not known):
+        return [None] * n
+    if callable(known):
+        found: Sequence[MappedTokenizer | None] = known()
+        return found
+    acts = (acting(rows, [i]) for i in range(n))
+    return [next(iter(act.vocabularies), None) if act is not None else None for act in acts]
 
 
 def _in_passes(
@@ -126,12 +157,19 @@ def token_states(
 
     Raises:
         NotFiniteError: If a state of a token has a value that is not finite.
+        UserError: If a module has a vocabulary of its own, which these ids are not of.
     """
     owner = list(range(len(ids))) if owners is None else owners
 
     def compute(chunk: list[int]) -> Tensor:
         begins = None if second is None else [second[i] for i in chunk]
         own = acting(rows, [owner[i] for i in chunk])
+        if own is not None and own.vocabularies:
+            raise UserError(
+                "this reads single tokens of the base, and a module here has a vocabulary of its "
+                "own",
+                todo="Such a module is for the vectors of whole texts",
+            )
         return forward(encoder, [ids[i] for i in chunk], begins, stop, own)[0]
 
     for chunk, states in _in_passes(ids, owner, compute, encoder.device, batch_tokens):

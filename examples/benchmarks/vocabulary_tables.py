@@ -1,0 +1,75 @@
+"""The table of RESULTS.md on vocabularies of a language's own."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+
+from bench import RESULTS, read
+from tables import intervals, kept, scores, table, ways
+
+FILE = "own_vocabulary"
+BASE, BOTH = "frozen base", "module, both sides"
+
+
+def mean(row: dict) -> float:
+    """The mean accuracy of both directions."""
+    found = row["accuracy"]
+    return (found["to_pivot"]["mean"] + found["from_pivot"]["mean"]) / 2
+
+
+def shown(values: Iterable[float]) -> str:
+    """A mean, with its deviation where there are several."""
+    found = list(values)
+    more = f" ± {statistics.stdev(found):.3f}" if len(found) > 1 else ""
+    return f"{statistics.mean(found):.3f}{more}"
+
+
+def own_vocabulary(result: dict) -> str:
+    """One row a language, number of pairs and system; seeds are averaged."""
+    rows = []
+    groups: dict[tuple, list[dict]] = {}
+    for row in result["rows"]:
+        groups.setdefault((row["lang"], row["pairs"], row["system"]), []).append(row)
+    for (lang, pairs, system), found in sorted(groups.items()):
+        tests = [scores(row["test"]) for row in found]
+        first, spelt = found[0], found[0]["tokens"]
+        kind = "own" if system.startswith("vocabulary") else "base"
+        rows.append(
+            [
+                lang, f"{pairs:,}", system, str(len(found)),
+                shown(mean(test[BASE]) for test in tests),
+                shown(mean(test[BOTH]) for test in tests),
+                ways(tests[0][BOTH]), intervals(tests[0][BOTH]),
+                kept(tests[0][BOTH]),
+                f"{spelt[kind]['tokens_per_word']:.2f}",
+                f"{first['bytes'] / 1e6:.1f}",
+                f"{statistics.mean(row['seconds'] for row in found):.0f}",
+            ]
+        )  # fmt: skip
+    head = [
+        "", "pairs", "system", "seeds", "base, mean of both ways", "module, mean of both ways",
+        "xx to en / en to xx, first seed", "95 %", "cos(en on, en off)", "tokens a word", "MB",
+        "seconds",
+    ]  # fmt: skip
+    return table(head, rows)
+
+
+def short(_: str = "") -> str:
+    """The result in one line, for the table of systems and the recipe."""
+    path = RESULTS / f"{FILE}.json"
+    if not path.exists():
+        return "not measured here"
+    parts: dict[tuple, dict[str, list[float]]] = {}
+    for row in read(path)["rows"]:
+        test = scores(row["test"])
+        own = parts.setdefault((row["lang"], row["pairs"]), {})
+        own.setdefault("base", []).append(mean(test[BASE]))
+        own.setdefault(row["system"], []).append(mean(test[BOTH]))
+    found = []
+    for (lang, pairs), own in sorted(parts.items()):
+        if "vocabulary + LoRA" in own:
+            names = [n for n in ("base", "LoRA", "vocabulary + LoRA") if n in own]
+            said = ", ".join(f"{name} {shown(own[name])}" for name in names)
+            found.append(f"{lang}, {pairs:,} pairs: {said}")
+    return "MiniLM, mean of to and from English; " + "; ".join(found)

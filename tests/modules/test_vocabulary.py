@@ -1,0 +1,207 @@
+import pytest
+import torch
+from tiny_models import TEXTS, VOCAB, tiny_encoder
+from tiny_training import digest, forward, hooks_do_nothing, module_for, shaken
+
+from xadapt.backbones.encoder.encode import encode, token_states
+from xadapt.composition.composed import Composed
+from xadapt.composition.soup import soup
+from xadapt.composition.text import parse
+from xadapt.core.errors import UserError
+from xadapt.data.records import ParallelPair
+from xadapt.inference.adapted_encoder import AdaptedEncoder
+from xadapt.injection.activation import Activation, ActiveAdapter
+from xadapt.injection.attachment import embedding_table, model_shape
+from xadapt.modules.storage import build, load_module, save_module
+from xadapt.pipelines.own_vocabulary import vocabulary_from
+
+HINDI = ["बिल्ली चटाई पर बैठी है", "कुत्ता बगीचे में है", "बिल्ली और कुत्ता"]
+RUSSIAN = ["кошка сидит на ковре", "собака в саду", "кошка и собака"]
+ENGLISH = list(TEXTS[:2])
+INNER = {
+    "lora": {"kind": "lora", "rank": 2},
+    "bottleneck": {"kind": "bottleneck", "width": 4},
+    "none": {"kind": "none"},
+}
+
+
+def pairs(texts, lang="hi"):
+    return [ParallelPair(text, ENGLISH[i % 2], lang) for i, text in enumerate(texts * 4)]
+
+
+def made(encoder, texts=HINDI, inner="lora", **options):
+    given = {"size": 60, "module": INNER[inner], **options}
+    return vocabulary_from(given, encoder, pairs(texts))
+
+
+def rows_of(encoder, module, texts):
+    own = module.vocabulary
+    return [list(row) for row in own(texts)["input_ids"]]
+
+
+@pytest.mark.parametrize("family", ["bert", "xlmr", "deberta-v3", "modernbert", "t5"])
+def test_own_pieces_have_own_rows_and_special_tokens_are_the_base_s(family):
+    encoder = tiny_encoder(family)
+    module = shaken(made(encoder, inner="none"))
+    before = digest(encoder.model)
+    [row] = rows_of(encoder, module, HINDI[:1])
+    assert row[0] == encoder.tokenizer.cls_token_id and row[-1] == encoder.tokenizer.sep_token_id
+    assert all(VOCAB <= i < VOCAB + module.options.pieces for i in row[1:-1])
+    tokens, mask = encoder.batch([row])
+    forward(encoder, tokens, mask, Activation.of(ActiveAdapter(encoder, module))).sum().backward()
+    used = module.own.rows.grad.abs().sum(1) > 0
+    assert {VOCAB + i for i in used.nonzero().flatten().tolist()} == set(row[1:-1])
+    assert digest(encoder.model) == before and hooks_do_nothing(encoder)
+
+
+def test_a_piece_with_the_vector_of_a_known_word_is_that_word():
+    encoder = tiny_encoder()
+    module = made(encoder, inner="none")
+    [row] = rows_of(encoder, module, HINDI[:1])
+    known = [3, *[7 + i for i in range(len(row) - 2)], 3]
+    with torch.no_grad():
+        for own, other in zip(row[1:-1], known[1:-1], strict=True):
+            module.own.rows[own - VOCAB] = embedding_table(encoder).weight[other]
+    row[0], row[-1] = 3, 3
+    acts = Activation.of(ActiveAdapter(encoder, module))
+    found = forward(encoder, *encoder.batch([row]), acts)
+    assert torch.allclose(found, forward(encoder, *encoder.batch([known])), atol=1e-6)
+
+
+def test_rows_of_one_batch_are_read_by_their_own_tokenizers_exactly():
+    """Hindi, Russian, bare and LoRA rows in one batch equal separate runs."""
+    encoder = tiny_encoder()
+    modules = {
+        "hi": shaken(made(encoder), 1, 0.1),
+        "ru": shaken(made(encoder, RUSSIAN, "bottleneck"), 2, 0.1),
+        "de": shaken(module_for(encoder), 3, 0.1),
+    }
+    adapted = AdaptedEncoder(encoder, modules)
+    texts = [*HINDI, *RUSSIAN, *TEXTS[2:5], *HINDI, *HINDI]
+    langs = ["hi"] * 3 + ["ru"] * 3 + ["de"] * 3 + ["en"] * 3 + ["ru"] * 3
+    mixed = adapted.encode(texts, langs, batch_size=len(texts))
+    for text, lang, vector in zip(texts, langs, mixed, strict=True):
+        alone = adapted.encode([text], [lang])[0]
+        assert abs(vector - alone).max() < 1e-5
+    bare = encode(encoder, HINDI).numpy()
+    assert abs(mixed[9:12] - bare).max() < 1e-5
+    assert abs(mixed[:3] - bare).min() > 0 and abs(mixed[12:] - mixed[:3]).max() > 1e-3
+
+
+def test_a_text_that_the_base_spells_as_well_is_read_by_the_base():
+    encoder = tiny_encoder()
+    module = shaken(made(encoder, inner="none"))
+    adapted = AdaptedEncoder(encoder, {"hi": module})
+    english = adapted.encode(ENGLISH, language="hi")
+    assert (english == encode(encoder, ENGLISH).numpy()).all()
+
+
+def test_it_stacks_with_other_modules_and_is_not_mixed():
+    encoder = tiny_encoder()
+    words, lora = shaken(made(encoder, inner="none"), 1), shaken(module_for(encoder), 2)
+    adapted = AdaptedEncoder(encoder, {"a": words, "b": lora, "c": made(encoder, RUSSIAN)})
+    both = adapted.with_(parse("a + b")).encode(HINDI)
+    assert abs(both - adapted.with_(parse("a")).encode(HINDI)).max() > 1e-3
+    assert abs(both - adapted.with_(parse("b")).encode(HINDI)).max() > 1e-3
+    tokens = encoder.batch(rows_of(encoder, words, HINDI))
+    whole = Composed(parse("a + b"), {"a": words, "b": lora})
+    states = forward(encoder, *tokens, Activation.of(ActiveAdapter(encoder, whole)))
+    assert abs(encoder.pool(states, tokens[1]).detach().numpy() - both).max() < 1e-5
+    for wrong, said in (("a + c", "one tokenizer"), ("mix(a:.5, b:.5)", "new tokens")):
+        with pytest.raises(UserError, match=said):
+            adapted.with_(parse(wrong))
+
+
+@pytest.mark.parametrize("rank", [None, 6])
+@pytest.mark.parametrize("inner", INNER)
+def test_saved_is_loaded(tmp_path, inner, rank):
+    encoder = tiny_encoder()
+    module = shaken(made(encoder, inner=inner, rank=rank))
+    save_module(tmp_path / "m.safetensors", module)
+    again = load_module(tmp_path / "m.safetensors", model_shape(encoder))
+    assert digest(again) == digest(module) and again.options == module.options
+    one, other = (AdaptedEncoder(encoder, {"hi": m}).encode(HINDI, "hi") for m in (module, again))
+    assert (one == other).all()
+
+
+def test_low_rank_rows_are_the_best_approximation():
+    encoder = tiny_encoder()
+    full, narrow = made(encoder), made(encoder, rank=4)
+    wide = full.own.rows.detach()
+    left, sizes, right = torch.linalg.svd(wide)
+    best = left[:, :4] * sizes[:4] @ right[:4]
+    assert torch.allclose(narrow.own.rows @ narrow.own.basis, best, atol=1e-5)
+    ids = torch.tensor([[VOCAB, 5, VOCAB + 2]])
+    assert torch.allclose(narrow.own(ids)[0, [0, 2]], best[[0, 2]], atol=1e-5)
+    assert not narrow.own(ids)[0, 1].any()
+
+
+def test_without_pieces_it_is_the_inner_module():
+    encoder = tiny_encoder()
+    module = shaken(build("vocabulary", {"module": INNER["lora"]}, model_shape(encoder)))
+    assert module.vocabulary is None
+    one, other = (
+        AdaptedEncoder(encoder, {"de": m}).encode(ENGLISH, "de") for m in (module, module.inner)
+    )
+    assert (one == other).all()
+
+
+def test_long_texts_are_read_whole_in_windows():
+    encoder = tiny_encoder()
+    adapted = AdaptedEncoder(encoder, {"hi": shaken(made(encoder, inner="none"))})
+    long = " ".join(HINDI * 12)
+    whole, first = (adapted.encode([long], "hi", windows=w) for w in ("mean", "first"))
+    assert abs(whole - first).max() > 1e-4
+    other = adapted.encode([long, *HINDI], ["hi", "en", "hi", "hi"], windows="mean")
+    assert abs(other[0] - whole[0]).max() < 1e-5
+
+
+def test_single_tokens_of_the_base_are_refused():
+    encoder = tiny_encoder()
+    acts = Activation.of(ActiveAdapter(encoder, made(encoder)))
+    with pytest.raises(UserError, match="a vocabulary of its own"):
+        list(token_states(encoder, encoder.tokenize(HINDI), rows=acts))
+
+
+def test_a_mean_of_two_vocabularies_is_refused():
+    encoder = tiny_encoder()
+    one, other = made(encoder, inner="none"), made(encoder, inner="none")
+    mean = soup(parse("mix(a:.5, b:.5)"), {"a": one, "b": other})
+    assert digest(mean) == digest(one)
+    other.tokenizer_json[5] += 1
+    with pytest.raises(UserError, match="different vocabularies"):
+        soup(parse("mix(a:.5, b:.5)"), {"a": one, "b": other})
+
+
+def test_damaged_tokenizers_are_refused_in_one_line():
+    encoder = tiny_encoder()
+    for name, change, said in (
+        ("tokenizer_json", lambda t: t.fill_(255), "no text"),
+        ("tokenizer_json", lambda t: t.fill_(65), "no tokenizer"),
+        ("ids", lambda t: t.fill_(0), "other pieces"),
+        ("ids", lambda t: t.add_(1), "those of its rows"),
+        ("ids", lambda t: t.sub_(900), "those of its rows|other pieces"),
+    ):
+        module = made(encoder)
+        change(getattr(module, name))
+        with pytest.raises(UserError, match=said) as fault:
+            ActiveAdapter(encoder, module)
+        assert "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"module": {"kind": "vocabulary"}}, "kind of a module for the layers"),
+        ({"module": {"kind": "own_tokens"}}, "kind of a module for the layers"),
+        ({"module": {"kind": "lorra"}}, "lorra"),
+        ({"size": 0}, "size"),
+        ({"size": 10**6}, "at most 200,000"),
+        ({"start": "magic"}, "start"),
+        ({"layers": [0, 1]}, "inner module"),
+        ({"tokenizer_bytes": 2**30}, "16 MiB"),
+    ],
+)
+def test_wrong_options_are_one_line(options, said):
+    with pytest.raises(UserError, match=said):
+        build("vocabulary", options, model_shape(tiny_encoder()))
