@@ -149,7 +149,7 @@ VERBS = (
         (
             "xadapt match --rows facts.tsv --texts claims.tsv --out matches.tsv",
             "xadapt match --rows facts.tsv --texts claims.tsv --base mini --module sw \\\n"
-            "  --gold right.tsv --report page.html --out matches.tsv",
+            "  --gold found.tsv --report best.html --out best.tsv",
         ),
     ),
 )
