@@ -63,6 +63,7 @@ from xadapt.pipelines.kg_names import vote_names
 from xadapt.pipelines.kg_structure import train_structure
 from xadapt.pipelines.label import label
 from xadapt.pipelines.map_run import map_embeddings
+from xadapt.pipelines.match import match_texts
 from xadapt.pipelines.project import project
 from xadapt.pipelines.publish import publish
 from xadapt.pipelines.rerun_evidence import rerun as rerun_evidence
@@ -101,6 +102,7 @@ __all__ = [
     "link_mentions",
     "load",
     "map_embeddings",
+    "match_texts",
     "open_index",
     "open_vectors",
     "project",

@@ -42,6 +42,20 @@ class Kept:
         return self.found[key]
 
 
+class Remembering(AdaptedEncoder):
+    """An encoder that encodes a text once; the choices differ in nothing else."""
+
+    def __init__(self, plain: AdaptedEncoder) -> None:
+        self.plain, self.known = plain, {}
+
+    def encode(self, texts: Any, **options: Any) -> Any:
+        """The vectors ``(n, dim)``."""
+        new = [text for text in dict.fromkeys(texts) if text not in self.known]
+        if new:
+            self.known.update(zip(new, self.plain.encode(new, **options), strict=True))
+        return np.stack([self.known[text] for text in texts])
+
+
 def train(
     kind: str,
     base: str,

@@ -22,7 +22,7 @@ from xadapt.pipelines.kg_link import link_mentions
 
 TRAINED = ("de", "es", "fr", "ja", "pt", "zh")
 NEVER = ("cs", "nl", "nna", "tw")
-TEST, ROWS, JUDGED = 100, 1500, 250
+TEST, ROWS, JUDGED = 100, 1500, 500
 TOP = 10
 
 
@@ -54,7 +54,7 @@ def main() -> None:
     pairs = work / f"pairs-{args.base}.tsv"
     if not pairs.is_file():
         link_mentions(
-            str(work / "judged.tsv"), index, top=4, base=encoder(base, {"ep": ep}), pairs=pairs
+            str(work / "judged.tsv"), index, top=5, base=encoder(base, {"ep": ep}), pairs=pairs
         )
     xadapt.train(
         "pair_classification", base=base, data=str(pairs), lang="es", out=judge, resume=True,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+import consumer_tables
 import entity_tables
 import graph_tables
 import hub_tables
@@ -127,6 +128,9 @@ KINDS = (
     ("align_dbp", "Entities aligned: {result[set]} on {result[base]}", kg_tables.aligned),
     ("align_", "{result[size]:,} synthetic entities aligned", kg_tables.million),
     ("complete_graphs_", "Facts completed: DBP-5L on {result[base]}", kg_tables.completed),
+    ("vote_names_", "Names of entities voted over sources", consumer_tables.names),
+    ("link_concepts_", "Concepts of names: HPO on {result[base]}", consumer_tables.linked),
+    ("match_claims_", "Tweets and verified claims", consumer_tables.matched),
     ("synthetic_languages", "Synthetic languages", synthetic_tables.synthetic),
     ("word_alignment", "Word alignment", word_tables.words),
     ("languages_", "One module a language, on {result[base]}", tables.languages),

@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 from bench import parser, save
-from kg_runs import BASES, Kept, encoder
+from kg_runs import BASES, Kept, Remembering, encoder
 
 import xadapt
 from xadapt.data.readers.lines import read_lines
 from xadapt.data.readers.name_files import CheckedNames, read_checked, read_names
 from xadapt.evaluation.statistics import statistic_difference
-from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.pipelines.kg_names import vote_names
 from xadapt.tasks.kg.name_votes import CHECK, COVERAGE, FLAGS, count_names, name_scores, vote
 
@@ -146,20 +145,6 @@ def retrieved(data: Path, gold: dict[str, dict[str, CheckedNames]], model: Any) 
             voted = vote_names(sources(data / "wikikge10", lang), lang=lang, **more).voted
             counts[lang][least] = count_names(voted, gold[lang], 2, 2)
     return chosen(counts, (0.0, *LEAST))
-
-
-class Remembering(AdaptedEncoder):
-    """An encoder that encodes a text once; the choices differ in nothing else."""
-
-    def __init__(self, plain: AdaptedEncoder) -> None:
-        self.plain, self.known = plain, {}
-
-    def encode(self, texts: Any, **options: Any) -> Any:
-        """The vectors ``(n, dim)``."""
-        new = [text for text in dict.fromkeys(texts) if text not in self.known]
-        if new:
-            self.known.update(zip(new, self.plain.encode(new, **options), strict=True))
-        return np.stack([self.known[text] for text in texts])
 
 
 def chosen(counts: dict[str, dict[float, Any]], choices: tuple[float, ...]) -> dict[str, Any]:

@@ -122,6 +122,18 @@ def test_every_command_and_option_is_described_in_sentences() -> None:
                 assert option.help.endswith("."), (path, option.name, option.help)
 
 
+CONSUMED = {
+    "terms.tsv": "C1\theadache\nC2\tfever\n",
+    "umls.jsonl": '{"concept_id": "C1", "canonical_name": "dolor de cabeza"}\n',
+    "notes.tsv": "kichwa\tC1\nhoma\tC2\n",
+    "brat/a.ann": "T1\tDISO 0 6\tfevers\nN1\tReference T1 UMLS:C2\tfevers\n",
+    "facts.tsv": "id\tcountry\tcases\nr1\tKenya\tmany\nr2\tChad\tfew\n",
+    "claims.tsv": "t1\tKenya has many cases\n",
+    "found.tsv": "t1\tr1\n",
+}
+"""The files of names of concepts, mentions, rows and texts."""
+
+
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A folder with all files that examples name, two modules, and a tiny base for mini."""
@@ -139,6 +151,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Place:
         lines = "".join(f"{n}\t{text}\n" for n, text in enumerate(texts))
         (folder / f"{name}.tsv").write_text(lines, encoding="utf-8")
     write(folder / "dbp5l", DBP5L)
+    write(folder, CONSUMED)
     if find_spec("peft"):
         peft_folder(folder / "peft-lora", place.base)
     source, target, _ = rotated(words=60, dim=6)
@@ -166,7 +179,12 @@ ONLINE = (
     "xadapt publish sw --repo my-name/swahili --private",
     "--base sentence-transformers/all",
 )
-NEEDS = {"export ": "optimum", "lancedb:": "lancedb", "qdrant:": "qdrant_client"}
+NEEDS = {
+    "export ": "optimum",
+    "match ": "gensim",
+    "lancedb:": "lancedb",
+    "qdrant:": "qdrant_client",
+}
 """By a part of an example, the package that it needs."""
 RUN = [
     line

@@ -149,10 +149,10 @@ VERBS = (
         "Use",
         link,
         (
-            "xadapt link --mentions notes_es.tsv --lang es --names en=terms.tsv \\\n"
-            "  --base mini --module es --out linked.jsonl",
-            "xadapt link --mentions brat/ --names en=umls.jsonl,es=umls_es.tsv \\\n"
-            "  --out linked.jsonl --pairs pairs.tsv --report linked.html",
+            "xadapt link --mentions notes.tsv --lang sw --names en=terms.tsv \\\n"
+            "  --base mini --module sw --out linked.jsonl",
+            "xadapt link --mentions brat --names en=terms.tsv,es=umls.jsonl \\\n"
+            "  --out marked.jsonl --pairs learn.tsv --report marked.html",
         ),
         interrupted="the same command goes on where it stopped",
     ),

@@ -373,8 +373,7 @@ def _write_pairs(path: str | Path, given: Sequence[str], lang: str | None, linke
                 (one["concept"], _first(names.at(names.index[one["concept"]]), one["name"]))
                 for one in row["candidates"]
             ]
-            right = [names.at(names.index[c]) for c in mention.concepts if c in names.index]
-            for cells in training_pairs(mention, found, right):
+            for cells in training_pairs(mention, found):
                 stream.write("\t".join(" ".join(cell.split()) for cell in cells) + "\n")
                 count += 1
         if not count:

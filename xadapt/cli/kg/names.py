@@ -45,7 +45,8 @@ def names(
         typer.Option(
             "--from",
             metavar="TAGS",
-            help="Languages of the graph to take names from. Without it: all others.",
+            help="Languages of the graph to take names from. Without it: all others. "
+            f"{options.SEVERAL}",
         ),
     ] = None,
     translator: Annotated[
@@ -53,7 +54,7 @@ def names(
         typer.Option(
             metavar="TRANSLATOR",
             help="A translator of these names, as of xadapt translate; each language it translates "
-            "from is a source. Repeat the option for several.",
+            "from is a source. Several: repeat the option.",
         ),
     ] = None,
     pool: Annotated[

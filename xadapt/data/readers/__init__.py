@@ -29,6 +29,7 @@ NOT_PARTS = (
     "label_columns",
     "lines",
     "link_text",
+    "match_items",
     "memory_records",
     "mentions",
     "name_files",

@@ -73,22 +73,16 @@ def reranked(
 
 
 def training_pairs(
-    mention: Mention,
-    candidates: Sequence[tuple[str, Sequence[str]]],
-    right: Sequence[Sequence[str]],
+    mention: Mention, candidates: Sequence[tuple[str, Sequence[str]]]
 ) -> Iterator[tuple[str, str, str]]:
     """Yield pairs to train a cross-encoder on: text, text and class.
 
-    The right concepts are ``same`` also where the candidates miss them, since this is no
-    measurement; all other candidates are ``other``.
+    Only candidates make pairs. A right concept that the candidates miss is left out: such pairs are
+    spelt less alike than wrong candidates, and would teach that likeness speaks against a pair.
 
     Args:
         mention: The mention.
-        candidates: Concepts with their names.
-        right: The names of each right concept.
+        candidates: Concepts with their names, the nearest name first.
     """
-    for names in right:
-        yield (*pair_of(mention, names), SAME)
     for concept, names in candidates:
-        if concept not in mention.concepts:
-            yield (*pair_of(mention, names), OTHER)
+        yield (*pair_of(mention, names), SAME if concept in mention.concepts else OTHER)
