@@ -128,6 +128,7 @@ KINDS = (
     ("complete_graphs_", "Facts completed: DBP-5L on {result[base]}", kg_tables.completed),
     ("synthetic_languages", "Synthetic languages", synthetic_tables.synthetic),
     ("word_alignment", "Word alignment", word_tables.words),
+    ("projection", "Labels projected along word alignment", word_tables.projection),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
     ("how_many_pairs_", "How many pairs: {result[lang]} on {result[base]}", tables.how_many_pairs),
     ("own_language", "Questions and answers within German", tables.own_language),
