@@ -133,6 +133,7 @@ KINDS = (
     ("match_claims_", "Tweets and verified claims", consumer_tables.matched),
     ("synthetic_languages", "Synthetic languages", synthetic_tables.synthetic),
     ("word_alignment", "Word alignment", word_tables.words),
+    ("projection", "Labels projected along word alignment", word_tables.projection),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
     ("how_many_pairs_", "How many pairs: {result[lang]} on {result[base]}", tables.how_many_pairs),
     ("own_vocabulary", "A vocabulary of the language's own", vocabulary_tables.own_vocabulary),

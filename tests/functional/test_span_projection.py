@@ -89,7 +89,7 @@ def test_spans_without_words_are_dropped_with_a_reason():
     ] * 2
 
 
-def test_a_span_without_a_link_may_be_found_by_its_words():
+def test_a_span_whose_very_words_stand_in_the_target_may_go_to_them():
     source = "Ada and Ada saw New York".split()  # noqa: SIM905
     target = "Ada und Ada sahen New York".split()  # noqa: SIM905
     spans = [(0, 1, "PER"), (2, 3, "PER"), (4, 6, "LOC")]
@@ -97,6 +97,11 @@ def test_a_span_without_a_link_may_be_found_by_its_words():
     assert found.spans == ((0, 1, "PER"), (2, 3, "PER"), (4, 6, "LOC")) and found.dropped == {}
     found = project_spans(spans, [(0, 0)], target[:2], source=source)
     assert found.dropped == {1: NO_LINK, 2: NO_LINK}
+    # a link of one word alone, or to a wrong word, does not hold a name back
+    assert project_spans(spans[2:], [(4, 4)], target).spans == ((4, 5, "LOC"),)
+    assert project_spans(spans[2:], [(4, 3)], target, source=source).spans == ((4, 6, "LOC"),)
+    # of two places, the one with a link
+    assert project_spans(spans[:1], [(0, 2)], target, source=source).spans == ((2, 3, "PER"),)
 
 
 def test_identity_links_project_every_span_on_itself_and_outputs_never_overlap():

@@ -12,10 +12,13 @@ from tiny_seq2seq import tiny_model, tiny_seq2seq_folder, tiny_tokenizer
 from transformers import AutoModelForSeq2SeqLM
 
 import xadapt as package
+from xadapt.backbones.seq2seq.seq2seq import Seq2Seq
 from xadapt.backbones.seq2seq.tag_processor import TagLogitsProcessor
 from xadapt.core.errors import UserError
 from xadapt.core.files import read_json
 from xadapt.data.readers.conll import Conll
+from xadapt.hub.seq2seq_lora import save_seq2seq_lora
+from xadapt.injection.seq2seq_lora import Seq2SeqLoRA
 
 SENTENCES = ["Ada met Bo in New York".split(), "Dar es Salaam".split()]  # noqa: SIM905
 SPANS = [((0, 1, "PER"), (2, 3, "PER"), (4, 6, "LOC")), ((0, 3, "LOC"),)]
@@ -84,6 +87,33 @@ def test_settings_of_the_model_for_other_work_do_not_act(tmp_path, trained):
     tiny_tokenizer("t5").save_pretrained(tmp_path)
     found = package.label(SENTENCES, model=str(tmp_path), types=["PER", "LOC"])
     assert [row.spans for row in found.rows] == SPANS
+
+
+def test_a_lora_on_the_model_labels_and_leaves_the_model_as_it_is(folder, tmp_path):
+    seq2seq = Seq2Seq.from_pretrained(str(folder), dtype="float32")
+    made = TagLogitsProcessor.of(seq2seq.model, seq2seq.tokenizer, SENTENCES, ["PER", "LOC"])
+    targets = [one.write(own) for one, own in zip(made.automata, SPANS, strict=True)]
+    sources = seq2seq.tokenizer([" ".join(words) for words in SENTENCES])["input_ids"]
+    module = Seq2SeqLoRA.of(seq2seq, tuple(seq2seq.family.inside), rank=8, alpha=32)
+    optimizer = torch.optim.Adam(module.parameters(), 1e-2)
+    for _ in range(150):
+        with module.on(seq2seq):
+            loss = -torch.cat(seq2seq.score(seq2seq.encode(sources), targets)).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    save_seq2seq_lora(tmp_path / "lora", module)
+    given = {"model": str(folder), "types": ["PER", "LOC"], "dtype": "float32"}
+    found = package.label(SENTENCES, module=tmp_path / "lora", **given)
+    assert [row.spans for row in found.rows] == SPANS
+    data, out = tmp_path / "w.conll", tmp_path / "out.conll"
+    data.write_text("\n\n".join("\n".join(words) for words in SENTENCES), encoding="utf-8")
+    good("label", "--model", folder, "--module", tmp_path / "lora", "--types", "PER,LOC",
+         "--data", data, "--out", out)  # fmt: skip
+    assert [row.spans for row in Conll().read(str(out), "en")] == SPANS
+    done = xadapt("label", "--model", folder, "--module", folder, "--types", "PER", "--data", data,
+                  "--out", tmp_path / "no.conll")  # fmt: skip
+    assert done.code == 2 and "adapter_config.json" in done.err
 
 
 def test_a_long_sentence_is_read_in_parts(tmp_path):

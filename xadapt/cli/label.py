@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xadapt.cli import launched, options
+from xadapt.cli import completion, launched, options
 from xadapt.cli.verbs import Verb
 from xadapt.core.output_files import require_output
 
@@ -37,6 +37,15 @@ def label(
             metavar="FILE", dir_okay=False, help="The CoNLL file to write: word, tab, label."
         ),
     ],
+    module: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            file_okay=False,
+            help="Folder of a LoRA on the model, as peft saves it.",
+            autocompletion=completion.paths,
+        ),
+    ] = None,
     constrained: Annotated[
         bool,
         typer.Option(
@@ -65,7 +74,7 @@ def label(
     options.require(
         json is None or json.resolve() != out.resolve(), "--json and --out are one file"
     )
-    require_output(out, reads=(data, model), force=force)
+    require_output(out, reads=(data, model, module), force=force)
     with launched.progress("starting"):
         from xadapt.core.progress import meter
         from xadapt.pipelines.label import label as labelled
@@ -74,6 +83,7 @@ def label(
             data,
             model=model,
             types=options.split(types),
+            module=module,
             out=out,
             constrained=constrained,
             beams=beams,

@@ -79,7 +79,10 @@ def project(
     ] = 1,
     same_words: Annotated[
         bool,
-        typer.Option("--same-words", help="Look for a span without a link by its very words."),
+        typer.Option(
+            "--same-words",
+            help="A span whose very words stand in the translation goes to them.",
+        ),
     ] = False,
     whole: Annotated[
         bool,

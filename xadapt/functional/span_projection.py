@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from xadapt.functional.tag_scheme import Span
@@ -59,8 +59,9 @@ def project_spans(
         links: ``(source word, target word)``, from 0.
         target: The target words.
         gap: The most words between two runs that are joined; 0 joins none.
-        source: The source words. If they are given, a span without a linked word is looked for word
-            by word: at the first place in the target that no other span has.
+        source: The source words. If they are given, a span whose very words stand in the target
+            goes to them: to the place, free of earlier spans, with most linked words. Links decide
+            about the other spans.
 
     Raises:
         ValueError: If a link leaves the target, or the gap is negative.
@@ -77,17 +78,15 @@ def project_spans(
     for place, (start, end, _) in enumerate(spans):
         linked = sorted({word for at in range(start, end) for word in partners.get(at, ())})
         words = [word for word in linked if not is_punctuation(target[word])]
-        if words:
+        same = None
+        if source is not None:
+            same = _same_words(source[start:end], target, found.values(), set(words))
+        if same is not None:
+            found[place] = same
+        elif words:
             found[place] = longest_run(words, gap)
         else:
             dropped[place] = PUNCTUATION if linked else NO_LINK
-    if source is not None:
-        for place in list(dropped):
-            start, end, _ = spans[place]
-            same = _same_words(source[start:end], target, found.values())
-            if same is not None:
-                found[place] = same
-                del dropped[place]
     kept = _without_collisions(found, spans, dropped)
     return Projected(tuple(sorted(kept)), dict(sorted(dropped.items())))
 
@@ -114,14 +113,19 @@ def longest_run(words: Sequence[int], gap: int) -> Run:
     return max(runs, key=_length)
 
 
-def _same_words(words: Sequence[str], target: Sequence[str], taken: Iterable[Run]) -> Run | None:
+def _same_words(
+    words: Sequence[str], target: Sequence[str], taken: Iterable[Run], linked: Collection[int]
+) -> Run | None:
+    """Return the free place of the very words that has most linked words, the first of equals."""
     used = list(taken)
-    for start in range(len(target) - len(words) + 1):
-        run = start, start + len(words)
-        free = all(not _overlap(run, other) for other in used)
-        if free and list(target[start : run[1]]) == list(words):
-            return run
-    return None
+    runs = [(start, start + len(words)) for start in range(len(target) - len(words) + 1)]
+    same = [
+        run
+        for run in runs
+        if list(target[slice(*run)]) == list(words)
+        and not any(_overlap(run, other) for other in used)
+    ]
+    return max(same, key=lambda run: sum(at in linked for at in range(*run)), default=None)
 
 
 def _without_collisions(

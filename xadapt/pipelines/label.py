@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
@@ -20,6 +21,8 @@ from xadapt.data.readers.word_columns import conll_text, read_words
 from xadapt.data.records import TaggedSentence
 from xadapt.functional.tag_scheme import Span
 from xadapt.functional.tagged_text import from_tagged_text
+from xadapt.hub.seq2seq_lora import load_seq2seq_lora
+from xadapt.injection.seq2seq_lora import Seq2SeqLoRA
 from xadapt.languages.tags import normalise
 
 BATCH = 16
@@ -58,6 +61,7 @@ def label(
     *,
     model: str,
     types: str | Sequence[str],
+    module: str | Path | None = None,
     out: str | Path | None = None,
     constrained: bool = True,
     beams: int = 4,
@@ -81,6 +85,8 @@ def label(
             are not read), or sentences as lists of words.
         model: Hub id or folder of a model with its tokenizer.
         types: The types of spans, such as ``PER``.
+        module: Folder of a LoRA on the model, in peft's format
+            (`xadapt.hub.seq2seq_lora.load_seq2seq_lora`).
         out: A CoNLL file to write: word, tab, label (IOB2).
         constrained: Whether outputs are held to tagged copies of their sentences. Without it,
             a sentence whose output is no such copy gets no labels.
@@ -104,7 +110,8 @@ def label(
     tag = lang if lang == UNKNOWN else normalise(lang)
     names = as_strings(types)
     sentences = _sentences(data, column)
-    writer = _Writer(Seq2Seq.from_pretrained(model, dtype=dtype, device=device))
+    seq2seq = Seq2Seq.from_pretrained(model, dtype=dtype, device=device)
+    writer = _Writer(seq2seq, None if module is None else load_seq2seq_lora(module, seq2seq))
     parts = [(row, part) for row, words in enumerate(sentences) for part in writer.parts(words)]
     order = sorted(range(len(parts)), key=lambda n: len(parts[n][1]))
     spans: list[list[Span]] = [[] for _ in sentences]
@@ -153,9 +160,10 @@ def _starts(parts: Sequence[tuple[int, Sequence[str]]]) -> list[int]:
 
 @dataclass(frozen=True)
 class _Writer:
-    """A model that writes sentences again, with tags."""
+    """A model, perhaps with a LoRA, that writes sentences again with tags."""
 
     seq2seq: Seq2Seq
+    module: Seq2SeqLoRA | None = None
 
     def parts(self, words: Sequence[str]) -> Iterator[Sequence[str]]:
         """Cut a sentence into parts that the model reads, with half of its room for tags."""
@@ -189,13 +197,14 @@ class _Writer:
         more = {} if room is None else {"truncation": True, "max_length": room}
         given = tokenizer(texts, padding=True, return_tensors="pt", **more)
         names = ("input_ids", "attention_mask")
-        tokens = model.generate(
-            **{name: given[name].to(model.device) for name in names},
-            num_beams=beams,
-            do_sample=False,
-            max_new_tokens=processor.longest,
-            logits_processor=[processor] if constrained else None,
-        )
+        with nullcontext() if self.module is None else self.module.on(self.seq2seq):
+            tokens = model.generate(
+                **{name: given[name].to(model.device) for name in names},
+                num_beams=beams,
+                do_sample=False,
+                max_new_tokens=processor.longest,
+                logits_processor=[processor] if constrained else None,
+            )
         found = processor.spans(tokens)
         shown = tokenizer.batch_decode(tokens, skip_special_tokens=True)
         for words, own, text in zip(sentences, found, shown, strict=True):

@@ -13,7 +13,7 @@ from typing import Any
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_file
-from xadapt.core.sequences import as_sentences
+from xadapt.core.sequences import as_paths, as_sentences
 from xadapt.data.readers.lines import has_suffix, read_lines
 from xadapt.data.readers.link_text import parse_links
 from xadapt.data.readers.tagged_spans import TaggedSpans
@@ -125,7 +125,8 @@ def project(
         links: Links that exist, in place of a base: a file as `xadapt align-words` writes it, a
             line for each sentence; or ``(source word, target word)`` for each sentence.
         gap: The most words between two linked runs that become one span.
-        same_words: Whether a span without a linked word is looked for word by word.
+        same_words: Whether a span whose very words stand in the translation goes to them, whatever
+            is linked.
         whole: Whether only sentences of which every span was projected are kept.
         out: A file to write: JSON lines with ``tokens`` and ``spans`` if it ends in ``.jsonl``,
             else CoNLL (IOB2).
@@ -161,9 +162,11 @@ def project(
         assert base is not None
         given = dict(aligning)
         way = given.pop("links_by", None)
+        # one module acts on both sides, whichever of the two languages it is for
+        lang = tags[1] if compose is not None or len(as_paths(modules)) > 1 else None
         pairs = [(row.words, words) for row, words in zip(rows, said, strict=True)]
         found: list[Any] = align(
-            pairs, base=base, modules=modules, compose=compose, lang=tags[1], pivot=tags[0],
+            pairs, base=base, modules=modules, compose=compose, lang=lang, pivot=tags[0],
             first=tags[0], dtype=dtype, progress=progress, method=way, **given,
         )  # fmt: skip
     else:

@@ -75,7 +75,7 @@ def read_peft(
             LoRA of xadapt can't.
     """
     where = str(folder.path)
-    _require_plain(said, where)
+    require_plain(said, where)
     tensors = folder.tensors(WEIGHTS)
     if not tensors:
         raise UserError(f"the folder has no {WEIGHTS[0]}", where=where)
@@ -98,7 +98,7 @@ def read_peft(
     )
 
 
-def _require_plain(said: Mapping[str, Any], where: str) -> None:
+def require_plain(said: Mapping[str, Any], where: str) -> None:
     """Refuse settings under which the adapter is no plain LoRA on the base as it is."""
     kind = said.get("peft_type")
     if kind != "LORA":
