@@ -52,7 +52,30 @@ def own_vocabulary(result: dict) -> str:
         "xx to en / en to xx, first seed", "95 %", "cos(en on, en off)", "tokens a word", "MB",
         "seconds",
     ]  # fmt: skip
-    return table(head, rows)
+    return "\n".join(filter(None, [table(head, rows) if rows else "", starts(result)]))
+
+
+def starts(result: dict) -> str:
+    """The rows as they begin, before any training: means of both directions."""
+    found = result.get("starts") or []
+    if not found:
+        return ""
+    names = list(found[0]["accuracy"])
+    rows = [
+        [row["lang"], f"{row['pairs']:,}", *(both(row["accuracy"][name]) for name in names)]
+        for row in found
+    ]
+    most = max(row["english_changed"] for row in found)
+    return (
+        "Before any training, xx to en / en to xx, by what the rows begin with:\n\n"
+        + table(["", "pairs", *names], rows)
+        + f"\nLargest change of a value of an English vector with the module on: {most:.1g}.\n"
+    )
+
+
+def both(found: dict[str, float]) -> str:
+    """``to pivot / from pivot`` with three digits."""
+    return f"{found['to_pivot']:.3f} / {found['from_pivot']:.3f}"
 
 
 def short(_: str = "") -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
-from scipy.sparse.linalg import svds
 
 
 def ppmi_vectors(
@@ -41,13 +41,34 @@ def ppmi_vectors(
     pmi = np.log(counts.data * totals.sum() / (totals[counts.row] * totals[counts.col]))
     kept = pmi > 0
     matrix = coo_matrix((pmi[kept], (counts.row[kept], counts.col[kept])), shape=(size, size))
-    rank = min(dim, size - 1)
-    start = np.random.default_rng(0).standard_normal(size)
-    left, values, _ = svds(matrix.tocsr(), k=rank, v0=start)
-    vectors = np.zeros((size, dim))
+    left, values = _left_singular(matrix.tocsr(), min(dim, size))
+    vectors, rank = np.zeros((size, dim)), len(values)
     vectors[:, :rank] = left * np.sqrt(values)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 1e-9)
+
+
+def _left_singular(
+    matrix: Any, rank: int, rounds: int = 4, more: int = 10
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Approximate the largest singular values and their left vectors, the same in every call.
+
+    Source: Halko et al. 2011, https://arxiv.org/abs/0909.4061, algorithms 4.4 and 5.1.
+
+    Args:
+        matrix: A sparse square matrix.
+        rank: How many are wanted.
+        rounds: Power iterations.
+        more: Further columns of the random start.
+    """
+    size = matrix.shape[0]
+    basis = np.random.default_rng(0).standard_normal((size, min(size, rank + more)))
+    for _ in range(rounds):
+        basis, _ = np.linalg.qr(matrix @ basis)
+        basis, _ = np.linalg.qr(matrix.T @ basis)
+    basis, _ = np.linalg.qr(matrix @ basis)
+    left, values, _ = np.linalg.svd((matrix.T @ basis).T, full_matrices=False)
+    return (basis @ left)[:, :rank], values[:rank]
 
 
 def sparsemax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
