@@ -42,7 +42,7 @@ LOOSE = frozenset({"__init__", "__main__", "api"})
 OUTSIDE = frozenset({
     "adapters", "peft", "sentence_transformers", "mteb", "pykeen", "ray", "pyspark", "langchain",
     "langchain_core", "llama_index", "openai", "sacrebleu", "comet", "vllm", "py3langid", "lancedb",
-    "qdrant_client", "psycopg", "optimum", "onnxruntime", "openvino",
+    "qdrant_client", "markdown_it", "pylatexenc", "psycopg", "optimum", "onnxruntime", "openvino",
 })  # fmt: skip
 """Libraries that only ``integrations`` imports."""
 
