@@ -56,7 +56,8 @@ def translate(
         str,
         typer.Option(
             metavar="KINDS",
-            help=f"Kinds of parts to keep: all, or some of {', '.join(KINDS)}, separated by commas.",
+            help=f"Kinds of parts to keep: all, or some of {', '.join(KINDS)}, separated by "
+            "commas.",
         ),
     ] = "all",
     log: Annotated[

@@ -19,7 +19,8 @@ IDENTITY, ROWS = "identity.json", "rows.jsonl"
 class Journal:
     """The finished rows of one piece of work, a line of JSON each, in a folder of its own.
 
-    `open_journal` makes it. A row counts once its line is whole; half a line that a kill left is cut.
+    `open_journal` makes it. A row counts once its line is whole; half a line that a kill left
+    is cut.
 
     Attributes:
         folder: The folder.
@@ -104,11 +105,8 @@ def open_journal(folder: Path, identity: Mapping[str, Any]) -> Iterator[Journal]
         wanted = json.loads(json.dumps(identity))
         if known.exists():
             found = read_json(known)
-            names = [
-                key
-                for key in wanted
-                if not isinstance(found, dict) or found.get(key) != wanted[key]
-            ]
+            found = found if isinstance(found, dict) else {}
+            names = [key for key in wanted if found.get(key) != wanted[key]]
             if names:
                 raise UserError(
                     f"this work was begun with another value of {', '.join(names)}",

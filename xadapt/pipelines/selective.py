@@ -1,8 +1,8 @@
 """Translate rows of instructions and keep code, formulas, JSON, addresses and tables as they are.
 
 Kept parts never reach the translator: a marker stands for each. A line is translated, its markers
-are replaced by the kept parts, and the finished text is compared with its source. A row with a fault
-is repaired once: the words between the kept parts are translated alone. Then it is accepted or
+are replaced by the kept parts, and the finished text is compared with its source. A row with a
+fault is repaired once: the words between the kept parts are translated alone. Then it is accepted or
 rejected, with a reason.
 
 Source: selective translation, Paul et al. 2025, https://arxiv.org/abs/2507.14304. The paper lets a
@@ -117,8 +117,9 @@ def translate_selective(
     interruption. Output and log appear whole, at the end.
 
     Args:
-        data: JSON lines: ``{prompt, response}``, ``{messages}`` or ``{text}``, each with an ``id``.
-        out: File to write: ``{id, lang, messages: [{role, content}]}`` a line, or ``{id, lang, text}``.
+        data: JSON lines: ``{prompt, response}``, ``{messages}`` or ``{text}``, with an ``id``.
+        out: File to write: a line is ``{id, lang, messages: [{role, content}]}``, or
+            ``{id, lang, text}``.
         translator: As for `xadapt.pipelines.translate.translate`.
         source: Language of the rows.
         target: Language to translate into.
@@ -281,29 +282,33 @@ def _write(
     reasons: Counter[str] = Counter()
     own = iter(_source_rows(mix_data, source) if mix else ())
     credit = 0.0
-    with atomic_file(out) as file, atomic_file(log) as file_of_log:
-        with file.open("w", encoding="utf-8") as to, file_of_log.open("w", encoding="utf-8") as why:
-            for entry in journal:
-                result.rows += 1
-                if "log" in entry:
-                    why.write(json.dumps(entry["log"], ensure_ascii=False) + "\n")
-                    result.repaired += "row" in entry
-                if "row" not in entry:
-                    result.rejected += 1
-                    reasons[entry["log"]["reason"].partition(":")[0].partition(" '")[0]] += 1
-                    continue
-                result.accepted += 1
-                result.untouched += entry["untouched"]
-                result.json += entry["json"]
-                kept.update(entry["kept"])
-                to.write(json.dumps(entry["row"], ensure_ascii=False) + "\n")
-                credit += mix
-                for row in islice(own, int(credit)):
-                    to.write(json.dumps(row, ensure_ascii=False) + "\n")
-                    result.mixed += 1
-                credit -= int(credit)
-            if not result.rows:
-                raise UserError("the file holds no row", where=mix_data)
+    with (
+        atomic_file(out) as file,
+        atomic_file(log) as file_of_log,
+        file.open("w", encoding="utf-8") as to,
+        file_of_log.open("w", encoding="utf-8") as why,
+    ):
+        for entry in journal:
+            result.rows += 1
+            if "log" in entry:
+                why.write(json.dumps(entry["log"], ensure_ascii=False) + "\n")
+                result.repaired += "row" in entry
+            if "row" not in entry:
+                result.rejected += 1
+                reasons[entry["log"]["reason"].partition(":")[0].partition(" '")[0]] += 1
+                continue
+            result.accepted += 1
+            result.untouched += entry["untouched"]
+            result.json += entry["json"]
+            kept.update(entry["kept"])
+            to.write(json.dumps(entry["row"], ensure_ascii=False) + "\n")
+            credit += mix
+            for row in islice(own, int(credit)):
+                to.write(json.dumps(row, ensure_ascii=False) + "\n")
+                result.mixed += 1
+            credit -= int(credit)
+        if not result.rows:
+            raise UserError("the file holds no row", where=mix_data)
     result.kept = {kind: kept[kind] for kind in KINDS if kept[kind]}
     result.reasons = dict(reasons.most_common())
     return result

@@ -1,4 +1,4 @@
-"""Parts of a text that a translation must not change: found by parsers, replaced, restored, checked.
+"""Parts of a text that a translation must keep: found by parsers, replaced, restored, checked.
 
 `spans` finds them, `markers` replaces and restores them, `checks` compares a translation with its
 source. Nothing of a translator is needed here.

@@ -20,8 +20,8 @@ MOST = 500
 def formulas(text: str) -> Iterator[tuple[int, int]]:
     """Yield formulas.
 
-    A dollar sign before a price opens none: as in Pandoc, no space follows the sign that opens, none
-    stands before the sign that closes, and no digit follows it.
+    A dollar sign before a price opens none: as in Pandoc, no space follows the sign that opens,
+    none stands before the sign that closes, and no digit follows it.
     """
     if not _OPENER.search(text):
         return

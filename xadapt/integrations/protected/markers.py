@@ -96,8 +96,8 @@ def has_words(text: str) -> bool:
 def template_of(text: str, keep: Sequence[str]) -> Template:
     """Cut a text into lines and find what must be kept in each.
 
-    A line whose words all stand in kept parts stays as it is. The mark of a list, heading or quotation
-    stays before its line.
+    A line whose words all stand in kept parts stays as it is. The mark of a list, heading or
+    quotation stays before its line.
     """
     spans = find_spans(text, keep)
     name = next((one for one in NAMES if one not in text.upper()), "")

@@ -13,9 +13,8 @@ _ADDRESS = re.compile(
 )
 _OPEN = {")": "(", "]": "[", "}": "{"}
 _NUMBER = r"[$€£]?\d(?:[\d.,]*\d)?%?"
-_OPERAND = (
-    rf"-?(?:{_NUMBER}(?:[a-z](?![A-Za-z]))?|[A-Za-z](?![\w'’]))(?:\([^()\n]{{1,20}}\)|\^\d+)*"
-)
+_NAME = r"[A-Za-z](?![\w'’])"
+_OPERAND = rf"-?(?:{_NUMBER}(?:[a-z](?![A-Za-z]))?|{_NAME})(?:\([^()\n]{{1,20}}\)|\^\d+)*"
 _OPERATOR = r"(?:[ \t]*(?:[-+*/=^×÷·<>≤≥≈]|<=|>=|==|!=|≠)[ \t]*)"
 _CALCULATION = re.compile(
     rf"<<[^<>\n]*\d[^<>\n]*>>|^\#\#\#\#[ \t]*-?[\d.,]+[ \t]*$"
@@ -54,9 +53,9 @@ def entities(text: str) -> Iterator[tuple[int, int]]:
 
 
 def columns(text: str) -> Iterator[tuple[int, int]]:
-    """Yield two or more neighbouring lines that tabs or pipes divide into the same number of columns.
+    """Yield neighbouring lines that tabs or pipes divide into the same number of columns.
 
-    A line needs one tab or two pipes. Empty lines may stand between the lines.
+    There are two lines or more. A line needs one tab or two pipes. Empty lines may stand between the lines.
     """
     start, end, place, count, rows = 0, 0, 0, 0, 0
     for line in [*text.splitlines(keepends=True), "end"]:

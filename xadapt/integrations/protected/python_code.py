@@ -23,8 +23,8 @@ LINES = 200
 def blocks(text: str) -> Iterator[tuple[int, int]]:
     """Yield runs of whole lines that are statements of Python.
 
-    A run begins at a line with the form of a statement and is as long as it can be. Its comments and
-    strings are kept with it. A single name or number is no statement here.
+    A run begins at a line with the form of a statement and is as long as it can be. Its
+    comments and strings are kept with it. A single name or number is no statement here.
     """
     if parses(text) and text.strip():
         yield _trimmed(text, 0, len(text))
