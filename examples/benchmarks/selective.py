@@ -3,8 +3,8 @@
     python examples/benchmarks/selective.py --data DATA
 
 ``DATA/instructions/en.jsonl.gz`` holds rows of ``prompt``, ``response`` and ``kinds``, the kinds of
-parts that patterns found in them. The first 300 rows with a kind are taken. Apertium must be
-installed with its pair English-Spanish.
+parts that patterns found in them. The first 300 rows with a kind are taken; every tenth of
+them gets a prompt that quotes it as JSON. Apertium must be installed with its pair English-Spanish.
 
 The corrupting translator is Apertium, but one line of every fifth row comes back as a poor language
 model would write it. It does so once, or also for the words between the kept parts when the row is
@@ -56,7 +56,7 @@ def main() -> None:
     given = parser.parse_args()
     path = given.data / "instructions" / "en.jsonl.gz"
     rows = [json.loads(line) for _, line in read_lines(str(path)) if line.strip()]
-    rows = [row for row in rows if row["kinds"]][:ROWS]
+    rows = [with_record(row, n) for n, row in enumerate(row for row in rows if row["kinds"])][:ROWS]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         os.environ["XADAPT_CACHE"] = str(place / "cache")
@@ -70,6 +70,15 @@ def main() -> None:
             translator = Apertium() if again is None else Corrupting(rows, again)
             found[name] = selective(place, rows, translator)
     save("selective", {"rows": len(rows), "every": EVERY, "systems": found})
+
+
+def with_record(row: dict[str, Any], number: int) -> dict[str, Any]:
+    """Quote a row as JSON in the prompt of every tenth row, since the data hold little JSON."""
+    if number % 10:
+        return row
+    record = {key: row[key] for key in ("id", "source", "prompt", "kinds")}
+    quoted = json.dumps(record, indent=2 if number % 20 else None)
+    return {**row, "prompt": f"Say in one sentence what record {number} asks for.\n\n{quoted}\n"}
 
 
 def texts_of(row: dict[str, Any]) -> list[str]:

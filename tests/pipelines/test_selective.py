@@ -12,13 +12,14 @@ from xadapt.pipelines import selective
 from xadapt.pipelines.selective import translate_selective
 
 ROWS = [
-    {"id": f"row {n}", "prompt": f"Please explain `f({n})` to me", "response": f"See https://a.org/{n} now"}
+    {"id": f"row {n}", "prompt": f"Please explain `f({n})` to me",
+     "response": f"See https://a.org/{n} now"}
     for n in range(20)
 ]  # fmt: skip
 
 
 class Reversing:
-    """Writes words of letters backwards, so that whatever it reads is changed; it can spoil texts."""
+    """Writes words of letters backwards, so that all it reads is changed; it can spoil texts."""
 
     def __init__(self, spoil=lambda text: None, cut=10**9, name="reversing"):
         self.facts = {"translator": name}

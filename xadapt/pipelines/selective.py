@@ -2,8 +2,8 @@
 
 Kept parts never reach the translator: a marker stands for each. A line is translated, its markers
 are replaced by the kept parts, and the finished text is compared with its source. A row with a
-fault is repaired once: the words between the kept parts are translated alone. Then it is accepted or
-rejected, with a reason.
+fault is repaired once: the words between the kept parts are translated alone. Then it is
+accepted or rejected, with a reason.
 
 Source: selective translation, Paul et al. 2025, https://arxiv.org/abs/2507.14304. The paper lets a
 large model find what to keep and filters its answers by a judge; here parsers find it, any

@@ -25,7 +25,7 @@ def _parser() -> Any:
 @lru_cache(maxsize=8)
 def _parsed(text: str) -> tuple[list[Any], list[int]]:
     """Tokens of a text, and the position where each of its lines begins, with the end."""
-    starts = [0, *(found.end() for found in re.finditer(r"\n", text)), len(text)]
+    starts = [0, *(found.end() for found in re.finditer(r"\r\n?|\n", text)), len(text)]
     return _parser().parse(text), starts
 
 
@@ -77,7 +77,7 @@ def tables(text: str) -> Iterator[tuple[int, int]]:
 def _lines(text: str, starts: list[int], first: int, last: int) -> tuple[int, int]:
     """Return the span of lines, without the empty lines at its end."""
     start, end = starts[first], starts[min(last, len(starts) - 1)]
-    return start, start + len(text[start:end].rstrip("\n"))
+    return start, start + len(text[start:end].rstrip("\r\n"))
 
 
 def _in_order(text: str, parts: list[str], start: int, end: int) -> Iterator[tuple[int, int]]:

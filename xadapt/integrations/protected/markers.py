@@ -117,9 +117,9 @@ def template_of(text: str, keep: Sequence[str]) -> Template:
 def _closed(atoms: list[str | Span], more: str, text: str, name: str) -> list[str | Line]:
     """Add plain text to the open line, and return the lines that its line ends close."""
     parts: list[str | Line] = []
-    *whole, last = re.split(r"(\n)", more)
+    *whole, last = re.split(r"(\r\n?|\n)", more)
     for piece in whole:
-        if piece == "\n":
+        if piece in ("\n", "\r", "\r\n"):
             parts += [*_line(atoms, text, name), piece]
             atoms.clear()
         else:

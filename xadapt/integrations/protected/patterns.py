@@ -55,7 +55,8 @@ def entities(text: str) -> Iterator[tuple[int, int]]:
 def columns(text: str) -> Iterator[tuple[int, int]]:
     """Yield neighbouring lines that tabs or pipes divide into the same number of columns.
 
-    There are two lines or more. A line needs one tab or two pipes. Empty lines may stand between the lines.
+    There are two lines or more. A line needs one tab or two pipes. Empty lines may stand
+    between the lines.
     """
     start, end, place, count, rows = 0, 0, 0, 0, 0
     for line in [*text.splitlines(keepends=True), "end"]:
