@@ -142,17 +142,18 @@ def translate_selective(
         raise UserError(f"source and target are the same language, {languages[0]}")
     out = Path(out)
     opened = cached_translator(translator)
+    kinds = [kind for kind in KINDS if kind in keep]
     identity = {
         "data": sha256_file(data) if Path(data).is_file() else "",
         "translator": dict(opened.facts),
         "languages": languages,
-        "keep": [kind for kind in KINDS if kind in keep],
+        "keep": kinds,
     }
     with (
         open_journal(out.with_name(f"{out.name}.work"), identity) as journal,
         meter("translating rows", None, show=show) as bar,
     ):
-        _translate(journal, str(data), opened, languages, identity["keep"], bar)
+        _translate(journal, str(data), opened, languages, kinds, bar)
         result = _write(journal, out, log_path(out, log), languages[0], mix, str(mix_data or data))
         result.facts = dict(opened.facts)
         journal.remove()
