@@ -28,10 +28,10 @@ def selective(result: dict) -> str:
     return (
         table(head, rows)
         + f"\n{result['rows']} rows with code, formulas, JSON, addresses, markup, tables or "
-        "placeholders, English to Spanish; every tenth prompt quotes a row as JSON. Broken by plain "
-        f"translation, by kind: {kinds}. A part is equal if the translation has as many exact copies "
-        "as the source. One line of every fifth row with a line of more than 30 characters is "
-        "corrupted: a marker lost, doubled, renumbered, cut or in small letters, a refusal, "
-        "nothing, an address or JSON added, ten repetitions. A corrupted row is caught if it was repaired or "
-        "rejected. What the translator does to the words between the parts is not judged.\n"
+        "placeholders, English to Spanish; every tenth prompt quotes a row as JSON. Broken by "
+        f"plain translation, by kind: {kinds}. A part is equal if the translation has as many "
+        "exact copies as the source. One line of every fifth row with a line of more than 30 "
+        "characters is corrupted: a marker lost, doubled, renumbered, cut or in small "
+        "letters, a refusal, nothing, an address or JSON added, ten repetitions. A corrupted row "
+        "is caught if it was repaired or rejected. What the translator does to the words between the parts is not judged.\n"
     )
