@@ -33,5 +33,6 @@ def selective(result: dict) -> str:
         "exact copies as the source. One line of every fifth row with a line of more than 30 "
         "characters is corrupted: a marker lost, doubled, renumbered, cut or in small "
         "letters, a refusal, nothing, an address or JSON added, ten repetitions. A corrupted row "
-        "is caught if it was repaired or rejected. What the translator does to the words between the parts is not judged.\n"
+        "is caught if it was repaired or rejected. What the translator does to the words "
+        "between the parts is not judged.\n"
     )
