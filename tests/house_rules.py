@@ -43,6 +43,7 @@ OUTSIDE = frozenset({
     "adapters", "peft", "sentence_transformers", "mteb", "pykeen", "ray", "pyspark", "langchain",
     "langchain_core", "llama_index", "openai", "sacrebleu", "comet", "vllm", "py3langid", "lancedb",
     "qdrant_client", "psycopg", "optimum", "onnxruntime", "openvino", "gensim",
+    "markdown_it", "pylatexenc",
 })  # fmt: skip
 """Libraries that only ``integrations`` imports."""
 

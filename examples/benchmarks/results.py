@@ -22,6 +22,7 @@ import synthetic_tables
 import systems
 import tables
 import transfer_tables as tasks
+import translation_tables
 import vocabulary_tables
 import word_tables
 from bench import HERE, RESULTS, read
@@ -175,6 +176,11 @@ KINDS = (
         "publish_and_verify",
         "Published, verified elsewhere, damaged and cut",
         publish_tables.published,
+    ),
+    (
+        "selective",
+        "Instructions translated around their code, formulas and JSON",
+        translation_tables.selective,
     ),
     ("malformed_folders", "Malformed module folders", hub_tables.malformed),
     ("loaders", "The lines of a card in environments without xadapt", hub_tables.loaders),

@@ -7,15 +7,22 @@ from typing import Annotated
 
 import typer
 
+from xadapt.cli.options import JsonOption
 from xadapt.cli.verbs import Verb
 from xadapt.core.errors import UserError
 from xadapt.core.files import write_text
-from xadapt.core.output_files import require_output
+from xadapt.core.output_files import require_output, write_json
 from xadapt.data.readers.lines import read_lines
+from xadapt.integrations.protected.spans import KINDS, kinds_of
 
 
 def translate(
-    data: Annotated[str, typer.Option(metavar="FILE", help="Text, a line each.")],
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE", help="Text, a line each; with --selective, JSON lines of instructions."
+        ),
+    ],
     translator: Annotated[
         str,
         typer.Option(
@@ -33,22 +40,87 @@ def translate(
         typer.Option(
             metavar="FILE",
             dir_okay=False,
-            help="File to write: each text, a tab, and its translation. --data and file: read it.",
+            help="File to write: each text, a tab, and its translation. --data and file: read it. "
+            "With --selective, conversations as JSON lines.",
         ),
     ],
+    selective: Annotated[
+        bool,
+        typer.Option(
+            "--selective",
+            help="Translate prompts and responses, but keep code, formulas and the like, and check "
+            "each row.",
+        ),
+    ] = False,
+    keep: Annotated[
+        str,
+        typer.Option(
+            metavar="KINDS",
+            help=f"Kinds of parts to keep: all, or some of {', '.join(KINDS)}, separated by "
+            "commas.",
+        ),
+    ] = "all",
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            dir_okay=False,
+            help="File for the rows that were repaired or rejected, with reasons. Without it, "
+            "OUT.log.jsonl.",
+        ),
+    ] = None,
+    mix: Annotated[
+        float,
+        typer.Option(
+            metavar="RATE", min=0.0, help="Rows of the source language for each translated row."
+        ),
+    ] = 0.0,
+    mix_data: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="File of those rows; without it, that of --data."),
+    ] = None,
+    json: JsonOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Translate text by Apertium, a model of transformers, or a file; no text twice."""
+    reads = [data, mix_data, translator.removeprefix("file:")]
+    require_output(out, reads=reads, force=force)
+    if selective:
+        from xadapt.pipelines.selective import log_path, translate_selective
+
+        kinds = kinds_of(keep)
+        require_output(log_path(out, log), reads=[*reads, out], force=force)
+        result = translate_selective(
+            data,
+            out,
+            translator=translator,
+            source=source,
+            target=target,
+            keep=kinds,
+            log=log,
+            mix=mix,
+            mix_data=mix_data,
+            show=True,
+        )
+        typer.echo(result)
+        typer.echo(f"wrote {out} and {log_path(out, log)}", err=True)
+        if json is not None:
+            write_json(json, result.to_dict())
+        return
+    if keep != "all" or log is not None or mix or mix_data is not None:
+        raise UserError("--keep, --log, --mix and --mix-data need --selective", todo="Add it")
     from xadapt.pipelines.translate import translate as translated
 
-    require_output(out, reads=[data, translator.removeprefix("file:")], force=force)
     lines = (" ".join(line.split()) for _, line in read_lines(data))
     texts = list(dict.fromkeys(line for line in lines if line))
     if not texts:
         raise UserError("the file holds no text", where=data)
     found = translated(texts, translator=translator, source=source, target=target, show=True)
     rows = zip(texts, (" ".join(text.split()) for text in found), strict=True)
-    write_text(out, "".join(f"{text}\t{own}\n" for text, own in rows if own))
+    kept = [f"{text}\t{own}\n" for text, own in rows if own]
+    write_text(out, "".join(kept))
+    if json is not None:
+        write_json(json, {"texts": len(texts), "translated": len(kept)})
     typer.echo(f"wrote {out}: {len(texts):,} texts from {source} into {target}", err=True)
 
 
@@ -60,8 +132,8 @@ VERBS = (
         (
             "xadapt translate --data en.txt --translator apertium --source en --target es \\\n"
             "  --out en-es.tsv",
-            "xadapt translate --data en.txt --source en --target sw --out en-sw.tsv \\\n"
-            "  --translator seq2seq:facebook/nllb-200-distilled-600M",
+            "xadapt translate --selective --keep code,math,json,url,markup,table \\\n"
+            "  --data en.jsonl --translator apertium --source en --target es --out es.jsonl",
         ),
         interrupted="the same command goes on where it stopped",
     ),
