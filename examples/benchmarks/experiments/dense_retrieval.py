@@ -22,25 +22,26 @@ from xadapt.inference.passage_indexing import index_passages
 from xadapt.integrations.ranking_measures import measure_rankings
 from xadapt.vectors.query_fusion import choose_weight, fuse
 
-TRAINED, TESTED, AFRICAN = ("de", "es"), ("de",), ("swa",)
-ROWS, PARAGRAPHS, DEV_ARTICLES, AFRICAN_ROWS = 576, 80, 6, 80
-WEIGHTS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+TRAINED, TESTED, AFRICAN = ("de", "es"), ("de", "es"), ("swa",)
+ROWS, PARAGRAPHS, DEV_ARTICLES, AFRICAN_ROWS = 960, 150, 10, 200
+WEIGHTS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 0.95)
 MEASURES = {"Success@1": "R@1", "Success@10": "R@10", "RR": "MRR"}
 Row = dict[str, Any]
 
 
 class DenseRetrieval(Experiment):
-    """German questions, and Swahili ones that nothing was trained on."""
+    """German and Spanish questions, and Swahili ones that nothing was trained on."""
 
     system, against, main = "dense retrieval", LANGUAGE_MODEL, "XQuAD MRR"
     bases = (MINI,)
     about = (
         f"Trained on {ROWS} German and Spanish questions of MLQA with their English paragraphs, "
-        "two epochs, the upper half of the layers, 64 tokens. XQuAD: the first German question of "
-        f"a paragraph against {PARAGRAPHS} English paragraphs, without the first {DEV_ARTICLES} "
-        "articles, which choose the weight of fused queries. `+ en` fuses the other English "
-        "questions of a paragraph, `+ own` those in the language of the question, `+ shuffled` "
-        f"those of another paragraph. AfriQA: {AFRICAN_ROWS} Swahili questions against their "
+        "two epochs, the upper half of the layers, 64 tokens. XQuAD: the first German or Spanish "
+        f"question of a paragraph against {PARAGRAPHS} English paragraphs, without the first "
+        f"{DEV_ARTICLES} articles, which choose the weight of fused queries. `+ en` fuses the "
+        "other English questions of a paragraph, `+ own` those in the language of the question, "
+        "`+ shuffled` those of another paragraph. AfriQA: "
+        f"{AFRICAN_ROWS} Swahili questions against their "
         "English passages, without fusion, since a passage has one question there."
     )
 
