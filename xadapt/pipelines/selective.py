@@ -126,7 +126,7 @@ def translate_selective(
         keep: Kinds of parts to keep, of `xadapt.integrations.protected.spans.KINDS`.
         log: File with a line for each row that was repaired or rejected, with the reasons; without
             it, ``OUT.log.jsonl``.
-        mix: Rows of the source language to write for each translated row; 2 is the paper's share.
+        mix: Rows of the source language to write for each translated row.
         mix_data: File of those rows; without it, ``data``. Each row is used once at most.
         show: Whether progress is shown.
 
