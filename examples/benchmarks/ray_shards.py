@@ -67,7 +67,10 @@ def main() -> None:
         })  # fmt: skip
 
 
-QUIET: dict = {"stdout": subprocess.DEVNULL, "stderr": None if os.environ.get("SHOW") else subprocess.DEVNULL}
+QUIET: dict = {
+    "stdout": subprocess.DEVNULL,
+    "stderr": None if os.environ.get("SHOW") else subprocess.DEVNULL,
+}
 
 
 def command(text: Path, module: Path, out: Path, size: int, more: list[str] | None) -> list[str]:
@@ -110,7 +113,9 @@ def killed(line: list[str], kills: int, start: float, work: float) -> int:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            subprocess.run([sys.executable, "-m", "ray.scripts.scripts", "stop", "--force"], **QUIET)
+            subprocess.run(
+                [sys.executable, "-m", "ray.scripts.scripts", "stop", "--force"], **QUIET
+            )
             done += 1
     subprocess.run([*line, *resumed], check=True, **QUIET)
     return done
