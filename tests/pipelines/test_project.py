@@ -6,8 +6,10 @@ import json
 
 import pytest
 from tiny_commands import Place, good, xadapt
+from tiny_server import write_module
 
 import xadapt as package
+from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.core.files import read_json
 from xadapt.data.readers.conll import Conll
@@ -89,6 +91,26 @@ def test_links_of_a_base_are_those_of_align_words(place: Place):
             for row, own, said in zip(ROWS, links, SAID, strict=True)
         ]
         assert [row.spans for row in made.rows] == wanted
+
+
+def test_a_module_of_either_language_acts_on_both_sides(place: Place, tmp_path):
+    encoder = Encoder.from_pretrained(str(place.base), dtype="float32", device="cpu")
+    module = str(write_module(tmp_path / "m", encoder, "bottleneck", 1, "de"))
+    pairs = [(row.words, said) for row, said in zip(ROWS, SAID, strict=True)]
+    given = {"base": str(place.base), "dtype": "float32", "method": "itermax"}
+    links = package.align_words(pairs, modules=module, **given)
+    assert links != package.align_words(pairs, **given)
+    wanted = [
+        project_spans(row.spans, own, said).spans
+        for row, own, said in zip(ROWS, links, SAID, strict=True)
+    ]
+    for source, target in (("en", "de"), ("de", "en")):
+        rows = [TaggedSentence(row.words, row.spans, source) for row in ROWS]
+        made = package.project(
+            rows, source=source, target=target, translations=SAID, base=str(place.base),
+            modules=module, dtype="float32", links_by="itermax",
+        )  # fmt: skip
+        assert [row.spans for row in made.rows] == wanted, source
 
 
 def test_the_verb_reads_and_writes(place: Place, tmp_path):
