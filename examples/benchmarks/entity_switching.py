@@ -79,8 +79,9 @@ def main() -> None:
             if name not in (args.only or (PLAIN, SWITCHED, SYSTEM)):
                 continue
             out = work / f"{name.replace(' ', '-')}-{seed}"
+            data = by_language(rows)
             result = xadapt.train(
-                recipe, base=args.base, data=by_language(rows), joint=True, out=out, resume=True,
+                recipe, base=args.base, data=data, joint=len(data) > 1, out=out, resume=True,
                 show=False, loaders="none", settings=(*settings, *EQUAL, f"seed={seed}"),
             )  # fmt: skip
             seconds[name] = result.seconds
