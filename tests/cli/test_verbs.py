@@ -206,9 +206,10 @@ def test_examples_run(
     needed = [own for word, own in NEEDS.items() if word in example]
     for package in needed:
         pytest.importorskip(package)
-    if example.startswith("xadapt retrieve") and not Path(index := words(example)[1]).exists():
-        [makes] = [one for one in RUN if f"--out {index}" in one]  # it ran in another process
-        run_example(here, makes)
+    if words(example)[0] in ("retrieve", "store") and not Path(index := words(example)[1]).exists():
+        makes = [one for one in RUN if f"--out {index}" in one]  # it ran in another process
+        for one in makes:
+            run_example(here, one)
     run_example(here, example)
 
 
