@@ -175,3 +175,14 @@ def test_an_empty_file_is_refused_and_writes_nothing(go):
     with pytest.raises(UserError, match="no row"):
         go(Reversing(), [])
     assert not (go.folder / "out.jsonl").exists()
+
+
+def test_an_unknown_kind_and_an_empty_file_are_named(tmp_path):
+    data, more = tmp_path / "none.jsonl", tmp_path / "more.jsonl"
+    data.write_text("", encoding="utf-8")
+    more.write_text('{"text": "fine"}\n', encoding="utf-8")
+    given = {"translator": Reversing(), "source": "en", "target": "es", "mix": 1.0}
+    with pytest.raises(UserError, match=r"none\.jsonl"):
+        translate_selective(data, tmp_path / "o", mix_data=more, **given)
+    with pytest.raises(UserError, match="no kind 'maths'"):
+        translate_selective(more, tmp_path / "o", keep=["maths"], **given)

@@ -26,7 +26,7 @@ from xadapt.core.journal import Journal, open_journal
 from xadapt.core.progress import Meter, meter
 from xadapt.integrations.protected.checks import is_json, kept_fault, line_fault
 from xadapt.integrations.protected.markers import Line, Template, has_words, template_of
-from xadapt.integrations.protected.spans import KINDS
+from xadapt.integrations.protected.spans import KINDS, kinds_of
 from xadapt.integrations.translators.cached import CachedTranslator, cached_translator
 from xadapt.integrations.translators.protocol import Translator
 from xadapt.languages.tags import normalise
@@ -134,15 +134,15 @@ def translate_selective(
         The counts.
 
     Raises:
-        UserError: If a file can't be read or written, a row is malformed, the translator fails, or
-            the folder holds work with other options.
+        UserError: If a kind is unknown, a file can't be read or written or holds no row, a row is
+            malformed, the translator fails, or the folder holds work with other options.
     """
     languages = normalise(source), normalise(target)
     if languages[0] == languages[1]:
         raise UserError(f"source and target are the same language, {languages[0]}")
     out = Path(out)
     opened = cached_translator(translator)
-    kinds = [kind for kind in KINDS if kind in keep]
+    kinds = list(kinds_of(",".join(keep)))
     identity = {
         "data": sha256_file(data) if Path(data).is_file() else "",
         "translator": dict(opened.facts),
@@ -154,6 +154,9 @@ def translate_selective(
         meter("translating rows", None, show=show) as bar,
     ):
         _translate(journal, str(data), opened, languages, kinds, bar)
+        if not len(journal):
+            journal.remove()
+            raise UserError("the file holds no row", where=str(data))
         result = _write(journal, out, log_path(out, log), languages[0], mix, str(mix_data or data))
         result.facts = dict(opened.facts)
         journal.remove()
@@ -308,8 +311,6 @@ def _write(
                 to.write(json.dumps(row, ensure_ascii=False) + "\n")
                 result.mixed += 1
             credit -= int(credit)
-        if not result.rows:
-            raise UserError("the file holds no row", where=mix_data)
     result.kept = {kind: kept[kind] for kind in KINDS if kept[kind]}
     result.reasons = dict(reasons.most_common())
     return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from torch import Tensor, nn
@@ -75,7 +76,7 @@ class ActiveModule:
             langs: The language of each row of the list.
             cache: As for `activation`.
         """
-        return lambda chunk: self.activation([langs[position] for position in chunk], cache)
+        return _RowsOf(self, langs, cache)
 
     def vocabulary(self, tag: str | None = None) -> MappedTokenizer | None:
         """Return the tokenizer of rows, if the module has a vocabulary of its own.
@@ -140,3 +141,18 @@ class ActiveModule:
                 todo="Train inside one composition, not by language",
             )
         return undo[0]
+
+
+@dataclass(frozen=True)
+class _RowsOf:
+    """The activations of forwards on rows whose languages are known."""
+
+    active: ActiveModule
+    langs: Sequence[str]
+    cache: Kept | None
+
+    def __call__(self, chunk: list[int]) -> Activation:
+        return self.active.activation([self.langs[position] for position in chunk], self.cache)
+
+    def vocabularies(self) -> list[MappedTokenizer | None]:
+        return [self.active.vocabulary(tag) for tag in self.langs]

@@ -104,12 +104,12 @@ def vocabularies_of(rows: Rows | None, n: int) -> Sequence[MappedTokenizer | Non
         n: Number of texts.
     """
     known = getattr(rows, "vocabularies", None)
-    if rows is None or (known is not None and not callable(known) and not known):
-        return [None] * n
     if callable(known):
         found: Sequence[MappedTokenizer | None] = known()
         return found
-    acts = (acting(rows, [i]) for i in range(n))
+    if not callable(rows):  # the same acts on all rows
+        return [next(iter(known or ()), None)] * n
+    acts = (rows([i]) for i in range(n))
     return [next(iter(act.vocabularies), None) if act is not None else None for act in acts]
 
 
