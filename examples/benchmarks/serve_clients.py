@@ -160,7 +160,9 @@ class Client:
         self.writer: asyncio.StreamWriter | None = None
 
     async def send(self, method: str, path: str, body: bytes = b"", key: str = "") -> None:
-        """Send one request; the connection is opened if it is not."""
+        """Send one request; a connection is opened if there is none or the server ended it."""
+        if self.reader is not None and self.reader.at_eof():
+            self.close()
         if self.writer is None or self.writer.is_closing():
             self.reader, self.writer = await asyncio.open_connection(self.host, self.port)
         head = f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n"
