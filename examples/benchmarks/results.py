@@ -124,6 +124,7 @@ KINDS = (
     ),
     ("entity_switching", "Masked entities after code-switching", entity_tables.switching),
     ("knowledge_modules", "Tasks above knowledge modules", entity_tables.knowledge),
+    ("knowledge_probes", "Texts fed by knowledge modules", entity_tables.probes),
     ("embedding_maps", "Maps between word vectors", maps_tables.embedding_maps),
     ("graphs", "Knowledge graphs: counts and floors", graph_tables.graphs),
     ("align_dbp", "Entities aligned: {result[set]} on {result[base]}", kg_tables.aligned),

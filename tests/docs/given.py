@@ -19,6 +19,7 @@ from tiny_commands import good, write_tsv
 from tiny_graphs import DBP5L, write
 from tiny_training import labelled, plain, tagged
 from tiny_training import pairs as drawn
+from tiny_training import scored as scored_pairs
 from twin_graphs import family, twins
 
 from xadapt.core import registry
@@ -59,6 +60,12 @@ def conll(path: str, n: int = 30) -> None:
             labels[start] = f"B-{label}"
         text += "".join(f"{w} {b}\n" for w, b in zip(row.words, labels, strict=True)) + "\n"
     _made(path).write_text(text, encoding="utf-8")
+
+
+def scored(path: str, n: int = 40) -> None:
+    """Write pairs of texts with scores."""
+    rows = [f"{row.left}\t{row.right}\t{row.score}\n" for row in scored_pairs(n)]
+    _made(path).write_text("".join(rows), encoding="utf-8")
 
 
 def translated_labels(path: str, translations: str) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from xadapt.cli import completion, launched, options
 from xadapt.cli.verbs import Verb
-from xadapt.core.output_files import require_output
+from xadapt.core.output_files import require_outputs
 
 
 def project(
@@ -105,11 +105,8 @@ def project(
     """Project labelled spans of a corpus onto its translation; say what was dropped, and why."""
     options.require_named(options.split(module), compose)
     drops = out.with_suffix(".drops.jsonl") if log is None else log
-    outputs = [path.resolve() for path in (out, drops, json) if path is not None]
-    options.require(len(set(outputs)) == len(outputs), "--out, --log and --json are one file")
     reads = (data, translations, links, base, *options.split(module))
-    for path in (out, drops):
-        require_output(path, reads=reads, force=force)
+    require_outputs((out, drops), reads=reads, force=force, json=json)
     with launched.progress("starting"):
         from xadapt.core.progress import meter
         from xadapt.pipelines.project import project as projected

@@ -155,7 +155,6 @@ def translate_selective(
     ):
         _translate(journal, str(data), opened, languages, kinds, bar)
         if not len(journal):
-            journal.remove()
             raise UserError("the file holds no row", where=str(data))
         result = _write(journal, out, log_path(out, log), languages[0], mix, str(mix_data or data))
         result.facts = dict(opened.facts)
