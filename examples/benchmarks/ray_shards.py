@@ -18,8 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 from bench import save
 from serve_clients import sentences, write_modules
 
@@ -111,11 +113,13 @@ def killed(line: list[str], kills: int, start: float, work: float) -> int:
             process.wait(start + rng.uniform(0, 0.15) * work)
             raise SystemExit(f"finished after {done} kills: give more texts")
         except subprocess.TimeoutExpired:
+            family = psutil.Process(process.pid).children(recursive=True)
             os.killpg(process.pid, signal.SIGKILL)
+            for one in family:  # Ray's own processes and the actors
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
             process.wait()
-            subprocess.run(
-                [sys.executable, "-m", "ray.scripts.scripts", "stop", "--force"], **QUIET
-            )
+            psutil.wait_procs(family, 10)
             done += 1
     subprocess.run([*line, *resumed], check=True, **QUIET)
     return done

@@ -12,12 +12,13 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import groupby
+from weakref import WeakSet
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encode import forward
 from xadapt.backbones.encoder.encoder import Encoder
@@ -73,6 +74,7 @@ class Engine:
         self.composed = ComposedRows(encoder)
         self._new: deque[Job] = deque()
         self._jobs: list[Job] = []
+        self._gone: WeakSet[nn.Module] = WeakSet()
         self._items = self._bytes = 0
         self._rate = FIRST_RATE
         self._closing = False
@@ -118,6 +120,17 @@ class Engine:
                 self._end(job)
                 self.metrics.cancelled.inc()
 
+    def forget(self, modules: Iterable[nn.Module]) -> None:
+        """Free what was prepared of modules that are served no more.
+
+        Requests that wait for one of them keep it, and prepare it again; it is freed with the last.
+        """
+        own = list(modules)
+        with self._change:
+            self._gone.update(own)
+        for module in own:
+            self.composed.forget(module)
+
     def delay(self) -> int:
         """Estimate the seconds until the queue has room, from 1 to 60."""
         return max(1, min(LONGEST_DELAY, math.ceil(self._bytes / BYTES / self._rate)))
@@ -160,7 +173,7 @@ class Engine:
     def _gather(self) -> bool:
         """Wait for work; return whether there is any, or the thread should end."""
         with self._change:
-            self._jobs = [job for job in self._jobs if not job.over]
+            self._drop_over()
             if not self._jobs:
                 while not self._new and not self._closing:
                     self._change.wait()
@@ -168,6 +181,15 @@ class Engine:
             self._jobs += self._new
             self._new.clear()
             return bool(self._jobs) or not self._closing
+
+    def _drop_over(self) -> None:
+        """Let go of requests that are over, and of what they prepared of modules that are gone."""
+        for job in self._jobs if self._gone else ():
+            if job.over:
+                for module in job.work.modules.values():
+                    if module in self._gone:
+                        self.composed.forget(module)
+        self._jobs = [job for job in self._jobs if not job.over]
 
     def _wait_for_others(self) -> None:
         """Wait until the first request is old enough, or there is enough for a forward."""
@@ -204,10 +226,13 @@ class Engine:
             self._done(over)
 
     def _tokenize(self, jobs: Sequence[Job]) -> None:
-        """Tokenize as many items of each request as the next forward may take."""
+        """Tokenize as many items of each request as the next forward may take.
+
+        A request beyond the window is not tokenized yet: ids are several times as large as texts.
+        """
         share = -(-WINDOW // len(jobs)) if jobs else 0
         texts: list[tuple[Job, Texts, int, int]] = []
-        for job in jobs:
+        for job in jobs[:WINDOW]:
             start, stop = job.wanted(share)
             if start == stop:
                 continue
