@@ -24,6 +24,7 @@ pytest.importorskip("fastapi")
 
 from tiny_server import Running, Shop, make_shop, running, settings_for, write_module
 
+from xadapt.core.memory import give_back
 from xadapt.inference.composed_rows import KEPT
 from xadapt.serving import engine as engines
 from xadapt.serving.batching import WINDOW, Job
@@ -109,6 +110,8 @@ def crowd(server: Running, seed: int) -> dict[int, int]:
             for _ in range(rng.choice([1, 1, 2, 5]))
         ]
         model = rng.choice(["base", "de", "sw", "auto", "de + sw", "mix(de:.7, fr:.3)"])
+        if model == "auto":  # what a model is for each language is remembered, for every language
+            texts = list(TEXTS)
         bodies.append({"model": model, "input": texts})
     bodies += [{"model": "nothing", "input": "x"}, {"input": 3}, {"model": "de", "input": []}] * 5
     statuses: dict[int, int] = {}
@@ -213,6 +216,20 @@ def test_a_request_beyond_the_window_is_not_tokenized_yet(shop: Shop) -> None:
         assert first.result()
         until(lambda: engine.items == 0)
         assert all(job.complete for job in jobs) and max(most) <= WINDOW < len(jobs)
+
+
+def test_freed_memory_is_given_back_once_after_forwards(shop: Shop, monkeypatch) -> None:
+    times: list[bool] = []
+    monkeypatch.setattr(engines, "TIDY_SECONDS", 0.05)
+    monkeypatch.setattr(engines, "give_back", lambda: times.append(give_back()))
+    with serving(shop, "de") as server:
+        assert not times  # nothing was computed
+        for turn in range(3):
+            server.vectors("de", "x")
+            until(lambda turn=turn: len(times) > turn)
+        seen = len(times)
+        time.sleep(0.2)
+        assert len(times) == seen  # an idle server has nothing to give
 
 
 def test_what_is_remembered_of_models_is_bounded(shop: Shop) -> None:

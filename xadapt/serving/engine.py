@@ -26,6 +26,7 @@ from xadapt.backbones.finite import NotFiniteError
 from xadapt.composition.text import show
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
+from xadapt.core.memory import give_back
 from xadapt.inference.composed_rows import ComposedRows
 from xadapt.inference.concurrency import compute_slot
 from xadapt.serving.batching import WINDOW, Job, Waiting, choose, window
@@ -35,6 +36,8 @@ from xadapt.serving.rows import Texts, read_each
 
 MAX_BYTES = 64 << 20
 """Most bytes of the texts of all waiting requests."""
+TIDY_SECONDS = 10.0
+"""So often freed memory is given back while forwards run; they have other shapes every time."""
 LONGEST_DELAY = 60
 FIRST_RATE = 5_000.0
 """Tokens a second that are assumed before anything was measured."""
@@ -77,6 +80,7 @@ class Engine:
         self._gone: WeakSet[nn.Module] = WeakSet()
         self._items = self._bytes = 0
         self._rate = FIRST_RATE
+        self._tidied, self._ran = time.monotonic(), False
         self._closing = False
         self._change = threading.Condition()
         self._thread = threading.Thread(target=self._live, name="xadapt-engine", daemon=True)
@@ -156,6 +160,7 @@ class Engine:
         try:
             while self._gather():
                 self._step()
+                self._tidy()
         except BaseException:
             self._give_up()
             raise
@@ -171,16 +176,27 @@ class Engine:
         self._crashed()
 
     def _gather(self) -> bool:
-        """Wait for work; return whether there is any, or the thread should end."""
+        """Wait for work; return false once there is none and the thread should end."""
         with self._change:
             self._drop_over()
             if not self._jobs:
                 while not self._new and not self._closing:
-                    self._change.wait()
+                    if not self._change.wait(self._until_tidy()):
+                        return True
                 self._wait_for_others()
             self._jobs += self._new
             self._new.clear()
             return bool(self._jobs) or not self._closing
+
+    def _until_tidy(self) -> float | None:
+        """Return the seconds until freed memory should be given back; ``None`` if none was used."""
+        return max(0.0, self._tidied + TIDY_SECONDS - time.monotonic()) if self._ran else None
+
+    def _tidy(self) -> None:
+        """Give freed memory back, from time to time."""
+        if self._until_tidy() == 0:
+            give_back()
+            self._tidied, self._ran = time.monotonic(), False
 
     def _drop_over(self) -> None:
         """Let go of requests that are over, and of what they prepared of modules that are gone."""
@@ -302,6 +318,7 @@ class Engine:
         modules = {k: m for job, _ in rows for k, m in job.work.modules.items()}
         chosen = [row.composition for _, row in rows]
         ids = [row.ids for _, row in rows]
+        self._ran = True
         began = time.perf_counter()
         with compute_slot(), torch.inference_mode():
             activation = self.composed.activations(chosen, modules)(list(range(len(rows))))
