@@ -43,7 +43,11 @@ def equality(result: dict) -> str:
     ]
     head = ["requests", "models", "forwards", "largest difference",
             "of the library to itself, other batches", "largest value"]  # fmt: skip
-    return table(head, rows) + f"\n{result['base']}, {result['dtype']}.\n"
+    said = f"\n{result['base']}, {result['dtype']}."
+    if result["dtype"] != "float32":
+        shown = ", ".join(f"{name} {value:.1e}" for name, value in result["relative"].items())
+        said += f" Largest relative differences: {shown}."
+    return table(head, rows) + said + "\n"
 
 
 def soak(result: dict) -> str:
