@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -53,8 +54,12 @@ def postgres() -> Iterator[str]:
             _wait(home, server)
             yield str(home)
         finally:
-            server.terminate()
-            server.wait(PATIENCE)
+            server.send_signal(signal.SIGINT)  # without waiting for connections that are open
+            try:
+                server.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                raise
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -88,8 +88,8 @@ def overload(result: dict) -> str:
     head = ["clients", "requests/s", "p50 / p95 / p99 ms", "MiB in the second half", "largest MiB"]
     return (
         table(head, rows)
-        + f"\n{result['base']}, one phase after another; a crowd stays {result['seconds']:g} s, and "
-        "every client asks again as soon as it is answered.\n"
+        + f"\n{result['base']}, one phase after another; a crowd stays {result['seconds']:g} s. Every "
+        "client asks again as soon as it is answered.\n"
     )
 
 
@@ -111,9 +111,10 @@ def shards(result: dict) -> str:
     head = ["", "s", "ratio to the first", "bytes of the shards"]
     return (
         table(head, rows)
-        + f"\n{result['base']}, {result['texts']:,} texts in shards of {result['size']:,}; one thread "
-        f"a process; seconds from start to end, with loading. The killed run: {result['kills']} "
-        "times SIGKILL to the process and its actors, then `--resume`.\n"
+        + f"\n{result['base']}, {result['texts']:,} texts in shards of {result['size']:,}, one "
+        "thread a process. Seconds from start to end, with loading, on a machine that other work "
+        f"shared. The killed run: {result['kills']} times SIGKILL to the process and its actors, "
+        "then `--resume`.\n"
     )
 
 
