@@ -88,8 +88,8 @@ def overload(result: dict) -> str:
     head = ["clients", "requests/s", "p50 / p95 / p99 ms", "MiB in the second half", "largest MiB"]
     return (
         table(head, rows)
-        + f"\n{result['base']}, one phase after another; a crowd stays {result['seconds']:g} s. Every "
-        "client asks again as soon as it is answered.\n"
+        + f"\n{result['base']}, one phase after another; a crowd stays {result['seconds']:g} s. "
+        "Every client asks again as soon as it is answered.\n"
     )
 
 

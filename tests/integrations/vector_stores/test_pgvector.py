@@ -14,7 +14,7 @@ from xadapt.integrations.vector_stores.pgvector import PgStore, as_literal
 from xadapt.integrations.vector_stores.protocol import Stored
 
 ODD = (
-    "it's \"quoted\" \\ 100% %s {table} $1",
+    'it\'s "quoted" \\ 100% %s {table} $1',
     "'); DROP TABLE xadapt; --",
     "mtoto anasoma kitabu — 日本語 🌍\n\ttab",
     "",
