@@ -126,8 +126,10 @@ def crowd(server: Running, seed: int) -> dict[int, int]:
 
     with ThreadPoolExecutor(24) as threads:
         list(threads.map(ask, bodies))
-    until(lambda: server.door.engine.items == 0)
+    engine = server.door.engine
+    until(lambda: engine.items == 0)
     server.vectors("base", "x")  # whoever left is forgotten before the next answer
+    until(lambda: not (engine._jobs or engine._new or server.door._futures))
     return statuses
 
 
