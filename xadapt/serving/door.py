@@ -232,8 +232,7 @@ class Door:
 
     def _forget(self, gone: Mapping[str, nn.Module]) -> None:
         """Free what was prepared of modules that are served no more."""
-        for module in gone.values():
-            self.engine.composed.forget(module)
+        self.engine.forget(gone.values())
         self.metrics.modules.set(len(self.table.served))
 
     async def answered(self, work: Work, left: Left) -> Job:

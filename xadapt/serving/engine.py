@@ -12,12 +12,13 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import groupby
+from weakref import WeakSet
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encode import forward
 from xadapt.backbones.encoder.encoder import Encoder
@@ -25,6 +26,7 @@ from xadapt.backbones.finite import NotFiniteError
 from xadapt.composition.text import show
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
+from xadapt.core.memory import give_back
 from xadapt.inference.composed_rows import ComposedRows
 from xadapt.inference.concurrency import compute_slot
 from xadapt.serving.batching import WINDOW, Job, Waiting, choose, window
@@ -34,6 +36,8 @@ from xadapt.serving.rows import Texts, read_each
 
 MAX_BYTES = 64 << 20
 """Most bytes of the texts of all waiting requests."""
+TIDY_SECONDS = 10.0
+"""So often freed memory is given back while forwards run; they have other shapes every time."""
 LONGEST_DELAY = 60
 FIRST_RATE = 5_000.0
 """Tokens a second that are assumed before anything was measured."""
@@ -73,8 +77,10 @@ class Engine:
         self.composed = ComposedRows(encoder)
         self._new: deque[Job] = deque()
         self._jobs: list[Job] = []
+        self._gone: WeakSet[nn.Module] = WeakSet()
         self._items = self._bytes = 0
         self._rate = FIRST_RATE
+        self._tidied, self._ran = time.monotonic(), False
         self._closing = False
         self._change = threading.Condition()
         self._thread = threading.Thread(target=self._live, name="xadapt-engine", daemon=True)
@@ -118,6 +124,17 @@ class Engine:
                 self._end(job)
                 self.metrics.cancelled.inc()
 
+    def forget(self, modules: Iterable[nn.Module]) -> None:
+        """Free what was prepared of modules that are served no more.
+
+        Requests that wait for one of them keep it, and prepare it again; it is freed with the last.
+        """
+        own = list(modules)
+        with self._change:
+            self._gone.update(own)
+        for module in own:
+            self.composed.forget(module)
+
     def delay(self) -> int:
         """Estimate the seconds until the queue has room, from 1 to 60."""
         return max(1, min(LONGEST_DELAY, math.ceil(self._bytes / BYTES / self._rate)))
@@ -143,6 +160,7 @@ class Engine:
         try:
             while self._gather():
                 self._step()
+                self._tidy()
         except BaseException:
             self._give_up()
             raise
@@ -158,16 +176,36 @@ class Engine:
         self._crashed()
 
     def _gather(self) -> bool:
-        """Wait for work; return whether there is any, or the thread should end."""
+        """Wait for work; return false once there is none and the thread should end."""
         with self._change:
-            self._jobs = [job for job in self._jobs if not job.over]
+            self._drop_over()
             if not self._jobs:
                 while not self._new and not self._closing:
-                    self._change.wait()
+                    if not self._change.wait(self._until_tidy()):
+                        return True
                 self._wait_for_others()
             self._jobs += self._new
             self._new.clear()
             return bool(self._jobs) or not self._closing
+
+    def _until_tidy(self) -> float | None:
+        """Return the seconds until freed memory should be given back; ``None`` if none was used."""
+        return max(0.0, self._tidied + TIDY_SECONDS - time.monotonic()) if self._ran else None
+
+    def _tidy(self) -> None:
+        """Give freed memory back, from time to time."""
+        if self._until_tidy() == 0:
+            give_back()
+            self._tidied, self._ran = time.monotonic(), False
+
+    def _drop_over(self) -> None:
+        """Let go of requests that are over, and of what they prepared of modules that are gone."""
+        for job in self._jobs if self._gone else ():
+            if job.over:
+                for module in job.work.modules.values():
+                    if module in self._gone:
+                        self.composed.forget(module)
+        self._jobs = [job for job in self._jobs if not job.over]
 
     def _wait_for_others(self) -> None:
         """Wait until the first request is old enough, or there is enough for a forward."""
@@ -204,10 +242,13 @@ class Engine:
             self._done(over)
 
     def _tokenize(self, jobs: Sequence[Job]) -> None:
-        """Tokenize as many items of each request as the next forward may take."""
+        """Tokenize as many items of each request as the next forward may take.
+
+        A request beyond the window is not tokenized yet: ids are several times as large as texts.
+        """
         share = -(-WINDOW // len(jobs)) if jobs else 0
         texts: list[tuple[Job, Texts, int, int]] = []
-        for job in jobs:
+        for job in jobs[:WINDOW]:
             start, stop = job.wanted(share)
             if start == stop:
                 continue
@@ -277,6 +318,7 @@ class Engine:
         modules = {k: m for job, _ in rows for k, m in job.work.modules.items()}
         chosen = [row.composition for _, row in rows]
         ids = [row.ids for _, row in rows]
+        self._ran = True
         began = time.perf_counter()
         with compute_slot(), torch.inference_mode():
             activation = self.composed.activations(chosen, modules)(list(range(len(rows))))
