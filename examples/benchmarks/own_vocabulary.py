@@ -120,8 +120,12 @@ def starts(args, lang: str) -> None:
     found = {"frozen base": ways(bare.encode(texts), english)}
     changed = 0.0
     plans = [*((name, name, train) for name in STARTS), (CONTROL, "translations", shuffled)]
+    words = args.data / "dictionary" / f"en-{lang}.tsv.gz"
+    plans += [("dictionary", "dictionary", train)] if words.exists() else []
     for name, start, rows in plans:
         options = {"size": 8000, "start": start, "module": {"kind": "none"}}
+        if start == "dictionary":
+            options["dictionary"] = str(words)
         made = AdaptedEncoder(encoder, {lang: vocabulary_from(options, encoder, rows)})
         found[name] = ways(made.encode(texts, lang), english)
         changed = max(changed, float(abs(made.encode(pivots, lang) - english).max()))

@@ -82,9 +82,9 @@ def starts(result: dict) -> str:
     found = result.get("starts") or []
     if not found:
         return ""
-    names = list(found[0]["accuracy"])
+    names = list(dict.fromkeys(name for row in found for name in row["accuracy"]))
     rows = [
-        [row["lang"], f"{row['pairs']:,}", *(both(row["accuracy"][name]) for name in names)]
+        [row["lang"], f"{row['pairs']:,}", *(both(row["accuracy"].get(name)) for name in names)]
         for row in found
     ]
     most = max(row["english_changed"] for row in found)
@@ -95,8 +95,10 @@ def starts(result: dict) -> str:
     )
 
 
-def both(found: dict[str, float]) -> str:
-    """``to pivot / from pivot`` with three digits."""
+def both(found: dict[str, float] | None) -> str:
+    """``to pivot / from pivot`` with three digits; nothing if it was not measured."""
+    if found is None:
+        return ""
     return f"{found['to_pivot']:.3f} / {found['from_pivot']:.3f}"
 
 

@@ -89,5 +89,7 @@ def comparisons(
                 *adapters.with_embeddings(folder, encoder.source.location, folder / EMBEDDINGS)
             )
 
-    found = {"merged": merged}
-    return {**found, adapters.NAME: by_adapters} if adapters.available() is None else found
+    found: dict[str, Callable[[Path], float]] = {"merged": merged}
+    if adapters.available() is None:
+        found[adapters.NAME] = by_adapters
+    return found
