@@ -92,6 +92,7 @@ def systems() -> str:
         ("mad_x_language", "language module of MAD-X, below a task module",
          transfer(ner, "language + task (MAD-X)", "task module")),
         ("mlm", "language module as a LoRA, from plain text", NOT_MEASURED),
+        ("vocabulary_mlm", "the same with a vocabulary of the language's own", NOT_MEASURED),
         ("align_mlm", "a map of word embeddings by dictionary and plain text",
          published("align_mlm")),
         ("tlm", "masked tokens of a sentence and its translation", NOT_MEASURED),

@@ -22,7 +22,9 @@ from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encode import forward
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.own_texts import read_texts
 from xadapt.backbones.finite import NotFiniteError
+from xadapt.backbones.mapped_tokenizer import MappedTokenizer
 from xadapt.composition.text import show
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
@@ -32,7 +34,7 @@ from xadapt.inference.concurrency import compute_slot
 from xadapt.serving.batching import WINDOW, Job, Waiting, choose, window
 from xadapt.serving.errors import RequestError, busy
 from xadapt.serving.metrics import Metrics
-from xadapt.serving.rows import Texts, read_each
+from xadapt.serving.rows import Texts, Work, read_each
 
 MAX_BYTES = 64 << 20
 """Most bytes of the texts of all waiting requests."""
@@ -263,44 +265,60 @@ class Engine:
     def _own_rows(self, job: Job, start: int, stop: int) -> None:
         try:
             rows = job.work.rows(start, stop)
-            self._prove({row.composition for row in rows}, job)
+            for composition in {row.composition for row in rows}:
+                if self._vocabulary(composition, job.work) is not None:
+                    raise UserError(
+                        "a module with a vocabulary of its own reads texts alone, and no token "
+                        "ids, pairs or words",
+                        where=show(composition),
+                    )
             job.tokenized(rows, stop)
         except Exception as error:
             job.fail(error)
 
     def _together(self, group: list[tuple[Job, Texts, int, int]]) -> None:
         """Tokenize the texts of several requests in one call of the tokenizer."""
-        encoder = group[0][1].encoder
         try:
-            ids = encoder.tokenize([t for _, w, i, j in group for t in w.texts[i:j]])
-        except Exception:  # one of them has a text that can't be read: which one?
-            for job, _, start, stop in group:
-                self._own_rows(job, start, stop)
+            texts = [text for _, work, i, j in group for text in work.texts[i:j]]
+            own = [one for _, work, i, j in group for one in self._vocabularies(work, i, j)]
+            readers, ids = read_texts(group[0][1].encoder, texts, own)
+        except Exception as error:  # one of them can't be read, or can't run: which one?
+            if len(group) == 1:
+                group[0][0].fail(error)
+                return
+            for one in group:
+                self._together([one])
             return
         at = 0
         for job, work, start, stop in group:
-            own, at = ids[at : at + stop - start], at + stop - start
+            some, at = slice(at, at + stop - start), at + stop - start
             try:
-                rows = work.as_rows(start, stop, own)
-                self._prove({row.composition for row in rows}, job)
-                job.tokenized(rows, stop)
+                job.tokenized(work.as_rows(start, stop, readers[some], ids[some]), stop)
             except Exception as error:
                 job.fail(error)
 
-    def _prove(self, compositions: set[Composition], job: Job) -> None:
-        """Prepare compositions, so that one that can't run fails alone.
+    def _vocabularies(self, work: Texts, start: int, stop: int) -> list[MappedTokenizer | None]:
+        """Return the tokenizer of some texts; ``None`` for the base's.
 
         Raises:
-            UserError: If one can't run on this base.
+            UserError: If a composition can't run on this base.
         """
-        for composition in compositions:
-            if composition is not None:
-                made = self.composed.make(composition, job.work.modules)
-                if made.adapter.vocabulary is not None:
-                    raise UserError(
-                        "a module with a vocabulary of its own is not served yet",
-                        where=show(composition),
-                    )
+        placed = work.placed(start, stop)
+        found = {one: self._vocabulary(one, work) for one, _ in dict.fromkeys(placed)}
+        return [
+            None if (own := found[one]) is None else own.for_language(language)
+            for one, language in placed
+        ]
+
+    def _vocabulary(self, composition: Composition, work: Work) -> MappedTokenizer | None:
+        """Prepare a composition, and return its tokenizer, if it has one of its own.
+
+        Raises:
+            UserError: If it can't run on this base.
+        """
+        if composition is None:
+            return None
+        return self.composed.make(composition, work.modules).adapter.vocabulary
 
     def _forward(self, rows: list[Waiting]) -> None:
         """Run one forward; if it fails, run halves, so that only the row at fault fails."""

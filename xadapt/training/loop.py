@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from xadapt.backbones.cache.prefix_states import PrefixStates
 from xadapt.backbones.compiled import compiled
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.layers_copy import LayersCopy
+from xadapt.backbones.encoder.own_mlm import MaskedPieces, OwnHead
 from xadapt.backbones.encoder.prompts import side_prompts
 from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
@@ -339,10 +340,14 @@ class Trainer:
 
     def _services(self, number: int) -> dict[str, Any]:
         heads = dict(self.trained["heads"].named_children())
+        own = self.forward.active_module.vocabulary()
         return {
-            "tokenizer": self.encoder.tokenizer,
+            "tokenizer": self.encoder.tokenizer
+            if own is None
+            else MaskedPieces(self.encoder.tokenizer, own),
             **self.forward.tokenized.tokenizers,
-            "lm_head": self._lm_head,
+            **({} if own is None else {"tokenize": self.forward.tokenized.all_with(own.always)}),
+            "lm_head": self._lm_head(),
             "heads": heads.get(str(number)),
             "companions": {name: other.heads for name, other in self.companions.items()},
             "vocabulary": self.vocabulary,
@@ -360,8 +365,13 @@ class Trainer:
         tokens, mask = self.encoder.batch(rows)
         return States(self.encoder.embed(tokens, mask), mask)
 
-    def _lm_head(self, states: Tensor) -> Tensor:
-        return self.encoder.mlm_head(self.forward.active_module.before_vocabulary)(states)
+    def _lm_head(self) -> Callable[[Tensor], Tensor]:
+        """Return the head for the module's own tokens if it has some, else the base's."""
+        acting = self.forward.active_module
+        rows = acting.own_rows
+        if rows is None:
+            return lambda states: self.encoder.mlm_head(acting.before_vocabulary)(states)
+        return OwnHead(self.encoder, rows, self.vocabulary, acting.before_vocabulary)
 
     def _save(self) -> None:
         self.progress.callbacks = self.events.states()
