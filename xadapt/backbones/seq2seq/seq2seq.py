@@ -231,15 +231,43 @@ class Decoding:
         )
         if given.shape != (len(self),):
             raise ValueError(f"{len(self)} prefixes need as many tokens, not {tuple(given.shape)}")
+        self.length += not first
+        return self._read(given[:, None])
+
+    def reread(
+        self, rows: Sequence[int], tokens: Sequence[Sequence[int]]
+    ) -> tuple[Decoding, Tensor]:
+        """Return new prefixes of the sources that are here, read in one forward.
+
+        Args:
+            rows: Places of the prefixes whose sources are taken; one may occur repeatedly.
+            tokens: The tokens of each new prefix, as many for each.
+
+        Returns:
+            The new prefixes, and log-probabilities of their next tokens ``(prefixes, vocabulary)``.
+
+        Raises:
+            ValueError: If the prefixes differ in length, or in number from ``rows``.
+        """
+        if len(rows) != len(tokens) or len({len(own) for own in tokens}) != 1:
+            raise ValueError("each row has one prefix, and all are of one length")
+        device = self._encoded.states.device
+        encoded = self._encoded.of(torch.tensor(list(rows), device=device))
+        cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        made = Decoding(self._seq2seq, encoded, cache, len(tokens[0]))
+        given = torch.tensor([[self._seq2seq.start, *own] for own in tokens], device=device)
+        return made, made._read(given)
+
+    def _read(self, tokens: Tensor) -> Tensor:
+        """Read tokens ``(prefixes, n)`` behind the cache; return what follows the last one."""
         made = self._seq2seq.model(
             encoder_outputs=_given(self._encoded),
             attention_mask=self._encoded.mask,
-            decoder_input_ids=given[:, None],
+            decoder_input_ids=tokens,
             past_key_values=self._cache,
             use_cache=True,
         )
         self._cache = made.past_key_values
-        self.length += not first
         found: Tensor = made.logits[:, -1].float().log_softmax(-1)
         return found
 
@@ -256,6 +284,27 @@ class Decoding:
         cache = EncoderDecoderCache(*(_selected(one, at) for one in both))
         return Decoding(self._seq2seq, self._encoded.of(at), cache, self.length)
 
+    def join(self, others: Sequence[Decoding]) -> Decoding:
+        """Return the prefixes that are here and those of others as one, in this order.
+
+        Args:
+            others: Prefixes of the same length, whose sources were encoded together with these.
+
+        Raises:
+            ValueError: If lengths differ.
+        """
+        every = [self, *others]
+        if len({(one.length, one._cache.get_seq_length()) for one in every}) > 1:
+            raise ValueError("prefixes of different lengths can't be joined")
+        caches = [one._cache for one in every]
+        cache = EncoderDecoderCache(
+            _joined([one.self_attention_cache for one in caches]),
+            _joined([one.cross_attention_cache for one in caches]),
+        )
+        states = torch.cat([one._encoded.states for one in every])
+        mask = torch.cat([one._encoded.mask for one in every])
+        return Decoding(self._seq2seq, Encoded(states, mask), cache, self.length)
+
 
 def _given(encoded: Encoded) -> BaseModelOutput:
     states: Any = encoded.states
@@ -269,6 +318,15 @@ def _selected(cache: Any, rows: Tensor) -> DynamicCache:
             made.update(
                 layer.keys.index_select(0, rows), layer.values.index_select(0, rows), number
             )
+    return made
+
+
+def _joined(caches: Sequence[Any]) -> DynamicCache:
+    made = DynamicCache()
+    for number, layers in enumerate(zip(*(one.layers for one in caches), strict=True)):
+        if layers[0].keys is not None:
+            keys, values = ([getattr(one, name) for one in layers] for name in ("keys", "values"))
+            made.update(torch.cat(keys), torch.cat(values), number)
     return made
 
 
