@@ -9,6 +9,7 @@ import torch
 from tiny_models import tiny_folder
 from tiny_seq2seq import FAMILIES, tiny_model, tiny_seq2seq_folder, tiny_tokenizer
 
+from xadapt.backbones.seq2seq import seq2seq as module
 from xadapt.backbones.seq2seq.families import FAMILIES as TYPES
 from xadapt.backbones.seq2seq.families import family_of
 from xadapt.backbones.seq2seq.seq2seq import Seq2Seq
@@ -172,7 +173,7 @@ def test_joined_prefixes_go_on_as_each_alone(seq2seq):
 
 
 @torch.no_grad()
-def test_prefixes_that_are_read_again_are_those_that_were_read_step_by_step(seq2seq):
+def test_prefixes_that_are_read_again_are_those_that_were_read_step_by_step(seq2seq, monkeypatch):
     root = seq2seq.decode(seq2seq.encode(SOURCES))
     root.step()
     made, found = root.reread([2, 0, 2], [[7, 8], [9, 10], [11, 12]])
@@ -180,6 +181,10 @@ def test_prefixes_that_are_read_again_are_those_that_were_read_step_by_step(seq2
     for row, (source, prefix) in enumerate(wanted):
         expected = full(seq2seq, SOURCES[source], prefix)
         torch.testing.assert_close(found[row], expected, atol=1e-5, rtol=0)
+    monkeypatch.setattr(module, "SCORES", 1)
+    assert seq2seq.rows_at_once(3) == 1
+    _, few = root.reread([2, 0, 2], [[7, 8], [9, 10], [11, 12]])
+    torch.testing.assert_close(few, found, atol=1e-5, rtol=0)
     other = root.branch([1])
     other.step([5])
     other.step([6])

@@ -24,6 +24,9 @@ from xadapt.backbones.loading import (
 from xadapt.backbones.seq2seq.families import Seq2SeqFamily, family_of
 from xadapt.core.errors import UserError
 
+SCORES = 1 << 27
+"""Scores of one forward over several tokens, at most: half a gibibyte."""
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -180,6 +183,13 @@ class Seq2Seq:
         found = made.logits.float().log_softmax(-1).gather(2, tokens[:, :, None])[:, :, 0]
         return [own[: len(target)] for own, target in zip(found, targets, strict=True)]
 
+    def rows_at_once(self, tokens: int) -> int:
+        """Return how many outputs of some tokens are scored in one forward, at least 1.
+
+        The scores of all tokens of the vocabulary are held for each token of each output.
+        """
+        return max(1, SCORES // (max(tokens, 1) * int(self.model.config.vocab_size)))
+
     def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         if not rows or not all(map(len, rows)):
             raise ValueError("there is no row of tokens, or an empty one")
@@ -237,7 +247,7 @@ class Decoding:
     def reread(
         self, rows: Sequence[int], tokens: Sequence[Sequence[int]]
     ) -> tuple[Decoding, Tensor]:
-        """Return new prefixes of the sources that are here, read in one forward.
+        """Return new prefixes of the sources that are here, read in one forward or a few.
 
         Args:
             rows: Places of the prefixes whose sources are taken; one may occur repeatedly.
@@ -252,11 +262,18 @@ class Decoding:
         if len(rows) != len(tokens) or len({len(own) for own in tokens}) != 1:
             raise ValueError("each row has one prefix, and all are of one length")
         device = self._encoded.states.device
-        encoded = self._encoded.of(torch.tensor(list(rows), device=device))
-        cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-        made = Decoding(self._seq2seq, encoded, cache, len(tokens[0]))
-        given = torch.tensor([[self._seq2seq.start, *own] for own in tokens], device=device)
-        return made, made._read(given)
+        most = self._seq2seq.rows_at_once(len(tokens[0]) + 1)
+        parts: list[Decoding] = []
+        scores: list[Tensor] = []
+        for begin in range(0, len(rows), most):
+            some = torch.tensor(list(rows[begin : begin + most]), device=device)
+            cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+            part = Decoding(self._seq2seq, self._encoded.of(some), cache, len(tokens[0]))
+            given = [[self._seq2seq.start, *own] for own in tokens[begin : begin + most]]
+            scores.append(part._read(torch.tensor(given, device=device)))
+            parts.append(part)
+        made = parts[0].join(parts[1:]) if len(parts) > 1 else parts[0]
+        return made, torch.cat(scores)
 
     def _read(self, tokens: Tensor) -> Tensor:
         """Read tokens ``(prefixes, n)`` behind the cache; return what follows the last one."""

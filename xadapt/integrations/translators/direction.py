@@ -90,7 +90,7 @@ class Direction:
     def target(self, words: Sequence[str]) -> Tokens | None:
         """Return the tokens of a translation with its end, without those that are forced."""
         found = self.words(words)
-        return found and (*(token for own in found for token in own), self.end)
+        return None if found is None else (*(token for own in found for token in own), self.end)
 
     def fits(self, source: Sequence[int], target: Sequence[int], more: int = 0) -> bool:
         """Return whether the model reads a text, and writes a translation and some more tokens."""
@@ -114,8 +114,11 @@ class Direction:
         found: list[list[float]] = [[] for _ in targets]
         order = sorted(range(len(targets)), key=lambda n: len(sources[n]) + len(targets[n]))
         skip = len(self.forced)
-        for begin in range(0, len(order), BATCH):
-            some = order[begin : begin + BATCH]
+        while order:
+            # the longest outputs stand last
+            longest = skip + max(len(targets[n]) for n in order[-BATCH:])
+            size = min(BATCH, self.seq2seq.rows_at_once(longest))
+            some, order = order[-size:], order[:-size]
             encoded = self.seq2seq.encode([sources[n] for n in some])
             made = self.seq2seq.score(encoded, [(*self.forced, *targets[n]) for n in some])
             for n, own in zip(some, made, strict=True):
