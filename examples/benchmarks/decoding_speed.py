@@ -213,7 +213,7 @@ def learn(seq2seq: Seq2Seq, rows: list[TaggedSentence]) -> float:
         loss.backward()
         optimizer.step()
     own.requires_grad_(False)
-    return float(loss)
+    return loss.item()
 
 
 def tasks_of(seq2seq: Seq2Seq, row: TaggedSentence) -> list[tuple[list[int], MarkerTask]]:

@@ -171,7 +171,11 @@ def _codes_of(tokenizer: Any) -> dict[tuple[str, str], str]:
     stands for the language.
     """
     found: dict[tuple[str, str], str] = {}
-    tokens = [*tokenizer.get_added_vocab(), *getattr(tokenizer, "supported_language_codes", [])]
+    tokens = [
+        *tokenizer.get_added_vocab(),
+        *getattr(tokenizer, "supported_language_codes", []),
+        *getattr(tokenizer, "lang_code_to_token", {}).values(),  # of M2M100
+    ]
     for token in sorted(set(tokens), key=str):
         match = _NAMED.match(token)
         if not match:
