@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import consumer_tables
+import decoding_tables
 import entity_tables
 import graph_tables
 import hub_tables
@@ -136,6 +137,8 @@ KINDS = (
     ("synthetic_languages", "Synthetic languages", synthetic_tables.synthetic),
     ("word_alignment", "Word alignment", word_tables.words),
     ("projection", "Labels projected along word alignment", word_tables.projection),
+    ("marker_translation", "Labels in a translation with brackets", decoding_tables.markers),
+    ("decoding_speed", "Speed of constrained decoding", decoding_tables.speed),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
     ("how_many_pairs_", "How many pairs: {result[lang]} on {result[base]}", tables.how_many_pairs),
     ("own_vocabulary", "A vocabulary of the language's own", vocabulary_tables.own_vocabulary),

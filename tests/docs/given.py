@@ -85,6 +85,19 @@ def tagging_seq2seq(path: str) -> None:
     tiny_seq2seq_folder(_made(path))
 
 
+def translation_model(path: str) -> None:
+    """Save a tiny translation model with random weights, whose vocabulary has brackets."""
+    from tiny_translation import translator_folder
+
+    translator_folder(_made(path))
+
+
+def carried_brackets(path: str) -> None:
+    """Write sentences with brackets around their spans, and translations that keep them."""
+    rows = ("[ Ada ] met [ Bo ]\t[ Ada ] alikutana na [ Bo ]\n", "Rain fell\tMvua ilinyesha\n")
+    _made(path).write_text("".join(rows), encoding="utf-8")
+
+
 def peft_lora(path: str) -> None:
     """Save a LoRA of peft on mini, with random values."""
     from foreign_adapters import peft_folder

@@ -24,6 +24,9 @@ from xadapt.backbones.loading import (
 from xadapt.backbones.seq2seq.families import Seq2SeqFamily, family_of
 from xadapt.core.errors import UserError
 
+SCORES = 1 << 27
+"""Scores of one forward over several tokens, at most: half a gibibyte."""
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -180,6 +183,13 @@ class Seq2Seq:
         found = made.logits.float().log_softmax(-1).gather(2, tokens[:, :, None])[:, :, 0]
         return [own[: len(target)] for own, target in zip(found, targets, strict=True)]
 
+    def rows_at_once(self, tokens: int) -> int:
+        """Return how many outputs of some tokens are scored in one forward, at least 1.
+
+        The scores of all tokens of the vocabulary are held for each token of each output.
+        """
+        return max(1, SCORES // (max(tokens, 1) * int(self.model.config.vocab_size)))
+
     def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         if not rows or not all(map(len, rows)):
             raise ValueError("there is no row of tokens, or an empty one")
@@ -231,15 +241,50 @@ class Decoding:
         )
         if given.shape != (len(self),):
             raise ValueError(f"{len(self)} prefixes need as many tokens, not {tuple(given.shape)}")
+        self.length += not first
+        return self._read(given[:, None])
+
+    def reread(
+        self, rows: Sequence[int], tokens: Sequence[Sequence[int]]
+    ) -> tuple[Decoding, Tensor]:
+        """Return new prefixes of the sources that are here, read in one forward or a few.
+
+        Args:
+            rows: Places of the prefixes whose sources are taken; one may occur repeatedly.
+            tokens: The tokens of each new prefix, as many for each.
+
+        Returns:
+            The new prefixes, and log-probabilities of their next tokens ``(prefixes, vocabulary)``.
+
+        Raises:
+            ValueError: If the prefixes differ in length, or in number from ``rows``.
+        """
+        if len(rows) != len(tokens) or len({len(own) for own in tokens}) != 1:
+            raise ValueError("each row has one prefix, and all are of one length")
+        device = self._encoded.states.device
+        most = self._seq2seq.rows_at_once(len(tokens[0]) + 1)
+        parts: list[Decoding] = []
+        scores: list[Tensor] = []
+        for begin in range(0, len(rows), most):
+            some = torch.tensor(list(rows[begin : begin + most]), device=device)
+            cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+            part = Decoding(self._seq2seq, self._encoded.of(some), cache, len(tokens[0]))
+            given = [[self._seq2seq.start, *own] for own in tokens[begin : begin + most]]
+            scores.append(part._read(torch.tensor(given, device=device)))
+            parts.append(part)
+        made = parts[0].join(parts[1:]) if len(parts) > 1 else parts[0]
+        return made, torch.cat(scores)
+
+    def _read(self, tokens: Tensor) -> Tensor:
+        """Read tokens ``(prefixes, n)`` behind the cache; return what follows the last one."""
         made = self._seq2seq.model(
             encoder_outputs=_given(self._encoded),
             attention_mask=self._encoded.mask,
-            decoder_input_ids=given[:, None],
+            decoder_input_ids=tokens,
             past_key_values=self._cache,
             use_cache=True,
         )
         self._cache = made.past_key_values
-        self.length += not first
         found: Tensor = made.logits[:, -1].float().log_softmax(-1)
         return found
 
@@ -256,6 +301,27 @@ class Decoding:
         cache = EncoderDecoderCache(*(_selected(one, at) for one in both))
         return Decoding(self._seq2seq, self._encoded.of(at), cache, self.length)
 
+    def join(self, others: Sequence[Decoding]) -> Decoding:
+        """Return the prefixes that are here and those of others as one, in this order.
+
+        Args:
+            others: Prefixes of the same length, whose sources were encoded together with these.
+
+        Raises:
+            ValueError: If lengths differ.
+        """
+        every = [self, *others]
+        if len({(one.length, one._cache.get_seq_length()) for one in every}) > 1:
+            raise ValueError("prefixes of different lengths can't be joined")
+        caches = [one._cache for one in every]
+        cache = EncoderDecoderCache(
+            _joined([one.self_attention_cache for one in caches]),
+            _joined([one.cross_attention_cache for one in caches]),
+        )
+        states = torch.cat([one._encoded.states for one in every])
+        mask = torch.cat([one._encoded.mask for one in every])
+        return Decoding(self._seq2seq, Encoded(states, mask), cache, self.length)
+
 
 def _given(encoded: Encoded) -> BaseModelOutput:
     states: Any = encoded.states
@@ -269,6 +335,15 @@ def _selected(cache: Any, rows: Tensor) -> DynamicCache:
             made.update(
                 layer.keys.index_select(0, rows), layer.values.index_select(0, rows), number
             )
+    return made
+
+
+def _joined(caches: Sequence[Any]) -> DynamicCache:
+    made = DynamicCache()
+    for number, layers in enumerate(zip(*(one.layers for one in caches), strict=True)):
+        if layers[0].keys is not None:
+            keys, values = ([getattr(one, name) for one in layers] for name in ("keys", "values"))
+            made.update(torch.cat(keys), torch.cat(values), number)
     return made
 
 

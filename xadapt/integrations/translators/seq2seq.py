@@ -74,6 +74,11 @@ class Seq2SeqTranslator:
         revision = getattr(config, "_commit_hash", None)
         return found | ({"revision": str(revision)} if revision else {})
 
+    @property
+    def one_way(self) -> bool:
+        """Whether the model translates in one direction only, as Marian models do."""
+        return str(self.model.config.model_type) == "marian"
+
     @torch.inference_mode()
     def translate(self, texts: Sequence[str], source: str, target: str) -> list[str]:
         """Translate texts, the longest together; see `Translator.translate`.
@@ -83,7 +88,7 @@ class Seq2SeqTranslator:
                 read.
         """
         said = {place: "" for place, text in enumerate(texts) if not text.strip()}
-        extra, prefix = self._languages(source, target)
+        extra, prefix = self.languages(source, target)
         places = sorted(
             (i for i in range(len(texts)) if i not in said), key=lambda i: len(texts[i])
         )
@@ -116,8 +121,12 @@ class Seq2SeqTranslator:
         names = ("input_ids", "attention_mask")
         return {name: given[name].to(self.model.device) for name in names}
 
-    def _languages(self, source: str, target: str) -> tuple[dict[str, Any], str]:
-        """Set the source language; return what ``generate`` needs and the prefix of each text."""
+    def languages(self, source: str, target: str) -> tuple[dict[str, Any], str]:
+        """Set both languages; return what ``generate`` needs and the prefix of each text.
+
+        Raises:
+            UserError: If the model doesn't know a language.
+        """
         if self.model.config.model_type == "marian":
             return {}, self._marian_prefix(target)
         if not self.codes:
@@ -126,7 +135,9 @@ class Seq2SeqTranslator:
                 todo="Use an NLLB, M2M100, mBART or Marian model",
             )  # fmt: skip
         self.tokenizer.src_lang = _spelled(self.codes[self._code(source)])
-        return {"forced_bos_token_id": self._id(self.codes[self._code(target)])}, ""
+        code = self.codes[self._code(target)]
+        self.tokenizer.tgt_lang = _spelled(code)
+        return {"forced_bos_token_id": self._id(code)}, ""
 
     def _id(self, token: str) -> int:
         return int(self.tokenizer.convert_tokens_to_ids(token))
@@ -160,7 +171,11 @@ def _codes_of(tokenizer: Any) -> dict[tuple[str, str], str]:
     stands for the language.
     """
     found: dict[tuple[str, str], str] = {}
-    tokens = [*tokenizer.get_added_vocab(), *getattr(tokenizer, "supported_language_codes", [])]
+    tokens = [
+        *tokenizer.get_added_vocab(),
+        *getattr(tokenizer, "supported_language_codes", []),
+        *getattr(tokenizer, "lang_code_to_token", {}).values(),  # of M2M100
+    ]
     for token in sorted(set(tokens), key=str):
         match = _NAMED.match(token)
         if not match:
