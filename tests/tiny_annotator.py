@@ -35,6 +35,10 @@ def annotator(messages: list[dict[str, str]]) -> str:
     if "Judge this translation" in asked:
         names = ("fluency", "accuracy", "idiomaticity", "terminology", "format")
         return json.dumps(dict.fromkeys(names, 5))
+    if "<candidates>" in asked:
+        name, *others = re.findall(r"^name: (.*)$", asked, re.M)
+        alike = [one[:4] == name[:4] for one in others]
+        return json.dumps({"choice": alike.index(True) + 1 if True in alike else 0})
     if "It has these parts" in asked:
         parts = re.findall(r"^(?:predicate|argument \d): (.*)$", asked, re.M)
         first, *others = map(turned, parts)

@@ -3,7 +3,8 @@
     python examples/benchmarks/annotate_faults.py --kills 10
 
 The server speaks OpenAI's API on loopback; the client is the real package openai. The command
-runs in a process of its own, and is cut by Ctrl-C, SIGTERM and SIGKILL in turn. The model is a few
+runs in a process of its own (a fork, which need not import anything), and is cut by Ctrl-C, SIGTERM
+or SIGKILL. The model is a few
 rules: what is measured is whether every passage ends accepted or rejected, and whether a question
 that was answered is asked again. Needs no data.
 """
@@ -12,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from bench import save
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
+import forked
 from model_server import FAULTS, serving
 from tiny_annotator import annotator, passage
 
@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--kills", type=int, default=10)
     given = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         text = "".join(json.dumps({"id": i, "text": passage(i)}) + "\n" for i in range(given.rows))
@@ -63,21 +64,22 @@ def run(
 ) -> dict[str, Any]:
     """Run the command, cut it where told, and take it up until it ends."""
     out = place / f"{name}.jsonl"
-    line = [sys.executable, "-m", "xadapt", "annotate", "--data", str(place / "texts.jsonl")]
-    line += ["--lang", "sw", "--llm", f"openai:tiny@{url}", "--native-labels", "--out", str(out)]
-    line += ["--concurrency", str(WORKERS), "--json", str(place / f"{name}.json")]
-    env = {**os.environ, "XADAPT_CACHE": str(place / f"cache {name}")}
+    line = ["annotate", "--data", place / "texts.jsonl", "--lang", "sw", "--native-labels"]
+    line += ["--llm", f"openai:tiny@{url}", "--out", out, "--json", place / f"{name}.json"]
+    line += ["--concurrency", WORKERS]
+    env = {"XADAPT_CACHE": str(place / f"cache {name}")}
     codes: Counter[str] = Counter()
     for answers, number in cuts.items():
-        process = subprocess.Popen(
-            line, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = forked.command(*line, env=env)
         while server.answered.total() < answers and process.poll() is None:
             time.sleep(0.002)
         process.send_signal(number)
-        codes[str(process.wait())] += 1
+        process.communicate()
+        codes[str(process.returncode)] += 1
         assert not out.exists()
-    subprocess.run(line, env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    last = forked.command(*line, env=env)
+    said = last.communicate()
+    assert last.returncode == 0, said
     found = json.loads((place / f"{name}.json").read_text("utf-8"))
     log = place / f"{name}.jsonl.log.jsonl"
     return {

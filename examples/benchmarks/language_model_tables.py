@@ -49,7 +49,7 @@ def biased(result: dict) -> str:
     return (
         table(head, made)
         + f"\n{result['entities']} entities with {result['candidates']} candidates, "
-        f"{result['seeds']} seeds; the voter knows {result['known']:.0%} of them. To abstain is an "
+        f"one seed; the voter knows {result['known']:.0%} of them. To abstain is an "
         "error, and no wrong answer. A candidate needs more than half of the calls: from a bias of "
         "about a half on, a voter that is biased at each call anew has no majority, and abstains.\n"
     )

@@ -146,6 +146,18 @@ def test_inventions_are_asked_about_once_more_then_rejected(go):
     assert go.rows() == []
 
 
+@pytest.mark.parametrize("label", ["", " ", "a" * 61, "red\x1b[2J"])
+def test_a_type_that_is_no_label_is_asked_about_once_more(go, label):
+    def brain(messages):
+        entities = [{"text": "Ada", "type": label if len(messages) < 4 else "Person_Name"}]
+        return json.dumps({"entities": entities})
+
+    with serving(brain) as server:
+        result = go(name(server), rows=[{"text": "Ada left"}], task=Entities(1))
+    assert result.labels == {"person name": 1}
+    assert go.rows()[0]["spans"] == [[0, 1, "person_name"]]
+
+
 KINDS = {
     "429": "no reply after 6 attempts: state 429: too many requests",
     "500": "no reply after 6 attempts: state 500: out of order",
@@ -193,7 +205,15 @@ def test_a_fifth_of_faults_leaves_no_row_without_an_end_and_repeats_no_answer(go
             assert [said] == row["tokens"][a:b] and label == span["label"].replace(" ", "_")
 
 
-def test_work_that_is_cut_ten_times_asks_no_answered_question_again(go):
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises here and in forks, also where a shell started the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_work_that_is_cut_ten_times_asks_no_answered_question_again(go, interruptible):
     workers, signals = 4, [signal.SIGTERM, signal.SIGINT, signal.SIGKILL]
     with serving(annotator, share=0.2) as whole:
         wanted = go(name(whole), n=50)
@@ -276,6 +296,7 @@ def test_replies_of_a_file_are_asked_for_stage_by_stage(go):
     [
         ([{"id": 1}], "has no text"),
         ([{"text": " "}], "has no text"),
+        ([{"text": "a \ud800"}], "half a surrogate"),
         ([{"text": "a", "id": [1]}], "an id must be"),
         ([{"text": "a", "lang": "no language"}], "unknown language tag"),
         ([{"text": "a", "lang": 5}], "no language"),

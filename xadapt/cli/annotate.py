@@ -27,7 +27,8 @@ KeyOption = Annotated[
         "--api-key-env",
         metavar="VARIABLE",
         help="Environment variable with the key of the endpoint: one for all, or one for each "
-        "model. Without it, OPENAI_API_KEY for OpenAI's own address, and no key for others.",
+        "model (repeat the option). Without it, OPENAI_API_KEY for OpenAI's own address, and no "
+        "key for others.",
     ),
 ]
 PriceOption = Annotated[

@@ -102,8 +102,8 @@ def translate(
         typer.Option(
             "--api-key-env",
             metavar="VARIABLE",
-            help="Environment variable with the key of the translator, and a second one with that "
-            "of the judge if it differs.",
+            help="Environment variable with the key of the translator; repeat the option for the "
+            "judge if its key differs.",
         ),
     ] = None,
     json: JsonOption = None,

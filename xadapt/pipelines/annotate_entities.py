@@ -165,9 +165,9 @@ def _grounded(row: TextRow, client: Client) -> tuple[list[tuple[int, int, str]],
         return ground(row.text, [(one.text, _label(one.type)) for one in value.entities])
 
     def fault(value: Mentions) -> str:
-        if any(len(_label(one.type)) > LONGEST_LABEL or not _label(one.type)
-               for one in value.entities):  # fmt: skip
-            return f"a type is empty or longer than {LONGEST_LABEL} characters"
+        labels = [_label(one.type) for one in value.entities]
+        if not all(label.isprintable() and 0 < len(label) <= LONGEST_LABEL for label in labels):
+            return f"a type is empty, or longer than {LONGEST_LABEL} characters"
         spans, missing = spans_of(value)
         if missing and len(spans) < GROUNDED * (len(spans) + missing):
             return "most mentions are not in the passage: copy them exactly"

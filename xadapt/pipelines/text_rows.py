@@ -9,6 +9,7 @@ from typing import Any
 from xadapt.core.errors import UserError
 from xadapt.core.strict_parsing import parse_json
 from xadapt.data.readers.lines import has_suffix, read_lines
+from xadapt.data.readers.sides import is_unicode
 from xadapt.languages.tags import normalise
 
 FORM = 'Write {"text": .., "lang": ..} with an "id" if you like'
@@ -60,6 +61,8 @@ def _row(value: Any, number: int, lang: str | None, where: str) -> TextRow:
         text = " ".join(map(str, value["tokens"]))
     if not isinstance(text, str) or not text.strip():
         raise UserError("this row has no text", where=where, todo=FORM)
+    if not is_unicode(text):
+        raise UserError("the text holds half a surrogate pair, which is no character", where=where)
     if isinstance(name, (dict, list)):
         raise UserError("an id must be a text or a number", where=where)
     if not isinstance(own, str):

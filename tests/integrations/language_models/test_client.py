@@ -333,6 +333,21 @@ def test_the_key_is_sent_and_stays_nowhere(server, tmp_path, monkeypatch, caplog
     assert not any(secret in text for text in shown)
 
 
+def test_no_word_of_a_server_reaches_the_terminal_as_a_command(server, tmp_path):
+    server.replies = [(404, {}, {"error": {"message": "no \x1b[2J\nmodel\x07"}})]
+    client = client_of(server, tmp_path)
+    with pytest.raises(UserError) as fault:
+        client.reply(asked())
+    assert str(fault.value).isprintable() and "no [2J model" in str(fault.value)
+    broken = completion({"role": "assistant", "content": "half \ud800 pair"})
+    server.replies = [(200, {}, json.dumps(broken))]
+    assert client.reply(asked("more")).text == "half ? pair" == client.reply(asked("more")).text
+    server.replies = [(200, {}, completion({"role": "assistant", "refusal": "no\x1b[2J"}))]
+    with pytest.raises(NoAnswerError) as refused:
+        client.ask([("user", "?")], Number)
+    assert str(refused.value) == "refused: no [2J"
+
+
 def test_without_a_variable_no_key_goes_to_a_strange_address(server, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-openai")
     open_client(f"openai:tiny@{server.url}").reply(asked("once"))

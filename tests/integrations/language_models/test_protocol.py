@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,13 +14,13 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from xadapt.core.errors import UserError
 from xadapt.integrations.language_models.client import Client
 from xadapt.integrations.language_models.local_model import LocalModel
+from xadapt.integrations.language_models.opening import open_language_model
 from xadapt.integrations.language_models.protocol import (
     LanguageModel,
     Question,
     RejectedQuestionError,
     Reply,
     UnansweredError,
-    open_language_model,
 )
 from xadapt.integrations.language_models.replies_file import RepliesFile
 
@@ -186,3 +187,14 @@ def test_a_chat_template_forms_the_conversation(folder):
     assert model._tokens(asked("the dog")) != plain
     shown = model.tokenizer.decode(model._tokens(asked("the dog")))
     assert shown.replace("▁", "").replace(" ", "").count("red") == 2
+
+
+def test_other_weights_in_the_same_folder_are_another_model(folder, tmp_path):
+    before = dict(LocalModel.from_pretrained(str(folder)).facts)
+    assert before == dict(LocalModel.from_pretrained(str(folder)).facts)
+    other = shutil.copytree(folder, tmp_path / "other")
+    model = LocalModel.from_pretrained(str(other)).model
+    with torch.no_grad():
+        next(iter(model.parameters()))[0, 0] += 1
+    model.save_pretrained(other)
+    assert LocalModel.from_pretrained(str(other)).facts["weights"] != before["weights"]

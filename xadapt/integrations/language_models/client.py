@@ -14,13 +14,13 @@ from pydantic import BaseModel
 
 from xadapt.backbones.cache.folder import cache_folder
 from xadapt.core.errors import UserError
+from xadapt.integrations.language_models.opening import open_language_model
 from xadapt.integrations.language_models.protocol import (
     LanguageModel,
     Question,
     RejectedQuestionError,
     Reply,
     TemporaryFaultError,
-    open_language_model,
 )
 from xadapt.integrations.language_models.replies_file import RepliesFile
 from xadapt.integrations.language_models.reply_cache import ReplyCache
@@ -255,6 +255,7 @@ class Client:
             self._count(cached=1)
             return known
         reply = self._asked_until(question)
+        reply = replace(reply, text=reply.text.encode("utf-8", "replace").decode())
         if self.cache is not None:
             self.cache.add(self._facts, question, reply)
         counted = bool(reply.prompt_tokens or reply.completion_tokens)

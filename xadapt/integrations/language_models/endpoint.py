@@ -155,12 +155,13 @@ class Endpoint:
         return UserError(f"state {state}: {said}", where=self.url, todo=todo.get(state, ""))
 
     def _told(self, error: Exception) -> str:
-        """Return the words of an error in one line, without the key."""
+        """Return the words of an error in one line, without the key and control characters."""
         body = getattr(error, "body", None)
         said = body.get("message") if isinstance(body, dict) else None
         cause = error.__cause__
         text = said or (f"{error} {cause}" if cause else str(error)) or type(error).__name__
-        return self._clean(" ".join(str(text).split()))[:CHARACTERS]
+        shown = "".join(sign if sign.isprintable() else " " for sign in str(text))
+        return self._clean(" ".join(shown.split()))[:CHARACTERS]
 
     def _clean(self, text: str) -> str:
         return text.replace(self._key, "[key]") if self._key else text

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +20,8 @@ from xadapt.integrations.language_models.protocol import (
 )
 
 BATCH = 8
+PIECE = 1 << 20
+"""Bytes at both ends of a file that tell it from another version."""
 LONGEST = 4096
 """Tokens that a model reads whose configuration doesn't say."""
 
@@ -68,7 +72,7 @@ class LocalModel:
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """The model, its revision and the version of transformers."""
+        """The model, its revision or a hash of its files, and the version of transformers."""
         config = self.model.config
         found = {
             "language model": "local",
@@ -76,6 +80,8 @@ class LocalModel:
             "type": str(config.model_type),
             "transformers": transformers.__version__,
         }
+        if Path(self.name).is_dir():
+            found["weights"] = _quick_hash(Path(self.name))
         revision = getattr(config, "_commit_hash", None)
         return found | ({"revision": str(revision)} if revision else {})
 
@@ -170,3 +176,16 @@ class LocalModel:
             return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         text = "\n\n".join(one["content"] for one in messages) + "\n\n"
         return list(self.tokenizer(text)["input_ids"])
+
+
+def _quick_hash(folder: Path) -> str:
+    """Return a hash of names, sizes, beginnings and ends of the files of a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(one for one in folder.iterdir() if one.is_file()):
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}\n".encode())
+        with path.open("rb") as stream:
+            digest.update(stream.read(PIECE))
+            stream.seek(max(0, size - PIECE))
+            digest.update(stream.read(PIECE))
+    return digest.hexdigest()

@@ -64,8 +64,7 @@ class ReplyCache:
         Raises:
             UserError: If the cache can't be written.
         """
-        text = reply.text.encode("utf-8", "replace").decode()
-        row = (text, reply.finish, reply.prompt_tokens, reply.completion_tokens)
+        row = (reply.text, reply.finish, reply.prompt_tokens, reply.completion_tokens)
         try:
             with self._lock, self._store:
                 self._store.execute(

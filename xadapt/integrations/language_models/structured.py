@@ -56,7 +56,7 @@ def read_reply(reply: Reply, form: type[M]) -> M:
 
 def shortened(text: str) -> str:
     """Return the beginning of a text, in one line."""
-    line = " ".join(text.split())
+    line = " ".join("".join(s if s.isprintable() else " " for s in text).split())
     return line if len(line) <= CHARACTERS else line[: CHARACTERS - 3] + "..."
 
 
