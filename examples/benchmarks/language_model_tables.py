@@ -50,6 +50,7 @@ def biased(result: dict) -> str:
         table(head, made)
         + f"\n{result['entities']} entities with {result['candidates']} candidates, "
         f"one seed; the voter knows {result['known']:.0%} of them. To abstain is an "
-        "error, and no wrong answer. A candidate needs more than half of the calls: from a bias of "
-        "about a half on, a voter that is biased at each call anew has no majority, and abstains.\n"
+        "error, and no wrong answer. A candidate needs more than half of the calls: the "
+        "stronger a bias that is drawn anew at each call, the fewer majorities, and the voter "
+        "abstains.\n"
     )
