@@ -14,6 +14,7 @@ import entity_tables
 import graph_tables
 import hub_tables
 import kg_tables
+import language_model_tables
 import maps_tables
 import objectives_tables
 import publish_tables
@@ -187,6 +188,16 @@ KINDS = (
         "selective",
         "Instructions translated around their code, formulas and JSON",
         translation_tables.selective,
+    ),
+    (
+        "annotate_faults",
+        "Annotating against a server that fails",
+        language_model_tables.annotated,
+    ),
+    (
+        "judge_bias",
+        "Candidates judged by a voter with a bias of place",
+        language_model_tables.biased,
     ),
     ("malformed_folders", "Malformed module folders", hub_tables.malformed),
     ("loaders", "The lines of a card in environments without xadapt", hub_tables.loaders),

@@ -192,6 +192,29 @@ def server(port: int, *folders: str) -> None:
     assert started.wait(60)
 
 
+def language_model(port: int) -> None:
+    """Serve a few rules in place of a language model on a port, until the tests end."""
+    from model_server import serving
+    from tiny_annotator import annotator
+
+    started = Event()
+
+    def serve() -> None:
+        with serving(annotator, port=port):
+            started.set()
+            Event().wait()
+
+    Thread(target=serve, daemon=True).start()
+    assert started.wait(60)
+
+
+def passages(path: str, n: int = 10) -> None:
+    """Write passages with names, one a line."""
+    from tiny_annotator import passage
+
+    _made(path).write_text("".join(f"{passage(i)}\n" for i in range(n)), encoding="utf-8")
+
+
 def language_modules(*folders: str) -> None:
     """Make language modules (LoRAs) of mini in folders called such as ``sw-lang``."""
     for folder in folders:
