@@ -119,6 +119,7 @@ KINDS = (
         objectives_tables.objectives,
     ),
     ("joint", "Four objectives in one recipe, and each alone", objectives_tables.joint),
+    ("prokd_", "ProKD: named entities by unlabelled text, on {result[base]}", tasks.prokd),
     (
         "entity_modules_",
         "Names of entities by language, on {result[base]}",
@@ -207,6 +208,7 @@ KINDS = (
 SHORT = {
     "word_alignment": lambda _: word_tables.short(),
     "vocabulary_alignment": vocabulary_tables.short,
+    "prokd": lambda _: tasks.short_prokd(),
     **entity_tables.SHORT,
 }
 """What is told in short about a recipe, where `objectives_tables.short` doesn't."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import entity_tables
 import maps_tables
+import transfer_tables
 from bench import RESULTS, read
 from objectives_tables import short
 from tables import scores, table, ways
@@ -112,6 +113,10 @@ def systems() -> str:
         ("filter_classification", "classes of texts that are read with their translations",
          published("filter_classification")),
         ("filter_tagging", "labels of words that are read with their translations", NOT_MEASURED),
+        ("prokd_teacher", "named entities with prototypes aligned to unlabelled text",
+         transfer_tables.short_prokd()),
+        ("prokd_student", "named entities taught on unlabelled text",
+         transfer_tables.short_prokd()),
         ("filter_qa", "answers that are read with their translations", NOT_MEASURED),
         ("sts", "likeness of pairs of texts", NOT_MEASURED),
         ("qa", "answers in a passage", NOT_MEASURED),
