@@ -67,10 +67,8 @@ def switching(result: dict) -> str:
         [system, *(spread([run[m] for run in runs]) for m in measures), took(result, system)]
         for system, runs in result["scores"].items()
     ]
-    gains = ". ".join(
-        f"Gains in {measure} (95 % over seeds): "
-        + "; ".join(f"{name} {interval(gain)}" for name, gain in own.items())
-        for measure, own in result["gains"].items()
+    gains = "Gains on names never seen, the mean (95 % over seeds): " + "; ".join(
+        f"{name} {interval(gain)}" for name, gain in result["gains"].items()
     )
     test = ", ".join(
         f"{one['sentences']} sentences in {lang} with {one['unseen']} unseen mentions"

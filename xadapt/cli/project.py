@@ -152,10 +152,8 @@ def project(
     options.require_named(options.split(module), compose)
     drops = out.with_suffix(".drops.jsonl") if log is None else log
     reads = (data, translations, links, base, *options.split(module))
-    require_outputs((out, drops), reads=reads, force=force, json=json)
     reads += tuple(named.partition(":")[2] for named in (translator, back) if named)
-    for path in (out, drops):
-        require_output(path, reads=reads, force=force)
+    require_outputs((out, drops), reads=reads, force=force, json=json)
     with launched.progress("starting"):
         from xadapt.core.progress import meter
         from xadapt.pipelines.project import project as projected
