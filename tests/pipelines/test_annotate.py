@@ -258,10 +258,17 @@ def test_work_that_is_cut_ten_times_asks_no_answered_question_again(go, interrup
 
 
 def test_other_options_don_t_go_on_with_the_work(go):
-    with serving(annotator) as server:
-        server.replies = [(401, {}, {"error": {"message": "no"}})] * 50
+    asked = []
+
+    def for_a_while(messages):
+        asked.append(messages)
+        if len(asked) == 10:
+            server.replies = [(401, {}, {"error": {"message": "no"}})] * 50
+        return annotator(messages)
+
+    with serving(for_a_while) as server:
         with pytest.raises(UserError, match="state 401"):
-            go(name(server))
+            go(name(server), workers=1)
         assert not (go.folder / "out.jsonl").exists()
         server.replies = []
         with pytest.raises(UserError, match="another value of least_rating"):
