@@ -359,14 +359,48 @@ def test_bodies_headers_and_slow_clients_are_bounded(shop: Shop) -> None:
         assert time.monotonic() - began < 5
         assert 'status="500"' not in server.client.get("/metrics").text
         server.client.close()
-        own = [socket.create_connection((host, int(port))) for _ in range(3)]
-        time.sleep(0.05)
-        assert b" 503 " in raw()
-        for one in own:
-            one.close()
-        time.sleep(0.1)
+
+
+def test_a_new_connection_takes_the_place_of_a_silent_one_but_not_of_one_at_work(
+    shop: Shop,
+) -> None:
+    with running(settings_for(shop, "de", max_connections=3)) as server:
+        server.client.close()
+        host, port = server.url.removeprefix("http://").split(":")
+
+        def connect(sent: bytes = b"") -> socket.socket:
+            own = socket.create_connection((host, int(port)), timeout=5)
+            own.sendall(sent)
+            time.sleep(0.05)
+            return own
+
+        asks = b"POST /embed HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"
+        silent, at_work, begun = connect(), connect(asks), connect(b"GET /health HTT")
         with httpx.Client(base_url=server.url, trust_env=False) as client:
             assert client.get("/health").status_code == 200
+            assert silent.recv(100) == b""
+            kept = connect(asks)
+            assert b" 503 " in begun.recv(1000)
+            another = connect(asks)
+            assert client.get("/health").status_code == 503
+            at_work.close(), kept.close(), another.close()
+            time.sleep(0.1)
+            assert client.get("/health").status_code == 200
+            text = client.get("/metrics").text
+            assert 'xadapt_refused_total{reason="silent connections"} 3.0' in text
+            assert 'xadapt_refused_total{reason="connections"} 1.0' in text
+
+
+def test_a_flood_of_silent_connections_keeps_nobody_out(shop: Shop) -> None:
+    with running(settings_for(shop, "de", max_connections=5)) as server:
+        server.client.close()
+        host, port = server.url.removeprefix("http://").split(":")
+        flood = [socket.create_connection((host, int(port))) for _ in range(100)]
+        for _ in range(5):
+            answer = httpx.get(f"{server.url}/health", trust_env=False)
+            assert answer.status_code == 200
+        for one in flood:
+            one.close()
 
 
 def test_a_full_queue_says_when_to_come_again(shop: Shop) -> None:

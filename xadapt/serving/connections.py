@@ -1,14 +1,16 @@
 """Connections with bounds: their number, the size and time of headers, and the time of reading.
 
 The server of uvicorn bounds the time between two requests. It waits without end for the rest of
-headers, and for a client that does not read its answer; this protocol adds these bounds.
+headers, and for a client that does not read its answer; this protocol adds these bounds. When all
+connections are taken, a new one takes the place of the one that has asked nothing for longest: a
+flood of silent connections does not keep others out.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from xadapt.core.errors import missing_extra
 from xadapt.serving.errors import RequestError
@@ -20,6 +22,7 @@ try:
 except ModuleNotFoundError:
     raise missing_extra("uvicorn, with httptools,", "serve") from None
 
+_TOO_MANY = RequestError(503, "too many connections", code="too_many_connections", retry_after=1)
 MAX_HEADERS = 64 << 10
 """Most bytes of the headers of a request."""
 
@@ -29,15 +32,23 @@ def protocol_class(settings: Settings, metrics: Metrics) -> type[asyncio.Protoco
 
     class Connection(BoundedConnection):
         bounds, measures = settings, metrics
+        silent: ClassVar[dict[BoundedConnection, None]] = {}
 
     return Connection
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """One connection; `protocol_class` gives it its bounds."""
+    """One connection; `protocol_class` gives it its bounds.
+
+    Attributes:
+        bounds: The settings of the server.
+        measures: Where refusals are counted.
+        silent: The connections of the server without a complete request, longest silent first.
+    """
 
     bounds: Settings
     measures: Metrics
+    silent: ClassVar[dict[BoundedConnection, None]]
 
     def __init__(self, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
@@ -47,18 +58,19 @@ class BoundedConnection(HttpToolsProtocol):
         self._size = 0
 
     def connection_made(self, transport: Any) -> None:
-        """Take a connection, unless there are too many."""
+        """Take a connection, unless there are too many and each of them is at work."""
         super().connection_made(transport)
-        if len(self.connections) > self.bounds.max_connections:
+        if len(self.connections) > self.bounds.max_connections and not self._make_room():
             self.measures.refused.labels("connections").inc()
-            self._refuse(RequestError(503, "too many connections", code="too_many_connections",
-                                      retry_after=1))  # fmt: skip
+            self._refuse(_TOO_MANY)
             return
+        self.silent[self] = None
         self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timers."""
         self._stop_timers()
+        self.silent.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -85,10 +97,17 @@ class BoundedConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """End the headers of a request."""
         self._reading_headers, self._size = False, 0
+        self.silent.pop(self, None)
         if self._headers is not None:
             self._headers.cancel()
             self._headers = None
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """End a request; the connection is silent until its next one."""
+        super().on_response_complete()
+        if not self.transport.is_closing() and self.cycle.response_complete:
+            self.silent[self] = None
 
     def timeout_keep_alive_handler(self) -> None:
         """Close a connection that is idle, though the client may not have read its answer."""
@@ -113,6 +132,23 @@ class BoundedConnection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP."""
         self._refuse(RequestError(400, msg, code="invalid_http"))
+
+    def _make_room(self) -> bool:
+        """End the connection that is silent for longest; say whether there was one."""
+        for one in self.silent:
+            self.measures.refused.labels("silent connections").inc()
+            one._give_up_place()
+            return True
+        return False
+
+    def _give_up_place(self) -> None:
+        self.silent.pop(self)
+        if self._size:
+            self._refuse(_TOO_MANY)
+        elif self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     def _await_headers(self) -> None:
         self._headers = self.loop.call_later(self.bounds.header_seconds, self._late)

@@ -34,7 +34,7 @@ class Settings:
         max_queue: Most texts that wait or are computed; beyond, requests get 429.
         max_body: Most bytes of a request's body; beyond, 413.
         max_held: Most bytes of all bodies that are held at once; beyond, 429.
-        max_connections: Most connections of a process; beyond, 503.
+        max_connections: Most connections of a process; beyond, the longest silent one ends.
         max_modules: Most modules that may be loaded.
         api_key_env: Environment variable with the key that clients must send.
         admin_key_env: Environment variable with the key for adding and removing modules.
