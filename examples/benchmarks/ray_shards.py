@@ -1,6 +1,6 @@
 """Shards written by Ray's actors, beside torchrun and one process: bytes, kills and seconds.
 
-    python examples/benchmarks/ray_shards.py [--texts 100000] [--kills 10]
+    python examples/benchmarks/ray_shards.py [--texts 100000] [--words 24] [--kills 10]
 
 Needs `xadapt[ray]`. All ways read the same file and have one thread a process. A killed run is the
 process that started the actors, ended by SIGKILL at a random moment together with its actors, and
@@ -34,13 +34,15 @@ BASE, PATIENCE = "mini", 1800
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--texts", type=int, default=100_000, dest="count")
+    parser.add_argument("--words", type=int, default=24, help="most words of a text")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--size", type=int, default=2000, help="texts of a shard")
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        texts = [f"{n} {text}" for n, text in enumerate(sentences(given.count))]
+        lines = sentences(given.count, least=min(4, given.words), most=given.words)
+        texts = [f"{n} {text}" for n, text in enumerate(lines)]
         text = place / "texts.txt"
         text.write_text("".join(f"{one}\n" for one in texts), encoding="utf-8")
         module = write_modules(place, opened(), 1)["m0"]
@@ -63,7 +65,7 @@ def main() -> None:
         kills = killed(line, out, given.kills, -(-given.count // given.size))
         digests["Ray, killed and resumed"] = digest(out)
         save("ray_shards", {
-            "base": BASE, "texts": given.count, "size": given.size, "kills": kills,
+            "base": BASE, "texts": given.count, "words": given.words, "size": given.size, "kills": kills,
             "seconds": seconds, "equal": len(set(digests.values())) == 1, "digests": digests,
         })  # fmt: skip
 
