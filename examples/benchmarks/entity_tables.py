@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from statistics import fmean
 
+import kg_tables
 from bench import RESULTS, read
 from objectives_tables import interval, spread
 from tables import table
@@ -169,9 +170,9 @@ def short_relx(system: str) -> str:
 
 SHORT = {
     "mlkg_ep": short_ep,
-    "mlkg_tp": lambda _: short_relx("TP"),
+    "mlkg_tp": lambda _: kg_tables.short("TP"),
     "mlkg_ts": lambda _: short_relx("TS"),
-    "mlkg_fused": lambda _: short_relx("fused"),
+    "mlkg_fused": lambda _: kg_tables.short("EP and TP fused"),
     "entity_cs": short_entity_cs,
 }
 """What is told in short about a recipe."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from bench import RESULTS, read
 from objectives_tables import spread
 from tables import table
 
 MEASURES = ("hits@1", "hits@10", "mrr")
+NOT_MEASURED = "not measured here"
 
 
 def aligned(result: dict) -> str:
@@ -136,6 +138,41 @@ def completed(result: dict) -> str:
         "the same. With the most frequent tail beside structure, the dev facts give TP the weight "
         "0.\n"
     )
+
+
+def short(system: str) -> str:
+    """Facts completed and entities aligned, by a system and by what it is judged beside."""
+    path = RESULTS / "complete_graphs_mini.json"
+    if not path.exists():
+        return NOT_MEASURED
+    result = read(path)
+    told = "; ".join(
+        f"{name} {mean_mrr(result, name):.3f}"
+        for name in (system, f"{system} + structure", "structure", "most frequent")
+        if any(f"{name} 0" == key.partition(" ")[2] for key in result["rows"])
+    )
+    found = f"{result['base']}, facts of DBP-5L ({', '.join(result['langs'])}), MRR: {told}"
+    path = RESULTS / "align_dbp5l_mini.json"
+    return f"{found}. {short_aligned(read(path), system)}" if path.exists() else found
+
+
+def mean_mrr(result: dict, system: str) -> float:
+    """The mean of languages and seeds."""
+    langs = (key.partition(" ") for key in result["rows"])
+    own = [run["mrr"] for (_, _, rest), run in zip(langs, result["rows"].values(), strict=True)
+           if rest.rpartition(" ")[0] == system]  # fmt: skip
+    return sum(own) / len(own)
+
+
+def short_aligned(result: dict, system: str) -> str:
+    """One pair of languages aligned by a system, EP and TF-IDF."""
+    found, pair = by_system(result["rows"]), "en-fr"
+    own = "; ".join(
+        f"{name} {mean([run[pair]['text'] for run in found[name]], 'mrr')}"
+        for name in (system, "EP")
+    )
+    names = mean([run[pair]["names"] for run in found["EP"][:1]], "mrr")
+    return f"Entities of DBP-5L aligned, {pair}, MRR: {own}; TF-IDF {names}"
 
 
 def million(result: dict) -> str:

@@ -65,8 +65,9 @@ def main() -> None:
         kills = killed(line, out, given.kills, -(-given.count // given.size))
         digests["Ray, killed and resumed"] = digest(out)
         save("ray_shards", {
-            "base": BASE, "texts": given.count, "words": given.words, "size": given.size, "kills": kills,
-            "seconds": seconds, "equal": len(set(digests.values())) == 1, "digests": digests,
+            "base": BASE, "texts": given.count, "words": given.words, "size": given.size,
+            "kills": kills, "seconds": seconds, "equal": len(set(digests.values())) == 1,
+            "digests": digests,
         })  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import entity_tables
+import kg_tables
 import maps_tables
 import transfer_tables
 from bench import RESULTS, read
@@ -143,11 +144,11 @@ def systems() -> str:
         ("indic_sbert_nli", "inference triples of pooled languages", published("indic_sbert")),
         ("indic_sbert_sts", "then the scores of pairs", published("indic_sbert")),
         ("mlkg_ep", "names of entities of a graph", entity_tables.short_ep()),
-        ("mlkg_tp", "facts of a graph", entity_tables.short_relx("TP")),
+        ("mlkg_tp", "facts of a graph", kg_tables.short("TP")),
         ("mlkg_es", "descriptions of entities", NOT_MEASURED),
         ("mlkg_ts", "sentences without an entity, and its name", entity_tables.short_relx("TS")),
         ("mlkg_one", "the four at once, in one big module", NOT_MEASURED),
-        ("mlkg_fused", "attention over modules of a graph", entity_tables.short_relx("fused")),
+        ("mlkg_fused", "attention over modules of a graph", kg_tables.short("EP and TP fused")),
         ("entity_cs", "masked entities in code-switched sentences",
          entity_tables.short_entity_cs()),
         ("entity_cs_wep", "the same, whole entities", NOT_MEASURED),
