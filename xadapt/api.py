@@ -43,6 +43,7 @@ from xadapt.hub.module_index import index_modules
 from xadapt.hub.search import search
 from xadapt.inference import measured_fallback
 from xadapt.inference.adapted_encoder import AdaptedEncoder
+from xadapt.inference.adapted_seq2seq import AdaptedSeq2Seq
 from xadapt.inference.bulk.encoding import encode_shards
 from xadapt.inference.passage_index import open_index, retrieve
 from xadapt.inference.passage_indexing import index_passages
@@ -81,6 +82,7 @@ from xadapt.vectors.shards import open_vectors
 
 __all__ = [
     "AdaptedEncoder",
+    "AdaptedSeq2Seq",
     "EmbeddingMap",
     "Recipe",
     "TagLogitsProcessor",
@@ -101,6 +103,7 @@ __all__ = [
     "label",
     "link_mentions",
     "load",
+    "load_seq2seq",
     "map_embeddings",
     "match_texts",
     "open_index",
@@ -161,6 +164,32 @@ def load(
         allow_modified=allow_modified,
         allow_base_mismatch=allow_base_mismatch,
         show=show,
+    )
+
+
+def load_seq2seq(
+    base: str,
+    module: str | Path | None = None,
+    *,
+    dtype: str = "auto",
+    device: str = "auto",
+    allow_modified: bool = False,
+) -> AdaptedSeq2Seq:
+    """Load an encoder-decoder with a module: `AdaptedSeq2Seq.from_pretrained`.
+
+    Args:
+        base: Hub id, folder or ``package:NAME/SUBDIR`` of a T5, mT5, BART, mBART, M2M100, NLLB or
+            Marian model.
+        module: Folder of a module that was trained on it, or its id on the Hub.
+        dtype: ``auto``, ``float32`` or ``bfloat16``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        allow_modified: As for `load`.
+
+    Raises:
+        UserError: If there is no such base or module, or the module was trained on another base.
+    """
+    return AdaptedSeq2Seq.from_pretrained(
+        base, module, dtype=dtype, device=device, allow_modified=allow_modified
     )
 
 

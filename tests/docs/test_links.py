@@ -47,7 +47,10 @@ def test_a_dead_link_is_found(tmp_path: Path) -> None:
 
 
 def test_the_readme_is_short_and_the_version_is_one() -> None:
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 200
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    before, _, rest = text.partition("<!-- systems -->")  # a line a recipe, which grows by itself
+    own = before + rest.partition("<!-- /systems -->")[2]
+    assert len(own.splitlines()) <= 145
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert f'version = "{cited["version"]}"' in (ROOT / "pyproject.toml").read_text()
 

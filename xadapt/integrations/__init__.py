@@ -50,12 +50,15 @@ def compare_loaders(
         texts: Texts to compare on.
         head: The module's task head.
         objectives: The module's objectives. A head, or ``mlm`` alone, means a comparison by logits.
+            Those of encoder-decoders compare what the decoder writes.
 
     Raises:
         UserError: If there is no such base.
     """
-    from xadapt.backbones.encoder.encoder import Encoder
+    from xadapt.backbones.frozen_model import open_model
     from xadapt.integrations.verify import callbacks
+    from xadapt.objectives.contract import backbone_named
 
-    encoder = Encoder.from_pretrained(base, dtype="float32", device="cpu")
-    return callbacks(encoder, module, encoder.source.location, texts, head, objectives)
+    kind = backbone_named(objectives)
+    model = open_model(kind, base, dtype="float32", device="cpu")
+    return callbacks(model, module, model.source.location, texts, head, objectives)

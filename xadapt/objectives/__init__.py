@@ -7,5 +7,6 @@ NOT_PARTS = (
     "filter_pairs",
     "masking",
     "name_ranking",
+    "target_loss",
     "word_pieces",
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +14,11 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
+from xadapt.backbones import fingerprint as prints
 from xadapt.backbones import quantized
-from xadapt.backbones.bases import resolve
+from xadapt.backbones.bases import Base, resolve
+from xadapt.backbones.families import SitePoint
+from xadapt.backbones.frames import ActsInForward, forwarding, guard_of
 from xadapt.backbones.loading import (
     choose_device,
     choose_dtype,
@@ -23,6 +28,10 @@ from xadapt.backbones.loading import (
 )
 from xadapt.backbones.seq2seq.families import Seq2SeqFamily, family_of
 from xadapt.core.errors import UserError
+
+AUTO = "AutoModelForSeq2SeqLM"
+"""The class of transformers that holds encoder, decoder and the head for the vocabulary."""
+_USUAL_LENGTH, _NO_LIMIT = 512, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -49,25 +58,40 @@ class Seq2Seq:
         model: A model of transformers with a head for its vocabulary.
         tokenizer: Its tokenizer.
         name: Hub id or folder, for messages.
+        source: The resolved location of the model; by default it is in memory alone.
 
     Attributes:
         family: Where its layers and linear sites are.
+        encoder_depth: Number of layers of the encoder; the decoder's are numbered on from there.
+        depth: Number of all layers.
         width: Size of a token state.
         room: The most tokens that it reads or writes; ``None`` if no number of places is fixed.
+        max_length: The most tokens of a source or target in training.
         start: The token before every output.
+        guard: The lock between forwards and exchanges of the weights.
 
     Raises:
         UserError: If the model is of no known family, or has no token before outputs.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, name: str = "model") -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, name: str = "model", source: Base | None = None
+    ) -> None:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer, self.name = tokenizer, name
+        self.source = source or Base(name, "memory")
         config = self.model.config
         self.family: Seq2SeqFamily = family_of(str(config.model_type), name)
+        self.encoder_depth, decoder = self.family.depths(self.model)
+        self.depth = self.encoder_depth + decoder
         self.width = int(config.d_model)
         places = getattr(config, "max_position_embeddings", None)
         self.room = None if places is None else int(places)
+        limits = (self.room, int(min(tokenizer.model_max_length, _NO_LIMIT)))
+        self.max_length = min((n for n in limits if n and n < _NO_LIMIT), default=_USUAL_LENGTH)
+        self.guard = guard_of(self.model)
+        self._print: prints.Fingerprint | None = None
+        self._loading = threading.Lock()
         self.model.generation_config = _plain(self.model)
         start = self.model.generation_config.decoder_start_token_id
         if start is None:
@@ -94,12 +118,10 @@ class Seq2Seq:
         config = load_config(base)
         family_of(str(config.model_type), name)
         place = choose_device(device)
-        model, missing = load_model(
-            base, "AutoModelForSeq2SeqLM", config, choose_dtype(dtype, place)
-        )
+        model, missing = load_model(base, AUTO, config, choose_dtype(dtype, place))
         if missing:
             raise UserError(f"it lacks {len(missing)} weights, such as {missing[0]}", where=name)
-        return cls(model.to(place), load_tokenizer(base), name)
+        return cls(model.to(place), load_tokenizer(base), name, base)
 
     @property
     def device(self) -> torch.device:
@@ -107,7 +129,70 @@ class Seq2Seq:
         found: torch.device = self.model.device
         return found
 
-    def sites(self, name: str) -> list[str]:
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the states."""
+        return next(p.dtype for p in self.model.parameters() if p.is_floating_point())
+
+    @property
+    def precision(self) -> str:
+        """The format of the weights: ``float32`` or ``bfloat16``."""
+        return str(self.dtype).removeprefix("torch.")
+
+    @property
+    def arithmetic(self) -> str:
+        """The dtype, on which states depend besides the base and device."""
+        return str(self.dtype)
+
+    @property
+    def identity(self) -> prints.Fingerprint:
+        """The parts of the fingerprint of encoder and decoder, from the stored weights."""
+        with self._loading:
+            if self._print is None:
+                self._print = prints.fingerprint(self._stored(), self.tokenizer, self.family)
+            return self._print
+
+    @property
+    def fingerprint(self) -> str:
+        """``sha256:...`` over weights, tokenizer and configuration."""
+        return self.identity.id
+
+    def hub_id(self) -> str | None:
+        """Return the Hub id of the base, or ``None``."""
+        return prints.hub_id(self.source)
+
+    def _stored(self) -> Any:
+        """Return the model as stored: read again, unless it is only in memory."""
+        if self.source.kind == "memory":
+            return self.model
+        return load_model(self.source, AUTO, load_config(self.source), "auto")[0]
+
+    def sites(self, layer: int, name: str) -> list[SitePoint]:
+        """Return the linears of one site of one layer; none if the layer has no such site.
+
+        Args:
+            layer: 0 to ``depth - 1``: the encoder's layers, then the decoder's.
+            name: One of ``family.site_names``.
+
+        Raises:
+            UserError: If there is no such layer, or no layer has such a site.
+        """
+        return self.family.points(self.model, layer, name)
+
+    @contextmanager
+    def active(self, activation: ActsInForward | None) -> Iterator[None]:
+        """Let modules act on the forwards of this thread inside the block.
+
+        Args:
+            activation: What acts; ``None`` for the bare base.
+
+        Raises:
+            UserError: If the activation was made for another base.
+        """
+        with forwarding(self.guard, activation, torch.ones(0), self.depth):
+            yield
+
+    def paths(self, name: str) -> list[str]:
         """Return the paths of the linears of one site, such as ``cross.q``, in all layers.
 
         Sites are ``q``, ``k``, ``v``, ``attn_out``, ``ffn_in`` and ``ffn_out`` of ``encoder`` and
@@ -116,7 +201,7 @@ class Seq2Seq:
         Raises:
             UserError: If there is no such site.
         """
-        return self.family.sites(self.model, name)
+        return self.family.paths(self.model, name)
 
     def encode(self, sources: Sequence[Sequence[int]]) -> Encoded:
         """Run the encoder once.
@@ -168,7 +253,8 @@ class Seq2Seq:
         if len(rows) != len(targets) or (owners is None and len(rows) != len(encoded.states)):
             raise ValueError(f"{len(targets)} targets don't match their sources")
         tokens, _ = self._padded(targets)
-        before = torch.full_like(tokens[:, :1], self.start)
+        starts = [self.first(target) for target in targets]
+        before = torch.tensor(starts, device=tokens.device)[:, None]
         chosen = encoded.of(torch.tensor(rows, device=encoded.states.device))
         made = self.model(
             encoder_outputs=_given(chosen),
@@ -179,6 +265,13 @@ class Seq2Seq:
         # padding stands behind the target, where no token of it looks
         found = made.logits.float().log_softmax(-1).gather(2, tokens[:, :, None])[:, :, 0]
         return [own[: len(target)] for own, target in zip(found, targets, strict=True)]
+
+    def first(self, target: Sequence[int]) -> int:
+        """Return the token before a target: its last one for mBART, as in transformers.
+
+        The last token of mBART's targets is the end, or the target language, by the tokenizer.
+        """
+        return int(target[-1]) if self.model.config.model_type == "mbart" else self.start
 
     def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         if not rows or not all(map(len, rows)):
