@@ -180,7 +180,8 @@ def load_seq2seq(
     Args:
         base: Hub id, folder or ``package:NAME/SUBDIR`` of a T5, mT5, BART, mBART, M2M100, NLLB or
             Marian model.
-        module: Folder of a module that was trained on it, or its id on the Hub.
+        module: Folder of a module that was trained on it, its id on the Hub, or a composition of
+            folders such as ``"domain + tasks"``.
         dtype: ``auto``, ``float32`` or ``bfloat16``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         allow_modified: As for `load`.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 from tiny_commands import good, xadapt
 from tiny_seq2seq_training import rows, small_folder
 from tiny_training import pairs, plain
 
 import xadapt as package
+from xadapt.core.errors import UserError
 from xadapt.core.files import read_json
 from xadapt.hub.opening import read_manifest
 
@@ -120,6 +122,16 @@ def test_a_task_module_is_trained_on_top_of_a_domain_module(trained, tmp_path):
     manifest = read_manifest(tmp_path / "tasks")
     assert manifest.trained_inside == ["domain_seq2seq + self"]
     assert manifest.parents == ["domain_seq2seq"]
+    base, both = str(trained / "t5"), f"{trained / 'domain_seq2seq'} + {tmp_path / 'tasks'}"
+    adapted = package.load_seq2seq(base, both)
+    alone = package.load_seq2seq(base, tmp_path / "tasks")
+    rows, scores = [[5, 9, 1]], []
+    for one in (adapted, alone, package.load_seq2seq(base)):
+        with torch.no_grad(), one.active() as seq2seq:
+            scores.append(seq2seq.score(seq2seq.encode(rows), rows)[0])
+    assert len({tuple(one.tolist()) for one in scores}) == 3
+    with pytest.raises(UserError, match="takes no choice by language"):
+        package.load_seq2seq(base, f"by_language(en = {trained / 'domain_seq2seq'})")
 
 
 def test_training_goes_on_from_a_module(trained, tmp_path):

@@ -11,13 +11,17 @@ from torch import nn
 
 from xadapt.backbones.seq2seq.seq2seq import Seq2Seq
 from xadapt.backbones.seq2seq.text_tokens import TextTokens
+from xadapt.composition.by_language import choices
+from xadapt.composition.composed import Composed
 from xadapt.config.recipe import ObjectiveSpec
 from xadapt.core import registry
 from xadapt.core.errors import UserError
 from xadapt.core.sequences import as_strings
-from xadapt.hub.fetching import module_folder
+from xadapt.hub.fetching import hub_module, module_folder
 from xadapt.hub.integrity import allowing_modified
 from xadapt.hub.manifest import Manifest
+from xadapt.hub.safe_paths import is_folder
+from xadapt.inference.locate import locate
 from xadapt.inference.open_module import open_module
 from xadapt.injection.activation import Activation, ActiveAdapter
 
@@ -25,16 +29,17 @@ BATCH = 32
 
 
 class AdaptedSeq2Seq:
-    """A frozen encoder-decoder with at most one module.
+    """A frozen encoder-decoder with a module or a composition of modules.
 
     Args:
         seq2seq: The base.
         module: The module; ``None`` for the bare base.
-        manifest: The manifest of the module's folder.
+        manifest: The manifest of the module's folder; of a composition, that of its last module.
 
     Attributes:
         seq2seq: The base.
         manifest: The manifest of the module, if it came from a folder.
+        folders: The folders of the modules.
 
     Raises:
         UserError: If the module doesn't fit the base.
@@ -44,6 +49,7 @@ class AdaptedSeq2Seq:
         self, seq2seq: Seq2Seq, module: nn.Module | None = None, manifest: Manifest | None = None
     ) -> None:
         self.seq2seq, self.manifest = seq2seq, manifest
+        self.folders: tuple[str, ...] = ()
         self.tokens = TextTokens(seq2seq)
         own = None if module is None else module.to(seq2seq.device).requires_grad_(False)
         self._acts = None if own is None else Activation.of(ActiveAdapter(seq2seq, own))
@@ -63,7 +69,8 @@ class AdaptedSeq2Seq:
         Args:
             base: Hub id, folder or ``package:NAME/SUBDIR`` of a T5, mT5, BART, mBART, M2M100, NLLB
                 or Marian model.
-            module: Folder of the module, or its id on the Hub; ``None`` for the bare base.
+            module: Folder of the module, its id on the Hub, or a composition of folders such as
+                ``"domain + tasks"``; ``None`` for the bare base.
             dtype: ``auto``, ``float32`` or ``bfloat16``.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
             allow_modified: Load a folder that differs from the published version, with a notice.
@@ -76,7 +83,38 @@ class AdaptedSeq2Seq:
         if module is None:
             return cls(seq2seq)
         with allowing_modified(allow_modified):
-            return cls(seq2seq, *open_module(module_folder(str(module)), seq2seq))
+            return cls.opened(seq2seq, module)
+
+    @classmethod
+    def opened(cls, seq2seq: Seq2Seq, module: str | Path) -> AdaptedSeq2Seq:
+        """Load a module, or a composition of modules, for a base that is loaded.
+
+        Args:
+            seq2seq: The base.
+            module: As for `from_pretrained`.
+
+        Raises:
+            UserError: If there is no such module, the modules were trained on another base, or they
+                can't act together.
+        """
+        text = str(module)
+        if is_folder(text) or hub_module(text) is not None:
+            folder = module_folder(text)
+            made = cls(seq2seq, *open_module(folder, seq2seq))
+            made.folders = (folder,)
+            return made
+        composition, folders = locate((), text)
+        if choices(composition):
+            raise UserError(
+                "an encoder-decoder takes no choice by language",
+                where=text,
+                todo="Name modules that act on every row, such as domain + tasks",
+            )
+        found = {name: open_module(folder, seq2seq) for name, folder in folders.items()}
+        whole = Composed.checked(composition, {name: own for name, (own, _) in found.items()})
+        made = cls(seq2seq, whole, [manifest for _, manifest in found.values()][-1])
+        made.folders = tuple(folders.values())
+        return made
 
     @contextmanager
     def active(self) -> Iterator[Seq2Seq]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import transformers
 
 from xadapt.core.errors import UserError
-from xadapt.hub.fetching import module_folder
 from xadapt.hub.hashes import file_hash
 from xadapt.hub.opening import tensor_path
 from xadapt.inference.adapted_seq2seq import AdaptedSeq2Seq
@@ -34,7 +33,7 @@ class ModuleTranslator:
 
         Args:
             translator: ``seq2seq:BASE``.
-            module: Folder of the module, or its id on the Hub.
+            module: Folder of the module, its id on the Hub, or a composition of folders.
 
         Raises:
             UserError: If the text names no base, there is no such base or module, or the module was
@@ -46,13 +45,14 @@ class ModuleTranslator:
                 where="--module",
                 todo="Name the base: --translator seq2seq:BASE",
             )
-        base, folder = translator.removeprefix(FORM), module_folder(str(module))
-        adapted = AdaptedSeq2Seq.from_pretrained(base, folder)
+        base = translator.removeprefix(FORM)
+        adapted = AdaptedSeq2Seq.from_pretrained(base, module)
+        hashes = (file_hash(tensor_path(folder)).sha256 for folder in adapted.folders)
         facts = {
             "translator": "seq2seq",
             "model": adapted.seq2seq.fingerprint,
             "type": str(adapted.seq2seq.model.config.model_type),
-            "module": file_hash(tensor_path(folder)).sha256,
+            "module": f"{' '.join(hashes)} {module if len(adapted.folders) > 1 else ''}".strip(),
             "transformers": transformers.__version__,
         }
         return cls(adapted, facts)

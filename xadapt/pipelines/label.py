@@ -22,10 +22,9 @@ from xadapt.data.records import TaggedSentence
 from xadapt.functional.tag_scheme import Span
 from xadapt.functional.tagged_text import from_tagged_text
 from xadapt.hub.manifest import FILE as MANIFEST
-from xadapt.hub.safe_paths import has_file
+from xadapt.hub.safe_paths import has_file, is_folder
 from xadapt.hub.seq2seq_lora import load_seq2seq_lora
 from xadapt.inference.adapted_seq2seq import AdaptedSeq2Seq
-from xadapt.inference.open_module import open_module
 from xadapt.languages.tags import normalise
 
 BATCH = 16
@@ -88,7 +87,8 @@ def label(
             are not read), or sentences as lists of words.
         model: Hub id or folder of a model with its tokenizer.
         types: The types of spans, such as ``PER``.
-        module: Folder of a module that was trained on the model, or of a LoRA in peft's format
+        module: Folder of a module that was trained on the model, a composition of such folders, or
+            the folder of a LoRA in peft's format
             (`xadapt.hub.seq2seq_lora.load_seq2seq_lora`).
         out: A CoNLL file to write: word, tab, label (IOB2).
         constrained: Whether outputs are held to tagged copies of their sentences. Without it,
@@ -143,9 +143,8 @@ def label(
 
 def _acting(module: str | Path, seq2seq: Seq2Seq) -> Callable[[], AbstractContextManager[Any]]:
     """Return the block in which a module acts: of a folder of xadapt, or of a LoRA of peft."""
-    if has_file(module, MANIFEST):
-        adapted = AdaptedSeq2Seq(seq2seq, *open_module(str(module), seq2seq))
-        return adapted.active
+    if has_file(module, MANIFEST) or not is_folder(module):
+        return AdaptedSeq2Seq.opened(seq2seq, module).active
     lora = load_seq2seq_lora(module, seq2seq)
     return lambda: lora.on(seq2seq)
 

@@ -37,7 +37,7 @@ def translate(
         source: Language of the texts, BCP-47 or ISO 639-3.
         target: Language to translate into.
         module: Folder of a module that was trained to translate on the base of ``seq2seq:BASE``,
-            such as by the recipe ``translation``, or its id on the Hub.
+            such as by the recipe ``translation``, its id on the Hub, or a composition of folders.
         show: Whether progress is shown.
 
     Returns:
