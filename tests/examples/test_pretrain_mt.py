@@ -23,7 +23,7 @@ from xadapt.core.errors import UserError  # noqa: E402
 from xadapt.integrations.translators.protocol import open_translator  # noqa: E402
 
 
-def written(folder: Path, rows: int = 130) -> Path:
+def written(folder: Path, rows: int = 400) -> Path:
     """Pairs of three languages; two of them share their English side."""
     words = ["house", "bird", "river", "stone", "green", "sings", "runs", "old"]
     for lang, mark in (("de", "ä"), ("sw", "a")):

@@ -108,6 +108,13 @@ def test_translate_and_label_take_a_module(trained, tmp_path, monkeypatch):
         "--module", trained / "translation",
     )  # fmt: skip
     assert done.code == 2 and "trained on another base: architecture" in done.lines[-1]
+    (tmp_path / "en.txt").write_text("the " * 80 + "\n", encoding="utf-8")
+    done = xadapt(
+        "translate", *given, "--translator", f"seq2seq:{trained / 'm2m'}", "--out", tmp_path / "x",
+        "--module", trained / "translation",
+    )  # fmt: skip
+    assert done.code == 2 and "a text is longer than the 64 tokens" in done.lines[-1]
+    assert not (tmp_path / "x").exists()
     (tmp_path / "w.conll").write_text("the\ncat\n", encoding="utf-8")
     good(
         "label", "--model", trained / "t5", "--module", trained / "text_to_text", "--types", "A",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from tiny_seq2seq_training import small, words_tokenizer
 
 from xadapt.backbones.seq2seq.seq2seq import Seq2Seq
@@ -48,6 +49,20 @@ def test_an_end_is_added_where_the_tokenizer_adds_none_and_kept_before_a_languag
     own.backend_tokenizer.post_processor = None
     found = TextTokens(seq2seq).targets(["die katze"], "de")[0]
     assert list(found) == ids(seq2seq, "deu_Latn die katze </s>")
+
+
+def test_mbart_begins_with_the_language_that_follows_the_end():
+    seq2seq = small("mbart")
+    end, german = seq2seq.tokenizer.eos_token_id, ids(seq2seq, "deu_Latn")[0]
+    assert seq2seq.first([7, 8, end, german]) == german
+    assert seq2seq.first([german, 7, end]) == seq2seq.first([7, 8]) == seq2seq.start
+    target = [7, 8, end, german]
+    with torch.no_grad():
+        loss = seq2seq.model(
+            input_ids=torch.tensor([[5, 6, end]]), labels=torch.tensor([target])
+        ).loss
+        [found] = seq2seq.score(seq2seq.encode([[5, 6, end]]), [target])
+    assert float(loss) == pytest.approx(float(-found.mean()), abs=1e-5)
 
 
 def test_marian_reads_the_target_language_in_the_source():

@@ -267,11 +267,16 @@ class Seq2Seq:
         return [own[: len(target)] for own, target in zip(found, targets, strict=True)]
 
     def first(self, target: Sequence[int]) -> int:
-        """Return the token before a target: its last one for mBART, as in transformers.
+        """Return the token before a target.
 
-        The last token of mBART's targets is the end, or the target language, by the tokenizer.
+        It is ``start``, but for targets of mBART that end with their language behind the end: these
+        begin with that language, as in transformers.
         """
-        return int(target[-1]) if self.model.config.model_type == "mbart" else self.start
+        end = self.tokenizer.eos_token_id
+        if self.model.config.model_type == "mbart" and len(target) > 1 and end is not None:
+            last, before = int(target[-1]), int(target[-2])
+            return last if before == end and last != end else self.start
+        return self.start
 
     def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         if not rows or not all(map(len, rows)):
