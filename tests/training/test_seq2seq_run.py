@@ -132,7 +132,7 @@ def test_gradients_in_chunks_are_those_of_the_whole_batch(tmp_path):
         run.tasks[0].loss(views, encoded, run._services(0), run.processes)[0].backward()
         found.append([value.grad.clone() for value in module.parameters()])
     for one, other in zip(*found, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+        torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-4)  # sums in another order
 
 
 def test_a_module_is_trained_on_top_of_another_one(tmp_path):
