@@ -85,7 +85,7 @@ from xadapt.data.records import (
     WordPair,
 )
 from xadapt.data.transforms.protocol import CALLABLES, Transform
-from xadapt.heads.head import POINTING
+from xadapt.heads.head import POINTING, Head
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.injection.attachment import model_shape
 from xadapt.modules.hooks import AdapterHook, ModuleOptions
@@ -158,12 +158,24 @@ def embedded(encoder, rows):
     return States(encoder.embed(tokens, mask), mask)
 
 
+def memory_of(objective, records):
+    """What an objective prepares of its records and of further data."""
+    prepare = getattr(objective, "prepare", None)
+    further = {entry: RECORDS[kind](40) for entry, kind in further_data(objective).items()}
+    return prepare(records, **further) if prepare else None
+
+
+def companions(encoder):
+    """The head of a teacher, for objectives that learn from one."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        return {"teacher": Head("tagging", ("O", "B-ANIMAL", "I-ANIMAL"), encoder.width)}
+
+
 def run(name, encoder, records, order=None, seed=3):
     """An objective's loss on records, its encoded views, and which views the module acts on."""
     objective = part(name)()
-    prepare = getattr(objective, "prepare", None)
-    further = {entry: RECORDS[kind](40) for entry, kind in further_data(objective).items()}
-    memory = prepare(records, **further) if prepare else None
+    memory = memory_of(objective, records)
     torch.manual_seed(0)
     rows = bank_rows(objective, memory)
     services = {
@@ -180,10 +192,10 @@ def run(name, encoder, records, order=None, seed=3):
             objective,
             encoder.width,
             memory,
-            {"copy_layers": partial(LayersCopy, encoder), "companions": {}},
+            {"copy_layers": partial(LayersCopy, encoder), "companions": companions(encoder)},
         ),
         "bank": Bank(FrozenVectors(encoder, None).get(rows)) if rows else None,
-        "companions": {},
+        "companions": companions(encoder),
         "vocabulary": 200,
         "depth": encoder.depth,
         "max_length": encoder.max_length,
@@ -505,8 +517,8 @@ def head_for(name, encoder, rows):
     for objective in OBJECTIVES:
         kind = part(objective)
         if kind.consumes is find(name).record:
-            prepare = getattr(kind(), "prepare", lambda _: None)
-            head = heads_of(kind(), encoder.width, prepare(rows), {"companions": {}})
+            services = {"companions": companions(encoder)}
+            head = heads_of(kind(), encoder.width, memory_of(kind(), rows), services)
             if head is not None and head.task == find(name).head:
                 return head
     raise AssertionError(f"no objective trains a head for {name}")

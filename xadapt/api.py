@@ -65,6 +65,7 @@ from xadapt.pipelines.kg_structure import train_structure
 from xadapt.pipelines.label import label
 from xadapt.pipelines.map_run import map_embeddings
 from xadapt.pipelines.match import match_texts
+from xadapt.pipelines.profile import profile
 from xadapt.pipelines.project import project
 from xadapt.pipelines.publish import publish
 from xadapt.pipelines.rerun_evidence import rerun as rerun_evidence
@@ -108,6 +109,7 @@ __all__ = [
     "match_texts",
     "open_index",
     "open_vectors",
+    "profile",
     "project",
     "publish",
     "rerun_evidence",

@@ -31,7 +31,7 @@ def draw(result: dict, target: Path) -> None:
     """One dot a system and language; languages in order of the module for all."""
     groups = (
         (f"{len(result['trained'])} languages trained on", result["trained"]),
-        (f"{len(result['held_out'])} languages never trained on", result["held_out"]),
+        (f"{len(result['held_out'])} never trained on", result["held_out"]),
     )
     columns = [*split(ordered(result, groups[0][1]), COLUMNS), ordered(result, groups[1][1])]
     titles = [groups[0][0], *[""] * (len(columns) - 2), groups[1][0]]
@@ -47,9 +47,10 @@ def draw(result: dict, target: Path) -> None:
                     axis.plot(one, row, "o", ms=4.5, color=COLOURS[system], zorder=2)
         axis.set_yticks(range(len(langs)), [name(lang) for lang in langs], fontsize=8)
         axis.set_ylim(height - 0.3, -0.7)
-        axis.set_xlim(0, 1)
+        axis.set_xlim(-0.03, 1.03)  # dots at 0 and 1 are whole
+        axis.set_xticks([0, 0.5, 1])
         axis.grid(axis="x", color="#eceff1")
-        axis.tick_params(length=0)
+        axis.tick_params(length=0, labelsize=8)
         axis.set_title(title, loc="left", fontsize=10)
         for side in axis.spines.values():
             side.set_visible(False)

@@ -67,10 +67,8 @@ def switching(result: dict) -> str:
         [system, *(spread([run[m] for run in runs]) for m in measures), took(result, system)]
         for system, runs in result["scores"].items()
     ]
-    gains = ". ".join(
-        f"Gains in {measure} (95 % over seeds): "
-        + "; ".join(f"{name} {interval(gain)}" for name, gain in own.items())
-        for measure, own in result["gains"].items()
+    gains = "Gains on names never seen, the mean (95 % over seeds): " + "; ".join(
+        f"{name} {interval(gain)}" for name, gain in result["gains"].items()
     )
     test = ", ".join(
         f"{one['sentences']} sentences in {lang} with {one['unseen']} unseen mentions"
@@ -96,6 +94,34 @@ def knowledge(result: dict) -> str:
         + f"\n{result['base']}, {result['seeds']} seeds. Relations: {result['task_rows']:,} texts "
         "of KBP37, three passes, macro F1 over the classes of RELX. Likeness by vectors: no task "
         f"module. Parts of speech: {result['tagged']:,} sentences, one pass.\n"
+    )
+
+
+def probes(result: dict) -> str:
+    """What is read from the states of the base, and of each knowledge module."""
+    measures = list(next(iter(result["scores"].values()))[0])
+    rows = [
+        [system, *(spread([run[m] for run in runs]) for m in measures)]
+        for system, runs in result["scores"].items()
+    ]
+    told = result["floors"]
+    rows.append(["no states", *(f"{told[m]:.3f}" if m in told else "" for m in measures)])
+    gains = ". ".join(
+        f"Gains over the base in {measure} (95 % over seeds): "
+        + "; ".join(f"{name} {interval(gain)}" for name, gain in own.items())
+        for measure, own in result["gains"].items()
+    )
+    count = result["rows"]
+    return (
+        table(["read from the states", *measures], rows)
+        + f"\n{result['base']}, {result['seeds']} seeds of the modules; ± is the deviation over "
+        "them. Relations: a linear map from the states of both marked entities, learnt from "
+        f"{count['kbp37']:,} English sentences of KBP37, macro F1 over the relations of RELX "
+        f"without no_relation ({count['relx en']} sentences a language). Named entities: "
+        f"{count['named']:,} sentences, parts of speech: {count['tags']:,}, each answered by a map "
+        "that has not seen them. Masked entities: tokens of mentions in "
+        f"{count['masked']:,} sentences, by the base's own head. No states: the most frequent "
+        f"relation, and each word's most frequent label. {gains}.\n"
     )
 
 

@@ -12,13 +12,15 @@ import numpy as np
 from bench import MINILM
 
 import xadapt
-from xadapt.data.graphs.graph import KnowledgeGraph
+from xadapt.data.graphs.graph import PARTS, KnowledgeGraph
+from xadapt.data.graphs.links import Links
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.tasks.kg.name_vectors import EntityNames
 
 BASES = {"mini": "mini", "MiniLM": MINILM}
 BASE, EP, TP = "frozen base", "EP", "TP"
 MIXED, FUSED, SUMMED = "EP and TP mixed", "EP and TP fused", "EP and TP summed"
+SHUFFLED = "EP, shuffled links"
 RECIPES = {EP: "mlkg_ep", TP: "mlkg_tp"}
 
 
@@ -65,18 +67,54 @@ def train(
     out: Path,
     seed: int,
     *settings: str,
+    train_links: str | None = None,
 ) -> Path:
-    """Train EP or TP on a graph without the entities of dev and test links, or find it trained."""
+    """Train EP or TP on a graph without the entities of dev and test links, or find it trained.
+
+    Other training links may be given in the place of the graph's own.
+    """
     option = "data.train.options"
     xadapt.train(
         RECIPES[kind], base=base, data=graph, lang=list(langs), out=out, resume=True, joint=True,
         loaders="none", show=False,
         settings=(
             f"seed={seed}", "data.train.dev=0", f"{option}.pair_with=[{','.join(langs)}]",
-            f"{option}.links={links}", f"{option}.exclude_links={links}", *settings,
+            f"{option}.links={train_links or links}", f"{option}.exclude_links={links}", *settings,
         ),
     )  # fmt: skip
     return out
+
+
+def shuffle_links(links: Links, path: Path, seed: int) -> Path:
+    """Write links whose training entities have changed places with others of their language.
+
+    The language stands before the id, as in ``ja:5``; without one, each column changes apart. Which
+    entities are linked, and in which parts, stays as it was.
+    """
+    kept = links.parts == 0
+    train = [pair for pair, own in zip(links.pairs, kept.tolist(), strict=True) if own]
+
+    def side(entity: str, column: int) -> str:
+        return entity.partition(":")[0] if ":" in entity else str(column)
+
+    sides: dict[str, set[str]] = {}
+    for pair in train:
+        for column, entity in enumerate(pair):
+            sides.setdefault(side(entity, column), set()).add(entity)
+    drawn = np.random.default_rng(seed)
+    other = {}
+    for own in map(sorted, sides.values()):
+        order = drawn.permutation(len(own))
+        moved = np.roll(order, 1)  # no entity stays where it was
+        other |= {own[a]: own[b] for a, b in zip(order.tolist(), moved.tolist(), strict=True)}
+    fixed = sorted(sides)[0]  # if all changed places alike, the links would be right again
+    lines = []
+    for (a, b), part in zip(links.pairs, links.parts.tolist(), strict=True):
+        if part == 0:
+            a, b = (e if side(e, c) == fixed else other[e] for c, e in enumerate((a, b)))
+        lines.append(f"{a}\t{b}\t{PARTS[part]}\n")
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
 
 
 def fuse(

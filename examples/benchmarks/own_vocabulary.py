@@ -4,17 +4,22 @@
     python examples/benchmarks/own_vocabulary.py --data DATA --lang hi --pairs 3000 --seeds 3
 
 With `--starts`, the rows are measured as they begin, before any training, and nothing is trained.
-Training and test pairs are split as in `languages.py`. Both systems have the same pairs, passes,
-batches and LoRA. What is finished is kept, and the same command goes on where it stopped.
+With `--speed`, the test sentences are encoded by the base, by a trained LoRA and by a trained
+vocabulary with a LoRA, in turn in one process. Training and test pairs are split as in
+`languages.py`. All systems have the same pairs, passes and batches. What is finished is kept, and
+the same command goes on where it stopped.
 """
 
 from __future__ import annotations
+
+import time
 
 import numpy as np
 from bench import MINILM, limited, parser, read, save, write_pairs, xadapt
 from languages import held_out
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.own_texts import tokenize_rows
 from xadapt.core.files import read_json, write_json
 from xadapt.data.transforms.shuffle import shuffled as shuffle
 from xadapt.hub.opening import tensor_path
@@ -24,11 +29,17 @@ from xadapt.pipelines.token_counts import count_tokens
 
 STARTS = ("translations", "focus", "pieces")
 CONTROL = "translations of shuffled pairs"
+ROUNDS = 5
 SYSTEMS = {
     "LoRA": ("translation_ranking", ("train.epochs=2",)),
-    "LoRA, equal size": ("translation_ranking", ("train.epochs=2", "module.rank=256")),
+    "LoRA, equal size": (
+        "translation_ranking",
+        ("train.epochs=2", "module.rank=118", "module.alpha=944"),
+    ),
     "vocabulary + LoRA": ("vocabulary_alignment", ()),
+    "vocabulary + LoRA, English held less": ("vocabulary_alignment", ("objectives.1.weight=14",)),
     "vocabulary alone": ("vocabulary_alignment", ("module.module={kind: none}",)),
+    "vocabulary + LoRA, shuffled pairs": ("vocabulary_alignment", ()),
     "vocabulary + LoRA, mean of pieces": ("vocabulary_alignment", ("module.start=pieces",)),
     "vocabulary + LoRA, focus": ("vocabulary_alignment", ("module.start=focus",)),
 }
@@ -42,12 +53,14 @@ def main() -> None:
     options.add_argument("--lang", action="append", default=None)
     options.add_argument("--system", action="append", default=None, choices=list(SYSTEMS))
     options.add_argument("--starts", action="store_true", help="measure the rows' beginnings alone")
+    options.add_argument("--speed", action="store_true", help="measure forwards of trained modules")
     args = options.parse_args()
-    if args.starts:
-        for lang in args.lang or ["hi", "ru"]:
-            starts(args, lang)
-            gather(args)
-        return
+    for measure, wanted in ((starts, args.starts), (speed, args.speed)):
+        if wanted:
+            for lang in args.lang or ["hi", "ru"]:
+                measure(args, lang)
+                gather(args)
+            return
     for seed in range(args.seeds):
         for lang in args.lang or ["hi", "ru"]:
             for system in args.system or ["vocabulary + LoRA", "LoRA"]:
@@ -63,6 +76,8 @@ def one(args, lang: str, system: str, seed: int) -> None:
         return
     train, test, source = held_out(args.data, lang)
     train = limited(train, args.pairs)
+    if "shuffled" in system:
+        train = shuffle(train, seed=seed)
     place.mkdir(parents=True, exist_ok=True)
     data, held = write_pairs(place / "train.tsv", train), write_pairs(place / "test.tsv", test)
     recipe, settings = SYSTEMS[system]
@@ -105,14 +120,52 @@ def starts(args, lang: str) -> None:
     found = {"frozen base": ways(bare.encode(texts), english)}
     changed = 0.0
     plans = [*((name, name, train) for name in STARTS), (CONTROL, "translations", shuffled)]
+    words = args.data / "dictionary" / f"en-{lang}.tsv.gz"
+    plans += [("dictionary", "dictionary", train)] if words.exists() else []
     for name, start, rows in plans:
         options = {"size": 8000, "start": start, "module": {"kind": "none"}}
+        if start == "dictionary":
+            options["dictionary"] = str(words)
         made = AdaptedEncoder(encoder, {lang: vocabulary_from(options, encoder, rows)})
         found[name] = ways(made.encode(texts, lang), english)
         changed = max(changed, float(abs(made.encode(pivots, lang) - english).max()))
     place.mkdir(parents=True, exist_ok=True)
     row = {"lang": lang, "pairs": len(train), "test_source": source, "test_rows": len(test)}
     write_json(place / "start.json", {**row, "accuracy": found, "english_changed": changed})
+
+
+def speed(args, lang: str) -> None:
+    """Measure the time and the tokens of the test sentences, unless that is done."""
+    home = args.work / "own_vocabulary"
+    place = home / f"speed-{lang}-{args.pairs}"
+    if (place / "speed.json").exists():
+        return
+    _, test, _ = held_out(args.data, lang)
+    texts = [pair.text for pair in test]
+    encoder = Encoder.from_pretrained(args.base, dtype="float32")
+    models = {"frozen base": AdaptedEncoder(encoder, {}).with_(None)}
+    for system in ("LoRA", "vocabulary + LoRA"):
+        folder = home / f"{lang}-{args.pairs}-0-{system.replace(' ', '_')}" / "module"
+        if folder.exists():
+            models[system] = AdaptedEncoder.load(encoder, str(folder)).for_language(lang)
+    seconds: dict[str, list[float]] = {name: [] for name in models}
+    for _ in range(ROUNDS):
+        for name, model in models.items():
+            began = time.perf_counter()
+            model.encode(texts, show_progress_bar=False)
+            seconds[name].append(time.perf_counter() - began)
+    tokens = {
+        name: sum(map(len, tokenize_rows(encoder, texts, vocabularies(model, texts)))) / len(texts)
+        for name, model in models.items()
+    }
+    place.mkdir(parents=True, exist_ok=True)
+    found = {"lang": lang, "sentences": len(texts), "seconds": seconds, "tokens": tokens}
+    write_json(place / "speed.json", found)
+
+
+def vocabularies(model: AdaptedEncoder, texts: list[str]) -> list:
+    """The tokenizer of each text."""
+    return model.activations(len(texts)).vocabularies()
 
 
 def ways(texts, english) -> dict[str, float]:
@@ -128,8 +181,10 @@ def ways(texts, english) -> dict[str, float]:
 def gather(args) -> None:
     """Write what is there as one result."""
     home = args.work / "own_vocabulary"
-    rows, begun = (sorted(home.glob(f"*/{name}.json")) for name in ("row", "start"))
-    made = {"rows": [read_json(one) for one in rows], "starts": [read_json(one) for one in begun]}
+    made = {
+        part: [read_json(one) for one in sorted(home.glob(f"*/{name}.json"))]
+        for part, name in (("rows", "row"), ("starts", "start"), ("speed", "speed"))
+    }
     save("own_vocabulary", {"base": "MiniLM", **made})
 
 

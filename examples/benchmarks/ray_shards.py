@@ -18,15 +18,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 from bench import save
 from serve_clients import sentences, write_modules
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 
-BASE = "mini"
+BASE, PATIENCE = "mini", 1800
 
 
 def main() -> None:
@@ -58,8 +60,7 @@ def main() -> None:
             print(name, round(seconds[name], 1), digests[name][:12], flush=True)
         out = place / "killed"
         line = command(text, module, out, given.size, runs["Ray, 2 workers"])
-        start = max(0.0, seconds["Ray, 2 workers"] - seconds["loop"] / 2)
-        kills = killed(line, given.kills, start, seconds["loop"] / 2)
+        kills = killed(line, out, given.kills, -(-given.count // given.size))
         digests["Ray, killed and resumed"] = digest(out)
         save("ray_shards", {
             "base": BASE, "texts": given.count, "size": given.size, "kills": kills,
@@ -97,28 +98,31 @@ def loop(module: Path, texts: list[str]) -> float:
     return time.monotonic() - began
 
 
-def killed(line: list[str], kills: int, start: float, work: float) -> int:
+def killed(line: list[str], out: Path, kills: int, shards: int) -> int:
     """Kill a run at random moments, resuming it each time; then let it finish.
 
-    A run lives for the seconds of the start and up to a seventh of those of the work.
+    A run lives until a number of shards is there that was drawn before, and up to two seconds more.
     """
-    rng, done = random.Random(0), 0
-    resumed: list[str] = []
-    while done < kills:
+    rng, resumed = random.Random(0), []
+    for wanted in sorted(rng.sample(range(1, shards * 9 // 10), kills)):
         process = subprocess.Popen([*line, *resumed], start_new_session=True, **QUIET)
         resumed = ["--resume"]
-        try:
-            process.wait(start + rng.uniform(0, 0.15) * work)
-            raise SystemExit(f"finished after {done} kills: give more texts")
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            subprocess.run(
-                [sys.executable, "-m", "ray.scripts.scripts", "stop", "--force"], **QUIET
-            )
-            done += 1
+        until = time.monotonic() + PATIENCE
+        while len(list(out.glob("part-*.npy"))) < wanted and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(rng.uniform(0, 2))
+        if process.poll() is not None:
+            raise SystemExit("a run ended before it was killed: give more texts")
+        family = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGKILL)
+        for one in family:  # Ray's own processes and the actors
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        process.wait()
+        psutil.wait_procs(family, 10)
+        print("killed with", len(list(out.glob("part-*.npy"))), "shards", flush=True)
     subprocess.run([*line, *resumed], check=True, **QUIET)
-    return done
+    return kills
 
 
 def digest(folder: Path) -> str:

@@ -9,10 +9,12 @@ import textwrap
 from pathlib import Path
 
 import consumer_tables
+import decoding_tables
 import entity_tables
 import graph_tables
 import hub_tables
 import kg_tables
+import language_model_tables
 import maps_tables
 import objectives_tables
 import publish_tables
@@ -117,6 +119,7 @@ KINDS = (
         objectives_tables.objectives,
     ),
     ("joint", "Four objectives in one recipe, and each alone", objectives_tables.joint),
+    ("prokd_", "ProKD: named entities by unlabelled text, on {result[base]}", tasks.prokd),
     (
         "entity_modules_",
         "Names of entities by language, on {result[base]}",
@@ -124,6 +127,7 @@ KINDS = (
     ),
     ("entity_switching", "Masked entities after code-switching", entity_tables.switching),
     ("knowledge_modules", "Tasks above knowledge modules", entity_tables.knowledge),
+    ("knowledge_probes", "Texts fed by knowledge modules", entity_tables.probes),
     ("embedding_maps", "Maps between word vectors", maps_tables.embedding_maps),
     ("graphs", "Knowledge graphs: counts and floors", graph_tables.graphs),
     ("align_dbp", "Entities aligned: {result[set]} on {result[base]}", kg_tables.aligned),
@@ -135,6 +139,8 @@ KINDS = (
     ("synthetic_languages", "Synthetic languages", synthetic_tables.synthetic),
     ("word_alignment", "Word alignment", word_tables.words),
     ("projection", "Labels projected along word alignment", word_tables.projection),
+    ("marker_translation", "Labels in a translation with brackets", decoding_tables.markers),
+    ("decoding_speed", "Speed of constrained decoding", decoding_tables.speed),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
     ("how_many_pairs_", "How many pairs: {result[lang]} on {result[base]}", tables.how_many_pairs),
     ("own_vocabulary", "A vocabulary of the language's own", vocabulary_tables.own_vocabulary),
@@ -163,7 +169,9 @@ KINDS = (
     ("serve_load", "Serving over HTTP", serve_tables.load),
     ("serve_equality", "Vectors over HTTP, beside the library", serve_tables.equality),
     ("serve_soak", "A long run over HTTP", serve_tables.soak),
+    ("serve_overload", "Memory under more load than the server holds", serve_tables.overload),
     ("serve_faults", "Faults over HTTP", serve_tables.faults),
+    ("ray_shards", "Shards by Ray, torchrun and one process", serve_tables.shards),
     ("threads", "Threads that share a base", speed.threads),
     ("search", "Search over many vectors", speed.search),
     ("reading", "Reading large files", speed.reading),
@@ -182,6 +190,16 @@ KINDS = (
         "Instructions translated around their code, formulas and JSON",
         translation_tables.selective,
     ),
+    (
+        "annotate_faults",
+        "Annotating against a server that fails",
+        language_model_tables.annotated,
+    ),
+    (
+        "judge_bias",
+        "Candidates judged by a voter with a bias of place",
+        language_model_tables.biased,
+    ),
     ("malformed_folders", "Malformed module folders", hub_tables.malformed),
     ("loaders", "The lines of a card in environments without xadapt", hub_tables.loaders),
     ("gallery_", "A family of modules: 20 languages on {result[base]}", hub_tables.gallery),
@@ -190,6 +208,7 @@ KINDS = (
 SHORT = {
     "word_alignment": lambda _: word_tables.short(),
     "vocabulary_alignment": vocabulary_tables.short,
+    "prokd": lambda _: tasks.short_prokd(),
     **entity_tables.SHORT,
 }
 """What is told in short about a recipe, where `objectives_tables.short` doesn't."""

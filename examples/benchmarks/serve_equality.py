@@ -4,7 +4,8 @@
 
 Requests for 16 LoRAs, the bare base and four compositions, in no order, of 1 to 2,000 characters
 (their logarithm is uniform), from 32 clients at once. The number is the largest difference of one
-value of a vector to `AdaptedEncoder.encode` of the same texts.
+value of a vector to `AdaptedEncoder.encode` of the same texts. Relative differences are lengths of
+differences of vectors over the length of the vector in float32.
 """
 
 from __future__ import annotations
@@ -48,7 +49,11 @@ def main() -> None:
         home = AdaptedEncoder.open(
             base, "m0", {name: str(place) for name, place in modules.items()}, dtype=given.dtype
         )
+        exact = home
+        if given.dtype != "float32":
+            exact = AdaptedEncoder.open(encoder, "m0", {n: str(p) for n, p in modules.items()})
         worst, apart, spread, largest = {}, {}, 0.0, 0.0
+        relative = {"server to library": 0.0, "library to float32": 0.0, "server to float32": 0.0}
         for model in models:
             own = [i for i, (name, _) in enumerate(requests) if name == model]
             texts = [requests[i][1] for i in own]
@@ -59,6 +64,11 @@ def main() -> None:
             again = home.with_("none" if model == "base" else model).encode(few, batch_size=1)
             spread = max(spread, float(np.abs(again - wanted[: len(few)]).max()))
             largest = max(largest, float(np.abs(wanted).max()))
+            right = exact.with_("none" if model == "base" else model).encode(texts)
+            pairs = (mine, wanted), (wanted, right), (mine, right)
+            for name, (one, other) in zip(relative, pairs, strict=True):
+                sizes = np.linalg.norm(one - other, axis=1) / np.linalg.norm(right, axis=1)
+                relative[name] = max(relative[name], float(sizes.max()))
             apart[model] = float(np.abs(wanted - home.with_("none").encode(texts)).max())
             print(model, len(own), worst[model], apart[model], flush=True)
     result = {
@@ -71,6 +81,7 @@ def main() -> None:
         "largest difference": max(worst.values()),
         "largest difference of the library to itself, one text a forward": spread,
         "largest value": largest,
+        "relative": relative,
         "least effect of a module": min(v for name, v in apart.items() if name != "base"),
     }
     print(result)

@@ -43,7 +43,11 @@ def equality(result: dict) -> str:
     ]
     head = ["requests", "models", "forwards", "largest difference",
             "of the library to itself, other batches", "largest value"]  # fmt: skip
-    return table(head, rows) + f"\n{result['base']}, {result['dtype']}.\n"
+    said = f"\n{result['base']}, {result['dtype']}."
+    if result["dtype"] != "float32":
+        shown = ", ".join(f"{name} {value:.1e}" for name, value in result["relative"].items())
+        said += f" Largest relative differences: {shown}."
+    return table(head, rows) + said + "\n"
 
 
 def soak(result: dict) -> str:
@@ -66,6 +70,51 @@ def soak(result: dict) -> str:
         table(head, rows)
         + f"\n{result['base']} at {result['load']:.0%} of {result['capacity']:.0f} requests/s. "
         f"Statuses: {said}.\n"
+    )
+
+
+def overload(result: dict) -> str:
+    """One line a phase, in order."""
+    rows = [
+        [
+            str(row["clients"]),
+            f"{row['rate']:.0f}",
+            f"{row['p50']:.0f} / {row['p95']:.0f} / {row['p99']:.0f}",
+            f"{row['MiB']:,}",
+            f"{row['largest MiB']:,}",
+        ]
+        for row in result["rows"]
+    ]
+    head = ["clients", "requests/s", "p50 / p95 / p99 ms", "MiB in the second half", "largest MiB"]
+    return (
+        table(head, rows)
+        + f"\n{result['base']}, one phase after another; a crowd stays {result['seconds']:g} s. "
+        "Every client asks again as soon as it is answered.\n"
+    )
+
+
+def shards(result: dict) -> str:
+    """One line a way to write the same shards."""
+    loop = result["seconds"]["loop"]
+    rows = [["`encode` on texts in memory, one process", f"{loop:.0f}", "1.00", ""]]
+    first = result["digests"]["one process"]
+    for name, digest in result["digests"].items():
+        seconds = result["seconds"].get(name)
+        rows.append(
+            [
+                name,
+                "" if seconds is None else f"{seconds:.0f}",
+                "" if seconds is None else f"{seconds / loop:.2f}",
+                "the same" if digest == first else "OTHERS",
+            ]
+        )
+    head = ["", "s", "ratio to the first", "bytes of the shards"]
+    return (
+        table(head, rows)
+        + f"\n{result['base']}, {result['texts']:,} texts in shards of {result['size']:,}, one "
+        "thread a process. Seconds from start to end, with loading, on a machine that other work "
+        f"shared. The killed run: {result['kills']} times SIGKILL to the process and its actors, "
+        "then `--resume`.\n"
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import entity_tables
 import maps_tables
+import transfer_tables
 from bench import RESULTS, read
 from objectives_tables import short
 from tables import scores, table, ways
@@ -92,6 +93,7 @@ def systems() -> str:
         ("mad_x_language", "language module of MAD-X, below a task module",
          transfer(ner, "language + task (MAD-X)", "task module")),
         ("mlm", "language module as a LoRA, from plain text", NOT_MEASURED),
+        ("vocabulary_mlm", "the same with a vocabulary of the language's own", NOT_MEASURED),
         ("align_mlm", "a map of word embeddings by dictionary and plain text",
          published("align_mlm")),
         ("tlm", "masked tokens of a sentence and its translation", NOT_MEASURED),
@@ -111,6 +113,10 @@ def systems() -> str:
         ("filter_classification", "classes of texts that are read with their translations",
          published("filter_classification")),
         ("filter_tagging", "labels of words that are read with their translations", NOT_MEASURED),
+        ("prokd_teacher", "named entities with prototypes aligned to unlabelled text",
+         transfer_tables.short_prokd()),
+        ("prokd_student", "named entities taught on unlabelled text",
+         transfer_tables.short_prokd()),
         ("filter_qa", "answers that are read with their translations", NOT_MEASURED),
         ("sts", "likeness of pairs of texts", NOT_MEASURED),
         ("qa", "answers in a passage", NOT_MEASURED),

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable
 
 from bench import RESULTS, read
-from tables import intervals, kept, scores, table, ways
+from tables import intervals, scores, table, ways
 
 FILE = "own_vocabulary"
 BASE, BOTH = "frozen base", "module, both sides"
@@ -19,9 +19,9 @@ def mean(row: dict) -> float:
 
 
 def shown(values: Iterable[float]) -> str:
-    """A mean, with its deviation where there are several."""
+    """A mean, with its deviation where there are several values."""
     found = list(values)
-    more = f" ± {statistics.stdev(found):.3f}" if len(found) > 1 else ""
+    more = f" ± {statistics.stdev(found):.3f}" if len(set(found)) > 1 else ""
     return f"{statistics.mean(found):.3f}{more}"
 
 
@@ -41,7 +41,7 @@ def own_vocabulary(result: dict) -> str:
                 shown(mean(test[BASE]) for test in tests),
                 shown(mean(test[BOTH]) for test in tests),
                 ways(tests[0][BOTH]), intervals(tests[0][BOTH]),
-                kept(tests[0][BOTH]),
+                shown(test[BOTH]["pivot_kept"] for test in tests),
                 f"{spelt[kind]['tokens_per_word']:.2f}",
                 f"{first['bytes'] / 1e6:.1f}",
                 f"{statistics.mean(row['seconds'] for row in found):.0f}",
@@ -52,7 +52,29 @@ def own_vocabulary(result: dict) -> str:
         "xx to en / en to xx, first seed", "95 %", "cos(en on, en off)", "tokens a word", "MB",
         "seconds",
     ]  # fmt: skip
-    return "\n".join(filter(None, [table(head, rows) if rows else "", starts(result)]))
+    made = [table(head, rows) if rows else "", starts(result), speed(result)]
+    return "\n".join(filter(None, made))
+
+
+def speed(result: dict) -> str:
+    """Tokens of a sentence, and the time of encoding as a share of the base's."""
+    rows = []
+    for one in result.get("speed") or []:
+        base = one["seconds"][BASE]
+        for name, seconds in one["seconds"].items():
+            ratios = [mine / theirs for mine, theirs in zip(seconds, base, strict=True)]
+            rows.append(
+                [
+                    one["lang"], name, f"{one['tokens'][name]:.1f}",
+                    f"{1000 * statistics.median(seconds) / one['sentences']:.2f}",
+                    f"{statistics.median(ratios):.2f}",
+                    f"{min(ratios):.2f} to {max(ratios):.2f}",
+                ]
+            )  # fmt: skip
+    if not rows:
+        return ""
+    head = ["", "system", "tokens a sentence", "ms a sentence", "time, base = 1", "of the rounds"]
+    return "Encoding of the test sentences, in turn in one process:\n\n" + table(head, rows)
 
 
 def starts(result: dict) -> str:
@@ -60,9 +82,9 @@ def starts(result: dict) -> str:
     found = result.get("starts") or []
     if not found:
         return ""
-    names = list(found[0]["accuracy"])
+    names = list(dict.fromkeys(name for row in found for name in row["accuracy"]))
     rows = [
-        [row["lang"], f"{row['pairs']:,}", *(both(row["accuracy"][name]) for name in names)]
+        [row["lang"], f"{row['pairs']:,}", *(both(row["accuracy"].get(name)) for name in names)]
         for row in found
     ]
     most = max(row["english_changed"] for row in found)
@@ -73,8 +95,10 @@ def starts(result: dict) -> str:
     )
 
 
-def both(found: dict[str, float]) -> str:
-    """``to pivot / from pivot`` with three digits."""
+def both(found: dict[str, float] | None) -> str:
+    """``to pivot / from pivot`` with three digits; nothing if it was not measured."""
+    if found is None:
+        return ""
     return f"{found['to_pivot']:.3f} / {found['from_pivot']:.3f}"
 
 

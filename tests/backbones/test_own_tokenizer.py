@@ -20,7 +20,8 @@ def test_special_tokens_are_those_of_the_base_and_an_unseen_letter_is_unknown():
     made = train_tokenizer(base, HINDI, 300)
     assert made.encode("жж", add_special_tokens=False).tokens == ["▁", "<unk>", "<unk>"]
     assert around(base) == (["<s>"], ["</s>"])
-    assert [made.id_to_token(i) for i in range(5)] == list(base.all_special_tokens)
+    special = sorted(base.all_special_ids)
+    assert [made.id_to_token(i) for i in range(5)] == base.convert_ids_to_tokens(special)
 
 
 def test_equal_texts_give_an_equal_tokenizer_of_at_most_the_size():

@@ -48,7 +48,7 @@ def complete(monkeypatch: pytest.MonkeyPatch, words: str) -> Done:
         ("xadapt train mlm --base mi", ["mini", "mine/"]),
         ("xadapt explain mat", ["matthews"]),
         ("xadapt list mod", ["modules"]),
-        ("xadapt evaluate t", ["tagging"]),
+        ("xadapt evaluate t", ["tagging", "tagging_probe"]),
         ("xadapt evaluate tagging --met", ["--metric"]),
         ("xadapt evaluate tagging --metric m", ["matthews"]),
         ("xadapt encode --norm", ["--normalize"]),

@@ -176,6 +176,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 ONLINE = (
     "--translator",
+    "--llm",
     "xadapt publish sw --repo my-name/swahili --private",
     "--base sentence-transformers/all",
 )

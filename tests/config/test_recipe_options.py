@@ -35,7 +35,8 @@ def test_every_option_of_schedule_and_modules_has_a_name() -> None:
     assert {f"train.{name}" for name in train} <= places
     own = {f"module.{name}" for name in registry_fields("modules")}
     # Temperature is found, see below; the others are of one kind alone.
-    words = ("size", "start", "pieces", "tokens", "tokenizer_bytes", "started")
+    words = ("size", "start", "pieces", "tokens", "tokenizer_bytes", "started", "row_dtype",
+             "row_bytes", "tokenizer", "dictionary", "languages")  # fmt: skip
     other = ("temperature", "value", "count", "module", *words)
     assert own - places <= {f"module.{name}" for name in other}
 

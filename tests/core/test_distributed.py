@@ -7,6 +7,7 @@ import torch
 
 from xadapt.backbones import shared_forwards as shared
 from xadapt.core.distributed import DistributedContext
+from xadapt.core.errors import UserError
 from xadapt.inference.bulk.encoding import _own_rows
 
 
@@ -45,3 +46,12 @@ def test_training_encoding_and_shards_speak_of_the_same_context():
         assert shared.is_first() and shared.by_first(lambda: 3) == 3
     assert one.from_main(lambda: 4) == 4 and one.from_each(5) == [5]
     assert float(one.total(torch.tensor(2.0))) == 2.0 and one.any(True) and not one.any(False)
+
+
+@pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED", "MEGATRON_LM"])
+def test_a_launch_that_would_shard_the_base_is_refused(monkeypatch, name):
+    monkeypatch.setenv(f"ACCELERATE_USE_{name}", "false")
+    assert DistributedContext(cpu=True).world == 1
+    monkeypatch.setenv(f"ACCELERATE_USE_{name}", "true")
+    with pytest.raises(UserError, match="every process holds the base whole"):
+        DistributedContext(cpu=True)

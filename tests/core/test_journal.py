@@ -43,3 +43,61 @@ def test_a_finished_journal_leaves_no_folder(tmp_path):
         journal.add([{}])
         journal.remove()
     assert not list(tmp_path.iterdir())
+
+
+def test_work_goes_on_after_every_possible_cut(tmp_path):
+    rows = [{"n": i, "text": "\u00e9\u2028"} for i in range(4)]
+    work, out = tmp_path / "work", tmp_path / "rows.jsonl"
+    with open_journal(work, {"a": 1}) as journal:
+        journal.add(rows)
+    whole = (work / ROWS).read_bytes()
+    for size in range(len(whole) + 1):
+        work.mkdir(exist_ok=True)
+        (work / ROWS).write_bytes(whole[:size])
+        with open_journal(work, {"a": 1}) as journal:
+            done = whole[:size].count(b"\n")
+            assert len(journal) == done
+            journal.add(rows[done:])
+            assert (work / ROWS).read_bytes() == whole
+    with open_journal(work, {"a": 1}) as journal:
+        journal.finish(out)
+    assert out.read_bytes() == whole and [one.name for one in tmp_path.iterdir()] == [out.name]
+
+
+def test_rows_of_other_work_stay_or_are_removed(tmp_path):
+    work = tmp_path / "work"
+    with open_journal(work, {"a": 1}) as journal:
+        journal.add([{"n": 1}])
+    with (
+        pytest.raises(UserError, match="add --force"),
+        open_journal(work, {"a": 2}, todo="add --force"),
+    ):
+        pass
+    with open_journal(work, {"a": 1}) as journal:
+        assert len(journal) == 1  # the refusal left them
+    with open_journal(work, {"a": 2}, restart=True) as journal:
+        assert len(journal) == 0
+        journal.add([{"n": 2}])
+    with open_journal(work, {"a": 2}) as journal:
+        assert list(journal) == [{"n": 2}]
+
+
+def test_a_mistake_before_the_first_row_leaves_nothing(tmp_path):
+    with pytest.raises(UserError, match="wrong"), open_journal(tmp_path / "work", {}):
+        raise UserError("wrong")
+    assert not list(tmp_path.iterdir())
+    with open_journal(tmp_path / "work", {}) as journal:
+        journal.finish(tmp_path / "new" / "rows.jsonl")
+    assert (tmp_path / "new" / "rows.jsonl").read_bytes() == b""
+    assert [one.name for one in tmp_path.iterdir()] == ["new"]
+
+
+def test_rows_stay_where_the_file_can_not_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with open_journal(tmp_path / "work", {}) as journal:
+        journal.add([{"n": 1}])
+        with pytest.raises(UserError):
+            journal.finish(tmp_path / "file" / "rows.jsonl")
+        assert len(journal) == 1
+    with pytest.raises(UserError), open_journal(tmp_path / "file" / "work", {}):
+        pass

@@ -11,7 +11,13 @@ from tiny_commands import everything
 
 from xadapt.core.errors import UserError
 from xadapt.core.files import read_json
-from xadapt.core.output_files import is_own_json, require_json, require_output, write_json
+from xadapt.core.output_files import (
+    is_own_json,
+    require_json,
+    require_output,
+    require_outputs,
+    write_json,
+)
 
 READ = "this file is read by the same command"
 
@@ -116,3 +122,23 @@ def test_only_results_of_xadapt_are_replaced_by_results(tmp_path: Path) -> None:
             write_json(path, {"a": 1})
         assert path.read_bytes() == content
     assert json.loads(whole)["rows"]
+
+
+def test_outputs_of_one_command_are_files_of_their_own(tmp_path: Path) -> None:
+    one, two = tmp_path / "a.tsv", tmp_path / "b.html"
+    (tmp_path / "link.tsv").symlink_to(one)
+    require_outputs((one, None, two), json=tmp_path / "r.json")
+    require_outputs((None,), json=None)
+    for paths, json_path in (((one, one), None), ((one, two), two),
+                             ((one, tmp_path / "link.tsv"), None),
+                             ((one, tmp_path / "x" / ".." / "a.tsv"), None)):  # fmt: skip
+        with pytest.raises(UserError, match="two outputs are one file"):
+            require_outputs(paths, json=json_path)
+    two.write_text("mine")
+    with pytest.raises(UserError, match="such a file already"):
+        require_outputs((one, two))
+    require_outputs((one, two), force=True)
+    with pytest.raises(UserError, match=READ):
+        require_outputs((one, two), reads=iter([None, two]), force=True)
+    require_outputs((Path("/dev/null"), Path("/dev/null")))
+    assert everything(tmp_path) == ["b.html", "link.tsv"] and two.read_text() == "mine"

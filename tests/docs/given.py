@@ -19,6 +19,7 @@ from tiny_commands import good, write_tsv
 from tiny_graphs import DBP5L, write
 from tiny_training import labelled, plain, tagged
 from tiny_training import pairs as drawn
+from tiny_training import scored as scored_pairs
 from twin_graphs import family, twins
 
 from xadapt.core import registry
@@ -61,6 +62,12 @@ def conll(path: str, n: int = 30) -> None:
     _made(path).write_text(text, encoding="utf-8")
 
 
+def scored(path: str, n: int = 40) -> None:
+    """Write pairs of texts with scores."""
+    rows = [f"{row.left}\t{row.right}\t{row.score}\n" for row in scored_pairs(n)]
+    _made(path).write_text("".join(rows), encoding="utf-8")
+
+
 def translated_labels(path: str, translations: str) -> None:
     """Write labelled words as CoNLL, and their translations, a sentence a line."""
     rows = [(("Ada", "met", "Bo"), "Ada alikutana na Bo"), (("Rain", "fell"), "Mvua ilinyesha")]
@@ -91,6 +98,19 @@ def text_rows(path: str, n: int = 40) -> None:
 
     said = ({"source": row.source, "target": row.target} for row in rows(n))
     _made(path).write_text("".join(f"{json.dumps(row)}\n" for row in said), encoding="utf-8")
+
+
+def translation_model(path: str) -> None:
+    """Save a tiny translation model with random weights, whose vocabulary has brackets."""
+    from tiny_translation import translator_folder
+
+    translator_folder(_made(path))
+
+
+def carried_brackets(path: str) -> None:
+    """Write sentences with brackets around their spans, and translations that keep them."""
+    rows = ("[ Ada ] met [ Bo ]\t[ Ada ] alikutana na [ Bo ]\n", "Rain fell\tMvua ilinyesha\n")
+    _made(path).write_text("".join(rows), encoding="utf-8")
 
 
 def peft_lora(path: str) -> None:
@@ -185,6 +205,29 @@ def server(port: int, *folders: str) -> None:
 
     Thread(target=serve, daemon=True).start()
     assert started.wait(60)
+
+
+def language_model(port: int) -> None:
+    """Serve a few rules in place of a language model on a port, until the tests end."""
+    from model_server import serving
+    from tiny_annotator import annotator
+
+    started = Event()
+
+    def serve() -> None:
+        with serving(annotator, port=port):
+            started.set()
+            Event().wait()
+
+    Thread(target=serve, daemon=True).start()
+    assert started.wait(60)
+
+
+def passages(path: str, n: int = 10) -> None:
+    """Write passages with names, one a line."""
+    from tiny_annotator import passage
+
+    _made(path).write_text("".join(f"{passage(i)}\n" for i in range(n)), encoding="utf-8")
 
 
 def language_modules(*folders: str) -> None:

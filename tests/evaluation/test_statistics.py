@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from xadapt.core.errors import UserError
 from xadapt.evaluation import statistics
@@ -9,6 +10,7 @@ from xadapt.evaluation.statistics import (
     Interval,
     difference,
     interval,
+    mcnemar,
     over_seeds,
     ratio,
     ratio_difference,
@@ -155,3 +157,17 @@ def test_columns_of_a_statistic_are_drawn_together():
         statistic_difference(lambda a: a.mean(-1), [rows], [rows[1:]])
     with pytest.raises(UserError, match="resampling"):
         resampled(lambda a: a.mean(-1), [[]])
+
+
+def test_mcnemar_counts_what_only_one_gets_right_and_its_p_is_that_of_the_binomial_test():
+    ours, theirs = np.array([1, 1, 1, 1, 1, 0, 1, 0]), np.array([1, 0, 0, 0, 0, 1, 1, 0])
+    found = mcnemar(ours, theirs)
+    assert (found.only_ours, found.only_theirs) == (4, 1)
+    assert found.p == pytest.approx(2 * (1 + 5) / 32)
+    for one, other in ((0, 0), (3, 3), (0, 9), (40, 60), (700, 650)):
+        rows = np.repeat([[1, 0], [0, 1]], [one, other], axis=0)
+        wanted = binomtest(one, one + other).pvalue if one + other else 1.0
+        assert mcnemar(rows[:, 0], rows[:, 1]).p == pytest.approx(wanted)
+    assert mcnemar(theirs, ours).p == found.p
+    with pytest.raises(UserError, match="the same queries"):
+        mcnemar([1], [1, 0])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from xadapt.heads.head import ArgumentHead, Head, asked, build_head
+from xadapt.heads.head import ArgumentHead, Head, PrototypeHead, asked, build_head
 
 
 def test_scores_are_a_linear_map_in_fp32():
@@ -37,7 +37,47 @@ def test_a_head_is_built_again_from_what_it_says():
     for head in (
         ArgumentHead(["O", "B-A0"], 4, hidden=5, distance=3, clip=2),
         Head("tagging", ["O", "B-A"], 4, "bio"),
+        PrototypeHead(["O", "B-A"], 4, "bio", prototypes=1),
     ):
         again = build_head(head.task, head.labels, 4, head.scheme, head.sizes)
         assert type(again) is type(head) and again.sizes == head.sizes
         again.load_state_dict(head.state_dict())
+
+
+def test_prototypes_are_moving_averages_by_hand():
+    head = PrototypeHead(["O", "B-A", "I-A"], 2)
+    head.move(0, torch.tensor([[2.0, 0.0], [4.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0, 2]), 0.9)
+    assert head.prototypes[0].tolist() == [[3, 0], [0, 0], [0, 1]]  # a new label begins at its mean
+    head.move(0, torch.tensor([[13.0, 10.0]]), torch.tensor([0]), 0.9)
+    assert torch.allclose(head.prototypes[0], torch.tensor([[4.0, 1.0], [0.0, 0.0], [0.0, 1.0]]))
+    assert head.seen.tolist() == [[1, 0, 1], [0, 0, 0]]
+    assert not head.prototypes[1].any()  # the other language has its own
+
+
+def test_a_batch_without_words_moves_nothing():
+    head = PrototypeHead(["O", "B-A"], 2)
+    head.move(1, torch.ones(1, 2), torch.tensor([1]), 0.5)
+    before = head.prototypes.clone()
+    found = head.move(1, torch.zeros(0, 2), torch.zeros(0, dtype=torch.long), 0.5)
+    assert torch.equal(head.prototypes, before) and torch.equal(found, before[1])
+    assert torch.isfinite(found).all()
+
+
+def test_the_gradient_of_a_prototype_is_that_of_the_batch_mean():
+    head = PrototypeHead(["O", "B-A", "I-A"], 2)
+    head.move(0, torch.ones(3, 2), torch.tensor([0, 1, 2]), 0.99)
+    states = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], requires_grad=True)
+    found = head.move(0, states, torch.tensor([1, 1, 0]), 0.99)
+    assert torch.allclose(found.detach(), head.prototypes[0])
+    found.sum().backward()
+    assert states.grad.tolist() == [[0.5, 0.5], [0.5, 0.5], [1, 1]]
+    assert not head.prototypes.requires_grad
+
+
+def test_prototypes_change_no_score():
+    torch.manual_seed(0)
+    head = PrototypeHead(["O", "B-A"], 4)
+    states = torch.randn(3, 4)
+    before = head(states)
+    head.move(0, states, torch.tensor([0, 1, 1]), 0.5)
+    assert torch.equal(head(states), before)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tiny_commands import good, xadapt
+from tiny_postgres import fresh, postgres
 from tiny_server import Shop, make_shop
 
 from xadapt.core.errors import UserError
@@ -27,8 +29,16 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     return make_shop(tmp_path_factory.mktemp("shop"))
 
 
-@pytest.fixture(params=list(LOCAL))
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgres() as home:
+        yield home
+
+
+@pytest.fixture(params=[*LOCAL, "pgvector"])
 def uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "pgvector":
+        return f"pgvector:{fresh(request.getfixturevalue('server'))}"
     if find_spec(LOCAL[request.param]) is None:
         pytest.skip(f"{LOCAL[request.param]} is not installed")
     return f"{request.param}:{tmp_path / 'store'}"
@@ -119,9 +129,11 @@ def test_mistakes_are_one_line(shop: Shop, tmp_path: Path, uri: str) -> None:
         ("lancedb", "no vector store"),
         ("lancedb:", "no vector store"),
         ("qdrant:http://127.0.0.1:9", "can't be used"),
+        ("pgvector:postgresql://me:secret@127.0.0.1:9/texts", "can't be used"),
     ):
         done = xadapt("store", tmp_path / "i", "--to", store)
         assert done.code == 2 and said in done.err and "Traceback" not in done.err
+        assert "secret" not in done.err
     assert "named" in xadapt("store", tmp_path / "i", "--to", uri, "--table", "a; drop").err
     store = open_store(uri)
     store.prepare(5, "cosine")

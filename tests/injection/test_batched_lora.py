@@ -67,6 +67,31 @@ def test_rows_together_are_rows_apart(
     assert hooks_do_nothing(encoder)
 
 
+@pytest.mark.parametrize("long", [0, 10**6])
+def test_in_bfloat16_a_sum_is_rounded_once(long: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update that is rounded before it is added is wrong in the last bit of a quarter of all."""
+    monkeypatch.setattr(attach_sums, "LONG", long)
+    torch.manual_seed(0)
+    x, y = (torch.randn(6, 7, width).bfloat16() for width in (32, 24))
+    factors = [(0.2 * torch.randn(r, 32), 0.2 * torch.randn(24, r)) for r in (2, 3)]
+    owners = torch.tensor([0, 1, 1, 0, 1, 0])
+    found = attach_sums._sum(x, y, factors, owners)
+    assert found.dtype == torch.bfloat16
+    exact = []
+    for row, owner in enumerate(owners.tolist()):
+        down, up = (value.bfloat16().double() for value in factors[owner])
+        narrow = (x[row].double() @ down.T).bfloat16().double()
+        exact.append((y[row].double() + narrow @ up.T).bfloat16())
+    wanted = torch.stack(exact)
+    assert (found == wanted).double().mean() > 0.99
+    assert (found - wanted).abs().max() <= 2**-7 * wanted.abs().max()
+    alone = torch.stack(
+        [attach_sums._sum(x[i : i + 1], y[i : i + 1], [factors[own]], owners[:1])[0]
+         for i, own in enumerate(owners.tolist())]
+    )  # fmt: skip
+    assert (found == alone).double().mean() > 0.99
+
+
 def test_against_a_slow_twin_by_fuzz() -> None:
     """One linear, rows and owners at random, against a loop over rows in double precision."""
     rng = random.Random(0)

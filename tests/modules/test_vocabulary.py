@@ -1,5 +1,6 @@
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_models import TEXTS, VOCAB, tiny_encoder
 from tiny_training import digest, forward, hooks_do_nothing, module_for, shaken
 
@@ -10,6 +11,7 @@ from xadapt.composition.text import parse
 from xadapt.core.errors import UserError
 from xadapt.data.records import ParallelPair
 from xadapt.inference.adapted_encoder import AdaptedEncoder
+from xadapt.inference.fallback_language import FallbackLanguages
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.injection.attachment import embedding_table, model_shape
 from xadapt.modules.storage import build, load_module, save_module
@@ -92,8 +94,47 @@ def test_a_text_that_the_base_spells_as_well_is_read_by_the_base():
     encoder = tiny_encoder()
     module = shaken(made(encoder, inner="none"))
     adapted = AdaptedEncoder(encoder, {"hi": module})
-    english = adapted.encode(ENGLISH, language="hi")
-    assert (english == encode(encoder, ENGLISH).numpy()).all()
+    one = adapted.with_(parse("hi"))
+    assert (one.encode(ENGLISH) == encode(encoder, ENGLISH).numpy()).all()
+    assert abs(one.encode(HINDI) - adapted.encode(HINDI, "hi")).max() < 1e-6
+
+
+def test_the_language_of_a_row_says_which_tokenizer_reads_it():
+    """English in a Hindi row is read by the vocabulary, and Hindi in an English row by the base."""
+    encoder = tiny_encoder()
+    module = shaken(made(encoder), 1, 0.1)
+    assert module.options.languages == ["hi"]
+    adapted = AdaptedEncoder(encoder, {"hi": module})
+    texts, rows = [ENGLISH[0], HINDI[0]] * 3, ["hi", "hi", "en", "en", None, "hin"]
+    on = adapted.with_(parse("hi")).encode(texts, rows)
+    acts = Activation.of(ActiveAdapter(encoder, module))
+    ours, theirs = (
+        [list(row) for row in one(texts)["input_ids"]]
+        for one in (module.vocabulary, encoder.tokenizer)
+    )
+    read = [ours[0], ours[1], theirs[0], theirs[1], None, ours[1]]
+    for vector, ids, text, tag in zip(on, read, texts, rows, strict=True):
+        if ids is None:
+            wanted = encode(encoder, [text]).numpy()[0]
+        else:
+            tokens, mask = encoder.batch([ids])
+            wanted = encoder.pool(forward(encoder, tokens, mask, acts), mask).detach().numpy()[0]
+        assert abs(vector - wanted).max() < 1e-5, tag
+    by_language = adapted.encode(texts[:4], rows[:4])
+    assert abs(by_language[:2] - on[:2]).max() < 1e-6
+    assert (by_language[2:] == encode(encoder, texts[2:4]).numpy()).all()
+
+
+def test_a_fallback_language_and_a_name_that_is_no_language_leave_it_to_the_text():
+    own = shaken(made(tiny_encoder())).vocabulary
+    assert own.for_language(None) is own and own.for_language("words!") is own
+    assert own.for_language("en") is None and own.for_language("hin").by_text is False
+    assert own.for_language("hi") is own.for_language("hi-Deva")
+    encoder = tiny_encoder()
+    module = shaken(made(encoder))
+    adapted = AdaptedEncoder(encoder, {"hi": module}, fallbacks=FallbackLanguages(("hi",), ("en",)))
+    rows = adapted.activations(3, ["mr", "hi", "en"])
+    assert [one and one.by_text for one in rows.vocabularies()] == [True, False, None]
 
 
 def test_it_stacks_with_other_modules_and_is_not_mixed():
@@ -134,6 +175,34 @@ def test_low_rank_rows_are_the_best_approximation():
     ids = torch.tensor([[VOCAB, 5, VOCAB + 2]])
     assert torch.allclose(narrow.own(ids)[0, [0, 2]], best[[0, 2]], atol=1e-5)
     assert not narrow.own(ids)[0, 1].any()
+
+
+def test_bf16_rows_are_stored_in_half_the_bytes_and_act_the_same_before_and_after(tmp_path):
+    encoder = tiny_encoder()
+    module = shaken(made(encoder, row_dtype="bfloat16"))
+    acts = AdaptedEncoder(encoder, {"hi": module})
+    vectors = acts.encode(HINDI, "hi")
+    save_module(tmp_path / "m.safetensors", module)
+    held = load_file(tmp_path / "m.safetensors")["own.rows"]
+    assert held.dtype == torch.bfloat16 and module.own.rows.dtype == torch.float32
+    assert module.options.row_bytes == held.numel() * 2
+    again = load_module(tmp_path / "m.safetensors", model_shape(encoder))
+    assert again.own.rows.dtype == torch.float32
+    assert torch.equal(again.own.rows, module.own.rows.bfloat16().float())
+    other = AdaptedEncoder(encoder, {"hi": again}).encode(HINDI, "hi")
+    assert (vectors == other).all()
+    save_module(tmp_path / "n.safetensors", again)
+    one, two = ((tmp_path / f"{n}.safetensors").read_bytes() for n in "mn")
+    assert one == two
+    tokens, mask = encoder.batch(rows_of(encoder, module, HINDI))
+    loss = forward(encoder, tokens, mask, Activation.of(ActiveAdapter(encoder, module))).sum()
+    loss.backward()
+    full = shaken(made(encoder))
+    with torch.no_grad():
+        full.own.rows.copy_(module.own.rows.bfloat16().float())
+        full.inner.load_state_dict(module.inner.state_dict())
+    forward(encoder, tokens, mask, Activation.of(ActiveAdapter(encoder, full))).sum().backward()
+    assert torch.allclose(module.own.rows.grad, full.own.rows.grad, atol=1e-6)
 
 
 def test_without_pieces_it_is_the_inner_module():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from tiny_commands import Place, good
+from tiny_commands import xadapt as command
 
 import xadapt
 from xadapt.backbones.encoder.encoder import Encoder
@@ -55,6 +56,25 @@ def test_a_module_acts_on_both_sides_or_on_its_own(place, module):
     swapped = [(b, a) for a, b in rows]
     turned = xadapt.align_words(swapped, lang="de", first="de", sides="language", **given)
     assert [sorted((j, i) for i, j in links) for links in turned] == alone
+
+
+def test_a_module_of_the_other_language_acts_too_and_one_of_neither_is_refused(
+    place, module, tmp_path
+):
+    rows = [line.split("\t") for line in place.test.read_text(encoding="utf-8").splitlines()]
+    given = {"base": str(place.base), "modules": module, "method": "softmax", "threshold": 0.01}
+    wanted = xadapt.align_words(rows, **given)
+    assert wanted != xadapt.align_words(rows, **{**given, "modules": ()})
+    for lang, pivot in (("en", "de"), ("ru", "de"), ("de", "ru")):
+        assert xadapt.align_words(rows, lang=lang, pivot=pivot, **given) == wanted
+    with pytest.raises(UserError, match="no module here is for ru or en: the modules are for de"):
+        xadapt.align_words(rows, lang="ru", **given)
+    with pytest.raises(UserError, match="no module here is for ru: "):
+        xadapt.align_words(rows, lang="ru", pivot="de", sides="language", **given)
+    asked = ("align-words", "--base", place.base, "--module", module, "--data", place.test)
+    done = command(*asked, "--out", tmp_path / "links", "--lang", "ru")
+    assert done.code == 2 and done.err.count("\n") == 1 and "no module here is for ru" in done.err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

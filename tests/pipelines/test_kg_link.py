@@ -10,10 +10,9 @@ from tiny_graphs import write
 from tiny_models import tiny_encoder
 
 from xadapt.core.errors import UserError
-from xadapt.core.row_journal import ENDING
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.pipelines import kg_link
-from xadapt.pipelines.kg_link import link_mentions
+from xadapt.pipelines.kg_link import UNFINISHED, link_mentions
 
 NAMES = "C1\theadache\nC1\tcephalalgia\nC2\tfever\nC3\tbroken arm\n"
 TEXTS = "headaches\tC1\nfevers\tC2\nbroken arms\tC3\nbroken leg\tC9\nunknown\n"
@@ -102,8 +101,8 @@ def test_a_cut_run_goes_on_and_gives_the_same_file(files, monkeypatch):
     monkeypatch.setattr(kg_link._Maker, "rows", cut)
     with pytest.raises(KeyboardInterrupt):
         linked(files, out=out)
-    left = out.with_name(out.name + ENDING)
-    assert left.is_file() and not out.exists()
+    left = out.with_name(out.name + UNFINISHED)
+    assert left.is_dir() and not out.exists()
     told = []
     found = linked(files, out=out, report=told.append)
     assert out.read_bytes() == whole.read_bytes() and not left.exists()
@@ -114,18 +113,26 @@ def test_a_cut_run_goes_on_and_gives_the_same_file(files, monkeypatch):
 def test_unfinished_rows_of_other_inputs_are_refused(files, monkeypatch):
     out = files / "out.jsonl"
 
-    def cut(self):
+    def cut(self, path):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(kg_link.RowJournal, "finish", cut)
+        patch.setattr(kg_link.Journal, "finish", cut)
         with pytest.raises(KeyboardInterrupt):
             linked(files, out=out)
     (files / "en.tsv").write_text(NAMES + "C4\tcough\n")
-    with pytest.raises(UserError, match="its inputs changed"):
+    with pytest.raises(UserError, match="another value of names"):
         linked(files, out=out)
     linked(files, out=out, restart=True)
     assert len(out.read_text().splitlines()) == 5
+    assert not out.with_name(out.name + UNFINISHED).exists()
+
+
+def test_a_mistake_after_the_journal_was_opened_leaves_nothing(files):
+    before = sorted(files.iterdir())
+    with pytest.raises(UserError, match="nothing is compared"):
+        linked(files, out=files / "out.jsonl", spelling=False)
+    assert sorted(files.iterdir()) == before
 
 
 def test_a_reranker_orders_the_candidates_and_may_answer_none(files, monkeypatch):

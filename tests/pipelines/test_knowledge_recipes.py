@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from tiny_commands import good, xadapt
 from tiny_models import tiny_folder
@@ -12,6 +13,7 @@ from tiny_training import linked_sentences
 
 from xadapt.core.files import read_json
 from xadapt.hub.opening import read_manifest
+from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.training.metrics_log import read_metrics
 
 SMALL = ("--set", "module.width=4", "--set", "train.batch_size=30", "--loaders", "none")
@@ -113,9 +115,36 @@ def test_modules_that_were_trained_apart_are_fused(place, tmp_path):
     given = ("--base", place / "base", "--data", "cldr", "--pool", "test", "--lang", "de")
     named = {"ep": ep, "tp": tp, "fused": fused}
     modules = [x for n, m in named.items() for x in ("--module", f"{n}={m}")]
-    # weights that are learnt as attention, weights of a search, and a choice by row
+    # weights that are learnt as attention, weights of a search on the graph, a choice by row
     good("evaluate", "entities", *given, *modules, "--compose", "fuse(fused; ep, tp)")
-    good("evaluate", "entities", *given, *modules[:4], "--compose", "mix(ep:.7, tp:.3)")
+    few = ("--few-shot", graph, "--lang", "de", "--budget", 8, "--loaders", "none")
+    done = good("compose", "mix(ep, tp)", "--base", place / "base", *modules[:4], *few,
+                "--out", tmp_path / "mixed", "--json", tmp_path / "found.json")  # fmt: skip
+    assert "found mix(ep" in done.out
+    found = read_json(tmp_path / "found.json")
+    assert found["examples"]["rows"] == 6 and len(found["best"]["weights"]) == 2
+    good("evaluate", "entities", *given, "--module", tmp_path / "mixed")
+    encoder = AdaptedEncoder.load(str(place / "base"), f"ep={ep}", f"tp={tp}", dtype="float32",
+                                  compose="mix(ep, tp)")  # fmt: skip
+    both = encoder.encode(["Berlin", "Berlin"], compositions=["ep", "tp"])
+    for vector, name in zip(both, ("ep", "tp"), strict=True):
+        np.testing.assert_allclose(vector, encoder.with_(name).encode(["Berlin"])[0], atol=1e-5)
+
+
+def test_a_graph_as_examples_needs_its_language(place, tmp_path):
+    graph = f"kg:{place / 'graph'}"
+    for name in ("ep", "tp"):
+        train(place, f"mlkg_{name}", tmp_path / name, "--data", graph, "--set", "data.train.dev=0")
+    given = ("compose", f"mix({tmp_path}/ep, {tmp_path}/tp)", "--base", place / "base", "--out",
+             tmp_path / "m")  # fmt: skip
+    for more, said in (
+        (("--few-shot", graph), "Add --lang"),
+        (("--few-shot", graph, "--lang", "fr"), "no names in 'fr'"),
+        (("--few-shot", "kg:nowhere", "--lang", "de"), "no such folder"),
+    ):
+        done = xadapt(*given, *more)
+        assert done.code == 2 and len(done.lines) == 1 and said in done.err, done.err
+        assert not (tmp_path / "m").exists()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from xadapt.data.readers.conll import Conll
 from xadapt.data.readers.tagged_spans import TaggedSpans
 from xadapt.data.records import TaggedSentence, TranslatedSentence
 from xadapt.functional.span_projection import NO_LINK, PUNCTUATION, project_spans
-from xadapt.pipelines.project import UNTRANSLATED
+from xadapt.pipelines.projection import OUTSIDE, OVERLAPPING, UNTRANSLATED, WITH_IT
 
 ROWS = [
     TaggedSentence(tuple("Ada met Bo in New York".split()), ((0, 1, "PER"), (2, 3, "PER"), (4, 6, "LOC")), "en"),  # noqa: SIM905, E501
@@ -77,6 +77,23 @@ def test_translations_may_come_with_the_rows_or_from_a_translator():
             return [known[text] for text in texts]
 
     assert package.project(ROWS, translator=Known(), **given).rows == wanted
+
+
+def test_faulty_rows_of_a_program_are_left_out_and_named():
+    words = ("Ada", "met", "Bo")
+    rows = [
+        TaggedSentence(words, ((0, 1, "PER"), (2, 4, "PER")), "en"),
+        TaggedSentence(words, ((0, 1, "PER"),), "en"),
+        TaggedSentence(words, ((2, 3, "PER"), (1, 3, "X"), (0, 0, "PER")), "en"),
+    ]
+    made = package.project(
+        rows, source="en", target="sw", translations=[words] * 3, links=[[(0, 0)]] * 3
+    )
+    assert made.numbers == [2] and made.rows[0].spans == ((0, 1, "PER"),)
+    assert [(drop.row, drop.text, drop.reason) for drop in made.drops] == [
+        (1, "Ada", WITH_IT), (1, "Bo", OUTSIDE), (3, "Bo", OVERLAPPING), (3, "met Bo", WITH_IT),
+        (3, "", OUTSIDE),
+    ]  # fmt: skip
 
 
 def test_links_of_a_base_are_those_of_align_words(place: Place):
@@ -160,7 +177,7 @@ def test_mistakes_are_one_line_and_leave_nothing(place: Place, tmp_path):
     usual = {"--data": data, "--source": "en", "--target": "sw", "--translations": said,
              "--links": links, "--out": out}  # fmt: skip
     for changes, text in (
-        ({"--method": "codec"}, "the method is align, not 'codec'"),
+        ({"--method": "mt"}, "the method is align, codec, tprojection or markers, not 'mt'"),
         ({"--data": tmp_path / "none"}, "no such file"),
         ({"--translations": short}, "1 translations and 2 labelled sentences"),
         ({"--translations": None}, "there are no translations"),

@@ -40,3 +40,13 @@ def test_several_seeds() -> None:
         folders(seeds=0)
     with pytest.raises(UserError, match="joint does nothing for one language"):
         folders(SOURCES[:1], joint=True)
+
+
+def test_an_entry_may_be_in_a_language_of_its_own() -> None:
+    recipe = changed_recipe(find_recipe("prokd_teacher"), ["data.target.lang=deu"])
+    given = [Source("en.conll", "en"), Source("de.conll", "en", data="target")]
+    [(_, job)] = plan_jobs(recipe, JOB, given, given[:1])
+    assert [(s.path, s.lang) for s in job.sources] == [("en.conll", "en"), ("de.conll", "de")]
+    assert [s.lang for s in job.dev] == ["en"] and job.out == Path("out")
+    with pytest.raises(UserError, match="language"):
+        changed_recipe(find_recipe("prokd_teacher"), ["data.target.lang=no language"])

@@ -8,6 +8,7 @@ import pytest
 import torch
 from tiny_counts import Counts
 from tiny_models import tiny_encoder
+from tiny_named_graph import graph_folder
 from tiny_tagging import write_conll
 from tiny_training import module_for, pairs, shaken, tagged
 
@@ -49,6 +50,62 @@ def test_a_text_with_two_translations_is_no_negative_of_itself() -> None:
     assert room.ranking(adapted(), two)("a") == pytest.approx(
         np.mean([0, 0]), abs=1e-6
     )  # nothing is left to lose against
+
+
+def by_hand(query: np.ndarray, names: np.ndarray, barred: set[tuple[int, int]]) -> float:
+    """InfoNCE in one direction at temperature .1, without some names for some queries."""
+    unit = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in (query, names)]
+    cosine = unit[0] @ unit[1].T / 0.1
+    losses = []
+    for i, own in enumerate(cosine):
+        kept = [s for j, s in enumerate(own) if (i, j) not in barred]
+        losses.append(math.log(np.exp(np.array(kept) - own[i]).sum()))
+    return float(np.mean(losses))
+
+
+def test_a_graph_is_judged_by_its_names_and_by_its_facts(tmp_path: Path) -> None:
+    graph = f"kg:{graph_folder(tmp_path)}"
+    parts = room.read_knowledge(graph, "de")
+    assert {name: len(rows) for name, rows in parts.items()} == {
+        "entity_label": 4, "triple_phrase": 2,
+    }  # fmt: skip
+    model, names = adapted(), parts["entity_label"]
+
+    def encode(texts: list[str]) -> np.ndarray:
+        return model.encode(texts, compositions=["a"] * len(texts))
+
+    others = [row.others[0][1] for row in names]
+    assert all(len(row.others) in (1, 2) for row in names)
+    single = [row for row in names if len(row.others) == 1]
+    found = room.knowledge(model, {"entity_label": single})("a")
+    left = encode([row.text for row in single])
+    right = encode([row.others[0][1] for row in single])
+    assert found == pytest.approx(by_hand(left, right, set()), rel=1e-4) and others
+    facts = parts["triple_phrase"]
+    phrases = encode(["Berlin capital of", "Spree flows through"])
+    wanted = {
+        (a, b): by_hand(phrases, encode([a, b]), set())
+        for a in ("Deutschland", "Germany") for b in ("Berlin", "Berlin City")
+    }  # fmt: skip
+    both = room.knowledge(model, {"triple_phrase": facts})("a")
+    assert min(abs(both - one) for one in wanted.values()) < 1e-4
+    every = room.knowledge(model, {"entity_label": single, "triple_phrase": facts})
+    assert every("a") == pytest.approx((found + both) / 2, rel=1e-5)
+    assert every(None) != pytest.approx(every("a"))
+
+
+def test_a_graph_without_facts_or_names_is_judged_by_the_other(tmp_path: Path) -> None:
+    folder = graph_folder(tmp_path)
+    for name in ("train.tsv", "dev.tsv"):
+        (folder / name).unlink()
+    assert list(room.read_knowledge(f"kg:{folder}", "de")) == ["entity_label"]
+    (folder / "names_en.tsv").unlink()
+    (folder / "names_sw.tsv").unlink()
+    (folder / "names_de.tsv").write_text("Q1\tBerlin\n")
+    with pytest.raises(UserError, match="no two names in de"):
+        room.read_knowledge(f"kg:{folder}", "de")
+    with pytest.raises(UserError, match="no names in 'fr'"):
+        room.read_knowledge(f"kg:{folder}", "fr")
 
 
 def tagger() -> Tagger:

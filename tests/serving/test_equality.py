@@ -8,13 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from tiny_folders import manifest_of
 from tiny_models import TEXTS
+from tiny_training import shaken
 
 pytest.importorskip("fastapi")
 
 from tiny_server import Running, Shop, make_shop, running, settings_for
 
+from xadapt.data.records import ParallelPair
+from xadapt.hub.folder import write_folder
 from xadapt.inference.adapted_encoder import AdaptedEncoder
+from xadapt.pipelines.own_vocabulary import vocabulary_from
 
 MODELS = ("base", "de", "sw", "fr", "de + sw", "mix(de:.7, fr:.3)", "fr + de")
 WORDS = " ".join(TEXTS).split()
@@ -85,3 +90,52 @@ def test_the_client_of_openai_reads_vectors_and_errors(there: Running, shop: Sho
     with pytest.raises(openai.BadRequestError) as caught:
         client.embeddings.create(model="sw", input=[])
     assert caught.value.param == "input" and caught.value.code == "invalid_value"
+
+
+RUSSIAN = ["кошка сидит на ковре", "собака в саду", "кошка и собака", "сад и ковёр", "кошка " * 60]
+
+
+@pytest.fixture(scope="module")
+def with_russian(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """The same with a module that has a vocabulary of its own."""
+    rows = [ParallelPair(text, "the cat sat on the mat", "ru") for text in RUSSIAN[:4] * 4]
+    options = {"size": 60, "module": {"kind": "lora", "rank": 2}}
+    module = shaken(vocabulary_from(options, shop.encoder, rows), 1, 0.1)
+    base = {"model_type": "xlm-roberta", "fingerprint": shop.encoder.identity.to_dict()}
+    made = manifest_of(shop.encoder, module, base=base, languages=["ru"])
+    folder = tmp_path_factory.mktemp("vocabulary") / "ru"
+    write_folder(folder, module, shop.encoder, made, verify={})
+    return Shop(shop.base, shop.encoder, {**shop.folders, "ru": folder})
+
+
+def test_a_vocabulary_of_its_own_is_served_beside_other_modules(with_russian: Shop) -> None:
+    """Requests of several languages and models share forwards, and each is read as the library."""
+    names = ("de", "sw", "ru")
+    home = AdaptedEncoder.open(
+        with_russian.encoder, "de", {name: str(with_russian.folders[name]) for name in names}
+    )
+    texts = [*RUSSIAN, *TEXTS[:4]]
+    asked = [(model, language) for model in ("ru", "ru + de", "de", "base", "sw")
+             for language in (None, "ru", "en")] * 4  # fmt: skip
+    settings = settings_for(with_russian, *names, max_batch_tokens=600, max_wait_ms=5.0)
+    with running(settings) as server, ThreadPoolExecutor(12) as threads:
+        found = list(
+            threads.map(
+                lambda one: server.vectors(
+                    one[0], texts, **({} if one[1] is None else {"language": one[1]})
+                ),
+                asked,
+            )
+        )
+        pairs = server.post("/v1/embeddings", {"model": "ru", "input": [[5, 6, 7]]})
+    assert pairs.status_code == 400 and "vocabulary" in pairs.text
+    with pytest.warns(UserWarning, match="cut"):
+        for (model, language), vectors in zip(asked, found, strict=True):
+            one = home.with_("none" if model == "base" else model)
+            wanted = one.encode(texts) if language is None else one.encode(texts, language)
+            size = max(1.0, np.abs(wanted).max())
+            np.testing.assert_allclose(vectors, wanted, rtol=0, atol=1e-5 * size)
+    plain = np.asarray(found[0])
+    assert (
+        np.abs(plain[:4] - np.asarray(found[9])[:4]).max() > 1e-3
+    )  # the base reads them otherwise

@@ -54,7 +54,9 @@ def train_tokenizer(base: Any, texts: Iterable[str], size: int) -> Tokenizer:
             pre_tokenizers.Split(Regex(word), "isolated"),
         ]
     )
-    special = list(base.all_special_tokens)
+    # In the base's order, as some bases count positions from the id of their padding token.
+    theirs = dict(zip(base.all_special_tokens, base.all_special_ids, strict=True))
+    special = sorted(theirs, key=theirs.__getitem__)
     trainer = trainers.BpeTrainer(
         vocab_size=size + len(special),
         special_tokens=special,

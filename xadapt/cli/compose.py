@@ -68,7 +68,8 @@ def compose(
         typer.Option(
             metavar="FILE",
             rich_help_panel=SEARCH,
-            help="A few labelled examples: the weights of 'mix(a, b, c)' are searched on them.",
+            help="A few examples (tagged sentences, pairs of texts, or a graph such as kg:DIR): "
+            "the weights of 'mix(a, b, c)' are searched on them.",
         ),
     ] = None,
     budget: Annotated[

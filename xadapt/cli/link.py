@@ -10,8 +10,7 @@ from rich.console import Console
 
 from xadapt.cli import launched, options
 from xadapt.cli.verbs import Verb
-from xadapt.core.errors import UserError
-from xadapt.core.output_files import require_output
+from xadapt.core.output_files import require_outputs
 
 
 def link(
@@ -43,9 +42,7 @@ def link(
     lang: Annotated[
         str | None, typer.Option(metavar="TAG", help="Language of mentions that name none.")
     ] = None,
-    base: Annotated[
-        str | None, typer.Option("--base", metavar="BASE", help=options.BASE_HELP)
-    ] = None,
+    base: options.OptionalBaseOption = None,
     module: options.ModuleOption = None,
     compose: options.ComposeOption = None,
     no_spelling: Annotated[
@@ -87,15 +84,7 @@ def link(
             help="Also write pairs to train a re-ranker on, from mentions with their concepts.",
         ),
     ] = None,
-    page: Annotated[
-        Path | None,
-        typer.Option(
-            "--report",
-            metavar="FILE",
-            dir_okay=False,
-            help="Also write a page to look through the links, mark them and export them.",
-        ),
-    ] = None,
+    page: options.ReportOption = None,
     dtype: options.DtypeOption = "auto",
     json: options.JsonOption = None,
     force: options.ForceOption = False,
@@ -106,10 +95,7 @@ def link(
     given, sources = options.split(mentions), options.split(names)
     reads = [*given, *sources, *options.split(module), reranker]
     written = [path for path in (out, pairs, page) if path is not None]
-    for path in written:
-        require_output(path, reads=reads, force=force)
-    if len({path.resolve() for path in written}) < len(written):
-        raise UserError("two outputs are one file", where=str(out), todo="Name another")
+    require_outputs(written, reads=reads, force=force, json=json)
     with launched.progress("starting"):
         from xadapt.core.progress import meter
         from xadapt.pipelines.kg_link import link_mentions

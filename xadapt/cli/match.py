@@ -10,8 +10,7 @@ from rich.console import Console
 
 from xadapt.cli import launched, options
 from xadapt.cli.verbs import Verb
-from xadapt.core.errors import UserError
-from xadapt.core.output_files import require_output
+from xadapt.core.output_files import require_outputs
 
 
 def match(
@@ -36,9 +35,7 @@ def match(
             metavar="FILE", help="Right matches, to measure with: id of a text, tab, id of a row."
         ),
     ] = None,
-    base: Annotated[
-        str | None, typer.Option("--base", metavar="BASE", help=options.BASE_HELP)
-    ] = None,
+    base: options.OptionalBaseOption = None,
     module: options.ModuleOption = None,
     compose: options.ComposeOption = None,
     lang: Annotated[
@@ -79,15 +76,7 @@ def match(
         int, typer.Option(metavar="N", min=1, help="Threads of the walks; results are the same.")
     ] = 1,
     top: Annotated[int, typer.Option(metavar="N", min=1, help="Rows of each text.")] = 10,
-    page: Annotated[
-        Path | None,
-        typer.Option(
-            "--report",
-            metavar="FILE",
-            dir_okay=False,
-            help="Also write a page to look through the matches, mark them and export them.",
-        ),
-    ] = None,
+    page: options.ReportOption = None,
     seed: Annotated[
         int, typer.Option(metavar="N", min=0, help="Seed of walks, vectors and intervals.")
     ] = 0,
@@ -99,10 +88,7 @@ def match(
     """Match texts to rows of a table by random walks, by vectors, and by both."""
     options.require_named(options.split(module), compose)
     reads = [rows, texts, gold, expand and expand.partition(":")[2], *options.split(module)]
-    for path in filter(None, (out, page)):
-        require_output(path, reads=reads, force=force)
-    if page is not None and page.resolve() == out.resolve():
-        raise UserError("the table and the page are one file", where=str(out), todo="Name another")
+    require_outputs((out, page), reads=reads, force=force, json=json)
     with launched.progress("starting"):
         from xadapt.core.progress import meter
         from xadapt.pipelines.match import match_texts

@@ -25,6 +25,10 @@ BaseOption = Annotated[
     str,
     typer.Option("--base", metavar="BASE", help=BASE_HELP, autocompletion=completion.bases),
 ]
+OptionalBaseOption = Annotated[
+    str | None,
+    typer.Option("--base", metavar="BASE", help=BASE_HELP, autocompletion=completion.bases),
+]
 ModuleOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -79,6 +83,15 @@ WindowsOption = Annotated[
         metavar="NAME",
         help="A text longer than the base reads: first (cut, and counted; the default), or mean or "
         "max over its overlapping windows.",
+    ),
+]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        dir_okay=False,
+        help="Also write a page to look through what was found, mark it and export it.",
     ),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")]

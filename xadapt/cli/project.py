@@ -9,7 +9,7 @@ import typer
 
 from xadapt.cli import completion, launched, options
 from xadapt.cli.verbs import Verb
-from xadapt.core.output_files import require_output
+from xadapt.core.output_files import require_outputs
 
 
 def project(
@@ -31,7 +31,12 @@ def project(
         ),
     ],
     method: Annotated[
-        str, typer.Option(metavar="NAME", help="align: along links between words.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="align: along links between words; codec: where a translation model puts markers; "
+            "tprojection: the likeliest candidates; markers: brackets that a translator keeps.",
+        ),
     ] = "align",
     translations: Annotated[
         str | None,
@@ -45,7 +50,8 @@ def project(
         str | None,
         typer.Option(
             metavar="TRANSLATOR",
-            help="Translates in place of a file: apertium, seq2seq:ORG/NAME or file:PAIRS.tsv.",
+            help="Translates in place of a file: apertium, seq2seq:ORG/NAME or file:PAIRS.tsv. "
+            "For codec and tprojection the model that scores, also beside a file.",
         ),
     ] = None,
     base: Annotated[
@@ -84,6 +90,46 @@ def project(
             help="A span whose very words stand in the translation goes to them.",
         ),
     ] = False,
+    purpose: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="codec: train leaves a sentence out if a span fails, test keeps every sentence.",
+        ),
+    ] = "train",
+    alpha: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=-1,
+            help="codec: tokens that the search looks ahead; -1 is exact. Without it: 1, or 5 for "
+            "the purpose test.",
+        ),
+    ] = None,
+    best: Annotated[
+        int, typer.Option(metavar="N", min=1, help="codec: places of a span that are compared.")
+    ] = 5,
+    back: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TRANSLATOR",
+            help="codec: the model of the other direction, if the translator has one only.",
+        ),
+    ] = None,
+    candidates: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="tprojection: ngrams, or a generator that fills type slots: MODEL or MODEL+LORA.",
+        ),
+    ] = None,
+    beams: Annotated[
+        int, typer.Option(metavar="N", min=1, help="tprojection: outputs of the generator.")
+    ] = 15,
+    pieces: Annotated[
+        bool,
+        typer.Option("--pieces", help="tprojection: a word of a candidate may be part of a word."),
+    ] = False,
     whole: Annotated[
         bool,
         typer.Option("--whole", help="Keep only sentences of which every span was projected."),
@@ -105,11 +151,9 @@ def project(
     """Project labelled spans of a corpus onto its translation; say what was dropped, and why."""
     options.require_named(options.split(module), compose)
     drops = out.with_suffix(".drops.jsonl") if log is None else log
-    outputs = [path.resolve() for path in (out, drops, json) if path is not None]
-    options.require(len(set(outputs)) == len(outputs), "--out, --log and --json are one file")
     reads = (data, translations, links, base, *options.split(module))
-    for path in (out, drops):
-        require_output(path, reads=reads, force=force)
+    reads += tuple(named.partition(":")[2] for named in (translator, back) if named)
+    require_outputs((out, drops), reads=reads, force=force, json=json)
     with launched.progress("starting"):
         from xadapt.core.progress import meter
         from xadapt.pipelines.project import project as projected
@@ -127,6 +171,13 @@ def project(
             links=links,
             gap=gap,
             same_words=same_words,
+            purpose=purpose,
+            alpha=alpha,
+            best=best,
+            back=back,
+            candidates=candidates,
+            beams=beams,
+            pieces=pieces,
             whole=whole,
             out=out,
             log=drops,
@@ -143,7 +194,8 @@ def project(
         f"({made.rate:.1%}): {out}"
     )
     for reason, count in told["dropped"].items():
-        typer.echo(f"{count:,} dropped: {reason}", err=True)
+        first = next(drop for drop in made.drops if drop.reason == reason)
+        typer.echo(f"{count:,} dropped: {reason}; first in sentence {first.row}", err=True)
     if made.drops:
         typer.echo(f"each with its reason: {drops}", err=True)
 
@@ -156,8 +208,8 @@ VERBS = (
         (
             "xadapt project --method align --base mini --data ner.conll --source en \\\n"
             "  --target sw --translations ner_sw.txt --out ner_sw.conll",
-            "xadapt project --method align --links ner.links --data ner.conll --source en \\\n"
-            "  --target sw --translations ner_sw.txt --out spans_sw.jsonl --whole",
+            "xadapt project --method codec --translator seq2seq:my-name/nllb-brackets \\\n"
+            "  --data ner.conll --source en --target sw --out ner_sw.jsonl",
         ),
     ),
 )

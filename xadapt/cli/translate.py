@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xadapt.cli import completion
-from xadapt.cli.options import JsonOption
+from xadapt.cli.options import JsonOption, split
 from xadapt.cli.verbs import Verb
 from xadapt.core.errors import UserError
 from xadapt.core.files import write_text
 from xadapt.core.output_files import require_output, write_json
 from xadapt.data.readers.lines import read_lines
 from xadapt.integrations.protected.spans import KINDS, kinds_of
+
+if TYPE_CHECKING:
+    from xadapt.integrations.translators.protocol import Translator
+    from xadapt.pipelines.faith_judge import FaithJudge
 
 
 def translate(
@@ -28,8 +32,8 @@ def translate(
         str,
         typer.Option(
             metavar="TRANSLATOR",
-            help="apertium, seq2seq:ORG/NAME (NLLB, M2M100, mBART, Marian) or "
-            "file:TRANSLATIONS.tsv.",
+            help="apertium, seq2seq:ORG/NAME (NLLB, M2M100, mBART, Marian), a language model such "
+            "as llm:openai:MODEL@URL, or file:TRANSLATIONS.tsv.",
         ),
     ],
     source: Annotated[
@@ -88,10 +92,35 @@ def translate(
         str | None,
         typer.Option(metavar="FILE", help="File of those rows; without it, that of --data."),
     ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="With --selective: a language model that gives five scores to each translation, "
+            "such as llm:openai:MODEL@URL. It can't be the translator.",
+        ),
+    ] = None,
+    judge_least: Annotated[
+        int,
+        typer.Option(
+            "--judge-least", metavar="N", min=1, max=5, help="Reject rows with a lower score."
+        ),
+    ] = 5,
+    api_key_env: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--api-key-env",
+            metavar="VARIABLE",
+            help="Environment variable with the key of the translator; repeat the option for the "
+            "judge if its key differs.",
+        ),
+    ] = None,
     json: JsonOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Translate text by Apertium, a model of transformers, or a file; no text twice."""
+    """Translate text by Apertium, a model, or a file; no text twice."""
+    keys = split(api_key_env)
+    opened = opened_translator(translator, judge, keys)
     reads = [data, mix_data, translator.removeprefix("file:"), module]
     require_output(out, reads=reads, force=force)
     if selective:
@@ -103,13 +132,14 @@ def translate(
         result = translate_selective(
             data,
             out,
-            translator=with_module(translator, module),
+            translator=with_module(opened, module),
             source=source,
             target=target,
             keep=kinds,
             log=log,
             mix=mix,
             mix_data=mix_data,
+            judge=None if judge is None else opened_judge(judge, judge_least, keys),
             show=True,
         )
         typer.echo(result)
@@ -117,8 +147,10 @@ def translate(
         if json is not None:
             write_json(json, result.to_dict())
         return
-    if keep != "all" or log is not None or mix or mix_data is not None:
-        raise UserError("--keep, --log, --mix and --mix-data need --selective", todo="Add it")
+    if keep != "all" or log is not None or mix or mix_data is not None or judge is not None:
+        raise UserError(
+            "--keep, --log, --mix, --mix-data and --judge need --selective", todo="Add it"
+        )
     from xadapt.pipelines.translate import translate as translated
 
     lines = (" ".join(line.split()) for _, line in read_lines(data))
@@ -126,7 +158,7 @@ def translate(
     if not texts:
         raise UserError("the file holds no text", where=data)
     found = translated(
-        texts, translator=translator, source=source, target=target, module=module, show=True
+        texts, translator=opened, source=source, target=target, module=module, show=True
     )
     rows = zip(texts, (" ".join(text.split()) for text in found), strict=True)
     kept = [f"{text}\t{own}\n" for text, own in rows if own]
@@ -134,6 +166,26 @@ def translate(
     if json is not None:
         write_json(json, {"texts": len(texts), "translated": len(kept)})
     typer.echo(f"wrote {out}: {len(texts):,} texts from {source} into {target}", err=True)
+
+
+def opened_translator(text: str, judge: str | None, keys: list[str]) -> str | Translator:
+    """Return the translator: opened if it has a key, else its name."""
+    if len(keys) > 2 or (len(keys) == 2 and judge is None):
+        raise UserError("there are too many variables", where="--api-key-env", todo="Name one")
+    if not keys or (judge is not None and not text.startswith("llm:")):
+        return text
+    from xadapt.integrations.translators.protocol import open_translator
+
+    return open_translator(text, key_env=keys[0])
+
+
+def opened_judge(text: str, least: int, keys: list[str]) -> FaithJudge:
+    """Open the language model that judges."""
+    from xadapt.integrations.language_models.client import open_client
+    from xadapt.pipelines.faith_judge import FaithJudge
+
+    client = open_client(text.removeprefix("llm:"), key_env=keys[-1] if keys else None)
+    return FaithJudge(client, least)
 
 
 VERBS = (

@@ -24,6 +24,7 @@ from pydantic import (
 
 from xadapt.core import registry
 from xadapt.core.errors import UserError
+from xadapt.languages.tags import normalise
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -168,6 +169,7 @@ class DataSpec(_Strict):
         limit: Read at most this many records, chosen by hash, before any transform.
         dev: Records held out for development: a number, or a share below 1.
         batch_size: Records of this entry in a step; without it, ``train.batch_size``.
+        lang: Language of this entry, where it is not the language of the run.
     """
 
     reader: str = "parallel"
@@ -177,6 +179,15 @@ class DataSpec(_Strict):
     limit: PositiveInt | None = None
     dev: Annotated[float, Field(ge=0)] = 500
     batch_size: PositiveInt | None = None
+    lang: str | None = None
+
+    @field_validator("lang")
+    @classmethod
+    def _is_language(cls, lang: str | None) -> str | None:
+        try:
+            return None if lang is None else normalise(lang)
+        except UserError as error:
+            raise ValueError(error.what) from None
 
     @model_validator(mode="before")
     @classmethod

@@ -7,6 +7,7 @@ over shards gives every n-th shard to each process (see `xadapt.inference.bulk`)
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, TypeVar, cast
@@ -16,6 +17,8 @@ import torch.distributed as dist
 from accelerate import PartialState
 from torch import Tensor, nn
 
+from xadapt.core.errors import UserError
+
 T = TypeVar("T")
 PATIENCE = timedelta(days=14)
 """Time that processes wait for the first process, which may encode for all or evaluate the run.
@@ -23,6 +26,9 @@ PATIENCE = timedelta(days=14)
 If a process dies, its connections close and the others notice at once. The limit is reached only if
 a process hangs.
 """
+SHARDS = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
+          "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM"}  # fmt: skip
+"""Variables by which ``accelerate launch`` asks for a sharded model."""
 _waiting: dict[Any, Any] = {}
 
 
@@ -39,9 +45,13 @@ class DistributedContext:
         rank: Number of this process, from 0.
         world: Number of processes.
         state: Accelerate's state, which holds the device.
+
+    Raises:
+        UserError: If ``accelerate launch`` asks for a sharded model.
     """
 
     def __init__(self, cpu: bool, patience: timedelta | None = None) -> None:
+        _require_whole()
         self.state = PartialState(cpu=cpu, **({"timeout": patience} if patience else {}))
         self.rank, self.world = self.state.process_index, self.state.num_processes
         self._patient = _patient_group() if self.world > 1 else None
@@ -140,6 +150,24 @@ class DistributedContext:
                 parameter.grad = torch.zeros_like(parameter)
             dist.all_reduce(parameter.grad)
             parameter.grad /= self.world
+
+
+def _require_whole() -> None:
+    """Refuse a launch that asks for a sharded model: each process would hold the base whole.
+
+    The first process evaluates and encodes alone, and forwards differ in number between processes,
+    so the collectives of a sharded model would wait for ever.
+
+    Raises:
+        UserError: If it does.
+    """
+    for variable, name in SHARDS.items():
+        if os.environ.get(variable, "").lower() in ("true", "1", "yes"):
+            raise UserError(
+                f"every process holds the base whole, and {name} would shard it",
+                where="accelerate launch",
+                todo=f"Launch without {name}; a base that does not fit: dtype int8 or nf4",
+            )
 
 
 def _patient_group() -> Any:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from xadapt.core.errors import UserError
-from xadapt.core.files import read_json, write_errors, write_json
+from xadapt.core.files import atomic_file, read_json, write_errors, write_json
 from xadapt.core.folder_lock import one_writer
 
 IDENTITY, ROWS = "identity.json", "rows.jsonl"
+ADVICE = "Give the same options, or remove the folder to begin again"
 
 
 class Journal:
@@ -58,6 +60,19 @@ class Journal:
             self._stream.flush()
             os.fsync(self._stream.fileno())
 
+    def finish(self, path: str | Path) -> None:
+        """Write all rows to a file, a line of JSON each, and remove the files of the journal.
+
+        Raises:
+            UserError: If the file can't be written; the rows stay in the journal.
+        """
+        self.close()
+        with atomic_file(path) as temporary, temporary.open("wb") as out:
+            if self._path.exists():
+                with self._path.open("rb") as stream:
+                    shutil.copyfileobj(stream, out)
+        self.remove()
+
     def remove(self) -> None:
         """Remove the files of the journal, once its rows are where they belong."""
         self.close()
@@ -89,35 +104,62 @@ class Journal:
 
 
 @contextmanager
-def open_journal(folder: Path, identity: Mapping[str, Any]) -> Iterator[Journal]:
+def open_journal(
+    folder: Path, identity: Mapping[str, Any], *, restart: bool = False, todo: str = ADVICE
+) -> Iterator[Journal]:
     """Open the journal in a folder, or begin one, as its only writer.
+
+    A mistake of the user before the first row leaves no folder.
 
     Args:
         folder: The folder, which is made.
         identity: Names and values that decide the rows: hash of the data, options.
+        restart: Whether rows of another identity are removed.
+        todo: Advice to the user if there are rows of another identity.
 
     Raises:
-        UserError: If the journal was begun with another identity, another process writes to it, or
-            the folder can't be written.
+        UserError: If the journal was begun with another identity and ``restart`` is false, another
+            process writes to it, or the folder can't be written.
     """
-    with one_writer(folder):
-        known = folder / IDENTITY
-        wanted = json.loads(json.dumps(identity))
-        if known.exists():
-            found = read_json(known)
-            found = found if isinstance(found, dict) else {}
-            names = [key for key in wanted if found.get(key) != wanted[key]]
-            if names:
-                raise UserError(
-                    f"this work was begun with another value of {', '.join(names)}",
-                    where=str(folder),
-                    todo="Give the same options, or remove the folder to begin again",
-                )
-        else:
-            write_json(known, wanted)
+    with _removed_if_empty(folder), one_writer(folder):
         journal = Journal(folder)
+        wanted = json.loads(json.dumps(identity))
+        changed = _changed(folder / IDENTITY, wanted)
+        if changed and not restart:
+            raise UserError(
+                f"this work was begun with another value of {', '.join(changed)}",
+                where=str(folder),
+                todo=todo,
+            )
+        if changed:
+            journal.remove()
+        if not (folder / IDENTITY).exists():
+            write_json(folder / IDENTITY, wanted)
         journal.cut()
         try:
             yield journal
+        except UserError:
+            if not any(True for _ in journal):
+                journal.remove()
+            raise
         finally:
             journal.close()
+
+
+@contextmanager
+def _removed_if_empty(folder: Path) -> Iterator[None]:
+    """Remove the folder at the end if nothing is in it, also one of an earlier process."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _changed(known: Path, wanted: Mapping[str, Any]) -> list[str]:
+    """Return the names whose values differ from those of the journal that is there."""
+    if not known.exists():
+        return []
+    found = read_json(known)
+    found = found if isinstance(found, dict) else {}
+    return [key for key in wanted if found.get(key) != wanted[key]]

@@ -65,6 +65,36 @@ def require_output(
         temporary_file(target).unlink()
 
 
+def require_outputs(
+    paths: Iterable[Path | None],
+    *,
+    reads: Iterable[str | Path | None] = (),
+    force: bool = False,
+    json: Path | None = None,
+) -> None:
+    """Refuse the output files of one command as `require_output` does, and two that are one file.
+
+    Args:
+        paths: The files to write; ``None`` stands for an output that is not asked for.
+        reads: As for `require_output`.
+        force: As for `require_output`.
+        json: The file for results, which `require_json` checks; it must be another file too.
+
+    Raises:
+        UserError: If a file is refused, or two outputs are one file.
+    """
+    written = [path for path in paths if path is not None]
+    inputs = list(reads)
+    for path in written:
+        require_output(path, reads=inputs, force=force)
+    seen: set[str] = set()
+    for path in (*written, *([json] if json is not None else [])):
+        place = os.path.realpath(path)
+        if place in seen and not is_stream(path):
+            raise UserError("two outputs are one file", where=str(path), todo="Name another")
+        seen.add(place)
+
+
 def require_json(path: Path, reads: Iterable[str | Path | None] = ()) -> None:
     """Refuse a JSON file for results that exists and is not xadapt's, or that can't be written.
 

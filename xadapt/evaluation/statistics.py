@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,25 @@ class Difference(Interval):
 
     def __repr__(self) -> str:
         return with_interval(self.mean, self.low, self.high, sign=True)
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """Entities that only one of two systems gets right, and whether that is chance.
+
+    Attributes:
+        only_ours: Number that only the first system gets right.
+        only_theirs: Number that only the second one gets right.
+        p: Exact two-sided p-value.
+    """
+
+    only_ours: int
+    only_theirs: int
+    p: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the values for JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -116,6 +136,28 @@ def difference(
     means = resampled_means(gaps, resamples, seed)
     low, high = _bounds(means, level)
     return Difference(float(gaps.mean()), low, high, _p(means))
+
+
+def mcnemar(ours: ArrayLike, theirs: ArrayLike) -> McNemar:
+    """Compare two systems that are right or wrong on the same queries, by the exact test.
+
+    Under chance, each query that only one system gets right is as likely to be one of ours as one
+    of theirs (McNemar 1947).
+
+    Args:
+        ours: 1 for a right answer, 0 for a wrong one, ``(n,)``.
+        theirs: The same of the other system.
+
+    Raises:
+        UserError: If the systems did not answer equally many queries.
+    """
+    one, other = np.asarray(ours) > 0, np.asarray(theirs) > 0
+    if one.shape != other.shape:
+        raise UserError(f"a paired test needs the same queries, not {len(one)} and {len(other)}")
+    only_ours, only_theirs = int((one & ~other).sum()), int((other & ~one).sum())
+    both = only_ours + only_theirs
+    tail = sum(comb(both, k) for k in range(min(only_ours, only_theirs) + 1))
+    return McNemar(only_ours, only_theirs, min(1.0, 2 * tail / 2**both))
 
 
 def ratio(

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from xadapt.functional.prototypes import class_means
 from xadapt.functional.tag_scheme import Scheme
 from xadapt.functional.thresholds import HALF, Choice
 
@@ -234,6 +235,63 @@ class PointerHead(Head):
         return torch.einsum("qtd,qkd->qtk", values[rows], asked.unflatten(-1, (2, -1)))
 
 
+class PrototypeHead(Head):
+    """A tagging head that also keeps the prototype of each label, in one or two languages.
+
+    A prototype is a moving average of the states of a label's words. Scores do not depend on
+    prototypes. They are buffers, so checkpoints and the module's folder hold them.
+
+    Source: Ge et al. 2023 (ProKD), https://arxiv.org/abs/2301.08855; its constants and its code are
+    not public, and the averages are those of the abstract's method as we reconstruct it.
+
+    Args:
+        labels: The labels of the scores, in order.
+        width: Features of a state.
+        scheme: The scheme that joins labels of words to spans.
+        prototypes: Number of languages, 1 or 2.
+
+    Attributes:
+        prototypes: ``(languages, labels, width)``; zeros where a label was not seen.
+        seen: ``(languages, labels)``, 1 where a label was seen, else 0.
+    """
+
+    prototypes: Tensor
+    seen: Tensor
+
+    def __init__(
+        self, labels: Sequence[str], width: int, scheme: Scheme = "bio", *, prototypes: int = 2
+    ) -> None:
+        super().__init__("tagging", labels, width, scheme)
+        self.sizes = {"prototypes": prototypes}
+        self.register_buffer("prototypes", torch.zeros(prototypes, len(self.labels), width))
+        self.register_buffer("seen", torch.zeros(prototypes, len(self.labels)))
+
+    def move(self, language: int, states: Tensor, labels: Tensor, keep: float) -> Tensor:
+        """Move the prototypes of the labels that a batch has, and return all prototypes.
+
+        ``c = keep c + (1 - keep) mean``, with the mean of a label's states in the batch. A new
+        label begins at its mean, and the prototype of an absent label stays. The gradient of a
+        returned prototype is that of its mean, not ``1 - keep`` of it, which would vanish.
+
+        Args:
+            language: Number of the language.
+            states: States of words, ``(words, width)``.
+            labels: Their labels, ``(words,)``.
+            keep: The share of an old prototype that stays.
+
+        Returns:
+            ``(labels, width)``.
+        """
+        means, counts = class_means(states.float(), labels, len(self.labels))
+        old, known = self.prototypes[language], self.seen[language].unsqueeze(1) > 0
+        there = counts.unsqueeze(1) > 0
+        moved = torch.where(known, keep * old + (1 - keep) * means.detach(), means.detach())
+        moved = torch.where(there, moved, old)
+        self.prototypes[language] = moved
+        self.seen[language] = torch.maximum(self.seen[language], (counts > 0).float())
+        return moved + torch.where(there, means - means.detach(), 0.0)
+
+
 def build_head(
     task: str,
     labels: Sequence[str],
@@ -247,4 +305,6 @@ def build_head(
         return PointerHead(width)
     if task == "arguments":
         return ArgumentHead(labels, width, **(sizes or {}))
+    if task == "tagging" and sizes:
+        return PrototypeHead(labels, width, scheme, **sizes)
     return Head(task, labels, width, scheme, scale)

@@ -15,16 +15,18 @@ from xadapt.composition.values import ByLanguage, Composition, Fuse, Mix, Stack,
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_json, write_text
 from xadapt.heads.head import Head
-from xadapt.hub import adapters_fusion, layouts
+from xadapt.hub import adapters_fusion, layouts, own_table
 from xadapt.hub.adapters_fusion import write_fusion
 from xadapt.hub.base_mismatch import mismatch_lines
 from xadapt.hub.configs import ADAPTERS_VERSION, model_class
 from xadapt.hub.folder import TOLERANCE, write_folder
 from xadapt.hub.head_files import write_adapters_head
 from xadapt.hub.manifest import Manifest
+from xadapt.hub.own_table import EMBEDDINGS, write_embeddings
 from xadapt.modules.fusion import Fusion
 from xadapt.modules.hooks import hooks_of
 from xadapt.modules.storage import options_of
+from xadapt.modules.vocabulary import Vocabulary
 
 FILE = "adapter_setup.json"
 
@@ -60,6 +62,7 @@ def write_adapters_setup(
     members: Mapping[str, Member],
     encoder: Encoder,
     difference: Callable[[Path], float] | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> list[str]:
     """Write a composition as ``adapter_setup.json`` with a folder for each module.
 
@@ -72,6 +75,7 @@ def write_adapters_setup(
         encoder: Their base.
         difference: Function from the finished folder to the difference between adapters' states
             and xadapt's. ``None`` where adapters is not installed.
+        vocabulary: A vocabulary of one of the modules; ``load_embeddings`` of adapters reads it.
 
     Returns:
         The names in the setup, in its order.
@@ -82,11 +86,18 @@ def write_adapters_setup(
     """
     order = arranged(composition, members, encoder)
     fuses = _fuses(composition)
+    reason = None if vocabulary is None else own_table.refuses(encoder, vocabulary)
+    if reason:
+        _refuse(composition, reason, "")
     with atomic_folder(path) as folder:
         if fuses:
             _write_fused(folder, composition, members, encoder)
         else:
             write_setup(folder, [members[name] for name in order], encoder)
+        if vocabulary is not None:
+            write_embeddings(folder, encoder, vocabulary)
+            card = folder / "README.md"
+            write_text(card, card.read_text(encoding="utf-8") + _how_to_read(vocabulary))
         found = 0.0 if difference is None else difference(folder)
         if not found <= TOLERANCE:
             _refuse(composition, f"its states differ by {found:.1e} from xadapt's", "")
@@ -278,6 +289,18 @@ def _refuse(composition: Composition, reason: str, todo: str) -> NoReturn:
         where="--adapters-setup",
         todo=todo or "xadapt's own composition folder holds it: leave this option out",
     )
+
+
+def _how_to_read(vocabulary: Vocabulary) -> str:
+    return f"""
+Its texts are read by a vocabulary for {own_table.languages(vocabulary)}, which comes with its own
+table of word embeddings. Other languages are not read by it; `set_active_embeddings("default")`
+brings back the base's table, for the base's tokenizer.
+
+```python
+tokenizer = model.load_embeddings("this folder/{EMBEDDINGS}", "vocabulary")
+```
+"""
 
 
 def _card(manifests: list[Manifest]) -> str:

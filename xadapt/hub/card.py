@@ -206,6 +206,10 @@ def _vocabulary(manifest: Manifest) -> str | None:
     }
     began = [f"{options['started'].get(key, 0):,} {said}" for key, said in names.items()]
     rank = f" of rank {options['rank']:,}" if options.get("rank") else ""
+    kind = options.get("row_dtype", "float32")
+    rank += f" in {kind}" if kind != "float32" else ""
+    if options.get("row_bytes"):
+        rank += f" ({options['row_bytes'] / 1e6:.1f} MB)"
     return f"{options['pieces']:,} rows of its own{rank}; at the start {', '.join(began)}"
 
 

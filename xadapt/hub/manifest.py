@@ -152,11 +152,15 @@ class ModuleSpec(Strict):
         return self
 
 
+SizeName = Literal["hidden", "distance", "clip", "prototypes"]
+
+
 class HeadSpec(Strict):
     """A task head: its task, the labels of its scores in order, and the scheme of its spans.
 
     ``scale`` gives the values of 0 and 1 where the single score is a number. ``sizes`` holds the
-    other sizes that a head of its task is built with. ``thresholds`` are those of a multi-label
+    other sizes that a head of its task is built with; ``prototypes``, the number of languages whose
+    prototypes a head keeps, belongs to tagging. ``thresholds`` are those of a multi-label
     head, one for each label: it gives the labels whose probability reaches them. ``problem_type``
     is transformers' name of the task, where it has one. ``card`` holds the card's text about the
     head. ``fused`` is the half-open range of layers in which a text and its translation attend to
@@ -167,7 +171,7 @@ class HeadSpec(Strict):
     labels: Annotated[list[str], Field(min_length=1, max_length=10_000)]
     scheme: Scheme | None = None
     scale: tuple[float, float] | None = None
-    sizes: dict[Literal["hidden", "distance", "clip"], Annotated[int, Field(ge=1, le=2**14)]] = {}
+    sizes: dict[SizeName, Annotated[int, Field(ge=1, le=2**14)]] = {}
     thresholds: list[Annotated[float, Field(ge=0, le=1)]] = []
     problem_type: ProblemType | None = None
     card: HeadCard | None = None
@@ -186,6 +190,10 @@ class HeadSpec(Strict):
             raise ValueError("a threshold for each label belongs to multi_label, and nothing else")
         if self.fused is not None and not self.fused[0] <= self.fused[1]:
             raise ValueError("the fused layers go from a lower number to a higher one")
+        if ("prototypes" in self.sizes) != (self.task == "tagging" and bool(self.sizes)):
+            raise ValueError("prototypes belong to tagging, which has no other size")
+        if self.sizes.get("prototypes", 1) > 2 or (self.task == "tagging" and len(self.sizes) > 1):
+            raise ValueError("prototypes are those of one or two languages")
         if self.problem_type not in (None, PROBLEM_TYPES.get(self.task)):
             raise ValueError(f"{self.problem_type} is not the problem type of {self.task}")
         if self.task in ("span_extraction", "span_pointing") and self.labels != ["start", "end"]:

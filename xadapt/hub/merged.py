@@ -25,9 +25,11 @@ from xadapt.backbones.task_class import TaskClass
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_json, write_text
 from xadapt.core.strict_parsing import parse_json
+from xadapt.hub import own_table
 from xadapt.hub.base_mismatch import mismatch_lines
 from xadapt.modules.hooks import AdapterHook, hooks_of
 from xadapt.modules.lora import LowRank
+from xadapt.modules.vocabulary import Vocabulary
 
 SENTENCE_FILES = ("modules.json", "config_sentence_transformers.json", "sentence_bert_config.json")
 OTHER_FILES = ("generation_config.json",)
@@ -45,6 +47,7 @@ def write_merged(
     *,
     task: TaskClass | None = None,
     difference: Callable[[Path], float] | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> None:
     """Write the base with the module merged into its fp32 weights, its tokenizer and pooling files.
 
@@ -57,11 +60,12 @@ def write_merged(
             the base.
         difference: Function from the finished folder to the difference between what transformers
             computes with it and what xadapt computes.
+        vocabulary: A vocabulary whose table and tokenizer are written in place of the base's.
 
     Raises:
-        UserError: If the module is not a LoRA, the base is only in memory, a tensor of the base
-            is missing in the written file, transformers computes something else, or the folder
-            is not empty or can't be written. Nothing is left behind.
+        UserError: If the module is not a LoRA, the base is only in memory or can't have the
+            vocabulary, a tensor of the base is missing in the written file, transformers computes
+            something else, or the folder is not empty or can't be written. Nothing is left behind.
     """
     hooks = [] if module is None else hooks_of(module)
     if any(not isinstance(hook.fn, LowRank) for hook in hooks):
@@ -71,13 +75,22 @@ def write_merged(
     tensors = base_tensors(encoder.source)
     _add(encoder, tensors, hooks)
     settings = _settings(encoder.source)
+    if vocabulary is not None:
+        reason = own_table.refuses(encoder, vocabulary)
+        if reason:
+            raise UserError(f"this vocabulary can't be the base's own: {reason}")
+        tensors = own_table.with_table(encoder, tensors, vocabulary)
+        settings = own_table.with_ids(settings, encoder, vocabulary)
     if task is not None and task.tensors:
         tensors = with_head(tensors, task)
         settings = _of_class(settings, encoder, task)
     with atomic_folder(path) as folder:
         save_torch_state_dict(tensors, folder, metadata={"format": "pt"})
         write_json(folder / "config.json", settings)
-        encoder.tokenizer.save_pretrained(folder)
+        if vocabulary is None:
+            encoder.tokenizer.save_pretrained(folder)
+        else:
+            own_table.save_tokenizer(folder, encoder, vocabulary)
         _copy_files(encoder, folder)
         write_text(folder / "README.md", said + mismatch_lines())
         _require_all(folder, {name: tuple(value.shape) for name, value in tensors.items()})

@@ -49,6 +49,7 @@ from xadapt.inference.row_assignment import (
     bare,
     by_names,
     choose,
+    with_modules,
     with_one,
     without,
 )
@@ -672,7 +673,8 @@ class AdaptedEncoder:
         """
         tags, own = as_tags(languages, n), as_compositions(compositions, n)
         chosen = choose(self.composition, self.fallbacks, n, tags, own)
-        return self._rows.activations(chosen, self.modules, cache)
+        known = tags if own is not None else with_modules(self.composition, tags)
+        return self._rows.activations(chosen, self.modules, cache, known)
 
     def bare(self, languages: str | Sequence[str | None]) -> list[str]:
         """Return the languages for which some part of the composition has no module."""

@@ -51,6 +51,7 @@ class RowActivations:
         chosen: The composition of each row, for errors.
         cache: Cached states from which the forwards may start.
         inside: The update merged into the base's weights, if it acts on all rows.
+        languages: The language of each row, where it is known.
     """
 
     def __init__(
@@ -59,8 +60,10 @@ class RowActivations:
         chosen: Sequence[Composition],
         cache: Kept | None = None,
         inside: Merged | None = None,
+        languages: Sequence[str | None] | None = None,
     ) -> None:
         self._acts, self._chosen, self._cache, self._inside = acts, chosen, cache, inside
+        self._languages = languages or [None] * len(acts)
 
     def __call__(self, chunk: list[int]) -> Activation:
         """Return the activation of the forward of some rows.
@@ -74,7 +77,10 @@ class RowActivations:
 
     def vocabularies(self) -> list[MappedTokenizer | None]:
         """Return the tokenizer of each row of the call; ``None`` for the base's."""
-        return [None if act is None else act.vocabulary for act in self._acts]
+        return [
+            None if act is None or act.vocabulary is None else act.vocabulary.for_language(tag)
+            for act, tag in zip(self._acts, self._languages, strict=True)
+        ]
 
     @contextmanager
     def named(self) -> Iterator[None]:
@@ -109,6 +115,7 @@ class ComposedRows:
         chosen: Sequence[Composition],
         modules: Mapping[str, nn.Module],
         cache: Kept | None = None,
+        languages: Sequence[str | None] | None = None,
     ) -> RowActivations:
         """Return the activations of rows.
 
@@ -116,6 +123,8 @@ class ComposedRows:
             chosen: The composition of each row; ``None`` is the bare base.
             modules: The modules by name.
             cache: Cached states from which the forwards may start.
+            languages: The language of each row, where it is known, which says how a module with a
+                vocabulary of its own reads it.
 
         Returns:
             A callable from the positions of the rows of one forward to its activation.
@@ -130,7 +139,8 @@ class ComposedRows:
         made: dict[Composition, ActiveAdapter] = {
             own: self.make(own, modules).adapter for own in dict.fromkeys(chosen) if own is not None
         }
-        return RowActivations([made.get(own) for own in chosen], chosen, cache)
+        acts = [made.get(own) for own in chosen]
+        return RowActivations(acts, chosen, cache, languages=languages)
 
     def make(self, composition: Composition, modules: Mapping[str, nn.Module]) -> _Made:
         """Prepare a composition, or return the cached one if nothing has changed.

@@ -79,6 +79,20 @@ def bare(composition: Composition, languages: Sequence[str | None]) -> list[str]
     return [tag for tag in named if lacks(composition, tag)]
 
 
+def with_modules(
+    composition: Composition, languages: Sequence[str | None] | None
+) -> list[str | None] | None:
+    """Return languages, with ``None`` for one that the composition has no module for.
+
+    Such a row has the module of a fallback language. A vocabulary of that is not for the row's
+    own language, so the text decides how the row is read.
+    """
+    if languages is None:
+        return None
+    missing = set(bare(composition, languages))
+    return [None if tag in missing else tag for tag in languages]
+
+
 def by_names(modules: Mapping[str, nn.Module]) -> Composition:
     """Compose by language: each module for the language of its name; ``None`` without modules."""
     first = {id(module): name for name, module in reversed(list(modules.items()))}

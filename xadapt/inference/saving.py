@@ -31,7 +31,7 @@ from xadapt.hub.publishing import publish_folder
 from xadapt.hub.safe_paths import file_inside, has_file, is_folder
 from xadapt.hub.shared_names import named_as_in_file
 from xadapt.languages.tags import is_tag
-from xadapt.modules.storage import options_of
+from xadapt.modules.storage import options_of, stored
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _is_unchanged(known: Published, module: nn.Module) -> bool:
     if not is_folder(known.folder) or not has_file(known.folder, known.manifest.module.file):
         return False
     _, tensors = open_folder(known.folder)
-    return tensor_hashes(module.state_dict()) == tensor_hashes(tensors)
+    return tensor_hashes(stored(module)) == tensor_hashes(tensors)
 
 
 def _write_module(
@@ -172,7 +172,7 @@ def _changed_manifest(manifest: Manifest, module: nn.Module) -> Manifest:
     """
     own = manifest.module
     hashes = manifest.integrity.tensors.get(own.file) if manifest.integrity else None
-    now = tensor_hashes(named_as_in_file(module.state_dict(), own.names))
+    now = tensor_hashes(named_as_in_file(stored(module), own.names))
     same = hashes is not None and now.items() <= hashes.items()  # a file may hold a head too
     changes: dict[str, Any] = {"integrity": None, "schema_version": 1, "loaders": {}, "head": None}
     if not same:

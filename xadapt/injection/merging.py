@@ -64,8 +64,8 @@ def merged(encoder: Encoder, updates: Updates, said: Any) -> Iterator[Merged]:
         The update; its activation is for `Encoder.run` and the functions over it.
 
     Raises:
-        UserError: If the encoder already has a merged update, its weights are quantised, or this
-            thread is inside a forward of the encoder.
+        UserError: If the encoder already has a merged update, its weights are quantised or sharded,
+            or this thread is inside a forward of the encoder.
     """
     if encoder.source.kind == "memory":
         _ = encoder.identity  # is of the weights at hand: computed before they change
@@ -111,6 +111,8 @@ def _weights(updates: Updates) -> dict[nn.Module, torch.Tensor]:
                 "nothing can be added into quantised weights",
                 todo="Load the base with dtype float32 or bfloat16",
             )
+        if hasattr(weight, "full_tensor"):  # of `xadapt.backbones.encoder.sharded`
+            raise UserError("nothing can be added into the weights of a base that is sharded")
         new = found.setdefault(site.module, weight.detach().float().clone())
         down, up = joined(terms)
         new[site.start : site.stop] += (up @ down).to(new)

@@ -71,6 +71,30 @@ def states(
     return result.float()
 
 
+def with_embeddings(folder: Path | str, base_path: str, embeddings: Path) -> tuple[Any, Any]:
+    """Open a base with an adapter setup and a table of word embeddings.
+
+    Args:
+        folder: The folder of the setup.
+        base_path: Hub id or folder of the base.
+        embeddings: A folder of ``save_embeddings``.
+
+    Returns:
+        The model, in eval mode, and the tokenizer of the embeddings.
+
+    Raises:
+        UserError: If adapters is not installed.
+    """
+    if available():
+        raise missing_extra("adapters", "adapters")
+    from adapters import AutoAdapterModel
+
+    model = _opened(AutoAdapterModel, folder, base_path, use_safetensors=False)
+    model.active_head = None
+    tokenizer = model.load_embeddings(str(embeddings), "vocabulary")
+    return model.eval(), tokenizer
+
+
 def logits(
     folder: Path | str, base_path: str, inputs: Mapping[str, Tensor], task: TaskClass
 ) -> Tensor:

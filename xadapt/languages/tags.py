@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 import langcodes
@@ -47,3 +48,17 @@ def display_name(tag: str) -> str:
 def script(tag: str) -> str:
     """Return the ISO 15924 code of the most likely script of a language, such as ``Cyrl``."""
     return str(langcodes.Language.get(tag).maximize().script or "Zyyy")
+
+
+UNSPACED = frozenset({"Hans", "Hant", "Hani", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"})
+"""Scripts that put no spaces between words."""
+
+
+def is_spaced(tag: str) -> bool:
+    """Return whether spaces stand between the words of a language."""
+    return script(tag) not in UNSPACED
+
+
+def text_of(words: Iterable[str], tag: str) -> str:
+    """Return words of a language as a text."""
+    return (" " if is_spaced(tag) else "").join(words)

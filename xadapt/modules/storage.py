@@ -30,11 +30,18 @@ _MALFORMED = (KeyError, ValueError, AttributeError, TypeError, RuntimeError, Saf
 
 
 def save_module(path: Path | str, module: nn.Module) -> None:
-    """Write a module's tensors (fp32) with its kind and options; the write is not atomic."""
-    tensors = {k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}
+    """Write a module's tensors with its kind and options; the write is not atomic."""
+    tensors = {k: v.cpu().contiguous() for k, v in stored(module).items()}
     # One key: safetensors writes several in random order, and equal modules have equal bytes.
     said = {"kind": str(module.kind), **options_of(module).model_dump(mode="json")}
     save_file(tensors, str(path), metadata={"options": json.dumps(said)})
+
+
+def stored(module: nn.Module) -> dict[str, Tensor]:
+    """Return a module's tensors as its file holds them: in fp32, if the module names no other."""
+    dtypes = getattr(module, "stored_dtypes", {})
+    tensors = {k: v.detach() for k, v in module.state_dict().items()}
+    return {k: v.to(dtypes[k]) if k in dtypes else v for k, v in tensors.items()}
 
 
 def load_module(path: Path | str, model_shape: ModelShape) -> nn.Module:
@@ -79,7 +86,8 @@ def fit(make: Callable[[], nn.Module], tensors: dict[str, Tensor], where: str = 
         reason = str(error) if isinstance(error, _BudgetError) else "its sizes can't be"
         raise UserError(f"the module does not fit this base: {reason}", where=where) from None
     _require_same_shapes(module, tensors, where)
-    values = {name: value.clone() for name, value in tensors.items()}
+    other = getattr(module, "stored_dtypes", {})
+    values = {n: v.float() if n in other else v.clone() for n, v in tensors.items()}
     module.load_state_dict(values, assign=True)
     if _has_unset(module):  # something that is computed when it is built and not in the file
         module = make()
@@ -263,7 +271,7 @@ def _require_same_shapes(module: nn.Module, tensors: dict[str, Tensor], where: s
             where=where,
             todo="Load it on the base it was trained on",
         )
-    other = sorted(k for k, v in module.state_dict().items() if v.dtype != tensors[k].dtype)
+    other = sorted(k for k, v in stored(module).items() if v.dtype != tensors[k].dtype)
     if other:
         raise UserError(
             f"tensor {other[0]!r} is {tensors[other[0]].dtype} in the file", where=where

@@ -24,35 +24,47 @@ from xadapt.modules.hooks import (
 from xadapt.modules.storage import build
 
 KIND = "vocabulary"
-Start = Literal["auto", "translations", "focus", "pieces"]
+Start = Literal["auto", "translations", "dictionary", "focus", "pieces"]
 
 
 class VocabularyOptions(ModuleOptions):
-    """Options of a vocabulary. A recipe gives the first four; training fills in the others.
+    """Options of a vocabulary. A recipe gives the first seven; training fills in the others.
 
     Attributes:
         size: The most pieces to learn from the training texts.
-        start: The first values of the rows: ``translations``, ``focus`` or ``pieces``, see
-            `xadapt.pipelines.own_vocabulary`. ``auto`` is ``translations`` for pairs of sentences,
-            else ``focus``.
+        tokenizer: A file ``tokenizer.json``, or a folder with one, that is taken instead of
+            learning pieces. A trained module has the file's name here.
+        start: The first values of the rows: ``translations``, ``dictionary``, ``focus`` or
+            ``pieces``, see `xadapt.pipelines.own_vocabulary`. ``auto`` is ``dictionary`` if one is
+            given, ``translations`` for pairs of sentences, else ``focus``.
+        dictionary: A file of word pairs, English first. A trained module has the file's name here.
         rank: Rank of the rows, which are then a narrow row times one matrix; ``None`` for rows of
             the base's width.
+        row_dtype: ``bfloat16`` rounds the rows in every forward, and stores them in half the bytes.
+            They are trained in fp32.
         module: ``kind`` and options of the module that is trained with the rows; ``{kind: none}``
             for the rows alone.
         pieces: Number of rows.
         tokens: Number of ids of the tokenizer, with the special tokens.
         tokenizer_bytes: Size of the tokenizer's file.
+        row_bytes: Size of the stored rows.
         started: Number of rows by what they began with.
+        languages: The languages of the training texts. Rows of these are read by the vocabulary.
     """
 
     size: PositiveInt = 8000
+    tokenizer: str = ""
     start: Start = "auto"
+    dictionary: str = ""
     rank: PositiveInt | None = None
+    row_dtype: Literal["float32", "bfloat16"] = "float32"
     module: dict[str, Any] = {"kind": "lora"}  # noqa: RUF012 - pydantic copies it
     pieces: NonNegativeInt = 0
     tokens: NonNegativeInt = 0
     tokenizer_bytes: NonNegativeInt = 0
+    row_bytes: NonNegativeInt = 0
     started: dict[str, NonNegativeInt] = {}  # noqa: RUF012
+    languages: list[str] = []  # noqa: RUF012
 
     @field_validator("module")
     @classmethod
@@ -80,11 +92,14 @@ class OwnRows(nn.Module):
         pieces: Number of rows.
         width: Features of a state.
         rank: As for `VocabularyOptions`.
+        halved: Whether rows are rounded to bfloat16. Gradients pass the rounding unchanged.
     """
 
-    def __init__(self, vocabulary: int, pieces: int, width: int, rank: int | None) -> None:
+    def __init__(
+        self, vocabulary: int, pieces: int, width: int, rank: int | None, halved: bool = False
+    ) -> None:
         super().__init__()
-        self.vocabulary = vocabulary
+        self.vocabulary, self.halved = vocabulary, halved
         self.rows = nn.Parameter(torch.zeros(pieces, rank or width))
         self.basis = nn.Parameter(torch.zeros(rank, width)) if rank else None
 
@@ -99,13 +114,23 @@ class OwnRows(nn.Module):
             self.rows[:, :rank] = left[:, :rank] * sizes[:rank].sqrt()
             self.basis[:rank] = sizes[:rank, None].sqrt() * right[:rank]
 
+    def wide(self) -> Tensor:
+        """Return all rows, ``(pieces, width)``."""
+        rows = self._rounded(self.rows)
+        return rows if self.basis is None else rows @ self.basis
+
+    def _rounded(self, rows: Tensor) -> Tensor:
+        if not self.halved:
+            return rows
+        return rows + (rows.bfloat16().to(rows.dtype) - rows).detach()
+
     def forward(self, ids: Tensor) -> Tensor:
         """Return the vector of each own id, and zeros for each id of the base."""
         own = ids >= self.vocabulary
         if not len(self.rows):
             width = self.rows.shape[1] if self.basis is None else self.basis.shape[1]
             return self.rows.new_zeros(*ids.shape, width)
-        found = self.rows[(ids - self.vocabulary).clamp(0, len(self.rows) - 1)]
+        found = self._rounded(self.rows[(ids - self.vocabulary).clamp(0, len(self.rows) - 1)])
         wide = found if self.basis is None else found @ self.basis
         return wide * own.unsqueeze(-1)
 
@@ -143,7 +168,8 @@ class Vocabulary(nn.Module):
             "tokenizer_json", torch.zeros(options.tokenizer_bytes, dtype=torch.uint8)
         )
         self.register_buffer("ids", torch.zeros(options.tokens, dtype=torch.int64))
-        self.own = OwnRows(self.first, options.pieces, model_shape.width, options.rank)
+        halved = options.row_dtype == "bfloat16"
+        self.own = OwnRows(self.first, options.pieces, model_shape.width, options.rank, halved)
         inner = dict(options.module)
         try:
             self.inner = build(inner.pop("kind"), inner, model_shape, seed=seed)
@@ -183,7 +209,7 @@ class Vocabulary(nn.Module):
                 text = raw.decode()
             except UnicodeDecodeError:
                 raise UserError("the tokenizer of this vocabulary is no text") from None
-            made = MappedTokenizer(text, self.ids.tolist(), self.first)
+            made = MappedTokenizer(text, self.ids.tolist(), self.first, self.options.languages)
             if len(made.pieces) != self.options.pieces:
                 raise UserError("the tokenizer of this vocabulary has other pieces than its rows")
             self._made = (mark, made)
@@ -192,6 +218,11 @@ class Vocabulary(nn.Module):
     def hooks(self) -> list[AdapterHook]:
         """Return the hook at the word embeddings, then those of the inner module."""
         return [AdapterHook(BELOW, EMBEDDINGS, 0, "ids", self.own), *hooks_of(self.inner)]
+
+    @property
+    def stored_dtypes(self) -> dict[str, torch.dtype]:
+        """The tensors that are stored in another dtype than they have in memory."""
+        return {"own.rows": torch.bfloat16} if self.own.halved else {}
 
     @property
     def before_vocabulary(self) -> Callable[[Tensor], Tensor] | None:

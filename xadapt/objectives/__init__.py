@@ -8,5 +8,6 @@ NOT_PARTS = (
     "masking",
     "name_ranking",
     "target_loss",
+    "target_words",
     "word_pieces",
 )

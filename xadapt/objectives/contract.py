@@ -29,16 +29,12 @@ Both may also name these services:
     the heads of the run's other, frozen modules by name; a `TeacherView` names such a module.
 ``vocabulary``
     number of rows of the table of word embeddings; ids from this number on are the module's own.
-``depth``
-    number of layers of the encoder.
-``max_length``
-    the largest number of tokens of a row.
+``depth``, ``max_length``, ``step``
+    numbers: of the encoder's layers, of the tokens of a row at most, of finished training steps.
 ``embed``
     the frozen states of token id rows as they enter the first layer, as `States`.
 ``bank``
     the frozen vectors of ``bank_rows(memory)``.
-``step``
-    the number of finished training steps.
 ``prompts``
     the prompt of each side, ``query`` and ``passage``, where there is one.
 ``dimensions``
@@ -61,6 +57,10 @@ An objective for encoder-decoders has the class variable ``backbone = "seq2seq"`
 
 An objective that reads further entries of the recipe's data names them, with the types of their
 records, in a class variable ``reads``. ``prepare`` gets their records by name.
+
+An objective that reads the tokens of a module's own vocabulary as it reads the base's says so in a
+class variable ``own_vocabulary``. Then ``tokenizer`` (`xadapt.backbones.encoder.own_mlm.
+MaskedPieces`), ``tokenize`` and ``lm_head`` are those of the vocabulary.
 
 An objective whose rows hold ids beyond the vocabulary says how many in ``own_tokens``; the module
 must supply their vectors (`xadapt.modules.own_tokens`).

@@ -72,7 +72,8 @@ class Masking:
         if draw < self.mask_rate:
             return int(tokenizer.mask_token_id)
         if draw < self.mask_rate + self.random_rate:
-            return rng.randrange(len(tokenizer))
+            own = getattr(tokenizer, "draw", None)
+            return int(own(rng)) if own is not None else rng.randrange(len(tokenizer))
         return token
 
 
@@ -157,12 +158,13 @@ def masked_loss(
         text: The states of the rows, ``(n, tokens, width)``.
         picked: The row and the position of each token to predict.
         labels: The right token ids.
-        lm_head: The base's masked-LM head.
+        lm_head: The base's masked-LM head; its attribute ``first`` is the id of its first logit, by
+            default 0.
     """
     device = text.hidden.device
     index = torch.tensor(picked, device=device, dtype=torch.long).reshape(-1, 2)
     logits = lm_head(text.hidden[index[:, 0], index[:, 1]])
-    target = torch.tensor(labels, device=device, dtype=torch.long)
+    target = torch.tensor(labels, device=device, dtype=torch.long) - getattr(lm_head, "first", 0)
     return Loss(*token_cross_entropy(logits, target, index[:, 0], len(text.hidden)))
 
 

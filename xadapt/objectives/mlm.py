@@ -34,6 +34,7 @@ class MaskedLanguageModelling:
     consumes: ClassVar[type] = PlainText
     source: ClassVar[str] = "https://arxiv.org/abs/1810.04805"
     coupled: ClassVar[bool] = False
+    own_vocabulary: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.masking()

@@ -8,6 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal
 
+from xadapt.composition.by_language import for_language
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_file
@@ -52,7 +53,8 @@ def align(
             lines with ``source`` and ``target``), or pairs of texts or of lists of words.
         base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
         modules: Folders of modules trained on this base.
-        lang: The language being adapted. Without it, a single module acts on both sides.
+        lang: The language being adapted, whose module acts; where there is none, that of the other
+            language. Without ``lang``, a single module acts on both sides.
         pivot: The other language.
         first: Language of the first sentences; without it, by the name of the file (``ja-en.tsv``),
             else the pivot.
@@ -71,7 +73,8 @@ def align(
         is kept in memory and the list is empty.
 
     Raises:
-        UserError: If an option or the data is wrong. No file is left behind.
+        UserError: If an option or the data is wrong, or no module is for one of the languages. No
+            file is left behind.
     """
     how = _aligning(aligning)
     tag = None if lang is None else normalise(lang)
@@ -84,14 +87,49 @@ def align(
     pairs = _some(_pairs(data, columns), named or "data")
     adapted = AdaptedEncoder.load(base, *as_paths(modules), compose=compose, dtype=dtype)
     how.at(adapted.encoder.depth)
-    tags = [None if tag is None else own if sides == "language" else tag for own in order]
-    blocks = _blocks(adapted, pairs, how, tags, progress)
+    blocks = _blocks(adapted, pairs, how, _tags(adapted, tag, order, sides), progress)
     if out is None:
         return [links for block in blocks for links in block]
     with atomic_file(out) as temporary, temporary.open("w", encoding="utf-8") as stream:
         for block in blocks:
             stream.writelines(format_links(links) + "\n" for links in block)
     return []
+
+
+def _tags(
+    adapted: AdaptedEncoder, tag: str | None, order: Sequence[str], sides: str
+) -> tuple[str | None, str | None] | None:
+    """Return the language by which each side chooses its module; ``None`` for the bare base.
+
+    Where the languages are not known, there is no choice: the result is ``None``.
+
+    Raises:
+        UserError: If there are modules, and none acts on a side.
+    """
+    if tag is None or not adapted.modules:
+        return None
+    able = [own for own in dict.fromkeys((tag, *order)) if _has_module(adapted, own)]
+    if sides == "language":
+        able = [own for own in able if own == tag]
+    if not able:
+        every = (t for one in adapted.published.values() for t in one.manifest.languages)
+        known = ", ".join(dict.fromkeys(every)) or "no language"
+        wanted = " or ".join(dict.fromkeys((tag, *order) if sides == "both" else (tag,)))
+        raise UserError(
+            f"no module here is for {wanted}: the modules are for {known}",
+            where="--lang",
+            todo="Name one of their languages, or leave it out: one module then acts on both sides",
+        )
+    if sides == "both":
+        return able[0], able[0]
+    left, right = (own if own == tag else None for own in order)
+    return left, right
+
+
+def _has_module(adapted: AdaptedEncoder, tag: str) -> bool:
+    if for_language(adapted.composition, tag) is not None:
+        return True
+    return adapted.fallbacks.of(tag) is not None
 
 
 def _aligning(given: dict[str, Any]) -> Aligning:
@@ -106,12 +144,15 @@ def _blocks(
     adapted: AdaptedEncoder,
     pairs: Iterator[tuple[Words, Words]],
     how: Aligning,
-    tags: Sequence[str | None],
+    tags: tuple[str | None, str | None] | None,
     progress: Callable[[int], None],
 ) -> Iterator[list[list[Link]]]:
     while block := list(islice(pairs, BLOCK)):
         full = [pair for pair in block if all(pair)]
-        left, right = (adapted.activations(len(full), own) for own in tags)
+        left, right = (
+            adapted.activations(len(full), None if tags is None else [own] * len(full))
+            for own in tags or (None, None)
+        )
         found = iter(align_words(adapted.encoder, full, how, left, right) if full else [])
         yield [next(found) if all(pair) else [] for pair in block]
         progress(len(block))

@@ -35,14 +35,24 @@ from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.locate import locate
 from xadapt.inference.prompts import agreed_prompts
 from xadapt.injection.attachment import model_shape
+from xadapt.modules.hooks import ModelShape
 from xadapt.modules.none import Nothing
 from xadapt.modules.storage import options_of
-from xadapt.pipelines.merged import MERGED, Merged, kept_head, write_whole
+from xadapt.modules.vocabulary import KIND as VOCABULARY
+from xadapt.pipelines.merged import (
+    MERGED,
+    Merged,
+    attached,
+    kept_head,
+    without_vocabulary,
+    write_whole,
+)
 from xadapt.pipelines.outcome import VERIFY_TEXTS, Verify
 from xadapt.tasks.head_task import with_card
 
 ADDED = {"lora", "none"}
 """The kinds of modules whose sum can be added into the weights of a base."""
+Modules = Mapping[str, nn.Module]
 
 
 def compose(
@@ -76,7 +86,8 @@ def compose(
         rank: Cut the plain LoRA to this rank.
         no_merge: Do not merge the parts.
         merged: Write the whole base with the LoRA in its weights, and its task head as the
-            class of transformers for the task, for people without any module library.
+            class of transformers for the task, for people without any module library. A vocabulary
+            of a module takes the place of the base's table and tokenizer.
         averaged: Write one module with the weighted mean of the parts' parameters instead.
         setup: Write an adapter setup for adapters instead, see `xadapt.hub.adapters_setup`.
         loaders: Libraries whose files are written, see `xadapt.hub.loaders`.
@@ -96,7 +107,8 @@ def compose(
     one = (
         not no_merge
         and _is_sum(composition)
-        and {m.module.kind for m in manifests.values()} <= (ADDED if merged else {"lora"})
+        and {_kind(m) if merged else m.module.kind for m in manifests.values()}
+        <= (ADDED if merged else {"lora"})
     )
     _check_options(one, rank=rank, no_merge=no_merge, merged=merged, averaged=averaged, setup=setup,
                    head=head)  # fmt: skip
@@ -124,12 +136,13 @@ def compose(
         report(f"wrote {out}: {show(written)}")
         return
     own = kept_head(places, adapted.encoder.width, head)
-    module, error = _summed(composition, adapted, rank)
+    modules, vocabulary = without_vocabulary(adapted.modules)
+    module, error = _summed(composition, modules, model_shape(adapted.encoder), rank)
     manifest = _manifest(out.name, composition, manifests, adapted, module)
     lost = f"{error:.1%} of the norm of an update cut away at most" if error else "exact"
-    checks = verify(base, module, VERIFY_TEXTS, own, manifest.objectives)
+    checks = verify(base, attached(module, vocabulary), VERIFY_TEXTS, own, manifest.objectives)
     if merged:
-        whole = Merged(module, own, manifest)
+        whole = Merged(module, own, manifest, vocabulary)
         said = write_whole(out, adapted.encoder, whole, checks.get(MERGED))
         report(f"wrote {out}: the base with a LoRA in its weights, {lost}; {said}")
         return
@@ -169,14 +182,20 @@ def _check_options(
         raise UserError("an adapter setup holds the modules as they are", where="--adapters-setup")
 
 
+def _kind(manifest: Manifest) -> str:
+    """Return the kind of a module; of a vocabulary, that of its inner module."""
+    own = manifest.module
+    return str(own.options["module"]["kind"] if own.kind == VOCABULARY else own.kind)
+
+
 def _summed(
-    composition: Composition, adapted: AdaptedEncoder, rank: int | None
+    composition: Composition, modules: Modules, shape: ModelShape, rank: int | None
 ) -> tuple[nn.Module, float]:
     """Return one module for a sum of modules, and the share of an update that was cut."""
-    only = [module for module in adapted.modules.values() if not isinstance(module, Nothing)]
+    only = [module for module in modules.values() if not isinstance(module, Nothing)]
     if not only:  # a head on the base alone
-        return next(iter(adapted.modules.values())), 0.0
-    made = merge_loras(composition, adapted.modules, model_shape(adapted.encoder), rank)
+        return next(iter(modules.values())), 0.0
+    made = merge_loras(composition, modules, shape, rank)
     return made.module, made.error
 
 
@@ -192,10 +211,11 @@ def _write_setup(
     """Write an adapter setup; if adapters is installed, check that adapters loads the setup."""
     own = own_names(adapted.composition, {name: Path(folder) for name, folder in places.items()})
     width = adapted.encoder.width
+    modules, vocabulary = without_vocabulary(adapted.modules)
     members = {
         name: Member(
-            adapted.modules[name],
-            manifest.model_copy(update={"name": own[name]}),
+            modules[name],
+            manifest.model_copy(update={"name": own[name], "module": _spec(modules[name])}),
             None
             if manifest.head is None
             else with_card(open_head(places[name], manifest.head, width)),
@@ -207,7 +227,9 @@ def _write_setup(
     heads = [member.head for member in members.values() if member.head is not None]
     head = heads[0] if len(heads) == 1 else None
     tried = verify(base, whole, VERIFY_TEXTS, head, ()).get("adapters")
-    order = write_adapters_setup(out, adapted.composition, members, adapted.encoder, tried)
+    order = write_adapters_setup(
+        out, adapted.composition, members, adapted.encoder, tried, vocabulary
+    )
     held = "adapters computes the same" if tried else "adapters is not installed: not tried"
     block = "Fuse" if isinstance(adapted.composition, Fuse) else "Stack"
     report(f"wrote {out}: an adapter setup, {block}({', '.join(order)}); {held}")
@@ -236,9 +258,7 @@ def _manifest(
     return build_manifest(
         name=re.sub(r"[^A-Za-z0-9_-]+", "-", name, flags=re.ASCII).strip("-_")[:96] or "composed",
         base=first.base.model_dump(),
-        module=ModuleSpec(
-            kind=str(module.kind), options=options_of(module).model_dump(mode="json")
-        ),
+        module=_spec(module),
         objectives=list(dict.fromkeys(o for m in parents.values() for o in m.objectives)),
         recipe={},
         languages=list(dict.fromkeys(tag for m in parents.values() for tag in m.languages)),
@@ -254,3 +274,8 @@ def _manifest(
         licence=licences.pop() if len(licences) == 1 else None,
         base_mismatch=adapted.base_mismatch,
     )
+
+
+def _spec(module: nn.Module) -> ModuleSpec:
+    """Return what a manifest says of a module."""
+    return ModuleSpec(kind=str(module.kind), options=options_of(module).model_dump(mode="json"))

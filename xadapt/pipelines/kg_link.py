@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_file, sha256_file
-from xadapt.core.row_journal import RowJournal
+from xadapt.core.journal import Journal, open_journal
 from xadapt.core.sequences import as_paths, as_strings
 from xadapt.data.readers.concept_names import ConceptNames, places, read_concepts
 from xadapt.data.readers.mentions import Mention, read_mentions
@@ -37,6 +38,9 @@ from xadapt.tasks.pair_classification import PairClassifier
 Report = Callable[[str], None]
 RERANKED = "reranked"
 MANIFEST = "xadapt.json"
+UNFINISHED = ".unfinished"
+"""The ending of the folder beside the output in which rows are kept until all are there."""
+OTHER_WORK = "Remove the folder, or add --force to begin again"
 JUDGED = 64
 """Mentions at a time whose candidates a re-ranker reads."""
 
@@ -134,15 +138,17 @@ def link_mentions(
     if reranker is not None:
         judge = _judge(str(base), str(reranker), dtype)
     tag = None if lang is None else normalise(lang)
-    journal = None
-    if out is not None:
-        work = _work(given, sources, base, as_paths(modules), compose, reranker, tag, how)
-        journal = RowJournal(out, work, restart=restart)
-        if journal.done:
-            report(f"{journal.done:,} mentions are done already")
-    with tempfile.TemporaryDirectory(prefix="xadapt-link-") as folder:
+    work = _work(given, sources, base, as_paths(modules), compose, reranker, tag, how)
+    with (
+        _journal(out, work, restart) as journal,
+        tempfile.TemporaryDirectory(prefix="xadapt-link-") as folder,
+    ):
+        if journal is not None and len(journal):
+            report(f"{len(journal):,} mentions are done already")
         index = _index(concepts, encoder, how, Path(folder), progress)
         ranks, kept = _streamed(_Maker(index, how, judge), _mentions(given, tag), journal, progress)
+        if journal is not None and out is not None:
+            journal.finish(out)
     linked = Linked(
         concepts, how.top, ranks, None if out is None else Path(out), kept,
         (*index.systems(), *([RERANKED] if judge else [])), how.resamples, how.seed,
@@ -152,17 +158,32 @@ def link_mentions(
     return linked
 
 
+@contextmanager
+def _journal(
+    out: str | Path | None, work: Mapping[str, Any], restart: bool
+) -> Iterator[Journal | None]:
+    """Open the journal beside the output; ``None`` without an output."""
+    if out is None:
+        yield None
+        return
+    folder = Path(out).with_name(Path(out).name + UNFINISHED)
+    with open_journal(folder, work, restart=restart, todo=OTHER_WORK) as journal:
+        yield journal
+
+
 def _streamed(
     maker: _Maker,
     mentions: Iterator[Mention],
-    journal: RowJournal | None,
+    journal: Journal | None,
     progress: Callable[[int], None],
 ) -> tuple[Ranks, list[dict[str, Any]]]:
     """Link mentions block by block; rows are in the journal, or else are returned."""
     ranks, kept = Ranks(), []
-    for row in journal.rows() if journal is not None else ():
+    done = 0
+    for row in journal if journal is not None else ():
         ranks.add(row)
-    stream = islice(mentions, journal.done if journal is not None else 0, None)
+        done += 1
+    stream = islice(mentions, done, None)
     while block := list(islice(stream, maker.block)):
         rows = maker.rows(block)
         if journal is None:
@@ -172,8 +193,6 @@ def _streamed(
         for row in rows:
             ranks.add(row)
         progress(len(block))
-    if journal is not None:
-        journal.finish()
     return ranks, kept
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from xadapt.heads.head import Head
 from xadapt.hub.manifest import Manifest
 from xadapt.hub.merged import REPLACED, write_merged
 from xadapt.hub.opening import open_head
+from xadapt.hub.own_table import languages
+from xadapt.modules.vocabulary import Vocabulary
 from xadapt.tasks.head_task import with_card
 from xadapt.tasks.predictor import chosen_head, heads_of
 
@@ -30,11 +33,31 @@ class Merged:
         module: The LoRA.
         head: The task head.
         manifest: The manifest that the LoRA would have as a module.
+        vocabulary: The vocabulary whose table and tokenizer are written.
     """
 
     module: nn.Module
     head: Head | None
     manifest: Manifest
+    vocabulary: Vocabulary | None = None
+
+
+def without_vocabulary(
+    modules: Mapping[str, nn.Module],
+) -> tuple[dict[str, nn.Module], Vocabulary | None]:
+    """Return modules with the inner module in the place of a vocabulary, and the vocabulary."""
+    inner = {n: m.inner if isinstance(m, Vocabulary) else m for n, m in modules.items()}
+    own = [module for module in modules.values() if isinstance(module, Vocabulary)]
+    return inner, own[0] if own else None
+
+
+def attached(module: nn.Module, vocabulary: Vocabulary | None) -> nn.Module:
+    """Return a module with the rows of a vocabulary before it, which is what is written."""
+    if vocabulary is None:
+        return module
+    whole = deepcopy(vocabulary)
+    whole.inner = module
+    return whole
 
 
 def kept_head(places: Mapping[str, str], width: int, name: str | None = None) -> Head | None:
@@ -71,14 +94,25 @@ def write_whole(
     """Write the merged base; return a phrase that says how it is loaded.
 
     Raises:
-        UserError: As for `xadapt.hub.merged.write_merged`.
+        UserError: As for `xadapt.hub.merged.write_merged`, or if there are a vocabulary and a task
+            head.
     """
-    head = whole.head
-    task = class_of(encoder, head, whole.manifest.objectives)
+    head, own = whole.head, whole.vocabulary
+    if own is not None and head is not None:
+        raise UserError(
+            "a base is not written with a vocabulary and a task head",
+            where="--merged",
+            todo="Leave --merged out: the composition's folder holds both",
+        )
+    task = None if own is not None else class_of(encoder, head, whole.manifest.objectives)
     reason = None if head is None else refuses(encoder, head)
     how = _how(task, reason)
-    text = _readme(whole.manifest, task, how)
-    write_merged(path, encoder, whole.module, text, task=task, difference=difference)
+    if own is not None:
+        how += f"; its tokenizer reads {languages(own)} alone"
+    text = _readme(whole.manifest, task, how, own)
+    write_merged(
+        path, encoder, whole.module, text, task=task, difference=difference, vocabulary=own
+    )
     return how
 
 
@@ -90,7 +124,9 @@ def _how(task: TaskClass | None, reason: str | None) -> str:
     return f"it loads as {task.auto}"
 
 
-def _readme(manifest: Manifest, task: TaskClass | None, how: str) -> str:
+def _readme(
+    manifest: Manifest, task: TaskClass | None, how: str, vocabulary: Vocabulary | None = None
+) -> str:
     """Return the README of merged weights."""
     base = manifest.base.id or f"a base of type {manifest.base.model_type} without an id on the Hub"
     name = "AutoModel" if task is None else task.auto
@@ -100,6 +136,14 @@ def _readme(manifest: Manifest, task: TaskClass | None, how: str) -> str:
             " The class has a layer between the first token's state and its classifier, which "
             "xadapt's head does not have: the layer is set so that it changes nothing. Use fp32 or "
             f"bf16. A tensor of the base in its place is kept as `{REPLACED}.NAME`."
+        )
+    if vocabulary is not None:
+        kept = (
+            f"The tokenizer and the table of word embeddings are those of a vocabulary for "
+            f"{languages(vocabulary)}, with {vocabulary.options.pieces:,} rows. The base's own "
+            "tokenizer, its table, and the part of a language-model head that has one row for each "
+            "token are not in this folder: a text in another language is read in single letters or "
+            "as unknown tokens. For texts of several languages, use the module on its base."
         )
     return (
         f"# {manifest.name}\n\nThe weights of {base}, in fp32, with these modules of xadapt added "

@@ -6,7 +6,9 @@ A row begins with one of these, in this order:
 - **combined**: a convex combination of the base's rows. With ``translations`` its weights are the
   probabilities of English pieces, given the piece, that are learnt from the training pairs (IBM
   model 1). With ``focus`` they are sparsemax weights of copied pieces that are near it in static
-  vectors of the training texts.
+  vectors of the training texts. With ``dictionary`` they are the probabilities that are learnt from
+  word pairs, and for pieces that are in no word of the dictionary, sparsemax weights of copied
+  pieces and of those that are.
 - **pieces**: the mean of the rows of the tokens that the base spells the piece with.
 
 Sources: WECHSEL, Minixhofer et al. 2022, https://arxiv.org/abs/2112.06598, section 3, for
@@ -17,7 +19,8 @@ https://arxiv.org/abs/2305.14481, section 3, for combinations over overlapping p
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,13 +28,17 @@ import torch
 from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encoder import Encoder
-from xadapt.backbones.mapped_tokenizer import MappedTokenizer, numbered
+from xadapt.backbones.given_tokenizer import given_tokenizer, marked
+from xadapt.backbones.mapped_tokenizer import MappedTokenizer, numbered, unknown_of
 from xadapt.backbones.own_tokenizer import BEGINS, train_tokenizer
 from xadapt.backbones.tokenizing import call_tokenizer
 from xadapt.core.errors import UserError
+from xadapt.data.readers.dictionary import Dictionary
+from xadapt.data.records import WordPair
 from xadapt.functional.lexical_links import learn_lexicon
 from xadapt.functional.piece_vectors import ppmi_vectors, sparsemax
 from xadapt.injection.attachment import embedding_table, model_shape
+from xadapt.languages.tags import is_tag
 from xadapt.modules.storage import build
 from xadapt.modules.vocabulary import KIND, Start, Vocabulary, VocabularyOptions
 
@@ -72,20 +79,28 @@ def vocabulary_from(
         raise UserError(
             "a vocabulary is learnt from texts, and the training records hold none", where=where
         )
-    base = encoder.tokenizer
-    core = train_tokenizer(base, texts, plan.size)
+    base, languages = encoder.tokenizer, languages_of(rows)
+    start = _start(plan, rows, where)
+    entries = _entries(plan.dictionary, languages, where) if start == "dictionary" else []
+    if plan.tokenizer:
+        core = given_tokenizer(base, plan.tokenizer)
+    else:
+        core = train_tokenizer(base, texts, plan.size)
     first = embedding_table(encoder).num_embeddings
-    ids, text = numbered(core, base, first), core.to_str()
+    ids, text = numbered(core, base, first, unknown_of(core)), core.to_str()
     made = MappedTokenizer(text, ids, first)
-    start = _start(plan.start, rows, where)
-    values, started = first_rows(made, encoder, rows, texts, start)
+    values, started = first_rows(made, encoder, rows, texts, start, entries)
     filled = {
         **options,
+        "tokenizer": Path(plan.tokenizer).name,
+        "dictionary": Path(plan.dictionary).name,
         "start": start,
         "pieces": len(made.pieces),
         "tokens": len(ids),
         "tokenizer_bytes": len(text.encode()),
+        "row_bytes": _bytes(plan, len(made.pieces), encoder.width),
         "started": started,
+        "languages": languages,
     }
     module = build(KIND, filled, model_shape(encoder), seed=seed, where=where)
     assert isinstance(module, Vocabulary)
@@ -93,10 +108,24 @@ def vocabulary_from(
     return module
 
 
-def _start(start: Start, rows: Sequence[Any], where: str) -> Start:
+def languages_of(records: Iterable[Any]) -> list[str]:
+    """Return the languages of records with a text, in the order of their first record."""
+    tags = (getattr(one, "lang", None) for one in records if hasattr(one, "text"))
+    return list(dict.fromkeys(tag for tag in tags if isinstance(tag, str) and is_tag(tag)))
+
+
+def _start(plan: VocabularyOptions, rows: Sequence[Any], where: str) -> Start:
+    start, given = plan.start, bool(plan.dictionary)
     pairs = any(isinstance(getattr(row, "pivot", None), str) for row in rows)
     if start == "auto":
-        return "translations" if pairs else "focus"
+        return "dictionary" if given else "translations" if pairs else "focus"
+    if given != (start == "dictionary"):
+        raise UserError(
+            "rows begin with a dictionary if module.dictionary names one and module.start is auto "
+            "or dictionary",
+            where=where or "module.start",
+            todo="Give both, or neither",
+        )
     if start == "translations" and not pairs:
         raise UserError(
             "rows can't begin with translations: the training records are no pairs of sentences",
@@ -106,12 +135,32 @@ def _start(start: Start, rows: Sequence[Any], where: str) -> Start:
     return start
 
 
+def _bytes(plan: VocabularyOptions, pieces: int, width: int) -> int:
+    """Return the size of the stored rows; of low rank, with the matrix, which is in fp32."""
+    size = 2 if plan.row_dtype == "bfloat16" else 4
+    return pieces * width * size if plan.rank is None else plan.rank * (pieces * size + width * 4)
+
+
+def _entries(path: str, languages: Sequence[str], where: str) -> list[WordPair]:
+    """Read the dictionary that rows begin with.
+
+    Raises:
+        UserError: If it can't be read, or the language of the records is not known.
+    """
+    if not languages:
+        raise UserError(
+            "the training records name no language, and a dictionary is for one", where=where
+        )
+    return list(Dictionary().read(path, languages[0]))
+
+
 def first_rows(
     made: MappedTokenizer,
     encoder: Encoder,
     rows: Sequence[Any],
     texts: Sequence[str],
     start: Start,
+    entries: Sequence[WordPair] = (),
 ) -> tuple[Tensor, dict[str, int]]:
     """Compute the first values of the rows of a vocabulary.
 
@@ -120,23 +169,30 @@ def first_rows(
         encoder: The base.
         rows: The training records.
         texts: The distinct training texts.
-        start: ``translations``, ``focus`` or ``pieces``.
+        start: ``translations``, ``dictionary``, ``focus`` or ``pieces``.
+        entries: The entries of the dictionary.
 
     Returns:
         ``(pieces, width)``, fp32, on the CPU, and the number of rows by their beginning.
     """
     first = embedding_table(encoder).num_embeddings
     table = embedding_table(encoder).weight.detach().float().cpu()
-    copied = overlap(made.pieces, encoder.tokenizer)
+    pieces = marked(made.pieces)
+    copied = overlap(pieces, encoder.tokenizer)
     combined: Weights = {}
     if start == "translations":
-        combined = translation_weights(made, encoder, rows, first)
+        pairs = [(row.text, row.pivot) for row in rows if isinstance(row.pivot, str)]
+        combined = translation_weights(made, encoder, pairs, first)
+    elif start == "dictionary":
+        pairs = [(one.word, one.pivot) for one in entries]
+        known = translation_weights(made, encoder, pairs, first, most=len(pairs))
+        combined = {**focus_weights(made, texts, copied, first, known), **known}
     elif start == "focus":
         combined = focus_weights(made, texts, copied, first)
     values, counts = torch.zeros(len(made.pieces), table.shape[1]), dict.fromkeys(
         ("copied", "combined", "pieces"), 0
     )  # fmt: skip
-    spelt = _spelt([piece.replace(BEGINS, " ").strip() for piece in made.pieces], encoder.tokenizer)
+    spelt = _spelt([piece.replace(BEGINS, " ").strip() for piece in pieces], encoder.tokenizer)
     for place in range(len(made.pieces)):
         if place in copied:
             values[place], how = table[copied[place]], "copied"
@@ -177,15 +233,27 @@ def overlap(pieces: Sequence[str], base: Any) -> dict[int, int]:
 
 
 def translation_weights(
-    made: MappedTokenizer, encoder: Encoder, rows: Sequence[Any], first: int
+    made: MappedTokenizer,
+    encoder: Encoder,
+    pairs: Sequence[tuple[str, str]],
+    first: int,
+    most: int = MOST_PAIRS,
 ) -> Weights:
-    """Learn the probabilities of the pivot's pieces given each piece, from pairs.
+    """Learn the probabilities of the pivot's pieces given each piece.
 
-    The first 20,000 pairs are used, and of each piece the 8 most probable translations.
+    Args:
+        made: The tokenizer.
+        encoder: The base.
+        pairs: Sentences or words, each with its translation.
+        first: The id of the first piece.
+        most: The most pairs that are used.
+
+    Returns:
+        The 8 most probable translations of each piece, with their probabilities.
     """
-    pairs = list(
-        islice(((r.text, r.pivot) for r in rows if isinstance(r.pivot, str)), MOST_PAIRS)
-    )  # fmt: skip
+    pairs = pairs[:most]
+    if not pairs:
+        return {}
     ours = _bare(made, [text for text, _ in pairs])
     theirs = _bare(encoder.tokenizer, [pivot for _, pivot in pairs])
     ours = [[i - first for i in row if i >= first] for row in ours]
@@ -203,22 +271,40 @@ def translation_weights(
 
 
 def focus_weights(
-    made: MappedTokenizer, texts: Sequence[str], copied: Mapping[int, int], first: int
+    made: MappedTokenizer,
+    texts: Sequence[str],
+    copied: Mapping[int, int],
+    first: int,
+    known: Weights = MappingProxyType({}),
 ) -> Weights:
-    """Weigh copied pieces by their nearness to each other piece, in vectors of the texts."""
-    anchors = list(copied)
+    """Weigh known pieces by their nearness to each other piece, in vectors of the texts.
+
+    Args:
+        made: The tokenizer.
+        texts: The texts.
+        copied: By the position of a piece, the id of the base that it is copied from.
+        first: The id of the first piece.
+        known: Weights of other pieces whose rows are known.
+    """
+    own = {**known, **{place: {number: 1.0} for place, number in copied.items()}}
+    anchors = list(own)
     if not anchors:
         return {}
     rows = [[i - first for i in row if i >= first] for row in _bare(made, texts)]
     vectors = ppmi_vectors(rows, len(made.pieces))
     seen = np.asarray(vectors.any(1))
     found: dict[int, dict[int, float]] = {}
-    known = vectors[anchors]
+    near = vectors[anchors]
     for at in range(0, len(vectors), 1024):
-        weights = sparsemax(vectors[at : at + 1024] @ known.T)
-        for place, own in enumerate(weights, at):
-            if seen[place] and place not in copied:
-                found[place] = {copied[anchors[j]]: float(own[j]) for j in own.nonzero()[0]}
+        weights = sparsemax(vectors[at : at + 1024] @ near.T)
+        for place, row in enumerate(weights, at):
+            if seen[place] and place not in own:
+                sums = found.setdefault(place, {})
+                for j in row.nonzero()[0]:
+                    rows_of = own[anchors[j]]
+                    whole = sum(rows_of.values())
+                    for number, weight in rows_of.items():
+                        sums[number] = sums.get(number, 0.0) + float(row[j]) * weight / whole
     return found
 
 

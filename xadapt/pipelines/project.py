@@ -2,88 +2,39 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
-from xadapt.core.files import atomic_file
 from xadapt.core.sequences import as_paths, as_sentences
 from xadapt.data.readers.lines import has_suffix, read_lines
 from xadapt.data.readers.link_text import parse_links
 from xadapt.data.readers.tagged_spans import TaggedSpans
-from xadapt.data.readers.word_columns import conll_text, read_words
+from xadapt.data.readers.word_columns import read_words
 from xadapt.data.records import TaggedSentence, TranslatedSentence
 from xadapt.functional.span_projection import project_spans
 from xadapt.functional.word_alignment import Link
 from xadapt.integrations.translators.protocol import Translator
-from xadapt.languages.tags import normalise
+from xadapt.languages.tags import normalise, text_of
 from xadapt.pipelines.align_words import align
+from xadapt.pipelines.project_candidates import by_candidates
+from xadapt.pipelines.project_codec import by_codec
+from xadapt.pipelines.project_markers import by_markers
+from xadapt.pipelines.projection import (
+    UNTRANSLATED,
+    Outcome,
+    Projection,
+    Words,
+    collected,
+    faults_of,
+    write,
+)
 from xadapt.pipelines.translate import translate
 
-METHODS = ("align",)
-UNTRANSLATED = "the sentence has no translation"
-Words = Sequence[str]
-
-
-@dataclass(frozen=True)
-class Drop:
-    """A span that gave no span of its own.
-
-    Attributes:
-        row: Number of the sentence, from 1.
-        where: Place of the sentence in its file.
-        text: The words of the span.
-        type: Its type.
-        start: Its first word, from 0.
-        end: The word behind it.
-        reason: One of `xadapt.functional.span_projection.REASONS`, or ``UNTRANSLATED``.
-    """
-
-    row: int
-    where: str
-    text: str
-    type: str
-    start: int
-    end: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class Projection:
-    """A labelled corpus in the other language.
-
-    Attributes:
-        rows: The translations with their spans, as `TaggedSentence`.
-        numbers: The number of each row's source sentence, from 1.
-        drops: The spans that were not projected.
-        source_spans: Number of spans of the source.
-    """
-
-    rows: list[TaggedSentence]
-    numbers: list[int]
-    drops: list[Drop]
-    source_spans: int
-
-    @property
-    def rate(self) -> float:
-        """The share of source spans that have a span of their own in the translation."""
-        return 1 - len(self.drops) / self.source_spans if self.source_spans else 1.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return counts, the projection rate, and the number of drops by reason."""
-        return {
-            "sentences": len(self.rows),
-            "source_spans": self.source_spans,
-            "spans": sum(len(row.spans) for row in self.rows),
-            "projection_rate": self.rate,
-            "dropped": dict(Counter(drop.reason for drop in self.drops).most_common()),
-        }
+METHODS = ("align", "codec", "tprojection", "markers")
 
 
 def project(
@@ -100,6 +51,13 @@ def project(
     links: str | PathLike[str] | Iterable[Sequence[Link]] | None = None,
     gap: int = 1,
     same_words: bool = False,
+    purpose: str = "train",
+    alpha: int | None = None,
+    best: int = 5,
+    back: str | Translator | None = None,
+    candidates: str | None = None,
+    beams: int = 15,
+    pieces: bool = False,
     whole: bool = False,
     out: str | Path | None = None,
     log: str | Path | None = None,
@@ -118,15 +76,28 @@ def project(
             sentence on each line, words separated by spaces and an empty line for none; another
             file with a word on each line and an empty line between sentences; or lists of words.
         translator: Translates the sentences, as for `xadapt.translate`; in place of translations.
-        method: ``align``: along links between words.
+            For ``codec`` and ``tprojection`` also the model that scores, ``seq2seq:ORG/NAME``;
+            there it may stand beside translations.
+        method: ``align``: along links between words. ``codec``: to where a translation model puts
+            markers in the translation. ``tprojection``: to the likeliest of candidates.
+            ``markers``: the translator carries brackets along.
         base: The base that links words, as for `xadapt.align_words`.
-        modules: Folders of modules on it.
+        modules: Folders of modules on it; for ``codec`` a LoRA on the translator.
         compose: A composition of the modules.
         links: Links that exist, in place of a base: a file as `xadapt align-words` writes it, a
             line for each sentence; or ``(source word, target word)`` for each sentence.
         gap: The most words between two linked runs that become one span.
         same_words: Whether a span whose very words stand in the translation goes to them, whatever
             is linked.
+        purpose: For ``codec``, ``train`` or ``test``; see
+            `xadapt.pipelines.project_codec.by_codec`, also for the next three options.
+        alpha: Tokens that the bound of the search looks ahead; -1 is exact.
+        best: Number of places of a span that are compared.
+        back: The model of the other direction, for models of one direction.
+        candidates: For ``tprojection``, ``ngrams`` or MODEL or MODEL+MODULE of a generator; see
+            `xadapt.pipelines.project_candidates.by_candidates`, also for the next two options.
+        beams: Number of outputs of the generator that are read.
+        pieces: Whether candidates may be parts of words.
         whole: Whether only sentences of which every span was projected are kept.
         out: A file to write: JSON lines with ``tokens`` and ``spans`` if it ends in ``.jsonl``,
             else CoNLL (IOB2).
@@ -144,69 +115,126 @@ def project(
             sentence. No file is left behind.
     """
     tags = normalise(source), normalise(target)
-    if method not in METHODS:
-        raise UserError(f"the method is {' or '.join(METHODS)}, not {method!r}", where="method")
+    _require(
+        method, base=base, links=links, compose=compose, candidates=candidates, back=back,
+        alpha=alpha, module=as_paths(modules) or None, **aligning,
+    )  # fmt: skip
     if gap < 0:
         raise UserError("gap is at least 0", where="gap")
-    if (base is None) == (links is None):
+    rows = _rows(data, tags[0])
+    said = _translations(rows, translations, translator, tags, method)
+    linked = None if links is None else _links(links, len(rows))
+    faults = [faults_of(row) for row in rows]
+    fine = [n for n, own in enumerate(faults) if not own]
+    given: dict[str, Any] = {"translator": translator, "tags": tags, "progress": progress}
+    encoding = {"base": base, "modules": modules, "compose": compose, "dtype": dtype}
+    ways: dict[str, Callable[[list[TaggedSentence], list[Words]], list[Outcome]]] = {
+        "codec": lambda some, own: by_codec(
+            some, own, purpose=purpose, alpha=alpha, best=best, back=back, module=_one(modules),
+            **given,
+        ),
+        "tprojection": lambda some, own: by_candidates(
+            some, own, candidates=candidates, beams=beams, pieces=pieces, dtype=dtype, **given
+        ),
+        "markers": lambda some, _: by_markers(some, **given),
+        "align": lambda some, own: _aligned(
+            some, own,
+            _linked(some, own, tags, progress, encoding, aligning) if linked is None
+            else [linked[n] for n in fine],
+            [n + 1 for n in fine], gap, same_words,
+        ),
+    }  # fmt: skip
+    made = ways[method]([rows[n] for n in fine], [said[n] for n in fine])
+    done = dict(zip(fine, made, strict=True))
+    outcomes = [done.get(n, Outcome((), (), own, True)) for n, own in enumerate(faults)]
+    result = collected(rows, outcomes, tags[1], whole)
+    write(result, out, log)
+    return result
+
+
+def _require(method: str, **given: Any) -> None:
+    """Refuse an unknown method, options of another one, and a missing or second source of links.
+
+    Raises:
+        UserError: If there is one.
+    """
+    if method not in METHODS:
+        known = f"{', '.join(METHODS[:-1])} or {METHODS[-1]}"
+        raise UserError(f"the method is {known}, not {method!r}", where="method")
+    owners = {
+        "candidates": ("tprojection",), "back": ("codec",), "alpha": ("codec",),
+        "module": ("align", "codec"),
+    }  # fmt: skip
+    for name, value in given.items():
+        own = owners.get(name, ("align",))
+        if value is not None and method not in own:
+            known = " and ".join(own)
+            raise UserError(
+                f"this is for the method {known}, not for {method}", where=name, todo="Leave it out"
+            )
+    if method == "align" and (given["base"] is None) == (given["links"] is None):
         raise UserError("either a base links the words, or links are given", todo="Give one")
-    rows: list[Any] = (
-        list(TaggedSpans().read(fspath(data), tags[0]))
-        if isinstance(data, (str, PathLike))
-        else list(data)
-    )
+
+
+def _rows(data: Any, tag: str) -> list[TaggedSentence]:
+    path = isinstance(data, (str, PathLike))
+    rows: list[Any]
+    # faulty spans are kept and logged below, so that translations stay in step
+    rows = list(TaggedSpans().read(fspath(data), tag, checked=False)) if path else list(data)
     if not rows or not all(isinstance(row, TaggedSentence) for row in rows):
         raise UserError("there is no labelled sentence, or something else", where="data")
-    said = _translations(rows, translations, translator, tags)
-    if links is None:
-        assert base is not None
-        given = dict(aligning)
-        way = given.pop("links_by", None)
-        # one module acts on both sides, whichever of the two languages it is for
-        lang = tags[1] if compose is not None or len(as_paths(modules)) > 1 else None
-        pairs = [(row.words, words) for row, words in zip(rows, said, strict=True)]
-        found: list[Any] = align(
-            pairs, base=base, modules=modules, compose=compose, lang=lang, pivot=tags[0],
-            first=tags[0], dtype=dtype, progress=progress, method=way, **given,
-        )  # fmt: skip
-    else:
-        found = _links(links, len(rows))
-    made = _projected(rows, said, found, tags[1], gap, same_words, whole)
-    _write(made, out, log)
-    return made
+    return rows
 
 
-def _projected(
+def _one(modules: Any) -> str | None:
+    folders = as_paths(modules)
+    if len(folders) > 1:
+        raise UserError("codec takes one module, a LoRA on the translator", where="module")
+    return folders[0] if folders else None
+
+
+def _linked(
+    rows: Sequence[TaggedSentence],
+    said: Sequence[Words],
+    tags: tuple[str, str],
+    progress: Callable[[int], None],
+    encoding: dict[str, Any],
+    aligning: dict[str, Any],
+) -> list[list[Link]]:
+    """Link the words of sentences and translations by a base."""
+    options = dict(aligning)
+    way = options.pop("links_by", None)
+    # one module acts on both sides, whichever of the two languages it is for
+    several = encoding["compose"] is not None or len(as_paths(encoding["modules"])) > 1
+    pairs = [(row.words, words) for row, words in zip(rows, said, strict=True)]
+    return align(
+        pairs, lang=tags[1] if several else None, pivot=tags[0], first=tags[0], progress=progress,
+        method=way, **encoding, **options,
+    )  # fmt: skip
+
+
+def _aligned(
     rows: Sequence[TaggedSentence],
     said: Sequence[Words],
     links: Sequence[Sequence[Link]],
-    lang: str,
+    numbers: Sequence[int],
     gap: int,
     same_words: bool,
-    whole: bool,
-) -> Projection:
-    kept: list[TaggedSentence] = []
-    numbers: list[int] = []
-    drops: list[Drop] = []
-    for number, (row, words, own) in enumerate(zip(rows, said, links, strict=True), 1):
-        if words:
-            try:
-                made = project_spans(
-                    row.spans, own, words, gap=gap, source=row.words if same_words else None
-                )
-            except ValueError as error:
-                raise UserError(str(error), where=f"links of sentence {number}") from None
-            reasons = made.dropped
-        else:
+) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for row, words, own, number in zip(rows, said, links, numbers, strict=True):
+        if not words:
             reasons = dict.fromkeys(range(len(row.spans)), UNTRANSLATED)
-        for place, reason in reasons.items():
-            start, end, name = row.spans[place]
-            text = " ".join(row.words[start:end])
-            drops.append(Drop(number, row.origin, text, name, start, end, reason))
-        if words and not (whole and reasons):
-            kept.append(TaggedSentence(tuple(words), made.spans, lang, origin=row.origin))
-            numbers.append(number)
-    return Projection(kept, numbers, drops, sum(len(row.spans) for row in rows))
+            outcomes.append(Outcome((), (), reasons))
+            continue
+        try:
+            made = project_spans(
+                row.spans, own, words, gap=gap, source=row.words if same_words else None
+            )
+        except ValueError as error:
+            raise UserError(str(error), where=f"links of sentence {number}") from None
+        outcomes.append(Outcome(words, made.spans, made.dropped))
+    return outcomes
 
 
 def _translations(
@@ -214,16 +242,26 @@ def _translations(
     given: Any,
     translator: str | Translator | None,
     tags: tuple[str, str],
+    method: str,
 ) -> list[Words]:
     """Return the words of each translation; none where there is no translation.
+
+    Where the translator also scores, it translates only if no translations are given.
 
     Raises:
         UserError: If there are no translations, two kinds of them, or not one for each sentence.
     """
+    if method == "markers":
+        if given is not None:
+            raise UserError("markers makes translations of its own", where="translations")
+        return [()] * len(rows)
+    known = given is not None or all(isinstance(row, TranslatedSentence) for row in rows)
+    if known and method in ("codec", "tprojection"):
+        translator = None
     if given is not None and translator is not None:
         raise UserError("translations and a translator are given", todo="Give one of them")
     if translator is not None:
-        texts = [" ".join(row.words) for row in rows]
+        texts = [text_of(row.words, tags[0]) for row in rows]
         made = translate(texts, translator=translator, source=tags[0], target=tags[1])
         return [text.split() for text in made]
     if given is None:
@@ -269,21 +307,3 @@ def _links(given: Any, count: int) -> list[Sequence[Link]]:
 
 def _is_path(value: Any) -> bool:
     return isinstance(value, (str, PathLike))
-
-
-def _write(made: Projection, out: str | Path | None, log: str | Path | None) -> None:
-    """Write the log, then the corpus, so that a corpus never stands without its log."""
-    if log is not None:
-        with atomic_file(log) as temporary, temporary.open("w", encoding="utf-8") as stream:
-            stream.writelines(_line(vars(drop)) for drop in made.drops)
-    if out is None:
-        return
-    lines = has_suffix(str(out), ".jsonl")
-    with atomic_file(out) as temporary, temporary.open("w", encoding="utf-8") as stream:
-        for row, number in zip(made.rows, made.numbers, strict=True):
-            values = {"id": number, "lang": row.lang, "tokens": row.words, "spans": row.spans}
-            stream.write(_line(values) if lines else conll_text(row))
-
-
-def _line(values: dict[str, Any]) -> str:
-    return json.dumps(values, ensure_ascii=False) + "\n"

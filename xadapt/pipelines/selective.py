@@ -7,7 +7,8 @@ accepted or rejected, with a reason.
 
 Source: selective translation, Paul et al. 2025, https://arxiv.org/abs/2507.14304. The paper lets a
 large model find what to keep and filters its answers by a judge; here parsers find it, any
-translator translates, and checks of the finished text filter.
+translator translates, and checks of the finished text filter; a language model may judge after
+them (`xadapt.pipelines.faith_judge`).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from xadapt.integrations.protected.spans import KINDS, kinds_of
 from xadapt.integrations.translators.cached import CachedTranslator, cached_translator
 from xadapt.integrations.translators.protocol import Translator
 from xadapt.languages.tags import normalise
+from xadapt.pipelines.faith_judge import FaithJudge
 from xadapt.pipelines.instructions import Instruction, read_instructions
 
 GROUP = 64
@@ -53,6 +55,7 @@ class SelectiveResult:
         json: JSON values in the accepted rows, all of which parse.
         reasons: By the first words of a reason, how many rows were rejected.
         facts: What decides the translations.
+        judge: What the judge was asked in this session.
     """
 
     rows: int = 0
@@ -65,6 +68,7 @@ class SelectiveResult:
     json: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
+    judge: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain values."""
@@ -109,6 +113,7 @@ def translate_selective(
     log: str | Path | None = None,
     mix: float = 0.0,
     mix_data: str | Path | None = None,
+    judge: FaithJudge | None = None,
     show: bool = False,
 ) -> SelectiveResult:
     """Translate rows of instructions, all but what must stay.
@@ -128,6 +133,7 @@ def translate_selective(
             it, ``OUT.log.jsonl``.
         mix: Rows of the source language to write for each translated row.
         mix_data: File of those rows; without it, ``data``. Each row is used once at most.
+        judge: Judges the rows that passed all checks; those below its least score are rejected.
         show: Whether progress is shown.
 
     Returns:
@@ -135,7 +141,8 @@ def translate_selective(
 
     Raises:
         UserError: If a kind is unknown, a file can't be read or written or holds no row, a row is
-            malformed, the translator fails, or the folder holds work with other options.
+            malformed, the translator or the judge fails, the judge is the translator, or the
+            folder holds work with other options.
     """
     languages = normalise(source), normalise(target)
     if languages[0] == languages[1]:
@@ -148,17 +155,18 @@ def translate_selective(
         "translator": dict(opened.facts),
         "languages": languages,
         "keep": kinds,
+        **_judge_of(judge, opened),
     }
     with (
         open_journal(out.with_name(f"{out.name}.work"), identity) as journal,
         meter("translating rows", None, show=show) as bar,
     ):
-        _translate(journal, str(data), opened, languages, kinds, bar)
+        _translate(journal, str(data), opened, languages, kinds, bar, judge)
         if not len(journal):
-            journal.remove()
             raise UserError("the file holds no row", where=str(data))
         result = _write(journal, out, log_path(out, log), languages[0], mix, str(mix_data or data))
         result.facts = dict(opened.facts)
+        result.judge = {} if judge is None else judge.client.usage.to_dict()
         journal.remove()
     return result
 
@@ -175,6 +183,7 @@ def _translate(
     languages: tuple[str, str],
     keep: Sequence[str],
     bar: Meter,
+    judge: FaithJudge | None,
 ) -> None:
     """Translate the rows that the journal does not have."""
     done = len(journal)
@@ -185,6 +194,8 @@ def _translate(
         _attempt(works, translator, languages, keep)
         faulty = [work for work in works if work.fault]
         _repair(faulty, translator.translator, languages, keep)
+        if judge is not None:
+            _judge_translations([work for work in works if not work.fault], judge, languages)
         journal.add(_entry(work, languages[1]) for work in works)
         bar.advance(len(works))
 
@@ -250,6 +261,29 @@ def _judge(work: _Work, restored: Sequence[str], keep: Sequence[str]) -> None:
     words = sum(len(line.text.split()) for line in work.lines)
     if not work.fault and words >= WORDS and work.texts == list(work.row.texts):
         work.fault = "nothing was translated"
+
+
+def _judge_of(judge: FaithJudge | None, translator: CachedTranslator) -> dict[str, Any]:
+    """Return what names the judge in unfinished work.
+
+    Raises:
+        UserError: If the model that translates would judge itself.
+    """
+    if judge is None:
+        return {}
+    own = {*judge.client.facts.items()}
+    if own <= {*translator.facts.items()}:
+        raise UserError("a translator can't be its own judge", where="--judge", todo="Name another")
+    return {"judge": dict(judge.client.facts), "least": judge.least}
+
+
+def _judge_translations(
+    works: Sequence[_Work], judge: FaithJudge, languages: tuple[str, str]
+) -> None:
+    """Reject rows whose translation the judge finds too low."""
+    rows = [list(zip(work.row.texts, work.texts, strict=True)) for work in works]
+    for work, fault in zip(works, judge.faults(rows, *languages), strict=True):
+        work.fault = fault
 
 
 def _entry(work: _Work, target: str) -> dict[str, Any]:

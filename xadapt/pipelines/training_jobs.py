@@ -49,7 +49,7 @@ def plan_jobs(
         own = replace(
             job,
             out=folder,
-            sources=tuple(s for s in sources if s.lang in some),
+            sources=tuple(_in_own_language(s, recipe) for s in sources if s.lang in some),
             dev=tuple(s for s in dev if s.lang in some),
         )
         planned += [
@@ -63,3 +63,9 @@ def _folders(tags: list[str], out: Path, joint: bool) -> list[tuple[list[str], P
     if joint or len(tags) == 1:
         return [(tags, out)]
     return [([tag], out / tag) for tag in tags]
+
+
+def _in_own_language(source: Source, recipe: Recipe) -> Source:
+    """Return a source in the language that the recipe names for its entry, if it names one."""
+    spec = recipe.data.get(source.data)
+    return source if spec is None or spec.lang is None else replace(source, lang=spec.lang)

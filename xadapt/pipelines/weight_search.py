@@ -16,6 +16,7 @@ from xadapt.composition.values import Composition, Mix, all_parts, rebuilt, repl
 from xadapt.core.errors import UserError
 from xadapt.core.sequences import as_paths
 from xadapt.data.loading.records import digest
+from xadapt.data.readers.graph_source import is_graph
 from xadapt.inference.locate import locate, short_names
 from xadapt.languages.tags import normalise
 from xadapt.pipelines.weight_search_loss import open_examples
@@ -124,8 +125,10 @@ def few_shot(
     """Search the weights of the one mixture in a composition on a few examples.
 
     For parallel text the loss is translation ranking within the examples, in both directions. For
-    tagged sentences the loss is the cross-entropy of the head's labels. Nothing is held out: the
-    losses measure how well the weights fit these examples, not other examples.
+    tagged sentences the loss is the cross-entropy of the head's labels. For a knowledge graph the
+    loss is the mean of those by which ``mlkg_ep`` and ``mlkg_tp`` learn from its training names and
+    facts. Nothing is held out: the losses measure how well the weights fit these examples, not
+    other examples.
 
     Source: LoraHub, Huang et al. 2023, https://arxiv.org/abs/2307.13269, section 3.3: start at
     0, weights within 1.5 of 0, a penalty of 0.05 times the sum of their absolute values, 40 trials.
@@ -138,8 +141,9 @@ def few_shot(
         expression: A composition with one mixture in it, or its text: ``mix(a, b, c) + d``.
         base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
         folders: Folders of modules, as for `AdaptedEncoder.load`.
-        examples: Tagged sentences (``.conll`` or ``.conllu``), or else parallel text. Of more
-            than 512 examples, those with the smallest hashes are used.
+        examples: Tagged sentences (``.conll`` or ``.conllu``), a knowledge graph such as
+            ``kg:DIR``, or else parallel text. Of more than 512 examples, those with the smallest
+            hashes are used; of a graph, as many names and as many facts.
         lang: Language of the examples; may be left out where the file is read without one.
         budget: Number of sets of weights to measure.
         dtype: Type of the base's weights: ``auto``, ``float32``, ``bfloat16``, ``int8`` or
@@ -152,6 +156,10 @@ def few_shot(
     """
     composition, places = locate(as_paths(folders), expression)
     mixture = _mixture(composition)
+    if lang is None and is_graph(examples):
+        raise UserError(
+            "names of a graph are in several languages", where=examples, todo="Add --lang TAG"
+        )
     tag = MANY if lang is None else normalise(lang)
     short = short_names(places)
     parts = tuple(show(replaced(part, short)) for part, _ in mixture.parts)

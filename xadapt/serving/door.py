@@ -163,7 +163,8 @@ class Door:
         elif model == AUTO:
             work = Texts(reader, texts, encoder, choose=self._detect, whole=whole)
         else:
-            work = Texts(reader, texts, encoder, target.composition, target.modules, whole=whole)
+            work = Texts(reader, texts, encoder, target.composition, target.modules, whole=whole,
+                         language=body.language)  # fmt: skip
         job = await self.answered(work, left)
         self._count(model, work)
         return job, answers.shaped(job.results, body.dimensions, unit)
@@ -191,7 +192,8 @@ class Door:
             )
         else:
             head = target.head(CLASSES, "texts")
-            work = Texts(FirstToken(head), items, self.encoder, target.composition, target.modules)
+            work = Texts(FirstToken(head), items, self.encoder, target.composition, target.modules,
+                         language=body.language)  # fmt: skip
         job = await self.answered(work, left)
         self._count(model, work)
         rows = [answers.label_scores(head, own, body.raw_scores) for own in job.results]
@@ -232,8 +234,7 @@ class Door:
 
     def _forget(self, gone: Mapping[str, nn.Module]) -> None:
         """Free what was prepared of modules that are served no more."""
-        for module in gone.values():
-            self.engine.composed.forget(module)
+        self.engine.forget(gone.values())
         self.metrics.modules.set(len(self.table.served))
 
     async def answered(self, work: Work, left: Left) -> Job:

@@ -12,28 +12,34 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import groupby
+from weakref import WeakSet
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encode import forward
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.encoder.own_texts import read_texts
 from xadapt.backbones.finite import NotFiniteError
+from xadapt.backbones.mapped_tokenizer import MappedTokenizer
 from xadapt.composition.text import show
 from xadapt.composition.values import Composition
 from xadapt.core.errors import UserError
+from xadapt.core.memory import give_back
 from xadapt.inference.composed_rows import ComposedRows
 from xadapt.inference.concurrency import compute_slot
 from xadapt.serving.batching import WINDOW, Job, Waiting, choose, window
 from xadapt.serving.errors import RequestError, busy
 from xadapt.serving.metrics import Metrics
-from xadapt.serving.rows import Texts, read_each
+from xadapt.serving.rows import Texts, Work, read_each
 
 MAX_BYTES = 64 << 20
 """Most bytes of the texts of all waiting requests."""
+TIDY_SECONDS = 10.0
+"""So often freed memory is given back while forwards run; they have other shapes every time."""
 LONGEST_DELAY = 60
 FIRST_RATE = 5_000.0
 """Tokens a second that are assumed before anything was measured."""
@@ -73,8 +79,10 @@ class Engine:
         self.composed = ComposedRows(encoder)
         self._new: deque[Job] = deque()
         self._jobs: list[Job] = []
+        self._gone: WeakSet[nn.Module] = WeakSet()
         self._items = self._bytes = 0
         self._rate = FIRST_RATE
+        self._tidied, self._ran = time.monotonic(), False
         self._closing = False
         self._change = threading.Condition()
         self._thread = threading.Thread(target=self._live, name="xadapt-engine", daemon=True)
@@ -118,6 +126,17 @@ class Engine:
                 self._end(job)
                 self.metrics.cancelled.inc()
 
+    def forget(self, modules: Iterable[nn.Module]) -> None:
+        """Free what was prepared of modules that are served no more.
+
+        Requests that wait for one of them keep it, and prepare it again; it is freed with the last.
+        """
+        own = list(modules)
+        with self._change:
+            self._gone.update(own)
+        for module in own:
+            self.composed.forget(module)
+
     def delay(self) -> int:
         """Estimate the seconds until the queue has room, from 1 to 60."""
         return max(1, min(LONGEST_DELAY, math.ceil(self._bytes / BYTES / self._rate)))
@@ -143,6 +162,7 @@ class Engine:
         try:
             while self._gather():
                 self._step()
+                self._tidy()
         except BaseException:
             self._give_up()
             raise
@@ -158,16 +178,36 @@ class Engine:
         self._crashed()
 
     def _gather(self) -> bool:
-        """Wait for work; return whether there is any, or the thread should end."""
+        """Wait for work; return false once there is none and the thread should end."""
         with self._change:
-            self._jobs = [job for job in self._jobs if not job.over]
+            self._drop_over()
             if not self._jobs:
                 while not self._new and not self._closing:
-                    self._change.wait()
+                    if not self._change.wait(self._until_tidy()):
+                        return True
                 self._wait_for_others()
             self._jobs += self._new
             self._new.clear()
             return bool(self._jobs) or not self._closing
+
+    def _until_tidy(self) -> float | None:
+        """Return the seconds until freed memory should be given back; ``None`` if none was used."""
+        return max(0.0, self._tidied + TIDY_SECONDS - time.monotonic()) if self._ran else None
+
+    def _tidy(self) -> None:
+        """Give freed memory back, from time to time."""
+        if self._until_tidy() == 0:
+            give_back()
+            self._tidied, self._ran = time.monotonic(), False
+
+    def _drop_over(self) -> None:
+        """Let go of requests that are over, and of what they prepared of modules that are gone."""
+        for job in self._jobs if self._gone else ():
+            if job.over:
+                for module in job.work.modules.values():
+                    if module in self._gone:
+                        self.composed.forget(module)
+        self._jobs = [job for job in self._jobs if not job.over]
 
     def _wait_for_others(self) -> None:
         """Wait until the first request is old enough, or there is enough for a forward."""
@@ -204,10 +244,13 @@ class Engine:
             self._done(over)
 
     def _tokenize(self, jobs: Sequence[Job]) -> None:
-        """Tokenize as many items of each request as the next forward may take."""
+        """Tokenize as many items of each request as the next forward may take.
+
+        A request beyond the window is not tokenized yet: ids are several times as large as texts.
+        """
         share = -(-WINDOW // len(jobs)) if jobs else 0
         texts: list[tuple[Job, Texts, int, int]] = []
-        for job in jobs:
+        for job in jobs[:WINDOW]:
             start, stop = job.wanted(share)
             if start == stop:
                 continue
@@ -222,44 +265,60 @@ class Engine:
     def _own_rows(self, job: Job, start: int, stop: int) -> None:
         try:
             rows = job.work.rows(start, stop)
-            self._prove({row.composition for row in rows}, job)
+            for composition in {row.composition for row in rows}:
+                if self._vocabulary(composition, job.work) is not None:
+                    raise UserError(
+                        "a module with a vocabulary of its own reads texts alone, and no token "
+                        "ids, pairs or words",
+                        where=show(composition),
+                    )
             job.tokenized(rows, stop)
         except Exception as error:
             job.fail(error)
 
     def _together(self, group: list[tuple[Job, Texts, int, int]]) -> None:
         """Tokenize the texts of several requests in one call of the tokenizer."""
-        encoder = group[0][1].encoder
         try:
-            ids = encoder.tokenize([t for _, w, i, j in group for t in w.texts[i:j]])
-        except Exception:  # one of them has a text that can't be read: which one?
-            for job, _, start, stop in group:
-                self._own_rows(job, start, stop)
+            texts = [text for _, work, i, j in group for text in work.texts[i:j]]
+            own = [one for _, work, i, j in group for one in self._vocabularies(work, i, j)]
+            readers, ids = read_texts(group[0][1].encoder, texts, own)
+        except Exception as error:  # one of them can't be read, or can't run: which one?
+            if len(group) == 1:
+                group[0][0].fail(error)
+                return
+            for one in group:
+                self._together([one])
             return
         at = 0
         for job, work, start, stop in group:
-            own, at = ids[at : at + stop - start], at + stop - start
+            some, at = slice(at, at + stop - start), at + stop - start
             try:
-                rows = work.as_rows(start, stop, own)
-                self._prove({row.composition for row in rows}, job)
-                job.tokenized(rows, stop)
+                job.tokenized(work.as_rows(start, stop, readers[some], ids[some]), stop)
             except Exception as error:
                 job.fail(error)
 
-    def _prove(self, compositions: set[Composition], job: Job) -> None:
-        """Prepare compositions, so that one that can't run fails alone.
+    def _vocabularies(self, work: Texts, start: int, stop: int) -> list[MappedTokenizer | None]:
+        """Return the tokenizer of some texts; ``None`` for the base's.
 
         Raises:
-            UserError: If one can't run on this base.
+            UserError: If a composition can't run on this base.
         """
-        for composition in compositions:
-            if composition is not None:
-                made = self.composed.make(composition, job.work.modules)
-                if made.adapter.vocabulary is not None:
-                    raise UserError(
-                        "a module with a vocabulary of its own is not served yet",
-                        where=show(composition),
-                    )
+        placed = work.placed(start, stop)
+        found = {one: self._vocabulary(one, work) for one, _ in dict.fromkeys(placed)}
+        return [
+            None if (own := found[one]) is None else own.for_language(language)
+            for one, language in placed
+        ]
+
+    def _vocabulary(self, composition: Composition, work: Work) -> MappedTokenizer | None:
+        """Prepare a composition, and return its tokenizer, if it has one of its own.
+
+        Raises:
+            UserError: If it can't run on this base.
+        """
+        if composition is None:
+            return None
+        return self.composed.make(composition, work.modules).adapter.vocabulary
 
     def _forward(self, rows: list[Waiting]) -> None:
         """Run one forward; if it fails, run halves, so that only the row at fault fails."""
@@ -277,6 +336,7 @@ class Engine:
         modules = {k: m for job, _ in rows for k, m in job.work.modules.items()}
         chosen = [row.composition for _, row in rows]
         ids = [row.ids for _, row in rows]
+        self._ran = True
         began = time.perf_counter()
         with compute_slot(), torch.inference_mode():
             activation = self.composed.activations(chosen, modules)(list(range(len(rows))))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.long_texts import CutCount, counting_cut, tell_cut
+from xadapt.backbones.encoder.own_texts import groups, read_texts
 from xadapt.backbones.encoder.pairs import tokenize_pairs
 from xadapt.backbones.encoder.words import WordWindow, tokenize_word_windows
 from xadapt.composition.values import Composition
@@ -147,6 +148,7 @@ class Texts(Work):
         modules: As for `Work`.
         choose: For the model ``auto``: a function from a text to its choice and the modules of it.
         whole: Whether a text that is longer than the base reads is refused.
+        language: The language of the texts, if the client says it.
 
     Attributes:
         cut: The number of texts that were cut.
@@ -162,9 +164,11 @@ class Texts(Work):
         modules: Mapping[str, nn.Module] | None = None,
         choose: Callable[[str], tuple[Choice, Mapping[str, nn.Module]]] | None = None,
         whole: bool = False,
+        language: str | None = None,
     ) -> None:
         super().__init__(reader, composition, modules or {})
         self.texts, self.encoder, self.choose, self.whole = texts, encoder, choose, whole
+        self.language = language
         self.cut = 0
         self.choices: list[Choice] = []
 
@@ -178,12 +182,31 @@ class Texts(Work):
         """The characters of all texts; each counts as 4 bytes at most, and 64 for its vector."""
         return sum(map(len, self.texts)) + 64 * len(self.texts)
 
-    def rows(self, start: int, stop: int) -> list[Row]:
-        """Tokenize some texts."""
-        return self.as_rows(start, stop, self.encoder.tokenize(self.texts[start:stop]))
+    def placed(self, start: int, stop: int) -> list[tuple[Composition, str | None]]:
+        """Return the composition and the language of some texts; for ``auto`` they are chosen."""
+        if self.choose is None:
+            return [(self.composition, self.language)] * (stop - start)
+        for text in self.texts[len(self.choices) : stop]:
+            choice, modules = self.choose(text)
+            self.modules.update(modules)
+            self.choices.append(choice)
+        return [(one.composition, one.language or None) for one in self.choices[start:stop]]
 
-    def as_rows(self, start: int, stop: int, ids: Sequence[Sequence[int]]) -> list[Row]:
-        """Make rows of token ids that the encoder's ``tokenize`` gave for some texts.
+    def rows(self, start: int, stop: int) -> list[Row]:
+        """Tokenize some texts with the base's tokenizer."""
+        texts = self.texts[start:stop]
+        return self.as_rows(start, stop, *read_texts(self.encoder, texts, [None] * len(texts)))
+
+    def as_rows(
+        self, start: int, stop: int, readers: Sequence[Encoder], ids: Sequence[Sequence[int]]
+    ) -> list[Row]:
+        """Make rows of token ids.
+
+        Args:
+            start: The first text.
+            stop: One past the last text.
+            readers: The encoder that tokenized each text.
+            ids: Token ids of each text.
 
         Raises:
             RequestError: If a text is cut and must not be.
@@ -191,7 +214,8 @@ class Texts(Work):
         texts = self.texts[start:stop]
         if any(len(own) >= self.encoder.max_length for own in ids):
             with counting_cut(CutCount()):
-                self.cut += tell_cut(self.encoder, texts, ids)
+                for one, at in groups(readers):
+                    self.cut += tell_cut(one, [texts[i] for i in at], [ids[i] for i in at])
             if self.cut and self.whole:
                 raise RequestError(
                     413,
@@ -199,14 +223,8 @@ class Texts(Work):
                     param="inputs",
                     code="too_long",
                 )
-        compositions = [self.composition] * len(ids)
-        if self.choose is not None:
-            for place, text in enumerate(texts):
-                choice, modules = self.choose(text)
-                self.modules.update(modules)
-                self.choices.append(choice)
-                compositions[place] = choice.composition
-        return [Row(start + place, own, compositions[place]) for place, own in enumerate(ids)]
+        placed = self.placed(start, stop)
+        return [Row(start + place, own, placed[place][0]) for place, own in enumerate(ids)]
 
 
 class TokenIds(Work):

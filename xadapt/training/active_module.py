@@ -16,6 +16,7 @@ from xadapt.composition.composed import Chosen
 from xadapt.core.errors import UserError
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.modules.hooks import BELOW, AdapterHook, hooks_of
+from xadapt.modules.vocabulary import Vocabulary
 
 Langs = Sequence[str] | None
 
@@ -82,18 +83,28 @@ class ActiveModule:
         """Return the tokenizer of rows, if the module has a vocabulary of its own.
 
         Args:
-            tag: The language of the rows, where the composition chooses by language.
+            tag: The language of the rows, if it is known.
         """
         if not isinstance(self.module, Chosen):
-            [adapter] = self._ready.values()
-            return adapter.vocabulary
-        own = None if tag is None else self._ready.get(id(self.module.of(tag)))
-        return None if own is None else own.vocabulary
+            [own] = self._ready.values()
+        else:
+            found = None if tag is None else self._ready.get(id(self.module.of(tag)))
+            if found is None:
+                return None
+            own = found
+        return None if own.vocabulary is None else own.vocabulary.for_language(tag)
 
     @property
     def has_vocabulary(self) -> bool:
         """Whether some rows are read by a vocabulary of their own."""
         return any(adapter.vocabulary is not None for adapter in self._ready.values())
+
+    @property
+    def own_rows(self) -> Callable[[], Tensor] | None:
+        """The function that gives the rows of the module's vocabulary; ``None`` without one."""
+        parts = [part for own in self._ready.values() for part in own.module.modules()]
+        found = [part.own.wide for part in parts if isinstance(part, Vocabulary)]
+        return found[0] if found else None
 
     @property
     def hooks(self) -> list[AdapterHook]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.backbones.compiled import compiled
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.layers_copy import LayersCopy
+from xadapt.backbones.encoder.own_mlm import MaskedPieces, OwnHead
 from xadapt.backbones.encoder.prompts import side_prompts
 from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
@@ -80,10 +81,14 @@ class EncoderRun:
     @property
     def services(self) -> dict[str, Any]:
         """What objectives may name that comes from the encoder."""
+        own = self.forward.active_module.vocabulary()
         return {
-            "tokenizer": self.encoder.tokenizer,
+            "tokenizer": self.encoder.tokenizer
+            if own is None
+            else MaskedPieces(self.encoder.tokenizer, own),
             **self.forward.tokenized.tokenizers,
-            "lm_head": self._lm_head,
+            **({} if own is None else {"tokenize": self.forward.tokenized.all_with(own.always)}),
+            "lm_head": self._lm_head(),
             "vocabulary": self.vocabulary,
             "depth": self.encoder.depth,
             "max_length": self.encoder.max_length,
@@ -141,8 +146,13 @@ class EncoderRun:
         tokens, mask = self.encoder.batch(rows)
         return States(self.encoder.embed(tokens, mask), mask)
 
-    def _lm_head(self, states: Tensor) -> Tensor:
-        return self.encoder.mlm_head(self.forward.active_module.before_vocabulary)(states)
+    def _lm_head(self) -> Callable[[Tensor], Tensor]:
+        """Return the head for the module's own tokens if it has some, else the base's."""
+        acting = self.forward.active_module
+        rows = acting.own_rows
+        if rows is None:
+            return lambda states: self.encoder.mlm_head(acting.before_vocabulary)(states)
+        return OwnHead(self.encoder, rows, self.vocabulary, acting.before_vocabulary)
 
 
 def encoder_of(base: object) -> Encoder:

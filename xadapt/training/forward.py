@@ -349,14 +349,18 @@ class Forward:
         Args:
             rows: Texts, or token ids.
             module: What acts on them, as in `xadapt.objectives.contract.View`.
-            langs: Their languages, where the composition chooses by language.
+            langs: Their languages, if they are known.
+
+        Raises:
+            UserError: If the composition chooses by language and no languages are given.
         """
         if not len(rows) or not isinstance(rows[0], str):
             return [tuple(row) for row in rows]
         acting = self.companions[module] if isinstance(module, str) else self.active_module
         if not module or not acting.has_vocabulary:
             return self.tokenized.tokenize(rows)
-        tags: Sequence[str | None] = acting.needed(langs) or [None] * len(rows)
+        acting.needed(langs)
+        tags: Sequence[str | None] = langs or [None] * len(rows)
         return self.tokenized.tokenize_with(rows, [acting.vocabulary(tag) for tag in tags])
 
     def _owned(self, view: View) -> list[Owned]:

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from xadapt.backbones.encoder.encode import chunks
-from xadapt.backbones.seq2seq.seq2seq import Encoded, Seq2Seq
+from xadapt.backbones.seq2seq.decoding import Encoded
+from xadapt.backbones.seq2seq.seq2seq import Seq2Seq
 from xadapt.backbones.seq2seq.source_states import SourceStates
 from xadapt.injection.activation import Activation
 from xadapt.objectives.contract import TargetLosses, TargetView

@@ -277,9 +277,20 @@ READS_TOKENS = (
 def require_whole_texts(task: Task, turns: Sequence[ActiveModule]) -> None:
     """Refuse an objective that makes rows of the base's tokens for a module with a vocabulary.
 
+    An objective whose attribute ``own_vocabulary`` is true reads the tokens of either.
+
     Raises:
-        UserError: If the objective asks for a tokenizer, and a composition has a vocabulary.
+        UserError: If the objective asks for a tokenizer, and a composition has a vocabulary, or
+            chooses between vocabularies by language.
     """
+    if getattr(task.objective, "own_vocabulary", False):
+        if any(turn.has_vocabulary and turn.by_language for turn in turns):
+            raise UserError(
+                f"{task.name} reads tokens of one vocabulary, and this composition has several",
+                where="--compose",
+                todo="Train inside one composition, not by language",
+            )
+        return
     asked = next((name for name in READS_TOKENS if asks_for(task.objective, name)), None)
     if asked is not None and any(turn.has_vocabulary for turn in turns):
         raise UserError(

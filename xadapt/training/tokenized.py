@@ -73,6 +73,10 @@ class Tokenized:
             for text, own in zip(texts, vocabularies, strict=True)
         ]
 
+    def all_with(self, own: MappedTokenizer) -> Callable[[Sequence[str]], list[Row]]:
+        """Return a function that tokenises texts with one vocabulary, once in a run."""
+        return lambda texts: self.tokenize_with(texts, [own] * len(texts))
+
     def tokenize_words(self, sentences: Sequence[Sequence[str]]) -> list[Words]:
         """Tokenise sentences given as words; each distinct sentence is tokenised once in a run."""
         rows = [tuple(words) for words in sentences]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.contract import LANGUAGE_MODEL, MINI, SHUFFLED, Experiment, Place, Variant
+from experiments.contract import LANGUAGE_MODEL, SHUFFLED, Experiment, Place, Variant
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.passage_index import opened
 from xadapt.inference.passage_indexing import index_passages
@@ -33,7 +33,6 @@ class DenseRetrieval(Experiment):
     """German and Spanish questions, and Swahili ones that nothing was trained on."""
 
     system, against, main = "dense retrieval", LANGUAGE_MODEL, "XQuAD MRR"
-    bases = (MINI,)
     about = (
         f"Trained on {ROWS} German and Spanish questions of MLQA with their English paragraphs, "
         "two epochs, the upper half of the layers, 64 tokens. XQuAD: the first German or Spanish "
@@ -59,11 +58,13 @@ class DenseRetrieval(Experiment):
         write(text, [row["positive"].replace("\n", " ") for row in rows])
         quick = ("data.train.dev=0", "train.epochs=2", "max_length=64", "module.layers=[3,6]")
         lang = {"lang": "de"}
-        return [
+        found = [
             Variant(self.system, "dense_retrieval", str(train), quick, lang),
             Variant(SHUFFLED, "dense_retrieval", str(turned), quick, lang),
-            Variant(LANGUAGE_MODEL, "mlm", str(text), quick, lang),
         ]
+        if place.predicts_tokens:
+            found.append(Variant(LANGUAGE_MODEL, "mlm", str(text), quick, lang))
+        return found
 
     def measure(self, place: Place, module: Path | None) -> dict[str, float]:
         """Rank the paragraphs of XQuAD and AfriQA."""

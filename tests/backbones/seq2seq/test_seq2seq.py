@@ -9,6 +9,7 @@ import torch
 from tiny_models import tiny_folder
 from tiny_seq2seq import FAMILIES, tiny_model, tiny_seq2seq_folder, tiny_tokenizer
 
+from xadapt.backbones.seq2seq import seq2seq as module
 from xadapt.backbones.seq2seq.families import FAMILIES as TYPES
 from xadapt.backbones.seq2seq.families import family_of
 from xadapt.backbones.seq2seq.seq2seq import Seq2Seq
@@ -153,3 +154,44 @@ def test_a_saved_model_is_loaded_frozen(tmp_path):
         rows = zip(*(one.score(one.encode(SOURCES), TARGETS) for one in (found, own)), strict=True)
         assert all(torch.equal(a, b) for a, b in rows)
     assert found.room is None and found.width == 16 and not found.model.training
+
+
+@torch.no_grad()
+def test_joined_prefixes_go_on_as_each_alone(seq2seq):
+    root = seq2seq.decode(seq2seq.encode(SOURCES))
+    root.step()
+    one, other = root.branch([2, 0]), root.branch([1, 1])
+    joined = one.join([other])
+    found = joined.step([7, 8, 9, 10])
+    for row, (source, token) in enumerate([(2, 7), (0, 8), (1, 9), (1, 10)]):
+        wanted = full(seq2seq, SOURCES[source], [token])
+        torch.testing.assert_close(found[row], wanted, atol=1e-5, rtol=0)
+    assert (len(joined), joined.length, one.length) == (4, 1, 0)
+    one.step([7, 8])
+    with pytest.raises(ValueError, match="different lengths"):
+        one.join([other])
+
+
+@torch.no_grad()
+def test_prefixes_that_are_read_again_are_those_that_were_read_step_by_step(seq2seq, monkeypatch):
+    root = seq2seq.decode(seq2seq.encode(SOURCES))
+    root.step()
+    made, found = root.reread([2, 0, 2], [[7, 8], [9, 10], [11, 12]])
+    wanted = [(2, [7, 8]), (0, [9, 10]), (2, [11, 12])]
+    for row, (source, prefix) in enumerate(wanted):
+        expected = full(seq2seq, SOURCES[source], prefix)
+        torch.testing.assert_close(found[row], expected, atol=1e-5, rtol=0)
+    monkeypatch.setattr(module, "SCORES", 1)
+    assert seq2seq.rows_at_once(3) == 1
+    _, few = root.reread([2, 0, 2], [[7, 8], [9, 10], [11, 12]])
+    torch.testing.assert_close(few, found, atol=1e-5, rtol=0)
+    other = root.branch([1])
+    other.step([5])
+    other.step([6])
+    found = other.join([made]).step([20, 21, 22, 23])
+    for row, (source, prefix) in enumerate([(1, [5, 6, 20]), (2, [7, 8, 21]), (0, [9, 10, 22])]):
+        expected = full(seq2seq, SOURCES[source], prefix)
+        torch.testing.assert_close(found[row], expected, atol=1e-5, rtol=0)
+    for rows, tokens in (([0], [[1], [2]]), ([0, 1], [[1], [2, 3]]), ([], [])):
+        with pytest.raises(ValueError, match="all are of one length"):
+            root.reread(rows, tokens)

@@ -72,6 +72,30 @@ def test_faults_are_one_line_and_nothing_is_left(tmp_path, more, links, message)
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "place", "message"),
+    [
+        ("train.tsv", "a\tfears\tb\nz\tfears\tb\n", "train.tsv:2", "there is no entity 'z'"),
+        ("train.tsv", "a\teats\tb\n", "train.tsv:1", "there is no relation 'eats'"),
+        ("train.tsv", "a\tfears\n", "train.tsv:1", "this line has 2 columns"),
+        ("links_test.tsv", "b\tz\n", "", "the link b - z leads to nothing"),
+        ("links_test.tsv", "a\tb\n", "", "the link a - b is in train and in test"),
+    ],
+)
+def test_a_wrong_graph_is_one_line_in_every_command(tmp_path, file, text, place, message):
+    source, out = made(tmp_path / "pets", "kg", **{file: text}), ("--out", tmp_path / "out")
+    commands = [("kg", "build", "--graph", source, *out)]
+    if "nothing" not in message:  # training reads no test link
+        commands.append(
+            ("train", "mlkg_ep", "--base", "mini", "--data", source, "--lang", "sw", *out)
+        )
+    for given in commands:
+        done = xadapt(*given)
+        assert done.code == 2 and len(done.lines) == 1 and message in done.err, done.err
+        assert place in done.err and "Traceback" not in done.err
+        assert not (tmp_path / "out").exists()
+
+
 def test_a_full_folder_is_left_alone(tmp_path):
     source = made(tmp_path / "pets", "kg")
     done = xadapt("kg", "build", "--graph", source, "--out", tmp_path / "pets")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.long_texts import tell_cut, text_windows
-from xadapt.backbones.encoder.own_texts import groups, readers
+from xadapt.backbones.encoder.own_texts import groups, read_texts
 from xadapt.backbones.encoder.windows import FIRST, combined, passes
 from xadapt.backbones.finite import require_finite, require_finite_states
 from xadapt.backbones.frames import ActsInForward
@@ -84,9 +84,9 @@ def _read(
 ) -> tuple[list[Sequence[int]], list[int]]:
     """Tokenize texts, each with the vocabulary of its row; return ids and the text of each."""
     found: list[tuple[int, Sequence[int]]] = []
-    for one, at in groups(readers(encoder, texts, vocabularies_of(rows, len(texts)))):
-        some = [texts[i] for i in at]
-        ids = one.tokenize(some)
+    chosen, rows_of = read_texts(encoder, texts, vocabularies_of(rows, len(texts)))
+    for one, at in groups(chosen):
+        some, ids = [texts[i] for i in at], [rows_of[i] for i in at]
         if encoder.windows == FIRST:
             tell_cut(one, some, ids)
             found += zip(at, ids, strict=True)

@@ -68,6 +68,39 @@ def head(
     return logits
 
 
+def before_decoder(model: Any) -> Callable[[Tensor], Tensor]:
+    """Return the part of a ``...ForMaskedLM`` model between its encoder and its last linear.
+
+    Args:
+        model: The model.
+
+    Returns:
+        A function from states ``(..., width)`` to the states ``(..., features of a token's
+        vector)`` that the head compares with the vectors of all tokens.
+
+    Raises:
+        UserError: If the head has no linear output layer.
+    """
+    last = model.get_output_embeddings()
+    if not isinstance(last, nn.Linear):
+        raise UserError(
+            "this base's language-model head has no linear output layer, so it can't predict other "
+            "tokens",
+            todo="Train with an objective on whole texts, such as translation_ranking",
+        )
+    prefix = str(model.base_model_prefix)
+    path = next(name for name, part in model.named_modules() if part is last)
+    part = graft(model, prefix, _States(model.get_submodule(prefix)))
+    part = graft(part, path, nn.Identity())
+
+    def compute(states: Tensor) -> Tensor:
+        flat = states.reshape(1, -1, states.shape[-1])
+        out: Tensor = part(inputs_embeds=flat.to(next(model.parameters()).dtype))[0]
+        return out.reshape(*states.shape[:-1], out.shape[-1])
+
+    return compute
+
+
 @contextmanager
 def _changed(model: Any, change: Callable[[Tensor], Tensor] | None) -> Iterator[None]:
     if change is None:

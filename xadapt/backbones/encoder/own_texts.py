@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from typing import Any
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.mapped_tokenizer import MappedTokenizer
@@ -21,12 +20,13 @@ def reading(encoder: Encoder, tokenizer: MappedTokenizer) -> Encoder:
     return other
 
 
-def readers(
+def read_texts(
     encoder: Encoder, texts: Sequence[str], vocabularies: Sequence[MappedTokenizer | None]
-) -> list[Encoder]:
-    """Choose the encoder that tokenizes each text.
+) -> tuple[list[Encoder], list[list[int]]]:
+    """Choose the encoder that tokenizes each text, and tokenize it as `Encoder.tokenize` does.
 
-    A text is read by the vocabulary of its row if that spells it in fewer tokens than the base
+    A row whose language is known has its tokenizer by that (`MappedTokenizer.for_language`). Any
+    other text is read by the vocabulary of its row if that spells it in fewer tokens than the base
     does, and else by the base. So English stays English in a row of a Hindi module. An unknown
     token counts as ten.
 
@@ -35,32 +35,39 @@ def readers(
         texts: Any number of texts.
         vocabularies: The vocabulary of each row; ``None`` for the base's.
     """
-    chosen = [encoder] * len(texts)
+    chosen: list[Encoder] = [encoder] * len(texts)
+    rows: list[list[int] | None] = [None] * len(texts)
     for own in dict.fromkeys(one for one in vocabularies if one is not None):
         other = reading(encoder, own)
         at = [i for i, one in enumerate(vocabularies) if one is own]
-        some = encoder.full_texts([texts[i] for i in at])
-        both = zip(_costs(encoder.tokenizer, some), _costs(own, some), strict=True)
-        for place, (base, new) in zip(at, both, strict=True):
-            chosen[place] = other if new < base else encoder
-    return chosen
+        if not own.by_text:
+            for place in at:
+                chosen[place] = other
+            continue
+        both = _whole(encoder, other, [texts[i] for i in at])
+        for place, base, new in zip(at, *both, strict=True):
+            better = _cost(new, own.unknown) < _cost(base, encoder.tokenizer.unk_token_id)
+            one, row = (other, new) if better else (encoder, base)
+            chosen[place], rows[place] = one, row if len(row) <= encoder.max_length else None
+    left = [i for i, row in enumerate(rows) if row is None]
+    for one, some in groups([chosen[i] for i in left]):
+        at = [left[i] for i in some]
+        for place, row in zip(at, one.tokenize([texts[i] for i in at]), strict=True):
+            rows[place] = row
+    return chosen, [row for row in rows if row is not None]
 
 
 def tokenize_rows(
     encoder: Encoder, texts: Sequence[str], vocabularies: Sequence[MappedTokenizer | None]
 ) -> list[list[int]]:
-    """Tokenize texts as `Encoder.tokenize` does, each with the vocabulary of its row.
+    """Tokenize texts, each with the vocabulary of its row; see `read_texts`.
 
     Args:
         encoder: The base.
         texts: Any number of texts.
-        vocabularies: As for `readers`.
+        vocabularies: As for `read_texts`.
     """
-    rows: list[list[int]] = [[] for _ in texts]
-    for one, at in groups(readers(encoder, texts, vocabularies)):
-        for place, row in zip(at, one.tokenize([texts[i] for i in at]), strict=True):
-            rows[place] = row
-    return rows
+    return read_texts(encoder, texts, vocabularies)[1]
 
 
 def groups(chosen: Sequence[Encoder]) -> list[tuple[Encoder, list[int]]]:
@@ -71,13 +78,16 @@ def groups(chosen: Sequence[Encoder]) -> list[tuple[Encoder, list[int]]]:
     return list(found.values())
 
 
-def _costs(tokenizer: Any, texts: Sequence[str]) -> list[int]:
-    """Count the tokens of each text, uncut."""
-    if not texts:
-        return []
-    own = isinstance(tokenizer, MappedTokenizer)
-    unknown = tokenizer.unknown if own else tokenizer.unk_token_id
-    rows = call_tokenizer(tokenizer, list(texts), truncation=False, padding=False, verbose=False)
-    return [
-        len(row) + (UNKNOWN_COSTS - 1) * sum(i == unknown for i in row) for row in rows["input_ids"]
-    ]
+def _whole(encoder: Encoder, other: Encoder, texts: Sequence[str]) -> list[list[list[int]]]:
+    """Tokenize texts with both tokenizers, uncut."""
+    full = encoder.full_texts(texts)
+    made = (
+        call_tokenizer(one.tokenizer, full, truncation=False, padding=False, verbose=False)
+        for one in (encoder, other)
+    )
+    return [[list(row) for row in one["input_ids"]] for one in made]
+
+
+def _cost(row: Sequence[int], unknown: int | None) -> int:
+    """Count tokens; an unknown one counts as ten."""
+    return len(row) + (UNKNOWN_COSTS - 1) * sum(i == unknown for i in row)

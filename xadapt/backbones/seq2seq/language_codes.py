@@ -22,7 +22,11 @@ def codes_of(tokenizer: Any) -> Codes:
     stands for the language.
     """
     found: Codes = {}
-    tokens = [*tokenizer.get_added_vocab(), *getattr(tokenizer, "supported_language_codes", [])]
+    tokens = [
+        *tokenizer.get_added_vocab(),
+        *getattr(tokenizer, "supported_language_codes", []),
+        *getattr(tokenizer, "lang_code_to_token", {}).values(),  # of M2M100
+    ]
     for token in sorted(set(tokens), key=str):
         match = _NAMED.match(token)
         if not match:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 import transformers
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
-from transformers.modeling_outputs import BaseModelOutput
 
 from xadapt.backbones import fingerprint as prints
 from xadapt.backbones import quantized
@@ -26,29 +24,15 @@ from xadapt.backbones.loading import (
     load_model,
     load_tokenizer,
 )
+from xadapt.backbones.seq2seq.decoding import Decoding, Encoded, encoder_outputs
 from xadapt.backbones.seq2seq.families import Seq2SeqFamily, family_of
 from xadapt.core.errors import UserError
 
 AUTO = "AutoModelForSeq2SeqLM"
 """The class of transformers that holds encoder, decoder and the head for the vocabulary."""
 _USUAL_LENGTH, _NO_LIMIT = 512, 1_000_000
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """What the encoder made of some sources.
-
-    Attributes:
-        states: ``(sources, tokens, width)``.
-        mask: 1 where a token is real, ``(sources, tokens)``.
-    """
-
-    states: Tensor
-    mask: Tensor
-
-    def of(self, rows: Tensor) -> Encoded:
-        """Return some of the sources, in the order of ``rows``; a source may occur repeatedly."""
-        return Encoded(self.states.index_select(0, rows), self.mask.index_select(0, rows))
+SCORES = 1 << 27
+"""Scores of one forward over several tokens, at most: half a gibibyte."""
 
 
 class Seq2Seq:
@@ -257,7 +241,7 @@ class Seq2Seq:
         before = torch.tensor(starts, device=tokens.device)[:, None]
         chosen = encoded.of(torch.tensor(rows, device=encoded.states.device))
         made = self.model(
-            encoder_outputs=_given(chosen),
+            encoder_outputs=encoder_outputs(chosen),
             attention_mask=chosen.mask,
             decoder_input_ids=torch.cat([before, tokens[:, :-1]], 1),
             use_cache=False,
@@ -278,6 +262,13 @@ class Seq2Seq:
             return last if before == end and last != end else self.start
         return self.start
 
+    def rows_at_once(self, tokens: int) -> int:
+        """Return how many outputs of some tokens are scored in one forward, at least 1.
+
+        The scores of all tokens of the vocabulary are held for each token of each output.
+        """
+        return max(1, SCORES // (max(tokens, 1) * int(self.model.config.vocab_size)))
+
     def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         if not rows or not all(map(len, rows)):
             raise ValueError("there is no row of tokens, or an empty one")
@@ -286,88 +277,6 @@ class Seq2Seq:
         tokens = [[*row, *[pad] * (longest - len(row))] for row in rows]
         mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
         return torch.tensor(tokens, device=self.device), torch.tensor(mask, device=self.device)
-
-
-class Decoding:
-    """Prefixes of one length, with what the decoder computed of them.
-
-    Attributes:
-        length: Number of tokens of every prefix.
-    """
-
-    def __init__(
-        self, seq2seq: Seq2Seq, encoded: Encoded, cache: EncoderDecoderCache, length: int
-    ) -> None:
-        self._seq2seq, self._encoded, self._cache = seq2seq, encoded, cache
-        self.length = length
-
-    def __len__(self) -> int:
-        """Return the number of prefixes."""
-        return len(self._encoded.states)
-
-    def step(self, tokens: Sequence[int] | Tensor | None = None) -> Tensor:
-        """Add one token to every prefix, and compute what follows.
-
-        Args:
-            tokens: A token for each prefix; ``None`` only at the beginning, where the token before
-                outputs is read.
-
-        Returns:
-            Log-probabilities of the next token, ``(prefixes, vocabulary)``, float32.
-
-        Raises:
-            ValueError: If tokens are missing, or not one for each prefix.
-        """
-        first = self._cache.get_seq_length() == 0
-        if (tokens is None) != first:
-            raise ValueError("the first step has no token, and every other step has one")
-        device = self._encoded.states.device
-        given = (
-            torch.full((len(self),), self._seq2seq.start, device=device)
-            if tokens is None
-            else torch.as_tensor(tokens, device=device)
-        )
-        if given.shape != (len(self),):
-            raise ValueError(f"{len(self)} prefixes need as many tokens, not {tuple(given.shape)}")
-        made = self._seq2seq.model(
-            encoder_outputs=_given(self._encoded),
-            attention_mask=self._encoded.mask,
-            decoder_input_ids=given[:, None],
-            past_key_values=self._cache,
-            use_cache=True,
-        )
-        self._cache = made.past_key_values
-        self.length += not first
-        found: Tensor = made.logits[:, -1].float().log_softmax(-1)
-        return found
-
-    def branch(self, rows: Sequence[int]) -> Decoding:
-        """Return some of the prefixes, in this order; one may occur repeatedly.
-
-        The prefixes that are here stay as they are, so that a search can come back to them.
-
-        Args:
-            rows: Places of the prefixes.
-        """
-        at = torch.tensor(list(rows), device=self._encoded.states.device)
-        both = (self._cache.self_attention_cache, self._cache.cross_attention_cache)
-        cache = EncoderDecoderCache(*(_selected(one, at) for one in both))
-        return Decoding(self._seq2seq, self._encoded.of(at), cache, self.length)
-
-
-def _given(encoded: Encoded) -> BaseModelOutput:
-    states: Any = encoded.states
-    return BaseModelOutput(last_hidden_state=states)
-
-
-def _selected(cache: Any, rows: Tensor) -> DynamicCache:
-    made = DynamicCache()
-    for number, layer in enumerate(cache.layers):
-        if layer.keys is not None:
-            made.update(
-                layer.keys.index_select(0, rows), layer.values.index_select(0, rows), number
-            )
-    return made
 
 
 def _plain(model: Any) -> transformers.GenerationConfig:

@@ -17,7 +17,8 @@ from xadapt.backbones.cache.prefix_states import LIMIT_BYTES
 from xadapt.backbones.cache.reuse import Kept, Row
 from xadapt.backbones.cache.rows import Progress, space_of
 from xadapt.backbones.encoder.encode import chunks
-from xadapt.backbones.seq2seq.seq2seq import Encoded, Seq2Seq
+from xadapt.backbones.seq2seq.decoding import Encoded
+from xadapt.backbones.seq2seq.seq2seq import Seq2Seq
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,7 @@ from rich.console import Console
 from xadapt.cli import launched, options
 from xadapt.cli.kg.build import GRAPH_HELP
 from xadapt.cli.verbs import Verb
-from xadapt.core.errors import UserError
-from xadapt.core.output_files import require_output
+from xadapt.core.output_files import require_outputs
 
 
 def align(
@@ -43,9 +42,7 @@ def align(
             help="Links that are known. Without --links, their entities are left out.",
         ),
     ] = None,
-    base: Annotated[
-        str | None, typer.Option("--base", metavar="BASE", help=options.BASE_HELP)
-    ] = None,
+    base: options.OptionalBaseOption = None,
     module: options.ModuleOption = None,
     compose: options.ComposeOption = None,
     names: Annotated[
@@ -108,14 +105,8 @@ def align(
     memory: Annotated[
         int, typer.Option(metavar="MIB", min=1, help="Vectors and scores in memory, in MiB.")
     ] = 1024,
-    page: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            dir_okay=False,
-            help="Also write a page to look through the pairs, mark them and export links.",
-        ),
-    ] = None,
+    page: options.ReportOption = None,
+    old_page: Annotated[Path | None, typer.Option("--page", dir_okay=False, hidden=True)] = None,
     allow_seen: Annotated[
         bool,
         typer.Option("--allow-seen", help="Measure modules that may have seen the test links."),
@@ -131,12 +122,10 @@ def align(
         not (mutual and one_to_one), "--mutual and --one-to-one are two ways", "Give one"
     )
     options.require_named(options.split(module), compose)
+    page = page or old_page
     reads = [left.partition(":")[2], right.partition(":")[2], links, train_links, structure,
              *options.split(module)]  # fmt: skip
-    for path in filter(None, (out, page)):
-        require_output(path, reads=reads, force=force)
-    if page is not None and page.resolve() == out.resolve():
-        raise UserError("the table and the page are one file", where=str(out), todo="Name another")
+    require_outputs((out, page), reads=reads, force=force, json=json)
     with launched.progress("starting"):
         from xadapt.core.progress import meter
         from xadapt.pipelines.kg_align import align_graphs
@@ -186,7 +175,7 @@ VERBS = (
             "xadapt kg align --left kg:DIR/1 --right kg:DIR/2 --links kg:DIR --names \\\n"
             "  --base mini --module ep --structure shape --out pairs.tsv",
             "xadapt kg align --left cldr:de --right cldr:en --base mini --names \\\n"
-            "  --out pairs.tsv --page pairs.html",
+            "  --out pairs.tsv --report pairs.html",
         ),
     ),
 )

@@ -11,7 +11,7 @@ from rich.console import Console
 from xadapt.cli import launched, options
 from xadapt.cli.kg.build import GRAPH_HELP
 from xadapt.cli.verbs import Verb
-from xadapt.core.output_files import require_output
+from xadapt.core.output_files import require_outputs
 
 
 def complete(
@@ -29,9 +29,7 @@ def complete(
         Path | None,
         typer.Option(metavar="FILE", dir_okay=False, help="The table of answers to write."),
     ] = None,
-    base: Annotated[
-        str | None, typer.Option("--base", metavar="BASE", help=options.BASE_HELP)
-    ] = None,
+    base: options.OptionalBaseOption = None,
     module: options.ModuleOption = None,
     compose: options.ComposeOption = None,
     structure: Annotated[
@@ -69,9 +67,8 @@ def complete(
 ) -> None:
     """Rank the entities that complete facts of a graph."""
     options.require_named(options.split(module), compose)
-    if out is not None:
-        reads = [graph.partition(":")[2], queries, structure, *options.split(module)]
-        require_output(out, reads=reads, force=force)
+    reads = [graph.partition(":")[2], queries, structure, *options.split(module)]
+    require_outputs((out,), reads=reads, force=force, json=json)
     with launched.progress("completing the graph"):
         from xadapt.pipelines.kg_complete import complete_graph
 

@@ -10,8 +10,7 @@ from rich.console import Console
 
 from xadapt.cli import launched, options
 from xadapt.cli.verbs import Verb
-from xadapt.core.errors import UserError
-from xadapt.core.output_files import require_output
+from xadapt.core.output_files import require_outputs
 
 
 def names(
@@ -64,9 +63,7 @@ def names(
             help="Names in the language, or a graph, to retrieve from by vectors: one more source.",
         ),
     ] = None,
-    base: Annotated[
-        str | None, typer.Option("--base", metavar="BASE", help=options.BASE_HELP)
-    ] = None,
+    base: options.OptionalBaseOption = None,
     module: options.ModuleOption = None,
     compose: options.ComposeOption = None,
     least: Annotated[
@@ -99,15 +96,7 @@ def names(
         int,
         typer.Option(metavar="N", min=1, help="Votes that keep a checked name from being flagged."),
     ] = 1,
-    page: Annotated[
-        Path | None,
-        typer.Option(
-            "--report",
-            metavar="FILE",
-            dir_okay=False,
-            help="Also write a page to look through the names, mark them and export them.",
-        ),
-    ] = None,
+    page: options.ReportOption = None,
     dtype: options.DtypeOption = "auto",
     json: options.JsonOption = None,
     force: options.ForceOption = False,
@@ -118,10 +107,7 @@ def names(
     given = options.split(source)
     reads = [*given, graph and graph.partition(":")[2], pool, gold, *options.split(module)]
     reads += [one.removeprefix("file:") for one in translator or ()]
-    for path in filter(None, (out, page)):
-        require_output(path, reads=reads, force=force)
-    if page is not None and page.resolve() == out.resolve():
-        raise UserError("the names and the page are one file", where=str(out), todo="Name another")
+    require_outputs((out, page), reads=reads, force=force, json=json)
     with launched.progress("starting"):
         from xadapt.core.progress import meter
         from xadapt.pipelines.kg_names import vote_names

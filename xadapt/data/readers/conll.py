@@ -171,7 +171,7 @@ def _layout(head: Sequence[Sequence[Line]], source: str, lang: str) -> Layout:
     word = 1 if width > 2 and _counts(sentences) else 0
     words = [[row[word] for row in rows if word < len(row)] for rows in sentences]
     require_words(words, source, word + 1)
-    prefix = _prefix([w for row in words for w in row], lang, source)
+    prefix = word_prefix([w for row in words for w in row], lang, source)
     return replace(plain, word=word, prefix=prefix)
 
 
@@ -186,8 +186,13 @@ def _counts(sentences: Sequence[Sequence[Sequence[str]]]) -> bool:
     return len(flat) > len(first) and (counted(flat) or all(map(counted, first)))
 
 
-def _prefix(words: Sequence[str], lang: str, source: str) -> str:
-    """Return the language prefix of all words, or an empty string.
+def word_prefix(words: Sequence[str], lang: str, source: str) -> str:
+    """Return the language prefix of all words, such as ``en:``, or an empty string.
+
+    Args:
+        words: The words of the first sentences.
+        lang: The language of the file, or ``und``.
+        source: The file.
 
     Raises:
         UserError: If the prefix is of another language.

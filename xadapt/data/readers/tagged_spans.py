@@ -33,13 +33,17 @@ class TaggedSpans:
         """Return False: a recipe or a command names this reader."""
         return False
 
-    def read(self, source: str, lang: str, notes: Notes | None = None) -> Iterator[TaggedSentence]:
+    def read(
+        self, source: str, lang: str, notes: Notes | None = None, *, checked: bool = True
+    ) -> Iterator[TaggedSentence]:
         """Stream the sentences.
 
         Args:
             source: The file, or ``hf:org/name``.
             lang: Language of the sentences.
             notes: Where unused columns and skipped sentences are reported.
+            checked: Whether a sentence is skipped if a span leaves it, is empty or overlaps
+                another one. Otherwise it is given as it is.
 
         Raises:
             UserError: If the file has no sentence, or half of the sentences are faulty: a span
@@ -51,24 +55,26 @@ class TaggedSpans:
             yield from Conll().read(source, lang, found)
             return
         columns = {"words": WORDS, "spans": ("spans",)}
-        yield from read_mapped(source, columns, partial(_sentence, lang), found, "sentence")
+        yield from read_mapped(
+            source, columns, partial(_sentence, lang, checked), found, "sentence"
+        )
 
 
-def _sentence(lang: str, values: dict[str, Any], where: str) -> TaggedSentence:
+def _sentence(lang: str, checked: bool, values: dict[str, Any], where: str) -> TaggedSentence:
     words = words_of(values["words"], "the column of words", where)
     given = values["spans"]
     if not isinstance(given, (list, tuple)):
         raise RowError("spans is no list", where=where, todo=FORM)
-    spans = sorted(_span(one, len(words), where) for one in given)
+    spans = sorted(_span(one, len(words) if checked else None, where) for one in given)
     for one, other in pairwise(spans):
-        if other[0] < one[1]:
+        if checked and other[0] < one[1]:
             raise RowError(
                 f"the spans {one[0]}-{one[1]} and {other[0]}-{other[1]} overlap", where=where
             )
     return TaggedSentence(words, tuple(spans), lang, origin=where)
 
 
-def _span(value: Any, length: int, where: str) -> Span:
+def _span(value: Any, length: int | None, where: str) -> Span:
     if isinstance(value, Mapping):
         value = [value.get("start"), value.get("end"), value.get("label", value.get("type"))]
     if not isinstance(value, (list, tuple)) or len(value) != 3:
@@ -77,7 +83,7 @@ def _span(value: Any, length: int, where: str) -> Span:
     whole = all(isinstance(one, int) and not isinstance(one, bool) for one in (start, end))
     if not whole or not isinstance(name, str) or not name.strip() or name.split() != [name]:
         raise RowError(f"{str(value)[:40]!r} is no span", where=where, todo=FORM)
-    if not 0 <= start < end <= length:
+    if length is not None and not 0 <= start < end <= length:
         raise RowError(
             f"the span {start}-{end} is empty or leaves a sentence of {length} words", where=where
         )

@@ -69,8 +69,11 @@ class CachedTranslator:
                 for some in _parts(new):
                     said = self._translated(some, source, target)
                     rows = [(keys[t], own) for t, own in zip(some, said, strict=True)]
-                    with store:
-                        store.executemany("INSERT OR REPLACE INTO translations VALUES (?, ?)", rows)
+                    with store:  # a language model may give a translation later that it lacks now
+                        store.executemany(
+                            "INSERT OR REPLACE INTO translations VALUES (?, ?)",
+                            [row for row in rows if row[1]],
+                        )
                     known.update(rows)
                     self.progress(len(some))
         except sqlite3.Error as error:

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from xadapt.core.errors import UserError
 
-FORMS = "apertium, seq2seq:ORG/NAME or file:TRANSLATIONS.tsv"
+FORMS = "apertium, seq2seq:ORG/NAME, llm:MODEL or file:TRANSLATIONS.tsv"
 
 
 @runtime_checkable
@@ -42,8 +42,12 @@ class Translator(Protocol):
         ...
 
 
-def open_translator(text: str) -> Translator:
+def open_translator(text: str, *, key_env: str | None = None) -> Translator:
     """Open the translator that a text names, see `xadapt.integrations.translators`.
+
+    Args:
+        text: The name.
+        key_env: Environment variable with the key of a language model.
 
     Raises:
         UserError: If the text names no translator, or the translator is not there.
@@ -53,6 +57,7 @@ def open_translator(text: str) -> Translator:
         "apertium": _apertium,
         "seq2seq": _seq2seq,
         "file": _file,
+        "llm": lambda place: _language_model(place, key_env),
     }
     if kind not in makers:
         near = get_close_matches(kind, makers, n=1)
@@ -62,6 +67,10 @@ def open_translator(text: str) -> Translator:
         )
     if (kind == "apertium") == bool(place):
         raise UserError(f"the translator {text!r} is incomplete", todo=f"Write {FORMS}")
+    if key_env is not None and kind != "llm":
+        raise UserError(
+            "only a language model has a key", where="--api-key-env", todo="Leave it out"
+        )
     return makers[kind](place)
 
 
@@ -75,6 +84,12 @@ def _seq2seq(place: str) -> Translator:
     from xadapt.integrations.translators.seq2seq import Seq2SeqTranslator
 
     return Seq2SeqTranslator.from_pretrained(place)
+
+
+def _language_model(place: str, key_env: str | None) -> Translator:
+    from xadapt.integrations.translators.language_model import open_language_model_translator
+
+    return open_language_model_translator(place, key_env)
 
 
 def _file(place: str) -> Translator:

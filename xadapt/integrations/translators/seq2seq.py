@@ -71,6 +71,11 @@ class Seq2SeqTranslator:
         revision = getattr(config, "_commit_hash", None)
         return found | ({"revision": str(revision)} if revision else {})
 
+    @property
+    def one_way(self) -> bool:
+        """Whether the model translates in one direction only, as Marian models do."""
+        return str(self.model.config.model_type) == "marian"
+
     @torch.inference_mode()
     def translate(self, texts: Sequence[str], source: str, target: str) -> list[str]:
         """Translate texts, the longest together; see `Translator.translate`.
@@ -80,7 +85,7 @@ class Seq2SeqTranslator:
                 read.
         """
         said = {place: "" for place, text in enumerate(texts) if not text.strip()}
-        extra, prefix = self._languages(source, target)
+        extra, prefix = self.languages(source, target)
         places = sorted(
             (i for i in range(len(texts)) if i not in said), key=lambda i: len(texts[i])
         )
@@ -113,8 +118,12 @@ class Seq2SeqTranslator:
         names = ("input_ids", "attention_mask")
         return {name: given[name].to(self.model.device) for name in names}
 
-    def _languages(self, source: str, target: str) -> tuple[dict[str, Any], str]:
-        """Set the source language; return what ``generate`` needs and the prefix of each text."""
+    def languages(self, source: str, target: str) -> tuple[dict[str, Any], str]:
+        """Set both languages; return what ``generate`` needs and the prefix of each text.
+
+        Raises:
+            UserError: If the model doesn't know a language.
+        """
         if self.model.config.model_type == "marian":
             return {}, self._marian_prefix(target)
         if not self.codes:
@@ -123,7 +132,9 @@ class Seq2SeqTranslator:
                 todo="Use an NLLB, M2M100, mBART or Marian model",
             )  # fmt: skip
         self.tokenizer.src_lang = spelled(code_of(self.codes, source, self.name))
-        return {"forced_bos_token_id": self._id(code_of(self.codes, target, self.name))}, ""
+        code = code_of(self.codes, target, self.name)
+        self.tokenizer.tgt_lang = spelled(code)
+        return {"forced_bos_token_id": self._id(code)}, ""
 
     def _id(self, token: str) -> int:
         return int(self.tokenizer.convert_tokens_to_ids(token))
