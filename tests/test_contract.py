@@ -16,6 +16,8 @@ import yaml
 from pydantic import ValidationError
 from rich.console import Console
 from tiny_models import FAMILIES, padded, tiny_encoder
+from tiny_seq2seq_training import rows as text_to_text
+from tiny_seq2seq_training import small
 from tiny_training import (
     described,
     digest,
@@ -50,6 +52,7 @@ from xadapt.backbones.encoder.layers_copy import LayersCopy
 from xadapt.backbones.encoder.pairs import tokenize_pairs, tokenize_windows
 from xadapt.backbones.encoder.text_places import tokenize_places
 from xadapt.backbones.encoder.words import tokenize_word_windows, tokenize_words
+from xadapt.backbones.seq2seq.text_tokens import TextTokens
 from xadapt.composition.composed import Composed
 from xadapt.composition.values import Fuse, Route
 from xadapt.config import recipe
@@ -75,6 +78,7 @@ from xadapt.data.records import (
     ScoredPair,
     TaggedSentence,
     TextPair,
+    TextToText,
     TranslatedQuestion,
     TranslatedSentence,
     TranslatedText,
@@ -87,10 +91,14 @@ from xadapt.injection.attachment import model_shape
 from xadapt.modules.hooks import AdapterHook, ModuleOptions
 from xadapt.modules.storage import build
 from xadapt.objectives.contract import (
+    SEQ2SEQ,
     Bank,
     FusedView,
     States,
+    TargetLosses,
+    TargetView,
     View,
+    backbone_of,
     bank_rows,
     call,
     further_data,
@@ -126,6 +134,7 @@ RECORDS = {
     DescribedEntity: described,
     EntityMention: mentioned,
     LinkedSentence: linked_sentences,
+    TextToText: text_to_text,
     LabelPair: lambda n: [LabelPair(str(i), p.text, p.pivot, "de") for i, p in enumerate(pairs(n))],
 }
 
@@ -196,6 +205,8 @@ def run(name, encoder, records, order=None, seed=3):
         "dimensions": (),
         "teacher_vectors": lambda texts, side: FrozenVectors(encoder, None).get(texts).flip(-1),
     }
+    if backbone_of(objective) == SEQ2SEQ:
+        services |= writing()
     batch = [records[i] for i in order] if order else records
     made = call(objective.views, {**services, "records": batch, "rng": random.Random(seed)})
     views = {key: value for key, value in made.items() if isinstance(value, View)}
@@ -208,8 +219,23 @@ def run(name, encoder, records, order=None, seed=3):
     return call(objective.loss, {**services, **made, **encoded}), encoded, views
 
 
+def writing():
+    """What objectives of encoder-decoders name, of a base with sentinels."""
+    tokens = TextTokens(small())
+    return {
+        "tokenizer": tokens.tokenizer,
+        "tokenize": tokens.sources,
+        "tokenize_sources": lambda texts, langs, into: tokens.sources(texts),
+        "tokenize_targets": lambda texts, langs: tokens.targets(texts),
+        "languages_in_words": tokens.in_words,
+        "sentinels": tokens.sentinels,
+    }
+
+
 def encode(encoder, view, rows):
     """The rows of a view, as leaves of a graph."""
+    if isinstance(view, TargetView):
+        return written(view)
     ids = encoder.tokenize(rows) if isinstance(rows[0], str) else rows
     tokens, mask = encoder.batch(ids)
     known = tokens.clamp(max=199)  # ids of the module's own have no vector here
@@ -219,7 +245,17 @@ def encode(encoder, view, rows):
     return States(value, mask) if view.output == "states" else value
 
 
+def written(view):
+    """Losses of targets that depend on source and target alone."""
+    losses = [-one for one in small().score(small().encode(view.rows), view.targets)]
+    values = torch.nn.utils.rnn.pad_sequence(losses, batch_first=True).detach().requires_grad_()
+    mask = torch.nn.utils.rnn.pad_sequence([torch.ones(len(one)) for one in losses], True)
+    return TargetLosses(values, mask)
+
+
 def leaf(value):
+    if isinstance(value, TargetLosses):
+        return value.values
     return value.hidden if isinstance(value, States) else value
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xadapt.api import (
         AdaptedEncoder,
+        AdaptedSeq2Seq,
         EmbeddingMap,
         Recipe,
         TagLogitsProcessor,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         label,
         link_mentions,
         load,
+        load_seq2seq,
         map_embeddings,
         match_texts,
         open_index,
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdaptedEncoder",
+    "AdaptedSeq2Seq",
     "EmbeddingMap",
     "Recipe",
     "TagLogitsProcessor",
@@ -93,6 +96,7 @@ __all__ = [
     "list_tasks",
     "list_transforms",
     "load",
+    "load_seq2seq",
     "map_embeddings",
     "match_texts",
     "open_index",

@@ -43,6 +43,7 @@ from xadapt.hub.module_index import index_modules
 from xadapt.hub.search import search
 from xadapt.inference import measured_fallback
 from xadapt.inference.adapted_encoder import AdaptedEncoder
+from xadapt.inference.adapted_seq2seq import AdaptedSeq2Seq
 from xadapt.inference.bulk.encoding import encode_shards
 from xadapt.inference.passage_index import open_index, retrieve
 from xadapt.inference.passage_indexing import index_passages
@@ -82,6 +83,7 @@ from xadapt.vectors.shards import open_vectors
 
 __all__ = [
     "AdaptedEncoder",
+    "AdaptedSeq2Seq",
     "EmbeddingMap",
     "Recipe",
     "TagLogitsProcessor",
@@ -102,6 +104,7 @@ __all__ = [
     "label",
     "link_mentions",
     "load",
+    "load_seq2seq",
     "map_embeddings",
     "match_texts",
     "open_index",
@@ -163,6 +166,33 @@ def load(
         allow_modified=allow_modified,
         allow_base_mismatch=allow_base_mismatch,
         show=show,
+    )
+
+
+def load_seq2seq(
+    base: str,
+    module: str | Path | None = None,
+    *,
+    dtype: str = "auto",
+    device: str = "auto",
+    allow_modified: bool = False,
+) -> AdaptedSeq2Seq:
+    """Load an encoder-decoder with a module: `AdaptedSeq2Seq.from_pretrained`.
+
+    Args:
+        base: Hub id, folder or ``package:NAME/SUBDIR`` of a T5, mT5, BART, mBART, M2M100, NLLB or
+            Marian model.
+        module: Folder of a module that was trained on it, its id on the Hub, or a composition of
+            folders such as ``"domain + tasks"``.
+        dtype: ``auto``, ``float32`` or ``bfloat16``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        allow_modified: As for `load`.
+
+    Raises:
+        UserError: If there is no such base or module, or the module was trained on another base.
+    """
+    return AdaptedSeq2Seq.from_pretrained(
+        base, module, dtype=dtype, device=device, allow_modified=allow_modified
     )
 
 

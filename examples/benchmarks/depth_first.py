@@ -92,14 +92,14 @@ class Uncached:
     def step(self, tokens: list[int] | None) -> Any:
         import torch
 
-        from xadapt.backbones.seq2seq.seq2seq import _given
+        from xadapt.backbones.seq2seq.decoding import encoder_outputs
 
         if tokens is not None:
             pairs = zip(self.prefixes, tokens, strict=True)
             self.prefixes = [[*own, token] for own, token in pairs]
         made = [
             self.seq2seq.model(
-                encoder_outputs=_given(self.encoded), attention_mask=self.encoded.mask,
+                encoder_outputs=encoder_outputs(self.encoded), attention_mask=self.encoded.mask,
                 decoder_input_ids=torch.tensor([[self.seq2seq.start, *own]]), use_cache=False,
             ).logits[0, -1]
             for own in self.prefixes

@@ -85,6 +85,21 @@ def tagging_seq2seq(path: str) -> None:
     tiny_seq2seq_folder(_made(path))
 
 
+def text_base(path: str, family: str = "t5") -> None:
+    """Save a tiny encoder-decoder with random weights, for training."""
+    from tiny_seq2seq_training import small_folder
+
+    small_folder(_made(path), family)
+
+
+def text_rows(path: str, n: int = 40) -> None:
+    """Write JSON lines of sources and targets."""
+    from tiny_seq2seq_training import rows
+
+    said = ({"source": row.source, "target": row.target} for row in rows(n))
+    _made(path).write_text("".join(f"{json.dumps(row)}\n" for row in said), encoding="utf-8")
+
+
 def translation_model(path: str) -> None:
     """Save a tiny translation model with random weights, whose vocabulary has brackets."""
     from tiny_translation import translator_folder

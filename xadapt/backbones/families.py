@@ -90,9 +90,22 @@ class Family:
     unbounded: bool = False
     packs: bool = False
 
+    @property
+    def site_names(self) -> tuple[str, ...]:
+        """The names of all sites."""
+        return SITES
+
     def auto_path(self, path: str) -> str:
         """Return the path of a site inside the ``AutoModel``, as other libraries name it."""
         return f"{self.inside}.{path}" if self.inside else path
+
+    def block(self, model: nn.Module, layer: int) -> str:
+        """Return the path of a layer."""
+        return f"{self.layers}.{layer}"
+
+    def depth(self, model: nn.Module) -> int:
+        """Return the number of layers of a model."""
+        return len(model.get_submodule(self.layers))  # type: ignore[arg-type]
 
 
 def _sites(*paths: str | tuple[str, ...]) -> dict[str, tuple[str, ...]]:

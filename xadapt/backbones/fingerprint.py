@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from xadapt.backbones.bases import Base
-from xadapt.backbones.families import Family
+from xadapt.backbones.protocol import Names
 from xadapt.backbones.tokenizing import call_tokenizer
 from xadapt.core.errors import UserError
 from xadapt.core.files import sha256_file
@@ -93,11 +93,11 @@ class Fingerprint:
         return value
 
 
-def fingerprint(model: nn.Module, tokenizer: Any, family: Family) -> Fingerprint:
-    """Compute the fingerprint of a plain encoder.
+def fingerprint(model: nn.Module, tokenizer: Any, family: Names) -> Fingerprint:
+    """Compute the fingerprint of a plain encoder, or of a whole encoder-decoder.
 
     Args:
-        model: The encoder, as its base stores it.
+        model: The model, as its base stores it.
         tokenizer: Its tokenizer.
         family: The names of its architecture.
     """
@@ -108,7 +108,7 @@ def fingerprint(model: nn.Module, tokenizer: Any, family: Family) -> Fingerprint
         weights_bf16=rounded,
         tokenizer=hash_tokenizer(tokenizer),
         model_type=str(config.model_type),
-        layers=len(model.get_submodule(family.layers)),  # type: ignore[arg-type]
+        layers=family.depth(model),
         width=int(config.hidden_size),
         vocab=int(model.get_input_embeddings().num_embeddings),  # type: ignore[operator]
         dtype=str(next(model.parameters()).dtype).removeprefix("torch."),
@@ -116,7 +116,7 @@ def fingerprint(model: nn.Module, tokenizer: Any, family: Family) -> Fingerprint
 
 
 def hash_weights(model: nn.Module) -> tuple[str, str]:
-    """Hash all encoder parameters except a pooler's: exactly, and rounded to bfloat16."""
+    """Hash all parameters except a pooler's: exactly, and rounded to bfloat16."""
     exact, rounded = hashlib.sha256(), hashlib.sha256()
     for name, value in sorted(model.named_parameters(), key=lambda item: item[0]):
         if name.startswith("pooler."):

@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from xadapt.backbones.families import Family, SitePoint
+from xadapt.backbones.families import SitePoint
 from xadapt.backbones.frames import ActsInForward, WeightsGuard
 
 
-class Backbone(Protocol):
-    """A frozen base: runs states through any span of its layers, and lists the sites in them.
+class Names(Protocol):
+    """The names of one architecture: `xadapt.backbones.families.Family` and its like."""
+
+    @property
+    def site_names(self) -> tuple[str, ...]:
+        """The names of all sites."""
+
+    @property
+    def norms(self) -> Mapping[str, str]:
+        """The paths of norms after sites."""
+
+    @property
+    def final_norm(self) -> str:
+        """The path of the norm after the last layer."""
+
+    @property
+    def embeddings(self) -> str:
+        """The path of the embedding module."""
+
+    def auto_path(self, path: str) -> str:
+        """Return the path of a site as other libraries name it."""
+
+    def block(self, model: nn.Module, layer: int) -> str:
+        """Return the path of a layer."""
+
+    def depth(self, model: nn.Module) -> int:
+        """Return the number of layers of a model."""
+
+
+class Attachable(Protocol):
+    """A frozen base that modules attach to: its layers are numbered, and each has sites.
 
     The base is in eval mode and deterministic. A forward does not change the base, so any number of
     threads may use the base at once.
@@ -27,14 +56,21 @@ class Backbone(Protocol):
     """
 
     model: nn.Module
-    family: Family
     guard: WeightsGuard
     depth: int
     width: int
 
     @property
+    def family(self) -> Names:
+        """The names of the architecture."""
+
+    @property
     def dtype(self) -> torch.dtype:
         """The dtype of the states."""
+
+    @property
+    def arithmetic(self) -> str:
+        """The dtype and the quantisation, on which states depend besides the base and device."""
 
     @property
     def device(self) -> torch.device:
@@ -43,6 +79,13 @@ class Backbone(Protocol):
     @property
     def fingerprint(self) -> str:
         """``sha256:...`` over weights, tokenizer and configuration."""
+
+    def sites(self, layer: int, name: str) -> list[SitePoint]:
+        """Return the linears of one site of one layer."""
+
+
+class Backbone(Attachable, Protocol):
+    """A frozen encoder: an `Attachable` that runs states through any span of its layers."""
 
     def embed(
         self,
@@ -66,6 +109,3 @@ class Backbone(Protocol):
         activation: ActsInForward | None = None,
     ) -> Tensor:
         """Run states ``(batch, tokens, width)`` through the layers ``start`` to ``stop - 1``."""
-
-    def sites(self, layer: int, name: str) -> list[SitePoint]:
-        """Return the linears of one site of one layer."""

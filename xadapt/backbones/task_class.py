@@ -23,10 +23,13 @@ import torch
 from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.frozen_model import FrozenModel
+from xadapt.backbones.seq2seq.seq2seq import AUTO, Seq2Seq
 from xadapt.core.errors import UserError
 from xadapt.heads.head import PROBLEM_TYPES, Head
 
 MLM, MASKED = "mlm", "AutoModelForMaskedLM"
+TEXT_TO_TEXT = "text_to_text"
 SMALL = 2.0**-14
 CLASSES = {
     "tagging": ("AutoModelForTokenClassification", "TOKEN_CLS"),
@@ -46,9 +49,10 @@ class TaskClass:
     """A class of transformers for one task, with the head's tensors in it.
 
     Attributes:
-        task: The kind of head, or ``mlm``.
+        task: The kind of head, ``mlm``, or ``text_to_text``.
         auto: Name of the Auto class, such as ``AutoModelForTokenClassification``.
-        prefix: Name of the plain encoder in the class, such as ``bert``.
+        prefix: Name of the plain encoder in the class, such as ``bert``; empty for the class of a
+            whole encoder-decoder.
         peft_type: peft's name of the task; ``None`` if it has none.
         settings: Settings of the class, such as the labels, as ``from_pretrained`` takes them.
         tensors: Tensors of the head by their names in the class.
@@ -73,27 +77,30 @@ def class_name(model_type: str, task: str) -> str | None:
 
     Args:
         model_type: ``config.model_type`` of the base.
-        task: The kind of head, or ``mlm``.
+        task: The kind of head, ``mlm``, or ``text_to_text``.
     """
-    if task == MLM:
-        return MASKED
+    if task in (MLM, TEXT_TO_TEXT):
+        return MASKED if task == MLM else AUTO
     return CLASSES[task][0] if task in CLASSES and model_type in MODEL_TYPES else None
 
 
-def class_of(encoder: Encoder, head: Head | None, objectives: list[str]) -> TaskClass | None:
+def class_of(base: FrozenModel, head: Head | None, objectives: list[str]) -> TaskClass | None:
     """Return the class of the task that a module is for; ``None`` if there is none.
 
-    A module with a head is for the head's task. A module that was trained by ``mlm`` alone is for
-    the base's own masked-language-model head. All others are for vectors.
+    A module of an encoder-decoder is for the class that writes texts. A module with a head is for
+    the head's task. A module that was trained by ``mlm`` alone is for the base's own
+    masked-language-model head. All others are for vectors.
 
     Args:
-        encoder: The base.
+        base: The base.
         head: The head that was trained with the module.
         objectives: Names of the objectives of the module.
     """
+    if isinstance(base, Seq2Seq):
+        return TaskClass(TEXT_TO_TEXT, AUTO, "", "SEQ_2_SEQ_LM")
     if head is not None:
-        return None if refuses(encoder, head) else task_class(encoder, head)
-    return masked_class(encoder) if objectives == [MLM] else None
+        return None if refuses(base, head) else task_class(base, head)
+    return masked_class(base) if objectives == [MLM] else None
 
 
 def masked_class(encoder: Encoder) -> TaskClass | None:

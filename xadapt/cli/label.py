@@ -38,11 +38,11 @@ def label(
         ),
     ],
     module: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="FOLDER",
-            file_okay=False,
-            help="Folder of a LoRA on the model, as peft saves it.",
+            help="Folder of a module that was trained on the model, or of a LoRA as peft saves it; "
+            "or a composition of modules, such as 'domain + tasks'.",
             autocompletion=completion.paths,
         ),
     ] = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xadapt.cli import completion
 from xadapt.cli.options import JsonOption, split
 from xadapt.cli.verbs import Verb
 from xadapt.core.errors import UserError
@@ -48,6 +49,14 @@ def translate(
             "With --selective, conversations as JSON lines.",
         ),
     ],
+    module: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder of a module that was trained to translate on the base of seq2seq:BASE.",
+            autocompletion=completion.paths,
+        ),
+    ] = None,
     selective: Annotated[
         bool,
         typer.Option(
@@ -112,17 +121,18 @@ def translate(
     """Translate text by Apertium, a model, or a file; no text twice."""
     keys = split(api_key_env)
     opened = opened_translator(translator, judge, keys)
-    reads = [data, mix_data, translator.removeprefix("file:")]
+    reads = [data, mix_data, translator.removeprefix("file:"), module]
     require_output(out, reads=reads, force=force)
     if selective:
         from xadapt.pipelines.selective import log_path, translate_selective
+        from xadapt.pipelines.translate import with_module
 
         kinds = kinds_of(keep)
         require_output(log_path(out, log), reads=[*reads, out], force=force)
         result = translate_selective(
             data,
             out,
-            translator=opened,
+            translator=with_module(opened, module),
             source=source,
             target=target,
             keep=kinds,
@@ -147,7 +157,9 @@ def translate(
     texts = list(dict.fromkeys(line for line in lines if line))
     if not texts:
         raise UserError("the file holds no text", where=data)
-    found = translated(texts, translator=opened, source=source, target=target, show=True)
+    found = translated(
+        texts, translator=opened, source=source, target=target, module=module, show=True
+    )
     rows = zip(texts, (" ".join(text.split()) for text in found), strict=True)
     kept = [f"{text}\t{own}\n" for text, own in rows if own]
     write_text(out, "".join(kept))

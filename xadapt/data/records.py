@@ -500,6 +500,21 @@ class TextPair(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class TextToText(Record):
+    """A text to read and the text to write for it."""
+
+    unit: ClassVar[str] = "rows"
+
+    source: str
+    target: str
+    lang: str
+
+    def split_texts(self) -> tuple[str, ...]:
+        """Return the source. Targets of one source stay together."""
+        return (self.source,)
+
+
+@dataclass(frozen=True, slots=True)
 class Question(Record):
     """A question over a passage with answers ``(start character, text)``."""
 

@@ -146,24 +146,29 @@ def _library(manifest: Manifest, held: list[str]) -> str:
     """Choose the library whose lines the Hub's page shows.
 
     An explicit ``library_name`` wins over what the Hub would guess from the files, and it would
-    guess peft from ``adapter_config.json``. The page's lines for peft are made from ``task_type``:
-    it has none for a module that computes vectors, and prints "Task type is invalid". The lines for
-    sentence-transformers need no more than the id: ``modules.json`` and ``1_Pooling`` lie in the
-    root, and its transformer is the root itself, where transformers finds ``adapter_config.json``
-    with the id of the base. Those for adapters name ``base_model`` and the id, and adapters reads
-    ``pytorch_adapter.bin`` in the root. A library that the Hub doesn't know has no lines at all.
+    guess peft from ``adapter_config.json``. The page's lines for peft are made from ``task_type``.
+    A module of an encoder-decoder has one. A module that computes vectors has none, and the page
+    prints "Task type is invalid". The lines for sentence-transformers need no more than the id:
+    ``modules.json`` and ``1_Pooling`` lie in the root, and its transformer is the root itself,
+    where transformers finds ``adapter_config.json`` with the id of the base. Those for adapters
+    name ``base_model`` and the id, and adapters reads ``pytorch_adapter.bin`` in the root. A
+    library that the Hub doesn't know has no lines at all.
     The Hub counts downloads of adapters by ``adapter_config.json``. It counts those of
     sentence-transformers by ``config.json``, which a folder without the base's weights must not
     have: so there are none to see.
     """
     if "sentence-transformers" in held and manifest.head is None:
         return "sentence-transformers"
+    if manifest.backbone == "seq2seq" and "peft" in held:
+        return "peft"
     if "adapters" in held and "peft" not in held:
         return "adapter-transformers"
     return LIBRARY_TAG
 
 
 def _task_type(manifest: Manifest) -> str | None:
+    if manifest.backbone == "seq2seq":
+        return "translation" if manifest.pivot else "text-generation"
     if manifest.head is None:
         return MASKED if task_name(manifest) == MLM else VECTORS
     return manifest.head.card.task_type if manifest.head.card else None
@@ -246,6 +251,7 @@ def _body(manifest: Manifest, files: Sequence[str]) -> dict[str, Any]:
         "name": manifest.name,
         "kind": manifest.module.kind,
         "base": _base(manifest),
+        "writes": manifest.backbone == "seq2seq",
         "languages": _named(manifest.languages) or "its languages",
         "pivot": display_name(pivot) if pivot else None,
         "objectives": ", ".join(manifest.objectives),
@@ -427,6 +433,8 @@ def _status(manifest: Manifest, name: str) -> str:
 
 def _command(manifest: Manifest) -> str:
     own = manifest.base.id or "BASE"
+    if manifest.backbone == "seq2seq":
+        return f"verify FOLDER --base {own}"
     if manifest.head and manifest.head.card:
         about = manifest.head.card
         return f"evaluate {about.evaluate} --base {own} {about.options} --data FILE"

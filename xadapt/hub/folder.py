@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.frozen_model import FrozenModel
 from xadapt.backbones.task_class import TaskClass, class_of
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_json, write_text
@@ -116,7 +117,7 @@ class _Draft:
 def write_folder(
     path: Path | str,
     module: nn.Module,
-    encoder: Encoder,
+    base: FrozenModel,
     manifest: Manifest,
     *,
     verify: Verify,
@@ -136,7 +137,7 @@ def write_folder(
     Args:
         path: The folder to make.
         module: The trained module.
-        encoder: The base of the trained module. The base defines the sites and the pooling.
+        base: The base of the trained module. The base defines the sites and the pooling.
         manifest: All other facts. Kind, options, loaders and versions are filled in here.
         verify: For each importable library, a function from the folder to the largest difference
             between what the library and xadapt compute, both in fp32: logits of the module's task,
@@ -166,8 +167,8 @@ def write_folder(
         if texts is not None:
             texts.write(folder)
         draft = _Draft(folder, asked)
-        task = class_of(encoder, head, manifest.objectives)
-        _lay_out(draft, module, encoder, manifest, task)
+        task = class_of(base, head, manifest.objectives)
+        _lay_out(draft, module, base, manifest, task)
         if head is not None:
             _add_head(draft, head)
         draft.write_config()
@@ -186,7 +187,7 @@ def write_folder(
                 "loaders": {name: draft.loaders[name] for name in LOADERS},
                 "training_texts": None if texts is None else texts.said,
                 "software": manifest.software or software_versions(),
-                "probe": make_probe(encoder, module),
+                "probe": make_probe(base, module),
                 "base_mismatch": list(dict.fromkeys([*manifest.base_mismatch, *base_mismatches()])),
             }
         )
@@ -229,15 +230,17 @@ def _options(module: nn.Module) -> dict[str, Any]:
 def _lay_out(
     draft: _Draft,
     module: nn.Module,
-    encoder: Encoder,
+    base: FrozenModel,
     manifest: Manifest,
     task: TaskClass | None,
 ) -> None:
     options, kind = options_of(module), str(module.kind)
-    at = layouts.places(encoder, options)
-    config: Any = encoder.model.config
+    at = layouts.places(base, options)
+    config: Any = base.model.config
     model_type = str(config.model_type)
     reasons = layouts.holders(kind, options, model_type, at)
+    if not isinstance(base, Encoder):
+        reasons["adapters"] = "xadapt writes files for adapters of encoders alone"
     tensors = {k: v.detach().float().cpu() for k, v in module.state_dict().items()}
     for name in LOADERS:
         reason = reasons[STANDS_ON.get(name, name)]
@@ -250,13 +253,15 @@ def _lay_out(
         elif name == "sentence-transformers" and manifest.base.id is None:
             draft.loaders[name] = Loader(status="no base id", reason=NO_BASE_ID)
         elif name == "adapters":
-            _adapters(draft, tensors, at, options, encoder, manifest)
+            assert isinstance(base, Encoder)
+            _adapters(draft, tensors, at, options, base, manifest)
         elif name == "peft":
             _peft(draft, tensors, at, options, manifest, task)
         elif name == "transformers":
             draft.hold(name, [], {})
         else:
-            _sentence(draft, encoder, manifest)
+            assert isinstance(base, Encoder)
+            _sentence(draft, base, manifest)
 
 
 def _adapters(
@@ -297,7 +302,8 @@ def _peft(
     task: TaskClass | None,
 ) -> None:
     """Write PEFT's file for a plain encoder, or for the class of a task with the head in it."""
-    base, inside = manifest.base, "" if task is None else f"{task.prefix}."
+    base = manifest.base
+    inside = f"{task.prefix}." if task is not None and task.prefix else ""
     renamed = layouts.lora_to_peft(tensors, at, options, inside)
     heads = (
         {} if task is None else {f"{layouts.PEFT_PREFIX}{n}": v for n, v in task.tensors.items()}

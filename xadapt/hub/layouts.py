@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.families import SitePoint
+from xadapt.backbones.protocol import Attachable
 from xadapt.modules import bottleneck, lora
 from xadapt.modules.hooks import ModuleOptions
 
@@ -78,7 +79,7 @@ class Place:
         return self.stop - self.start != self.width
 
 
-def places(encoder: Encoder, options: ModuleOptions) -> list[Place]:
+def places(encoder: Attachable, options: ModuleOptions) -> list[Place]:
     """List every place that a LoRA or bottleneck with these options acts on, in layer order."""
     if isinstance(options, lora.Options):
         sites: tuple[str, ...] = options.sites

@@ -359,6 +359,7 @@ class Manifest(Strict):
     parents. ``started_from`` are the modules that its training began with, the nearest first.
     ``origin`` is the folder of another library that it was imported from. ``teacher`` is another
     model that it learnt from. ``training_texts`` tells of the fingerprint of its training texts.
+    ``backbone`` is the kind of base that it acts on: an encoder, or a whole encoder-decoder.
     ``probe`` holds vectors to compare with, see `xadapt.hub.probe`. ``base_mismatch`` has a line
     for each module of another base that it was made from, where that was allowed. Version 1 of the
     schema has no ``integrity``.
@@ -391,9 +392,16 @@ class Manifest(Strict):
     software: dict[str, str] = {}
     created: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     licence: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")] | None = None
+    backbone: Literal["encoder", "seq2seq"] = "encoder"
     probe: Probe | None = None
     base_mismatch: Annotated[list[str], Field(max_length=100)] = []
     integrity: Integrity | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave ``backbone`` out for encoders, as in manifests of earlier versions."""
+        said: dict[str, Any] = dump(self)
+        return {k: v for k, v in said.items() if k != "backbone" or v != "encoder"}
 
     @model_validator(mode="after")
     def _has_what_its_version_has(self) -> Manifest:

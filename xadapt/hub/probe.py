@@ -18,6 +18,9 @@ from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.own_texts import tokenize_rows
+from xadapt.backbones.frozen_model import FrozenModel
+from xadapt.backbones.seq2seq.seq2seq import Seq2Seq
+from xadapt.backbones.tokenizing import call_tokenizer
 from xadapt.core.errors import UserError
 from xadapt.injection.activation import Activation, ActiveAdapter
 
@@ -83,35 +86,41 @@ class Probe(BaseModel):
         return own if self.device == "cpu" else max(own, ON_GPU)
 
 
-def make_probe(encoder: Encoder, module: nn.Module) -> Probe | None:
+def make_probe(base: FrozenModel, module: nn.Module) -> Probe | None:
     """Compute the probe vectors of a module.
 
     The result is ``None`` for a module that acts only through others, such as a router, and for a
     base whose weights are quantised.
 
     Args:
-        encoder: The base.
+        base: The base.
         module: The module; it is copied to the base's device.
     """
-    if getattr(module, "leads", None) or encoder.precision not in TOLERANCES:
+    if getattr(module, "leads", None) or base.precision not in TOLERANCES:
         return None
-    if encoder.device.type not in ("cpu", "cuda"):
+    if base.device.type not in ("cpu", "cuda"):
         return None
-    if next((one.device for one in module.parameters()), encoder.device) != encoder.device:
-        module = deepcopy(module).to(encoder.device)
-    found = probe_vectors(encoder, module, TEXTS)
+    if next((one.device for one in module.parameters()), base.device) != base.device:
+        module = deepcopy(module).to(base.device)
+    found = probe_vectors(base, module, TEXTS)
     raw = found.numpy().astype("<f4").tobytes()
     return Probe(
         texts=list(TEXTS),
         width=found.shape[1],
         vectors=base64.b64encode(raw).decode("ascii"),
-        dtype=encoder.precision,  # type: ignore[arg-type]
-        device=encoder.device.type,  # type: ignore[arg-type]
+        dtype=base.precision,  # type: ignore[arg-type]
+        device=base.device.type,  # type: ignore[arg-type]
     )
 
 
-def probe_vectors(encoder: Encoder, module: nn.Module, texts: tuple[str, ...]) -> Tensor:
-    """Compute the vectors of some texts with a module, ``(texts, width)``, float32, on the CPU."""
+def probe_vectors(base: FrozenModel, module: nn.Module, texts: tuple[str, ...]) -> Tensor:
+    """Compute the vectors of some texts with a module, ``(texts, width)``, float32, on the CPU.
+
+    Of an encoder-decoder it is the mean state of the decoder that writes each text from itself.
+    """
+    if isinstance(base, Seq2Seq):
+        return _written(base, module, texts)
+    encoder: Encoder = base
     adapter = ActiveAdapter(encoder, module)
     ids, mask = encoder.batch(tokenize_rows(encoder, texts, [adapter.vocabulary] * len(texts)))
     acts = Activation.of(adapter)
@@ -119,6 +128,23 @@ def probe_vectors(encoder: Encoder, module: nn.Module, texts: tuple[str, ...]) -
         hidden = encoder.embed(ids, mask, activation=acts)
         states = encoder.run(hidden, mask, activation=acts)
         return encoder.pool(states.float(), mask).float().cpu()
+
+
+def _written(seq2seq: Seq2Seq, module: nn.Module, texts: tuple[str, ...]) -> Tensor:
+    given = call_tokenizer(seq2seq.tokenizer, list(texts), truncation=True, max_length=64)
+    acts = Activation.of(ActiveAdapter(seq2seq, module))
+    found = []
+    with torch.no_grad(), seq2seq.active(acts):
+        for ids in given["input_ids"]:  # one by one: no padding, so nothing depends on the others
+            tokens = torch.tensor([ids], device=seq2seq.device)
+            made = seq2seq.model(
+                input_ids=tokens,
+                decoder_input_ids=tokens,
+                output_hidden_states=True,
+                use_cache=False,
+            )
+            found.append(made.decoder_hidden_states[-1].float().mean(1)[0].cpu())
+    return torch.stack(found)
 
 
 def difference(theirs: Tensor, ours: Tensor) -> float:

@@ -75,7 +75,7 @@ def load_seq2seq_lora(folder: str | Path, seq2seq: Seq2Seq) -> Seq2SeqLoRA:
     if not tensors:
         raise UserError(f"the folder has no {WEIGHTS[0]}", where=where)
     own = {name.removeprefix(PEFT_PREFIX): value for name, value in tensors.items()}
-    known = {path for site in seq2seq.family.inside for path in seq2seq.sites(site)}
+    known = {path for site in seq2seq.family.inside for path in seq2seq.paths(site)}
     paths = sorted({name.removesuffix(_A).removesuffix(_B) for name in own})
     stranger = next((path for path in paths if path not in known), None)
     if stranger is not None:

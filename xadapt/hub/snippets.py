@@ -6,7 +6,7 @@ import json
 
 from xadapt.backbones.encoder.pooling import Dense, Pooling
 from xadapt.backbones.encoder.prompts import DOCUMENT, QUERY, first_of, side_prompts
-from xadapt.backbones.task_class import MLM
+from xadapt.backbones.task_class import MLM, TEXT_TO_TEXT
 from xadapt.hub.manifest import HeadSpec, Manifest
 from xadapt.hub.task_lines import (
     MASKED_TEXT,
@@ -15,6 +15,7 @@ from xadapt.hub.task_lines import (
     logits_lines,
     settings_lines,
     task_name,
+    writing_lines,
 )
 
 CALL = "model(**batch).last_hidden_state"
@@ -94,7 +95,12 @@ def off_switches(manifest: Manifest) -> dict[str, str]:
 
 
 def xadapt_snippet(manifest: Manifest) -> str:
-    """Write Python code that encodes a text with the module and a text with the base alone."""
+    """Write Python code that encodes a text with the module and a text with the base alone.
+
+    A module of an encoder-decoder writes texts.
+    """
+    if task_name(manifest) == TEXT_TO_TEXT:
+        return _writing_snippet(manifest)
     tag = json.dumps(manifest.languages[0] if manifest.languages else "en")
     calls = [f"vectors = model.encode({_plain_texts()}, [{tag}, None])"]
     if prompts_by_side(manifest):
@@ -107,6 +113,17 @@ def xadapt_snippet(manifest: Manifest) -> str:
     return "\n".join(
         ["import xadapt", "", _head(manifest), "model = xadapt.load(base, folder)", *calls]
     )
+
+
+def _writing_snippet(manifest: Manifest) -> str:
+    given = ""
+    if manifest.pivot is not None:
+        given = f", lang={json.dumps(manifest.pivot)}, into={json.dumps(manifest.languages[0])}"
+    lines = [
+        "model = xadapt.load_seq2seq(base, folder)",
+        f"texts = model.write({_plain_texts()}{given})",
+    ]
+    return "\n".join(["import xadapt", "", _head(manifest), *lines])
 
 
 def _head(manifest: Manifest) -> str:
@@ -272,6 +289,8 @@ def _script(
 def _results(manifest: Manifest, call: str) -> list[str]:
     """Return the lines from the forward to the results."""
     head = manifest.head
+    if task_name(manifest) == TEXT_TO_TEXT:
+        return writing_lines(manifest)
     if auto_class(manifest):
         return [*logits_lines(head), *answer_lines(head)]
     states = ["with torch.no_grad():", f"    states = {call}"]
@@ -318,7 +337,8 @@ def _class(manifest: Manifest) -> str:
 
 
 def _half(manifest: Manifest) -> str:
-    return ".get_encoder()" if manifest.base.model_type == "m2m_100" else ""
+    whole = manifest.base.model_type != "m2m_100" or manifest.backbone == "seq2seq"
+    return "" if whole else ".get_encoder()"
 
 
 def _revision(manifest: Manifest) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from xadapt.backbones.task_class import CLASSES, MLM, class_name
+from xadapt.backbones.task_class import CLASSES, MLM, TEXT_TO_TEXT, class_name
 from xadapt.heads.head import LINEAR, LOAD_HEAD, PROBLEM_TYPES
 from xadapt.hub.manifest import HeadSpec, Manifest
 
@@ -15,9 +15,12 @@ MASKED_TEXT = 'f"The capital of France is {tokenizer.mask_token}."'
 def task_name(manifest: Manifest) -> str | None:
     """Return the task whose class holds a module: the kind of its head, or ``mlm``, or ``None``.
 
-    ``None`` is for modules that compute vectors, and for heads that no class holds.
+    A module of an encoder-decoder is for ``text_to_text``. ``None`` is for modules that compute
+    vectors, and for heads that no class holds.
     """
     head = manifest.head
+    if manifest.backbone == "seq2seq":
+        return TEXT_TO_TEXT
     if head is None:
         return MLM if manifest.objectives == [MLM] else None
     return head.task if class_name(manifest.base.model_type, head.task) else None
@@ -45,6 +48,20 @@ def settings_lines(manifest: Manifest) -> tuple[list[str], str]:
         f"names = {json.dumps(head.labels, ensure_ascii=False)}",
         "numbers = {name: number for number, name in enumerate(names)}",
     ], arguments
+
+
+def writing_lines(manifest: Manifest) -> list[str]:
+    """Return the lines that write texts with an encoder-decoder."""
+    lines = []
+    if manifest.objectives == ["translation"]:
+        lines.append("# NLLB, M2M100 and mBART: set tokenizer.src_lang before, and give generate")
+        lines.append("# forced_bos_token_id, the id of the token of the language to write")
+    return [
+        *lines,
+        "with torch.no_grad():",
+        "    tokens = model.generate(**batch, max_new_tokens=64)",
+        "texts = tokenizer.batch_decode(tokens, skip_special_tokens=True)",
+    ]
 
 
 def logits_lines(head: HeadSpec | None) -> list[str]:

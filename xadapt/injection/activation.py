@@ -22,7 +22,7 @@ from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.families import SitePoint
 from xadapt.backbones.frames import InWeights, usable
 from xadapt.backbones.mapped_tokenizer import MappedTokenizer
-from xadapt.backbones.protocol import Backbone
+from xadapt.backbones.protocol import Attachable
 from xadapt.core.errors import UserError
 from xadapt.injection.attachment import lowest, place, projects_positions
 from xadapt.injection.batched_lora import RowSums, Updates
@@ -62,7 +62,7 @@ class ActiveAdapter:
         UserError: If the module doesn't fit the encoder.
     """
 
-    def __init__(self, encoder: Backbone, module: nn.Module, batched: bool = False) -> None:
+    def __init__(self, encoder: Attachable, module: nn.Module, batched: bool = False) -> None:
         self.module, self.encoder, self.guard = module, encoder, encoder.guard
         self.vocabulary: MappedTokenizer | None = getattr(module, "vocabulary", None)
         hooks = hooks_of(module)
@@ -259,7 +259,7 @@ def updates_of(acts: Sequence[tuple[AdapterHook, SitePoint | None]]) -> Updates 
     return {at: (sites[at], own) for at, own in terms.items()}
 
 
-def _splits(encoder: Backbone, acts: Sequence[tuple[AdapterHook, SitePoint | None]]) -> list[str]:
+def _splits(encoder: Attachable, acts: Sequence[tuple[AdapterHook, SitePoint | None]]) -> list[str]:
     if not projects_positions(encoder):
         return []
     return [s.path.rpartition(".")[0] for e, s in acts if s is not None and e.site in ("q", "k")]

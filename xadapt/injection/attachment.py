@@ -7,18 +7,18 @@ from typing import Any
 
 from torch import nn
 
-from xadapt.backbones.families import SITES, SitePoint
-from xadapt.backbones.protocol import Backbone
+from xadapt.backbones.families import SitePoint
+from xadapt.backbones.protocol import Attachable
 from xadapt.core.errors import UserError
 from xadapt.modules.hooks import BELOW, STATES, AdapterHook, ModelShape
 
 
-def model_shape(encoder: Backbone) -> ModelShape:
+def model_shape(encoder: Attachable) -> ModelShape:
     """Return the shapes of an encoder's sites."""
     sizes = {
         (layer, name, point): (int(site.module.in_features), site.stop - site.start)  # type: ignore[arg-type]
         for layer in range(encoder.depth)
-        for name in SITES
+        for name in encoder.family.site_names
         for point, site in enumerate(encoder.sites(layer, name))
     }
     vocabulary = embedding_table(encoder).num_embeddings
@@ -26,7 +26,7 @@ def model_shape(encoder: Backbone) -> ModelShape:
     return ModelShape(encoder.depth, encoder.width, sizes, vocabulary, norms)
 
 
-def embedding_table(encoder: Backbone) -> nn.Embedding:
+def embedding_table(encoder: Attachable) -> nn.Embedding:
     """Return the encoder's table of word embeddings, as its forward calls it."""
     inner: Any = getattr(encoder.model, "encoder", None)
     owner: Any = inner if hasattr(inner, "get_input_embeddings") else encoder.model
@@ -46,7 +46,7 @@ def lowest(hooks: Sequence[AdapterHook], depth: int) -> int:
     return min(layers, default=depth)
 
 
-def place(encoder: Backbone, hook: AdapterHook) -> SitePoint | None:
+def place(encoder: Attachable, hook: AdapterHook) -> SitePoint | None:
     """Find the linear that a hook acts on; ``None`` for the embeddings and the last states.
 
     Raises:
@@ -70,6 +70,6 @@ def place(encoder: Backbone, hook: AdapterHook) -> SitePoint | None:
     return points[hook.point]
 
 
-def projects_positions(encoder: Backbone) -> bool:
+def projects_positions(encoder: Attachable) -> bool:
     """Whether q and k are also called on a table of positions that all rows share (DeBERTa)."""
     return bool(getattr(encoder.model.config, "share_att_key", False))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from xadapt.backbones.families import SitePoint
 from xadapt.backbones.frames import Frame, WeightsGuard, current
-from xadapt.backbones.protocol import Backbone
+from xadapt.backbones.protocol import Attachable
 from xadapt.injection.attachment import embedding_table, projects_positions
 from xadapt.injection.row_groups import ALL, Rows, split_by_rows
 from xadapt.modules.hooks import BELOW, EMBEDDED, STATES, AdapterHook, CapturedInput, SiteInputs
@@ -28,7 +28,7 @@ _LOCK = threading.Lock()
 
 
 def install(
-    encoder: Backbone,
+    encoder: Attachable,
     sites: Sequence[SitePoint],
     captures: Sequence[CapturedInput],
     splits: Sequence[str],
@@ -60,15 +60,16 @@ def install(
                 _install_embeddings(encoder, hook)
 
 
-def embedded_apart(encoder: Backbone, hook: AdapterHook) -> bool:
+def embedded_apart(encoder: Attachable, hook: AdapterHook) -> bool:
     """Whether a hook acts on a block around the table of word embeddings."""
     return hook.site == EMBEDDED and bool(encoder.family.embeddings)
 
 
-def _last(encoder: Backbone) -> nn.Module:
+def _last(encoder: Attachable) -> nn.Module:
     """Find the module whose output is the encoder's: the final norm, or the last layer."""
     family = encoder.family
-    return encoder.model.get_submodule(family.final_norm or f"{family.layers}.{encoder.depth - 1}")
+    last = family.final_norm or family.block(encoder.model, encoder.depth - 1)
+    return encoder.model.get_submodule(last)
 
 
 def _once(module: nn.Module, name: str, hook: Callable[[nn.Module], None]) -> None:
@@ -78,12 +79,12 @@ def _once(module: nn.Module, name: str, hook: Callable[[nn.Module], None]) -> No
         hook(module)
 
 
-def _readers(encoder: Backbone, at: CapturedInput) -> set[nn.Module]:
+def _readers(encoder: Attachable, at: CapturedInput) -> set[nn.Module]:
     """Find the modules that get the input of a layer's attention or FFN first."""
     layer, reads = at
     if reads == "attn_in" and projects_positions(encoder):
         # The attention may run on groups of rows separately; its layer runs on all rows together.
-        return {encoder.model.get_submodule(f"{encoder.family.layers}.{layer}")}
+        return {encoder.model.get_submodule(encoder.family.block(encoder.model, layer))}
     names = ("q", "k", "v") if reads == "attn_in" else ("ffn_in",)
     return {site.module for name in names for site in encoder.sites(layer, name)}
 
@@ -105,7 +106,7 @@ def _hook_input(module: nn.Module, guard: WeightsGuard, at: CapturedInput) -> No
     module.register_forward_pre_hook(keep, with_kwargs=True)
 
 
-def _install_embeddings(encoder: Backbone, hook: AdapterHook) -> None:
+def _install_embeddings(encoder: Attachable, hook: AdapterHook) -> None:
     guard, table = encoder.guard, embedding_table(encoder)
     if embedded_apart(encoder, hook):
         block = encoder.model.get_submodule(encoder.family.embeddings)

@@ -65,7 +65,7 @@ class Seq2SeqLoRA(nn.Module):
 
         Args:
             seq2seq: The base.
-            sites: As `Seq2Seq.sites` names them.
+            sites: As `Seq2Seq.paths` names them.
             rank: Rank of each update.
             alpha: As above.
             seed: Seed of the first values.
@@ -75,7 +75,7 @@ class Seq2SeqLoRA(nn.Module):
         """
         if not sites or len(set(sites)) < len(sites):
             raise UserError("no site is named, or one is named twice", where="sites")
-        paths = [path for site in sites for path in seq2seq.sites(site)]
+        paths = [path for site in sites for path in seq2seq.paths(site)]
         return cls(linear_sizes(seq2seq, paths), rank, alpha, seed).to(seq2seq.device)
 
     @contextmanager

@@ -50,17 +50,21 @@ def compare_loaders(
         texts: Texts to compare on.
         head: The module's task head.
         objectives: The module's objectives. A head, or ``mlm`` alone, means a comparison by logits.
-            A module with a vocabulary of its own is compared by vectors.
+            Those of encoder-decoders compare what the decoder writes. A module with a vocabulary of
+            its own is compared by vectors.
 
     Raises:
         UserError: If there is no such base.
     """
     from xadapt.backbones.encoder.encoder import Encoder
+    from xadapt.backbones.frozen_model import open_model
     from xadapt.integrations.own_vocabulary import comparisons
     from xadapt.integrations.verify import callbacks
+    from xadapt.objectives.contract import backbone_named
 
-    encoder = Encoder.from_pretrained(base, dtype="float32", device="cpu")
+    kind = backbone_named(objectives)
+    model = open_model(kind, base, dtype="float32", device="cpu")
     vocabulary = getattr(module, "vocabulary", None)
-    if vocabulary is not None:
-        return comparisons(encoder, module, vocabulary, texts)
-    return callbacks(encoder, module, encoder.source.location, texts, head, objectives)
+    if vocabulary is not None and isinstance(model, Encoder):
+        return comparisons(model, module, vocabulary, texts)
+    return callbacks(model, module, model.source.location, texts, head, objectives)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.integrations import adapters, peft, plain
-from xadapt.integrations.verify import difference, own_states
+from xadapt.integrations.plain import difference
+from xadapt.integrations.verify import own_states
 
 CONFIG = "adapter_config.json"
 

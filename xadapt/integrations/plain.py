@@ -78,6 +78,11 @@ def logits(model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
     return result
 
 
+def difference(theirs: Tensor, ours: Tensor) -> float:
+    """Return the largest difference; where the largest value is above 1, as a share of it."""
+    return float((theirs - ours).abs().max() / ours.abs().max().clamp(min=1.0))
+
+
 @contextmanager
 def without_noise() -> Iterator[None]:
     """Silence warnings and progress bars of other libraries, which concern unused heads."""

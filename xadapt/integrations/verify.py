@@ -10,11 +10,21 @@ import torch
 from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.frozen_model import FrozenModel
+from xadapt.backbones.seq2seq.seq2seq import Seq2Seq
 from xadapt.backbones.task_class import MLM, PAIRS, TaskClass, class_of
 from xadapt.core.errors import UserError
 from xadapt.heads.head import PROBLEM_TYPES, Head
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.integrations import adapters, peft, plain, sentence_transformers, transformers_peft
+from xadapt.integrations import (
+    adapters,
+    peft,
+    plain,
+    sentence_transformers,
+    transformers_peft,
+    verify_seq2seq,
+)
+from xadapt.integrations.plain import difference
 
 BRIDGES = {b.NAME: b for b in (adapters, peft, transformers_peft, sentence_transformers)}
 MERGED = "merged"
@@ -24,7 +34,7 @@ Compare = Callable[[Path], float]
 
 
 def callbacks(
-    encoder: Encoder,
+    encoder: FrozenModel,
     module: nn.Module,
     base_path: str,
     texts: Sequence[str],
@@ -61,6 +71,8 @@ def callbacks(
         )
     task = class_of(encoder, head, list(objectives))
     usable = {n: b for n, b in BRIDGES.items() if b.available() is None}
+    if isinstance(encoder, Seq2Seq):
+        return verify_seq2seq.callbacks(encoder, module, base_path, texts)
     if task is not None:
         usable.pop(sentence_transformers.NAME, None)
         return _by_logits(encoder, module, base_path, texts, task, head, usable)
@@ -213,11 +225,6 @@ def _own_logits(
 def _real(values: Tensor, mask: Tensor) -> Tensor:
     """Set values at padding to zero, if there is one for each token."""
     return values * mask.unsqueeze(-1) if values.dim() == 3 else values
-
-
-def difference(theirs: Tensor, ours: Tensor) -> float:
-    """Return the largest difference; where the largest value is above 1, as a share of it."""
-    return float((theirs - ours).abs().max() / ours.abs().max().clamp(min=1.0))
 
 
 def own_states(

@@ -88,7 +88,7 @@ class LoRA(nn.Module):
         seed: Seed of the first values.
 
     Raises:
-        ValueError: If a site is unknown to the encoder, or the layers are outside the encoder.
+        ValueError: If no layer has a site, or the layers are outside the base.
     """
 
     kind: ClassVar[str] = "lora"
@@ -99,13 +99,14 @@ class LoRA(nn.Module):
         self.options = options
         generator = torch.Generator().manual_seed(seed)
         self.layers = nn.ModuleDict()
-        for layer in options.span(model_shape.depth):
-            self.layers[str(layer)] = nn.ModuleDict(
-                {
-                    site: _points(options, model_shape, layer, site, generator)
-                    for site in options.sites
-                }
-            )
+        span = options.span(model_shape.depth)
+        _require_sites(options, model_shape, span)
+        for layer in span:
+            there = [site for site in options.sites if model_shape.points(layer, site)]
+            if there:
+                self.layers[str(layer)] = nn.ModuleDict(
+                    {s: _points(options, model_shape, layer, s, generator) for s in there}
+                )
 
     def hooks(self) -> list[AdapterHook]:
         """Return one hook for each linear of each site; each hook reads the linear's input."""
@@ -117,13 +118,18 @@ class LoRA(nn.Module):
         ]
 
 
+def _require_sites(options: LoRAOptions, model_shape: ModelShape, span: range) -> None:
+    """Refuse a site that no layer of the span has; the decoder's are not in the encoder."""
+    for site in options.sites:
+        if not any(model_shape.points(layer, site) for layer in span):
+            known = sorted({name for (at, name, _) in model_shape.sizes if at in span})
+            raise ValueError(f"the base has no site {site!r}; it has {', '.join(known)}")
+
+
 def _points(
     options: LoRAOptions, model_shape: ModelShape, layer: int, site: str, generator: torch.Generator
 ) -> nn.ModuleDict:
     points = model_shape.points(layer, site)
-    if not points:
-        known = sorted({name for (_, name, _) in model_shape.sizes})
-        raise ValueError(f"the encoder has no site {site!r}; it has {', '.join(known)}")
     rank = options.rank_of(site)
     scale = options.alpha_of(site) / rank
     return nn.ModuleDict(

@@ -7,6 +7,7 @@ NOT_PARTS = (
     "filter_pairs",
     "masking",
     "name_ranking",
+    "target_loss",
     "target_words",
     "word_pieces",
 )

@@ -29,16 +29,12 @@ Both may also name these services:
     the heads of the run's other, frozen modules by name; a `TeacherView` names such a module.
 ``vocabulary``
     number of rows of the table of word embeddings; ids from this number on are the module's own.
-``depth``
-    number of layers of the encoder.
-``max_length``
-    the largest number of tokens of a row.
+``depth``, ``max_length``, ``step``
+    numbers: of the encoder's layers, of the tokens of a row at most, of finished training steps.
 ``embed``
     the frozen states of token id rows as they enter the first layer, as `States`.
 ``bank``
     the frozen vectors of ``bank_rows(memory)``.
-``step``
-    the number of finished training steps.
 ``prompts``
     the prompt of each side, ``query`` and ``passage``, where there is one.
 ``dimensions``
@@ -47,6 +43,17 @@ Both may also name these services:
     a function from texts and their side to the vectors ``(n, dim)`` of the recipe's ``teacher``,
     another frozen model, turned into the space of the base. The objective lists these texts in
     ``teacher_rows(records)``.
+
+An objective for encoder-decoders has the class variable ``backbone = "seq2seq"``. Its views are
+`TargetView`, ``tokenize`` cuts and tokenises sources, and it may name these services besides
+``tokenizer``, ``memory``, ``vocabulary``, ``depth``, ``max_length`` and ``step``:
+
+``tokenize_sources``, ``tokenize_targets``
+    from texts, their languages, and for sources the languages to write, to token ids.
+``languages_in_words``
+    whether a prompt has to name languages, because the base has no tokens for them.
+``sentinels``
+    the ids of T5's sentinel tokens; empty if the base has none.
 
 An objective that reads further entries of the recipe's data names them, with the types of their
 records, in a class variable ``reads``. ``prepare`` gets their records by name.
@@ -75,15 +82,18 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from xadapt.core import registry
 from xadapt.data.records import Record
 
 Output = Literal["pooled", "states"]
 Rows = Sequence[str] | Sequence[Sequence[int]]
+ENCODER, SEQ2SEQ = "encoder", "seq2seq"
+"""The kinds of bases."""
 
 
 @dataclass(frozen=True)
 class View(ABC):
-    """Rows to encode: an `EncodeView`, a `FusedView` or a `TeacherView`.
+    """Rows to encode: an `EncodeView`, a `FusedView`, a `TeacherView` or a `TargetView`.
 
     Attributes:
         rows: Texts, or token id sequences with their special tokens.
@@ -204,6 +214,31 @@ class TeacherView(View):
         return self.teacher
 
 
+@dataclass(frozen=True)
+class TargetView(View):
+    """Sources for the encoder of an encoder-decoder, and a target for its decoder each.
+
+    The view gives `TargetLosses`.
+
+    Attributes:
+        targets: Token ids of each target, with its end, without the token before outputs.
+        module: Whether the module under training acts.
+        langs: As for `EncodeView`.
+
+    Raises:
+        ValueError: If ``targets`` or ``langs`` has another length than ``rows``.
+    """
+
+    targets: Sequence[Sequence[int]]
+    output: Output = field(default="states", kw_only=True)
+    module: bool = field(default=True, kw_only=True)
+    langs: Sequence[str] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _require_one_each("targets", self.targets, self.rows)
+        _require_one_each("langs", self.langs, self.rows)
+
+
 def _require_one_each(name: str, values: Sequence[Any] | None, rows: Rows) -> None:
     if values is not None and len(values) != len(rows):
         raise ValueError(f"{name} holds {len(values)} entries for {len(rows)} rows")
@@ -222,6 +257,20 @@ class States:
     hidden: Tensor
     mask: Tensor
     paired: States | None = None
+
+
+@dataclass(frozen=True)
+class TargetLosses:
+    """What an encoder-decoder finds of given targets.
+
+    Attributes:
+        values: Minus the log-probability of each token of the targets, ``(n, tokens)``, float32,
+            padded on the right.
+        mask: 1 on real tokens, ``(n, tokens)``.
+    """
+
+    values: Tensor
+    mask: Tensor
 
 
 @dataclass(frozen=True)
@@ -297,6 +346,18 @@ def asks_for(objective: Any, service: str) -> bool:
         return False
     methods = (getattr(objective, name, None) for name in ("views", "loss", "heads"))
     return any(service in inspect.signature(m).parameters for m in methods if m is not None)
+
+
+def backbone_of(objective: Any) -> str:
+    """Return the kind of base that an objective trains on: ``encoder`` or ``seq2seq``."""
+    return str(getattr(objective, "backbone", ENCODER))
+
+
+def backbone_named(objectives: Sequence[str]) -> str:
+    """Return the kind of base of objectives by name; unknown ones are those of encoders."""
+    known = registry.names("objectives")
+    kinds = {backbone_of(registry.load("objectives", n)) for n in objectives if n in known}
+    return SEQ2SEQ if SEQ2SEQ in kinds else ENCODER
 
 
 def draws(rng: random.Random, records: Sequence[Record]) -> list[random.Random]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import nn
 
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.frozen_model import FrozenModel
 from xadapt.composition.by_language import choices
 from xadapt.composition.composed import Composed
 from xadapt.composition.text import show
@@ -22,6 +23,7 @@ from xadapt.hub.head_files import FILE as HEAD
 from xadapt.hub.opening import open_head, read_manifest, tensor_path
 from xadapt.inference.locate import locate
 from xadapt.inference.open_module import open_module
+from xadapt.training.encoder_run import encoder_of
 from xadapt.training.settings import Companion
 
 HUB = "hf:"
@@ -72,12 +74,16 @@ class Companions:
                 state.update((Path(source.head) / HEAD).read_bytes())
         return {"companions": state.hexdigest()}
 
-    def open(self, encoder: Encoder) -> dict[str, Companion]:
+    def open(self, base: FrozenModel) -> dict[str, Companion]:
         """Load the modules and heads on an encoder; they stay frozen.
 
         Raises:
-            UserError: If a module was trained on another base, or its parts can't act together.
+            UserError: If a module was trained on another base, its parts can't act together, or
+                the base is an encoder-decoder.
         """
+        if not self.sources:
+            return {}
+        encoder = encoder_of(base)
         return {name: _open(name, source, encoder) for name, source in self.sources.items()}
 
 

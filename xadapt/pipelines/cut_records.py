@@ -7,10 +7,30 @@ from typing import Any
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.long_texts import CutCount, longer
+from xadapt.training.base_run import BaseRun
+from xadapt.training.encoder_run import EncoderRun
+from xadapt.training.seq2seq_run import Seq2SeqRun
 from xadapt.training.tokenized import Tokenized
 
 FIELDS = ("text", "pivot")
 """Fields of records that an objective encodes as texts of their own."""
+
+
+def cut_texts(run: BaseRun, records: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Return a line for each entry of a recipe's data in which the base of a run cuts texts.
+
+    Of an encoder-decoder it is one line for all, with the texts that were tokenised so far: the
+    longest of each record.
+
+    Args:
+        run: The base of the run.
+        records: The training records by the name of the entry.
+    """
+    if isinstance(run, Seq2SeqRun):
+        cut = CutCount(len(run.tokens.cut), run.texts)
+        return [cut.fact(run.seq2seq.max_length)] if cut.cut else []
+    assert isinstance(run, EncoderRun)
+    return cut_notes(run.encoder, run.forward.tokenized, records)
 
 
 def cut_notes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
@@ -21,8 +21,10 @@ from xadapt.data.readers.word_columns import conll_text, read_words
 from xadapt.data.records import TaggedSentence
 from xadapt.functional.tag_scheme import Span
 from xadapt.functional.tagged_text import from_tagged_text
+from xadapt.hub.manifest import FILE as MANIFEST
+from xadapt.hub.safe_paths import has_file, is_folder
 from xadapt.hub.seq2seq_lora import load_seq2seq_lora
-from xadapt.injection.seq2seq_lora import Seq2SeqLoRA
+from xadapt.inference.adapted_seq2seq import AdaptedSeq2Seq
 from xadapt.languages.tags import normalise
 
 BATCH = 16
@@ -85,7 +87,8 @@ def label(
             are not read), or sentences as lists of words.
         model: Hub id or folder of a model with its tokenizer.
         types: The types of spans, such as ``PER``.
-        module: Folder of a LoRA on the model, in peft's format
+        module: Folder of a module that was trained on the model, a composition of such folders, or
+            the folder of a LoRA in peft's format
             (`xadapt.hub.seq2seq_lora.load_seq2seq_lora`).
         out: A CoNLL file to write: word, tab, label (IOB2).
         constrained: Whether outputs are held to tagged copies of their sentences. Without it,
@@ -111,7 +114,7 @@ def label(
     names = as_strings(types)
     sentences = _sentences(data, column)
     seq2seq = Seq2Seq.from_pretrained(model, dtype=dtype, device=device)
-    writer = _Writer(seq2seq, None if module is None else load_seq2seq_lora(module, seq2seq))
+    writer = _Writer(seq2seq, None if module is None else _acting(module, seq2seq))
     parts = [(row, part) for row, words in enumerate(sentences) for part in writer.parts(words)]
     order = sorted(range(len(parts)), key=lambda n: len(parts[n][1]))
     spans: list[list[Span]] = [[] for _ in sentences]
@@ -138,6 +141,14 @@ def label(
     return Labelled(rows, sorted(malformed), cut)
 
 
+def _acting(module: str | Path, seq2seq: Seq2Seq) -> Callable[[], AbstractContextManager[Any]]:
+    """Return the block in which a module acts: of a folder of xadapt, or of a LoRA of peft."""
+    if has_file(module, MANIFEST) or not is_folder(module):
+        return AdaptedSeq2Seq.opened(seq2seq, module).active
+    lora = load_seq2seq_lora(module, seq2seq)
+    return lambda: lora.on(seq2seq)
+
+
 def _sentences(data: Any, column: int) -> list[tuple[str, ...]]:
     if isinstance(data, (str, PathLike)):
         return list(read_words(fspath(data), column))
@@ -160,10 +171,10 @@ def _starts(parts: Sequence[tuple[int, Sequence[str]]]) -> list[int]:
 
 @dataclass(frozen=True)
 class _Writer:
-    """A model, perhaps with a LoRA, that writes sentences again with tags."""
+    """A model, perhaps with a module, that writes sentences again with tags."""
 
     seq2seq: Seq2Seq
-    module: Seq2SeqLoRA | None = None
+    module: Callable[[], AbstractContextManager[Any]] | None = None
 
     def parts(self, words: Sequence[str]) -> Iterator[Sequence[str]]:
         """Cut a sentence into parts that the model reads, with half of its room for tags."""
@@ -197,7 +208,7 @@ class _Writer:
         more = {} if room is None else {"truncation": True, "max_length": room}
         given = tokenizer(texts, padding=True, return_tensors="pt", **more)
         names = ("input_ids", "attention_mask")
-        with nullcontext() if self.module is None else self.module.on(self.seq2seq):
+        with nullcontext() if self.module is None else self.module():
             tokens = model.generate(
                 **{name: given[name].to(model.device) for name in names},
                 num_beams=beams,

@@ -15,6 +15,7 @@ from torch import nn
 
 from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.frozen_model import FrozenModel
 from xadapt.config.recipe import Recipe
 from xadapt.data.loading.records import Share, Source
 from xadapt.data.loading.source_options import gives_pairs
@@ -35,8 +36,13 @@ from xadapt.hub.manifest import (
 from xadapt.hub.training_texts import SeenTexts
 from xadapt.languages.tags import normalise
 from xadapt.modules.storage import options_of
+from xadapt.objectives.contract import SEQ2SEQ
 from xadapt.pipelines import run_folder as out_folder
 from xadapt.pipelines.training_composition import TrainingComposition
+from xadapt.training.base_run import BaseRun
+from xadapt.training.encoder_run import EncoderRun
+from xadapt.training.seq2seq_run import Seq2SeqRun
+from xadapt.training.tasks import Task
 
 VERIFY_TEXTS = ("A short one.", "A sentence of some more words, to fill the batch.", "7")
 ALONE = TrainingComposition()
@@ -52,7 +58,7 @@ Verify = Callable[
 
 def manifest_of(
     recipe: Recipe,
-    encoder: Encoder,
+    base: FrozenModel,
     module: nn.Module,
     shares: Sequence[Share],
     *,
@@ -70,7 +76,7 @@ def manifest_of(
 
     Args:
         recipe: The recipe.
-        encoder: The base.
+        base: The base.
         module: The module.
         shares: The data of each source.
         base_id: Hub id of a base that was given as a folder or a package.
@@ -90,7 +96,7 @@ def manifest_of(
     name = re.sub(r"[^A-Za-z0-9]+", "_", recipe.name).strip("_") or "recipe"
     return build_manifest(
         name=f"{'-'.join(tags(sources)[:4])}_{name}"[:96],
-        base=_model(encoder, base_id),
+        base=_model(base, base_id),
         teacher=None if teacher is None else _model(teacher),
         module=ModuleSpec(
             kind=recipe.module.kind, options=options_of(module).model_dump(mode="json")
@@ -104,10 +110,9 @@ def manifest_of(
         trained_inside=within.texts,
         started_from=list(started_from),
         data=[_data(share, data_licence, data_ids) for share in shares],
-        pooling=encoder.pooling.to_dict(),
-        prompt=encoder.pooling.prompt,
-        max_length=encoder.max_length,
-        dtype=encoder.precision,
+        **reading(base),
+        max_length=base.max_length,
+        dtype=base.precision,
         created=datetime.date.today().isoformat(),
         licence=licence,
     )
@@ -140,7 +145,7 @@ def publish(
     out: Path,
     base: str,
     module: nn.Module,
-    encoder: Encoder,
+    model: FrozenModel,
     manifest: Manifest,
     verify: Verify,
     control: nn.Module | None,
@@ -159,7 +164,7 @@ def publish(
     manifest = write_folder(
         ready,
         module,
-        encoder,
+        model,
         manifest,
         verify=checks,
         replace=True,
@@ -172,27 +177,42 @@ def publish(
     return manifest
 
 
-def forward_seconds(encoder: Encoder, texts: Sequence[str], sample: int = 128) -> float:
-    """Estimate the time of one frozen forward over texts, from a sample on this machine.
+def forward_seconds(run: BaseRun, task: Task, sample: int = 128) -> float:
+    """Estimate the time of one frozen forward over the data, from a sample on this machine.
 
     Args:
-        encoder: The encoder.
-        texts: All texts.
-        sample: Largest number of texts to encode.
+        run: The base of the run.
+        task: The objective with the records; the longest text of each is encoded, or its source
+            and target.
+        sample: Largest number of records to encode.
     """
-    some = texts[:: -(-len(texts) // sample)]
-    began = time.monotonic()
-    encode(encoder, some)
-    return (time.monotonic() - began) * len(texts) / len(some)
+    step = -(-len(task.records) // sample)
+    some = task.records[::step]
+    if isinstance(run, Seq2SeqRun):
+        began = time.monotonic()
+        run.held_out(task, some, module=False)
+    else:
+        assert isinstance(run, EncoderRun)
+        texts = task.longest(run.tokenize)[::step]
+        began = time.monotonic()
+        encode(run.encoder, texts)
+    return (time.monotonic() - began) * len(task.records) / len(some)
 
 
-def _model(encoder: Encoder, own_id: str | None = None) -> dict[str, Any]:
+def reading(base: FrozenModel) -> dict[str, Any]:
+    """Return the manifest's facts of how a base reads texts and what becomes of them."""
+    if isinstance(base, Encoder):
+        return {"pooling": base.pooling.to_dict(), "prompt": base.pooling.prompt}
+    return {"backbone": SEQ2SEQ}
+
+
+def _model(base: FrozenModel, own_id: str | None = None) -> dict[str, Any]:
     """Return the manifest's facts of a frozen model."""
     return {
-        "id": own_id or encoder.hub_id(),
-        "revision": encoder.source.revision,
-        "model_type": str(encoder.model.config.model_type),  # type: ignore[union-attr]
-        "fingerprint": encoder.identity.to_dict(),
+        "id": own_id or base.hub_id(),
+        "revision": base.source.revision,
+        "model_type": base.identity.model_type,
+        "fingerprint": base.identity.to_dict(),
     }
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.fingerprint import Fingerprint, compare
+from xadapt.backbones.frozen_model import FrozenModel
 from xadapt.config.recipe import Recipe
 from xadapt.core.errors import UserError
 from xadapt.core.files import read_json, write_json
@@ -27,7 +28,7 @@ BASE, RECIPE, DEV = "base", "recipe", "development pairs"
 
 def identity(
     recipe: Recipe,
-    encoder: Encoder,
+    base: FrozenModel,
     loaded: Loaded,
     within: TrainingComposition,
     companions: Companions,
@@ -38,7 +39,7 @@ def identity(
 
     Args:
         recipe: The recipe, which holds the seed.
-        encoder: The base.
+        base: The base.
         loaded: Training and development records.
         within: The compositions in which the module is trained.
         companions: The modules that it learns from.
@@ -47,8 +48,8 @@ def identity(
     """
     return {
         RECIPE: hashlib.sha256(as_yaml(recipe).encode()).hexdigest(),
-        BASE: encoder.fingerprint,
-        "pooling": hashlib.sha256(repr(_pooling(encoder)).encode()).hexdigest(),
+        BASE: base.fingerprint,
+        "pooling": hashlib.sha256(repr(_pooling(base)).encode()).hexdigest(),
         "data": loaded.sha256,
         DEV: digest(loaded.dev),
         **within.identity(),
@@ -151,5 +152,7 @@ def require_same(folder: Path, differs: list[str]) -> None:
         )
 
 
-def _pooling(encoder: Encoder) -> tuple[Any, ...]:
-    return encoder.pooling.to_dict(), encoder.pooling.prompt, encoder.max_length
+def _pooling(base: FrozenModel) -> tuple[Any, ...]:
+    if isinstance(base, Encoder):
+        return base.pooling.to_dict(), base.pooling.prompt, base.max_length
+    return (base.max_length,)

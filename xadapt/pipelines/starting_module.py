@@ -13,6 +13,7 @@ from torch import nn
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.fingerprint import Fingerprint
+from xadapt.backbones.frozen_model import FrozenModel
 from xadapt.config.recipe import Recipe
 from xadapt.core import registry
 from xadapt.core.errors import UserError
@@ -67,16 +68,16 @@ class StartingModule:
         head = self.ancestor.head or ""
         return {WHERE: self.ancestor.tensors + head}
 
-    def open(self, encoder: Encoder) -> nn.Module:
+    def open(self, base: FrozenModel) -> nn.Module:
         """Load the module, to be trained further.
 
         Raises:
             UserError: If it was trained on another base, or the folder was modified.
         """
-        module, _ = open_module(self.folder, encoder)
+        module, _ = open_module(self.folder, base)
         if module.options != self.options:
             given = self.options.model_dump()
-            other = build(self.manifest.module.kind, given, model_shape(encoder), where=WHERE)
+            other = build(self.manifest.module.kind, given, model_shape(base), where=WHERE)
             other.load_state_dict(module.state_dict())
             module = other
         return module.requires_grad_(True)

@@ -16,6 +16,7 @@ from torch import nn
 
 from xadapt.backbones.cache.frozen_vectors import cache_folder
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.frozen_model import FrozenModel
 from xadapt.config.recipe import Recipe
 from xadapt.core.errors import UserError
 from xadapt.core.files import write_text
@@ -35,7 +36,7 @@ from xadapt.modules.storage import build, parameter_count
 from xadapt.modules.vocabulary import KIND as VOCABULARY
 from xadapt.pipelines import run_folder as out_folder
 from xadapt.pipelines.companions import Companions, find_companions
-from xadapt.pipelines.cut_records import cut_notes
+from xadapt.pipelines.cut_records import cut_texts
 from xadapt.pipelines.default_callables import default_callables
 from xadapt.pipelines.frozen_models import load_base, open_teacher
 from xadapt.pipelines.outcome import ALONE, CONTROL, Verify, forward_seconds, manifest_of, publish
@@ -53,7 +54,13 @@ from xadapt.pipelines.starting_module import StartingModule, find_start, no_bett
 from xadapt.pipelines.training_composition import TrainingComposition, inside
 from xadapt.pipelines.training_job import TrainingJob
 from xadapt.pipelines.training_result import TrainingResult
-from xadapt.tasks.development import dev_scores, evaluation_cache, evidence, head_of, task_of
+from xadapt.tasks.development import (
+    dev_scores,
+    evaluation_cache,
+    evidence_of,
+    head_of,
+    is_scored,
+)
 from xadapt.tasks.head_task import with_card
 from xadapt.training.loop import Trainer
 from xadapt.training.settings import Run
@@ -68,12 +75,12 @@ class Inputs:
 
     Attributes:
         loaded: Training and development records.
-        encoder: The frozen base.
+        base: The frozen base.
         teacher: Another frozen model that the objectives learn from, if the recipe names one.
     """
 
     loaded: Loaded
-    encoder: Encoder
+    base: FrozenModel
     teacher: Encoder | None = None
 
     @classmethod
@@ -176,7 +183,7 @@ def prepare(recipe: Recipe, job: TrainingJob, inputs: Inputs) -> Trainer:
         UserError: If the recipe or the composition does not fit the base or the records.
     """
     start, within = find_start(recipe), inside(job.compose)
-    module = _module(recipe, inputs.encoder, start, inputs.loaded)
+    module = _module(recipe, inputs.base, start, inputs.loaded)
     within.require_experts(module)
     both = (ParallelPair, TextPair)
     if within.by_language and any(isinstance(row, both) for row in inputs.loaded.dev):
@@ -195,13 +202,13 @@ def _train(
     within, others = inside(job.compose), find_companions(recipe.companions, job.companions)
     start = find_start(recipe)
     inputs = inputs or Inputs.open(recipe, job)
-    loaded, encoder = inputs.loaded, inputs.encoder
+    loaded, base = inputs.loaded, inputs.base
     trainer = prepare(recipe, job, inputs)
     module = trainer.module
     manifest = _manifest(recipe, job, inputs, module, within, others, start)
     if start is not None:
         loaded.notes.extend(start.notes(head_of(trainer), within.texts))
-    loaded.notes.extend(cut_notes(encoder, trainer.forward.tokenized, loaded.records))
+    loaded.notes.extend(cut_texts(trainer.of_base, loaded.records))
     for note in loaded.notes:
         report(note)
     report(f"{parameter_count(module):,} values to train on the {manifest.dtype} base {job.base}")
@@ -214,13 +221,10 @@ def _train(
             if loaded.dev:
                 report(f"measuring on {len(loaded.dev)} development {loaded.dev[0].unit}")
             head = head_of(trainer)
-            cache = evaluation_cache(trainer)
-            sizes = recipe.dimensions
-            found = evidence(
-                encoder, trainer.active_module.module, loaded.dev, head, cache, dimensions=sizes
-            )
-            if start is not None:
-                found = start.compared(found, encoder, within, loaded.dev, head, cache)
+            found = evidence_of(trainer, loaded.dev, head)
+            if start is not None and isinstance(base, Encoder):
+                cache = evaluation_cache(trainer)
+                found = start.compared(found, base, within, loaded.dev, head, cache)
             if head is not None:
                 with_card(head)
             manifest = manifest.model_copy(update={"evidence": found})
@@ -231,7 +235,7 @@ def _train(
             save_identity(job.out / out_folder.STATE, trainer.run.identity)
             report("writing the folder, and loading it in each library that holds it")
             publish(
-                job.out, job.base, module, encoder, manifest, verify, control, head, job.loaders,
+                job.out, job.base, module, base, manifest, verify, control, head, job.loaders,
                 _texts(loaded, start),
             )  # fmt: skip
         trainer.processes.wait()
@@ -240,7 +244,7 @@ def _train(
         read_manifest(job.out),
         progress.seconds,
         trainer.prepare_seconds,
-        forward_seconds(encoder, trainer.tasks[0].longest(trainer.forward.tokenized.tokenize)),
+        forward_seconds(trainer.of_base, trainer.tasks[0]),
         1 - trainer.forward.tokens / trainer.forward.padded if trainer.forward.padded else 0.0,
         loaded.notes,
         base=job.base,
@@ -258,7 +262,7 @@ def _manifest(
 ) -> Manifest:
     return manifest_of(
         recipe,
-        inputs.encoder,
+        inputs.base,
         module,
         inputs.loaded.shares,
         base_id=job.base_id,
@@ -305,12 +309,12 @@ def _finished(recipe: Recipe, job: TrainingJob) -> TrainingResult:
     require_same(job.out, _quick_differences(recipe, job, manifest))
     within, loaded = inside(job.compose), _load(recipe, job)
     others = find_companions(recipe.companions, job.companions)
-    start, encoder, teacher = find_start(recipe), load_base(recipe, job.base), open_teacher(recipe)
-    inputs = Inputs(loaded, encoder, teacher)
-    module = _module(recipe, encoder, start, loaded)
+    start, base, teacher = find_start(recipe), load_base(recipe, job.base), open_teacher(recipe)
+    inputs = Inputs(loaded, base, teacher)
+    module = _module(recipe, base, start, loaded)
     wanted = _manifest(recipe, job, inputs, module, within, others, start)
     state = job.out / out_folder.STATE
-    parts = identity(recipe, encoder, loaded, within, others, start, teacher)
+    parts = identity(recipe, base, loaded, within, others, start, teacher)
     differs = manifest_differences(manifest, wanted) + identity_differences(state, parts)
     require_same(job.out, differs)
     out_folder.clear(job.out)
@@ -346,18 +350,18 @@ def _has_checkpoint(job: TrainingJob, *inside: str) -> bool:
     return job.resume and (folder / out_folder.CHECKPOINT).exists()
 
 
-def require_module(recipe: Recipe, encoder: Encoder) -> None:
+def require_module(recipe: Recipe, base: FrozenModel) -> None:
     """Refuse a module that does not fit the base.
 
     Raises:
         UserError: If a site or a layer is not there.
     """
-    _module(recipe, encoder)
+    _module(recipe, base)
 
 
 def _module(
     recipe: Recipe,
-    encoder: Encoder,
+    base: FrozenModel,
     start: StartingModule | None = None,
     loaded: Loaded | None = None,
 ) -> nn.Module:
@@ -366,16 +370,13 @@ def _module(
     A vocabulary is learnt from the training records.
     """
     if start is not None:
-        return start.open(encoder)
+        return start.open(base)
     spec = recipe.module
-    if spec.kind == VOCABULARY and loaded is not None:
+    if spec.kind == VOCABULARY and loaded is not None and isinstance(base, Encoder):
         records = chain(*loaded.records.values())
-        return vocabulary_from(
-            spec.options(), encoder, records, seed=recipe.seed, where=recipe.name
-        )
-    return build(
-        spec.kind, spec.options(), model_shape(encoder), seed=recipe.seed, where=recipe.name
-    )
+        return vocabulary_from(spec.options(), base, records, seed=recipe.seed, where=recipe.name)
+    shape = model_shape(base)
+    return build(spec.kind, spec.options(), shape, seed=recipe.seed, where=recipe.name)
 
 
 def _trainer(
@@ -389,7 +390,7 @@ def _trainer(
     observed: bool = True,
 ) -> Trainer:
     others = find_companions(recipe.companions, job.companions)
-    loaded, encoder = inputs.loaded, inputs.encoder
+    loaded, base = inputs.loaded, inputs.base
     tasks = [
         Task(
             spec.name,
@@ -403,19 +404,17 @@ def _trainer(
         )
         for spec in recipe.objectives
     ]
-    parts = identity(recipe, encoder, loaded, within, others, start, inputs.teacher)
+    parts = identity(recipe, base, loaded, within, others, start, inputs.teacher)
     run = Run(recipe.train, state, recipe.seed, parts, None, cache_folder(), job.show,
               begins_trained=start is not None, dimensions=recipe.dimensions,
               teacher=inputs.teacher)  # fmt: skip
     if observed:
         run = replace(run, callbacks=job.callbacks, report_to=job.report_to,
                       config=recipe.model_dump(mode="json"))  # fmt: skip
-    trainer = Trainer(
-        encoder, module, tasks, run, others.open(encoder), within.build(encoder, module)
-    )
+    trainer = Trainer(base, module, tasks, run, others.open(base), within.build(base, module))
     if start is not None:
-        start.fill(head_of(trainer), encoder.width)
-    if task_of(trainer, loaded.dev):
+        start.fill(head_of(trainer), base.width)
+    if is_scored(trainer, loaded.dev):
         trainer.run = replace(run, score=lambda: dev_scores(trainer, loaded.dev))
     return trainer
 
@@ -440,7 +439,7 @@ def _control(
     }
     state = job.out / out_folder.STATE / "shuffled"
     changed = replace(inputs, loaded=replace(inputs.loaded, records=records))
-    module = _module(recipe, inputs.encoder, start, changed.loaded)
+    module = _module(recipe, inputs.base, start, changed.loaded)
     trainer = _trainer(recipe, job, changed, module, state, within, start, observed=False)
     trainer.train(resume=_has_checkpoint(job, "shuffled"))
     return module

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import nn
 
-from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.frozen_model import FrozenModel
 from xadapt.composition.by_language import choices
 from xadapt.composition.composed import Chosen, Composed
 from xadapt.composition.text import parse, show
@@ -73,14 +73,14 @@ class TrainingComposition:
                 todo=f'Name them: --compose "{word}({SELF}; runs/a, runs/b)"',
             )
 
-    def build(self, encoder: Encoder, module: nn.Module) -> list[Composed | Chosen]:
+    def build(self, base: FrozenModel, module: nn.Module) -> list[Composed | Chosen]:
         """Build the compositions around a module; the other modules get no gradient.
 
         Raises:
             UserError: If a folder belongs to another base, or a part can't be mixed.
         """
         others = {
-            folder: open_module(folder, encoder)[0].requires_grad_(False) for folder in self.folders
+            folder: open_module(folder, base)[0].requires_grad_(False) for folder in self.folders
         }
         try:
             return [

@@ -10,6 +10,8 @@ from typing import Any
 from xadapt.hub.manifest import Evidence, Manifest
 from xadapt.hub.worse_than_base import worse_than_base
 from xadapt.inference.adapted_encoder import AdaptedEncoder
+from xadapt.inference.adapted_seq2seq import AdaptedSeq2Seq
+from xadapt.objectives.contract import SEQ2SEQ
 from xadapt.pipelines.run_folder import STATE
 from xadapt.report.display import Displayed
 from xadapt.report.table import Bar, Table, number, with_interval
@@ -71,15 +73,21 @@ class TrainingResult(Displayed):
         """A sentence if the module is worse than its base on the development split."""
         return worse_than_base(self.evidence)
 
-    def load(self, **options: Any) -> AdaptedEncoder:
-        """Load the base with this module, ready to encode.
+    def load(self, **options: Any) -> Any:
+        """Load the base with this module, ready to encode, or to write.
 
         Args:
-            options: Further options of `xadapt.load`, such as ``device``.
+            options: Further options of `xadapt.load`, such as ``device``; of a module of an
+                encoder-decoder, those of `xadapt.load_seq2seq`.
+
+        Returns:
+            An `AdaptedEncoder`, or an `AdaptedSeq2Seq`.
 
         Raises:
             UserError: As for `xadapt.load`.
         """
+        if self.manifest.backbone == SEQ2SEQ:
+            return AdaptedSeq2Seq.from_pretrained(self.base, self.folder, **options)
         return AdaptedEncoder.load(self.base, self.folder, **options)
 
     def to_dict(self) -> dict[str, Any]:

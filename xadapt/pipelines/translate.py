@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from xadapt.config.recipe import Recipe
 from xadapt.core.errors import UserError
 from xadapt.core.progress import meter
 from xadapt.core.sequences import as_strings
 from xadapt.data.loading.transform_chain import Callables
+from xadapt.inference.module_translator import ModuleTranslator
 from xadapt.integrations.translators.cached import cached_translator
 from xadapt.integrations.translators.protocol import Translator
 from xadapt.languages.tags import normalise
@@ -23,6 +25,7 @@ def translate(
     translator: str | Translator,
     source: str,
     target: str,
+    module: str | Path | None = None,
     show: bool = False,
 ) -> list[str]:
     """Translate texts; a translation is kept on disk, so that no text is translated twice.
@@ -33,6 +36,8 @@ def translate(
             ``facts`` and ``translate`` (`xadapt.integrations.translators.protocol.Translator`).
         source: Language of the texts, BCP-47 or ISO 639-3.
         target: Language to translate into.
+        module: Folder of a module that was trained to translate on the base of ``seq2seq:BASE``,
+            such as by the recipe ``translation``, its id on the Hub, or a composition of folders.
         show: Whether progress is shown.
 
     Returns:
@@ -46,10 +51,24 @@ def translate(
     if languages[0] == languages[1]:
         raise UserError(f"source and target are the same language, {languages[0]}")
     given = as_strings(texts)
-    opened = cached_translator(translator)
+    opened = cached_translator(with_module(translator, module))
     with meter("translating", len(set(given)), show=show) as bar:
         opened.progress = bar.advance
         return opened.translate(given, *languages)
+
+
+def with_module(translator: str | Translator, module: str | Path | None) -> str | Translator:
+    """Return the translator that acts with a module; without one, the translator as it is.
+
+    Args:
+        translator: As for `translate`.
+        module: As for `translate`.
+
+    Raises:
+        UserError: If the translator is no model of transformers, or the module was trained on
+            another base.
+    """
+    return translator if module is None else ModuleTranslator.open(translator, module)
 
 
 def callables_of(recipe: Recipe, translator: str | Translator | None) -> Callables:

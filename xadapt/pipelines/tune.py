@@ -42,7 +42,7 @@ from xadapt.pipelines.study import (
 )
 from xadapt.pipelines.tuning_result import TuningResult, as_csv, best_of, draw, short_names
 from xadapt.report.table import number
-from xadapt.tasks.development import task_of
+from xadapt.tasks.development import is_scored
 from xadapt.training.loop import Trainer
 from xadapt.training.settings import DivergedError
 
@@ -131,14 +131,14 @@ class _Search:
     ) -> _Search:
         """Read the data and the base, check all values on them, and open the study."""
         inputs = run.Inputs.open(recipe, job)
-        parameters = searched or default_parameters(recipe, inputs.encoder.depth)
+        parameters = searched or default_parameters(recipe, inputs.base.depth)
         one = replace(job, out=job.out / TRIALS / "check")
         trainer = run.prepare(recipe, one, inputs)
         _require_scores(trainer, inputs.loaded.dev)
         for parameter in parameters:
             for text in parameter.edges():
                 changed = changed_recipe(recipe, [f"{parameter.key}={text}"])
-                run.require_module(changed, inputs.encoder)
+                run.require_module(changed, inputs.base)
         study = Study(job.out / STUDY, parameters, recipe.seed)
         search = cls(recipe, job, inputs, study, report)
         try:
@@ -315,7 +315,7 @@ def _require_usable(folder: Path, resume: bool) -> None:
 
 def _require_scores(trainer: Trainer, dev: Sequence[Any]) -> None:
     """Refuse a search whose trials would have no score."""
-    if not dev or task_of(trainer, dev) is None:
+    if not dev or not is_scored(trainer, dev):
         raise UserError(
             "there are no development records that a task scores, so trials can't be compared",
             where="--dev",

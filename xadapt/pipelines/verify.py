@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from xadapt.backbones import fingerprint
 from xadapt.backbones.bases import SHIPPED, here_or_on_hub, resolve
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.frozen_model import FrozenModel, open_model
 from xadapt.core.errors import UserError
 from xadapt.heads.head import Head
 from xadapt.hub import signature_file
@@ -150,7 +151,7 @@ def _computed(
     except UserError as error:
         yield Check("modules", FAILED, error.what)
         return
-    encoders: dict[str, Encoder | UserError] = {}
+    bases: dict[tuple[str, str], FrozenModel | UserError] = {}
     for at, place in places.items():
         if any(name.startswith(at) for name in broken):
             yield Check(f"{at}base", OPEN, UNTOUCHED)
@@ -160,7 +161,7 @@ def _computed(
         except UserError as error:
             yield Check(f"{at}{FILE}", FAILED, error.what)
             continue
-        yield from _module(place, at, manifest, base, encoders, report)
+        yield from _module(place, at, manifest, base, bases, report)
         if has_file(place, EVIDENCE):
             spec = base or _spec(manifest)
             yield from checked(f"{at}evidence", partial(_evidence, place, at, data, spec, report))
@@ -171,51 +172,53 @@ def _module(
     at: str,
     manifest: Manifest,
     base: str | None,
-    encoders: dict[str, Encoder | UserError],
+    bases: dict[tuple[str, str], FrozenModel | UserError],
     report: Report,
 ) -> Iterator[Check]:
-    held: list[Encoder] = []
+    held: list[FrozenModel] = []
 
     def fingerprints() -> str:
-        encoder = _encoder(manifest, base, encoders, report)
+        model = _base(manifest, base, bases, report)
         said = fingerprint.Fingerprint.from_dict(dict(manifest.base.fingerprint))
-        differs = fingerprint.compare(said, encoder.identity)
+        differs = fingerprint.compare(said, model.identity)
         if differs:
             raise UserError(f"it was trained on another base: {'; '.join(differs)}")
-        held.append(encoder)
-        return f"{encoder.base}, {encoder.fingerprint[:23]}"
+        held.append(model)
+        return f"{model.source.spec}, {model.fingerprint[:23]}"
 
     yield from checked(f"{at}base", fingerprints)
     if not held:
         yield from _unverified(at, manifest, "its base is not at hand")
         return
-    [encoder] = held
-    encoder = encoder.adjusted(prompt=manifest.prompt, max_length=manifest.max_length)
+    [model] = held
+    if isinstance(model, Encoder):
+        model = model.adjusted(prompt=manifest.prompt, max_length=manifest.max_length)
     opened: list[tuple[nn.Module, Head | None]] = []
 
     def vectors() -> str:
         report(f"computing with {at or manifest.name}")
-        opened.append(_opened(folder, manifest, encoder))
-        return _same_vectors(encoder, opened[0][0], manifest.probe)
+        opened.append(_opened(folder, manifest, model))
+        return _same_vectors(model, opened[0][0], manifest.probe)
 
     yield from checked(f"{at}vectors", vectors)
     if not opened:
         yield from _unverified(at, manifest, "xadapt can't load it")
         return
     module, head = opened[0]
-    if has_file(folder, PICKLE):
+    if has_file(folder, PICKLE) and isinstance(model, Encoder):
+        encoder = model
         yield from checked(
             f"{at}{PICKLE} by name", lambda: _same_pickle(folder, manifest, encoder, module)
         )
-    yield from _loaders(folder, at, manifest, encoder, module, head, report)
+    yield from _loaders(folder, at, manifest, model, module, head, report)
 
 
-def _encoder(
+def _base(
     manifest: Manifest,
     base: str | None,
-    encoders: dict[str, Encoder | UserError],
+    bases: dict[tuple[str, str], FrozenModel | UserError],
     report: Report,
-) -> Encoder:
+) -> FrozenModel:
     """Load a base once, in float32 on the CPU.
 
     Raises:
@@ -226,14 +229,15 @@ def _encoder(
     spec = base or _spec(manifest)
     if not spec:
         raise NotCheckedError("its base has no id on the Hub: name it with --base")
-    if spec not in encoders:
+    key = manifest.backbone, spec
+    if key not in bases:
         report(f"loading {spec}")
         try:
-            encoders[spec] = Encoder.from_pretrained(spec, dtype="float32", device="cpu")
+            bases[key] = open_model(*key, dtype="float32", device="cpu")
         except UserError as error:
-            encoders[spec] = error
-    found = encoders[spec]
-    if isinstance(found, Encoder):
+            bases[key] = error
+    found = bases[key]
+    if not isinstance(found, UserError):
         if base is None and own.id is None and found.fingerprint != own.fingerprint_id:
             raise NotCheckedError("its base has no id on the Hub: name it with --base")
         return found
@@ -267,16 +271,16 @@ def _score(name: str, one: Rerun) -> Check:
     return Check(name, status, f"{said}: {one.now:.4g}, {recorded}")
 
 
-def _opened(folder: Path, manifest: Manifest, encoder: Encoder) -> tuple[nn.Module, Head | None]:
+def _opened(folder: Path, manifest: Manifest, base: FrozenModel) -> tuple[nn.Module, Head | None]:
     _, tensors = open_folder(folder)
     own = manifest.module
-    module = fitted(tensors, own.kind, own.options, model_shape(encoder), str(folder))
+    module = fitted(tensors, own.kind, own.options, model_shape(base), str(folder))
     spec = manifest.head
-    head = None if spec is None else open_head(folder, spec, encoder.width)
+    head = None if spec is None else open_head(folder, spec, base.width)
     return module.eval(), head
 
 
-def _same_vectors(encoder: Encoder, module: nn.Module, probe: Probe | None) -> str:
+def _same_vectors(base: FrozenModel, module: nn.Module, probe: Probe | None) -> str:
     """Compare xadapt's own vectors with the probe vectors.
 
     Raises:
@@ -285,7 +289,7 @@ def _same_vectors(encoder: Encoder, module: nn.Module, probe: Probe | None) -> s
     """
     if probe is None:
         raise NotCheckedError("the manifest has no probe vectors")
-    return _near(probe_vectors(encoder, module, tuple(probe.texts)), probe)
+    return _near(probe_vectors(base, module, tuple(probe.texts)), probe)
 
 
 def _near(theirs: Tensor, probe: Probe) -> str:
@@ -306,7 +310,7 @@ def _loaders(
     folder: Path,
     at: str,
     manifest: Manifest,
-    encoder: Encoder,
+    base: FrozenModel,
     module: nn.Module,
     head: Head | None,
     report: Report,
@@ -322,9 +326,7 @@ def _loaders(
     probe = manifest.probe
     texts = tuple(probe.texts) if probe else ("A short one.", "7")
     made: dict[str, Any] = {}
-    ready = checked(
-        "loaders", lambda: made.update(_compare(encoder, module, texts, manifest, head))
-    )
+    ready = checked("loaders", lambda: made.update(_compare(base, module, texts, manifest, head)))
     for name in held:
         title = f"{at}{name}"
         if missing.get(name):
@@ -337,21 +339,19 @@ def _loaders(
 
 
 def _compare(
-    encoder: Encoder,
+    base: FrozenModel,
     module: nn.Module,
     texts: Sequence[str],
     manifest: Manifest,
     head: Head | None,
 ) -> Mapping[str, Any]:
     """Return a function for each library, from the folder to vectors, or to a difference."""
-    own = loaders.vectors_by_loader(
-        encoder, encoder.source.location, texts, head, manifest.objectives
-    )
-    if own is not None and manifest.probe is not None:
-        return own
-    return loaders.callbacks(
-        encoder, module, encoder.source.location, texts, head, manifest.objectives
-    )
+    place = base.source.location
+    if isinstance(base, Encoder):
+        own = loaders.vectors_by_loader(base, place, texts, head, manifest.objectives)
+        if own is not None and manifest.probe is not None:
+            return own
+    return loaders.callbacks(base, module, place, texts, head, manifest.objectives)
 
 
 def _loaded(compute: Callable[[Path], Any], folder: Path, probe: Probe | None) -> str:

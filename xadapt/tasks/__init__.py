@@ -41,6 +41,7 @@ NOT_PARTS = (
     "run_prediction",
     "run_task",
     "table",
+    "target_probability",
 )
 
 _PUBLIC = {

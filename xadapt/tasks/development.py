@@ -16,7 +16,9 @@ from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.heads.head import Head
 from xadapt.hub.manifest import Evidence
+from xadapt.tasks import target_probability
 from xadapt.tasks.protocol import Task, of_record
+from xadapt.training.seq2seq_run import Seq2SeqRun
 
 if TYPE_CHECKING:
     from xadapt.training.loop import Trainer
@@ -35,6 +37,8 @@ def dev_scores(trainer: Trainer, dev: Sequence[Any]) -> dict[str, float]:
     Raises:
         UserError: If no task evaluates such records.
     """
+    if isinstance(trainer.of_base, Seq2SeqRun):
+        return target_probability.scores(trainer.of_base, trainer.tasks, dev)
     task = task_of(trainer, dev)
     if task is None:
         raise UserError(f"no task judges records of type {type(dev[0]).__name__}")
@@ -45,6 +49,33 @@ def task_of(trainer: Trainer, dev: Sequence[Any]) -> Task | None:
     """Find the task that evaluates a run on its development part, if there is one."""
     head = head_of(trainer)
     return of_record(type(dev[0]), head.task if head else None) if dev else None
+
+
+def is_scored(trainer: Trainer, dev: Sequence[Any]) -> bool:
+    """Whether a run has a score on its development part."""
+    if isinstance(trainer.of_base, Seq2SeqRun):
+        return target_probability.task_of_records(trainer.tasks, dev) is not None
+    return task_of(trainer, dev) is not None
+
+
+def evidence_of(trainer: Trainer, dev: Sequence[Any], head: Head | None = None) -> list[Evidence]:
+    """Measure the claims of a finished run on its development part, see `evidence`.
+
+    Args:
+        trainer: The run.
+        dev: Records that the module was not trained on.
+        head: The task head that was trained with the module.
+    """
+    if isinstance(trainer.of_base, Seq2SeqRun):
+        return target_probability.evidence(trainer.of_base, trainer.tasks, dev)
+    return evidence(
+        trainer.encoder,
+        trainer.active_module.module,
+        dev,
+        head,
+        evaluation_cache(trainer),
+        dimensions=trainer.run.dimensions,
+    )
 
 
 def evidence(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows
 from xadapt.backbones.mapped_tokenizer import MappedTokenizer
-from xadapt.backbones.protocol import Backbone
+from xadapt.backbones.protocol import Attachable
 from xadapt.composition.composed import Chosen
 from xadapt.core.errors import UserError
 from xadapt.injection.activation import Activation, ActiveAdapter
@@ -32,7 +32,7 @@ class ActiveModule:
         UserError: If the module doesn't fit the encoder.
     """
 
-    def __init__(self, encoder: Backbone, module: nn.Module) -> None:
+    def __init__(self, encoder: Attachable, module: nn.Module) -> None:
         self.module = module.to(encoder.device)
         self.by_language = isinstance(module, Chosen)
         wholes = module.can_be.values() if isinstance(module, Chosen) else (self.module,)

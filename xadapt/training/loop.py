@@ -1,11 +1,10 @@
-"""The training loop: a module, and any heads of its objectives, on a frozen encoder."""
+"""The training loop: a module, and any heads of its objectives, on a frozen base."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,39 +14,38 @@ from transformers import get_scheduler
 from xadapt.backbones.cache.folder import remove_pins
 from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.backbones.cache.prefix_states import PrefixStates
-from xadapt.backbones.compiled import compiled
 from xadapt.backbones.encoder.encoder import Encoder
-from xadapt.backbones.encoder.layers_copy import LayersCopy
-from xadapt.backbones.encoder.own_mlm import MaskedPieces, OwnHead
-from xadapt.backbones.encoder.prompts import side_prompts
+from xadapt.backbones.frozen_model import FrozenModel
+from xadapt.backbones.seq2seq.seq2seq import Seq2Seq
 from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
 from xadapt.core.progress import meter
-from xadapt.injection.attachment import embedding_table
 from xadapt.modules.hooks import penalties, watch
-from xadapt.objectives.contract import States, asks_for
+from xadapt.objectives.contract import asks_for
 from xadapt.training import checkpoint
 from xadapt.training.active_module import ActiveModule
+from xadapt.training.base_run import BaseRun
 from xadapt.training.batches import BatchPlan
+from xadapt.training.encoder_run import EncoderRun, encoder_of
 from xadapt.training.events import Events
-from xadapt.training.forward import Forward
-from xadapt.training.frozen_side import encode_frozen, keep_prefix
 from xadapt.training.interrupts import interruption, interrupts
 from xadapt.training.metrics_log import FILE as METRICS
 from xadapt.training.metrics_log import MetricsLog
+from xadapt.training.seq2seq_run import Seq2SeqRun
 from xadapt.training.settings import Companion, DivergedError, Run
-from xadapt.training.tasks import Task, make_heads, require_own_tokens, require_whole_texts
-from xadapt.training.teacher import Teacher, require_services
+from xadapt.training.tasks import Task, make_heads
 
 PINS = "activations"
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
 class Trainer:
-    """The trainer of one module, used once. The encoder does not change.
+    """The trainer of one module, used once. The base does not change.
+
+    What depends on the kind of the base is in its `BaseRun`.
 
     Args:
-        encoder: The frozen encoder.
+        base: The frozen encoder or encoder-decoder.
         module: The module.
         tasks: Objectives with their records.
         run: Schedule, folder and callables.
@@ -56,6 +54,7 @@ class Trainer:
             place and take turns from step to step.
 
     Attributes:
+        of_base: The base of the run: how its views are encoded, what objectives may name.
         held_out: Cache of states of the held-out rows, kept from one evaluation to the next.
         pins: Folder of the cached activations that the run used. A resumed run uses the same
             activations. The folder is removed when the run ends.
@@ -67,41 +66,30 @@ class Trainer:
 
     def __init__(
         self,
-        encoder: Encoder,
+        base: FrozenModel,
         module: nn.Module,
         tasks: Sequence[Task],
         run: Run,
         companions: Mapping[str, Companion] | None = None,
         inside: Sequence[nn.Module] = (),
     ) -> None:
-        self.encoder, self.module, self.tasks, self.run = encoder, module, tasks, run
+        self.base, self.module, self.tasks, self.run = base, module, tasks, run
         self.companions = companions or {}
-        for task in tasks:
-            if asks_for(task.objective, "lm_head"):
-                encoder.mlm_head()
-        self.processes = DistributedContext(cpu=encoder.device.type == "cpu")
+        self.processes = DistributedContext(cpu=base.device.type == "cpu")
         self.log = MetricsLog(run.folder / METRICS, self.processes.main)
-        self.turns = [ActiveModule(encoder, whole) for whole in inside or (module,)]
-        self.frozen = FrozenVectors(encoder, run.cache)
+        self.turns = [ActiveModule(base, whole) for whole in inside or (module,)]
         self.pins = run.folder / PINS
-        self.frozen.pin(self.pins)
-        self.teacher = Teacher(run.teacher, self.frozen, run.cache) if run.teacher else None
-        if self.teacher:
-            self.teacher.frozen.pin(self.pins)
-        others = {
-            name: ActiveModule(encoder, other.module) for name, other in self.companions.items()
-        }
-        self.forward = Forward(
-            encoder, self.turns[0], self.frozen, self.processes, run.spec.batch_tokens, others,
-            run.spec.grad_cache,
-        )  # fmt: skip
+        given = (self.turns[0], run, self.processes, self.companions, self.pins)
+        self.of_base: BaseRun = (
+            Seq2SeqRun(base, *given) if isinstance(base, Seq2Seq) else EncoderRun(base, *given)
+        )
+        self.of_base.require(tasks, self.turns)
         known = {
             "companions": {name: other.heads for name, other in self.companions.items()},
-            "copy_layers": partial(LayersCopy, encoder),
+            **self.of_base.head_services,
         }
-        heads = make_heads(tasks, encoder.width, run.seed, known).to(encoder.device)
+        heads = make_heads(tasks, base.width, run.seed, known).to(base.device)
         self.trained = nn.ModuleDict({"module": module, "heads": heads})
-        self.vocabulary = embedding_table(encoder).num_embeddings
         self.plans = self._plans()
         self.steps = self.plans[tasks[0].data].per_epoch * run.spec.epochs
         self.optimizer = torch.optim.AdamW(
@@ -116,10 +104,6 @@ class Trainer:
         self.held_out: PrefixStates | None = None
         self.events = Events(run, self.processes, self.steps, self.plans[tasks[0].data].per_epoch)
         self._require_companions()
-        require_services(tasks, encoder, run)
-        for task in tasks:
-            require_own_tokens(task, self.turns)
-            require_whole_texts(task, self.turns)
         for number, task in enumerate(tasks):
             for view in task.first_views(self._services(number)):
                 if view.module is True and not self.active_module.reaches(view.layer):
@@ -153,6 +137,22 @@ class Trainer:
             raise UserError(f"no objective learns from the companion {idle[0]!r}", todo="Remove it")
 
     @property
+    def encoder(self) -> Encoder:
+        """The base, where it is an encoder."""
+        return encoder_of(self.base)
+
+    @property
+    def forward(self) -> Any:
+        """The encoder of the views of a step."""
+        return self.of_base.forward
+
+    @property
+    def frozen(self) -> FrozenVectors:
+        """The source of the vectors of rows without the module, where the base is an encoder."""
+        assert isinstance(self.of_base, EncoderRun)
+        return self.of_base.frozen
+
+    @property
     def active_module(self) -> ActiveModule:
         """The module on the encoder, inside the first composition if there are compositions."""
         return self.turns[0]
@@ -178,10 +178,10 @@ class Trainer:
             self._prepare()
             rates = self._rates()
             events = self.events.open(
-                self.module, self.encoder.tokenizer, self.progress, self.run.score is not None,
+                self.module, self.base.tokenizer, self.progress, self.run.score is not None,
                 optimizer=self.optimizer, lr_scheduler=rates,
             )  # fmt: skip
-            with compiled(self.encoder, self.run.spec.compile), events:
+            with self.of_base.compiled(self.run.spec.compile), events:
                 self._sit(rates)
         if self.best:
             self.trained.load_state_dict(self.best)
@@ -189,10 +189,9 @@ class Trainer:
         return self.progress
 
     def _unpin(self) -> None:
-        taught = self.teacher.frozen if self.teacher else None
-        for cache in (self.frozen, self.forward.prefix, self.held_out, taught):
-            if cache is not None:
-                cache.unpin()
+        self.of_base.unpin()
+        if self.held_out is not None:
+            self.held_out.unpin()
         if self.processes.main:
             remove_pins(self.pins)
 
@@ -255,7 +254,7 @@ class Trainer:
         ]
         watch(self.module)
         encoded = self.forward([request for views in made for request in views.requests])
-        total = torch.zeros((), device=self.encoder.device)
+        total = torch.zeros((), device=self.base.device)
         row: dict[str, Any] = {"step": step + 1, "lr": self.optimizer.param_groups[0]["lr"]}
         for number, (task, views) in enumerate(zip(self.tasks, made, strict=True)):
             own = [encoded.pop(0) for _ in views.requests]
@@ -292,13 +291,8 @@ class Trainer:
         began = time.monotonic()
         services = [self._services(number) for number in range(len(self.tasks))]
         show = self.run.show and self.processes.main
-        if self.teacher:
-            self.teacher.prepare(self.tasks, self.processes, show)
-        encode_frozen(self.tasks, services, self.frozen, self.processes, show)
-        if self.run.spec.epochs > 1:  # a row that is read once is encoded once either way
-            start = min(acting.first_layer for acting in self.turns)
-            cache = self.run.cache
-            keep_prefix(self.tasks, services, self.forward, start, cache, show, self.pins)
+        start = min(acting.first_layer for acting in self.turns)
+        self.of_base.prepare(self.tasks, services, start, show)
         self.prepare_seconds = time.monotonic() - began
 
     def _evaluate(self) -> None:
@@ -325,11 +319,7 @@ class Trainer:
             return dict(self.run.score())
 
     def _plans(self) -> dict[str, BatchPlan]:
-        size, seed, tokenize = (
-            self.run.spec.batch_size,
-            self.run.seed,
-            self.forward.tokenized.tokenize,
-        )
+        size, seed, tokenize = self.run.spec.batch_size, self.run.seed, self.of_base.tokenize
         plans = {}
         for task in self.tasks:
             if task.data not in plans:
@@ -340,38 +330,12 @@ class Trainer:
 
     def _services(self, number: int) -> dict[str, Any]:
         heads = dict(self.trained["heads"].named_children())
-        own = self.forward.active_module.vocabulary()
         return {
-            "tokenizer": self.encoder.tokenizer
-            if own is None
-            else MaskedPieces(self.encoder.tokenizer, own),
-            **self.forward.tokenized.tokenizers,
-            **({} if own is None else {"tokenize": self.forward.tokenized.all_with(own.always)}),
-            "lm_head": self._lm_head(),
+            **self.of_base.services,
             "heads": heads.get(str(number)),
             "companions": {name: other.heads for name, other in self.companions.items()},
-            "vocabulary": self.vocabulary,
-            "depth": self.encoder.depth,
-            "max_length": self.encoder.max_length,
-            "embed": self._embed,
             "step": self.progress.step,
-            "prompts": side_prompts(self.encoder.pooling),
-            "dimensions": self.run.dimensions,
-            "teacher_vectors": self.teacher,
         }
-
-    @torch.no_grad()
-    def _embed(self, rows: Sequence[Sequence[int]]) -> States:
-        tokens, mask = self.encoder.batch(rows)
-        return States(self.encoder.embed(tokens, mask), mask)
-
-    def _lm_head(self) -> Callable[[Tensor], Tensor]:
-        """Return the head for the module's own tokens if it has some, else the base's."""
-        acting = self.forward.active_module
-        rows = acting.own_rows
-        if rows is None:
-            return lambda states: self.encoder.mlm_head(acting.before_vocabulary)(states)
-        return OwnHead(self.encoder, rows, self.vocabulary, acting.before_vocabulary)
 
     def _save(self) -> None:
         self.progress.callbacks = self.events.states()

@@ -17,10 +17,13 @@ from xadapt.core.errors import UserError
 from xadapt.data.records import Record
 from xadapt.modules.own_tokens import tokens_of
 from xadapt.objectives.contract import (
+    ENCODER,
+    SEQ2SEQ,
     Bank,
     Loss,
     View,
     asks_for,
+    backbone_of,
     bank_rows,
     call,
     further_data,
@@ -222,6 +225,22 @@ def make_heads(
         torch.manual_seed(seed)
         made = {str(i): task.make_heads(width, services or {}) for i, task in enumerate(tasks)}
     return nn.ModuleDict({name: head for name, head in made.items() if head is not None})
+
+
+def require_backbone(task: Task, kind: str) -> None:
+    """Refuse an objective for another kind of base.
+
+    Args:
+        task: The objective.
+        kind: The kind of the base, ``encoder`` or ``seq2seq``.
+
+    Raises:
+        UserError: If the objective trains on the other kind.
+    """
+    if backbone_of(task.objective) != kind:
+        names = {ENCODER: "an encoder", SEQ2SEQ: "an encoder-decoder"}
+        wanted = names[backbone_of(task.objective)]
+        raise UserError(f"{task.name} trains on {wanted}, and this base is {names[kind]}")
 
 
 def require_own_tokens(task: Task, turns: Sequence[ActiveModule]) -> None:

@@ -109,7 +109,7 @@ def test_sites_are_linears_of_their_part(seq2seq):
     known = dict(seq2seq.model.named_modules())
     seen: set[str] = set()
     for name in seq2seq.family.inside:
-        paths = seq2seq.sites(name)
+        paths = seq2seq.paths(name)
         gated = name.endswith("ffn_in") and seq2seq.model.config.model_type == "mt5"
         assert len(paths) == (4 if gated else 2), name
         assert all(isinstance(known[path], torch.nn.Linear) for path in paths)
@@ -120,7 +120,7 @@ def test_sites_are_linears_of_their_part(seq2seq):
     linears = {path for path, one in known.items() if isinstance(one, torch.nn.Linear)}
     assert linears - seen == {"lm_head"}
     with pytest.raises(UserError, match=r"no site 'cross.ffn_in'.*encoder.q"):
-        seq2seq.sites("cross.ffn_in")
+        seq2seq.paths("cross.ffn_in")
 
 
 def test_mistakes_are_named(tmp_path):

@@ -10,7 +10,7 @@ from transformers import M2M100Config, M2M100ForConditionalGeneration, PreTraine
 
 from xadapt.core.errors import UserError
 from xadapt.integrations.translators.protocol import Translator, open_translator
-from xadapt.integrations.translators.seq2seq import Seq2SeqTranslator, _codes_of
+from xadapt.integrations.translators.seq2seq import Seq2SeqTranslator
 
 WORDS = "the dog cat sleeps runs house a red green hello world".split()  # noqa: SIM905
 CODES = ["eng_Latn", "deu_Latn", "zho_Hans", "zho_Hant", "swh_Latn"]
@@ -101,20 +101,3 @@ def test_a_saved_model_is_opened_by_its_text(translator, tmp_path):
     found = open_translator(f"seq2seq:{tmp_path}")
     assert found.translate(TEXTS[:2], "en", "de") == translator.translate(TEXTS[:2], "en", "de")
     assert found.facts["transformers"] == transformers.__version__
-
-
-@pytest.mark.parametrize(
-    ("tokens", "code", "found"),
-    [
-        (["__de__", "__en__"], ("deu", ""), "__de__"),
-        (["de_DE", "en_XX"], ("deu", "Latn"), "de_DE"),
-        ([">>fra<<", ">>por<<"], ("fra", ""), ">>fra<<"),
-        (["srp_Cyrl", "srp_Latn"], ("srp", "Latn"), "srp_Latn"),
-    ],
-)
-def test_the_codes_of_each_family_are_found(tokens, code, found):
-    class Named:
-        def get_added_vocab(self):
-            return dict.fromkeys(["<mask>", "the", *tokens], 0)
-
-    assert _codes_of(Named())[code] == found

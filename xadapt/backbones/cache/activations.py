@@ -18,6 +18,7 @@ from xadapt.backbones.cache.rows import Progress, Rows, TextRows, TokenRows
 from xadapt.backbones.cache.segments import Keys, keys_of, offsets_of
 from xadapt.backbones.cache.store import SegmentStore
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.protocol import Attachable
 from xadapt.backbones.shared_forwards import by_first, is_first, is_shared
 
 R = TypeVar("R", bound=Hashable)
@@ -38,7 +39,7 @@ class ActivationCache(Generic[R]):
     `pin`, a run finds its own rows again.
 
     Args:
-        encoder: The frozen encoder.
+        encoder: The frozen base.
         rows: The kind of rows; `for_texts` and `for_layer` choose the kind.
         folder: Folder of the cache; ``None`` keeps all rows in memory.
         memory: Bytes held in memory before rows go to the folder.
@@ -51,7 +52,7 @@ class ActivationCache(Generic[R]):
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: Attachable,
         rows: Rows[R],
         folder: Path | None,
         *,

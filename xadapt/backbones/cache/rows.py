@@ -19,6 +19,7 @@ from xadapt.backbones.encoder.encode import dimension, encode, token_states
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.windows import FIRST
 from xadapt.backbones.frames import Bare
+from xadapt.backbones.protocol import Attachable
 
 Progress = Callable[[int], None]
 R = TypeVar("R")
@@ -74,7 +75,7 @@ class TextRows:
         """Hash base, tokenizer, pooling, arithmetic, maximum length and device type."""
         e = self.encoder
         long = [] if e.windows == FIRST else [e.windows]
-        return _space(e, "pooled", e.pooling.to_dict(), e.max_length, *long)
+        return space_of(e, "pooled", e.pooling.to_dict(), e.max_length, *long)
 
     def encoded(self, row: str) -> bytes:
         """Return the text in UTF-8."""
@@ -106,7 +107,7 @@ class TokenRows:
 
     def space(self) -> bytes:
         """Hash base, tokenizer, layer, arithmetic and device type."""
-        return _space(self.encoder, "layer", self.layer)
+        return space_of(self.encoder, "layer", self.layer)
 
     def encoded(self, row: Key) -> bytes:
         """Return the position of the second segment, or -1, and the token ids, as bytes."""
@@ -138,6 +139,7 @@ class TokenRows:
         return torch.cat(found)
 
 
-def _space(encoder: Encoder, *facts: Any) -> bytes:
+def space_of(encoder: Attachable, *facts: Any) -> bytes:
+    """Hash a base, its arithmetic, the kind of device, and further facts; 16 bytes."""
     base = [FORMAT, encoder.fingerprint, encoder.arithmetic, encoder.device.type]
     return hashlib.blake2b(json.dumps([*base, *facts]).encode(), digest_size=16).digest()

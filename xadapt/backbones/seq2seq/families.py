@@ -1,12 +1,17 @@
-"""Families of encoder-decoder models: where their layers and linear sites are, as rows of names."""
+"""Families of encoder-decoder models: where their layers and linear sites are, as rows of names.
+
+The layers are numbered through: first those of the encoder, then those of the decoder. So what lies
+below the decoder's first layer is the encoder.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import nn
 
+from xadapt.backbones.families import SITES, SitePoint
 from xadapt.core.errors import UserError
 
 PARTS = ("encoder", "decoder", "cross")
@@ -21,12 +26,76 @@ class Seq2SeqFamily:
         layers: Path of the list of layers, of ``encoder`` and ``decoder``.
         inside: Path of each site inside a layer, by ``part.site``; several candidates of which a
             model has all or some (a gated FFN has two ``ffn_in``).
+        norms: Empty: modules read no norm of an encoder-decoder.
+        embeddings: Empty: modules act on no embeddings of an encoder-decoder.
+        final_norm: Empty, as ``norms``.
     """
 
     layers: Mapping[str, str]
     inside: Mapping[str, tuple[str, ...]]
+    norms: Mapping[str, str] = field(default_factory=dict)
+    embeddings: str = ""
+    final_norm: str = ""
 
-    def sites(self, model: nn.Module, name: str) -> list[str]:
+    @property
+    def site_names(self) -> tuple[str, ...]:
+        """The names of all sites.
+
+        ``q``, ``k``, ``v``, ``attn_out``, ``ffn_in`` and ``ffn_out`` are those of every layer, with
+        ``encoder_`` or ``decoder_`` before them those of one part. ``cross_q``, ``cross_k``,
+        ``cross_v`` and ``cross_attn_out`` are the decoder's attention to the encoder.
+        """
+        return (*SITES, *(name.replace(".", "_") for name in self.inside))
+
+    def depths(self, model: nn.Module) -> tuple[int, int]:
+        """Return the number of layers of the encoder and of the decoder."""
+        encoder, decoder = (
+            len(model.get_submodule(self.layers[part]))  # type: ignore[arg-type]
+            for part in ("encoder", "decoder")
+        )
+        return encoder, decoder
+
+    def depth(self, model: nn.Module) -> int:
+        """Return the number of layers of encoder and decoder together."""
+        return sum(self.depths(model))
+
+    def block(self, model: nn.Module, layer: int) -> str:
+        """Return the path of a layer, numbered through."""
+        part, number = self._place(model, layer)
+        return f"{self.layers[part]}.{number}"
+
+    def auto_path(self, path: str) -> str:
+        """Return the path of a site inside the ``AutoModelForSeq2SeqLM``: the same."""
+        return path
+
+    def points(self, model: nn.Module, layer: int, site: str) -> list[SitePoint]:
+        """Return the linears of one site of one layer; none if the layer's part has no such site.
+
+        Args:
+            model: The model.
+            layer: The number of the layer, numbered through.
+            site: One of `site_names`.
+
+        Raises:
+            UserError: If there is no such layer or site.
+        """
+        part, number = self._place(model, layer)
+        if site not in self.site_names:
+            raise UserError(f"unknown site {site!r}", todo=f"Known: {', '.join(self.site_names)}")
+        own = f"{part}_{site}" if site in SITES else site
+        if not own.startswith((part, "cross" if part == "decoder" else part)):
+            return []
+        above = f"{self.layers[part]}.{number}"
+        found = []
+        for inner in self.inside[own.replace("_", ".", 1)]:
+            owner, _, last = inner.rpartition(".")
+            block = model.get_submodule(f"{above}.{owner}" if owner else above)
+            linear = getattr(block, last, None)
+            if linear is not None:
+                found.append(SitePoint(f"{above}.{inner}", linear, 0, int(linear.out_features)))
+        return found
+
+    def paths(self, model: nn.Module, name: str) -> list[str]:
         """Return the paths of the linears of one site in all layers, in order.
 
         Args:
@@ -42,12 +111,17 @@ class Seq2SeqFamily:
                 where="sites",
                 todo=f"There are {', '.join(self.inside)}",
             )
-        part = "decoder" if name.startswith("cross") else name.partition(".")[0]
-        known = dict(model.named_modules())
-        above = self.layers[part]
-        count = len(known[above])  # type: ignore[arg-type]
-        paths = [f"{above}.{n}.{path}" for n in range(count) for path in self.inside[name]]
-        return [path for path in paths if path in known]
+        site = name.replace(".", "_", 1)
+        layers = range(self.depth(model))
+        return [point.path for layer in layers for point in self.points(model, layer, site)]
+
+    def _place(self, model: nn.Module, layer: int) -> tuple[str, int]:
+        """Return the part of a layer, and its number in the part."""
+        encoder, decoder = self.depths(model)
+        if not 0 <= layer < encoder + decoder:
+            depth = encoder + decoder
+            raise UserError(f"there is no layer {layer}: the base has {depth} (0 to {depth - 1})")
+        return ("encoder", layer) if layer < encoder else ("decoder", layer - encoder)
 
 
 def _t5() -> Seq2SeqFamily:

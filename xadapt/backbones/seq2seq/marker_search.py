@@ -38,7 +38,7 @@ P = TypeVar("P", bound="Prefixes")
 
 
 class Prefixes(Protocol):
-    """Prefixes of one length that a model decodes; `xadapt.backbones.seq2seq.seq2seq.Decoding`."""
+    """Prefixes of one length that a model decodes; `xadapt.backbones.seq2seq.decoding.Decoding`."""
 
     def step(self, tokens: Sequence[int] | None = None) -> Tensor:
         """Add a token to each prefix; return log-probabilities ``(prefixes, vocabulary)``."""

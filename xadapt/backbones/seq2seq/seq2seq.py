@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import transformers
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
-from transformers.modeling_outputs import BaseModelOutput
 
+from xadapt.backbones import fingerprint as prints
 from xadapt.backbones import quantized
-from xadapt.backbones.bases import resolve
+from xadapt.backbones.bases import Base, resolve
+from xadapt.backbones.families import SitePoint
+from xadapt.backbones.frames import ActsInForward, forwarding, guard_of
 from xadapt.backbones.loading import (
     choose_device,
     choose_dtype,
@@ -21,28 +24,15 @@ from xadapt.backbones.loading import (
     load_model,
     load_tokenizer,
 )
+from xadapt.backbones.seq2seq.decoding import Decoding, Encoded, encoder_outputs
 from xadapt.backbones.seq2seq.families import Seq2SeqFamily, family_of
 from xadapt.core.errors import UserError
 
+AUTO = "AutoModelForSeq2SeqLM"
+"""The class of transformers that holds encoder, decoder and the head for the vocabulary."""
+_USUAL_LENGTH, _NO_LIMIT = 512, 1_000_000
 SCORES = 1 << 27
 """Scores of one forward over several tokens, at most: half a gibibyte."""
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """What the encoder made of some sources.
-
-    Attributes:
-        states: ``(sources, tokens, width)``.
-        mask: 1 where a token is real, ``(sources, tokens)``.
-    """
-
-    states: Tensor
-    mask: Tensor
-
-    def of(self, rows: Tensor) -> Encoded:
-        """Return some of the sources, in the order of ``rows``; a source may occur repeatedly."""
-        return Encoded(self.states.index_select(0, rows), self.mask.index_select(0, rows))
 
 
 class Seq2Seq:
@@ -52,25 +42,40 @@ class Seq2Seq:
         model: A model of transformers with a head for its vocabulary.
         tokenizer: Its tokenizer.
         name: Hub id or folder, for messages.
+        source: The resolved location of the model; by default it is in memory alone.
 
     Attributes:
         family: Where its layers and linear sites are.
+        encoder_depth: Number of layers of the encoder; the decoder's are numbered on from there.
+        depth: Number of all layers.
         width: Size of a token state.
         room: The most tokens that it reads or writes; ``None`` if no number of places is fixed.
+        max_length: The most tokens of a source or target in training.
         start: The token before every output.
+        guard: The lock between forwards and exchanges of the weights.
 
     Raises:
         UserError: If the model is of no known family, or has no token before outputs.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, name: str = "model") -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, name: str = "model", source: Base | None = None
+    ) -> None:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer, self.name = tokenizer, name
+        self.source = source or Base(name, "memory")
         config = self.model.config
         self.family: Seq2SeqFamily = family_of(str(config.model_type), name)
+        self.encoder_depth, decoder = self.family.depths(self.model)
+        self.depth = self.encoder_depth + decoder
         self.width = int(config.d_model)
         places = getattr(config, "max_position_embeddings", None)
         self.room = None if places is None else int(places)
+        limits = (self.room, int(min(tokenizer.model_max_length, _NO_LIMIT)))
+        self.max_length = min((n for n in limits if n and n < _NO_LIMIT), default=_USUAL_LENGTH)
+        self.guard = guard_of(self.model)
+        self._print: prints.Fingerprint | None = None
+        self._loading = threading.Lock()
         self.model.generation_config = _plain(self.model)
         start = self.model.generation_config.decoder_start_token_id
         if start is None:
@@ -97,12 +102,10 @@ class Seq2Seq:
         config = load_config(base)
         family_of(str(config.model_type), name)
         place = choose_device(device)
-        model, missing = load_model(
-            base, "AutoModelForSeq2SeqLM", config, choose_dtype(dtype, place)
-        )
+        model, missing = load_model(base, AUTO, config, choose_dtype(dtype, place))
         if missing:
             raise UserError(f"it lacks {len(missing)} weights, such as {missing[0]}", where=name)
-        return cls(model.to(place), load_tokenizer(base), name)
+        return cls(model.to(place), load_tokenizer(base), name, base)
 
     @property
     def device(self) -> torch.device:
@@ -110,7 +113,70 @@ class Seq2Seq:
         found: torch.device = self.model.device
         return found
 
-    def sites(self, name: str) -> list[str]:
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the states."""
+        return next(p.dtype for p in self.model.parameters() if p.is_floating_point())
+
+    @property
+    def precision(self) -> str:
+        """The format of the weights: ``float32`` or ``bfloat16``."""
+        return str(self.dtype).removeprefix("torch.")
+
+    @property
+    def arithmetic(self) -> str:
+        """The dtype, on which states depend besides the base and device."""
+        return str(self.dtype)
+
+    @property
+    def identity(self) -> prints.Fingerprint:
+        """The parts of the fingerprint of encoder and decoder, from the stored weights."""
+        with self._loading:
+            if self._print is None:
+                self._print = prints.fingerprint(self._stored(), self.tokenizer, self.family)
+            return self._print
+
+    @property
+    def fingerprint(self) -> str:
+        """``sha256:...`` over weights, tokenizer and configuration."""
+        return self.identity.id
+
+    def hub_id(self) -> str | None:
+        """Return the Hub id of the base, or ``None``."""
+        return prints.hub_id(self.source)
+
+    def _stored(self) -> Any:
+        """Return the model as stored: read again, unless it is only in memory."""
+        if self.source.kind == "memory":
+            return self.model
+        return load_model(self.source, AUTO, load_config(self.source), "auto")[0]
+
+    def sites(self, layer: int, name: str) -> list[SitePoint]:
+        """Return the linears of one site of one layer; none if the layer has no such site.
+
+        Args:
+            layer: 0 to ``depth - 1``: the encoder's layers, then the decoder's.
+            name: One of ``family.site_names``.
+
+        Raises:
+            UserError: If there is no such layer, or no layer has such a site.
+        """
+        return self.family.points(self.model, layer, name)
+
+    @contextmanager
+    def active(self, activation: ActsInForward | None) -> Iterator[None]:
+        """Let modules act on the forwards of this thread inside the block.
+
+        Args:
+            activation: What acts; ``None`` for the bare base.
+
+        Raises:
+            UserError: If the activation was made for another base.
+        """
+        with forwarding(self.guard, activation, torch.ones(0), self.depth):
+            yield
+
+    def paths(self, name: str) -> list[str]:
         """Return the paths of the linears of one site, such as ``cross.q``, in all layers.
 
         Sites are ``q``, ``k``, ``v``, ``attn_out``, ``ffn_in`` and ``ffn_out`` of ``encoder`` and
@@ -119,7 +185,7 @@ class Seq2Seq:
         Raises:
             UserError: If there is no such site.
         """
-        return self.family.sites(self.model, name)
+        return self.family.paths(self.model, name)
 
     def encode(self, sources: Sequence[Sequence[int]]) -> Encoded:
         """Run the encoder once.
@@ -171,10 +237,11 @@ class Seq2Seq:
         if len(rows) != len(targets) or (owners is None and len(rows) != len(encoded.states)):
             raise ValueError(f"{len(targets)} targets don't match their sources")
         tokens, _ = self._padded(targets)
-        before = torch.full_like(tokens[:, :1], self.start)
+        starts = [self.first(target) for target in targets]
+        before = torch.tensor(starts, device=tokens.device)[:, None]
         chosen = encoded.of(torch.tensor(rows, device=encoded.states.device))
         made = self.model(
-            encoder_outputs=_given(chosen),
+            encoder_outputs=encoder_outputs(chosen),
             attention_mask=chosen.mask,
             decoder_input_ids=torch.cat([before, tokens[:, :-1]], 1),
             use_cache=False,
@@ -182,6 +249,18 @@ class Seq2Seq:
         # padding stands behind the target, where no token of it looks
         found = made.logits.float().log_softmax(-1).gather(2, tokens[:, :, None])[:, :, 0]
         return [own[: len(target)] for own, target in zip(found, targets, strict=True)]
+
+    def first(self, target: Sequence[int]) -> int:
+        """Return the token before a target.
+
+        It is ``start``, but for targets of mBART that end with their language behind the end: these
+        begin with that language, as in transformers.
+        """
+        end = self.tokenizer.eos_token_id
+        if self.model.config.model_type == "mbart" and len(target) > 1 and end is not None:
+            last, before = int(target[-1]), int(target[-2])
+            return last if before == end and last != end else self.start
+        return self.start
 
     def rows_at_once(self, tokens: int) -> int:
         """Return how many outputs of some tokens are scored in one forward, at least 1.
@@ -198,153 +277,6 @@ class Seq2Seq:
         tokens = [[*row, *[pad] * (longest - len(row))] for row in rows]
         mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
         return torch.tensor(tokens, device=self.device), torch.tensor(mask, device=self.device)
-
-
-class Decoding:
-    """Prefixes of one length, with what the decoder computed of them.
-
-    Attributes:
-        length: Number of tokens of every prefix.
-    """
-
-    def __init__(
-        self, seq2seq: Seq2Seq, encoded: Encoded, cache: EncoderDecoderCache, length: int
-    ) -> None:
-        self._seq2seq, self._encoded, self._cache = seq2seq, encoded, cache
-        self.length = length
-
-    def __len__(self) -> int:
-        """Return the number of prefixes."""
-        return len(self._encoded.states)
-
-    def step(self, tokens: Sequence[int] | Tensor | None = None) -> Tensor:
-        """Add one token to every prefix, and compute what follows.
-
-        Args:
-            tokens: A token for each prefix; ``None`` only at the beginning, where the token before
-                outputs is read.
-
-        Returns:
-            Log-probabilities of the next token, ``(prefixes, vocabulary)``, float32.
-
-        Raises:
-            ValueError: If tokens are missing, or not one for each prefix.
-        """
-        first = self._cache.get_seq_length() == 0
-        if (tokens is None) != first:
-            raise ValueError("the first step has no token, and every other step has one")
-        device = self._encoded.states.device
-        given = (
-            torch.full((len(self),), self._seq2seq.start, device=device)
-            if tokens is None
-            else torch.as_tensor(tokens, device=device)
-        )
-        if given.shape != (len(self),):
-            raise ValueError(f"{len(self)} prefixes need as many tokens, not {tuple(given.shape)}")
-        self.length += not first
-        return self._read(given[:, None])
-
-    def reread(
-        self, rows: Sequence[int], tokens: Sequence[Sequence[int]]
-    ) -> tuple[Decoding, Tensor]:
-        """Return new prefixes of the sources that are here, read in one forward or a few.
-
-        Args:
-            rows: Places of the prefixes whose sources are taken; one may occur repeatedly.
-            tokens: The tokens of each new prefix, as many for each.
-
-        Returns:
-            The new prefixes, and log-probabilities of their next tokens ``(prefixes, vocabulary)``.
-
-        Raises:
-            ValueError: If the prefixes differ in length, or in number from ``rows``.
-        """
-        if len(rows) != len(tokens) or len({len(own) for own in tokens}) != 1:
-            raise ValueError("each row has one prefix, and all are of one length")
-        device = self._encoded.states.device
-        most = self._seq2seq.rows_at_once(len(tokens[0]) + 1)
-        parts: list[Decoding] = []
-        scores: list[Tensor] = []
-        for begin in range(0, len(rows), most):
-            some = torch.tensor(list(rows[begin : begin + most]), device=device)
-            cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-            part = Decoding(self._seq2seq, self._encoded.of(some), cache, len(tokens[0]))
-            given = [[self._seq2seq.start, *own] for own in tokens[begin : begin + most]]
-            scores.append(part._read(torch.tensor(given, device=device)))
-            parts.append(part)
-        made = parts[0].join(parts[1:]) if len(parts) > 1 else parts[0]
-        return made, torch.cat(scores)
-
-    def _read(self, tokens: Tensor) -> Tensor:
-        """Read tokens ``(prefixes, n)`` behind the cache; return what follows the last one."""
-        made = self._seq2seq.model(
-            encoder_outputs=_given(self._encoded),
-            attention_mask=self._encoded.mask,
-            decoder_input_ids=tokens,
-            past_key_values=self._cache,
-            use_cache=True,
-        )
-        self._cache = made.past_key_values
-        found: Tensor = made.logits[:, -1].float().log_softmax(-1)
-        return found
-
-    def branch(self, rows: Sequence[int]) -> Decoding:
-        """Return some of the prefixes, in this order; one may occur repeatedly.
-
-        The prefixes that are here stay as they are, so that a search can come back to them.
-
-        Args:
-            rows: Places of the prefixes.
-        """
-        at = torch.tensor(list(rows), device=self._encoded.states.device)
-        both = (self._cache.self_attention_cache, self._cache.cross_attention_cache)
-        cache = EncoderDecoderCache(*(_selected(one, at) for one in both))
-        return Decoding(self._seq2seq, self._encoded.of(at), cache, self.length)
-
-    def join(self, others: Sequence[Decoding]) -> Decoding:
-        """Return the prefixes that are here and those of others as one, in this order.
-
-        Args:
-            others: Prefixes of the same length, whose sources were encoded together with these.
-
-        Raises:
-            ValueError: If lengths differ.
-        """
-        every = [self, *others]
-        if len({(one.length, one._cache.get_seq_length()) for one in every}) > 1:
-            raise ValueError("prefixes of different lengths can't be joined")
-        caches = [one._cache for one in every]
-        cache = EncoderDecoderCache(
-            _joined([one.self_attention_cache for one in caches]),
-            _joined([one.cross_attention_cache for one in caches]),
-        )
-        states = torch.cat([one._encoded.states for one in every])
-        mask = torch.cat([one._encoded.mask for one in every])
-        return Decoding(self._seq2seq, Encoded(states, mask), cache, self.length)
-
-
-def _given(encoded: Encoded) -> BaseModelOutput:
-    states: Any = encoded.states
-    return BaseModelOutput(last_hidden_state=states)
-
-
-def _selected(cache: Any, rows: Tensor) -> DynamicCache:
-    made = DynamicCache()
-    for number, layer in enumerate(cache.layers):
-        if layer.keys is not None:
-            made.update(
-                layer.keys.index_select(0, rows), layer.values.index_select(0, rows), number
-            )
-    return made
-
-
-def _joined(caches: Sequence[Any]) -> DynamicCache:
-    made = DynamicCache()
-    for number, layers in enumerate(zip(*(one.layers for one in caches), strict=True)):
-        if layers[0].keys is not None:
-            keys, values = ([getattr(one, name) for one in layers] for name in ("keys", "values"))
-            made.update(torch.cat(keys), torch.cat(values), number)
-    return made
 
 
 def _plain(model: Any) -> transformers.GenerationConfig:

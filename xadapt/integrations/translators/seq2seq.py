@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import langcodes
 import torch
 import transformers
 
+from xadapt.backbones.seq2seq.language_codes import code_of, codes_of, spelled
 from xadapt.core.errors import UserError
-from xadapt.languages.tags import script
 
 BATCH = 32
 LONGEST = 512
 ROOM = (2, 20)
 """New tokens at most: this many times the tokens of the longest text, and as many more."""
-_NAMED = re.compile(r"^(?:>>|__)?([a-z]{2,3})(?:[_-]([A-Za-z]{2,4}))?(?:<<|__)?$")
 
 
 class Seq2SeqTranslator:
@@ -36,7 +33,7 @@ class Seq2SeqTranslator:
     ) -> None:
         self.model, self.tokenizer, self.name = model.eval(), tokenizer, name
         self.beams, self.batch_size = beams, batch_size
-        self.codes = _codes_of(tokenizer)
+        self.codes = codes_of(tokenizer)
 
     @classmethod
     def from_pretrained(cls, name: str, *, beams: int = 1) -> Seq2SeqTranslator:
@@ -134,9 +131,9 @@ class Seq2SeqTranslator:
                 "the tokenizer has no language codes", where=self.name,
                 todo="Use an NLLB, M2M100, mBART or Marian model",
             )  # fmt: skip
-        self.tokenizer.src_lang = _spelled(self.codes[self._code(source)])
-        code = self.codes[self._code(target)]
-        self.tokenizer.tgt_lang = _spelled(code)
+        self.tokenizer.src_lang = spelled(code_of(self.codes, source, self.name))
+        code = code_of(self.codes, target, self.name)
+        self.tokenizer.tgt_lang = spelled(code)
         return {"forced_bos_token_id": self._id(code)}, ""
 
     def _id(self, token: str) -> int:
@@ -146,63 +143,4 @@ class Seq2SeqTranslator:
         """Many-to-many Marian models read the target language as the first token."""
         if not self.codes:
             return ""
-        return self.codes[self._code(target)] + " "
-
-    def _code(self, tag: str) -> tuple[str, str]:
-        """Return the code of a language and script.
-
-        Raises:
-            UserError: If the model doesn't know the language.
-        """
-        own, written = _alpha3(tag), script(tag)
-        for wanted in ((own, written), (own, "")):
-            if wanted in self.codes:
-                return wanted
-        raise UserError(
-            f"the model has no code for the language {tag}; it has {len(self.codes)} others",
-            where=self.name,
-        )
-
-
-def _codes_of(tokenizer: Any) -> dict[tuple[str, str], str]:
-    """Return the tokens that name languages, by ISO 639-3 code and script.
-
-    A token without a script also stands for the most likely one; the first token of a language
-    stands for the language.
-    """
-    found: dict[tuple[str, str], str] = {}
-    tokens = [
-        *tokenizer.get_added_vocab(),
-        *getattr(tokenizer, "supported_language_codes", []),
-        *getattr(tokenizer, "lang_code_to_token", {}).values(),  # of M2M100
-    ]
-    for token in sorted(set(tokens), key=str):
-        match = _NAMED.match(token)
-        if not match:
-            continue
-        language, part = match.groups()
-        tag = language if part is None or len(part) == 2 else f"{language}-{part}"
-        try:
-            code = _alpha3(tag)
-        except (LookupError, ValueError):
-            continue
-        found.setdefault((code, script(tag)), token)
-        found.setdefault((code, ""), token)
-    return found
-
-
-def _alpha3(tag: str) -> str:
-    """Return the code of three letters; ``sw``, ``swa`` and ``swh`` have the same one.
-
-    Raises:
-        ValueError: If there is no such language.
-    """
-    language = langcodes.Language.get(tag)
-    if not language.is_valid():
-        raise ValueError(tag)
-    return str(language.prefer_macrolanguage().to_alpha3())
-
-
-def _spelled(token: str) -> str:
-    """Return a code as ``src_lang`` takes it: M2M100 writes ``__de__`` and takes ``de``."""
-    return token.removeprefix("__").removesuffix("__")
+        return code_of(self.codes, target, self.name) + " "
