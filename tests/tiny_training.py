@@ -7,6 +7,7 @@ import itertools
 import random
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from xadapt.config.recipe import TrainSpec
 from xadapt.data.records import (
     AlignedSpans,
     AlignedWords,
+    CandidateList,
     DescribedEntity,
     EntityMention,
     EntityNames,
@@ -139,6 +141,21 @@ def scored(n: int, seed: int = 0) -> list[ScoredPair]:
         score = float(sum(word in ANIMALS for side in sides for word in side))
         left, right = (" ".join(side) for side in sides)
         rows.append(ScoredPair(left, right, score, "de", "de", origin=f"pairs.tsv:{number + 1}"))
+    return rows
+
+
+def candidate_lists(n: int, seed: int = 0) -> list[CandidateList]:
+    """German words with four English candidates; for one in eight, the right one is not there."""
+    rng = random.Random(seed)
+    rows = []
+    for number in range(n):
+        own = rng.randrange(len(WORTE))
+        right = -1 if number % 8 == 7 else rng.randrange(4)
+        others = rng.sample([i for i in range(len(WORTE)) if i != own], 4)
+        names = [WORDS[own if place == right else i] for place, i in enumerate(others)]
+        scores = tuple(round(rng.random(), 3) for _ in names)
+        made = CandidateList(WORTE[own], tuple(names), scores, right, "de", concept=f"C{own}")
+        rows.append(replace(made, origin=f"lists.jsonl:{number + 1}"))
     return rows
 
 

@@ -136,10 +136,13 @@ def test_a_mistake_after_the_journal_was_opened_leaves_nothing(files):
 
 
 def test_a_reranker_orders_the_candidates_and_may_answer_none(files, monkeypatch):
-    def judge(pairs):
-        return np.array([0.9 if b.startswith("fever") else 0.1 for _, b in pairs], np.float32)
+    def judge(lists):
+        return [
+            np.array([0.9 if name.startswith("fever") else 0.1 for name in own], np.float32)
+            for _, own in lists
+        ]
 
-    monkeypatch.setattr(kg_link, "_judge", lambda base, folder, dtype: judge)
+    monkeypatch.setattr(kg_link, "open_judge", lambda base, folder, dtype: judge)
     monkeypatch.setattr(kg_link, "open_encoder", lambda *_: None)
     found = linked(files, base="mini", reranker="folder", rerank_weight=1.0, nil=0.5, top=2)
     rows = list(found.rows())
@@ -150,6 +153,21 @@ def test_a_reranker_orders_the_candidates_and_may_answer_none(files, monkeypatch
         own = [one["concept"] for one in row["candidates"]]
         place = own.index(row["right"][0]) + 1 if row["right"][0] in own else None
         assert row["ranks"]["reranked"] == (row["ranks"]["spelling"] if place is None else place)
+
+
+def test_the_threshold_is_that_of_development_mentions(files):
+    write(files, {"dev.tsv": "headache\tC1\nfever\tC2\nleg\tC9\n", "none.tsv": "fever\n"})
+    told = []
+    found = linked(files, dev=str(files / "dev.tsv"), report=told.append, out=files / "o.jsonl")
+    value = found.to_dict()
+    assert value["chosen"]["answers"] == 1 and value["chosen"]["mentions"] == 3
+    assert value["nil"] == 2 and value["answers"]["mean"] == 1
+    assert len(told) == 1 and told[0].startswith("chosen on 3 mentions: no concept below")
+    same = linked(files, nil=value["chosen"]["nil"])
+    assert same.to_dict()["answers"] == value["answers"]
+    assert linked(files, dev=str(files / "dev.tsv"), nil=0.0).to_dict()["nil"] == 0
+    with pytest.raises(UserError, match="no mention has a concept"):
+        linked(files, dev=str(files / "none.tsv"))
 
 
 def test_pairs_for_training(files):
@@ -178,7 +196,7 @@ def test_mistakes_are_one_line(files):
         ({"weight": 1.5}, "from 0 to 1"),
         ({"nil": -1}, "from 0 to 1"),
         ({"spelling": False}, "nothing is compared"),
-        ({"reranker": "x"}, "needs the name of its base"),
+        ({"reranker": "x"}, "a re-ranker needs its base"),
         ({"modules": "x"}, "modules need the base"),
         ({"lang": "not a tag"}, "tag"),
     ):
