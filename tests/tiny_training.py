@@ -145,17 +145,18 @@ def scored(n: int, seed: int = 0) -> list[ScoredPair]:
 
 
 def candidate_lists(n: int, seed: int = 0) -> list[CandidateList]:
-    """German words with four English candidates; for one in eight, the right one is not there."""
+    """A word with four candidates, of which the animal is right; one in eight has no animal."""
     rng = random.Random(seed)
+    others = [word for word in WORTE if word not in ANIMALS]
     rows = []
     for number in range(n):
-        own = rng.randrange(len(WORTE))
-        right = -1 if number % 8 == 7 else rng.randrange(4)
-        others = rng.sample([i for i in range(len(WORTE)) if i != own], 4)
-        names = [WORDS[own if place == right else i] for place, i in enumerate(others)]
+        correct = -1 if number % 8 == 7 else rng.randrange(4)
+        names = rng.sample(others, 4)
+        if correct >= 0:
+            names[correct] = rng.choice(ANIMALS)
         scores = tuple(round(rng.random(), 3) for _ in names)
-        made = CandidateList(WORTE[own], tuple(names), scores, right, "de", concept=f"C{own}")
-        rows.append(replace(made, origin=f"lists.jsonl:{number + 1}"))
+        made = CandidateList(rng.choice(WORTE), tuple(names), scores, correct, "de")
+        rows.append(replace(made, concept=f"C{number}", origin=f"lists.jsonl:{number + 1}"))
     return rows
 
 

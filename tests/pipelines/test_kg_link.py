@@ -12,7 +12,8 @@ from tiny_models import tiny_encoder
 from xadapt.core.errors import UserError
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.pipelines import kg_link
-from xadapt.pipelines.kg_link import UNFINISHED, link_mentions
+from xadapt.pipelines.kg_link import link_mentions
+from xadapt.pipelines.unfinished import UNFINISHED
 
 NAMES = "C1\theadache\nC1\tcephalalgia\nC2\tfever\nC3\tbroken arm\n"
 TEXTS = "headaches\tC1\nfevers\tC2\nbroken arms\tC3\nbroken leg\tC9\nunknown\n"
@@ -156,13 +157,14 @@ def test_a_reranker_orders_the_candidates_and_may_answer_none(files, monkeypatch
 
 
 def test_the_threshold_is_that_of_development_mentions(files):
-    write(files, {"dev.tsv": "headache\tC1\nfever\tC2\nleg\tC9\n", "none.tsv": "fever\n"})
+    lines = [line for line in TEXTS.splitlines() if "\t" in line]
+    write(files, {"dev.tsv": "\n".join(lines), "none.tsv": "fever\n"})
     told = []
     found = linked(files, dev=str(files / "dev.tsv"), report=told.append, out=files / "o.jsonl")
     value = found.to_dict()
-    assert value["chosen"]["answers"] == 1 and value["chosen"]["mentions"] == 3
+    assert value["chosen"]["answers"] == 1 and value["chosen"]["mentions"] == 4
     assert value["nil"] == 2 and value["answers"]["mean"] == 1
-    assert len(told) == 1 and told[0].startswith("chosen on 3 mentions: no concept below")
+    assert len(told) == 1 and told[0].startswith("chosen on 4 mentions: no concept below")
     same = linked(files, nil=value["chosen"]["nil"])
     assert same.to_dict()["answers"] == value["answers"]
     assert linked(files, dev=str(files / "dev.tsv"), nil=0.0).to_dict()["nil"] == 0
@@ -204,3 +206,33 @@ def test_mistakes_are_one_line(files):
             linked(files, **more)
     with pytest.raises(UserError, match="no such file"):
         link_mentions(str(files / "none.tsv"), f"en={files}/en.tsv")
+
+
+def test_names_are_encoded_once_over_a_cut(files, encoder, monkeypatch):
+    """Names in two languages: after a cut, each later name keeps the module of its language."""
+    monkeypatch.setattr("xadapt.tasks.kg.name_vectors.BLOCK", 2)
+    write(files, {"de.tsv": "C2\tFieber\nC3\tArmbruch\n"})
+    asked = []
+
+    class Watched(AdaptedEncoder):
+        stop = 2
+
+        def encode(self, texts, languages=None, **options):
+            asked.append(list(zip(texts, languages, strict=True)))
+            if len(asked) > Watched.stop:
+                raise KeyboardInterrupt
+            return super().encode(texts, **options)
+
+    model, out = Watched(encoder.encoder, {}), files / "out.jsonl"
+    given = [f"en={files}/en.tsv", f"de={files}/de.tsv"]
+    with pytest.raises(KeyboardInterrupt):
+        link_mentions(str(files / "asked.tsv"), given, base=model, out=out)
+    assert out.with_name(out.name + UNFINISHED).is_dir()
+    Watched.stop = 99
+    found = link_mentions(str(files / "asked.tsv"), given, base=model, out=out)
+    assert asked[3] == asked[2] and [lang for _, lang in asked[3]] == ["en", "de"]
+    names = [pair for block in (*asked[:2], asked[3]) for pair in block]
+    assert [name for name, _ in names] == list(found.concepts.names)
+    assert sorted(p.name for p in files.iterdir()) == ["asked.tsv", "de.tsv", "en.tsv", "out.jsonl"]
+    twin = link_mentions(str(files / "asked.tsv"), given, base=encoder, out=files / "twin.jsonl")
+    assert (files / "twin.jsonl").read_bytes() == out.read_bytes() and twin.ranks == found.ranks

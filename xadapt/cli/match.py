@@ -103,6 +103,7 @@ def match(
             expand_by=expand,
             gold=gold,
             out=out,
+            restart=force,
             dtype=dtype,
             report=lambda line: typer.echo(line, err=True),
             progress=bar.advance,

@@ -412,7 +412,7 @@ class CandidateList(Record):
         text: The mention, perhaps in its context.
         candidates: The names of each candidate as one text.
         scores: A score of each candidate, of the search that found them.
-        right: The position of the right candidate; -1 if none is right.
+        correct: The position of the right candidate; -1 if none is right.
         lang: The language of the mention.
         concept: The id of the right concept. Mentions of one concept stay together in a split.
     """
@@ -422,7 +422,7 @@ class CandidateList(Record):
     text: str
     candidates: tuple[str, ...]
     scores: tuple[float, ...]
-    right: int
+    correct: int
     lang: str
     concept: str = field(default="", kw_only=True)
 
@@ -432,7 +432,7 @@ class CandidateList(Record):
 
     def seen_texts(self) -> tuple[str, ...]:
         """Return the mention, and the names of the right candidate."""
-        return (self.text, *((self.candidates[self.right],) if self.right >= 0 else ()))
+        return (self.text, *((self.candidates[self.correct],) if self.correct >= 0 else ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class CandidateRanking:
             "pair": view,
             "found": [[record.scores[i] for i in kept] for record, kept in lists],
             "right": [
-                kept.index(record.right) if record.right in kept else len(kept)
+                kept.index(record.correct) if record.correct in kept else len(kept)
                 for record, kept in lists
             ],
         }
@@ -90,7 +90,7 @@ class CandidateRanking:
     def _drawn(self, record: CandidateList, rng: random.Random) -> tuple[CandidateList, list[int]]:
         """Return the positions of the candidates that are read."""
         every = list(range(len(record.candidates)))
-        without = [i for i in every if i != record.right]
+        without = [i for i in every if i != record.correct]
         taken = bool(without) and rng.random() < self.none_rate
         return record, without if taken else every
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from xadapt.core.errors import UserError
-from xadapt.core.files import sha256_file
-from xadapt.core.journal import Journal, open_journal
+from xadapt.core.files import atomic_file
+from xadapt.core.journal import Journal
 from xadapt.core.sequences import as_paths, as_strings
 from xadapt.data.readers.concept_names import ConceptNames, places, read_concepts
 from xadapt.data.readers.mentions import Mention, read_mentions
@@ -34,16 +32,13 @@ from xadapt.pipelines.kg_reranked import (
     rerank,
     write_training,
 )
+from xadapt.pipelines.unfinished import Unfinished, hash_of, models_of, unfinished
 from xadapt.tasks.kg.concept_index import ConceptIndex, Encode, Ensemble, realistic_ranks
 from xadapt.tasks.kg.name_vectors import encode_names
 from xadapt.vectors.search.exact import top_rows
 
 Report = Callable[[str], None]
 HALF = 0.5
-MANIFEST = "xadapt.json"
-UNFINISHED = ".unfinished"
-"""The ending of the folder beside the output in which rows are kept until all are there."""
-OTHER_WORK = "Remove the folder, or add --force to begin again"
 JUDGED = 64
 """Mentions at a time whose candidates a re-ranker reads."""
 
@@ -153,14 +148,12 @@ def link_mentions(
     if dev and not held:
         raise UserError("no mention has a concept", where="--dev")
     work = _work(given, sources, base, as_paths(modules), compose, reranker, tag, how)
-    work |= {"dev": [_hash(one) for one in as_strings(dev)]} if dev else {}
-    with (
-        _journal(out, work, restart) as journal,
-        tempfile.TemporaryDirectory(prefix="xadapt-link-") as folder,
-    ):
+    work |= {"dev": [hash_of(one) for one in as_strings(dev)]} if dev else {}
+    with unfinished(out, work, restart=restart) as place:
+        journal = place.journal
         if journal is not None and len(journal):
             report(f"{len(journal):,} mentions are done already")
-        index = _index(concepts, encoder, how, Path(folder), progress)
+        index = _index(concepts, encoder, how, place, progress)
         maker = _Maker(index, how, judge)
         choice = None
         if held:
@@ -171,14 +164,22 @@ def link_mentions(
         ranks, kept = _streamed(maker, _mentions(given, tag), journal, progress)
         if journal is not None and out is not None:
             journal.finish(out)
+        elif out is not None:
+            _write(out, kept)
     linked = Linked(
-        concepts, how.top, ranks, None if out is None else Path(out), kept,
+        concepts, how.top, ranks, None if out is None or journal is None else Path(out), kept,
         (*index.systems(), *([RERANKED] if judge else [])), how.resamples, how.seed, choice,
     )  # fmt: skip
     if pairs is not None:
         system = index.systems()[-1]
         write_training(pairs, _mentions(given, tag), linked.rows(), concepts, system)
     return linked
+
+
+def _write(out: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows into a pipe or a device."""
+    with atomic_file(out) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def _chosen(maker: _Maker, mentions: Sequence[Mention]) -> Choice:
@@ -188,19 +189,6 @@ def _chosen(maker: _Maker, mentions: Sequence[Mention]) -> Choice:
         rows += maker.rows(mentions[start : start + maker.block])
     how, index = maker.how, maker.index
     return choose(rows, index.names.index, index.systems()[-1], how.rerank_weight, how.nil)
-
-
-@contextmanager
-def _journal(
-    out: str | Path | None, work: Mapping[str, Any], restart: bool
-) -> Iterator[Journal | None]:
-    """Open the journal beside the output; ``None`` without an output."""
-    if out is None:
-        yield None
-        return
-    folder = Path(out).with_name(Path(out).name + UNFINISHED)
-    with open_journal(folder, work, restart=restart, todo=OTHER_WORK) as journal:
-        yield journal
 
 
 def _streamed(
@@ -251,7 +239,7 @@ def _index(
     concepts: ConceptNames,
     encoder: AdaptedEncoder | None,
     how: Linking,
-    folder: Path,
+    work: Unfinished,
     progress: Callable[[int], None],
 ) -> ConceptIndex:
     """Encode the names, each with the module of its language."""
@@ -262,12 +250,16 @@ def _index(
         place = 0
 
         def of_names(texts: Sequence[str]) -> NDArray[np.float32]:
-            nonlocal place
-            own = langs[place : place + len(texts)]
-            place += len(texts)
-            return encode(texts, own)
+            return encode(texts, langs[place : place + len(texts)])
 
-        vectors = encode_names(concepts.names, of_names, folder, "names.npy", progress)
+        def advance(count: int) -> None:
+            nonlocal place
+            place += count
+            progress(count)
+
+        vectors = encode_names(
+            concepts.names, of_names, work.folder, work.name("names.npy"), advance, keep=work.kept
+        )
     return ConceptIndex.of(
         concepts, vectors, encode, spelling=how.spelling, ensemble=how.ensemble, weight=how.weight
     )
@@ -347,28 +339,11 @@ def _work(
     """Return what the rows depend on, with hashes of files."""
     folders = [*modules, *([str(reranker)] if reranker else [])]
     return {
-        "mentions": [_hash(one) for one in mentions],
+        "mentions": [hash_of(one) for one in mentions],
         "names": [
-            [s.partition("=")[0], _hash(p)] for s, p in zip(sources, places(sources), strict=True)
+            [s.partition("=")[0], hash_of(p)] for s, p in zip(sources, places(sources), strict=True)
         ],
-        "base": base if isinstance(base, str) or base is None else type(base).__name__,
-        "modules": [_hash(str(Path(one.partition("=")[2] or one) / MANIFEST)) for one in folders],
-        "compose": compose,
+        **models_of(base, folders, compose),
         "lang": lang,
         **asdict(how),
     }
-
-
-def _hash(place: str) -> str:
-    """Return the hash of a file, of the files of a folder, or of the text itself."""
-    path = Path(place if len(place) < 4096 else "")
-    if path.is_file():
-        return sha256_file(path)
-    if path.is_dir() and place:
-        parts = sorted(p for p in path.rglob("*") if p.is_file())
-        text = "\n".join(f"{p.relative_to(path)} {sha256_file(p)}" for p in parts)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    folder = Path(place.partition(":")[2])
-    if place.partition(":")[2] and folder.is_dir():
-        return _hash(str(folder))
-    return hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()

@@ -145,7 +145,7 @@ class CandidateRanking(HeadTask):
         """
         if not rows:
             raise UserError("there are no mentions to evaluate on")
-        there = np.array([row.right >= 0 for row in rows], dtype=float)
+        there = np.array([row.correct >= 0 for row in rows], dtype=float)
         columns = {}
         for name, given in {**systems, **self.baselines(rows)}.items():
             answers, ranks = _measured(rows, given, name)
@@ -178,7 +178,7 @@ class CandidateRanking(HeadTask):
 
     def oracle(self, rows: Sequence[CandidateList]) -> list[NDArray[Any]]:
         """Return 1 for the right candidate, or for "none"."""
-        return [np.eye(len(row.candidates) + 1)[row.right] for row in rows]
+        return [np.eye(len(row.candidates) + 1)[row.correct] for row in rows]
 
     def chance(self, rows: Sequence[CandidateList], seed: int = 0) -> list[NDArray[Any]]:
         """Draw a random score for each candidate and for "none"."""
@@ -201,9 +201,9 @@ def _measured(
         scores = np.asarray(own, dtype=float)
         if scores.shape != (len(row.candidates) + 1,) or np.isnan(scores).any():
             raise UserError(f'{name} does not give a score for each candidate and for "none"')
-        answers[i] = _rank(scores, row.right % len(scores)) <= 1
-        if row.right >= 0:
-            ranks[i] = _rank(scores[:-1], row.right)
+        answers[i] = _rank(scores, row.correct % len(scores)) <= 1
+        if row.correct >= 0:
+            ranks[i] = _rank(scores[:-1], row.correct)
     return answers, ranks
 
 

@@ -29,7 +29,7 @@ def test_rows_of_both_kinds(tmp_path):
     rows, notes = read(tmp_path, ROW, none, {**ROW, "right": -1})
     wanted = CandidateList("dolor", ("pain; ache", "fever"), (0.8, 1.0), 0, "es", concept="C1")
     assert rows[:2] == [wanted, CandidateList("x", ("y",), (0.1,), -1, "de")] and not notes
-    assert rows[2].right == -1 and rows[0].origin.endswith("lists.jsonl:1")
+    assert rows[2].correct == -1 and rows[0].origin.endswith("lists.jsonl:1")
     table = InMemory([ROW, ROW])
     assert list(read_in_memory(table, "candidate_lists", Request("de", "de"), Notes())) == [
         wanted, wanted,

@@ -124,6 +124,7 @@ def names(
             compose=compose,
             gold=gold,
             out=out,
+            restart=force,
             dtype=dtype,
             report=lambda line: typer.echo(line, err=True),
             progress=bar.advance,
