@@ -196,8 +196,8 @@ def matched_cldr(result: dict) -> str:
         table(["MRR / P@1 / P@5", *result["langs"]], rows)
         + f"\nTexts: sentences made of the test facts, by language {counts}; {first['rows']:,} "
         f"rows in English. {told}. Base {result['base']}; EP is trained on names of the training "
-        f"part in {', '.join(result['trained'])}; {result['seeds']} seeds, means. P@5 counts one right row "
-        "among five, so it is at most 0.2.\n"
+        f"part in {', '.join(result['trained'])}; {result['seeds']} seeds, means. P@5 counts one "
+        "right row among five, so it is at most 0.2.\n"
     )
 
 
@@ -237,7 +237,8 @@ def speed(result: dict) -> str:
     return (
         table(["", "time", "ratio", "MiB"], rows)
         + f"\n{result['names']:,} names, vectors of {result['dim']} numbers, the best "
-        f"{result['top']}. MiB: the highest memory while {asked} mentions are looked up, beyond the index. The search finds {exact['equal']:.4%} of the "
+        f"{result['top']}. MiB: the highest memory while {asked} mentions are looked up, "
+        f"beyond the index. The search finds {exact['equal']:.4%} of the "
         f"neighbours that faiss finds. Walks: {walks['walks']:,} of {walks['length']} nodes on a "
         f"graph of {walks['nodes']:,}; both numbers of threads give "
         f"{'the same walks' if walks['equal'] else 'different walks'}.\n"

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from xadapt.cli import launched, options
+from xadapt.cli.finished import finished
 from xadapt.cli.verbs import Verb
 from xadapt.core.output_files import require_outputs
 
@@ -109,8 +109,7 @@ def link(
     given, sources = options.split(mentions), options.split(names)
     held = options.split(dev)
     reads = [*given, *sources, *held, *options.split(module), reranker]
-    written = [path for path in (out, pairs, page) if path is not None]
-    require_outputs(written, reads=reads, force=force, json=json)
+    require_outputs((out, pairs, page), reads=reads, force=force, json=json)
     with launched.progress("starting"):
         from xadapt.core.progress import meter
         from xadapt.pipelines.kg_link import link_mentions
@@ -137,12 +136,7 @@ def link(
             rerank_weight=rerank_weight,
             nil=nil,
         )
-    if page is not None:
-        linked.write_page(page)
-    options.save_json(json, {"command": "link", **linked.to_dict()})
-    Console(highlight=False).print(linked.table())
-    for path in written:
-        typer.echo(f"wrote {path}")
+    finished("link", linked, (out, pairs, page), json, page)
 
 
 VERBS = (
