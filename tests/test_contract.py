@@ -19,6 +19,7 @@ from tiny_models import FAMILIES, padded, tiny_encoder
 from tiny_seq2seq_training import rows as text_to_text
 from tiny_seq2seq_training import small
 from tiny_training import (
+    candidate_lists,
     described,
     digest,
     forward,
@@ -61,6 +62,7 @@ from xadapt.core import registry
 from xadapt.data.records import (
     AlignedSpans,
     AlignedWords,
+    CandidateList,
     DescribedEntity,
     EntityMention,
     EntityNames,
@@ -123,6 +125,7 @@ RECORDS = {
     LabelledPair: labelled_pairs,
     ScoredPair: scored,
     TextPair: text_pairs,
+    CandidateList: candidate_lists,
     Record: text_pairs,
     Question: questions,
     OpenTriples: stated,
@@ -287,7 +290,8 @@ def test_objective_gives_one_finite_loss_a_record(name, encoder):
     assert views and loss.values.shape == (7,) and loss.values.dtype == torch.float32
     assert torch.isfinite(loss.values).all() and torch.isfinite(loss.total())
     assert loss.weights is None or (loss.weights.shape == (7,) and (loss.weights >= 0).all())
-    assert all(len(leaf(v)) == 7 for v in encoded.values())
+    several = part(name).consumes is CandidateList  # a row for each candidate
+    assert all((len(leaf(v)) > 7) if several else (len(leaf(v)) == 7) for v in encoded.values())
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

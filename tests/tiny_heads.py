@@ -19,6 +19,7 @@ LABELS: dict[str, Any] = {
     "span_extraction": ("start", "end"),
     "tagging": ("O", "B-A", "I-A"),
     "pair_scoring": ("score",),
+    "candidate_ranking": ("score",),
 }
 
 

@@ -7,6 +7,7 @@ import itertools
 import random
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from xadapt.config.recipe import TrainSpec
 from xadapt.data.records import (
     AlignedSpans,
     AlignedWords,
+    CandidateList,
     DescribedEntity,
     EntityMention,
     EntityNames,
@@ -139,6 +141,22 @@ def scored(n: int, seed: int = 0) -> list[ScoredPair]:
         score = float(sum(word in ANIMALS for side in sides for word in side))
         left, right = (" ".join(side) for side in sides)
         rows.append(ScoredPair(left, right, score, "de", "de", origin=f"pairs.tsv:{number + 1}"))
+    return rows
+
+
+def candidate_lists(n: int, seed: int = 0) -> list[CandidateList]:
+    """A word with four candidates, of which the animal is right; one in eight has no animal."""
+    rng = random.Random(seed)
+    others = [word for word in WORTE if word not in ANIMALS]
+    rows = []
+    for number in range(n):
+        correct = -1 if number % 8 == 7 else rng.randrange(4)
+        names = rng.sample(others, 4)
+        if correct >= 0:
+            names[correct] = rng.choice(ANIMALS)
+        scores = tuple(round(rng.random(), 3) for _ in names)
+        made = CandidateList(rng.choice(WORTE), tuple(names), scores, correct, "de")
+        rows.append(replace(made, concept=f"C{number}", origin=f"lists.jsonl:{number + 1}"))
     return rows
 
 

@@ -68,15 +68,12 @@ def linked(result: dict) -> str:
     """R@1 and R@5 by language: spelling, base, module, both, and a re-ranker."""
     by_system: dict[str, list[dict]] = {}
     for key, row in result["rows"].items():
-        kind = "EP" if key.startswith("EP ") else key
+        if key.startswith("none, "):
+            continue
         for name, own in _systems(row).items():
-            if name == "spelling" and kind != "frozen base":
-                continue
-            if kind.startswith("re-ranked") and name != "reranked":
-                continue
-            label = "TF-IDF" if name == "spelling" else kind
-            label += " + TF-IDF" if name == "ensemble" else ""
-            by_system.setdefault(label, []).append(own)
+            label = _label(key, name)
+            if label:
+                by_system.setdefault(label, []).append(own)
     langs = list(next(iter(by_system.values()))[0])
     rows = [
         [name, *(_both([run[lang] for run in runs]) for lang in langs)]
@@ -89,7 +86,68 @@ def linked(result: dict) -> str:
         + f"\nNames among the English names of {first['concepts']:,} concepts; mentions: {counts}. "
         f"EP: {result['seeds']} seeds, means, trained on {result['training_names']:,} names of "
         f'other concepts in each of {", ".join(result["trained"])}; "never" are languages without '
-        f"a training name. Base {result['base']}. Intervals are in the JSON.\n"
+        f"a training name. Base {result['base']}. Intervals are in the JSON.{_reranker(result)}\n"
+    )
+
+
+def _label(key: str, system: str) -> str:
+    """The line of the table that a system of a run is in; empty for none."""
+    if key.startswith("re-ranked"):
+        weight = key.partition(", ")[2]
+        own = f", distance weighed {weight}, one seed" if weight else ""
+        return f"EP + TF-IDF, re-ranked{own}" if system == "reranked" else ""
+    kind = "EP" if key.startswith("EP ") else key
+    if system == "spelling":
+        return "TF-IDF" if kind == "frozen base" else ""
+    return f"{kind} + TF-IDF" if system == "ensemble" else kind
+
+
+def _reranker(result: dict) -> str:
+    """What the table doesn't show of a re-ranker: its gain, and answers of no concept."""
+    if "gains" not in result:
+        return ""
+    gains = "; ".join(f"{k} {signed(v)}" for k, v in result["gains"].items())
+    chosen = [row["chosen"]["rerank_weight"] for row in _runs(result, "re-ranked")]
+    none = {name: _runs(result, f"none, {name}") for name in ("EP", "re-ranked")}
+    coverage = none["EP"][0]["coverage"]
+    answers = {
+        name: spread([run["answers"]["mean"] for run in runs]) for name, runs in none.items()
+    }
+    return (
+        f" The re-ranker reads {result['read']} candidates. It learns from those of at most "
+        f"{result['judged']:,} further names in each language (no German ones are left), and its "
+        f"weight is chosen on at most {result['dev']} others in each: "
+        f"{', '.join(f'{w:g}' for w in chosen)}. Its gain in R@1, paired over mentions, means over "
+        f"seeds: {gains}. If a fifth of the concepts has no English name ({coverage:.0%} of the "
+        f"mentions have one), right answers, with none among them, are {answers['EP']} without and "
+        f"{answers['re-ranked']} with it; both thresholds are chosen on the same names."
+    )
+
+
+def _runs(result: dict, kind: str) -> list[dict]:
+    """The runs of one kind, a seed each."""
+    names = [f"{kind} {seed}" for seed in range(result["seeds"])]
+    return [result["rows"][name] for name in names if name in result["rows"]]
+
+
+def signed(gain: dict) -> str:
+    """A difference with its 95 % interval."""
+    return f"{gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+
+
+def short_linked(result: dict) -> str:
+    """R@1 of a re-ranker beside its candidates and spelling, for the table of systems."""
+    if "gains" not in result:
+        return "not measured here"
+    runs = _runs(result, "re-ranked")
+    shown = {
+        name: spread([run["scores"][system]["R@1"]["mean"] for run in runs])
+        for name, system in (("re-ranked", "reranked"), ("EP + TF-IDF", "ensemble"))
+    }
+    spelt = runs[0]["scores"]["spelling"]["R@1"]["mean"]
+    return (
+        f"{result['base']}, concepts of names, R@1: re-ranked {shown['re-ranked']}, candidates "
+        f"{shown['EP + TF-IDF']} (gain {signed(result['gains']['all'])}), TF-IDF {spelt:.3f}"
     )
 
 
@@ -105,6 +163,86 @@ def _systems(row: dict) -> dict[str, dict[str, dict]]:
 def _both(runs: list[dict]) -> str:
     means = [sum(run[m]["mean"] for run in runs) / len(runs) for m in ("R@1", "R@5")]
     return " / ".join(f"{mean:.3f}" for mean in means)
+
+
+def matched_cldr(result: dict) -> str:
+    """MRR and P@1 of sentences matched to the rows of CLDR, by language."""
+    systems: dict[str, dict[str, list[dict]]] = {}
+    for key, run in result["rows"].items():
+        lang, kind = key.split(" ", 1)
+        kind = kind.rstrip("0123456789 ")
+        for name, own in run["scores"].items():
+            label = {
+                "tf-idf": "tf-idf" if kind == "frozen base" else "",
+                "walks": {"EP": "walks", "expanded": "walks, names of the graph joined"}.get(kind),
+                "vectors": {"frozen base": "frozen base", "EP": "EP"}.get(kind),
+                "mean": {
+                    "EP": "mean of walks and EP",
+                    "expanded": "mean of joined walks and EP",
+                }.get(kind),
+            }[name]
+            if label:
+                systems.setdefault(label, {}).setdefault(lang, []).append(own)
+    order = sorted(systems, key=lambda name: ("mean" in name, "joined" in name))
+    rows = [
+        [name, *(_cldr(systems[name].get(lang, [])) for lang in result["langs"])] for name in order
+    ]
+    first = next(iter(result["rows"].values()))
+    told = ", ".join(f"{key} {value}" for key, value in result["settings"].items())
+    counts = ", ".join(
+        f"{lang} {result['rows'][f'{lang} frozen base']['measured']}" for lang in result["langs"]
+    )
+    return (
+        table(["MRR / P@1 / P@5", *result["langs"]], rows)
+        + f"\nTexts: sentences made of the test facts, by language {counts}; {first['rows']:,} "
+        f"rows in English. {told}. Base {result['base']}; EP is trained on names of the training "
+        f"part in {', '.join(result['trained'])}; {result['seeds']} seeds, means. P@5 counts one "
+        "right row among five, so it is at most 0.2.\n"
+    )
+
+
+def _cldr(runs: list[dict]) -> str:
+    if not runs:
+        return ""
+    means = (sum(run[m]["mean"] for run in runs) / len(runs) for m in ("MRR", "P@1", "P@5"))
+    return " / ".join(f"{mean:.3f}" for mean in means)
+
+
+def speed(result: dict) -> str:
+    """Times and memory of candidates and walks, as ratios to faiss and gensim alone."""
+    found, exact, walks = result["candidates"], result["search"], result["walks"]
+    flat = found["faiss"]["seconds"]
+    most = found["mentions"][-1]
+    rows = [
+        [
+            f"candidates by {name}", f"{1000 * found[name]['seconds'] / most:.2f} ms a mention",
+            f"{found[name]['seconds'] / flat:.1f} of a flat faiss index",
+            " and ".join(f"{mib:,}" for mib in found[name]["mib"]),
+        ]
+        for name in ("spelling", "vectors", "both")
+    ]  # fmt: skip
+    rows.append([
+        "exact search of alignments", f"{exact['seconds']:.1f} s for {exact['asked']:,}",
+        f"{exact['seconds'] / exact['faiss']:.2f} of a flat faiss index", f"{exact['mib']:,}",
+    ])  # fmt: skip
+    one, two = (walks["seconds"][n] for n in ("1", "2"))
+    per = walks["walks"] * walks["length"] / 1e6
+    rows.append(["random walks", f"{one / per:.2f} s a million nodes",
+                 f"{one / walks['gensim']:.3f} of gensim's pass over them", ""])  # fmt: skip
+    rows.append(["walks in two threads", f"{two / per:.2f} s a million nodes",
+                 f"{two / one:.2f} of one thread", ""])  # fmt: skip
+    both = f"{walks['ours'] / walks['gensim']:.2f} of gensim on a list of walks"
+    rows.append(["walks and skip-gram", f"{walks['ours']:.1f} s", both, ""])
+    asked = " and ".join(map(str, found["mentions"]))
+    return (
+        table(["", "time", "ratio", "MiB"], rows)
+        + f"\n{result['names']:,} names, vectors of {result['dim']} numbers, the best "
+        f"{result['top']}. MiB: the highest memory while {asked} mentions are looked up, "
+        f"beyond the index. The search finds {exact['equal']:.4%} of the "
+        f"neighbours that faiss finds. Walks: {walks['walks']:,} of {walks['length']} nodes on a "
+        f"graph of {walks['nodes']:,}; both numbers of threads give "
+        f"{'the same walks' if walks['equal'] else 'different walks'}.\n"
+    )
 
 
 def matched(result: dict) -> str:

@@ -49,6 +49,7 @@ class Remembering(AdaptedEncoder):
 
     def __init__(self, plain: AdaptedEncoder) -> None:
         self.plain, self.known = plain, {}
+        self.encoder = plain.encoder
 
     def encode(self, texts: Any, **options: Any) -> Any:
         """The vectors ``(n, dim)``."""

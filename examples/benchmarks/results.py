@@ -136,6 +136,8 @@ KINDS = (
     ("vote_names_", "Names of entities voted over sources", consumer_tables.names),
     ("link_concepts_", "Concepts of names: HPO on {result[base]}", consumer_tables.linked),
     ("match_claims_", "Tweets and verified claims", consumer_tables.matched),
+    ("match_cldr_", "Sentences and rows of CLDR", consumer_tables.matched_cldr),
+    ("consumer_speed", "Speed of candidates and of walks", consumer_tables.speed),
     ("synthetic_languages", "Synthetic languages", synthetic_tables.synthetic),
     ("word_alignment", "Word alignment", word_tables.words),
     ("projection", "Labels projected along word alignment", word_tables.projection),

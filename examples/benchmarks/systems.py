@@ -9,6 +9,7 @@ import kg_tables
 import maps_tables
 import transfer_tables
 from bench import RESULTS, read
+from consumer_tables import short_linked
 from objectives_tables import short
 from tables import scores, table, ways
 from vocabulary_tables import short as vocabulary
@@ -73,6 +74,13 @@ def published(system: str) -> str:
     return short(system)
 
 
+def linked() -> str:
+    """R@1 of a re-ranker on names of concepts, beside its candidates and spelling alone."""
+    if not (RESULTS / "link_concepts_mini.json").is_file():
+        return NOT_MEASURED
+    return short_linked(read(RESULTS / "link_concepts_mini.json"))
+
+
 def mean(result: dict, system: str) -> str:
     """The mean of a system over languages and seeds, with its deviation."""
     found = result["systems"][system]["mean"]
@@ -111,6 +119,8 @@ def systems() -> str:
         ("classification", "classes of texts", NOT_MEASURED),
         ("multi_label", "any number of labels for a text", labels("entity types", "micro f1")),
         ("pair_classification", "classes of pairs of texts", NOT_MEASURED),
+        ("candidate_ranking", "candidates of mentions ranked again, or none of them",
+         linked()),
         ("filter_classification", "classes of texts that are read with their translations",
          published("filter_classification")),
         ("filter_tagging", "labels of words that are read with their translations", NOT_MEASURED),

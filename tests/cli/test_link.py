@@ -34,14 +34,22 @@ def test_mentions_are_linked_measured_and_written(files: Path) -> None:
     good(*given(files), "--out", out, "--force", "--nil", "1")
 
 
-def test_a_reranker_is_trained_on_the_pairs_and_used(files: Path, place: Place) -> None:
-    out, pairs, judge = files / "out.jsonl", files / "pairs.tsv", files / "judge"
+@pytest.mark.parametrize(
+    ("recipe", "name"), [("pair_classification", "p.tsv"), ("candidate_ranking", "p.jsonl")]
+)
+def test_a_reranker_is_trained_on_the_pairs_and_used(
+    files: Path, place: Place, recipe: str, name: str
+) -> None:
+    out, pairs, judge = files / "out.jsonl", files / name, files / "judge"
     good(*given(files), "--out", out, "--pairs", pairs)
-    good("train", "pair_classification", "--base", place.base, "--data", pairs, "--lang", "en",
+    good("train", recipe, "--base", place.base, "--data", pairs, "--lang", "en",
          "--out", judge, *QUICK, "--set", "data.train.dev=0",
          "--set", "train.epochs=1")  # fmt: skip
-    done = good(*given(files), "--out", out, "--force", "--base", place.base, "--reranker", judge)
-    assert "reranked" in done.out
+    told = files / "told.json"
+    done = good(*given(files), "--out", out, "--force", "--base", place.base, "--reranker", judge,
+                "--dev", files / "asked.tsv", "--json", told)  # fmt: skip
+    assert "reranked" in done.out and "chosen on 12 mentions" in done.err
+    assert 0 <= json.loads(told.read_text(encoding="utf-8"))["chosen"]["rerank_weight"] <= 1
     row = json.loads(out.read_text(encoding="utf-8").splitlines()[0])
     assert 0 <= row["candidates"][0]["same"] <= 1 and "reranked" in row["ranks"]
 

@@ -113,6 +113,7 @@ TASKS = [
                 "multi_label",
                 "span_extraction",
                 "pair_scoring",
+                "candidate_ranking",
             ),
         ),
         ("bottleneck", ("mlm", "tagging")),
@@ -148,7 +149,8 @@ def test_the_lines_of_the_card_give_our_logits_of_the_task(local_hub, tmp_path, 
         own = own_logits(encoder, module, head, batch)
         assert not torch.allclose(own, own_logits(encoder, None, head, batch), atol=1e-3)
         near(names["logits"], own)
-        answer = {"mlm": "words", "span_extraction": "answer", "pair_scoring": "scores"}
+        answer = {"mlm": "words", "span_extraction": "answer"}
+        answer |= dict.fromkeys(("pair_scoring", "candidate_ranking"), "scores")
         assert len(names[answer.get(task, "labels")])
 
 

@@ -26,6 +26,7 @@ HEADS: dict[str, tuple[list[str], tuple[float, float] | None]] = {
     "multi_label": (["neu", "alt", "ältest"], None),
     "pair_classification": (["neu", "alt"], None),
     "pair_scoring": (["score"], (0.0, 5.0)),
+    "candidate_ranking": (["score"], None),
     "span_extraction": (["start", "end"], None),
 }
 
@@ -80,6 +81,7 @@ def test_heads_of_adapters_have_its_names(tmp_path: Path) -> None:
         "multi_label": ("multilabel_classification", 3),
         "pair_classification": ("classification", 2),
         "pair_scoring": ("classification", 1),
+        "candidate_ranking": ("classification", 1),
         "span_extraction": ("question_answering", 2),
     }.items():
         _, path = folder(tmp_path / task, task=task)

@@ -32,6 +32,7 @@ LABELS: dict[str, tuple[str, ...]] = {
     "multi_label": ("neu", "alt", "q"),
     "span_extraction": ("start", "end"),
     "pair_scoring": ("score",),
+    "candidate_ranking": ("score",),
 }
 FAMILIES = ("bert", "roberta", "xlmr", "deberta-v3", "distilbert")
 

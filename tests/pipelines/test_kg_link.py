@@ -12,7 +12,8 @@ from tiny_models import tiny_encoder
 from xadapt.core.errors import UserError
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.pipelines import kg_link
-from xadapt.pipelines.kg_link import UNFINISHED, link_mentions
+from xadapt.pipelines.kg_link import link_mentions
+from xadapt.pipelines.unfinished import UNFINISHED
 
 NAMES = "C1\theadache\nC1\tcephalalgia\nC2\tfever\nC3\tbroken arm\n"
 TEXTS = "headaches\tC1\nfevers\tC2\nbroken arms\tC3\nbroken leg\tC9\nunknown\n"
@@ -136,10 +137,13 @@ def test_a_mistake_after_the_journal_was_opened_leaves_nothing(files):
 
 
 def test_a_reranker_orders_the_candidates_and_may_answer_none(files, monkeypatch):
-    def judge(pairs):
-        return np.array([0.9 if b.startswith("fever") else 0.1 for _, b in pairs], np.float32)
+    def judge(lists):
+        return [
+            np.array([0.9 if name.startswith("fever") else 0.1 for name in own], np.float32)
+            for _, own in lists
+        ]
 
-    monkeypatch.setattr(kg_link, "_judge", lambda base, folder, dtype: judge)
+    monkeypatch.setattr(kg_link, "open_judge", lambda base, folder, dtype: judge)
     monkeypatch.setattr(kg_link, "open_encoder", lambda *_: None)
     found = linked(files, base="mini", reranker="folder", rerank_weight=1.0, nil=0.5, top=2)
     rows = list(found.rows())
@@ -150,6 +154,22 @@ def test_a_reranker_orders_the_candidates_and_may_answer_none(files, monkeypatch
         own = [one["concept"] for one in row["candidates"]]
         place = own.index(row["right"][0]) + 1 if row["right"][0] in own else None
         assert row["ranks"]["reranked"] == (row["ranks"]["spelling"] if place is None else place)
+
+
+def test_the_threshold_is_that_of_development_mentions(files):
+    lines = [line for line in TEXTS.splitlines() if "\t" in line]
+    write(files, {"dev.tsv": "\n".join(lines), "none.tsv": "fever\n"})
+    told = []
+    found = linked(files, dev=str(files / "dev.tsv"), report=told.append, out=files / "o.jsonl")
+    value = found.to_dict()
+    assert value["chosen"]["answers"] == 1 and value["chosen"]["mentions"] == 4
+    assert value["nil"] == 2 and value["answers"]["mean"] == 1
+    assert len(told) == 1 and told[0].startswith("chosen on 4 mentions: no concept below")
+    same = linked(files, nil=value["chosen"]["nil"])
+    assert same.to_dict()["answers"] == value["answers"]
+    assert linked(files, dev=str(files / "dev.tsv"), nil=0.0).to_dict()["nil"] == 0
+    with pytest.raises(UserError, match="no mention has a concept"):
+        linked(files, dev=str(files / "none.tsv"))
 
 
 def test_pairs_for_training(files):
@@ -178,7 +198,7 @@ def test_mistakes_are_one_line(files):
         ({"weight": 1.5}, "from 0 to 1"),
         ({"nil": -1}, "from 0 to 1"),
         ({"spelling": False}, "nothing is compared"),
-        ({"reranker": "x"}, "needs the name of its base"),
+        ({"reranker": "x"}, "a re-ranker needs its base"),
         ({"modules": "x"}, "modules need the base"),
         ({"lang": "not a tag"}, "tag"),
     ):
@@ -186,3 +206,33 @@ def test_mistakes_are_one_line(files):
             linked(files, **more)
     with pytest.raises(UserError, match="no such file"):
         link_mentions(str(files / "none.tsv"), f"en={files}/en.tsv")
+
+
+def test_names_are_encoded_once_over_a_cut(files, encoder, monkeypatch):
+    """Names in two languages: after a cut, each later name keeps the module of its language."""
+    monkeypatch.setattr("xadapt.tasks.kg.name_vectors.BLOCK", 2)
+    write(files, {"de.tsv": "C2\tFieber\nC3\tArmbruch\n"})
+    asked = []
+
+    class Watched(AdaptedEncoder):
+        stop = 2
+
+        def encode(self, texts, languages=None, **options):
+            asked.append(list(zip(texts, languages, strict=True)))
+            if len(asked) > Watched.stop:
+                raise KeyboardInterrupt
+            return super().encode(texts, **options)
+
+    model, out = Watched(encoder.encoder, {}), files / "out.jsonl"
+    given = [f"en={files}/en.tsv", f"de={files}/de.tsv"]
+    with pytest.raises(KeyboardInterrupt):
+        link_mentions(str(files / "asked.tsv"), given, base=model, out=out)
+    assert out.with_name(out.name + UNFINISHED).is_dir()
+    Watched.stop = 99
+    found = link_mentions(str(files / "asked.tsv"), given, base=model, out=out)
+    assert asked[3] == asked[2] and [lang for _, lang in asked[3]] == ["en", "de"]
+    names = [pair for block in (*asked[:2], asked[3]) for pair in block]
+    assert [name for name, _ in names] == list(found.concepts.names)
+    assert sorted(p.name for p in files.iterdir()) == ["asked.tsv", "de.tsv", "en.tsv", "out.jsonl"]
+    twin = link_mentions(str(files / "asked.tsv"), given, base=encoder, out=files / "twin.jsonl")
+    assert (files / "twin.jsonl").read_bytes() == out.read_bytes() and twin.ranks == found.ranks

@@ -13,7 +13,9 @@ from xadapt.core.errors import UserError
 from xadapt.data.graphs.graph import KnowledgeGraph, names_of
 from xadapt.data.readers.name_files import ScoredName, read_names
 from xadapt.inference.adapted_encoder import AdaptedEncoder
+from xadapt.pipelines import kg_names
 from xadapt.pipelines.kg_names import vote_names
+from xadapt.pipelines.unfinished import UNFINISHED
 
 GRAPH = KnowledgeGraph(
     "world",
@@ -160,3 +162,21 @@ def test_mistakes_are_one_line(files):
         vote_names([f"a={source}", f"a={source}"], lang="de")
     with pytest.raises(UserError, match="no source gives"):
         vote_names({"a": {}}, lang="de")
+
+
+def test_a_cut_vote_keeps_the_vectors_of_names(files, monkeypatch):
+    encoder, out = AdaptedEncoder(tiny_encoder("bert"), {}), files / "names.jsonl"
+    given = [f"lm={files}/a.jsonl", str(files / "b.tsv")]
+
+    def cut(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kg_names, "vote", cut)
+        with pytest.raises(KeyboardInterrupt):
+            vote_names(given, lang="de", base=encoder, merge=0.9, out=out)
+    left = out.with_name(out.name + UNFINISHED)
+    assert left.is_dir() and not out.exists()
+    monkeypatch.setattr(encoder, "encode", cut)
+    found = vote_names(given, lang="de", base=encoder, merge=0.9, out=out, min_votes=1)
+    assert found.voted and out.exists() and not left.exists()

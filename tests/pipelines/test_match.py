@@ -12,7 +12,9 @@ from tiny_models import tiny_encoder
 from xadapt.core.errors import UserError
 from xadapt.data.readers.match_items import Item
 from xadapt.inference.adapted_encoder import AdaptedEncoder
+from xadapt.pipelines import match
 from xadapt.pipelines.match import BOTH, VECTORS, WALKS, match_texts
+from xadapt.pipelines.unfinished import UNFINISHED
 
 WORDS = ("lion", "zebra", "acacia", "river", "stone", "cloud", "maize", "drum")
 ROWS = [
@@ -120,3 +122,42 @@ def test_mistakes_are_one_line():
     ):
         with pytest.raises(UserError, match=said):
             match_texts(ROWS, TEXTS, **more)
+
+
+def test_a_cut_run_keeps_vectors_of_walks_and_texts(encoder, tmp_path, monkeypatch):
+    pytest.importorskip("gensim")
+    whole, out = tmp_path / "whole.tsv", tmp_path / "m.tsv"
+    match_texts(ROWS, TEXTS, base=encoder, out=whole, **QUICK)
+    real, walked = match.node_vectors, []
+
+    def counted(*given, **more):
+        walked.append(1)
+        return real(*given, **more)
+
+    def cut(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(match, "node_vectors", counted)
+    with monkeypatch.context() as patch:
+        patch.setattr(match, "_matched", cut)
+        with pytest.raises(KeyboardInterrupt):
+            match_texts(ROWS, TEXTS, base=encoder, out=out, **QUICK)
+    left = out.with_name(out.name + UNFINISHED)
+    assert left.is_dir() and not out.exists()
+    other = AdaptedEncoder(encoder.encoder, {})
+    monkeypatch.setattr(other, "encode", cut)
+    match_texts(ROWS, TEXTS, base=other, out=out, **QUICK)
+    assert walked == [1] and out.read_bytes() == whole.read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.tsv", "whole.tsv"]
+
+
+def test_changed_walks_are_walked_again_beside_kept_vectors(tmp_path, monkeypatch):
+    pytest.importorskip("gensim")
+    out = tmp_path / "m.tsv"
+    with monkeypatch.context() as patch:
+        patch.setattr(match.Matched, "write", lambda self, path: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            match_texts(ROWS, TEXTS, out=out, **QUICK)
+    found = match_texts(ROWS, TEXTS, out=out, **{**QUICK, "seed": 5})
+    assert list(found.rows()) == list(match_texts(ROWS, TEXTS, **{**QUICK, "seed": 5}).rows())
+    assert [p.name for p in tmp_path.iterdir()] == ["m.tsv"]

@@ -37,10 +37,11 @@ CLASSES = {
     "pair_classification": ("AutoModelForSequenceClassification", "SEQ_CLS"),
     "multi_label": ("AutoModelForSequenceClassification", "SEQ_CLS"),
     "pair_scoring": ("AutoModelForSequenceClassification", "SEQ_CLS"),
+    "candidate_ranking": ("AutoModelForSequenceClassification", "SEQ_CLS"),
     "span_extraction": ("AutoModelForQuestionAnswering", "QUESTION_ANS"),
 }
 MODEL_TYPES = ("bert", "roberta", "xlm-roberta", "deberta-v2", "distilbert")
-PAIRS = ("pair_classification", "pair_scoring", "span_extraction")
+PAIRS = ("pair_classification", "pair_scoring", "candidate_ranking", "span_extraction")
 """The tasks whose rows have two segments."""
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from xadapt.cli import launched, options
+from xadapt.cli.finished import finished
 from xadapt.cli.verbs import Verb
 from xadapt.core.output_files import require_outputs
 
@@ -61,27 +61,41 @@ def link(
         typer.Option(
             metavar="FOLDER",
             file_okay=False,
-            help="A module of pair_classification, trained on such pairs as --pairs writes.",
+            help="A module of candidate_ranking or pair_classification, trained on what --pairs "
+            "writes.",
         ),
     ] = None,
     rerank_weight: Annotated[
-        float,
-        typer.Option("--rerank-weight", metavar="W", help="Weight of the re-ranker, from 0 to 1."),
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            "--rerank-weight",
+            metavar="W",
+            help="Weight of the re-ranker, from 0 to 1; by default that of --dev, or 0.5.",
+        ),
+    ] = None,
     nil: Annotated[
-        float,
+        float | None,
         typer.Option(
             metavar="SCORE",
             help="No concept is the answer if the best score (with a re-ranker: the best "
-            "probability) is below this.",
+            'probability) is below this; by default that of --dev, or where "none" is likeliest.',
         ),
-    ] = 0.0,
+    ] = None,
+    dev: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Mentions with their concepts by which --rerank-weight and --nil are chosen. "
+            f"{options.SEVERAL}",
+        ),
+    ] = None,
     pairs: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
             dir_okay=False,
-            help="Also write pairs to train a re-ranker on, from mentions with their concepts.",
+            help="Also write data to train a re-ranker on, from mentions with their concepts: "
+            ".jsonl for candidate_ranking, else for pair_classification.",
         ),
     ] = None,
     page: options.ReportOption = None,
@@ -93,9 +107,9 @@ def link(
     """Link mentions to concepts by their names, in any language; goes on after a cut."""
     options.require_named(options.split(module), compose)
     given, sources = options.split(mentions), options.split(names)
-    reads = [*given, *sources, *options.split(module), reranker]
-    written = [path for path in (out, pairs, page) if path is not None]
-    require_outputs(written, reads=reads, force=force, json=json)
+    held = options.split(dev)
+    reads = [*given, *sources, *held, *options.split(module), reranker]
+    require_outputs((out, pairs, page), reads=reads, force=force, json=json)
     with launched.progress("starting"):
         from xadapt.core.progress import meter
         from xadapt.pipelines.kg_link import link_mentions
@@ -108,6 +122,7 @@ def link(
             modules=options.split(module),
             compose=compose,
             reranker=reranker,
+            dev=held,
             pairs=pairs,
             out=out,
             restart=force,
@@ -121,12 +136,7 @@ def link(
             rerank_weight=rerank_weight,
             nil=nil,
         )
-    if page is not None:
-        linked.write_page(page)
-    options.save_json(json, {"command": "link", **linked.to_dict()})
-    Console(highlight=False).print(linked.table())
-    for path in written:
-        typer.echo(f"wrote {path}")
+    finished("link", linked, (out, pairs, page), json, page)
 
 
 VERBS = (
@@ -138,7 +148,7 @@ VERBS = (
             "xadapt link --mentions notes.tsv --lang sw --names en=terms.tsv \\\n"
             "  --base mini --module sw --out linked.jsonl",
             "xadapt link --mentions brat --names en=terms.tsv,es=umls.jsonl \\\n"
-            "  --out marked.jsonl --pairs learn.tsv --report marked.html",
+            "  --out marked.jsonl --pairs learn.jsonl --report marked.html",
         ),
         interrupted="the same command goes on where it stopped",
     ),

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from xadapt.cli import launched, options
+from xadapt.cli.finished import finished
 from xadapt.cli.verbs import Verb
 from xadapt.core.output_files import require_outputs
 
@@ -103,6 +103,7 @@ def match(
             expand_by=expand,
             gold=gold,
             out=out,
+            restart=force,
             dtype=dtype,
             report=lambda line: typer.echo(line, err=True),
             progress=bar.advance,
@@ -118,13 +119,7 @@ def match(
             workers=workers,
             seed=seed,
         )
-    if page is not None:
-        matched.write_page(page)
-    options.save_json(json, {"command": "match", **matched.to_dict()})
-    Console(highlight=False).print(matched.table())
-    typer.echo(f"wrote {out}")
-    if page is not None:
-        typer.echo(f"wrote {page}")
+    finished("match", matched, (out, page), json, page)
 
 
 VERBS = (
@@ -137,5 +132,6 @@ VERBS = (
             "xadapt match --rows facts.tsv --texts claims.tsv --base mini --module sw \\\n"
             "  --gold found.tsv --report best.html --out best.tsv",
         ),
+        interrupted="the same command goes on from the vectors that are there",
     ),
 )

@@ -15,6 +15,8 @@ from xadapt.core.files import atomic_file, read_json, write_errors, write_json
 from xadapt.core.folder_lock import one_writer
 
 IDENTITY, ROWS = "identity.json", "rows.jsonl"
+KEPT = "kept-"
+"""The beginning of the names of files with intermediate results in the folder of a journal."""
 ADVICE = "Give the same options, or remove the folder to begin again"
 
 
@@ -76,7 +78,7 @@ class Journal:
     def remove(self) -> None:
         """Remove the files of the journal, once its rows are where they belong."""
         self.close()
-        for name in (ROWS, IDENTITY):
+        for name in (ROWS, *(path.name for path in self.folder.glob(f"{KEPT}*")), IDENTITY):
             (self.folder / name).unlink(missing_ok=True)
 
     def close(self) -> None:

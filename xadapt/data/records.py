@@ -405,6 +405,37 @@ class LabelledPair(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class CandidateList(Record):
+    """A mention of a concept, and the candidates for this concept with their scores.
+
+    Attributes:
+        text: The mention, perhaps in its context.
+        candidates: The names of each candidate as one text.
+        scores: A score of each candidate, of the search that found them.
+        correct: The position of the right candidate; -1 if none is right.
+        lang: The language of the mention.
+        concept: The id of the right concept. Mentions of one concept stay together in a split.
+    """
+
+    unit: ClassVar[str] = "mentions"
+
+    text: str
+    candidates: tuple[str, ...]
+    scores: tuple[float, ...]
+    correct: int
+    lang: str
+    concept: str = field(default="", kw_only=True)
+
+    def split_texts(self) -> tuple[str, ...]:
+        """Return the mention, and the concept as a key."""
+        return (self.text, *((f"{ROW_KEY}concept {self.concept}",) if self.concept else ()))
+
+    def seen_texts(self) -> tuple[str, ...]:
+        """Return the mention, and the names of the right candidate."""
+        return (self.text, *((self.candidates[self.correct],) if self.correct >= 0 else ()))
+
+
+@dataclass(frozen=True, slots=True)
 class AlignedWords(Record):
     """Two sentences as words, with links ``(left word, right word)`` between words from 0.
 

@@ -23,12 +23,15 @@ PROBLEM_TYPES = {
     "pair_classification": "single_label_classification",
     "multi_label": "multi_label_classification",
     "pair_scoring": "regression",
+    "candidate_ranking": "regression",
 }
 """The ``problem_type`` of transformers' sequence classification, by the kind of head."""
 SCHEMED = ("tagging", "arguments")
 """The kinds of heads that label words; a scheme joins the labels to spans."""
 POINTING = "span_pointing"
 """The kind of `PointerHead`."""
+RANKING = "candidate_ranking"
+"""The kind of a head with one score, which is compared among the candidates of a mention."""
 
 LOAD_HEAD = (
     "from safetensors.torch import load_file",
@@ -67,8 +70,8 @@ class Head(nn.Module):
 
     Args:
         task: The kind of head. ``tagging`` reads the state of each word's first token.
-            ``classification``, ``multi_label``, ``pair_classification`` and ``pair_scoring`` read
-            the state of the row's first token.
+            ``classification``, ``multi_label``, ``pair_classification``, ``pair_scoring`` and
+            ``candidate_ranking`` read the state of the row's first token.
             ``span_extraction`` reads the states of all tokens. For ``arguments`` see
             `ArgumentHead`, for ``span_pointing`` `PointerHead`. A task of another package may name
             a kind of its own.

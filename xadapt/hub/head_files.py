@@ -24,6 +24,7 @@ TYPES: dict[str, tuple[str, dict[str, Any]]] = {
     "pair_classification": ("classification", {"use_pooler": False, "bias": True}),
     "multi_label": ("multilabel_classification", {"use_pooler": False, "bias": True}),
     "pair_scoring": ("classification", {"use_pooler": False, "bias": True}),
+    "candidate_ranking": ("classification", {"use_pooler": False, "bias": True}),
     "span_extraction": ("question_answering", {}),
 }
 """adapters' name of each head, and the settings that only such a head has."""

@@ -82,7 +82,7 @@ def answer_lines(head: HeadSpec | None) -> list[str]:
             'at = batch["input_ids"] == tokenizer.mask_token_id',
             "words = tokenizer.batch_decode(logits[at].topk(5).indices[0])",
         ]
-    if head.task == "pair_scoring":
+    if head.task in ("pair_scoring", "candidate_ranking"):
         return ["scores = logits[:, 0]"]
     lines = [] if head.card is None else [li for li in head.card.code if li not in LOAD_HEAD]
     lines = [line for line in lines if not line.startswith("names = {labels}")]

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from xadapt.core.errors import UserError
-from xadapt.core.files import atomic_file, sha256_file
-from xadapt.core.journal import Journal, open_journal
+from xadapt.core.files import atomic_file
+from xadapt.core.journal import Journal
 from xadapt.core.sequences import as_paths, as_strings
 from xadapt.data.readers.concept_names import ConceptNames, places, read_concepts
 from xadapt.data.readers.mentions import Mention, read_mentions
@@ -24,23 +23,22 @@ from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.languages.tags import normalise
 from xadapt.pipelines.kg_encoder import open_encoder
 from xadapt.pipelines.kg_linked import Linked, Ranks
+from xadapt.pipelines.kg_reranked import (
+    RERANKED,
+    Choice,
+    Judge,
+    choose,
+    open_judge,
+    rerank,
+    write_training,
+)
+from xadapt.pipelines.unfinished import Unfinished, hash_of, models_of, unfinished
 from xadapt.tasks.kg.concept_index import ConceptIndex, Encode, Ensemble, realistic_ranks
 from xadapt.tasks.kg.name_vectors import encode_names
-from xadapt.tasks.kg.reranking import (
-    Probabilities,
-    column_of_same,
-    pair_of,
-    reranked,
-    training_pairs,
-)
-from xadapt.tasks.pair_classification import PairClassifier
+from xadapt.vectors.search.exact import top_rows
 
 Report = Callable[[str], None]
-RERANKED = "reranked"
-MANIFEST = "xadapt.json"
-UNFINISHED = ".unfinished"
-"""The ending of the folder beside the output in which rows are kept until all are there."""
-OTHER_WORK = "Remove the folder, or add --force to begin again"
+HALF = 0.5
 JUDGED = 64
 """Mentions at a time whose candidates a re-ranker reads."""
 
@@ -55,8 +53,11 @@ class Linking:
         ensemble: ``mean`` or ``max`` of both cosines.
         weight: Weight of vectors in ``mean``.
         rerank_weight: Weight of the cross-encoder's probability; the rest is the candidate's score.
+            By default that chosen on development mentions, or 0.5 without any.
         nil: Least score (with a cross-encoder: least probability) of the best candidate; below it
-            the answer is that no concept is right.
+            the answer is that no concept is right. By default that chosen on development mentions.
+            Without any it is 0, or with a cross-encoder of ``candidate_ranking`` the probability of
+            "none".
         resamples: Number of bootstrap samples.
         seed: Seed of the bootstrap.
     """
@@ -65,8 +66,8 @@ class Linking:
     spelling: bool = True
     ensemble: Ensemble = "mean"
     weight: float = 0.5
-    rerank_weight: float = 0.5
-    nil: float = 0.0
+    rerank_weight: float | None = None
+    nil: float | None = None
     resamples: int = 1000
     seed: int = 0
 
@@ -79,7 +80,8 @@ class Linking:
         if self.top < 1:
             raise UserError(f"{self.top} is below 1", where="--top")
         for name in ("weight", "rerank_weight", "nil"):
-            if not 0 <= getattr(self, name) <= 1:
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
                 raise UserError("this is from 0 to 1", where="--" + name.replace("_", "-"))
 
 
@@ -92,6 +94,7 @@ def link_mentions(
     modules: str | Path | Sequence[str | Path] = (),
     compose: str | None = None,
     reranker: str | Path | None = None,
+    dev: str | Sequence[str] = (),
     pairs: str | Path | None = None,
     out: str | Path | None = None,
     restart: bool = False,
@@ -113,10 +116,12 @@ def link_mentions(
         base: The base that encodes names and mentions, or a loaded encoder.
         modules: Folders of modules on that base; one module acts on all texts.
         compose: A composition of the modules.
-        reranker: A module of ``pair_classification`` with the classes ``same`` and ``other``, on
-            the same base.
-        pairs: A file to write for the training of such a module: pairs of the mentions with their
-            right concepts and with wrong candidates.
+        reranker: A module on the same base: of ``candidate_ranking``, or of ``pair_classification``
+            with the classes ``same`` and ``other``.
+        dev: Files of mentions with their concepts, by which ``rerank_weight`` and ``nil`` are
+            chosen where they are not given.
+        pairs: A file to write for the training of such a module: with the ending ``.jsonl`` lists
+            of candidates for ``candidate_ranking``, else pairs for ``pair_classification``.
         out: A file for the candidates, as JSON lines.
         restart: Whether unfinished rows of another command are dropped.
         dtype: Type of the base's weights.
@@ -130,45 +135,60 @@ def link_mentions(
     how = Linking(**linking)
     how.check()
     given, sources = as_strings(mentions), as_strings(names)
-    if reranker is not None and (base is None or isinstance(base, AdaptedEncoder)):
-        raise UserError("a re-ranker needs the name of its base", todo="Add --base BASE")
+    if reranker is not None and base is None:
+        raise UserError("a re-ranker needs its base", todo="Add --base BASE")
     concepts = read_concepts(sources)
     encoder = open_encoder(base, modules, compose, dtype)
     judge = None
-    if reranker is not None:
-        judge = _judge(str(base), str(reranker), dtype)
+    if reranker is not None and base is not None:
+        own = base.encoder if isinstance(base, AdaptedEncoder) else base
+        judge = open_judge(own, str(reranker), dtype)
     tag = None if lang is None else normalise(lang)
+    held = [one for source in as_strings(dev) for one in read_mentions(source) if one.concepts]
+    if dev and not held:
+        raise UserError("no mention has a concept", where="--dev")
     work = _work(given, sources, base, as_paths(modules), compose, reranker, tag, how)
-    with (
-        _journal(out, work, restart) as journal,
-        tempfile.TemporaryDirectory(prefix="xadapt-link-") as folder,
-    ):
+    work |= {"dev": [hash_of(one) for one in as_strings(dev)]} if dev else {}
+    with unfinished(out, work, restart=restart) as place:
+        journal = place.journal
         if journal is not None and len(journal):
             report(f"{len(journal):,} mentions are done already")
-        index = _index(concepts, encoder, how, Path(folder), progress)
-        ranks, kept = _streamed(_Maker(index, how, judge), _mentions(given, tag), journal, progress)
+        index = _index(concepts, encoder, how, place, progress)
+        maker = _Maker(index, how, judge)
+        choice = None
+        if held:
+            choice = _chosen(maker, [_in(one, one.lang or tag) for one in held])
+            report(choice.line())
+            chosen = replace(how, rerank_weight=choice.rerank_weight, nil=choice.nil)
+            maker = replace(maker, how=chosen)
+        ranks, kept = _streamed(maker, _mentions(given, tag), journal, progress)
         if journal is not None and out is not None:
             journal.finish(out)
+        elif out is not None:
+            _write(out, kept)
     linked = Linked(
-        concepts, how.top, ranks, None if out is None else Path(out), kept,
-        (*index.systems(), *([RERANKED] if judge else [])), how.resamples, how.seed,
+        concepts, how.top, ranks, None if out is None or journal is None else Path(out), kept,
+        (*index.systems(), *([RERANKED] if judge else [])), how.resamples, how.seed, choice,
     )  # fmt: skip
     if pairs is not None:
-        _write_pairs(pairs, given, tag, linked)
+        system = index.systems()[-1]
+        write_training(pairs, _mentions(given, tag), linked.rows(), concepts, system)
     return linked
 
 
-@contextmanager
-def _journal(
-    out: str | Path | None, work: Mapping[str, Any], restart: bool
-) -> Iterator[Journal | None]:
-    """Open the journal beside the output; ``None`` without an output."""
-    if out is None:
-        yield None
-        return
-    folder = Path(out).with_name(Path(out).name + UNFINISHED)
-    with open_journal(folder, work, restart=restart, todo=OTHER_WORK) as journal:
-        yield journal
+def _write(out: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows into a pipe or a device."""
+    with atomic_file(out) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _chosen(maker: _Maker, mentions: Sequence[Mention]) -> Choice:
+    """Link development mentions, and choose what is not given."""
+    rows = []
+    for start in range(0, len(mentions), maker.block):
+        rows += maker.rows(mentions[start : start + maker.block])
+    how, index = maker.how, maker.index
+    return choose(rows, index.names.index, index.systems()[-1], how.rerank_weight, how.nil)
 
 
 def _streamed(
@@ -211,25 +231,15 @@ def _looks_like(given: Sequence[str]) -> bool:
     return not given or any(one.endswith(endings) for one in given)
 
 
-def _in(mention: Mention, lang: str) -> Mention:
+def _in(mention: Mention, lang: str | None) -> Mention:
     return Mention(mention.id, mention.text, mention.concepts, lang, mention.before, mention.after)
-
-
-def _judge(base: str, folder: str, dtype: str) -> Probabilities:
-    classifier = PairClassifier.load(base, folder, dtype=dtype)
-    column = column_of_same(classifier.head.labels)
-
-    def judge(pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
-        return classifier.scores(list(pairs))[:, column]
-
-    return judge
 
 
 def _index(
     concepts: ConceptNames,
     encoder: AdaptedEncoder | None,
     how: Linking,
-    folder: Path,
+    work: Unfinished,
     progress: Callable[[int], None],
 ) -> ConceptIndex:
     """Encode the names, each with the module of its language."""
@@ -240,12 +250,16 @@ def _index(
         place = 0
 
         def of_names(texts: Sequence[str]) -> NDArray[np.float32]:
-            nonlocal place
-            own = langs[place : place + len(texts)]
-            place += len(texts)
-            return encode(texts, own)
+            return encode(texts, langs[place : place + len(texts)])
 
-        vectors = encode_names(concepts.names, of_names, folder, "names.npy", progress)
+        def advance(count: int) -> None:
+            nonlocal place
+            place += count
+            progress(count)
+
+        vectors = encode_names(
+            concepts.names, of_names, work.folder, work.name("names.npy"), advance, keep=work.kept
+        )
     return ConceptIndex.of(
         concepts, vectors, encode, spelling=how.spelling, ensemble=how.ensemble, weight=how.weight
     )
@@ -267,7 +281,7 @@ class _Maker:
 
     index: ConceptIndex
     how: Linking
-    judge: Probabilities | None
+    judge: Judge | None
 
     @property
     def block(self) -> int:
@@ -276,20 +290,20 @@ class _Maker:
 
     def rows(self, block: Sequence[Mention]) -> list[dict[str, Any]]:
         names = self.index.names
-        found, nearest = self.index.scores([m.text for m in block], [m.lang for m in block])
+        found, by_name = self.index.scores([m.text for m in block], [m.lang for m in block])
         right = [[names.index[c] for c in m.concepts if c in names.index] for m in block]
         ranks = {system: realistic_ranks(scores, right) for system, scores in found.items()}
         system = self.index.systems()[-1]
         last = found[system]
         k = min(self.how.top, last.shape[1])
-        order = np.argsort(-last, axis=1, kind="stable")[:, :k]
+        order = top_rows(torch.from_numpy(last), k)[1].numpy()
         rows = []
         for i, mention in enumerate(block):
             own = order[i].tolist()
             candidates = [
                 {
                     "concept": names.concepts[c],
-                    "name": names.at(c)[int(nearest[i, c])],
+                    "name": self.index.nearest(by_name[i], c),
                     "score": round(float(last[i, c]), 6),
                     **{s: round(float(found[s][i, c]), 6) for s in found if s != system},
                 }
@@ -298,7 +312,7 @@ class _Maker:
             row: dict[str, Any] = {"mention": mention.id, "text": mention.text}
             row |= {"lang": mention.lang} if mention.lang else {}
             row["candidates"] = candidates
-            row["nil"] = not candidates or candidates[0]["score"] < self.how.nil
+            row["nil"] = not candidates or candidates[0]["score"] < (self.how.nil or 0.0)
             if mention.concepts:
                 row["right"] = list(mention.concepts)
                 row["ranks"] = {
@@ -307,37 +321,9 @@ class _Maker:
                 }
             rows.append(row)
         if self.judge is not None:
-            self._rerank(block, rows)
+            weight = HALF if self.how.rerank_weight is None else self.how.rerank_weight
+            rerank(self.judge, block, rows, names, system, weight, self.how.nil)
         return rows
-
-    def _rerank(self, block: Sequence[Mention], rows: Sequence[dict[str, Any]]) -> None:
-        """Order the candidates of each row again; a right concept below them keeps its rank."""
-        names = self.index.names
-        pairs = [
-            pair_of(mention, _first(names.at(names.index[one["concept"]]), one["name"]))
-            for mention, row in zip(block, rows, strict=True)
-            for one in row["candidates"]
-        ]
-        assert self.judge is not None
-        probabilities = iter(self.judge(pairs).tolist())
-        system = self.index.systems()[-1]
-        for row in rows:
-            own = row["candidates"]
-            given = [next(probabilities) for _ in own]
-            joined = reranked([one["score"] for one in own], given, self.how.rerank_weight)
-            for one, score, probability in zip(own, joined.tolist(), given, strict=True):
-                one[system], one["score"] = one["score"], round(score, 6)
-                one["same"] = round(probability, 6)
-            own.sort(key=lambda one: -one["score"])
-            row["nil"] = not own or max(given) < self.how.nil
-            if "ranks" in row:
-                right = set(row["right"])
-                place = next((i for i, one in enumerate(own, 1) if one["concept"] in right), None)
-                row["ranks"][RERANKED] = row["ranks"][system] if place is None else float(place)
-
-
-def _first(names: Sequence[str], name: str) -> list[str]:
-    return [name, *(one for one in names if one != name)]
 
 
 def _work(
@@ -353,48 +339,11 @@ def _work(
     """Return what the rows depend on, with hashes of files."""
     folders = [*modules, *([str(reranker)] if reranker else [])]
     return {
-        "mentions": [_hash(one) for one in mentions],
+        "mentions": [hash_of(one) for one in mentions],
         "names": [
-            [s.partition("=")[0], _hash(p)] for s, p in zip(sources, places(sources), strict=True)
+            [s.partition("=")[0], hash_of(p)] for s, p in zip(sources, places(sources), strict=True)
         ],
-        "base": base if isinstance(base, str) or base is None else type(base).__name__,
-        "modules": [_hash(str(Path(one.partition("=")[2] or one) / MANIFEST)) for one in folders],
-        "compose": compose,
+        **models_of(base, folders, compose),
         "lang": lang,
         **asdict(how),
     }
-
-
-def _hash(place: str) -> str:
-    """Return the hash of a file, of the files of a folder, or of the text itself."""
-    path = Path(place if len(place) < 4096 else "")
-    if path.is_file():
-        return sha256_file(path)
-    if path.is_dir() and place:
-        parts = sorted(p for p in path.rglob("*") if p.is_file())
-        text = "\n".join(f"{p.relative_to(path)} {sha256_file(p)}" for p in parts)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    folder = Path(place.partition(":")[2])
-    if place.partition(":")[2] and folder.is_dir():
-        return _hash(str(folder))
-    return hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _write_pairs(path: str | Path, given: Sequence[str], lang: str | None, linked: Linked) -> None:
-    """Write pairs of mentions and candidates with their classes."""
-    names = linked.concepts
-    count = 0
-    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
-        for mention, row in zip(_mentions(given, lang), linked.rows(), strict=True):
-            if not mention.concepts:
-                continue
-            found = [
-                (one["concept"], _first(names.at(names.index[one["concept"]]), one["name"]))
-                for one in row["candidates"]
-            ]
-            for cells in training_pairs(mention, found):
-                stream.write("\t".join(" ".join(cell.split()) for cell in cells) + "\n")
-                count += 1
-        if not count:
-            raise UserError("no mention has a right concept, so that there are no pairs",
-                            where=str(path))  # fmt: skip

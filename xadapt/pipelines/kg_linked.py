@@ -15,6 +15,7 @@ from rich.table import Table
 from xadapt.core.files import write_errors
 from xadapt.data.readers.concept_names import ConceptNames
 from xadapt.evaluation.statistics import Interval, interval
+from xadapt.pipelines.kg_reranked import Choice
 from xadapt.report.aligned_page import AlignedPage, AlignedPair, write_aligned
 from xadapt.tasks.table import interval_cell, new_table
 
@@ -77,6 +78,7 @@ class Linked:
         systems: The names of what was compared; the last one ranks the candidates.
         resamples: Number of bootstrap samples.
         seed: Seed of the bootstrap.
+        choice: What was chosen on development mentions, if there are any.
     """
 
     concepts: ConceptNames
@@ -87,6 +89,7 @@ class Linked:
     systems: tuple[str, ...]
     resamples: int = 1000
     seed: int = 0
+    choice: Choice | None = None
 
     def rows(self) -> Iterator[Mapping[str, Any]]:
         """Yield the rows of the mentions.
@@ -139,6 +142,8 @@ class Linked:
             "systems": list(self.systems),
             "top": self.top,
         }
+        if self.choice is not None:
+            made["chosen"] = self.choice.to_dict()
         if ranks.langs:
             made["measured"] = len(ranks.langs)
             made["coverage"] = float(np.mean(ranks.covered))
@@ -172,6 +177,8 @@ class Linked:
             f"{len(ranks.langs):,} mentions have right concepts; {np.mean(ranks.covered):.1%} of "
             "these have a name here,\nthe others are misses"
         )
+        if ranks.nil:
+            made.caption += f"; {np.mean(ranks.answers):.1%} of the answers are right"
         return made
 
     def write_page(self, path: str | Path, most: int = MOST) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xadapt.core.errors import UserError
-from xadapt.core.sequences import as_strings
+from xadapt.core.sequences import as_paths, as_strings
 from xadapt.data.graphs.graph import KnowledgeGraph
 from xadapt.data.graphs.opening import open_graph
 from xadapt.data.readers.graph_source import is_graph
@@ -24,6 +23,7 @@ from xadapt.integrations.translators.protocol import Translator
 from xadapt.languages.tags import normalise
 from xadapt.pipelines.kg_encoder import open_encoder
 from xadapt.pipelines.kg_voted import VotedNames
+from xadapt.pipelines.unfinished import Unfinished, digest_of, models_of, unfinished
 from xadapt.tasks.kg.name_sentences import in_sentence, name_in
 from xadapt.tasks.kg.name_vectors import encode_names
 from xadapt.tasks.kg.name_votes import Alike, Voted, count_names, name_scores, vote
@@ -87,7 +87,7 @@ class _Job:
     how: Voting
     report: Report
     progress: Callable[[int], None]
-    folder: Path
+    place: Unfinished
     notes: list[str] = field(default_factory=list)
 
     def note(self, line: str) -> None:
@@ -109,6 +109,7 @@ def vote_names(
     compose: str | None = None,
     gold: str | Path | None = None,
     out: str | Path | None = None,
+    restart: bool = False,
     dtype: str = "auto",
     report: Report = lambda _: None,
     progress: Callable[[int], None] = lambda _: None,
@@ -135,7 +136,9 @@ def vote_names(
         modules: Folders of modules on that base; one module acts on all texts.
         compose: A composition of the modules.
         gold: A file of checked names, to measure with.
-        out: A file for the names, as JSON lines that are a source again.
+        out: A file for the names, as JSON lines that are a source again. Vectors of names are kept
+            beside it until it is written, so that the same call goes on after an interruption.
+        restart: Whether the kept vectors of another module are dropped.
         dtype: Type of the base's weights.
         report: Receives lines for people.
         progress: Called with numbers of encoded names.
@@ -160,8 +163,9 @@ def vote_names(
     other = open_graph(graph) if isinstance(graph, str) else graph
     langs = _languages(other, as_strings(from_langs), tag)
     encoder = open_encoder(base, modules, compose, dtype)
-    with tempfile.TemporaryDirectory(prefix="xadapt-names-") as folder:
-        job = _Job(tag, how, report, progress, Path(folder))
+    work = {"lang": tag, **models_of(base, as_paths(modules), compose)}
+    with unfinished(None if encoder is None else out, work, restart=restart) as place:
+        job = _Job(tag, how, report, progress, place)
         tables = {name: _table(source, tag) for name, source in named.items()}
         if other is not None:
             for one in given:
@@ -174,18 +178,19 @@ def vote_names(
         merging = encoder if how.merge else None
         alike = None if merging is None else _alike(tables, merging, job)
         voted = vote(tables, scored=how.scored, alike=alike)
-    scores = {}
-    counts = None
-    if checked is not None:
-        counts = count_names(voted, checked, how.min_votes, how.confirms)
-        scores = name_scores(counts, resamples=how.resamples, seed=how.seed)
-    sizes = {name: sum(map(len, own.values())) for name, own in tables.items()}
-    made = VotedNames(
-        tag, voted, how.min_votes, how.confirms, sizes, scores, counts, checked or {},
-        tuple(job.notes),
-    )  # fmt: skip
-    if out is not None:
-        made.write(out)
+        scores = {}
+        counts = None
+        if checked is not None:
+            counts = count_names(voted, checked, how.min_votes, how.confirms)
+            scores = name_scores(counts, resamples=how.resamples, seed=how.seed)
+        sizes = {name: sum(map(len, own.values())) for name, own in tables.items()}
+        made = VotedNames(
+            tag, voted, how.min_votes, how.confirms, sizes, scores, counts, checked or {},
+            tuple(job.notes),
+        )  # fmt: skip
+        if out is not None:
+            made.write(out)
+            place.finish()
     return made
 
 
@@ -292,10 +297,10 @@ def _retrieved(
     names = list(dict.fromkeys(one.name for own in rows.values() for one in own))
     if not names:
         raise UserError("there are no names to retrieve from", where=pool)
-    vectors = _vectors(names, job.lang, encoder, job, "pool.npy")
+    vectors = _vectors(names, job.lang, encoder, job)
     found: dict[str, dict[str, None]] = {}
     for lang, asked in _asked(graph, langs, tables, job):
-        own = _vectors(list(asked.values()), lang, encoder, job, "asked.npy")
+        own = _vectors(list(asked.values()), lang, encoder, job)
         best = nearest(own, vectors, 1)
         for entity, score, place in zip(
             asked, best.scores[:, 0].tolist(), best.indices[:, 0].tolist(), strict=True
@@ -328,7 +333,7 @@ def _alike(tables: Mapping[str, NameTable], encoder: AdaptedEncoder, job: _Job) 
     """Return the function that tells which names are spellings of one name."""
     every = (one.name for table in tables.values() for one in chain(*table.values()))
     place = {name: i for i, name in enumerate(dict.fromkeys(every))}
-    vectors = _vectors(list(place), job.lang, encoder, job, "names.npy")
+    vectors = _vectors(list(place), job.lang, encoder, job)
 
     def alike(names: Sequence[str]) -> NDArray[np.bool_]:
         own = np.asarray(vectors[[place[name] for name in names]], dtype=np.float32)
@@ -341,7 +346,7 @@ def _alike(tables: Mapping[str, NameTable], encoder: AdaptedEncoder, job: _Job) 
 
 
 def _vectors(
-    names: Sequence[str], lang: str, encoder: AdaptedEncoder, job: _Job, file: str
+    names: Sequence[str], lang: str, encoder: AdaptedEncoder, job: _Job
 ) -> NDArray[np.float32]:
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
         found: NDArray[np.float32] = encoder.encode(
@@ -349,4 +354,5 @@ def _vectors(
         )
         return found
 
-    return encode_names(names, encode, job.folder, file, job.progress)
+    file = job.place.name(f"{digest_of(lang, *names)}.npy")
+    return encode_names(names, encode, job.place.folder, file, job.progress, keep=job.place.kept)

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xadapt.core.errors import UserError
+from xadapt.core.files import atomic_file
+from xadapt.core.sequences import as_paths
 from xadapt.data.graphs.opening import open_graph
 from xadapt.data.readers.match_items import Item, read_items, read_matches
 from xadapt.evaluation.tfidf import SparseCosine, similarity
@@ -19,7 +21,9 @@ from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.integrations.word2vec import node_vectors
 from xadapt.pipelines.kg_encoder import open_encoder
 from xadapt.pipelines.matched import Matched
+from xadapt.pipelines.unfinished import Unfinished, digest_of, models_of, unfinished
 from xadapt.tasks.kg.concept_index import realistic_ranks
+from xadapt.tasks.kg.name_vectors import encode_names
 from xadapt.tasks.kg.scorers import standardised, unit
 from xadapt.tasks.kg.text_graph import COMMON, TextGraph, build_graph, compress, expand, pruned
 
@@ -93,6 +97,7 @@ def match_texts(
     expand_by: str | None = None,
     gold: str | Mapping[str, set[str]] | None = None,
     out: str | Path | None = None,
+    restart: bool = False,
     dtype: str = "auto",
     report: Callable[[str], None] = lambda _: None,
     progress: Callable[[int], None] = lambda _: None,
@@ -113,7 +118,9 @@ def match_texts(
         lang: Language of both sides, where modules act by language.
         expand_by: A knowledge graph whose names and facts join terms.
         gold: A file of right matches, or the rows of each text, to measure with.
-        out: A file for the matches, with tabs and a header.
+        out: A file for the matches, with tabs and a header. Vectors are kept beside it until it is
+            written, so that the same call goes on after an interruption.
+        restart: Whether the kept vectors of another module are dropped.
         dtype: Type of the base's weights.
         report: Receives lines for people.
         progress: Called with numbers of encoded items.
@@ -133,21 +140,24 @@ def match_texts(
     encoder = open_encoder(base, modules, compose, dtype)
     scorers: dict[str, Scorer] = {}
     facts: dict[str, Any] = dict(asdict(how))
-    if right is not None:
-        scorers[SPELLING] = _rows_of(
-            similarity([item.text for item in asked], [item.text for item in pool])
-        )
-    if how.walks:
-        graph = _graph(pool, asked, expand_by, how)
-        facts |= {"nodes": graph.nodes, "edges": int(graph.edges.nnz) // 2}
-        report(f"{graph.nodes:,} nodes, {facts['edges']:,} edges")
-        scorers[WALKS] = _by_walks(graph, how)
-    if encoder is not None:
-        sides = [_encoded(encoder, side, lang, progress) for side in (asked, pool)]
-        scorers[VECTORS] = _cosine(*sides)
-    matched = _matched(pool, asked, scorers, right, facts, how)
-    if out is not None:
-        matched.write(out)
+    work = {"lang": lang, **models_of(base, as_paths(modules), compose)}
+    with unfinished(out, work, restart=restart) as place:
+        if right is not None:
+            scorers[SPELLING] = _rows_of(
+                similarity([item.text for item in asked], [item.text for item in pool])
+            )
+        if how.walks:
+            graph = _graph(pool, asked, expand_by, how)
+            facts |= {"nodes": graph.nodes, "edges": int(graph.edges.nnz) // 2}
+            report(f"{graph.nodes:,} nodes, {facts['edges']:,} edges")
+            scorers[WALKS] = _by_walks(graph, how, place)
+        if encoder is not None:
+            sides = [_encoded(encoder, side, lang, place, progress) for side in (asked, pool)]
+            scorers[VECTORS] = _cosine(*sides)
+        matched = _matched(pool, asked, scorers, right, facts, how)
+        if out is not None:
+            matched.write(out)
+            place.finish()
     return matched
 
 
@@ -160,7 +170,7 @@ def _graph(
     return compress(graph, how.compress, how.seed) if how.compress else graph
 
 
-def _by_walks(graph: TextGraph, how: Matching) -> Scorer:
+def _by_walks(graph: TextGraph, how: Matching, place: Unfinished) -> Scorer:
     starts = np.repeat(np.arange(graph.items), how.walks)
     draw = np.random.default_rng(how.seed)
     starts = starts[draw.permutation(len(starts))]
@@ -168,23 +178,51 @@ def _by_walks(graph: TextGraph, how: Matching) -> Scorer:
     def walks() -> Iterator[NDArray[np.int32]]:
         return random_walks(graph.edges, starts, how.length, how.seed, workers=how.workers)
 
-    vectors = node_vectors(
-        walks, graph.nodes, dim=how.dim, window=how.window, epochs=how.epochs, rate=how.rate,
-        seed=how.seed,
-    )  # fmt: skip
-    return _cosine(vectors[graph.rows : graph.items], vectors[: graph.rows])
+    def learnt() -> NDArray[np.float32]:
+        return node_vectors(
+            walks, graph.nodes, dim=how.dim, window=how.window, epochs=how.epochs, rate=how.rate,
+            seed=how.seed,
+        )[: graph.items]  # fmt: skip
+
+    settings = (how.walks, how.length, how.dim, how.window, how.epochs, how.rate, how.seed)
+    edges = graph.edges
+    key = digest_of(repr((graph.rows, *settings)), edges.indptr.tobytes(), edges.indices.tobytes())
+    vectors = _kept(place, f"walks-{key}.npy", learnt)
+    return _cosine(vectors[graph.rows :], vectors[: graph.rows])
+
+
+def _kept(
+    place: Unfinished, name: str, make: Callable[[], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Return vectors that were kept, or make and keep them."""
+    path = place.folder / place.name(name)
+    if path.is_file():
+        found: NDArray[np.float32] = np.load(path)
+        return found
+    made = make()
+    if place.kept:
+        with atomic_file(path) as temporary, temporary.open("wb") as stream:
+            np.save(stream, made)
+    return made
 
 
 def _encoded(
     encoder: AdaptedEncoder,
     items: Sequence[Item],
     lang: str | None,
+    place: Unfinished,
     progress: Callable[[int], None],
 ) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = encoder.encode(
-        [item.text for item in items], language=lang, show_progress_bar=False, progress=progress
-    )
-    return found
+    texts = [item.text for item in items]
+
+    def encode(own: Sequence[str]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = encoder.encode(
+            list(own), language=lang, show_progress_bar=False, progress=progress
+        )
+        return found
+
+    file = place.name(f"{digest_of(*texts)}.npy")
+    return encode_names(texts, encode, place.folder, file, keep=place.kept)
 
 
 def _cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> Scorer:

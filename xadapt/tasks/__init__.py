@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xadapt.tasks.candidate_ranking import CandidateRanker
     from xadapt.tasks.classification import Classifier
     from xadapt.tasks.multi_label import MultiLabelClassifier
     from xadapt.tasks.open_ie import Extractor
@@ -46,6 +47,7 @@ NOT_PARTS = (
 
 _PUBLIC = {
     "AnswerFinder": "qa",
+    "CandidateRanker": "candidate_ranking",
     "Classifier": "classification",
     "Extractor": "open_ie",
     "MultiLabelClassifier": "multi_label",
@@ -57,6 +59,7 @@ _PUBLIC = {
 }
 __all__ = [
     "AnswerFinder",
+    "CandidateRanker",
     "Classifier",
     "Extractor",
     "MultiLabelClassifier",

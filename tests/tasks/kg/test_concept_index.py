@@ -39,7 +39,7 @@ def slow(texts, by_name):
 def test_scores_equal_a_slow_twin():
     index = ConceptIndex.of(NAMES, OWN, encode, weight=0.25)
     assert index.systems() == (SPELLING, VECTORS, BOTH)
-    found, nearest = index.scores(TEXTS, [None] * 3)
+    found, by_name = index.scores(TEXTS, [None] * 3)
     units = OWN / np.linalg.norm(OWN, axis=1, keepdims=True)
     asked = np.array([ASKED[t] for t in TEXTS]) / np.linalg.norm(
         [ASKED[t] for t in TEXTS], axis=1, keepdims=True
@@ -51,8 +51,10 @@ def test_scores_equal_a_slow_twin():
     assert found[BOTH] == pytest.approx(0.75 * found[SPELLING] + 0.25 * found[VECTORS], abs=1e-6)
     mixed = 0.75 * grams + 0.25 * cosines
     for row in range(3):
-        assert nearest[row, 0] == int(mixed[row, 1] > mixed[row, 0])
-        assert nearest[row, 1] == nearest[row, 2] == 0
+        first = ("headache", "cephalalgia")[int(mixed[row, 1] > mixed[row, 0])]
+        assert index.nearest(by_name[row], 0) == first
+        assert index.nearest(by_name[row], 2) == "high fever"
+    assert index.nearest(np.array([1, 1, 0, 0], np.float32), 0) == "headache"  # first of equals
     assert found[SPELLING].argmax(1).tolist()[:2] == [0, 1]
 
 
@@ -63,6 +65,13 @@ def test_the_larger_cosine_and_one_system_alone():
     assert alone.systems() == (VECTORS,)
     assert list(alone.scores(TEXTS, [None] * 3)[0]) == [VECTORS]
     assert ConceptIndex.of(NAMES).systems() == (SPELLING,)
+
+
+def test_concepts_with_one_name_each_are_scored_as_their_names():
+    single = ConceptNames.of([(c, "en", n) for c, n in (("A", "fever"), ("B", "pain"))])
+    index = ConceptIndex.of(single)
+    found, by_name = index.scores(["pains"], [None])
+    assert (found[SPELLING] == by_name).all() and found[SPELLING].argmax() == 1
 
 
 def test_blocks_do_not_change_scores(monkeypatch):

@@ -10,6 +10,7 @@ from xadapt.tasks.kg.reranking import (
     column_of_same,
     pair_of,
     reranked,
+    training_list,
     training_pairs,
 )
 
@@ -36,3 +37,17 @@ def test_the_classes_of_the_head():
     assert column_of_same(["other", "same"]) == 1
     with pytest.raises(UserError, match="classes yes, no"):
         column_of_same(["yes", "no"])
+
+
+def test_a_list_leaves_out_missed_concepts_and_further_right_ones():
+    mention = Mention("1", "dolor", ("C1", "C4"), "es")
+    found = [("C4", ["pain"]), ("C2", ["fever"]), ("C1", ["ache", "pain"])]
+    made = training_list(mention, found, [0.9, 0.5, 0.4], {"C1", "C2", "C4"})
+    assert made == {
+        "text": "dolor", "candidates": ["pain", "fever"], "scores": [0.9, 0.5], "right": 0,
+        "concept": "C4", "lang": "es",
+    }  # fmt: skip
+    assert training_list(mention, found[1:2], [0.5], {"C1", "C2"}) is None
+    unknown = training_list(mention, found[1:2], [0.5], {"C2"})
+    assert unknown is not None and unknown["right"] is None and unknown["concept"] == "C1"
+    assert training_list(mention, [], [], set()) is None

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from xadapt.cli import launched, options
+from xadapt.cli.finished import finished
 from xadapt.cli.verbs import Verb
 from xadapt.core.output_files import require_outputs
 
@@ -124,6 +124,7 @@ def names(
             compose=compose,
             gold=gold,
             out=out,
+            restart=force,
             dtype=dtype,
             report=lambda line: typer.echo(line, err=True),
             progress=bar.advance,
@@ -133,13 +134,7 @@ def names(
             merge=merge,
             least=least,
         )
-    if page is not None:
-        voted.write_page(page)
-    options.save_json(json, {"command": "kg names", **voted.to_dict()})
-    Console(highlight=False).print(voted.table())
-    typer.echo(f"wrote {out}")
-    if page is not None:
-        typer.echo(f"wrote {page}")
+    finished("kg names", voted, (out, page), json, page)
 
 
 VERBS = (
@@ -153,5 +148,6 @@ VERBS = (
             "xadapt kg names --lang de --source a=gpt.jsonl --graph kg:DIR --from en \\\n"
             "  --translator apertium --pool kg:NAMES --base mini --out names.jsonl",
         ),
+        interrupted="the same command goes on from translations and vectors that are there",
     ),
 )

@@ -116,19 +116,16 @@ class ConceptIndex:
             langs: Their languages.
 
         Returns:
-            By system, scores ``(mentions, concepts)``; and the nearest name of each concept by the
-            last system, ``(mentions, concepts)``, a position among its own names.
+            By system, scores ``(mentions, concepts)``; and the scores of the last system by name,
+            ``(mentions, names)``, for `nearest`.
         """
-        starts = self.names.starts
         by_name: dict[str, Scores] = {}
         if self.vectorizer is not None:
             own = self.vectorizer.transform(texts)
             by_name[SPELLING] = (own @ self.grams.T).toarray()
         if self.vectors is not None and self.encode is not None:
             by_name[VECTORS] = unit(self.encode(texts, langs)) @ self.vectors.T
-        found = {
-            name: np.maximum.reduceat(scores, starts, axis=1) for name, scores in by_name.items()
-        }
+        found = {name: self._by_concept(scores) for name, scores in by_name.items()}
         last = next(reversed(by_name.values()))
         if len(by_name) == 2:
             first, second = by_name[SPELLING], by_name[VECTORS]
@@ -139,16 +136,25 @@ class ConceptIndex:
                 low, high = np.float32(1 - self.weight), np.float32(self.weight)
                 found[BOTH] = low * found[SPELLING] + high * found[VECTORS]
                 last = low * first + high * second
-        return found, self._nearest(last)
+        return found, last
 
-    def _nearest(self, by_name: Scores) -> NDArray[np.int64]:
-        """Return the first name of each concept with its highest score."""
-        starts, owners = self.names.starts, self.names.owners
-        best = np.maximum.reduceat(by_name, starts, axis=1)[:, owners]
-        place = np.arange(by_name.shape[1])
-        first = np.minimum.reduceat(np.where(by_name >= best, place, len(place)), starts, axis=1)
-        made: NDArray[np.int64] = first - starts
+    def _by_concept(self, by_name: Scores) -> Scores:
+        """Return the highest score of the names of each concept, ``(mentions, concepts)``."""
+        if len(self.names.concepts) == len(self.names.names):
+            return by_name
+        made: Scores = np.maximum.reduceat(by_name, self.names.starts, axis=1)
         return made
+
+    def nearest(self, by_name: Scores, concept: int) -> str:
+        """Return the first name of a concept with its highest score.
+
+        Args:
+            by_name: The scores of one mention, ``(names,)``.
+            concept: The position of the concept.
+        """
+        own = self.names.at(concept)
+        start = int(self.names.starts[concept])
+        return own[int(by_name[start : start + len(own)].argmax())]
 
 
 def realistic_ranks(scores: Scores, right: Sequence[Sequence[int]]) -> NDArray[np.float64]:

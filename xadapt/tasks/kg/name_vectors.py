@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xadapt.core.errors import UserError
+from xadapt.core.files import read_json, write_errors, write_json
 from xadapt.data.graphs.graph import KnowledgeGraph
 
 BLOCK = 2**14
@@ -71,6 +72,8 @@ def encode_names(
     folder: Path,
     file: str,
     progress: Callable[[int], None] = lambda _: None,
+    *,
+    keep: bool = False,
 ) -> NDArray[np.float32]:
     """Encode names; an entity without a name has a zero vector.
 
@@ -80,26 +83,50 @@ def encode_names(
         folder: A folder for vectors that are too many for memory.
         file: Name of their file.
         progress: Called with the number of names of each block.
+        keep: Whether vectors are always written to the folder. A later call with the same names
+            then goes on after the last whole block.
 
     Returns:
-        ``(n, dim)``, float32; mapped from disk if it has more than `IN_MEMORY` bytes.
+        ``(n, dim)``, float32; mapped from disk if it has more than `IN_MEMORY` bytes, or is kept.
     """
-    made: NDArray[np.float32] | None = None
-    for start in range(0, len(names), BLOCK):
+    path, mark = folder / file, folder / f"{file}.json"
+    made = _kept(path, mark, len(names)) if keep else None
+    done = 0 if made is None else int(read_json(mark))
+    if done:
+        progress(done)
+    for start in range(done, len(names), BLOCK):
         texts = list(names[start : start + BLOCK])
         own = [i for i, text in enumerate(texts) if text]
         if own:
             vectors = encode([texts[i] for i in own])
             if made is None:
-                made = _room(len(names), vectors.shape[1], folder / file)
+                made = _room(len(names), vectors.shape[1], path, keep)
             made[start + np.array(own)] = vectors
+        if keep and isinstance(made, np.memmap):
+            made.flush()
+            write_json(mark, start + len(texts))
         progress(len(texts))
     if made is None:
         raise UserError("no entity has a name", todo="Leave out --base and --module")
     return made
 
 
-def _room(rows: int, width: int, path: Path) -> NDArray[np.float32]:
-    if rows * width * 4 <= IN_MEMORY:
+def _kept(path: Path, mark: Path, rows: int) -> NDArray[np.float32] | None:
+    """Open vectors that an earlier call kept; ``None`` if there are none or they don't fit."""
+    if not (path.is_file() and mark.is_file()):
+        return None
+    try:
+        shape = np.load(path, mmap_mode="r").shape  # r+ would fill up a file that was cut
+    except (ValueError, OSError, EOFError):
+        return None
+    if len(shape) != 2 or shape[0] != rows:
+        return None
+    made: NDArray[np.float32] = np.load(path, mmap_mode="r+")
+    return made
+
+
+def _room(rows: int, width: int, path: Path, keep: bool) -> NDArray[np.float32]:
+    if rows * width * 4 <= IN_MEMORY and not keep:
         return np.zeros((rows, width), dtype=np.float32)
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(rows, width))
+    with write_errors(path):
+        return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(rows, width))

@@ -1,18 +1,18 @@
 """Rerank candidates of mentions with a cross-encoder, which may also answer that none is right.
 
-A pair is the mention in its context and the names of a candidate. A head of ``pair_classification``
-with the classes ``same`` and ``other`` gives each pair a probability. Names and mentions may be in
-any languages, and nothing in the pair names them, so that a module trained on some languages is
-used for others.
+A pair is the mention in its context and the names of a candidate. Names and mentions may be in any
+languages, and nothing in the pair names them, so that a module trained on some languages is used
+for others. There are two kinds of modules. A head of ``candidate_ranking`` compares all candidates
+of a mention, and "none" is one of them, as in the paper. A head of ``pair_classification`` with the
+classes ``same`` and ``other`` gives each pair a probability of its own.
 
-Source: Borchert et al. 2023, https://arxiv.org/abs/2310.11275, section 3 (re-ranking). The paper
-scores all candidates of a mention in one loss, and NIL is a candidate. Here each pair is scored
-alone, and NIL is the answer if no candidate reaches a probability.
+Source: Borchert et al. 2023, https://arxiv.org/abs/2310.11275, section 3 (re-ranking).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,6 @@ SAME, OTHER = "same", "other"
 NAMES = 4
 """Most names of a candidate in a pair."""
 Pair = tuple[str, str]
-Probabilities = Callable[[Sequence[Pair]], NDArray[np.float32]]
-"""From pairs to the probability that a pair is of one concept, ``(pairs,)``."""
 
 
 def pair_of(mention: Mention, names: Sequence[str]) -> Pair:
@@ -51,7 +49,7 @@ def column_of_same(labels: Sequence[str]) -> int:
         raise UserError(
             f"this head has the classes {', '.join(labels)}",
             where="--reranker",
-            todo="Train pair_classification on the pairs of xadapt link --pairs",
+            todo="Train candidate_ranking on the lists of xadapt link --pairs FILE.jsonl",
         )
     return list(labels).index(SAME)
 
@@ -86,3 +84,36 @@ def training_pairs(
     """
     for concept, names in candidates:
         yield (*pair_of(mention, names), SAME if concept in mention.concepts else OTHER)
+
+
+def training_list(
+    mention: Mention,
+    candidates: Sequence[tuple[str, Sequence[str]]],
+    scores: Sequence[float],
+    concepts: Container[str],
+) -> dict[str, Any] | None:
+    """Return a mention with its candidates as a row of `candidate_lists`, to train a ranker on.
+
+    Only the first right candidate stays. A mention whose right concept has a name that is not among
+    the candidates is left out: the right answer for it is not "none".
+
+    Args:
+        mention: The mention with its right concepts.
+        candidates: Concepts with their names, the nearest name first.
+        scores: The score of each candidate.
+        concepts: The concepts that have names.
+    """
+    places = [i for i, (concept, _) in enumerate(candidates) if concept in mention.concepts]
+    known = [concept for concept in mention.concepts if concept in concepts]
+    if not candidates or (not places and known):
+        return None
+    kept = [i for i in range(len(candidates)) if i not in places[1:]]
+    texts = [pair_of(mention, candidates[i][1]) for i in kept]
+    row: dict[str, Any] = {
+        "text": texts[0][0],
+        "candidates": [text for _, text in texts],
+        "scores": [round(float(scores[i]), 6) for i in kept],
+        "right": places[0] if places else None,
+        "concept": candidates[places[0]][0] if places else mention.concepts[0],
+    }
+    return row | ({"lang": mention.lang} if mention.lang else {})
