@@ -136,6 +136,12 @@ KINDS = (
     ("vote_names_", "Names of entities voted over sources", consumer_tables.names),
     ("link_concepts_", "Concepts of names: HPO on {result[base]}", consumer_tables.linked),
     ("match_claims_", "Tweets and verified claims", consumer_tables.matched),
+    ("judge_graphs_", "Candidates judged: DBP-5L on {result[base]}", consumer_tables.judged),
+    (
+        "modalities_",
+        "Names and structure with parts missing: {result[set]} on {result[base]}",
+        consumer_tables.fused,
+    ),
     ("synthetic_languages", "Synthetic languages", synthetic_tables.synthetic),
     ("word_alignment", "Word alignment", word_tables.words),
     ("projection", "Labels projected along word alignment", word_tables.projection),
