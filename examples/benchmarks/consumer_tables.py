@@ -262,3 +262,78 @@ def matched(result: dict) -> str:
         f"{first['edges']:,} edges; {told}. Base {result['base']}, without a module; "
         f"{result['seeds']} seeds of walks and skip-gram, ± is the deviation over them.\n"
     )
+
+
+def judged(result: dict) -> str:
+    """Accuracy of the first candidate, of each choice of voters, and of the best possible one."""
+    rows = []
+    for name, runs in result["rows"].items():
+        by_system: dict[str, list[dict]] = {}
+        for key, run in runs.items():
+            by_system.setdefault(key.rpartition(" ")[0], []).append(run)
+        some = next(iter(by_system.values()))
+        for label, system in (("first candidate", "first candidate"),
+                              (f"recall@{result['k']}", "best possible")):  # fmt: skip
+            rows.append([name, label, _accuracy(some, system), "", "", ""])
+        alone = {"cross-encoder alone": "cross-encoder"}
+        crossed = next(own for key, own in by_system.items() if "cross-encoder" in key)
+        for label, system in alone.items():
+            rows.append([name, label, *_against(crossed, system), ""])
+        for key, own in by_system.items():
+            answered = spread([1 - run["abstained"] / run["entities"] for run in own])
+            rows.append([name, key, *_against(own, "vote"), answered])
+            rows.append([name, f"{key}; else the first", *_against(own, "vote, else first"), ""])
+    head = ["candidates of", "", "right", "only it / only the first", "p of each seed", "answered"]
+    return (
+        table(head, rows)
+        + f"\n{result['sources']} entities of test links with {result['k']} candidates among all "
+        f"entities of the other graph, {result['seeds']} seeds of the modules, the structure and "
+        f"the cross-encoder; base {result['base']}. A vote needs more than half of the voters; to "
+        "abstain counts as an error. p is of McNemar's exact test against the first candidate. "
+        f"Cross-encoders learn from the candidates of {result['taught']:,} training and dev links, "
+        "where the right one is among them; nothing is added to the candidates. The base reads "
+        "hardly any Japanese.\n"
+    )
+
+
+def _accuracy(runs: list[dict], system: str) -> str:
+    return spread([run["scores"][system]["accuracy"]["mean"] for run in runs])
+
+
+def _against(runs: list[dict], system: str) -> list[str]:
+    tests = [run["scores"][system]["mcnemar"] for run in runs]
+    both = ", ".join(f"{one['only_ours']} / {one['only_theirs']}" for one in tests)
+    return [_accuracy(runs, system), both, ", ".join(f"{one['p']:.3f}" for one in tests)]
+
+
+def fused(result: dict) -> str:
+    """Hits@1 of each system while more of one modality is missing, and the least lead."""
+    rows = []
+    least: list[tuple[float, str]] = []
+    for kind in ("text", "structure"):
+        for level in result["levels"]:
+            first = f"{kind if level else 'text'} {level}"
+            runs = [result["rows"][f"{first} {seed}"] for seed in range(result["seeds"])]
+            singles = [name for name in runs[0] if name.endswith((" alone", " alone, mapped"))]
+            gaps = [run["fused"] - max(run[name] for name in singles) for run in runs]
+            gap = sum(gaps) / len(gaps)
+            least.append((gap, f"{level} % of {kind}"))
+            cells = [
+                spread([run[name] for run in runs]) if name in runs[0] else ""
+                for name in ("text alone", "structure alone", "concatenation", "weighted sum",
+                             "fused", "fused, mean", "fused, vae")
+            ]  # fmt: skip
+            rows.append([f"{level} % of {kind}", *cells, f"{100 * gap:+.1f}"])
+    head = ["missing", "text", "structure", "concatenation", "weighted sum", "fused",
+            "with the mean", "with guesses (VAE)", "fused - best alone"]  # fmt: skip
+    worst = min(least)
+    return (
+        table(head, rows)
+        + f"\nHits@1 of {result['queries']:,} test entities among {result['pool']:,}; "
+        f"{result['seeds']} seeds of module, structure and what is missing, ± is the deviation "
+        f"over them. {result['links']['train']:,} training and {result['links']['dev']:,} dev "
+        "links. Vectors are missing on both sides, before anything is learnt. The last column is "
+        f"in points, against the best modality alone of each seed; the least is {100 * worst[0]:+.1f} "
+        f"({worst[1]}). The data have neither attributes nor images.\n"
+        f"\n![](results/modalities_{result['set']}_{result['base']}.svg)\n"
+    )

@@ -138,6 +138,12 @@ KINDS = (
     ("match_claims_", "Tweets and verified claims", consumer_tables.matched),
     ("match_cldr_", "Sentences and rows of CLDR", consumer_tables.matched_cldr),
     ("consumer_speed", "Speed of candidates and of walks", consumer_tables.speed),
+    ("judge_graphs_", "Candidates judged: DBP-5L on {result[base]}", consumer_tables.judged),
+    (
+        "modalities_",
+        "Names and structure with parts missing: {result[set]} on {result[base]}",
+        consumer_tables.fused,
+    ),
     ("synthetic_languages", "Synthetic languages", synthetic_tables.synthetic),
     ("word_alignment", "Word alignment", word_tables.words),
     ("projection", "Labels projected along word alignment", word_tables.projection),

@@ -181,7 +181,7 @@ def twin_graphs(folder: str) -> None:
     from xadapt.data.graphs.joining import side_by_side
     from xadapt.data.graphs.writing import write_graph
 
-    left, right, links = twins()
+    left, right, links = twins(100, 400)
     for name, graph, own in (
         (folder, side_by_side("twins", left, right), links),
         (f"{folder}-family", family(), None),

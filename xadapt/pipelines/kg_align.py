@@ -6,13 +6,12 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xadapt.core.errors import UserError
-from xadapt.core.registry import unknown
 from xadapt.data.graphs.graph import KnowledgeGraph
 from xadapt.data.graphs.links import Links
 from xadapt.data.graphs.opening import open_graph
@@ -21,13 +20,14 @@ from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.pipelines.kg_aligned import Aligned
 from xadapt.pipelines.kg_encoder import encoder_of, places_of
 from xadapt.pipelines.kg_links import AlignmentLinks, alignment_links
+from xadapt.pipelines.kg_matching import FUSED, NAMES, STRUCTURE, TEXT, Matching
+from xadapt.pipelines.kg_modalities import Fusing, fused_views
 from xadapt.pipelines.seen_links import require_unseen
 from xadapt.tasks.kg.alignment import (
     CANDIDATES,
     Answers,
     Found,
     Matches,
-    Pool,
     Scored,
     assign,
     candidates,
@@ -43,70 +43,9 @@ from xadapt.tasks.kg.two_graphs import TwoGraphs, positions
 from xadapt.tasks.kg.weights import best_weights, equal_weights, parse_weights
 
 Report = Callable[[str], None]
-Pairing = Literal["best", "mutual", "one-to-one"]
-PAIRINGS: tuple[Pairing, ...] = get_args(Pairing)
-POOLS: tuple[Pool, ...] = get_args(Pool)
-NAMES, TEXT, STRUCTURE, SUM = "names", "text", "structure", "sum"
+SUM = "sum"
 DEV_LEAST = 20
 """The least number of dev links that choose weights."""
-
-
-@dataclass(frozen=True)
-class Matching:
-    """How pairs are found and measured.
-
-    Attributes:
-        pool: ``all`` aligns all entities; ``test`` those of test links alone.
-        csls: Neighbourhood of CSLS; 0 for plain scores.
-        pairing: ``best`` gives each left entity its best right ones, ``mutual`` keeps pairs that
-            are nearest to each other, ``one-to-one`` gives each right entity to one left entity.
-        top: Candidates of a left entity, for ``best``.
-        rounds: Rounds of self-training: pairs that are mutual nearest by the sum of the views count
-            as linked when the structure is encoded again.
-        index: A faiss index, where no view is by spelling.
-        memory: Bytes of vectors and scores at a time.
-        resamples: Number of bootstrap samples.
-        seed: Seed of the bootstrap and of drawing dev links.
-    """
-
-    pool: Pool = "all"
-    csls: int = 0
-    pairing: Pairing = "best"
-    top: int = 1
-    rounds: int = 0
-    index: str | None = None
-    memory: int = 2**30
-    resamples: int = 1000
-    seed: int = 0
-
-    def check(self, has_test: bool, views: Sequence[str]) -> None:
-        """Refuse options that are out of range or don't fit together.
-
-        Args:
-            has_test: Whether there are test links.
-            views: The names of the views.
-
-        Raises:
-            UserError: If there is such an option.
-        """
-        for name, known in (("pairing", PAIRINGS), ("pool", POOLS)):
-            if getattr(self, name) not in known:
-                raise UserError(unknown(name, str(getattr(self, name)), known), where=f"--{name}")
-        for name, least in (("csls", 0), ("top", 1), ("rounds", 0), ("memory", 2**20)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise UserError(f"{value} is below {least}", where=f"--{name}")
-        if self.pool == "test" and not has_test:
-            raise UserError("there are no test links", where="--pool", todo="Add --links FILE")
-        if self.top > 1 and self.pairing != "best":
-            raise UserError(f"--top does nothing with --pairing {self.pairing}")
-        if self.rounds and STRUCTURE not in views:
-            raise UserError("--rounds needs a structure", todo="Add --structure FOLDER")
-        if self.index is not None and NAMES in views:
-            raise UserError(
-                "an index searches vectors, and spelling has none", where="--index",
-                todo="Leave out --names or --index",
-            )  # fmt: skip
 
 
 @dataclass
@@ -139,6 +78,9 @@ def align_graphs(
     names: bool = False,
     structure: str | Path | None = None,
     weights: str | Mapping[str, float] | None = None,
+    modalities: str | Sequence[str] = (),
+    images: str | Path | Sequence[str | Path] = (),
+    impute: str = "none",
     out: str | Path | None = None,
     allow_seen: bool = False,
     dtype: str = "auto",
@@ -165,6 +107,11 @@ def align_graphs(
         structure: A folder that ``xadapt kg structure`` made of these graphs.
         weights: Weights of the views. By default those that are best on dev links; without such
             links all are equal.
+        modalities: Some of ``text``, ``structure``, ``attributes`` and ``image``, to be fused where
+            entities may lack any of them, see `xadapt.pipelines.kg_modalities`. Their weights are
+            learnt on dev links, their maps on training links.
+        images: A file of vectors of images for both graphs, or one for each.
+        impute: How vectors that an entity lacks are guessed: ``none``, ``mean`` or ``vae``.
         out: A file for the pairs, with tabs and a header.
         allow_seen: Whether modules may have seen the test links.
         dtype: Type of the base's weights.
@@ -178,10 +125,12 @@ def align_graphs(
     """
     asked = ((NAMES, names), (TEXT, base), (STRUCTURE, structure))
     views_named = [name for name, there in asked if there]
-    if not views_named:
+    fusing = Fusing.of(modalities, images, impute)
+    if not (views_named or fusing.kinds):
         raise UserError("no view is named", todo="Add --base, --names or --structure")
     how = Matching(**matching)
     how.check(links is not None, views_named)
+    fusing.check(views_named, how, weights is not None)
     composition, places = places_of(base, modules, compose)
     sides = [open_graph(one) if isinstance(one, str) else one for one in (left, right)]
     job = _Job(sides[0], sides[1], alignment_links(links, train_links, *sides), how, report)
@@ -197,7 +146,10 @@ def align_graphs(
         if own and base is not None:
             encoder = encoder_of(base, composition, places, dtype)
             views[TEXT] = _by_text(encoder, own, Path(folder), progress)
-        aligned = _summed(views, shape, weights, job, own)
+        if fusing.kinds:
+            aligned = _fused(views, shape, fusing, job, own)
+        else:
+            aligned = _summed(views, shape, weights, job, own)
         if out is not None:
             aligned.write(out)
     return aligned
@@ -226,6 +178,26 @@ def _summed(
     if shape is not None and job.how.rounds:
         views = _self_trained(views, chosen, shape, job)
     return _aligned(views, chosen, job, names)
+
+
+def _fused(
+    views: Mapping[str, Likeness],
+    shape: AlignmentStructure | None,
+    fusing: Fusing,
+    job: _Job,
+    names: Sequence[EntityNames] | None,
+) -> Aligned:
+    """Fuse the modalities, and align by what comes of it."""
+    train, dev = (
+        None if links is None else positions(links, job.left, job.right)
+        for links in (job.links.train, job.links.dev)
+    )
+    made, facts = fused_views(
+        {name: view for name, view in views.items() if isinstance(view, ByVectors)},
+        shape, fusing, (job.left, job.right), (train, dev), job.how.seed, job.note,
+    )  # fmt: skip
+    job.facts |= facts
+    return _aligned(made, {FUSED: 1.0}, job, names)
 
 
 def _by_text(
@@ -310,7 +282,8 @@ def _aligned(
     how = job.how
     answers, orders = _orders(job)
     mixed = Mixed(views, weights)
-    alone = {name: Mixed({name: view}, {name: 1.0}) for name, view in views.items()}
+    alone = {name: Mixed({name: view}, {name: 1.0}) for name, view in views.items()
+             if name != FUSED}  # fmt: skip
     if answers is not None or job.links.known is not None:
         mixed = mixed.chosen(orders[0], orders[1])
         alone = {name: one.chosen(orders[0], orders[1]) for name, one in alone.items()}
@@ -374,8 +347,9 @@ def _measured(
     systems: dict[str, Scored] = {
         name: measure(one, answers)["plain"] for name, one in alone.items()
     }
-    last = SUM if len(alone) > 1 else next(iter(alone))
-    if len(alone) > 1 or job.how.csls:
+    fused = FUSED in job.facts["views"]
+    last = FUSED if fused else SUM if len(alone) > 1 else next(iter(alone))
+    if last not in alone or job.how.csls:
         both = measure(mixed, answers, job.how.csls)
         systems[last] = both["plain"]
         if "csls" in both:

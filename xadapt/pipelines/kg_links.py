@@ -21,12 +21,14 @@ class AlignmentLinks:
     Attributes:
         test: Links that are only measured on.
         dev: Links that choose weights.
+        train: Links that a fusion of modalities learns from. They share no entity with test links.
         known: Links that are known. They share no entity with test links.
         sha256: Hash of the source of the test links.
     """
 
     test: Links | None = None
     dev: Links | None = None
+    train: Links | None = None
     known: Links | None = None
     sha256: str = ""
 
@@ -50,7 +52,7 @@ def alignment_links(
         UserError: If a source can't be read, a link leads to nothing, there is no test link, or a
             test link shares an entity with a link of another part.
     """
-    test = dev = known = None
+    test = dev = train = known = None
     sha256 = ""
     if links is not None:
         whole = between(links, left, right)
@@ -60,7 +62,7 @@ def alignment_links(
             raise UserError("there is no test link", where=whole.name, todo="Mark some as test")
         if whole.split:
             require_apart(whole.of("train", "dev"), test)
-            dev = whole.of("dev")
+            train, dev = whole.of("train"), whole.of("dev")
         sha256 = links.sha256 if isinstance(links, Links) else links_sha256(links)
     if train_links is not None:
         known = between(train_links, left, right)
@@ -70,7 +72,10 @@ def alignment_links(
             require_apart(known, test)
         if known.split and not (dev is not None and dev.pairs):
             dev = known.of("dev")
-    return AlignmentLinks(test, dev if dev is not None and dev.pairs else None, known, sha256)
+        if train is None or not train.pairs:
+            train = known.of("train") if known.split else known
+    train, dev = (one if one is not None and one.pairs else None for one in (train, dev))
+    return AlignmentLinks(test, dev, train, known, sha256)
 
 
 def training_links(links: str | Links, left: KnowledgeGraph, right: KnowledgeGraph) -> Links:

@@ -63,6 +63,27 @@ def align(
             "of dev, else equal ones.",
         ),
     ] = None,
+    modalities: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Fuse text,structure,attributes,image, or some of them, where entities may lack "
+            "any. Dev links say how each counts.",
+        ),
+    ] = None,
+    images: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILES",
+            help="Vectors of images by xadapt kg images: a file for both graphs, or LEFT,RIGHT.",
+        ),
+    ] = None,
+    impute: Annotated[
+        str,
+        typer.Option(
+            metavar="HOW", help="Guess vectors that an entity lacks: none, mean, or vae."
+        ),
+    ] = "none",
     pool: Annotated[
         str,
         typer.Option(
@@ -123,8 +144,9 @@ def align(
     )
     options.require_named(options.split(module), compose)
     page = page or old_page
+    files = options.split(None if images is None else [images])
     reads = [left.partition(":")[2], right.partition(":")[2], links, train_links, structure,
-             *options.split(module)]  # fmt: skip
+             *options.split(module), *files]  # fmt: skip
     require_outputs((out, page), reads=reads, force=force, json=json)
     with launched.progress("starting"):
         from xadapt.core.progress import meter
@@ -141,6 +163,9 @@ def align(
             names=names,
             structure=structure,
             weights=weights,
+            modalities=modalities or (),
+            images=files,
+            impute=impute,
             out=out,
             allow_seen=allow_seen,
             dtype=dtype,
