@@ -113,7 +113,8 @@ def make_probe(encoder: Encoder, module: nn.Module) -> Probe | None:
 def probe_vectors(encoder: Encoder, module: nn.Module, texts: tuple[str, ...]) -> Tensor:
     """Compute the vectors of some texts with a module, ``(texts, width)``, float32, on the CPU."""
     adapter = ActiveAdapter(encoder, module)
-    ids, mask = encoder.batch(tokenize_rows(encoder, texts, [adapter.vocabulary] * len(texts)))
+    own = None if adapter.vocabulary is None else adapter.vocabulary.always
+    ids, mask = encoder.batch(tokenize_rows(encoder, texts, [own] * len(texts)))
     acts = Activation.of(adapter)
     with torch.no_grad():
         hidden = encoder.embed(ids, mask, activation=acts)
