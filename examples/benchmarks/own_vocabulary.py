@@ -5,22 +5,25 @@
 
 With `--starts`, the rows are measured as they begin, before any training, and nothing is trained.
 With `--speed`, the test sentences are encoded by the base, by a trained LoRA and by a trained
-vocabulary with a LoRA, in turn in one process. Training and test pairs are split as in
-`languages.py`. All systems have the same pairs, passes and batches. What is finished is kept, and
-the same command goes on where it stopped.
+vocabulary with a LoRA, in turn in one process. With `--alike`, the training pairs are drawn in
+equal numbers from every source; otherwise by hash, so that most are from the largest source.
+Training and test pairs are split as in `languages.py`. All systems have the same pairs, passes and
+batches. What is finished is kept, and the same command goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
-from bench import MINILM, limited, parser, read, save, write_pairs, xadapt
+from bench import MINILM, limited, parser, read, save, tagged_pairs, write_pairs, xadapt
 from languages import held_out
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.own_texts import tokenize_rows
 from xadapt.core.files import read_json, write_json
+from xadapt.data.records import ParallelPair
 from xadapt.data.transforms.shuffle import shuffled as shuffle
 from xadapt.hub.opening import tensor_path
 from xadapt.inference.adapted_encoder import AdaptedEncoder
@@ -30,6 +33,15 @@ from xadapt.pipelines.token_counts import count_tokens
 STARTS = ("translations", "focus", "pieces")
 CONTROL = "translations of shuffled pairs"
 ROUNDS = 5
+RANKING = "{name: translation_ranking, temperature: .05, directions: forward, negatives: bank}"
+HELD = "{name: distillation, side: pivot, share: .25, weight: %d}"
+
+
+def on_english(weight: int) -> tuple[str, ...]:
+    """Settings for a LoRA that acts on English too, a quarter of which is held to its vectors."""
+    return "module.acts_on=all", f"objectives=[{RANKING}, {HELD % weight}]"
+
+
 SYSTEMS = {
     "LoRA": ("translation_ranking", ("train.epochs=2",)),
     "LoRA, equal size": (
@@ -37,7 +49,8 @@ SYSTEMS = {
         ("train.epochs=2", "module.rank=118", "module.alpha=944"),
     ),
     "vocabulary + LoRA": ("vocabulary_alignment", ()),
-    "vocabulary + LoRA, English held less": ("vocabulary_alignment", ("objectives.1.weight=14",)),
+    "vocabulary + LoRA, on English too": ("vocabulary_alignment", on_english(42)),
+    "vocabulary + LoRA, on English too, held less": ("vocabulary_alignment", on_english(14)),
     "vocabulary alone": ("vocabulary_alignment", ("module.module={kind: none}",)),
     "vocabulary + LoRA, shuffled pairs": ("vocabulary_alignment", ()),
     "vocabulary + LoRA, mean of pieces": ("vocabulary_alignment", ("module.start=pieces",)),
@@ -50,6 +63,7 @@ def main() -> None:
     options.add_argument("--base", default=MINILM)
     options.add_argument("--pairs", type=int, default=3000)
     options.add_argument("--seeds", type=int, default=1)
+    options.add_argument("--alike", action="store_true", help="as many pairs from every source")
     options.add_argument("--lang", action="append", default=None)
     options.add_argument("--system", action="append", default=None, choices=list(SYSTEMS))
     options.add_argument("--starts", action="store_true", help="measure the rows' beginnings alone")
@@ -71,10 +85,13 @@ def main() -> None:
 def one(args, lang: str, system: str, seed: int) -> None:
     """Train and judge one system, unless that is done."""
     home = args.work / "own_vocabulary"
-    place = home / f"{lang}-{args.pairs}-{seed}-{system.replace(' ', '_')}"
+    alike = "-alike" if args.alike else ""
+    place = home / f"{lang}-{args.pairs}{alike}-{seed}-{system.replace(' ', '_')}"
     if (place / "row.json").exists():
         return
     train, test, source = held_out(args.data, lang)
+    if args.alike:
+        train = from_all_sources(args.data, lang, train, args.pairs)
     train = limited(train, args.pairs)
     if "shuffled" in system:
         train = shuffle(train, seed=seed)
@@ -96,13 +113,29 @@ def one(args, lang: str, system: str, seed: int) -> None:
     write_json(
         place / "row.json",
         {
-            "lang": lang, "system": system, "seed": seed, "pairs": len(train),
+            "lang": lang, "system": system, "seed": seed, "pairs": len(train), "alike": args.alike,
             "test_source": source, "test_rows": len(test),
             "seconds": trained["seconds"], "forward": trained.get("forward_seconds"),
             "bytes": tensor_path(place / "module").stat().st_size,
             "tokens": spelt.to_dict(), "test": read(place / "test.json"),
         },
     )  # fmt: skip
+
+
+def from_all_sources(
+    data: Path, lang: str, pairs: list[ParallelPair], size: int
+) -> list[ParallelPair]:
+    """As many pairs of every source, by hash; all of a source that has fewer."""
+    tags = {(pair.text, pair.pivot): tag.split()[0] for pair, tag in tagged_pairs(data, lang)}
+    sources: dict[str, list[ParallelPair]] = {}
+    for pair in pairs:
+        sources.setdefault(tags[pair.text, pair.pivot], []).append(pair)
+    found: list[ParallelPair] = []
+    left = sorted(sources.values(), key=len)
+    while left:
+        found += limited(left[0], (size - len(found)) // len(left))
+        left = left[1:]
+    return found
 
 
 def starts(args, lang: str) -> None:

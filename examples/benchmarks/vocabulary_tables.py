@@ -9,6 +9,7 @@ from bench import RESULTS, read
 from tables import intervals, scores, table, ways
 
 FILE = "own_vocabulary"
+ALIKE = ", from all sources alike"
 BASE, BOTH = "frozen base", "module, both sides"
 
 
@@ -30,14 +31,15 @@ def own_vocabulary(result: dict) -> str:
     rows = []
     groups: dict[tuple, list[dict]] = {}
     for row in result["rows"]:
-        groups.setdefault((row["lang"], row["pairs"], row["system"]), []).append(row)
-    for (lang, pairs, system), found in sorted(groups.items()):
+        alike = row.get("alike", False)
+        groups.setdefault((row["lang"], row["pairs"], alike, row["system"]), []).append(row)
+    for (lang, pairs, alike, system), found in sorted(groups.items()):
         tests = [scores(row["test"]) for row in found]
         first, spelt = found[0], found[0]["tokens"]
         kind = "own" if system.startswith("vocabulary") else "base"
         rows.append(
             [
-                lang, f"{pairs:,}", system, str(len(found)),
+                lang, f"{pairs:,}{ALIKE if alike else ''}", system, str(len(found)),
                 shown(mean(test[BASE]) for test in tests),
                 shown(mean(test[BOTH]) for test in tests),
                 ways(tests[0][BOTH]), intervals(tests[0][BOTH]),
@@ -110,13 +112,14 @@ def short(_: str = "") -> str:
     parts: dict[tuple, dict[str, list[float]]] = {}
     for row in read(path)["rows"]:
         test = scores(row["test"])
-        own = parts.setdefault((row["lang"], row["pairs"]), {})
+        own = parts.setdefault((row["lang"], row["pairs"], row.get("alike", False)), {})
         own.setdefault("base", []).append(mean(test[BASE]))
         own.setdefault(row["system"], []).append(mean(test[BOTH]))
     found = []
-    for (lang, pairs), own in sorted(parts.items()):
+    for (lang, pairs, alike), own in sorted(parts.items()):
         if "vocabulary + LoRA" in own:
-            names = [n for n in ("base", "LoRA", "vocabulary + LoRA") if n in own]
+            names = ["base", "LoRA", "LoRA, equal size", "vocabulary + LoRA"]
+            names = [name for name in names if name in own]
             said = ", ".join(f"{name} {shown(own[name])}" for name in names)
-            found.append(f"{lang}, {pairs:,} pairs: {said}")
+            found.append(f"{lang}, {pairs:,} pairs{ALIKE if alike else ''}: {said}")
     return "MiniLM, mean of to and from English; " + "; ".join(found)

@@ -4,10 +4,12 @@ from safetensors.torch import load_file
 from tiny_models import TEXTS, VOCAB, tiny_encoder
 from tiny_training import digest, forward, hooks_do_nothing, module_for, shaken
 
+from xadapt.backbones.cache.frozen_vectors import FrozenVectors
 from xadapt.backbones.encoder.encode import encode, token_states
 from xadapt.composition.composed import Composed
 from xadapt.composition.soup import soup
 from xadapt.composition.text import parse
+from xadapt.core.distributed import DistributedContext
 from xadapt.core.errors import UserError
 from xadapt.data.records import ParallelPair
 from xadapt.inference.adapted_encoder import AdaptedEncoder
@@ -15,7 +17,10 @@ from xadapt.inference.fallback_language import FallbackLanguages
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.injection.attachment import embedding_table, model_shape
 from xadapt.modules.storage import build, load_module, save_module
+from xadapt.objectives.contract import EncodeView
 from xadapt.pipelines.own_vocabulary import vocabulary_from
+from xadapt.training.active_module import ActiveModule
+from xadapt.training.forward import Forward, Request
 
 HINDI = ["बिल्ली चटाई पर बैठी है", "कुत्ता बगीचे में है", "बिल्ली और कुत्ता"]
 RUSSIAN = ["кошка сидит на ковре", "собака в саду", "кошка и собака"]
@@ -99,10 +104,14 @@ def test_a_text_that_the_base_spells_as_well_is_read_by_the_base():
     assert abs(one.encode(HINDI) - adapted.encode(HINDI, "hi")).max() < 1e-6
 
 
-def test_the_language_of_a_row_says_which_tokenizer_reads_it():
-    """English in a Hindi row is read by the vocabulary, and Hindi in an English row by the base."""
+@pytest.mark.parametrize("acts_on", ["own", "all"])
+def test_the_language_of_a_row_says_which_tokenizer_reads_it(acts_on):
+    """English in a Hindi row is read by the vocabulary, and Hindi in an English row by the base.
+
+    The inner module acts on the second only if it acts on all texts.
+    """
     encoder = tiny_encoder()
-    module = shaken(made(encoder), 1, 0.1)
+    module = shaken(made(encoder, acts_on=acts_on), 1, 0.1)
     assert module.options.languages == ["hi"]
     adapted = AdaptedEncoder(encoder, {"hi": module})
     texts, rows = [ENGLISH[0], HINDI[0]] * 3, ["hi", "hi", "en", "en", None, "hin"]
@@ -114,7 +123,7 @@ def test_the_language_of_a_row_says_which_tokenizer_reads_it():
     )
     read = [ours[0], ours[1], theirs[0], theirs[1], None, ours[1]]
     for vector, ids, text, tag in zip(on, read, texts, rows, strict=True):
-        if ids is None:
+        if ids is None or (acts_on == "own" and tag == "en"):
             wanted = encode(encoder, [text]).numpy()[0]
         else:
             tokens, mask = encoder.batch([ids])
@@ -123,6 +132,81 @@ def test_the_language_of_a_row_says_which_tokenizer_reads_it():
     by_language = adapted.encode(texts[:4], rows[:4])
     assert abs(by_language[:2] - on[:2]).max() < 1e-6
     assert (by_language[2:] == encode(encoder, texts[2:4]).numpy()).all()
+
+
+def test_ids_say_which_tokenizer_has_read_a_row():
+    encoder = tiny_encoder()
+    own = made(encoder).vocabulary
+    both = {
+        encoder.tokenizer.convert_tokens_to_ids(t) for t in encoder.tokenizer.all_special_tokens
+    }
+    assert own.shared == both
+    for text in (HINDI[0], "बिल्ली zzz", "☃", ""):
+        assert own.has_read(own([text])["input_ids"][0]), text
+    for text in ENGLISH:
+        assert not own.has_read(encoder.tokenizer([text])["input_ids"][0])
+    special = encoder.tokenizer.mask_token_id
+    assert own.has_read([special, VOCAB, 9]) and not own.has_read([special, 9, VOCAB])
+
+
+@pytest.mark.parametrize("family", ["bert", "deberta-v3", "modernbert", "t5"])
+@pytest.mark.parametrize("inner", ["lora", "bottleneck"])
+def test_texts_that_the_vocabulary_does_not_read_are_the_base_s(family, inner):
+    """Alone bitwise, and in a batch with texts that it reads up to rounding."""
+    encoder = tiny_encoder(family)
+    adapted = AdaptedEncoder(encoder, {"hi": shaken(made(encoder, inner=inner), 1, 0.1)})
+    on = adapted.with_(parse("hi"))
+    bare = encode(encoder, ENGLISH).numpy()
+    assert (on.encode(ENGLISH) == bare).all()
+    assert (on.encode(ENGLISH, ["en", "en"]) == bare).all()
+    mixed = on.encode([HINDI[0], ENGLISH[0], HINDI[1], ENGLISH[1]], batch_size=4)
+    assert abs(mixed[[1, 3]] - bare).max() < 1e-5 * max(1.0, abs(bare).max())
+    alone = adapted.encode(HINDI[:2], "hi")
+    assert abs(mixed[[0, 2]] - alone).max() < 1e-5 * max(1.0, abs(alone).max())
+    assert abs(alone - encode(encoder, HINDI[:2]).numpy()).max() > 1e-3
+
+
+def test_other_parts_of_a_stack_act_on_texts_that_the_vocabulary_does_not_read():
+    encoder = tiny_encoder()
+    modules = {"a": shaken(made(encoder), 1, 0.1), "b": shaken(module_for(encoder), 2, 0.1)}
+    adapted = AdaptedEncoder(encoder, modules)
+    for stack in ("a + b", "b + a"):
+        mixed = adapted.with_(parse(stack)).encode([*ENGLISH, *HINDI], batch_size=5)
+        other = adapted.with_(parse("b")).encode(ENGLISH)
+        assert abs(mixed[:2] - other).max() < 1e-5
+        assert abs(mixed[:2] - encode(encoder, ENGLISH).numpy()).max() > 1e-3
+        alone = adapted.with_(parse(stack)).encode(HINDI)
+        assert abs(mixed[2:] - alone).max() < 1e-5
+
+
+@pytest.mark.parametrize("output", ["pooled", "states"])
+@pytest.mark.parametrize("family", ["bert", "modernbert"])
+def test_gradients_in_training_come_from_texts_that_the_vocabulary_reads(family, output):
+    """A batch with English gives the gradient of the Hindi rows alone; English is constant."""
+    encoder = tiny_encoder(family)
+    module = shaken(made(encoder), 1, 0.1)
+    active = ActiveModule(encoder, module)
+
+    def run(texts):
+        one = Forward(
+            encoder, active, FrozenVectors(encoder, None), DistributedContext(cpu=True), 4096
+        )
+        module.zero_grad()
+        found = one([Request(EncodeView(texts, output=output), False)])[0]
+        return found if output == "pooled" else encoder.pool(found.hidden, found.mask)
+
+    def grads():
+        return torch.cat([p.grad.flatten() for p in module.parameters()])
+
+    mixed = run([HINDI[0], ENGLISH[0], HINDI[1]])
+    assert torch.allclose(mixed[1], encode(encoder, ENGLISH[:1])[0], atol=1e-5)
+    mixed.square().sum().backward()
+    found = grads()
+    alone = run(HINDI[:2])
+    assert torch.allclose(mixed[[0, 2]], alone, atol=1e-5)
+    alone.square().sum().backward()
+    assert (found - grads()).abs().max() < 1e-4 * grads().abs().max()
+    assert not run(ENGLISH).requires_grad
 
 
 def test_a_fallback_language_and_a_name_that_is_no_language_leave_it_to_the_text():
@@ -268,6 +352,7 @@ def test_damaged_tokenizers_are_refused_in_one_line():
         ({"size": 10**6}, "at most 200,000"),
         ({"start": "magic"}, "start"),
         ({"layers": [0, 1]}, "inner module"),
+        ({"acts_on": "english"}, "acts_on"),
         ({"tokenizer_bytes": 2**30}, "16 MiB"),
     ],
 )

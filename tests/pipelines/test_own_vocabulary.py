@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from itertools import product
 
 import pytest
@@ -17,7 +18,7 @@ from xadapt.core.errors import UserError
 from xadapt.data.records import ParallelPair, PlainText
 from xadapt.hub.opening import read_manifest
 from xadapt.injection.attachment import embedding_table
-from xadapt.integrations import adapters, plain
+from xadapt.integrations import adapters, graph_export, plain
 from xadapt.pipelines.own_vocabulary import overlap, vocabulary_from
 
 NOUNS = {"кошка": "cat", "собака": "dog", "матрас": "mat", "парк": "park"}
@@ -186,11 +187,14 @@ def test_a_run_is_saved_loaded_verified_and_reused(base, data, tmp_path):
     model = xadapt.load(base, str(tmp_path / "ru"))
     vectors = model.encode([p.text for p in PAIRS[:5]], "ru")
     assert abs(vectors - model.with_(None).encode([p.text for p in PAIRS[:5]])).max() > 1e-3
+    english = [p.pivot for p in PAIRS[:5]]
+    on = xadapt.load(base, compose=str(tmp_path / "ru"))
+    assert (on.encode(english) == model.with_(None).encode(english)).all()
     assert run(data, base, tmp_path / "ru", resume=True).reused
     found = xadapt.verify(str(tmp_path / "ru"), base=base)
     assert found.ok, str(found)
     card = (tmp_path / "ru" / "README.md").read_text(encoding="utf-8")
-    assert "rows of its own" in card
+    assert "rows of its own" in card and "All other texts keep the vectors of the base." in card
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +224,17 @@ def test_compose_writes_the_base_with_the_vocabulary_as_its_own(ru, base, tmp_pa
     mask = batch["attention_mask"].unsqueeze(-1)
     mean = (hidden * mask).sum(1) / mask.sum(1)
     assert abs(mean.numpy() - wanted).max() < 1e-5
+
+
+@pytest.mark.skipif(
+    not all(map(find_spec, graph_export.NEEDS["onnx"][0])), reason="the extra onnx is absent"
+)
+def test_a_graph_reads_the_language_of_the_vocabulary(ru, base, tmp_path):
+    good("export", "--merged", "--base", base, "--module", ru, "--out", tmp_path / "g")
+    texts = [p.text for p in PAIRS[:6]]
+    wanted = xadapt.load(base, str(ru), dtype="float32").encode(texts, "ru")
+    found = graph_export.encode_graph(tmp_path / "g", "onnx", texts)
+    assert abs(found - wanted).max() < 1e-3
 
 
 def test_a_stack_with_a_vocabulary_is_merged_and_what_is_no_lora_is_refused(

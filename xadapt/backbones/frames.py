@@ -8,7 +8,7 @@ so threads and nested forwards never see each other's frames.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
@@ -58,6 +58,13 @@ class ActsInForward(Protocol):
             stop: One past the last layer that the forward runs; ``None`` means all.
         """
 
+    def reading(self, ids: Sequence[Sequence[int]]) -> ActsInForward:
+        """Return the activation of rows with these token ids, which say who has read the text.
+
+        Args:
+            ids: The token ids of each row of the forward.
+        """
+
 
 @dataclass(frozen=True)
 class Bare:
@@ -78,6 +85,10 @@ class Bare:
     def begins_at(self, stop: int | None) -> Kept | None:
         """Return the cache, if the forward goes beyond its layer."""
         return usable(self.cache, stop, None)
+
+    def reading(self, ids: Sequence[Sequence[int]]) -> ActsInForward:
+        """Return the same activation, because no adapter acts."""
+        return self
 
 
 def usable(cache: Kept | None, stop: int | None, lowest: int | None) -> Kept | None:

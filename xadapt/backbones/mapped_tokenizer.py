@@ -87,6 +87,7 @@ class MappedTokenizer:
         by_text: Whether each text decides if it is read by this tokenizer or by the base's.
         pieces: The pieces with ids from ``first`` on, in their order.
         unknown: The id of what is unknown, if the file names it.
+        shared: The ids that it has in common with the base's tokenizer, of special tokens.
 
     Raises:
         UserError: If the content is no tokenizer, or the ids are not its own.
@@ -107,6 +108,7 @@ class MappedTokenizer:
         if own != list(range(first, first + len(own))) or min(self.ids, default=0) < 0:
             raise UserError("the ids of this vocabulary are not those of its rows")
         self.pieces = [names[i] for i, number in enumerate(self.ids) if number >= first]
+        self.shared = frozenset(number for number in self.ids if number < first)
         unknown = unknown_of(core)
         place = core.token_to_id(unknown) if unknown else None
         self.unknown = None if place is None else self.ids[place]
@@ -122,6 +124,16 @@ class MappedTokenizer:
             for row in made["input_ids"]
         ]
         return made
+
+    def has_read(self, row: Sequence[int]) -> bool:
+        """Whether the token ids of a row are of this tokenizer, and not of the base's.
+
+        Ids of special tokens alone are of both; then the answer is yes.
+
+        Args:
+            row: Token ids of the forward.
+        """
+        return next((number >= self.first for number in row if number not in self.shared), True)
 
     @property
     def always(self) -> MappedTokenizer:

@@ -260,6 +260,7 @@ def _body(manifest: Manifest, files: Sequence[str]) -> dict[str, Any]:
         "rows": f"{rows:,} {'pairs of sentences' if pivot else 'rows'}" if rows else None,
         "head": _head(manifest),
         "vocabulary": _vocabulary(manifest),
+        "vocabulary_alone": manifest.module.options.get("acts_on") == "own",
         "inside": _then(manifest.trained_inside),
         "origin": _origin(manifest.origin),
         "started": [_ancestor(one) for one in manifest.started_from],

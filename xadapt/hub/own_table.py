@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.mapped_tokenizer import MappedTokenizer, fast, read_tokenizer
@@ -25,6 +25,15 @@ EMBEDDINGS = "embeddings"
 """The folder of an adapter setup with what adapters' ``load_embeddings`` reads."""
 SPECIAL = ("unk_token", "pad_token", "cls_token", "sep_token", "bos_token", "eos_token",
            "mask_token")  # fmt: skip
+
+
+def without_vocabulary(
+    modules: Mapping[str, nn.Module],
+) -> tuple[dict[str, nn.Module], Vocabulary | None]:
+    """Return modules with the inner module in the place of a vocabulary, and the vocabulary."""
+    inner = {n: m.inner if isinstance(m, Vocabulary) else m for n, m in modules.items()}
+    own = [module for module in modules.values() if isinstance(module, Vocabulary)]
+    return inner, own[0] if own else None
 
 
 def refuses(encoder: Encoder, vocabulary: Vocabulary) -> str | None:

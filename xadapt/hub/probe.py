@@ -122,7 +122,8 @@ def probe_vectors(base: FrozenModel, module: nn.Module, texts: tuple[str, ...]) 
         return _written(base, module, texts)
     encoder: Encoder = base
     adapter = ActiveAdapter(encoder, module)
-    ids, mask = encoder.batch(tokenize_rows(encoder, texts, [adapter.vocabulary] * len(texts)))
+    own = None if adapter.vocabulary is None else adapter.vocabulary.always
+    ids, mask = encoder.batch(tokenize_rows(encoder, texts, [own] * len(texts)))
     acts = Activation.of(adapter)
     with torch.no_grad():
         hidden = encoder.embed(ids, mask, activation=acts)

@@ -621,7 +621,8 @@ class AdaptedEncoder:
         """Make a ``SentenceTransformer`` with the same vectors, to 1e-5 in fp32.
 
         The modules are merged into a copy of the base's weights. So only the bare base, LoRAs, and
-        stacks and fixed mixtures of LoRAs can be held.
+        stacks and fixed mixtures of LoRAs can be held. A vocabulary becomes the model's tokenizer
+        and table: the model then reads every text as `encode` reads texts in that language.
 
         Args:
             language: The language whose module is merged, where several modules are loaded.

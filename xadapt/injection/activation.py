@@ -13,7 +13,7 @@ vectors = encode(encoder, texts, rows=Activation.of(adapter))
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +57,8 @@ class ActiveAdapter:
         captures: The inputs of attentions and FFNs that the module reads, by layer and name.
         splits: Paths of the attentions that must run separately for rows with different adapters.
         vocabulary: The tokenizer of the module, if it has a vocabulary of its own.
+        elsewhere: The adapter that acts in its place on texts that the vocabulary does not read:
+            itself; or one without the hooks for own texts; ``None`` if no hook is left.
 
     Raises:
         UserError: If the module doesn't fit the encoder.
@@ -84,6 +86,10 @@ class ActiveAdapter:
         self.splits = frozenset(_splits(encoder, acts))
         sites = [site for _, site in acts if site is not None]
         install(encoder, sites, list(self.captures), list(self.splits), apart)
+        others = [hook for hook in hooks if not (hook.own_texts or hook.reads == "ids")]
+        self.elsewhere: ActiveAdapter | None = self
+        if self.vocabulary is not None and any(hook.own_texts for hook in hooks):
+            self.elsewhere = ActiveAdapter(encoder, _Hooked(others)) if others else None
 
     @property
     def before_vocabulary(self) -> Callable[[Tensor], Tensor] | None:
@@ -236,6 +242,42 @@ class Activation:
         lowest = min((at for at in touched if at is not None), default=None)
         return usable(self.cache, stop, lowest)
 
+    def reading(self, ids: Sequence[Sequence[int]]) -> Activation:
+        """Return the activation of rows with these token ids, which say who has read the text.
+
+        A module with a vocabulary acts on texts that the vocabulary has read, unless it says
+        otherwise (`xadapt.modules.vocabulary.VocabularyOptions.acts_on`).
+
+        Args:
+            ids: The token ids of each row of the forward.
+        """
+        if all(adapter.elsewhere is adapter for adapter, _ in self.groups):
+            return self
+        groups: list[tuple[ActiveAdapter, Rows]] = []
+        for adapter, rows in self.groups:
+            own = adapter.vocabulary
+            if adapter.elsewhere is adapter or own is None:
+                groups.append((adapter, rows))
+                continue
+            every = rows.tolist() if isinstance(rows, Tensor) else list(range(len(ids)))
+            inside = [row for row in every if own.has_read(ids[row])]
+            if len(inside) == len(every):
+                groups.append((adapter, rows))
+                continue
+            outside = sorted(set(every) - set(inside))
+            if inside:
+                groups.append((adapter, _rows(adapter, inside)))
+            if adapter.elsewhere is not None:
+                groups.append((adapter.elsewhere, rows if not inside else _rows(adapter, outside)))
+        if self.sums is None:
+            return replace(self._made(groups, [], None, self.cache), merged=self.merged)
+        return replace(self, groups=tuple(groups))
+
+    @property
+    def on_all_rows(self) -> bool:
+        """Whether every adapter acts on every row."""
+        return self.sums is None and not any(isinstance(rows, Tensor) for _, rows in self.groups)
+
     def narrowed(self, row: int) -> Activation:
         """Return the activation of one row, for a batch in which all rows are like this row."""
         own = [
@@ -244,6 +286,18 @@ class Activation:
             if not isinstance(rows, Tensor) or bool((rows == row).any())
         ]
         return self._made(own, [], None, None)
+
+
+class _Hooked(nn.Module):
+    """Some hooks of a module, which holds their parameters."""
+
+    def __init__(self, hooks: Sequence[AdapterHook]) -> None:
+        super().__init__()
+        self._hooks = list(hooks)
+
+    def hooks(self) -> list[AdapterHook]:
+        """Return the hooks."""
+        return self._hooks
 
 
 def updates_of(acts: Sequence[tuple[AdapterHook, SitePoint | None]]) -> Updates | None:

@@ -96,6 +96,7 @@ class AdapterHook:
         wants: For ``here``, the inputs of attentions and FFNs that ``fn`` reads, by layer and
             name. They belong to this layer or lower layers.
         by_row: Whether ``fn`` differs from row to row, as under a router.
+        own_texts: Whether the hook acts only on texts that the module's own vocabulary reads.
     """
 
     layer: int
@@ -105,6 +106,7 @@ class AdapterHook:
     fn: nn.Module
     wants: tuple[CapturedInput, ...] = ()
     by_row: bool = False
+    own_texts: bool = False
 
     @property
     def place(self) -> Place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -28,7 +29,7 @@ Start = Literal["auto", "translations", "dictionary", "focus", "pieces"]
 
 
 class VocabularyOptions(ModuleOptions):
-    """Options of a vocabulary. A recipe gives the first seven; training fills in the others.
+    """Options of a vocabulary. A recipe gives the first eight; training fills in the others.
 
     Attributes:
         size: The most pieces to learn from the training texts.
@@ -44,6 +45,9 @@ class VocabularyOptions(ModuleOptions):
             They are trained in fp32.
         module: ``kind`` and options of the module that is trained with the rows; ``{kind: none}``
             for the rows alone.
+        acts_on: The texts that the inner module acts on. ``own``: those that the vocabulary reads;
+            all other texts are read by the base alone. ``all``: also those that the base's
+            tokenizer reads, in rows that have this module.
         pieces: Number of rows.
         tokens: Number of ids of the tokenizer, with the special tokens.
         tokenizer_bytes: Size of the tokenizer's file.
@@ -59,6 +63,7 @@ class VocabularyOptions(ModuleOptions):
     rank: PositiveInt | None = None
     row_dtype: Literal["float32", "bfloat16"] = "float32"
     module: dict[str, Any] = {"kind": "lora"}  # noqa: RUF012 - pydantic copies it
+    acts_on: Literal["own", "all"] = "own"
     pieces: NonNegativeInt = 0
     tokens: NonNegativeInt = 0
     tokenizer_bytes: NonNegativeInt = 0
@@ -217,7 +222,10 @@ class Vocabulary(nn.Module):
 
     def hooks(self) -> list[AdapterHook]:
         """Return the hook at the word embeddings, then those of the inner module."""
-        return [AdapterHook(BELOW, EMBEDDINGS, 0, "ids", self.own), *hooks_of(self.inner)]
+        inner = hooks_of(self.inner)
+        if self.options.pieces and self.options.acts_on == "own":
+            inner = [replace(hook, own_texts=True) for hook in inner]
+        return [AdapterHook(BELOW, EMBEDDINGS, 0, "ids", self.own), *inner]
 
     @property
     def stored_dtypes(self) -> dict[str, torch.dtype]:

@@ -30,6 +30,7 @@ from xadapt.hub.composition_file import own_names, write_composition
 from xadapt.hub.folder import write_folder
 from xadapt.hub.manifest import Manifest, ModuleSpec, build_manifest
 from xadapt.hub.opening import open_head, read_manifest
+from xadapt.hub.own_table import without_vocabulary
 from xadapt.hub.training_texts import SeenTexts, training_texts
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.inference.locate import locate
@@ -39,14 +40,7 @@ from xadapt.modules.hooks import ModelShape
 from xadapt.modules.none import Nothing
 from xadapt.modules.storage import options_of
 from xadapt.modules.vocabulary import KIND as VOCABULARY
-from xadapt.pipelines.merged import (
-    MERGED,
-    Merged,
-    attached,
-    kept_head,
-    without_vocabulary,
-    write_whole,
-)
+from xadapt.pipelines.merged import MERGED, Merged, attached, kept_head, write_whole
 from xadapt.pipelines.outcome import VERIFY_TEXTS, Verify
 from xadapt.tasks.head_task import with_card
 

@@ -10,9 +10,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from xadapt.composition.values import names
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, require_empty
 from xadapt.core.sequences import as_paths
+from xadapt.hub.own_table import without_vocabulary
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.integrations import graph_export
 
@@ -57,6 +59,8 @@ def export(
 ) -> Exported:
     """Merge modules into a base and export it for another engine.
 
+    With a module that has a vocabulary of its own, the graph reads that language and no other.
+
     Args:
         out: Folder to make; ``SentenceTransformer(out, backend=file_format)`` opens it.
         base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
@@ -80,7 +84,7 @@ def export(
         graph_export.write_graph(model, Path(temporary), file_format)
         made = Path(temporary) / file_format
         found = graph_export.encode_graph(made, file_format, TEXTS)
-        wanted = np.asarray(one.encode(list(TEXTS)))
+        wanted = np.asarray(one.encode(list(TEXTS), _reads(one)))
         difference = float(np.abs(found - wanted).max()) if found.shape == wanted.shape else np.inf
         if not difference <= TOLERANCE * max(1.0, float(np.abs(wanted).max())):
             raise UserError(
@@ -91,3 +95,20 @@ def export(
         with atomic_folder(out) as folder:
             shutil.copytree(made, folder, dirs_exist_ok=True)
     return Exported(Path(out), file_format, difference)
+
+
+def _reads(adapted: AdaptedEncoder) -> str | None:
+    """Return the language that the exported model reads; ``None`` if it reads all texts.
+
+    Raises:
+        UserError: If a vocabulary names no language.
+    """
+    _, own = without_vocabulary({n: adapted.modules[n] for n in names(adapted.composition)})
+    if own is None:
+        return None
+    if not own.options.languages:
+        raise UserError(
+            "a vocabulary is exported for its language, and this one names none",
+            todo="Train it with --lang",
+        )
+    return own.options.languages[0]

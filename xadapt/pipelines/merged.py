@@ -42,15 +42,6 @@ class Merged:
     vocabulary: Vocabulary | None = None
 
 
-def without_vocabulary(
-    modules: Mapping[str, nn.Module],
-) -> tuple[dict[str, nn.Module], Vocabulary | None]:
-    """Return modules with the inner module in the place of a vocabulary, and the vocabulary."""
-    inner = {n: m.inner if isinstance(m, Vocabulary) else m for n, m in modules.items()}
-    own = [module for module in modules.values() if isinstance(module, Vocabulary)]
-    return inner, own[0] if own else None
-
-
 def attached(module: nn.Module, vocabulary: Vocabulary | None) -> nn.Module:
     """Return a module with the rows of a vocabulary before it, which is what is written."""
     if vocabulary is None:

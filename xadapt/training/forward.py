@@ -197,9 +197,10 @@ class Forward:
     def _encode(self, owned: list[Owned]) -> Tensor:
         rows, parts = [row for row, _ in owned], []
         for chunk in self._chunks(rows):
-            acts = self._act(owned, chunk)
             own = [rows[i] for i in chunk]
-            parts.append(self._again(partial(self._vectors, own, acts, self._packs(own))))
+            acts = self._act(owned, chunk).reading(own)
+            packs = self._packs(own) if acts.on_all_rows else None
+            parts.append(self._again(partial(self._vectors, own, acts, packs)))
         return torch.cat(parts)[self._back(rows)] if parts else self._none()
 
     def _packs(self, rows: list[Row]) -> PackedSequences | None:
@@ -256,10 +257,9 @@ class Forward:
         for chunk in self._chunks(rows):
             begins = None if second is None else [second[i] for i in chunk]
             # Bound here, so that a forward computed again for its gradient has the same activation.
-            own = partial(
-                self._through, [rows[i] for i in chunk], acts(chunk), begins, stop, cached
-            )
-            parts.append(self._again(own))
+            own = [rows[i] for i in chunk]
+            acting = _reading(acts(chunk), own)
+            parts.append(self._again(partial(self._through, own, acting, begins, stop, cached)))
         return _joined(parts, self._back(rows))
 
     def _through(
@@ -311,7 +311,7 @@ class Forward:
         right = self._apart(beside, start, others, cached=cached)
         every = list(range(len(rows)))
         sides = (left.hidden, left.mask), (right.hidden, right.mask)
-        acting = (acts(every), others(every))
+        acting = (_reading(acts(every), rows), _reading(others(every), beside))
         first, second = together(self.encoder, *sides, view.fused, view.layer, *acting)
         return States(first, left.mask, States(second, right.mask))
 
@@ -368,6 +368,11 @@ class Forward:
         rows = self._rows(view.rows, view.module, view.langs)
         langs: Sequence[str | None] | None = self.active_module.needed(view.langs)
         return list(zip(rows, langs or [None] * len(rows), strict=True))
+
+
+def _reading(acts: Activation | None, rows: list[Row]) -> Activation | None:
+    """Return the activation of rows that a vocabulary or the base has read."""
+    return None if acts is None else acts.reading(rows)
 
 
 def _whole(view: View, output: str) -> bool:

@@ -197,6 +197,7 @@ def forward(
     Returns:
         States ``(batch, tokens, width)`` and mask ``(batch, tokens)``.
     """
+    activation = None if activation is None else activation.reading(ids)
     kept = None if activation is None else activation.begins_at(stop)
     if kept is not None:
         begins = [None] * len(ids) if second is None else second
