@@ -333,7 +333,7 @@ def fused(result: dict) -> str:
         f"{result['seeds']} seeds of module, structure and what is missing, ± is the deviation "
         f"over them. {result['links']['train']:,} training and {result['links']['dev']:,} dev "
         "links. Vectors are missing on both sides, before anything is learnt. The last column is "
-        f"in points, against the best modality alone of each seed; the least is {100 * worst[0]:+.1f} "
-        f"({worst[1]}). The data have neither attributes nor images.\n"
+        "in points, against the best modality alone of each seed; the least is "
+        f"{100 * worst[0]:+.1f} ({worst[1]}). The data have neither attributes nor images.\n"
         f"\n![](results/modalities_{result['set']}_{result['base']}.svg)\n"
     )

@@ -91,9 +91,7 @@ def made(args: Any, left: Any, right: Any, train: Any, seed: int) -> dict[str, M
     }
 
 
-def dropped(
-    whole: Mapping[str, Modality], kind: str, level: int, seed: int
-) -> dict[str, Modality]:
+def dropped(whole: Mapping[str, Modality], kind: str, level: int, seed: int) -> dict[str, Modality]:
     """The modalities, one without the vectors of drawn entities; more levels drop more of them."""
     draws = np.random.default_rng(seed)
     gone = [draws.random(size) * 100 < level for size in whole[kind].shape]

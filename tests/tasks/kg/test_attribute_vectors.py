@@ -17,7 +17,7 @@ def with_attributes(graph, rows):
 
 
 def test_features_are_names_and_values_without_addresses_case_and_signs():
-    found = list(features((("http://x/ontology/birthYear", "1879"), ("Population", "7,500 ")) ))
+    found = list(features((("http://x/ontology/birthYear", "1879"), ("Population", "7,500 "))))
     assert found == ["name birthyear", "value 1879", "name population", "value 7 500"]
     assert list(features((("legs", ""),))) == ["name legs"]
 

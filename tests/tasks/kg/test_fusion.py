@@ -14,10 +14,10 @@ LINKS = np.stack([np.arange(SIZE)] * 2, axis=1)
 DEV, TEST = LINKS[:80], LINKS[80:]
 
 
-def world(noises=(0.6, 0.9), gone=(0.0, 0.0), seed=0):
+def world(noises=(0.6, 0.9), gone=(0.0, 0.0), seed=0, dim=12):
     """Modalities of one world, each with its noise and its share of missing vectors."""
     draw = np.random.default_rng(seed)
-    true = draw.normal(size=(SIZE, 12))
+    true = draw.normal(size=(SIZE, dim))
     found = {}
     for number, (noise, share) in enumerate(zip(noises, gone, strict=True)):
         sides = [true + noise * draw.normal(size=true.shape) for _ in range(2)]
@@ -135,7 +135,7 @@ def test_at_any_share_the_fusion_is_at_least_as_good_as_the_best_alone():
     for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
         leads = []
         for seed in range(3):
-            given = world((0.6, 0.6), (share, 0.0), seed)
+            given = world((1.2, 1.2), (share, 0.0), seed, 32)
             fused = hits_of(fuse(given, fit_fusion(given, DEV)))
             leads.append(fused - max(hits_of(one.view) for one in given.values()))
         assert np.mean(leads) >= -0.02, share

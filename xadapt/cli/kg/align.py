@@ -80,9 +80,7 @@ def align(
     ] = None,
     impute: Annotated[
         str,
-        typer.Option(
-            metavar="HOW", help="Guess vectors that an entity lacks: none, mean, or vae."
-        ),
+        typer.Option(metavar="HOW", help="Guess vectors that an entity lacks: none, mean, or vae."),
     ] = "none",
     pool: Annotated[
         str,

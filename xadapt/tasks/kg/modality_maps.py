@@ -5,8 +5,9 @@ sides, begins as the identity and is learnt by a contrastive loss::
 
     ICL = -log  e^(z1_i z2_i / t) / (sum_j e^(z1_i z2_j / t) + sum_(j != i) e^(z1_i z1_j / t))
 
-in both directions, with ``t = .1``. Development links say when to stop, and whether the identity was
-better. A modality that was made from the training links themselves, such as structure, needs none.
+in both directions, with ``t = .1``. Development links say when to stop, and whether the identity
+was better. A modality that was made from the training links themselves, such as structure, needs
+none.
 
 Source: UMAEA, https://arxiv.org/abs/2307.16210: the linear maps of attributes and images, and the
 loss. Difference: the maps are learnt apart, and the uncertainty of a modality weighs its scores
