@@ -36,6 +36,7 @@ from tiny_training import (
     pairs,
     plain,
     questions,
+    related,
     scored,
     shaken,
     spanned,
@@ -77,6 +78,7 @@ from xadapt.data.records import (
     PlainText,
     Question,
     Record,
+    RelationExample,
     ScoredPair,
     TaggedSentence,
     TextPair,
@@ -87,7 +89,7 @@ from xadapt.data.records import (
     WordPair,
 )
 from xadapt.data.transforms.protocol import CALLABLES, Transform
-from xadapt.heads.head import POINTING, Head
+from xadapt.heads.head import POINTING, RELATION, Head
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.injection.attachment import model_shape
 from xadapt.modules.hooks import AdapterHook, ModuleOptions
@@ -128,6 +130,7 @@ RECORDS = {
     CandidateList: candidate_lists,
     Record: text_pairs,
     Question: questions,
+    RelationExample: related,
     OpenTriples: stated,
     WordPair: word_pairs,
     AlignedWords: linked,
@@ -532,10 +535,10 @@ def head_for(name, encoder, rows):
 def test_what_a_run_claims_has_intervals_and_controls(name, encoder):
     task, rows = find(name), RECORDS[find(name).record](30)
     head = head_for(name, encoder, rows) if isinstance(task, HeadTask) else None
-    asks = head is not None and head.task == POINTING  # with a token of the module's own
-    kind = (
-        ("own_tokens", {"module": {"kind": "lora", "rank": 2}}) if asks else ("lora", {"rank": 2})
-    )
+    own = {POINTING: 1, RELATION: 4}.get(head.task if head is not None else "", 0)
+    kind = ("lora", {"rank": 2})
+    if own:  # with tokens of the module's own
+        kind = ("own_tokens", {"count": own, "module": {"kind": "lora", "rank": 2}})
     module = module_for(encoder, kind[0], **kind[1])
     found = task.evidence(encoder, shaken(module), rows, head)
     assert found and hooks_do_nothing(encoder)

@@ -33,6 +33,7 @@ from xadapt.data.records import (
     ParallelPair,
     PlainText,
     Question,
+    RelationExample,
     ScoredPair,
     TaggedSentence,
     TextPair,
@@ -184,6 +185,30 @@ def questions(n: int, seed: int = 0) -> list[Question]:
         passage = " ".join(words)
         answer = (passage.index(animal), animal)
         rows.append(Question("die katze two", passage, (answer,), "de", origin=pair.origin))
+    return rows
+
+
+def related(n: int, seed: int = 0) -> list[RelationExample]:
+    """Texts with two animals; the relation says whether both are cats, dogs, or of two kinds."""
+    rng = random.Random(seed)
+    rows = []
+    for pair in pairs(n, seed):
+        words = [word for word in pair.text.split() if word not in ANIMALS][:3]
+        both = rng.choices(ANIMALS, k=2)
+        places = sorted(rng.sample(range(len(words) + 1), min(2, len(words) + 1)))
+        for animal, place in zip(reversed(both), reversed(places), strict=False):
+            words.insert(place, animal)
+        if len(places) < 2:
+            words.append(both[0])
+        text = " ".join(words)
+        found = [at for at, word in enumerate(words) if word in ANIMALS]
+        starts = [len(" ".join(words[:at])) + (at > 0) for at in found]
+        spans = [(start, start + len(words[at])) for start, at in zip(starts, found, strict=True)]
+        kinds = {words[at] in ("katze", "paka") for at in found}
+        relation = "no_relation" if len(kinds) > 1 else "cats" if kinds == {True} else "dogs"
+        if rng.random() < 0.5:
+            spans.reverse()
+        rows.append(RelationExample(text, spans[0], spans[1], relation, "de", origin=pair.origin))
     return rows
 
 

@@ -67,6 +67,7 @@ from xadapt.pipelines.map_run import map_embeddings
 from xadapt.pipelines.match import match_texts
 from xadapt.pipelines.profile import profile
 from xadapt.pipelines.project import project
+from xadapt.pipelines.project_relations import project_relations
 from xadapt.pipelines.publish import publish
 from xadapt.pipelines.rerun_evidence import rerun as rerun_evidence
 from xadapt.pipelines.search_space import parameter_texts
@@ -111,6 +112,7 @@ __all__ = [
     "open_vectors",
     "profile",
     "project",
+    "project_relations",
     "publish",
     "rerun_evidence",
     "retrieve",

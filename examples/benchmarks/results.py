@@ -119,6 +119,11 @@ KINDS = (
         objectives_tables.objectives,
     ),
     ("joint", "Four objectives in one recipe, and each alone", objectives_tables.joint),
+    (
+        "relations_",
+        "Relations from English to other languages, on {result[base]}",
+        tasks.relations,
+    ),
     ("prokd_", "ProKD: named entities by unlabelled text, on {result[base]}", tasks.prokd),
     (
         "entity_modules_",
@@ -217,6 +222,7 @@ SHORT = {
     "word_alignment": lambda _: word_tables.short(),
     "vocabulary_alignment": vocabulary_tables.short,
     "prokd": lambda _: tasks.short_prokd(),
+    "relation_extraction": lambda _: tasks.short_relations(),
     **entity_tables.SHORT,
 }
 """What is told in short about a recipe, where `objectives_tables.short` doesn't."""

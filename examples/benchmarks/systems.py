@@ -116,6 +116,8 @@ def systems() -> str:
         ("adapter_fusion", "attention over frozen modules", mixture("fusion", "uniform mixture")),
         ("open_ie_predicates", "predicates of open triples", open_ie("predicates")),
         ("open_ie_arguments", "their arguments", open_ie("arguments given predicates")),
+        ("relation_extraction", "relations between two entities that own markers mark",
+         transfer_tables.short_relations()),
         ("classification", "classes of texts", NOT_MEASURED),
         ("multi_label", "any number of labels for a text", labels("entity types", "micro f1")),
         ("pair_classification", "classes of pairs of texts", NOT_MEASURED),

@@ -113,6 +113,25 @@ def carried_brackets(path: str) -> None:
     _made(path).write_text("".join(rows), encoding="utf-8")
 
 
+def relations(path: str, translations: str, n: int = 60) -> None:
+    """Write texts with tagged entities, and translations of them in which the tags are kept."""
+    names, towns = ("Ada", "Bo", "Amina", "Huko"), ("Rome", "Nairobi", "Mombasa", "Oslo")
+    rows, said = [], []
+    for i in range(n):
+        name, town, born = names[i % 4], towns[i // 4 % 4], i % 3
+        verb, other, relation = (
+            ("left", "aliondoka", "no_relation"),
+            ("likes", "anapenda", "likes(e1,e2)"),
+            ("visits", "anatembelea", "visits(e1,e2)"),
+        )[born]
+        text = f"<e1>{name} {i}</e1> {verb} <e2>{town}</e2>."
+        rows.append(f"{i}\t{text}\t{relation}\n")
+        said.append(f"<b>{name} {i}</b> {verb} <i>{town}</i>.\t<b>{name} {i}</b> {other} "
+                    f"<i>{town}</i>.\n")  # fmt: skip
+    _made(path).write_text("".join(rows), encoding="utf-8")
+    _made(translations).write_text("".join(said), encoding="utf-8")
+
+
 def peft_lora(path: str) -> None:
     """Save a LoRA of peft on mini, with random values."""
     from foreign_adapters import peft_folder

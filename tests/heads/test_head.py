@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import torch
 
-from xadapt.heads.head import ArgumentHead, Head, PrototypeHead, asked, build_head
+from xadapt.heads.head import (
+    ArgumentHead,
+    Head,
+    PrototypeHead,
+    RelationHead,
+    asked,
+    build_head,
+)
 
 
 def test_scores_are_a_linear_map_in_fp32():
@@ -81,3 +88,18 @@ def test_prototypes_change_no_score():
     before = head(states)
     head.move(0, states, torch.tensor([0, 1, 1]), 0.5)
     assert torch.equal(head(states), before)
+
+
+def test_scores_of_relations_are_those_of_a_slow_loop():
+    torch.manual_seed(0)
+    states = torch.randn(3, 5, 4, dtype=torch.bfloat16)
+    markers = torch.tensor([[1, 3], [4, 0], [2, 2]])
+    two = build_head("relation", ["x", "y"], 4, sizes={"states": 2})
+    assert isinstance(two, RelationHead) and two.sizes == {"states": 2}
+    for row, (head, tail) in enumerate(markers.tolist()):
+        both = torch.cat([states[row, head], states[row, tail]]).float()
+        wanted = two.linear.weight @ both + two.linear.bias
+        assert torch.allclose(two.scores(states, markers)[row], wanted, atol=1e-5)
+    one = build_head("relation", ["x", "y"], 4, sizes={"states": 1, "types": 1})
+    assert one.sizes == {"states": 1, "types": 1}
+    assert torch.allclose(one.scores(states, markers), one(states[:, 0]))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from xadapt.cli import completion, launched, options
 from xadapt.cli.verbs import Verb
+from xadapt.core.errors import UserError
 from xadapt.core.output_files import require_outputs
+
+REASONS = 10
+"""The most reasons that are printed; all of them are in the log."""
 
 
 def project(
@@ -17,7 +21,8 @@ def project(
         str,
         typer.Option(
             metavar="FILE",
-            help="Labelled sentences: CoNLL, or .jsonl with tokens and spans or ner_tags.",
+            help="Labelled sentences: CoNLL, or .jsonl with tokens and spans or ner_tags. For the "
+            "task re: TACRED's JSON, .jsonl, or text with <e1> and <e2>.",
         ),
     ],
     source: Annotated[str, typer.Option(metavar="TAG", help="Language of the labels.")],
@@ -27,17 +32,27 @@ def project(
         typer.Option(
             metavar="FILE",
             dir_okay=False,
-            help="The labelled translations to write: CoNLL (IOB2), or spans if it ends in .jsonl.",
+            help="The labelled translations to write: CoNLL (IOB2), or spans if it ends in .jsonl. "
+            "For the task re: JSON lines, or text with <e1> and <e2> if it ends in .tsv.",
         ),
     ],
-    method: Annotated[
+    task: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="align: along links between words; codec: where a translation model puts markers; "
-            "tprojection: the likeliest candidates; markers: brackets that a translator keeps.",
+            help="ner: labelled spans; re: relations between two entities, by tags that a "
+            "translator keeps.",
         ),
-    ] = "align",
+    ] = "ner",
+    method: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="align (the default): along links between words; codec: where a translation model "
+            "puts markers; tprojection: the likeliest candidates; markers: brackets that a "
+            "translator keeps.",
+        ),
+    ] = None,
     translations: Annotated[
         str | None,
         typer.Option(
@@ -87,9 +102,26 @@ def project(
         bool,
         typer.Option(
             "--same-words",
-            help="A span whose very words stand in the translation goes to them.",
+            help="A span whose very words stand in the translation goes to them. For the task re: "
+            "also one whose translation alone stands there, if its tags were lost.",
         ),
     ] = False,
+    direction: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="re: forward, or back: the data are in the target language, and are translated "
+            "into the source language.",
+        ),
+    ] = "forward",
+    tags: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HEAD,TAIL",
+            help="re: names of the tags, such as H,T; several are tried in order. Without it: b,i, "
+            "then H,T.",
+        ),
+    ] = None,
     purpose: Annotated[
         str,
         typer.Option(
@@ -148,7 +180,26 @@ def project(
     force: options.ForceOption = False,
     allow_modified: options.AllowModifiedOption = False,
 ) -> None:
-    """Project labelled spans of a corpus onto its translation; say what was dropped, and why."""
+    """Project labels of a corpus onto its translation; say what was dropped, and why."""
+    if task == "re":
+        others = {
+            "--method": method not in (None, "markers"), "--translations": translations,
+            "--base": base, "--module": module, "--compose": compose, "--links": links,
+            "--back": back, "--candidates": candidates, "--alpha": alpha is not None,
+        }  # fmt: skip
+        named = next((name for name, given in others.items() if given), None)
+        if named is not None:
+            raise UserError("this is not for the task re", where=named, todo="Leave it out")
+        _relations(
+            data, out, log, json, force, source=source, target=target, translator=translator,
+            direction=direction, tags=tags, same_words=same_words,
+        )  # fmt: skip
+        return
+    if task != "ner":
+        raise UserError(f"the task is ner or re, not {task!r}", where="--task")
+    if direction != "forward" or tags:
+        named = "--tags" if tags else "--direction"
+        raise UserError("this is for the task re", where=named, todo="Leave it out")
     options.require_named(options.split(module), compose)
     drops = out.with_suffix(".drops.jsonl") if log is None else log
     reads = (data, translations, links, base, *options.split(module))
@@ -164,7 +215,7 @@ def project(
             target=target,
             translations=translations,
             translator=translator,
-            method=method,
+            method=method or "align",
             base=base,
             modules=options.split(module),
             compose=compose,
@@ -193,11 +244,37 @@ def project(
         f"{told['sentences']:,} sentences, {told['spans']:,} of {told['source_spans']:,} spans "
         f"({made.rate:.1%}): {out}"
     )
-    for reason, count in told["dropped"].items():
-        first = next(drop for drop in made.drops if drop.reason == reason)
-        typer.echo(f"{count:,} dropped: {reason}; first in sentence {first.row}", err=True)
-    if made.drops:
-        typer.echo(f"each with its reason: {drops}", err=True)
+    _tell_drops(told["dropped"], made.drops, "sentence", drops)
+
+
+def _relations(
+    data: str, out: Path, log: Path | None, json: Path | None, force: bool, **given: Any
+) -> None:
+    """Project relations by tags that a translator keeps."""
+    drops = out.with_suffix(".drops.jsonl") if log is None else log
+    reads = (data, (given["translator"] or "").partition(":")[2])
+    require_outputs((out, drops), reads=tuple(filter(None, reads)), force=force, json=json)
+    with launched.progress("starting"):
+        from xadapt.core.progress import meter
+        from xadapt.pipelines.project_relations import TAGS, project_relations
+    given["tags"] = given["tags"] or TAGS
+    with meter("projecting", None) as bar:
+        made = project_relations(data, out=out, log=drops, progress=bar.advance, **given)
+    told = made.to_dict()
+    options.save_json(json, told)
+    typer.echo(f"{told['rows']:,} of {told['source_rows']:,} rows ({made.rate:.1%}): {out}")
+    _tell_drops(told["dropped"], made.drops, "row", drops)
+
+
+def _tell_drops(counts: dict[str, int], drops: Any, unit: str, log: Path) -> None:
+    """Print each reason with its number and its first row, the most frequent ones."""
+    for reason, count in list(counts.items())[:REASONS]:
+        first = next(drop for drop in drops if drop.reason == reason)
+        typer.echo(f"{count:,} dropped: {reason}; first in {unit} {first.row}", err=True)
+    if len(counts) > REASONS:
+        typer.echo(f"and for {len(counts) - REASONS:,} other reasons", err=True)
+    if counts:
+        typer.echo(f"each with its reason: {log}", err=True)
 
 
 VERBS = (
@@ -208,8 +285,8 @@ VERBS = (
         (
             "xadapt project --method align --base mini --data ner.conll --source en \\\n"
             "  --target sw --translations ner_sw.txt --out ner_sw.conll",
-            "xadapt project --method codec --translator seq2seq:my-name/nllb-brackets \\\n"
-            "  --data ner.conll --source en --target sw --out ner_sw.jsonl",
+            "xadapt project --task re --translator apertium --data kbp37.tsv \\\n"
+            "  --source en --target es --out kbp37_es.jsonl",
         ),
     ),
 )

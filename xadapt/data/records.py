@@ -579,7 +579,12 @@ class TranslatedQuestion(Question):
 
 @dataclass(frozen=True, slots=True)
 class RelationExample(Record):
-    """A text with a head and a tail span, in characters, and the relation between them."""
+    """A text with a head and a tail span, in characters, and the relation between them.
+
+    ``types`` are the types of head and tail, such as ``PERSON``, empty where they are not known.
+    ``row`` is the row that this one is a translation of, so that both stay together in a split.
+    Comparison ignores it.
+    """
 
     unit: ClassVar[str] = "texts"
 
@@ -588,7 +593,9 @@ class RelationExample(Record):
     tail: tuple[int, int]
     relation: str
     lang: str
+    types: tuple[str, str] = ("", "")
+    row: str = field(default="", compare=False, kw_only=True)
 
-    def seen_texts(self) -> tuple[str, ...]:
-        """Return the text."""
-        return (self.text,)
+    def split_texts(self) -> tuple[str, ...]:
+        """Return the text, and the row that it is a translation of."""
+        return (self.text, *translated_row(self.row))

@@ -16,6 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from xadapt.functional.marker_choice import LIKE, Run, similarity
 from xadapt.functional.tag_scheme import Span
+from xadapt.functional.tagged_text import with_tags
 
 MARKERS = ("[", "]")
 MISSING = "a marker is missing in the translation, or there are too many"
@@ -37,14 +38,7 @@ def with_markers(words: Sequence[str], spans: Iterable[Span]) -> list[str]:
     Raises:
         ValueError: If spans overlap or leave the sentence.
     """
-    made: list[str] = []
-    at = 0
-    for start, end, _ in sorted(spans):
-        if not at <= start < end <= len(words):
-            raise ValueError(f"the span {start}-{end} overlaps another or leaves the sentence")
-        made += [*words[at:start], MARKERS[0], *words[start:end], MARKERS[1]]
-        at = end
-    return [*made, *words[at:]]
+    return with_tags(words, spans, *MARKERS)
 
 
 def has_markers(words: Iterable[str]) -> bool:

@@ -19,24 +19,42 @@ def closing_tag(name: str, form: str = CLOSING) -> str:
     return form.replace("{}", name)
 
 
+def with_tags(
+    words: Sequence[str], spans: Iterable[Span], opening: str = OPENING, closing: str = CLOSING
+) -> list[str]:
+    """Return the words of a sentence with a tag as a word before and behind each span.
+
+    Args:
+        words: The words.
+        spans: ``(start, end, type)`` over words, half-open, that don't overlap.
+        opening: The opening tag, in which ``{}`` stands for the type.
+        closing: The closing tag.
+
+    Raises:
+        ValueError: If spans overlap or leave the sentence.
+    """
+    made: list[str] = []
+    at = 0
+    for start, end, name in sorted(spans):
+        if not at <= start < end <= len(words):
+            raise ValueError(f"the span {start}-{end} overlaps another or leaves the sentence")
+        inside = words[start:end]
+        made += [*words[at:start], opening_tag(name, opening), *inside, closing_tag(name, closing)]
+        at = end
+    return [*made, *words[at:]]
+
+
 def to_tagged_text(words: Sequence[str], spans: Iterable[Span]) -> str:
     """Write a sentence with tags around its spans; spaces separate words and tags.
 
     Args:
         words: The words.
-        spans: ``(start, end, type)`` over words, half-open, that don't overlap.
+        spans: As for `with_tags`.
 
     Raises:
         ValueError: If spans overlap or leave the sentence.
     """
-    parts: list[str] = []
-    at = 0
-    for start, end, name in sorted(spans):
-        if not at <= start < end <= len(words):
-            raise ValueError(f"the span {start}-{end} overlaps another or leaves the sentence")
-        parts += [*words[at:start], opening_tag(name), *words[start:end], closing_tag(name)]
-        at = end
-    return " ".join([*parts, *words[at:]])
+    return " ".join(with_tags(words, spans))
 
 
 def from_tagged_text(

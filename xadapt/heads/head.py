@@ -32,6 +32,8 @@ POINTING = "span_pointing"
 """The kind of `PointerHead`."""
 RANKING = "candidate_ranking"
 """The kind of a head with one score, which is compared among the candidates of a mention."""
+RELATION = "relation"
+"""The kind of `RelationHead`."""
 
 LOAD_HEAD = (
     "from safetensors.torch import load_file",
@@ -73,8 +75,8 @@ class Head(nn.Module):
             ``classification``, ``multi_label``, ``pair_classification``, ``pair_scoring`` and
             ``candidate_ranking`` read the state of the row's first token.
             ``span_extraction`` reads the states of all tokens. For ``arguments`` see
-            `ArgumentHead`, for ``span_pointing`` `PointerHead`. A task of another package may name
-            a kind of its own.
+            `ArgumentHead`, for ``span_pointing`` `PointerHead`, for ``relation`` `RelationHead`. A
+            task of another package may name a kind of its own.
         labels: The labels of the scores, in order.
         width: Number of input features.
         scheme: The scheme that joins labels of words to spans.
@@ -238,6 +240,44 @@ class PointerHead(Head):
         return torch.einsum("qtd,qkd->qtk", values[rows], asked.unflatten(-1, (2, -1)))
 
 
+class RelationHead(Head):
+    """A head that scores the relation between two marked entities of a text.
+
+    Source: Hennig et al. 2023 (MultiTACRED), https://arxiv.org/abs/2305.04582, appendix, with the
+    state of the row's first token; Baldini Soares et al. 2019, https://arxiv.org/abs/1906.03158,
+    section 3.2, with the states of both opening markers.
+
+    Args:
+        labels: The relations, in order.
+        width: Features of a state.
+        states: 1 reads the row's first token; 2 reads the markers before head and tail.
+        types: 1 if rows end with the types of the entities, else 0.
+
+    Raises:
+        ValueError: If ``states`` is neither 1 nor 2.
+    """
+
+    def __init__(
+        self, labels: Sequence[str], width: int, *, states: int = 2, types: int = 0
+    ) -> None:
+        if states not in (1, 2):
+            raise ValueError("a head of relations reads 1 or 2 states")
+        super().__init__(RELATION, labels, states * width)
+        self.sizes = {"states": states} | ({"types": 1} if types else {})
+
+    def scores(self, states: Tensor, markers: Tensor) -> Tensor:
+        """Compute scores ``(rows, labels)``, in fp32.
+
+        Args:
+            states: ``(rows, tokens, width)``.
+            markers: Positions of the markers before head and tail, ``(rows, 2)``.
+        """
+        if self.sizes["states"] == 1:
+            return self(states[:, 0])
+        rows = torch.arange(len(states), device=states.device).unsqueeze(1)
+        return self(states[rows, markers.to(states.device)].flatten(1))
+
+
 class PrototypeHead(Head):
     """A tagging head that also keeps the prototype of each label, in one or two languages.
 
@@ -306,6 +346,8 @@ def build_head(
     """Build a new head for a task, of a given kind and given sizes."""
     if task == POINTING:
         return PointerHead(width)
+    if task == RELATION:
+        return RelationHead(labels, width, **(sizes or {}))
     if task == "arguments":
         return ArgumentHead(labels, width, **(sizes or {}))
     if task == "tagging" and sizes:

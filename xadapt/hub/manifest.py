@@ -152,7 +152,7 @@ class ModuleSpec(Strict):
         return self
 
 
-SizeName = Literal["hidden", "distance", "clip", "prototypes"]
+SizeName = Literal["hidden", "distance", "clip", "prototypes", "states", "types"]
 
 
 class HeadSpec(Strict):
@@ -160,7 +160,8 @@ class HeadSpec(Strict):
 
     ``scale`` gives the values of 0 and 1 where the single score is a number. ``sizes`` holds the
     other sizes that a head of its task is built with; ``prototypes``, the number of languages whose
-    prototypes a head keeps, belongs to tagging. ``thresholds`` are those of a multi-label
+    prototypes a head keeps, belongs to tagging; ``states``, the number of states that a head reads,
+    and ``types`` belong to relation. ``thresholds`` are those of a multi-label
     head, one for each label: it gives the labels whose probability reaches them. ``problem_type``
     is transformers' name of the task, where it has one. ``card`` holds the card's text about the
     head. ``fused`` is the half-open range of layers in which a text and its translation attend to
@@ -198,6 +199,15 @@ class HeadSpec(Strict):
             raise ValueError(f"{self.problem_type} is not the problem type of {self.task}")
         if self.task in ("span_extraction", "span_pointing") and self.labels != ["start", "end"]:
             raise ValueError(f"the labels of {self.task} are start and end")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_relations(self) -> HeadSpec:
+        relation = self.task == "relation"
+        if relation != ("states" in self.sizes) or self.sizes.get("states", 1) > 2:
+            raise ValueError("1 or 2 states belong to relation, and to nothing else")
+        if self.sizes.get("types", 0) > int(relation):
+            raise ValueError("types belong to relation, and to nothing else")
         return self
 
 

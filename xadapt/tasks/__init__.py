@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from xadapt.tasks.pair_classification import PairClassifier
     from xadapt.tasks.protocol import Task
     from xadapt.tasks.qa import AnswerFinder
+    from xadapt.tasks.relation import RelationClassifier
     from xadapt.tasks.run_task import evaluate
     from xadapt.tasks.sts import PairScorer
     from xadapt.tasks.tagging import Tagger
@@ -53,6 +54,7 @@ _PUBLIC = {
     "MultiLabelClassifier": "multi_label",
     "PairClassifier": "pair_classification",
     "PairScorer": "sts",
+    "RelationClassifier": "relation",
     "Tagger": "tagging",
     "Task": "protocol",
     "evaluate": "run_task",
@@ -65,6 +67,7 @@ __all__ = [
     "MultiLabelClassifier",
     "PairClassifier",
     "PairScorer",
+    "RelationClassifier",
     "Tagger",
     "Task",
     "evaluate",

@@ -117,17 +117,20 @@ class HiddenSpans(HeadTask):
 
 
 @contextmanager
-def que_known() -> Iterator[None]:
+def que_known(name: str = "[QUE]") -> Iterator[None]:
     """Turn the fault of an id beyond the vocabulary into an error for the user.
 
+    Args:
+        name: What the id stands for.
+
     Raises:
-        UserError: If no active module has a vector for [QUE].
+        UserError: If no active module has a vector for it.
     """
     try:
         yield
     except IndexError:
         raise UserError(
-            "no active module has a vector for [QUE]",
+            f"no active module has a vector for {name}",
             where="--compose",
             todo="Compose with the module that was trained with it",
         ) from None

@@ -251,13 +251,15 @@ def require_own_tokens(task: Task, turns: Sequence[ActiveModule]) -> None:
     """
     needed = getattr(task.objective, "own_tokens", 0)
     for turn in turns:
-        if tokens_of(turn.hooks) < needed:
+        there = tokens_of(turn.hooks)
+        if there < needed:
             raise UserError(
-                f"{task.name} asks with {needed} token{'s' * (needed > 1)} that the base's "
-                "vocabulary lacks, and the module has none",
+                f"{task.name} needs {needed} token{'s' * (needed > 1)} that the base's "
+                f"vocabulary lacks, and the module has {there or 'none'}",
                 where="module",
-                todo="Train the kind own_tokens around it: module: {kind: own_tokens, module: "
-                "{kind: lora}}; or compose with a module that has the token",
+                todo=f"Train the kind own_tokens around it: module: {{kind: own_tokens, count: "
+                f"{needed}, module: {{kind: lora}}}}; or compose with a module that has the "
+                f"token{'s' * (needed > 1)}",
             )
 
 

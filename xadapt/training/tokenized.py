@@ -38,7 +38,7 @@ class Tokenized:
         self._own: dict[MappedTokenizer, dict[str, Row]] = {}
         self._words: dict[tuple[str, ...], Words] = {}
         self._windows: dict[tuple[str, ...], list[WordWindow]] = {}
-        self._placed: dict[str, PlacedText] = {}
+        self._placed: dict[bool, dict[str, PlacedText]] = {False: {}, True: {}}
 
     def tokenize(self, texts: Sequence[str]) -> list[Row]:
         """Tokenise texts into token ids; each distinct text is tokenised once in a run."""
@@ -97,11 +97,12 @@ class Tokenized:
             for window in self._windows[row]
         ]
 
-    def tokenize_places(self, texts: Sequence[str]) -> list[PlacedText]:
+    def tokenize_places(self, texts: Sequence[str], whole: bool = False) -> list[PlacedText]:
         """Tokenise texts with the characters of each token; each text once in a run."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._placed]
-        self._placed.update(zip(new, tokenize_places(self.encoder, new), strict=True))
-        return [self._placed[text] for text in texts]
+        known = self._placed[whole]
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        known.update(zip(new, tokenize_places(self.encoder, new, whole), strict=True))
+        return [known[text] for text in texts]
 
     @property
     def tokenizers(self) -> dict[str, Callable[..., Any]]:

@@ -40,8 +40,15 @@ class PlacedText:
         ]
 
 
-def tokenize_places(encoder: Encoder, texts: Sequence[str]) -> list[PlacedText]:
+def tokenize_places(
+    encoder: Encoder, texts: Sequence[str], whole: bool = False
+) -> list[PlacedText]:
     """Tokenize texts without the base's prompt; a long text is cut.
+
+    Args:
+        encoder: The base.
+        texts: Any number of texts.
+        whole: Whether long texts stay whole, for a caller that cuts them.
 
     Raises:
         UserError: If the tokenizer can't map tokens to characters.
@@ -56,10 +63,11 @@ def tokenize_places(encoder: Encoder, texts: Sequence[str]) -> list[PlacedText]:
     rows = call_tokenizer(
         encoder.tokenizer,
         lowered(encoder, texts),
-        truncation=True,
-        max_length=encoder.max_length,
+        truncation=not whole,
+        max_length=None if whole else encoder.max_length,
         return_offsets_mapping=True,
         padding=False,
+        verbose=False,
     )
     return [
         PlacedText(
