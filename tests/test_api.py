@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from tiny_commands import QUICK, Place, everything, good
 from tiny_folders import tensor_file
-from tiny_training import labelled, pairs, tagged
+from tiny_models import tiny_folder
+from tiny_training import labelled, pairs, plain, tagged
 from transformers import EarlyStoppingCallback, TrainerCallback
 
 import xadapt
@@ -161,6 +162,29 @@ def test_an_interrupted_run_goes_on_with_the_same_rows_alone(place: Place, tmp_p
     whole = train(place, tmp_path / "b")
     one, two = (tensor_file(r.module).read_bytes() for r in (run, whole))
     assert one == two and not run.reused
+
+
+def test_what_is_drawn_does_not_depend_on_where_the_rows_come_from(tmp_path: Path) -> None:
+    base = str(tiny_folder(tmp_path / "base", mlm=True))
+    texts = [row.text for row in plain(40)]
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("\n".join(texts) + "\n", encoding="utf-8")
+
+    def trained(out: str, data: Any, **more: Any) -> bytes:
+        run = xadapt.train("mlm", base=base, data=data, lang="de", out=tmp_path / out, rank=2,
+                           dtype="float32", settings=("train.batch_size=8", "train.evaluations=2"),
+                           **more)  # fmt: skip
+        return tensor_file(run.module).read_bytes()
+
+    class Breaks(TrainerCallback):
+        def on_save(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            raise RuntimeError("killed")
+
+    whole = trained("file", tmp_path / "a.txt")
+    assert trained("list", texts) == whole
+    with pytest.raises(RuntimeError, match="killed"):
+        trained("moved", tmp_path / "a.txt", callbacks=Breaks)
+    assert trained("moved", tmp_path / "b.txt", resume=True) == whole
 
 
 def test_options_callbacks_and_what_comes_back(place: Place, tmp_path: Path) -> None:

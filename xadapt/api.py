@@ -434,8 +434,8 @@ def train(
         licence: SPDX id of the module's licence.
         data_licence: Licence of the data, for the card.
         data_ids: Ids on the Hub of the data sets that the data were made from, for the card.
-        loaders: Libraries whose files are written: names, ``all`` or ``none``. By default those
-            that share one file of tensors; see `xadapt.hub.loaders`.
+        loaders: Libraries whose files are written: names, ``all`` or ``none``. By default all
+            that can hold the module; see `xadapt.hub.loaders`.
         callbacks: Callbacks of transformers: objects or classes with methods such as ``on_log``;
             see `xadapt.training.callbacks`.
         report_to: ``tensorboard``, ``wandb``, ``trackio``, several of them, or ``none``.

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 
 import pytest
 import torch
-from tiny_training import plain
+from tiny_training import plain, tagged, text_pairs, translated_questions
 from torch import nn
 
 from xadapt.objectives import contract
@@ -108,6 +109,15 @@ def test_draws_belong_to_the_record_and_the_step():
     assert [d.random() for d in draws(random.Random(1), records[::-1])] == one[::-1]
     assert [d.random() for d in draws(random.Random(1), records[2:3])] == one[2:3]
     assert [d.random() for d in draws(random.Random(2), records)] != one and len(set(one)) == 4
+
+
+def test_draws_do_not_depend_on_where_a_record_comes_from():
+    records = [*plain(3), *text_pairs(3), *tagged(3), *translated_questions(3)]
+    moved = [replace(record, origin=f"elsewhere:{n}") for n, record in enumerate(records)]
+    one, two = (
+        [own.random() for own in draws(random.Random(1), rows)] for rows in (records, moved)
+    )
+    assert one == two and len(set(one)) == len(records)
 
 
 def test_a_row_of_two_segments_says_where_the_second_begins():

@@ -1,4 +1,4 @@
-"""The libraries whose files a folder gets: a small choice, or those that are asked for."""
+"""The libraries whose files a folder gets: those that are asked for, by default all."""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ from xadapt.integrations.plain import difference
 BRIDGES = {b.NAME: b for b in (adapters, peft, transformers_peft, sentence_transformers)}
 MERGED = "merged"
 """The name of the comparison with a model that has the module in its weights."""
+LARGE = 32 * 1024**2
+"""Bytes of a base from which a library's copy of it is freed at once."""
 
 Compare = Callable[[Path], float]
 
@@ -109,7 +113,7 @@ def vectors_by_loader(
 
     def by(bridge: Any) -> Callable[[Path], Tensor]:
         def compute(folder: Path) -> Tensor:
-            with plain.without_noise():
+            with _library(encoder):
                 if bridge is sentence_transformers:
                     return bridge.vectors(folder, base_path, texts).cpu()
                 return encoder.pool(bridge.states(folder, base_path, ids, mask), mask).cpu()
@@ -117,6 +121,19 @@ def vectors_by_loader(
         return compute
 
     return {n: by(bridge) for n, bridge in BRIDGES.items() if bridge.available() is None}
+
+
+@contextmanager
+def _library(encoder: Encoder) -> Iterator[None]:
+    """Run another library inside the block, quietly; its copy of a large base is freed afterwards.
+
+    The models of adapters and peft hold themselves in cycles. Python would free them some day, and
+    the copies of many runs would pile up until then.
+    """
+    with plain.without_noise():
+        yield
+    if sum(weight.nbytes for weight in encoder.model.parameters()) >= LARGE:
+        gc.collect()
 
 
 def _by_logits(
@@ -134,7 +151,7 @@ def _by_logits(
 
     def by(compute: Callable[[Path], Tensor]) -> Compare:
         def compare(folder: Path) -> float:
-            with plain.without_noise():
+            with _library(encoder):
                 theirs = compute(folder)
             return difference(_real(theirs, mask), _real(own, mask))
 
@@ -160,14 +177,14 @@ def _by_states(
 
     def by(compute: Callable[[Path], Tensor]) -> Compare:
         def compare(folder: Path) -> float:
-            with plain.without_noise():
+            with _library(encoder):
                 theirs = compute(folder)
             return difference(_real(theirs, mask), _real(own, mask))
 
         return compare
 
     def by_vectors(folder: Path) -> float:
-        with plain.without_noise():
+        with _library(encoder):
             theirs = sentence_transformers.vectors(folder, base_path, texts)
         return difference(theirs, encoder.pool(own, mask))
 

@@ -363,10 +363,11 @@ def backbone_named(objectives: Sequence[str]) -> str:
 def draws(rng: random.Random, records: Sequence[Record]) -> list[random.Random]:
     """Make a random generator for each record, independent of the other records.
 
-    Equal records of one call get equal draws.
+    Equal records of one call get equal draws, from whatever file or program they come.
     """
     name = rng.getrandbits(64)
-    return [random.Random(f"{name}:{record!r}") for record in records]
+    contents = [dataclasses.replace(record, origin="") for record in records]
+    return [random.Random(f"{name}:{content!r}") for content in contents]
 
 
 def further_data(objective: Any) -> Mapping[str, type[Record]]:

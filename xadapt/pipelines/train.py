@@ -11,6 +11,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from weakref import proxy
 
 from torch import nn
 
@@ -415,7 +416,8 @@ def _trainer(
     if start is not None:
         start.fill(head_of(trainer), base.width)
     if is_scored(trainer, loaded.dev):
-        trainer.run = replace(run, score=lambda: dev_scores(trainer, loaded.dev))
+        # the trainer holds this: a strong reference back would keep the base until a collection
+        trainer.run = replace(run, score=partial(dev_scores, proxy(trainer), loaded.dev))
     return trainer
 
 

@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +89,8 @@ class AlignmentEvaluator:
     ) -> None:
         self.encoder, self.progress, self.cache = encoder, progress, cache
         self.frozen = FrozenVectors(encoder, cache_folder())
-        self._sides: dict[int, tuple[ActiveAdapter, Side]] = {}
+        self._adapters: dict[int, ActiveAdapter] = {}
+        self._sides: WeakValueDictionary[int, Side] = WeakValueDictionary()
         self._prefix: PrefixStates | None = None
 
     def bare(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -100,21 +102,26 @@ class AlignmentEvaluator:
 
     def through(self, module: nn.Module) -> Side:
         """Return the side that encodes texts through a module; equal calls return the same side."""
-        if id(module) in self._sides:
-            return self._sides[id(module)][1]
-        adapter = ActiveAdapter(self.encoder, module.to(self.encoder.device))
+        known = self._sides.get(id(module))
+        if known is not None:
+            return known
+        adapter = self._adapters.get(id(module))
+        if adapter is None:
+            adapter = ActiveAdapter(self.encoder, module.to(self.encoder.device))
+            self._adapters[id(module)] = adapter
 
         def side(texts: Sequence[str]) -> NDArray[np.float32]:
-            again = self.cache is not None or len(self._sides) > 1 or self._prefix_holds()
+            again = self.cache is not None or len(self._adapters) > 1 or self._prefix_holds()
             rows = Activation.of(adapter, cache=self._shared() if again else None)
             return encode(self.encoder, texts, rows=rows, progress=self.progress).numpy()
 
-        self._sides[id(module)] = (adapter, side)
+        self._sides[id(module)] = side
         return side
 
     def close(self) -> None:
         """Release the modules and the states that they shared."""
         self._prefix = None
+        self._adapters.clear()
         self._sides.clear()
 
     def systems(
@@ -146,7 +153,7 @@ class AlignmentEvaluator:
         """Return the given cache, or a cache of the states that enter the modules' lowest layer."""
         if self.cache is not None:
             return self.cache
-        start = min((at.first_layer for at, _ in self._sides.values()), default=0)
+        start = min((adapter.first_layer for adapter in self._adapters.values()), default=0)
         if start < 1:
             return None
         if self._prefix is None or self._prefix.start > start:
