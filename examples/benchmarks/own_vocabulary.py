@@ -7,6 +7,11 @@ With `--starts`, the rows are measured as they begin, before any training, and n
 With `--speed`, the test sentences are encoded by the base, by a trained LoRA and by a trained
 vocabulary with a LoRA, in turn in one process. With `--alike`, the training pairs are drawn in
 equal numbers from every source; otherwise by hash, so that most are from the largest source.
+With `--names`, the pairs are names of languages, territories, scripts and currencies in CLDR, for
+languages without other text; 250 are held out:
+
+    python examples/benchmarks/own_vocabulary.py --names --base mini --lang he --lang th --lang ka
+
 Training and test pairs are split as in `languages.py`. All systems have the same pairs, passes and
 batches. What is finished is kept, and the same command goes on where it stopped.
 """
@@ -17,12 +22,23 @@ import time
 from pathlib import Path
 
 import numpy as np
-from bench import MINILM, limited, parser, read, save, tagged_pairs, write_pairs, xadapt
-from languages import held_out
+from bench import (
+    MINILM,
+    limited,
+    parser,
+    read,
+    save,
+    split_test,
+    tagged_pairs,
+    write_pairs,
+    xadapt,
+)
+from languages import BASES, held_out
 
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.encoder.own_texts import tokenize_rows
 from xadapt.core.files import read_json, write_json
+from xadapt.data.readers.cldr_labels import own_labels
 from xadapt.data.records import ParallelPair
 from xadapt.data.transforms.shuffle import shuffled as shuffle
 from xadapt.hub.opening import tensor_path
@@ -64,6 +80,7 @@ def main() -> None:
     options.add_argument("--pairs", type=int, default=3000)
     options.add_argument("--seeds", type=int, default=1)
     options.add_argument("--alike", action="store_true", help="as many pairs from every source")
+    options.add_argument("--names", action="store_true", help="pairs of names in CLDR")
     options.add_argument("--lang", action="append", default=None)
     options.add_argument("--system", action="append", default=None, choices=list(SYSTEMS))
     options.add_argument("--starts", action="store_true", help="measure the rows' beginnings alone")
@@ -84,12 +101,12 @@ def main() -> None:
 
 def one(args, lang: str, system: str, seed: int) -> None:
     """Train and judge one system, unless that is done."""
-    home = args.work / "own_vocabulary"
+    home = args.work / name_of(args)
     alike = "-alike" if args.alike else ""
     place = home / f"{lang}-{args.pairs}{alike}-{seed}-{system.replace(' ', '_')}"
     if (place / "row.json").exists():
         return
-    train, test, source = held_out(args.data, lang)
+    train, test, source = names_of(lang) if args.names else held_out(args.data, lang)
     if args.alike:
         train = from_all_sources(args.data, lang, train, args.pairs)
     train = limited(train, args.pairs)
@@ -98,6 +115,7 @@ def one(args, lang: str, system: str, seed: int) -> None:
     place.mkdir(parents=True, exist_ok=True)
     data, held = write_pairs(place / "train.tsv", train), write_pairs(place / "test.tsv", test)
     recipe, settings = SYSTEMS[system]
+    settings += ("train.epochs=10",) if args.names else ()
     sets = [part for one in (f"seed={seed}", *settings) for part in ("--set", one)]
 
     xadapt(
@@ -120,6 +138,18 @@ def one(args, lang: str, system: str, seed: int) -> None:
             "tokens": spelt.to_dict(), "test": read(place / "test.json"),
         },
     )  # fmt: skip
+
+
+def name_of(args) -> str:
+    """The name of the result."""
+    return "own_vocabulary_names" if args.names else "own_vocabulary"
+
+
+def names_of(lang: str) -> tuple[list[ParallelPair], list[ParallelPair], str]:
+    """Names of CLDR as pairs, of which 250 are held out."""
+    own, english = own_labels()[lang], own_labels()["en"]
+    pairs = [ParallelPair(own[one], english[one], lang) for one in own if one in english]
+    return *split_test([(pair, "tatoeba") for pair in pairs], 250), "CLDR"
 
 
 def from_all_sources(
@@ -213,12 +243,12 @@ def ways(texts, english) -> dict[str, float]:
 
 def gather(args) -> None:
     """Write what is there as one result."""
-    home = args.work / "own_vocabulary"
+    home = args.work / name_of(args)
     made = {
         part: [read_json(one) for one in sorted(home.glob(f"*/{name}.json"))]
         for part, name in (("rows", "row"), ("starts", "start"), ("speed", "speed"))
     }
-    save("own_vocabulary", {"base": "MiniLM", **made})
+    save(name_of(args), {"base": BASES.get(args.base, "another base"), **made})
 
 
 if __name__ == "__main__":

@@ -156,6 +156,11 @@ KINDS = (
     ("decoding_speed", "Speed of constrained decoding", decoding_tables.speed),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
     ("how_many_pairs_", "How many pairs: {result[lang]} on {result[base]}", tables.how_many_pairs),
+    (
+        "own_vocabulary_names",
+        "A vocabulary from names alone, on {result[base]}",
+        vocabulary_tables.own_vocabulary,
+    ),
     ("own_vocabulary", "A vocabulary of the language's own", vocabulary_tables.own_vocabulary),
     ("own_language", "Questions and answers within German", tables.own_language),
     ("peers_large", "Every pair against 8,000 others, beside cached gradients", speed.peers),

@@ -66,6 +66,7 @@ def test_a_language_the_base_spells_is_not():
     ("given", "said"),
     [
         ({"texts": ["one"] * 40}, "1 different texts, and 20"),
+        ({"texts": ["\u200b" * i for i in range(1, 41)]}, "no token in these texts"),
         ({"size": 5}, "100 to 200,000"),
         ({"lang": "no language"}, "language"),
         ({"texts": "absent.txt"}, "absent.txt"),

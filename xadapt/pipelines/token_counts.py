@@ -123,8 +123,9 @@ def count_tokens(
         size: The most pieces of the own vocabulary.
 
     Raises:
-        UserError: If the file or the base can't be read, there are fewer than 20 texts, ``size`` is
-            not between 100 and 200,000, or the tag is no language.
+        UserError: If the file or the base can't be read, there are fewer than 20 texts, the base's
+            tokenizer finds nothing in them, ``size`` is not between 100 and 200,000, or the tag is
+            no language.
     """
     tag = normalise(lang)
     if not 100 <= size <= 200_000:
@@ -144,6 +145,9 @@ def count_tokens(
         )
     tokenizer = load_tokenizer(resolve(base))
     held = rows[::HELD_OUT]
+    pieces = _pieces(tokenizer, held)
+    if not any(pieces):
+        raise UserError("the base's tokenizer finds no token in these texts", where=where)
     own = train_tokenizer(tokenizer, (t for i, t in enumerate(rows) if i % HELD_OUT), size)
     made = own.encode_batch(held, add_special_tokens=False)
     special = len(tokenizer.all_special_tokens)
@@ -153,7 +157,7 @@ def count_tokens(
         sum(len(text.split()) for text in held),
         sum(len("".join(text.split())) for text in held),
         own.get_vocab_size() - special,
-        _spelling(_pieces(tokenizer, held), held, tokenizer.unk_token),
+        _spelling(pieces, held, tokenizer.unk_token),
         _spelling([row.tokens for row in made], held, tokenizer.unk_token),
     )
 
