@@ -11,8 +11,8 @@ the rest of such a row counts more.
 ``g_m`` is a precision. If cosines of pairs that are the same spread around a mean ``a``, others
 around ``b``, both with the variance ``s``, then ``g (cos - c)`` with ``g = (a - b) / s`` and
 ``c = (a + b) / 2`` is the log of the odds. It is the start. Then ``g`` and ``c`` are learnt on
-links that no modality was made from, with the loss of the right entity among many, while vectors
-are dropped at random.
+links that no modality was made from, with the loss of the right entity among many; now and then
+vectors are dropped at random.
 
 Entities without a vector may have one that was guessed from their other vectors (`Guess`). Its
 share ``q`` and its own middle ``d`` are learnt after that, with ``g`` and ``c`` fixed, so that
@@ -43,7 +43,7 @@ from xadapt.vectors.search.sides import spans
 
 LEAST = 20
 """The least number of links that a fusion is learnt from."""
-SAMPLE, POOL, STEPS, RATE = 300, 1500, 80, 0.05
+SAMPLE, POOL, STEPS, RATE, DROPPED = 600, 1500, 160, 0.05, 0.3
 BLOCK = 2**14
 
 
@@ -352,8 +352,8 @@ def _scores(
 def _learn(values, scored, ways: Sequence[_Way], steps: int, seed: int) -> None:  # type: ignore[no-untyped-def]
     """Move values by the loss of the right entity among the pool, while vectors are dropped.
 
-    In half of the steps nothing is dropped; in the others each vector is dropped with a chance that
-    is drawn for each step and modality.
+    In every fourth step each vector is dropped with a chance that is drawn for each modality. In
+    the others nothing is: these links lack what others lack.
     """
     generator = torch.Generator().manual_seed(seed)
     start = [value.clone() for value in values]
@@ -363,7 +363,8 @@ def _learn(values, scored, ways: Sequence[_Way], steps: int, seed: int) -> None:
     for step in range(steps):
         loss = torch.zeros(())
         for way in ways:
-            chance = torch.rand((len(way.asked), 1), generator=generator) * (step % 2)
+            chance = torch.rand((len(way.asked), 1), generator=generator)
+            chance = chance * DROPPED if step % 4 == 3 else torch.zeros_like(chance)
             gone = tuple(
                 torch.rand(own.shape, generator=generator) < chance for own in (way.asked, way.held)
             )
