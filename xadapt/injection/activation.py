@@ -57,8 +57,6 @@ class ActiveAdapter:
         captures: The inputs of attentions and FFNs that the module reads, by layer and name.
         splits: Paths of the attentions that must run separately for rows with different adapters.
         vocabulary: The tokenizer of the module, if it has a vocabulary of its own.
-        elsewhere: The adapter that acts in its place on texts that the vocabulary does not read:
-            itself; or one without the hooks for own texts; ``None`` if no hook is left.
 
     Raises:
         UserError: If the module doesn't fit the encoder.
@@ -87,9 +85,18 @@ class ActiveAdapter:
         sites = [site for _, site in acts if site is not None]
         install(encoder, sites, list(self.captures), list(self.splits), apart)
         others = [hook for hook in hooks if not (hook.own_texts or hook.reads == "ids")]
-        self.elsewhere: ActiveAdapter | None = self
-        if self.vocabulary is not None and any(hook.own_texts for hook in hooks):
-            self.elsewhere = ActiveAdapter(encoder, _Hooked(others)) if others else None
+        self._for_own_texts = self.vocabulary is not None and any(hook.own_texts for hook in hooks)
+        self._others: ActiveAdapter | None = None
+        if self._for_own_texts and others:
+            self._others = ActiveAdapter(encoder, _Hooked(others))
+
+    @property
+    def elsewhere(self) -> ActiveAdapter | None:
+        """The adapter that acts in its place on texts that the vocabulary does not read.
+
+        That is itself; or one without the hooks for own texts; ``None`` if no hook is left.
+        """
+        return self._others if self._for_own_texts else self
 
     @property
     def before_vocabulary(self) -> Callable[[Tensor], Tensor] | None:
