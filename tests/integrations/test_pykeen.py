@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 
@@ -81,6 +82,20 @@ def test_pykeens_evaluator_judges_as_we_rank():
         whole = np.concatenate(both)
         assert found["both"]["mrr"] == pytest.approx((1 / whole).mean(), abs=1e-6)
         assert set(found["both"]) == {"mrr", "hits@1", "hits@3", "hits@10"}
+
+
+def test_collections_of_a_training_leave_out_what_was_there():
+    frozen, seen = gc.get_freeze_count(), []
+    look = lambda phase, info: seen.append(gc.get_freeze_count())  # noqa: E731
+    gc.unfreeze()
+    gc.callbacks.append(look)
+    try:
+        trained()
+        assert seen and min(seen) > 1000 and gc.get_freeze_count() == 0
+    finally:
+        gc.callbacks.remove(look)
+        if frozen:
+            gc.freeze()
 
 
 def test_names_of_models_and_a_wrong_one():

@@ -9,11 +9,13 @@ Source: Ali et al. 2021, PyKEEN 1.0, https://jmlr.org/papers/v22/20-825.html.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -183,7 +185,7 @@ def train_model(
     looked = dev if len(dev) else np.asarray(train)[:1]
     factory = _factory(train, entities, relations, inverse)
     held = _factory(looked, entities, relations)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _quick_collections():
         stopper: dict[str, Any] = {}
         if len(dev):
             stopper = {
@@ -233,6 +235,23 @@ def train_model(
         {TRIPLES: torch.from_numpy(np.asarray(train, dtype=np.int64).copy()), **kept},
         {"epochs": len(result.losses), "every": options.every, "looks": looks},
     )  # fmt: skip
+
+
+@contextmanager
+def _quick_collections() -> Iterator[None]:
+    """Leave all objects of now out of collections inside the block.
+
+    PyKEEN collects after every epoch. With torch and transformers imported, looking at all objects
+    takes longer than an epoch on a small graph.
+    """
+    if gc.get_freeze_count():  # the program itself does so
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def open_model(
