@@ -79,7 +79,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(app, "app", fail)
+    monkeypatch.setattr(app, "command", lambda: fail)
 
 
 def test_a_fault_of_ours_is_one_line_and_can_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +118,7 @@ def test_sigterm_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         time.sleep(10)
 
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(app, "app", terminated)
+    monkeypatch.setattr(app, "command", lambda: terminated)
     done = xadapt("encode", "--shards", "d")
     assert done.code == 143 and done.err.startswith("xadapt: interrupted; whole shards stay")
     assert len(done.lines) == 1 and signal.getsignal(signal.SIGTERM) == before

@@ -43,7 +43,7 @@ def test_one_process_speaks_for_all(rank: str, monkeypatch: pytest.MonkeyPatch) 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(app, "app", interrupted)
+    monkeypatch.setattr(app, "command", lambda: interrupted)
     done = xadapt("train")
     assert done.code == 130 and bool(done.err) == first and len(waited) == (not first)
 

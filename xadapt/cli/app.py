@@ -8,10 +8,12 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.main import get_command
 
 from xadapt.cli import launched, streams
 from xadapt.cli.verbs import verbs
@@ -79,10 +81,16 @@ def _own_output() -> Iterator[None]:
             sys.stdout = before
 
 
+@cache
+def command() -> Any:
+    """Build the command of all verbs, once in a process that runs several."""
+    return get_command(app)
+
+
 def _run(arguments: list[str]) -> int:
     """Run a command, report its error if there is one, and return its exit code."""
     try:
-        code = app(arguments, prog_name="xadapt", standalone_mode=False) or 0
+        code = command()(arguments, prog_name="xadapt", standalone_mode=False) or 0
         return _interrupted(arguments, code) if code == INTERRUPTED else code
     except UserError as error:
         return _fail(str(error), 2)

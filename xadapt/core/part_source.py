@@ -97,7 +97,8 @@ def read_part(room: str, name: str) -> PartSource:
     if part is None:
         return PartSource(room, name, _plain(about))
     own = _before_sections(part.doc)
-    text = "\n\n".join(filter(None, (own or about,) if _shares(module) else (about, own)))
+    several = not registry.is_shipped(room, name) and _shares(module)
+    text = "\n\n".join(filter(None, (own or about,) if several else (about, own)))
     options = _measured(part) if room == "tasks" else _options(room, part)
     facts = _facts(part)
     return PartSource(
