@@ -20,10 +20,11 @@ DEV_EXTRAS = all,dev,docs
 # as `all`, without adapters, which can't be imported under transformers 5
 V5_EXTRAS = peft,data,kg,faiss,retrieval,sentence-transformers,serve,demo,dev
 
-.PHONY: help quickstart test test-v5 examples docs package benchmarks clean clean-venvs
+.PHONY: help quickstart lint test test-v5 examples docs package benchmarks clean clean-venvs
 
 help:
 	@echo "make quickstart  set up, train three small modules and show what they gained (no network after set-up)"
+	@echo "make lint        set up, then ruff and mypy"
 	@echo "make test        set up, then ruff, mypy and the tests (transformers 4.57, adapters, peft)"
 	@echo "make test-v5     the tests again under transformers 5 without adapters, in $(VENV5)"
 	@echo "make examples    run every script and notebook of examples/ with quick settings"
@@ -35,10 +36,12 @@ help:
 quickstart: $(VENV)/.stamp-demo
 	$(VENV)/bin/xadapt quickstart $(ARGS)
 
-test: $(VENV)/.stamp-dev
+lint: $(VENV)/.stamp-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+test: lint
 	$(TEST_ENV) $(VENV)/bin/python -m pytest -n $(WORKERS) $(ARGS)
 
 test-v5: $(VENV5)/.stamp-dev

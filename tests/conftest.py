@@ -5,6 +5,7 @@ The fixtures of several rooms are imported here, so that pytest finds them by na
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 
@@ -24,3 +25,12 @@ from tiny_tagging import head, made  # noqa: E402, F401
 # A shared machine may stall any one example; how long it takes is no property of the code.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+# No test pulls the plug of the machine, and ten thousand files would wait for its disk.
+os.fsync = lambda fd: None
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of later collections, and collect cycles less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5_000)

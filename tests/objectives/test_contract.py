@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_training import pairs, plain, tagged, translated_questions
+from tiny_training import plain, tagged, text_pairs, translated_questions
 from torch import nn
 
 from xadapt.objectives import contract
@@ -112,7 +112,7 @@ def test_draws_belong_to_the_record_and_the_step():
 
 
 def test_draws_do_not_depend_on_where_a_record_comes_from():
-    records = [*plain(3), *pairs(3), *tagged(3), *translated_questions(3)]
+    records = [*plain(3), *text_pairs(3), *tagged(3), *translated_questions(3)]
     moved = [replace(record, origin=f"elsewhere:{n}") for n, record in enumerate(records)]
     one, two = (
         [own.random() for own in draws(random.Random(1), rows)] for rows in (records, moved)

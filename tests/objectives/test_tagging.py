@@ -100,7 +100,7 @@ def test_sentences_without_any_span_are_refused():
 def learnt(folder, rows):
     """F1 on sentences never seen after a short training."""
     encoder = tiny_encoder()
-    made = trainer(folder, [Task("t", Tagging(), rows)], encoder=encoder, epochs=12,
+    made = trainer(folder, [Task("t", Tagging(), rows)], encoder=encoder, epochs=12, batch_size=16,
                    learning_rate=3e-3)  # fmt: skip
     made.train()
     (told,) = evidence(encoder, made.module, tagged(40, seed=5), head_of(made))
