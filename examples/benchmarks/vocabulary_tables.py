@@ -11,6 +11,7 @@ from tables import intervals, scores, table, ways
 FILE = "own_vocabulary"
 ALIKE = ", from all sources alike"
 BASE, BOTH = "frozen base", "module, both sides"
+NAMES = ("base", "LoRA", "vocabulary + LoRA")
 
 
 def mean(row: dict) -> float:
@@ -109,17 +110,20 @@ def short(_: str = "") -> str:
     path = RESULTS / f"{FILE}.json"
     if not path.exists():
         return "not measured here"
-    parts: dict[tuple, dict[str, list[float]]] = {}
+    parts: dict[tuple, dict[str, dict[str, list[float]]]] = {}
     for row in read(path)["rows"]:
         test = scores(row["test"])
-        own = parts.setdefault((row["lang"], row["pairs"], row.get("alike", False)), {})
+        own = parts.setdefault((row["pairs"], row.get("alike", False)), {})
+        own = own.setdefault(row["lang"], {})
         own.setdefault("base", []).append(mean(test[BASE]))
         own.setdefault(row["system"], []).append(mean(test[BOTH]))
     found = []
-    for (lang, pairs, alike), own in sorted(parts.items()):
-        if "vocabulary + LoRA" in own:
-            names = ["base", "LoRA", "LoRA, equal size", "vocabulary + LoRA"]
-            names = [name for name in names if name in own]
-            said = ", ".join(f"{name} {shown(own[name])}" for name in names)
-            found.append(f"{lang}, {pairs:,} pairs{ALIKE if alike else ''}: {said}")
-    return "MiniLM, mean of to and from English; " + "; ".join(found)
+    for (pairs, alike), languages in sorted(parts.items()):
+        said = [
+            f"{lang} " + " / ".join(shown(own[n]) if n in own else "-" for n in NAMES)
+            for lang, own in sorted(languages.items())
+            if NAMES[-1] in own
+        ]
+        if said:
+            found.append(f"{pairs:,} pairs{ALIKE if alike else ''}: {', '.join(said)}")
+    return f"MiniLM, mean of to and from English, {' / '.join(NAMES)}; {'; '.join(found)}"

@@ -296,6 +296,24 @@ def test_with_none_is_the_bare_base() -> None:
     assert not np.allclose(adapted.encode(TEXTS), bare, atol=1e-3)
 
 
+def test_names_that_read_as_a_composition_are_names() -> None:
+    """A folder may be called ``a_+_b`` or ``none``."""
+    encoder = tiny_encoder()
+    modules = {
+        "out/a_+_b": shaken(module_for(encoder), 1),
+        "none": shaken(module_for(encoder), 2),
+    }
+    choice = ByLanguage({"de": "out/a_+_b", "sw": "none"})
+    adapted = AdaptedEncoder(encoder, modules, choice)
+    for tag in ("de", "sw"):
+        wanted = adapted.encode(TEXTS, tag)
+        assert abs(wanted - encode(encoder, TEXTS).numpy()).max() > 1e-3
+        one = adapted.for_language(tag)
+        assert (one.encode(TEXTS) == wanted).all()
+        with one.merged() as inside:
+            assert abs(inside.encode(TEXTS) - wanted).max() < 1e-4
+
+
 def test_one_text_is_one_vector_and_one_tag_is_for_all_rows() -> None:
     both = adapted("bert")
     texts = ["Guten Tag", "die katze"]

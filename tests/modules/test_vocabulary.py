@@ -353,6 +353,7 @@ def test_damaged_tokenizers_are_refused_in_one_line():
         ({"start": "magic"}, "start"),
         ({"layers": [0, 1]}, "inner module"),
         ({"acts_on": "english"}, "acts_on"),
+        ({"rank": 32}, "below the base's width, 32"),
         ({"tokenizer_bytes": 2**30}, "16 MiB"),
     ],
 )

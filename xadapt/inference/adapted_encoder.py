@@ -206,7 +206,10 @@ class AdaptedEncoder:
         Raises:
             UserError: If the composition is malformed, or names a module that is not there.
         """
-        value = parse(composition) if isinstance(composition, str) else composition
+        return self._under(parse(composition) if isinstance(composition, str) else composition)
+
+    def _under(self, value: Composition) -> AdaptedEncoder:
+        """Return the same under a composition; text is the name of a module, such as a folder's."""
         other = copy(self)
         other.fallbacks, other._follows, other.modules = NO_FALLBACKS, False, dict(self.modules)
         other.published, other.evaluations = dict(self.published), []
@@ -225,7 +228,7 @@ class AdaptedEncoder:
             UserError: If this is no language tag.
         """
         tags = as_tags(language, 1) or [None]
-        return self.with_(choose(self.composition, self.fallbacks, 1, tags, None)[0])
+        return self._under(choose(self.composition, self.fallbacks, 1, tags, None)[0])
 
     def add(
         self,
@@ -309,7 +312,7 @@ class AdaptedEncoder:
             UserError: If the composition is none of these, or something is merged already.
         """
         value = parse(composition) if isinstance(composition, str) else composition
-        one = self.with_(for_all(self.composition if value is None else value))
+        one = self._under(for_all(self.composition if value is None else value))
         with self._rows.merged(one.composition, one.modules):
             yield one
 

@@ -157,7 +157,8 @@ class Vocabulary(nn.Module):
         seed: Seed of the inner module's first values.
 
     Raises:
-        ValueError: If the inner module does not fit the encoder.
+        ValueError: If the rank is no less than the width, or the inner module does not fit the
+            encoder.
     """
 
     kind: ClassVar[str] = KIND
@@ -173,6 +174,8 @@ class Vocabulary(nn.Module):
             "tokenizer_json", torch.zeros(options.tokenizer_bytes, dtype=torch.uint8)
         )
         self.register_buffer("ids", torch.zeros(options.tokens, dtype=torch.int64))
+        if options.rank is not None and options.rank >= model_shape.width:
+            raise ValueError(f"rank: must be below the base's width, {model_shape.width}")
         halved = options.row_dtype == "bfloat16"
         self.own = OwnRows(self.first, options.pieces, model_shape.width, options.rank, halved)
         inner = dict(options.module)
