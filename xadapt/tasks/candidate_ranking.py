@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows, acting
@@ -146,7 +146,7 @@ class CandidateRanking(HeadTask):
         if not rows:
             raise UserError("there are no mentions to evaluate on")
         there = np.array([row.correct >= 0 for row in rows], dtype=float)
-        columns = {}
+        columns: dict[str, dict[str, Sequence[ArrayLike]]] = {}
         for name, given in {**systems, **self.baselines(rows)}.items():
             answers, ranks = _measured(rows, given, name)
             hits = {"R@1": ranks <= 1, "R@5": ranks <= 5, "MRR": 1 / ranks}
