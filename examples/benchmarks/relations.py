@@ -46,8 +46,8 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--base", default="mini")
     options.add_argument("--seeds", type=int, default=3)
-    options.add_argument("--rows", type=int, default=2_000, help="English training texts")
-    options.add_argument("--seen", type=int, default=6_000, help="texts that a module sees in all")
+    options.add_argument("--rows", type=int, default=1_000, help="English training texts")
+    options.add_argument("--seen", type=int, default=3_000, help="texts that a module sees in all")
     args = options.parse_args()
     work = args.work / f"relations_{short(args.base)}"
     work.mkdir(parents=True, exist_ok=True)

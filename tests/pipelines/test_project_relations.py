@@ -20,7 +20,7 @@ SAID = {
     "Ada": "Ada", "founded": "alianzisha", "Acme": "Akme", ".": ".", "in": "huko", "Rome": "Roma",
     "left": "aliondoka",
 }  # fmt: skip
-TOKEN = re.compile(r"</?\w+>|\w+|\S")
+TOKEN = re.compile(r"</?\w+>|&\w+;|\w+|\S")
 
 
 class Turned:
@@ -126,7 +126,9 @@ def test_back_translates_the_target_into_the_source():
             return super().translate(texts, target, source)
 
     rows = [RelationExample("Ada left Rome", (9, 13), (0, 3), "left", "sw")]
-    made = package.project_relations(rows, translator=Back(), direction="back", **GIVEN)
+    made = package.project_relations(
+        rows, translator=Back(only=("b", "i")), direction="back", **GIVEN
+    )
     assert made.rows[0].lang == "en" and shown(made.rows[0])[1:] == ("Roma", "Ada")
     with pytest.raises(UserError, match="no direction from sw to en"):
         package.project_relations(rows, translator=Turned(), direction="back", **GIVEN)
@@ -166,7 +168,7 @@ def test_the_verb_reads_and_writes(tmp_path):
     assert again.code == 2 and "such a file already" in again.err
     table = tmp_path / "sw.tsv"
     done = good(*given, "--out", table, "--same-words", "--log", tmp_path / "log.jsonl",
-                "--tags", "b,i")  # fmt: skip
+                "--tags", "b,i", "--tags", "H,T")  # fmt: skip
     assert table.read_text(encoding="utf-8") == (
         "1\t<e2>Akme</e2> ya <e1>Ada</e1>.\tfounded\n"
         "2\t<e2>Ada</e2> aliondoka <e1>Roma</e1>\tleft\n"

@@ -119,7 +119,7 @@ def project(
         typer.Option(
             metavar="HEAD,TAIL",
             help="re: names of the tags, such as H,T; several are tried in order. Without it: b,i, "
-            "then H,T.",
+            "then H,T; with a file of translations b,i alone.",
         ),
     ] = None,
     purpose: Annotated[
@@ -192,7 +192,7 @@ def project(
             raise UserError("this is not for the task re", where=named, todo="Leave it out")
         _relations(
             data, out, log, json, force, source=source, target=target, translator=translator,
-            direction=direction, tags=tags, same_words=same_words,
+            direction=direction, tags=tags or None, same_words=same_words,
         )  # fmt: skip
         return
     if task != "ner":
@@ -256,8 +256,7 @@ def _relations(
     require_outputs((out, drops), reads=tuple(filter(None, reads)), force=force, json=json)
     with launched.progress("starting"):
         from xadapt.core.progress import meter
-        from xadapt.pipelines.project_relations import TAGS, project_relations
-    given["tags"] = given["tags"] or TAGS
+        from xadapt.pipelines.project_relations import project_relations
     with meter("projecting", None) as bar:
         made = project_relations(data, out=out, log=drops, progress=bar.advance, **given)
     told = made.to_dict()

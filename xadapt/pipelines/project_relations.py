@@ -108,7 +108,7 @@ def project_relations(
     target: str,
     translator: str | Translator | None,
     direction: str = "forward",
-    tags: Sequence[str] = TAGS,
+    tags: Sequence[str] | None = None,
     same_words: bool = False,
     out: str | Path | None = None,
     log: str | Path | None = None,
@@ -124,7 +124,8 @@ def project_relations(
         translator: Any translator, as for `xadapt.translate`.
         direction: ``forward`` translates from source to target. ``back`` translates a test set in
             the target language to the source, so that a module of the source can read it.
-        tags: Names of the tags of head and tail, tried in this order.
+        tags: Names of the tags of head and tail, tried in this order; without them `TAGS`, of a
+            file of translations the first alone.
         same_words: Whether an entity whose tags were lost is looked for: by its own words, and by
             those of its translation alone, in a translation without tags.
         out: A file to write: JSON lines, or text with ``<e1>`` and ``<e2>`` if it ends in ``.tsv``.
@@ -143,10 +144,11 @@ def project_relations(
         raise UserError("relations need a translator", todo="Name one with --translator")
     given = normalise(source), normalise(target)
     langs = given if direction == "forward" else (given[1], given[0])
-    names = [_names(one) for one in tags]
+    opened = cached_translator(translator)
+    usual = TAGS[:1] if opened.facts.get("translator") == "file" else TAGS
+    names = [_names(one) for one in (usual if tags is None else tags)]
     if not names:
         raise UserError("there are no tags", where="tags")
-    opened = cached_translator(translator)
     rows = list(_rows(data, langs[0]))
     if not rows:
         raise UserError("there is no text with a relation", where="data")

@@ -71,23 +71,28 @@ class RelationText:
             where = f"{source}:{number}"
             cells = line.split("\t")
             if waiting is not None:
-                yield attempt(_record, waiting[1], line.strip(), lang, waiting[0])
+                yield attempt(_record, waiting[1], line.strip(), lang, waiting[0], quoted=True)
                 waiting = None
             elif not line.strip() or line.lower().startswith("comment"):
                 continue
-            elif len(cells) > 1 and not TAGGED.search(cells[-1]):
-                yield attempt(_record, cells[:-1], cells[-1].strip(), lang, where)
-            elif TAGGED.search(line):
+            elif not TAGGED.search(line):
+                if number > 1:  # a first line without tags is a header
+                    yield RowError("this line has no text with tags", where=where, todo=FORM)
+            elif TAGGED.search(cells[-1]):
                 waiting = (where, cells)
-            elif number > 1:  # a first line without tags is a header
-                yield RowError("this line has no text with tags", where=where, todo=FORM)
+            else:
+                yield attempt(_record, cells[:-1], cells[-1].strip(), lang, where)
         if waiting is not None:
             yield RowError("there is no relation", where=waiting[0], todo=FORM)
 
 
-def _record(cells: list[str], relation: str, lang: str, where: str) -> RelationExample:
+def _record(
+    cells: list[str], relation: str, lang: str, where: str, quoted: bool = False
+) -> RelationExample:
     text = cells[-1].strip()
-    if len(text) > 1 and text[0] == text[-1] == '"' and text.count('"') % 2 == 0:
+    # in files of two lines a row the whole text is in quotation marks; elsewhere it may begin and
+    # end with a quotation
+    if len(text) > 1 and text[0] == text[-1] == '"' and (quoted or '"' not in text[1:-1]):
         text = text[1:-1]
     names = next((own for own in NAMES if re.search(rf"<\s*{own[0]}\s*>", text, re.I)), NAMES[0])
     found = read_tags(text, names)
