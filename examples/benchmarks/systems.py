@@ -117,6 +117,7 @@ def systems() -> str:
          transfer_tables.short_prokd()),
         ("prokd_student", "named entities taught on unlabelled text",
          transfer_tables.short_prokd()),
+        ("span_labeller", "spans of labels that are given as texts", NOT_MEASURED),
         ("filter_qa", "answers that are read with their translations", NOT_MEASURED),
         ("sts", "likeness of pairs of texts", NOT_MEASURED),
         ("qa", "answers in a passage", NOT_MEASURED),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -29,6 +30,8 @@ SCHEMED = ("tagging", "arguments")
 """The kinds of heads that label words; a scheme joins the labels to spans."""
 POINTING = "span_pointing"
 """The kind of `PointerHead`."""
+SPANS = "span_labelling"
+"""The kind of `SpanLabelHead`."""
 
 LOAD_HEAD = (
     "from safetensors.torch import load_file",
@@ -292,6 +295,67 @@ class PrototypeHead(Head):
         return moved + torch.where(there, means - means.detach(), 0.0)
 
 
+class SpanLabelHead(Head):
+    """A head that scores spans of words against labels that are texts.
+
+    With ``h`` the states of first tokens and ``g`` the state before a label's text,
+    ``s = MLP(h_first)``, ``e = MLP(h_last)``, ``t = MLP(g)``, ``v = MLP([s ; e ; width])``, each of
+    unit length; the score is ``exp(scale) v . t``, and its sigmoid the probability. ``width`` is an
+    embedding of the number of tokens from the first word's first token to the last word's.
+
+    Source: the span model of FiNERweb, Golde et al. 2025, https://arxiv.org/abs/2512.13884, and its
+    study https://arxiv.org/abs/2601.06347, as reconstructed.
+
+    Args:
+        labels: The labels of the training data, as texts.
+        width: Features of a state.
+        hidden: Features of the networks.
+        distance: Features of an embedded width.
+        clip: Number of widths, from 0 on; longer spans are not scored.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        width: int,
+        *,
+        hidden: int = 384,
+        distance: int = 128,
+        clip: int = 30,
+    ) -> None:
+        super().__init__(SPANS, labels, hidden)
+        self.sizes = {"hidden": hidden, "distance": distance, "clip": clip}
+        self.linear = nn.Linear(hidden, hidden)
+        self.label, self.first, self.last = (nn.Linear(width, hidden) for _ in range(3))
+        self.span = nn.Sequential(
+            nn.Linear(2 * hidden + distance, hidden), nn.GELU(), nn.Linear(hidden, hidden)
+        )
+        self.distance = nn.Embedding(clip, distance)
+        self.scale_of_scores = nn.Parameter(torch.tensor(math.log(1 / 0.03)))
+
+    def span_scores(
+        self, states: Tensor, marks: Sequence[int], spans: Sequence[Sequence[tuple[int, int]]]
+    ) -> list[Tensor]:
+        """Compute the scores of each row's spans, ``(spans, labels)``, in fp32.
+
+        Args:
+            states: ``(rows, tokens, width)``.
+            marks: The position of each label's mark, alike in all rows.
+            spans: For each row, the positions of the first tokens of a span's first and last word.
+        """
+        values = states.float()
+        texts = F.normalize(self.linear(F.gelu(self.label(values[:, list(marks)]))), dim=-1)
+        first = F.normalize(F.gelu(self.first(values)), dim=-1)
+        last = F.normalize(F.gelu(self.last(values)), dim=-1)
+        scale, made = self.scale_of_scores.exp(), []
+        for row, own in enumerate(spans):
+            at = torch.tensor(own, device=states.device, dtype=torch.long).reshape(-1, 2)
+            far = self.distance(at[:, 1] - at[:, 0])
+            joined = torch.cat([first[row, at[:, 0]], last[row, at[:, 1]], far], -1)
+            made.append(scale * F.normalize(self.span(joined), dim=-1) @ texts[row].T)
+        return made
+
+
 def build_head(
     task: str,
     labels: Sequence[str],
@@ -305,6 +369,8 @@ def build_head(
         return PointerHead(width)
     if task == "arguments":
         return ArgumentHead(labels, width, **(sizes or {}))
+    if task == SPANS:
+        return SpanLabelHead(labels, width, **(sizes or {}))
     if task == "tagging" and sizes:
         return PrototypeHead(labels, width, scheme, **sizes)
     return Head(task, labels, width, scheme, scale)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from xadapt.tasks.protocol import Task
     from xadapt.tasks.qa import AnswerFinder
     from xadapt.tasks.run_task import evaluate
+    from xadapt.tasks.span_labeller import SpanLabeller
     from xadapt.tasks.sts import PairScorer
     from xadapt.tasks.tagging import Tagger
 
@@ -40,6 +41,7 @@ NOT_PARTS = (
     "protocol",
     "run_prediction",
     "run_task",
+    "span_labeller",
     "table",
 )
 
@@ -50,6 +52,7 @@ _PUBLIC = {
     "MultiLabelClassifier": "multi_label",
     "PairClassifier": "pair_classification",
     "PairScorer": "sts",
+    "SpanLabeller": "span_labeller",
     "Tagger": "tagging",
     "Task": "protocol",
     "evaluate": "run_task",
@@ -61,6 +64,7 @@ __all__ = [
     "MultiLabelClassifier",
     "PairClassifier",
     "PairScorer",
+    "SpanLabeller",
     "Tagger",
     "Task",
     "evaluate",
