@@ -19,6 +19,7 @@ LABELS: dict[str, Any] = {
     "span_extraction": ("start", "end"),
     "tagging": ("O", "B-A", "I-A"),
     "pair_scoring": ("score",),
+    "text_rating": ("rating",),
 }
 
 
@@ -33,7 +34,7 @@ def published(
     """A module's folder, with a random head for a task if one is named."""
     module = random_module(encoder, "lora", seed=seed, rank=2, **options)
     torch.manual_seed(seed)
-    scale = (1.0, 5.0) if task == "pair_scoring" else None
+    scale = (1.0, 5.0) if task in ("pair_scoring", "text_rating") else None
     head = Head(task, LABELS[task], encoder.width, scale=scale) if task else None
     made = manifest_of(
         encoder,

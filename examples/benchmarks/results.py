@@ -17,6 +17,7 @@ import kg_tables
 import language_model_tables
 import maps_tables
 import objectives_tables
+import open_ner_tables
 import publish_tables
 import serve_tables
 import speed_tables as speed
@@ -119,6 +120,7 @@ KINDS = (
         objectives_tables.objectives,
     ),
     ("joint", "Four objectives in one recipe, and each alone", objectives_tables.joint),
+    ("open_ner_", "Spans of labels never trained, on {result[base]}", open_ner_tables.open_ner),
     ("prokd_", "ProKD: named entities by unlabelled text, on {result[base]}", tasks.prokd),
     (
         "entity_modules_",
@@ -209,6 +211,7 @@ SHORT = {
     "word_alignment": lambda _: word_tables.short(),
     "vocabulary_alignment": vocabulary_tables.short,
     "prokd": lambda _: tasks.short_prokd(),
+    "span_labeller": lambda _: open_ner_tables.short(),
     **entity_tables.SHORT,
 }
 """What is told in short about a recipe, where `objectives_tables.short` doesn't."""

@@ -25,6 +25,9 @@ ROWS = [
 ]
 
 
+CONTEXT = ("marks", "spans", "right", "unknown", "lengths")
+
+
 @pytest.fixture(scope="module")
 def encoder():
     return tiny_encoder()
@@ -93,9 +96,10 @@ def test_the_loss_by_hand_is_a_sum_over_spans_and_labels(encoder):
     head = SpanLabelHead(["x"], 8, hidden=6, distance=4)
     shape = len(found["text"].rows), max(map(len, found["text"].rows)), 8
     states = States(torch.randn(shape), torch.ones(shape[:2]))
-    given = {name: found[name] for name in ("marks", "spans", "right", "lengths")}
+    given = {name: found[name] for name in CONTEXT}
     loss = objective.loss(states, **given, heads=head)
-    scored = head.span_scores(states.hidden, found["marks"], found["spans"])
+    texts = head.label_vectors(states.hidden[:, found["marks"]])
+    scored = head.span_scores(states.hidden, texts, found["spans"])
     for value, scores, right, record in zip(loss.values, scored, found["right"], ROWS, strict=True):
         slow = 0.0
         for span in range(len(scores)):
@@ -107,21 +111,23 @@ def test_the_loss_by_hand_is_a_sum_over_spans_and_labels(encoder):
 
 def test_scores_are_those_of_a_slow_loop():
     torch.manual_seed(1)
-    head = SpanLabelHead(["x", "y"], 5, hidden=6, distance=4, clip=7)
+    head = SpanLabelHead(["x", "y"], 5, hidden=6, distance=4, clip=7, prior=0.1)
     states, marks = torch.randn(2, 9, 5), [1, 3]
     spans = [[(5, 5), (5, 7)], [(4, 8)]]
-    found = head.span_scores(states.bfloat16().float(), marks, spans)
+    assert float(head.bias.detach()) == pytest.approx(math.log(0.1 / 0.9))
+    texts = head.label_vectors(states[:, marks].bfloat16())
+    found = head.span_scores(states.bfloat16(), texts, spans)
     for row, own in enumerate(spans):
         for place, (first, last) in enumerate(own):
             s, e = (
-                F.normalize(F.gelu(part(states.bfloat16().float()[row, at])), dim=-1)
+                F.layer_norm(F.gelu(part(states.bfloat16().float()[row, at])), (6,))
                 for part, at in ((head.first, first), (head.last, last))
             )
             joined = torch.cat([s, e, head.distance.weight[last - first]])
             v = F.normalize(head.span(joined), dim=-1)
             for label, mark in enumerate(marks):
                 t = head.linear(F.gelu(head.label(states.bfloat16().float()[row, mark])))
-                score = v @ F.normalize(t, dim=-1) / 0.03
+                score = v @ F.normalize(t, dim=-1) / 0.03 + math.log(0.1 / 0.9)
                 assert float(found[row][place, label]) == pytest.approx(float(score), abs=1e-4)
 
 
@@ -177,3 +183,89 @@ def test_data_without_spans_and_wrong_options_are_refused():
 
 def test_the_data_of_the_tests_have_spans():
     assert SpanLabelling().prepare(tagged(8)).texts == {"ANIMAL": ("ANIMAL",)}
+
+
+def test_labels_of_data_are_read_as_texts_and_the_prior_is_counted():
+    rows = [
+        TaggedSentence(("a", "b", "c"), ((0, 1, "sports_team"), (1, 3, "PER")), "en"),
+        TaggedSentence(("a",), (), "en"),
+    ]
+    memory = SpanLabelling(synonyms=(("person", "PER"),), clip=2).prepare(rows)
+    assert memory.names == {"sports_team": "sports team", "PER": "person"}
+    assert memory.prior == 2 / ((2 + 2 + 1 + 1) * 2)  # spans of at most two words, two labels
+    head = SpanLabelling(clip=2).heads(8, memory)
+    assert float(head.bias.detach()) == pytest.approx(math.log(memory.prior / (1 - memory.prior)))
+
+
+def test_related_labels_are_no_negatives_on_the_same_span(encoder):
+    rows = [TaggedSentence(("katze", "und", "hund"), ((0, 1, "cat"), (2, 3, "animal")), "de")]
+    plain, related = (
+        SpanLabelling(hidden=6, distance=4),
+        SpanLabelling(related=(("animal", "cat", "never seen"),), hidden=6, distance=4),
+    )
+    losses = []
+    for objective in (plain, related):
+        found = views(objective, encoder, rows)
+        torch.manual_seed(0)
+        head = SpanLabelHead(["x"], 8, hidden=6, distance=4)
+        head.scale_of_scores.data.zero_()
+        states = States(torch.randn(1, len(found["text"].rows[0]), 8), torch.ones(1))
+        given = {name: found[name] for name in CONTEXT}
+        losses.append(float(objective.loss(states, **given, heads=head).values))
+        texts = head.label_vectors(states.hidden[:, found["marks"]])
+        scores = head.span_scores(states.hidden, texts, found["spans"])[0].detach()
+    assert len(found["unknown"][0]) == 2 and not set(found["unknown"][0]) & set(found["right"][0])
+    left_out = sum(float(F.softplus(scores[at])) for at in found["unknown"][0])
+    assert losses[0] - losses[1] == pytest.approx(left_out / 3, rel=1e-4)
+
+
+def test_labels_apart_have_rows_of_their_own(encoder):
+    objective = SpanLabelling(apart=True, hidden=6, distance=4)
+    found = views(objective, encoder)
+    together = views(SpanLabelling(), encoder)
+    rows = found["labels"].rows
+    assert len(rows) == 3 and found["marks"] == [1]
+    assert {read(encoder, list(row), found["marks"])[0] for row in rows} == {
+        "animal", "group", "place",
+    }  # fmt: skip
+    words = tokenize_words(encoder, [record.words for record in ROWS])
+    assert [tuple(row) for row in found["text"].rows] == [tuple(own.ids) for own in words]
+    assert found["right"] == together["right"]
+    assert [[b - a for a, b in own] for own in found["spans"]] == [
+        [b - a for a, b in own] for own in together["spans"]
+    ]
+    torch.manual_seed(0)
+    head = objective.heads(8, objective.prepare(ROWS))
+    assert head.sizes["apart"] == 1
+    states = States(torch.randn(3, 12, 8), torch.ones(3, 12))
+    labels = States(torch.randn(3, 6, 8, requires_grad=True), torch.ones(3, 6))
+    given = {name: found[name] for name in CONTEXT}
+    objective.loss(states, labels=labels, **given, heads=head).total().backward()
+    touched = labels.hidden.grad.abs().sum(-1) > 0
+    assert touched[:, 1].all() and int(touched.sum()) == 3, "the mark alone is read"
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_one_batch_is_learnt_by_heart(encoder, apart):
+    """With the frozen states alone, the head learns every span of a batch."""
+    objective = SpanLabelling(apart=apart, hidden=32, distance=4)
+    rows = tagged(8)
+    memory = objective.prepare(rows)
+    found = views(objective, encoder, rows, memory=memory)
+    read_states = {}
+    for name in ("text", "labels") if apart else ("text",):
+        ids, mask = encoder.batch(found[name].rows)
+        with torch.no_grad():
+            hidden = encoder.run(encoder.embed(ids, mask), mask, 0, None)
+        read_states[name] = States(hidden, mask)
+    torch.manual_seed(0)
+    head = objective.heads(encoder.width, memory)
+    given = {name: found[name] for name in CONTEXT}
+    optimizer = torch.optim.AdamW(head.parameters(), lr=0.01)
+    for _ in range(200):
+        loss = objective.loss(**read_states, **given, heads=head).total()
+        optimizer.zero_grad()
+        loss.backward()
+        assert all(value.grad.abs().sum() > 0 for value in head.parameters())
+        optimizer.step()
+    assert float(loss) < 0.05

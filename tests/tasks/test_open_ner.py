@@ -65,7 +65,8 @@ def test_probabilities_are_those_of_one_plain_forward(labeller: SpanLabeller) ->
     places = [own.first[i] + len(prefix) for i in range(3)]
     every = [(i, j) for i in range(3) for j in range(i, 3) if places[j] - places[i] < 6]
     spans = [(places[i], places[j]) for i, j in every]
-    [scores] = head.span_scores(states, [1 + mark for mark in prefix.marks], [spans])
+    texts = head.label_vectors(states[:, [1 + mark for mark in prefix.marks]])
+    [scores] = head.span_scores(states, texts, [spans])
     wanted = {
         (i, j + 1, label): float(scores[at, number].sigmoid())
         for at, (i, j) in enumerate(every)
@@ -156,7 +157,8 @@ def test_evaluate_takes_names_thresholds_and_orders(place: Path, tmp_path: Path)
             xadapt.evaluate("open_ner", **given, **wrong)
 
 
-def test_a_recipe_learns_spans_of_labels_as_texts(place: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_recipe_learns_spans_of_labels_as_texts(place: Path, tmp_path: Path, apart: bool) -> None:
     """Animals are found, also by a label whose text only a synonym of the training has."""
     groups = [["animal", "paka"]]
     rows = renamed(tagged(100), {"ANIMAL": "animal"})
@@ -166,7 +168,7 @@ def test_a_recipe_learns_spans_of_labels_as_texts(place: Path, tmp_path: Path) -
             f"objectives.0.synonyms={json.dumps(groups)}", "objectives.0.hidden=32",
             "objectives.0.distance=4", "data.train.dev=10", "train.evaluations=1",
             "train.epochs=10", "train.learning_rate=0.01", "train.batch_size=8", "module.rank=4",
-            "dtype=float32",
+            "module.alpha=8", "dtype=float32", f"objectives.0.apart={str(apart).lower()}",
         ),
     )  # fmt: skip
     manifest = json.loads((tmp_path / "m" / "xadapt.json").read_text())

@@ -7,6 +7,11 @@ from collections.abc import Iterable, Sequence
 from xadapt.functional.tag_scheme import Span
 
 
+def as_text(label: str) -> str:
+    """Return the text of a label of data: ``sports_team``, as CoNLL needs it, is two words."""
+    return label.replace("_", " ").strip() or label
+
+
 def candidates(places: Sequence[int], longest: int) -> list[tuple[int, int]]:
     """Return all spans of neighbouring words whose first tokens are near enough to each other.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from xadapt.tasks.multi_label import MultiLabelClassifier
     from xadapt.tasks.open_ie import Extractor
     from xadapt.tasks.pair_classification import PairClassifier
+    from xadapt.tasks.passage_filter import TextRater
     from xadapt.tasks.protocol import Task
     from xadapt.tasks.qa import AnswerFinder
     from xadapt.tasks.run_task import evaluate
@@ -55,6 +56,7 @@ _PUBLIC = {
     "SpanLabeller": "span_labeller",
     "Tagger": "tagging",
     "Task": "protocol",
+    "TextRater": "passage_filter",
     "evaluate": "run_task",
 }
 __all__ = [
@@ -67,6 +69,7 @@ __all__ = [
     "SpanLabeller",
     "Tagger",
     "Task",
+    "TextRater",
     "evaluate",
 ]
 

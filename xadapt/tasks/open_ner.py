@@ -10,20 +10,23 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
+from xadapt.backbones.cache.reuse import Kept
 from xadapt.backbones.encoder.encode import Rows
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
 from xadapt.core.files import read_json
 from xadapt.data.records import TaggedSentence
 from xadapt.evaluation.comparison import Result, compare, ratio_of_sums
-from xadapt.functional.open_spans import without_overlap
+from xadapt.functional.open_spans import as_text, without_overlap
 from xadapt.functional.tag_scheme import Span
-from xadapt.heads.head import Head
+from xadapt.heads.head import Head, SpanLabelHead
 from xadapt.tasks.head_task import HeadTask
 from xadapt.tasks.predictor import BASELINE, MODULE, Languages, Predictor, load_each
 from xadapt.tasks.protocol import RESAMPLES, Option, Request, read_rows
-from xadapt.tasks.span_labeller import THRESHOLD, SpanLabeller, best_threshold, probabilities
+from xadapt.tasks.span_labeller import Scored, SpanLabeller, best_threshold, probabilities
+from xadapt.training.active_module import ActiveModule
 
 EVERY = "every word"
 SEEN, UNSEEN = "labels of the training", "labels not of the training"
@@ -52,9 +55,22 @@ class OpenNER(HeadTask):
         active: Rows | None = None,
     ) -> list[tuple[Span, ...]]:
         """Find the spans of all labels of the records."""
-        words = [row.words for row in rows]
-        scored = probabilities(encoder, head, words, labels_of(rows), active)
-        return [without_overlap(own, THRESHOLD) for own in scored]
+        assert isinstance(head, SpanLabelHead)
+        scored = _scored(encoder, head, rows, active)
+        return [without_overlap(own, float(head.threshold)) for own in scored]
+
+    def calibrate(
+        self,
+        encoder: Encoder,
+        module: nn.Module,
+        dev: Sequence[Any],
+        head: Head,
+        cache: Kept | None = None,
+    ) -> None:
+        """Choose the head's threshold on the development part: for texts of other languages."""
+        assert isinstance(head, SpanLabelHead)
+        active = ActiveModule(encoder, module).rows([self.language(row) for row in dev], cache)
+        head.threshold.fill_(best_threshold(_scored(encoder, head, dev, active), dev))
 
     def settings(self, head: Head) -> dict[str, Any]:
         """Return the labels that the head was trained with."""
@@ -93,9 +109,9 @@ class OpenNER(HeadTask):
             if len(found) != len(rows):
                 raise UserError(f"{name} gives spans of {len(found)} for {len(rows)} sentences")
         labels = labels_of(rows)
-        known = {label.casefold() for label in seen}
-        groups = {SEEN: [x for x in labels if x.casefold() in known]}
-        groups[UNSEEN] = [x for x in labels if x.casefold() not in known]
+        known = {as_text(label).casefold() for label in seen}
+        groups = {SEEN: [x for x in labels if as_text(x).casefold() in known]}
+        groups[UNSEEN] = [x for x in labels if as_text(x).casefold() not in known]
         groups = {name: own for name, own in groups.items() if own and len(own) < len(labels)}
         return compare(
             self.name,
@@ -111,7 +127,7 @@ class OpenNER(HeadTask):
             },
             facts={
                 "labels": len(labels),
-                "unseen": [x for x in labels if x.casefold() not in known],
+                "unseen": [x for x in labels if as_text(x).casefold() not in known],
             },
             base=base,
             resamples=resamples,
@@ -150,8 +166,9 @@ class OpenNER(HeadTask):
             str | None, Option('A JSON file with the text of each label: {"PER": "person"}.')
         ] = None,
         threshold: Annotated[
-            float, Option("The probability from which a span is given.")
-        ] = THRESHOLD,
+            float | None,
+            Option("The probability from which a span is given; else the module's own."),
+        ] = None,
         threshold_data: Annotated[
             str | None, Option("Labelled sentences of other languages to choose it on.")
         ] = None,
@@ -160,7 +177,7 @@ class OpenNER(HeadTask):
         ] = 0,
     ) -> Result:
         """Measure a head under a composition, and under a baseline if there is one."""
-        if not 0 < threshold < 1:
+        if threshold is not None and not 0 < threshold < 1:
             raise UserError("a threshold is between 0 and 1", where="--threshold")
         texts = {} if names is None else read_names(names)
         rows = renamed(read_rows(self.reader, request.data, request.tag or self.read_as), texts)
@@ -176,21 +193,15 @@ class OpenNER(HeadTask):
             dtype=request.dtype,
         )
         tags = None if request.tag is None else [request.tag] * len(rows)
-        labels = labels_of(rows)
         found, chosen = {}, {}
         for name, one in each.items():
-            chosen[name] = threshold
+            assert isinstance(one.head, SpanLabelHead)
+            chosen[name] = float(one.head.threshold) if threshold is None else threshold
             if other:
-                active = one.adapted.activations(len(other), tags and [request.tag] * len(other))
-                scored = probabilities(
-                    one.adapted.encoder,
-                    one.head,
-                    [r.words for r in other],
-                    labels_of(other),
-                    active,
-                )
+                scored = _asked(one, other, tags and [request.tag] * len(other))
                 chosen[name] = best_threshold(scored, other)
-            found[name] = one.label([r.words for r in rows], labels, tags, threshold=chosen[name])
+            scored = _asked(one, rows, tags)
+            found[name] = [without_overlap(own, chosen[name]) for own in scored]
         head = each[MODULE].head
         base = BASELINE if BASELINE in each else None
         result = self.score(request, rows, found, base, **self.settings(head))
@@ -205,16 +216,44 @@ class OpenNER(HeadTask):
 
 
 def _by_order(
-    one: Predictor, rows: Sequence[TaggedSentence], tags: Languages, threshold: float, orders: int
+    one: SpanLabeller,
+    rows: Sequence[TaggedSentence],
+    tags: Languages,
+    threshold: float,
+    orders: int,
 ) -> list[float]:
     """Compute the F1 with the labels in other orders."""
-    assert isinstance(one, SpanLabeller)
     labels, made = labels_of(rows), []
     for seed in range(orders):
-        mixed = random.Random(seed).sample(labels, len(labels))
-        found = one.label([row.words for row in rows], mixed, tags, threshold=threshold)
+        scored = _asked(one, rows, tags, random.Random(seed).sample(labels, len(labels)))
+        found = [without_overlap(own, threshold) for own in scored]
         made.append(_f1(rows, found, set(labels)))
     return made
+
+
+def _scored(
+    encoder: Encoder, head: Head, rows: Sequence[TaggedSentence], active: Rows | None
+) -> list[Scored]:
+    """Score the spans of records for all labels that these have."""
+    texts = {as_text(label): label for label in labels_of(rows)}
+    scored = probabilities(encoder, head, [row.words for row in rows], list(texts), active)
+    return _with_labels(scored, texts)
+
+
+def _asked(
+    one: SpanLabeller,
+    rows: Sequence[TaggedSentence],
+    tags: Languages,
+    labels: Sequence[str] | None = None,
+) -> list[Scored]:
+    """Score the spans of records for their labels, or for these labels in this order."""
+    texts = {as_text(label): label for label in labels or labels_of(rows)}
+    return _with_labels(one.probabilities([row.words for row in rows], list(texts), tags), texts)
+
+
+def _with_labels(scored: Sequence[Scored], labels: Mapping[str, str]) -> list[Scored]:
+    """Return scored spans with the labels of the data in place of their texts."""
+    return [[(p, (a, b, labels[text])) for p, (a, b, text) in own] for own in scored]
 
 
 def labels_of(rows: Sequence[TaggedSentence]) -> list[str]:

@@ -55,6 +55,21 @@ class LabelPrefix:
         return (*ids[:begin], *self.ids, *ids[begin:])
 
 
+def label_rows(
+    tokenizer: Any, labels: Sequence[str], opening: Sequence[int], room: int
+) -> list[tuple[int, ...]]:
+    """Build a row of its own for each label: the opening, the mark, the label, a separator.
+
+    Args:
+        tokenizer: The base's tokenizer.
+        labels: The labels as texts.
+        opening: The special tokens with which a row of the base begins; the mark follows them.
+        room: The most tokens of a row; the end of a longer label is left out.
+    """
+    made = [(*opening, *LabelPrefix.of(tokenizer, [label]).ids) for label in labels]
+    return [row if len(row) <= room else (*row[: room - 1], row[-1]) for row in made]
+
+
 def fitting(tokenizer: Any, labels: Sequence[str], room: int) -> LabelPrefix:
     """Build the prefix of as many first labels as have room, one at least.
 
