@@ -20,6 +20,7 @@ LABELS: dict[str, Any] = {
     "tagging": ("O", "B-A", "I-A"),
     "pair_scoring": ("score",),
     "candidate_ranking": ("score",),
+    "text_rating": ("rating",),
 }
 
 
@@ -34,7 +35,7 @@ def published(
     """A module's folder, with a random head for a task if one is named."""
     module = random_module(encoder, "lora", seed=seed, rank=2, **options)
     torch.manual_seed(seed)
-    scale = (1.0, 5.0) if task == "pair_scoring" else None
+    scale = (1.0, 5.0) if task in ("pair_scoring", "text_rating") else None
     head = Head(task, LABELS[task], encoder.width, scale=scale) if task else None
     made = manifest_of(
         encoder,

@@ -33,6 +33,7 @@ from xadapt.data.records import (
     ParallelPair,
     PlainText,
     Question,
+    RatedText,
     RelationExample,
     ScoredPair,
     TaggedSentence,
@@ -111,6 +112,14 @@ def labelled(n: int, seed: int = 0) -> list[LabelledText]:
         label = "some" if set(ANIMALS) & set(words) else "none"
         rows.append(LabelledText(" ".join(words), label, "de", origin=pair.origin))
     return rows
+
+
+def rated(n: int, seed: int = 0) -> list[RatedText]:
+    """Sentences of the language side, rated from 1 to 4 by their number of words, modulo 4."""
+    return [
+        RatedText(p.text, str(1 + len(p.text.split()) % 4), "de", origin=p.origin)
+        for p in pairs(n, seed)
+    ]
 
 
 def multi_labelled(n: int, seed: int = 0) -> list[MultiLabelText]:

@@ -17,6 +17,7 @@ import kg_tables
 import language_model_tables
 import maps_tables
 import objectives_tables
+import open_ner_tables
 import publish_tables
 import serve_tables
 import speed_tables as speed
@@ -124,6 +125,7 @@ KINDS = (
         "Relations from English to other languages, on {result[base]}",
         tasks.relations,
     ),
+    ("open_ner_", "Spans of labels never trained, on {result[base]}", open_ner_tables.open_ner),
     ("prokd_", "ProKD: named entities by unlabelled text, on {result[base]}", tasks.prokd),
     (
         "entity_modules_",
@@ -228,6 +230,7 @@ SHORT = {
     "vocabulary_alignment": vocabulary_tables.short,
     "prokd": lambda _: tasks.short_prokd(),
     "relation_extraction": lambda _: tasks.short_relations(),
+    "span_labeller": lambda _: open_ner_tables.short(),
     **entity_tables.SHORT,
 }
 """What is told in short about a recipe, where `objectives_tables.short` doesn't."""

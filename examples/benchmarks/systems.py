@@ -7,6 +7,7 @@ from pathlib import Path
 import entity_tables
 import kg_tables
 import maps_tables
+import open_ner_tables
 import transfer_tables
 from bench import RESULTS, read
 from consumer_tables import short_linked
@@ -130,6 +131,8 @@ def systems() -> str:
          transfer_tables.short_prokd()),
         ("prokd_student", "named entities taught on unlabelled text",
          transfer_tables.short_prokd()),
+        ("span_labeller", "spans of labels that are given as texts", open_ner_tables.short()),
+        ("passage_filter", "ratings of texts, and which are worth keeping", NOT_MEASURED),
         ("filter_qa", "answers that are read with their translations", NOT_MEASURED),
         ("sts", "likeness of pairs of texts", NOT_MEASURED),
         ("qa", "answers in a passage", NOT_MEASURED),

@@ -166,6 +166,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Place:
     encoder = Encoder.from_pretrained(str(place.base))
     published(folder / "topics", encoder, "classification")
     published(folder / "nli", encoder, "pair_classification")
+    published(folder / "filter", encoder, "text_rating")
     tiny_seq2seq_folder(folder / "tagger-t5")
     (folder / "ner.conll").write_text("Ada B-PER\nmet O\n\nBo B-PER\n", encoding="utf-8")
     (folder / "ner_sw.txt").write_text("alikutana na Ada\nBo\n", encoding="utf-8")

@@ -68,6 +68,11 @@ def scored(path: str, n: int = 40) -> None:
     _made(path).write_text("".join(rows), encoding="utf-8")
 
 
+def labels_as_texts(path: str) -> None:
+    """Write the text of the label of `conll`, as JSON."""
+    _made(path).write_text('{"ANIMAL": "animal"}', encoding="utf-8")
+
+
 def translated_labels(path: str, translations: str) -> None:
     """Write labelled words as CoNLL, and their translations, a sentence a line."""
     rows = [(("Ada", "met", "Bo"), "Ada alikutana na Bo"), (("Rain", "fell"), "Mvua ilinyesha")]

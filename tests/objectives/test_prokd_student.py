@@ -106,6 +106,28 @@ def test_only_distillation_before_the_wait_is_over_or_without_beta(windows):
     assert torch.equal(early, plain) and late > early
 
 
+def test_words_of_which_the_teacher_is_not_sure_are_distilled_alone(windows):
+    words, states, teacher, head = made(ProKDStudent(), windows)
+    own, taught = (words.states(states[name].hidden) for name in ("target", "taught"))
+    q = teacher(taught).softmax(-1)
+    bound = float(q.amax(-1).median())
+    objective = ProKDStudent(beta=0.25, temperature=0.4, confident=bound)
+    loss = run(objective, words, states, teacher, head)
+    sure, given = q.amax(-1) >= bound, q.argmax(-1)
+    assert 0 < int(sure.sum()) < len(sure)
+    for label in range(3):
+        rows = own[sure & (given == label)]
+        wanted = rows.mean(0) if len(rows) else torch.zeros(8)
+        assert torch.allclose(head.prototypes[0, label], wanted, atol=1e-6)
+    near = prototype_weights(own, head.prototypes[0], head.seen[0], 0.4)
+    labels = (near * q).argmax(-1)
+    each = ((head(own).softmax(-1) - q) ** 2).sum(-1)
+    each[sure] += 0.25 * F.cross_entropy(head(own)[sure], labels[sure], reduction="none")
+    owner = torch.tensor(words.owners)
+    wanted = torch.stack([each[owner == i].mean() for i in range(3)])
+    assert torch.allclose(loss.values, wanted, atol=1e-6)
+
+
 def test_the_head_begins_as_the_teachers():
     torch.manual_seed(0)
     teacher = PrototypeHead(LABELS, 8)

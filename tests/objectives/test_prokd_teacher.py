@@ -82,6 +82,23 @@ def test_losses_by_hand(windows):
     assert torch.allclose(head.prototypes, sides, atol=1e-6) and torch.equal(head.seen, seen)
 
 
+def test_only_confident_words_move_the_prototypes_of_the_target(windows):
+    found = views(ProKDTeacher(), windows)
+    states, head = made(found)
+    others = found["other_words"].states(states["target"].hidden)
+    probability, given = head(others).softmax(-1).max(-1)
+    bound = float(probability.median())
+    run(ProKDTeacher(confident=bound), found, states, head)
+    sure = probability >= bound
+    assert 0 < int(sure.sum()) < len(sure)
+    for label in range(3):
+        rows = others[sure & (given == label)]
+        wanted = rows.mean(0) if len(rows) else torch.zeros(8)
+        assert torch.allclose(head.prototypes[1, label], wanted, atol=1e-6)
+    with pytest.raises(ValueError, match="confident must be at least 0 and below 1"):
+        ProKDTeacher(confident=1)
+
+
 def test_labels_of_the_target_language_are_never_read(windows):
     objective = ProKDTeacher()
     wrong = [replace(row, spans=((0, 1, "NEVER SEEN"),)) for row in TARGET]

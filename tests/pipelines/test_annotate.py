@@ -17,10 +17,12 @@ from tiny_commands import xadapt
 pytest.importorskip("openai")
 
 from xadapt.core.errors import UserError
+from xadapt.data.readers.rated_text import RatedTexts
 from xadapt.data.readers.tagged_spans import TaggedSpans
 from xadapt.integrations.language_models import client as client_module
 from xadapt.pipelines.annotate import annotate
 from xadapt.pipelines.annotate_entities import Entities
+from xadapt.pipelines.annotate_ratings import Ratings
 
 
 @pytest.fixture
@@ -334,3 +336,33 @@ def test_the_command_line_writes_rows_counts_and_costs(go):
                       ("--log", out), ("--agree", "2"), ("--api-key-env", "NO_SUCH")):  # fmt: skip
             done = xadapt(*given, "--force", *wrong)
             assert done.code == 2 and len(done.lines) == 1, (wrong, done.err)
+
+
+def test_ratings_alone_keep_every_passage(go):
+    with serving(annotator) as server:
+        result = go(name(server), task=Ratings())
+        asked = [b["messages"][1]["content"] for b in server.bodies]
+    assert (result.rows, result.accepted) == (10, 10) and len(asked) == 10
+    assert all("How useful" in one for one in asked)
+    assert go.rows()[0] == {"id": "p0", "lang": "sw", "text": passage(0), "rating": 4}
+    assert result.labels == {"4": 8, "1": 2}
+    texts = list(RatedTexts().read(str(go.folder / "out.jsonl"), "sw"))
+    assert [row.label for row in texts] == [str(row["rating"]) for row in go.rows()]
+    with pytest.raises(UserError, match="asks one model"):
+        Ratings().check(2)
+
+
+def test_ratings_come_from_a_file_of_replies(go):
+    """The questions are written, answered elsewhere, and the same call ends with all rows."""
+    replies = go.folder / "replies.jsonl"
+    with pytest.raises(UserError, match="questions have no reply yet"):
+        go(f"file:{replies}", task=Ratings(), n=4)
+    questions = read(go.folder / "replies.questions.jsonl")
+    assert len(questions) == 4 and not (go.folder / "out.jsonl").exists()
+    lines = [
+        json.dumps({"key": one["custom_id"], "reply": annotator(one["body"]["messages"])}) + "\n"
+        for one in questions
+    ]
+    replies.write_text("".join(lines), encoding="utf-8")
+    result = go(f"file:{replies}", task=Ratings(), n=4)
+    assert result.accepted == 4 and [row["rating"] for row in go.rows()] == [4, 4, 4, 4]

@@ -16,7 +16,7 @@ from xadapt.core.output_files import require_output
 if TYPE_CHECKING:
     from xadapt.pipelines.annotate import AnnotationTask
 
-TASKS = ("entities", "open_ie")
+TASKS = ("entities", "ratings", "open_ie")
 MODEL_HELP = (
     "A language model: openai:MODEL@URL (any endpoint that speaks OpenAI's API), local:FOLDER (a "
     "causal model of transformers) or file:REPLIES.jsonl."
@@ -72,8 +72,9 @@ def annotate(
         str,
         typer.Option(
             metavar="NAME",
-            help="What to annotate: entities (named entities of open types) or open_ie (open "
-            "triples, carried to other languages).",
+            help="What to annotate: entities (named entities of open types), ratings (how useful "
+            "each passage is, for passage_filter) or open_ie (open triples, carried to other "
+            "languages).",
         ),
     ] = "entities",
     into: Annotated[
@@ -121,7 +122,7 @@ def annotate(
 ) -> None:
     """Annotate texts by language models; every row is accepted, or rejected with a reason."""
     if task not in TASKS:
-        todo = f"Name {' or '.join(TASKS)}"
+        todo = f"Name {', '.join(TASKS[:-1])} or {TASKS[-1]}"
         raise UserError(f"there is no task {task!r}", where="--task", todo=todo)
     options.require(
         (task == "open_ie") == bool(into), "--into and --task open_ie need each other", "Give both"
@@ -138,6 +139,7 @@ def annotate(
         from xadapt.pipelines.annotate import annotate as annotated
         from xadapt.pipelines.annotate import log_path
         from xadapt.pipelines.annotate_entities import Entities
+        from xadapt.pipelines.annotate_ratings import Ratings
         from xadapt.pipelines.annotate_triples import Triples
     written = (out, log_path(out, log))
     for path in written:
@@ -145,9 +147,11 @@ def annotate(
     options.require(
         written[0].resolve() != written[1].resolve(), "--out and --log are one file", "Name another"
     )
-    chosen: AnnotationTask = (
-        Entities(*given) if task == "entities" else Triples(tuple(options.split(into)))
-    )
+    chosen: AnnotationTask
+    if task == "open_ie":
+        chosen = Triples(tuple(options.split(into)))
+    else:
+        chosen = Entities(*given) if task == "entities" else Ratings()
     result = annotated(
         data,
         out,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +19,8 @@ from xadapt.core.output_files import require_output
 
 def predict(
     task: Annotated[
-        str, typer.Argument(help="classification, multi_label or pair_classification.")
+        str,
+        typer.Argument(help="classification, multi_label, pair_classification or passage_filter."),
     ],
     base: options.BaseOption,
     data: Annotated[
@@ -44,6 +46,12 @@ def predict(
         str | None,
         typer.Option(metavar="NAMES", help="Columns of the texts, by name or number, such as 2,3."),
     ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="For passage_filter: write the N best rated texts alone."
+        ),
+    ] = None,
     dtype: options.DtypeOption = "auto",
     force: options.ForceOption = False,
     allow_modified: options.AllowModifiedOption = False,
@@ -51,6 +59,9 @@ def predict(
     """Predict labels and their probabilities for texts or pairs without labels."""
     modules = options.split(module)
     options.require_named(modules, compose)
+    options.require(
+        keep is None or task == "passage_filter", "--keep is for passage_filter", "Leave it out"
+    )
     folders = [] if compose is None else names(parse(compose))
     require_output(out, reads=(data, base, *modules, *folders), force=force)
     with launched.progress("starting"):
@@ -67,6 +78,9 @@ def predict(
         columns=columns,
         dtype=dtype,
     )
+    if keep is not None:
+        best = heapq.nlargest(keep, enumerate(found), key=lambda one: (one[1]["rating"], -one[0]))
+        found = iter([answer for _, answer in sorted(best, key=lambda one: one[0])])
     count = 0
     with atomic_file(out) as temporary, temporary.open("w", encoding="utf-8") as stream:
         for answer in found:
@@ -83,8 +97,8 @@ VERBS = (
         (
             "xadapt predict classification --base mini --module topics --data texts.txt \\\n"
             "  --out labels.jsonl",
-            "xadapt predict pair_classification --base mini --module nli --data pairs.tsv \\\n"
-            "  --out pairs.jsonl",
+            "xadapt predict passage_filter --base mini --module filter --data texts.txt \\\n"
+            "  --keep 2500 --out best.jsonl",
         ),
     ),
 )

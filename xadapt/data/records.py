@@ -363,6 +363,11 @@ class LabelledText(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class RatedText(LabelledText):
+    """A text with a rating: the label is a number, as text."""
+
+
+@dataclass(frozen=True, slots=True)
 class TranslatedText(LabelledText):
     """A text with one class and its translation; an empty one stands for no translation."""
 

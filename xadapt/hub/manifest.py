@@ -6,6 +6,7 @@ The file is long because the whole schema of the manifest stands in it.
 from __future__ import annotations
 
 import json
+import math
 import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -32,7 +33,7 @@ from xadapt.core.errors import UserError
 from xadapt.core.files import write_text
 from xadapt.core.strict_parsing import parse_json
 from xadapt.functional.tag_scheme import Scheme
-from xadapt.heads.head import PROBLEM_TYPES, SCHEMED, HeadCard
+from xadapt.heads.head import PROBLEM_TYPES, RATING, SCHEMED, HeadCard
 from xadapt.hub.hashes import Integrity, Sha256
 from xadapt.hub.probe import Probe
 from xadapt.languages.tags import normalise
@@ -152,13 +153,32 @@ class ModuleSpec(Strict):
         return self
 
 
-SizeName = Literal["hidden", "distance", "clip", "prototypes", "states", "types"]
+SizeName = Literal["hidden", "distance", "clip", "apart", "prototypes", "states", "types"]
+
+
+def _require_scale(task: str, labels: list[str], scale: tuple[float, float] | None) -> None:
+    """Refuse a scale of another head, and ratings that are no finite numbers.
+
+    Raises:
+        ValueError: If the scale or the labels do not fit the task.
+    """
+    if (task in ("pair_scoring", RATING)) != (scale is not None):
+        raise ValueError(f"a scale belongs to pair_scoring and {RATING}, and to nothing else")
+    if task == "pair_scoring" and len(labels) != 1:
+        raise ValueError("pair_scoring has one label")
+    for label in labels if task == RATING and len(labels) > 1 else ():
+        try:
+            finite = math.isfinite(float(label))
+        except ValueError:
+            finite = False
+        if not finite:
+            raise ValueError(f"the rating {label[:40]!r} is no number")
 
 
 class HeadSpec(Strict):
     """A task head: its task, the labels of its scores in order, and the scheme of its spans.
 
-    ``scale`` gives the values of 0 and 1 where the single score is a number. ``sizes`` holds the
+    ``scale`` gives the values of 0 and 1 where the score is a number. ``sizes`` holds the
     other sizes that a head of its task is built with; ``prototypes``, the number of languages whose
     prototypes a head keeps, belongs to tagging; ``states``, the number of states that a head reads,
     and ``types`` belong to relation. ``thresholds`` are those of a multi-label
@@ -182,9 +202,7 @@ class HeadSpec(Strict):
     def _fits_its_task(self) -> HeadSpec:
         if (self.task in SCHEMED) != (self.scheme is not None):
             raise ValueError(f"a scheme belongs to {', '.join(SCHEMED)}, and to nothing else")
-        scored = self.task == "pair_scoring"
-        if scored != (self.scale is not None) or (scored and len(self.labels) != 1):
-            raise ValueError("one label and a scale belong to pair_scoring, and to nothing else")
+        _require_scale(self.task, self.labels, self.scale)
         if self.scale is not None and not self.scale[0] < self.scale[1]:
             raise ValueError("a scale goes from a lower number to a higher one")
         if len(self.thresholds) != (len(self.labels) if self.task == "multi_label" else 0):

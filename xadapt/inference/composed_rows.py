@@ -75,6 +75,10 @@ class RowActivations:
             return self._inside.activation(self._cache)
         return Activation.by_row([self._acts[position] for position in chunk], cache=self._cache)
 
+    def alike(self) -> list[Composition]:
+        """Return the composition of each row of the call: rows with one have one activation."""
+        return list(self._chosen)
+
     def vocabularies(self) -> list[MappedTokenizer | None]:
         """Return the tokenizer of each row of the call; ``None`` for the base's."""
         return [

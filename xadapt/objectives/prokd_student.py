@@ -42,6 +42,8 @@ class ProKDStudent:
         keep: The share of an old prototype that stays in one step (lambda).
         temperature: Distances to prototypes are divided by it (tau).
         wait: Steps before the labels by prototypes have a loss.
+        confident: The least probability of the teacher's label with which a word moves a prototype
+            and has a label of its own; other words are distilled alone. 0 takes every word.
     """
 
     teacher: str = "teacher"
@@ -49,6 +51,7 @@ class ProKDStudent:
     keep: float = 0.99
     temperature: float = 0.1
     wait: int = 0
+    confident: float = 0.0
 
     consumes: ClassVar[type] = TaggedSentence
     reads: ClassVar[dict[str, type]] = {"target": TaggedSentence}
@@ -64,6 +67,8 @@ class ProKDStudent:
             raise ValueError("temperature must be above 0")
         if self.beta < 0 or self.wait < 0:
             raise ValueError("beta and wait must not be negative")
+        if not 0 <= self.confident < 1:
+            raise ValueError("confident must be at least 0 and below 1")
 
     def prepare(
         self, records: Sequence[TaggedSentence], target: Sequence[TaggedSentence]
@@ -121,15 +126,17 @@ class ProKDStudent:
             labels, unchanged = self._labels(states, wanted, heads)
         each = (scores.softmax(-1) - wanted).square().sum(-1)
         if self.beta and step >= self.wait:
-            each = each + self.beta * F.cross_entropy(scores, labels, reduction="none")
+            sure = (wanted.amax(-1) >= self.confident).float()
+            each = each + self.beta * sure * F.cross_entropy(scores, labels, reduction="none")
         return Loss(*words.means(each), logged={"teacher_label_kept": unchanged})
 
     def _labels(
         self, states: Tensor, wanted: Tensor, heads: PrototypeHead
     ) -> tuple[Tensor, Tensor]:
         """Move the prototypes; return each word's label, and the share that is the teacher's."""
-        given = wanted.argmax(-1)
-        prototypes = heads.move(0, states, given, self.keep)
+        probability, given = wanted.max(-1)
+        sure = probability >= self.confident
+        prototypes = heads.move(0, states[sure], given[sure], self.keep)
         near = prototype_weights(states, prototypes, heads.seen[0], self.temperature)
         labels = (near * wanted).argmax(-1)
         same = (labels == given).float()

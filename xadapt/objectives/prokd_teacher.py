@@ -53,6 +53,8 @@ class ProKDTeacher:
         alpha: Weight of the alignment. With 0 no sentence of the target language is read.
         wait: Steps before the alignment has a loss: the first labels of an untrained tagger are
             noise. Prototypes move from the first step on.
+        confident: The least probability with which a word's label moves the prototype of the
+            target language; 0 takes every word.
         scheme: ``bio`` for spans, such as named entities; ``word`` where each word has a label.
     """
 
@@ -60,6 +62,7 @@ class ProKDTeacher:
     temperature: float = 0.1
     alpha: float = 0.5
     wait: int = 0
+    confident: float = 0.0
     scheme: Literal["bio", "word"] = "bio"
 
     consumes: ClassVar[type] = TaggedSentence
@@ -74,6 +77,8 @@ class ProKDTeacher:
             raise ValueError("temperature must be above 0")
         if self.alpha < 0 or self.wait < 0:
             raise ValueError("alpha and wait must not be negative")
+        if not 0 <= self.confident < 1:
+            raise ValueError("confident must be at least 0 and below 1")
 
     def prepare(
         self, records: Sequence[TaggedSentence], target: Sequence[TaggedSentence]
@@ -142,8 +147,9 @@ class ProKDTeacher:
         if target is None or other_words is None:
             return Loss(values, counts)
         others = other_words.states(target.hidden)
-        given = heads(others).argmax(-1)
-        moved = heads.move(1, others, given, self.keep)
+        probability, given = heads(others).softmax(-1).max(-1)
+        sure = probability >= self.confident
+        moved = heads.move(1, others[sure], given[sure], self.keep)
         seen = heads.seen[0].clone(), heads.seen[1].clone()
         aligned = prototype_alignment(source, moved, seen, self.temperature)
         logged: dict[str, Tensor] = {"alignment": aligned.detach()}

@@ -108,7 +108,7 @@ class Entities:
         """Rate, annotate and merge; see `AnnotationTask.make`."""
         rating = None
         if self.least_rating > 1:
-            rating = clients[0].ask(_rating(row), Rating, max_tokens=64).rating
+            rating = clients[0].ask(rating_question(row), Rating, max_tokens=64).rating
             if rating < self.least_rating:
                 raise RejectedError(f"the rating is too low: {rating}, below {self.least_rating}")
         found, missing = [], 0
@@ -205,7 +205,8 @@ def _passage(row: TextRow) -> str:
     return f"Passage in {display_name(row.lang)}:\n<passage>\n{row.text}\n</passage>"
 
 
-def _rating(row: TextRow) -> tuple[tuple[str, str], ...]:
+def rating_question(row: TextRow) -> tuple[tuple[str, str], ...]:
+    """Return the question how useful a passage is, from 1 to 4."""
     return ("system", SYSTEM), (
         "user",
         "How useful is this passage to learn from where named entities are? 1: no entity, or no "

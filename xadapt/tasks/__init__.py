@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from xadapt.tasks.multi_label import MultiLabelClassifier
     from xadapt.tasks.open_ie import Extractor
     from xadapt.tasks.pair_classification import PairClassifier
+    from xadapt.tasks.passage_filter import TextRater
     from xadapt.tasks.protocol import Task
     from xadapt.tasks.qa import AnswerFinder
     from xadapt.tasks.relation import RelationClassifier
     from xadapt.tasks.run_task import evaluate
+    from xadapt.tasks.span_labeller import SpanLabeller
     from xadapt.tasks.sts import PairScorer
     from xadapt.tasks.tagging import Tagger
 
@@ -42,6 +44,7 @@ NOT_PARTS = (
     "protocol",
     "run_prediction",
     "run_task",
+    "span_labeller",
     "table",
     "target_probability",
 )
@@ -55,8 +58,10 @@ _PUBLIC = {
     "PairClassifier": "pair_classification",
     "PairScorer": "sts",
     "RelationClassifier": "relation",
+    "SpanLabeller": "span_labeller",
     "Tagger": "tagging",
     "Task": "protocol",
+    "TextRater": "passage_filter",
     "evaluate": "run_task",
 }
 __all__ = [
@@ -68,8 +73,10 @@ __all__ = [
     "PairClassifier",
     "PairScorer",
     "RelationClassifier",
+    "SpanLabeller",
     "Tagger",
     "Task",
+    "TextRater",
     "evaluate",
 ]
 

@@ -37,7 +37,7 @@ def predict(
     """Answer texts or pairs without labels by a task head, in order, many at a time.
 
     Args:
-        task: ``classification``, ``multi_label`` or ``pair_classification``.
+        task: ``classification``, ``multi_label``, ``pair_classification`` or ``passage_filter``.
         data: A file (TSV, CSV, JSON lines, Parquet), ``hf:org/name``, or data in memory: texts, or
             pairs of texts. Columns of labels are not read.
         base: Hub id, folder, ``package:NAME/SUBDIR`` or ``mini``.
@@ -49,7 +49,8 @@ def predict(
         dtype: Type of the base's weights.
 
     Yields:
-        For each row its texts, ``label`` or ``labels``, and ``scores``: a probability by label.
+        For each row its texts, ``label`` or ``labels``, and ``scores``: a probability by label. Of
+        ``passage_filter`` the text and its ``rating``.
 
     Raises:
         UserError: If the task has no such answers, a module or the data are unusable, or a row has

@@ -165,5 +165,9 @@ class _RowsOf:
     def __call__(self, chunk: list[int]) -> Activation:
         return self.active.activation([self.langs[position] for position in chunk], self.cache)
 
+    def alike(self) -> list[str | None]:
+        known = self.active.needed(self.langs)
+        return [None] * len(self.langs) if known is None else list(known)
+
     def vocabularies(self) -> list[MappedTokenizer | None]:
         return [self.active.vocabulary(tag) for tag in self.langs]

@@ -34,7 +34,7 @@ from xadapt.data.records import LabelledText
 FORM = "Write: text, tab, label"
 LABELS = frozenset(
     "label labels class classes category categories target sentiment intent topic tag y gold "  # noqa: SIM905
-    "stance emotion".split()
+    "stance emotion rating".split()
 )
 """Usual names of a label column."""
 USUAL: Mapping[str, Sequence[str]] = {"text": TEXT, "label": LABEL}
@@ -86,9 +86,9 @@ class LabelledTexts:
     def _texts(self, source: str, lang: str, notes: Notes) -> Iterator[LabelledText]:
         if self.text or self.label or self.label_names or is_csv(source):
             asked = [name for name in (self.text, self.label) if name]
-            yield from self.read_rows(open_rows(source, USUAL, asked, notes), lang, notes)
+            yield from self.read_rows(open_rows(source, self.usual, asked, notes), lang, notes)
         elif kind_of_rows(source):
-            yield from read_mapped(source, USUAL, partial(_mapped, lang), notes)
+            yield from read_mapped(source, self.usual, partial(_mapped, lang), notes)
         else:
             yield from _read_lines(source, lang, notes)
 
