@@ -65,8 +65,8 @@ MaskedPieces`), ``tokenize`` and ``lm_head`` are those of the vocabulary.
 An objective whose rows hold ids beyond the vocabulary says how many in ``own_tokens``; the module
 must supply their vectors (`xadapt.modules.own_tokens`).
 
-Several processes split the records of an objective that is not ``coupled``. The split must not
-change results. So such an objective draws from `draws`, not from ``rng`` in the order of records.
+Several processes split the records of an objective that is not ``coupled``, without other results:
+it draws from `draws`, not from ``rng`` in the order of records.
 """
 
 from __future__ import annotations
