@@ -108,7 +108,7 @@ class ConceptIndex:
 
     def scores(
         self, texts: Sequence[str], langs: Sequence[str | None]
-    ) -> tuple[Mapping[str, Scores], NDArray[np.int64]]:
+    ) -> tuple[Mapping[str, Scores], Scores]:
         """Score all concepts for mentions.
 
         Args:
