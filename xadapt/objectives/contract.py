@@ -58,9 +58,8 @@ An objective for encoder-decoders has the class variable ``backbone = "seq2seq"`
 An objective that reads further entries of the recipe's data names them, with the types of their
 records, in a class variable ``reads``. ``prepare`` gets their records by name.
 
-An objective that reads the tokens of a module's own vocabulary as it reads the base's says so in a
-class variable ``own_vocabulary``. Then ``tokenizer`` (`xadapt.backbones.encoder.own_mlm.
-MaskedPieces`), ``tokenize`` and ``lm_head`` are those of the vocabulary.
+An objective that reads the tokens of a module's own vocabulary as the base's has the class variable
+``own_vocabulary``. Then ``tokenizer``, ``tokenize`` and ``lm_head`` are those of the vocabulary.
 
 An objective whose rows hold ids beyond the vocabulary says how many in ``own_tokens``; the module
 must supply their vectors (`xadapt.modules.own_tokens`).
