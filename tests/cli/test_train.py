@@ -345,8 +345,8 @@ def test_a_second_training_into_a_folder_is_refused_and_changes_nothing(
 
 def test_a_killed_run_is_gone_on_with_and_swept(place: Place, tmp_path: Path) -> None:
     out = tmp_path / "m"
-    long = place.train(out, "--set", "train.epochs=30", "--set", "train.checkpoint_seconds=0.01")
-    good(*place.train(tmp_path / "whole", *long[long.index("train.epochs=30") - 1 :]))
+    long = place.train(out, "--set", "train.epochs=12", "--set", "train.checkpoint_seconds=0.01")
+    good(*place.train(tmp_path / "whole", *long[long.index("train.epochs=12") - 1 :]))
     with forked.command(*long) as first:
         until(lambda: (out / "run" / "checkpoint.safetensors").exists())
         first.kill()
