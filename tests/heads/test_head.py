@@ -2,14 +2,11 @@ from __future__ import annotations
 
 import torch
 
-from xadapt.heads.head import (
-    ArgumentHead,
-    Head,
-    PrototypeHead,
-    RelationHead,
-    asked,
-    build_head,
-)
+from xadapt.heads.argument_head import ArgumentHead, asked
+from xadapt.heads.build import build_head
+from xadapt.heads.head import Head
+from xadapt.heads.prototype_head import PrototypeHead
+from xadapt.heads.relation_head import RelationHead
 
 
 def test_scores_are_a_linear_map_in_fp32():

@@ -14,7 +14,7 @@ from tiny_models import tiny_encoder
 from xadapt.composition.text import parse
 from xadapt.composition.values import Mix, Stack
 from xadapt.core.errors import UserError
-from xadapt.heads.head import build_head
+from xadapt.heads.build import build_head
 from xadapt.hub.composition_file import open_composition, write_composition
 from xadapt.hub.folder import write_folder
 from xadapt.hub.integrity import IntegrityNotice, allowing_modified, seal

@@ -12,7 +12,8 @@ from tiny_folders import manifest_of, random_module, without_hashes
 from tiny_models import tiny_encoder
 
 from xadapt.core.errors import UserError
-from xadapt.heads.head import ArgumentHead, Head
+from xadapt.heads.argument_head import ArgumentHead
+from xadapt.heads.head import Head
 from xadapt.hub import head_files
 from xadapt.hub.folder import write_folder
 from xadapt.hub.manifest import HeadSpec

@@ -16,7 +16,8 @@ from tiny_models import tiny_folder
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.backbones.task_class import MLM, class_of, refuses
 from xadapt.core.errors import UserError
-from xadapt.heads.head import ArgumentHead, Head
+from xadapt.heads.argument_head import ArgumentHead
+from xadapt.heads.head import Head
 from xadapt.hub import merged as merging
 from xadapt.hub.folder import write_folder
 from xadapt.hub.manifest import Manifest

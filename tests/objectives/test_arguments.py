@@ -10,7 +10,7 @@ from tiny_training import stated, trainer
 from xadapt.backbones.encoder.words import tokenize_words
 from xadapt.core.errors import UserError
 from xadapt.data.records import OpenTriples
-from xadapt.heads.head import ArgumentHead, asked
+from xadapt.heads.argument_head import ArgumentHead, asked
 from xadapt.objectives.arguments import Arguments
 from xadapt.objectives.contract import States
 from xadapt.tasks.development import evidence, head_of

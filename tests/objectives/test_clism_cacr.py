@@ -12,7 +12,7 @@ from xadapt.backbones.encoder.question_rows import HiddenRow
 from xadapt.config.recipe import strict
 from xadapt.core.errors import UserError
 from xadapt.data.records import AlignedSpans
-from xadapt.heads.head import PointerHead
+from xadapt.heads.pointer_head import PointerHead
 from xadapt.objectives.clism_cacr import ClismCacr, pointing_loss
 from xadapt.objectives.contract import States, asks_for
 from xadapt.training.metrics_log import read_metrics

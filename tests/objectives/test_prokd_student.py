@@ -14,7 +14,8 @@ from tiny_training import digest, module_for, shaken, tagged, trainer
 from xadapt.backbones.encoder.words import tokenize_word_windows
 from xadapt.core.errors import UserError
 from xadapt.functional.prototypes import prototype_weights
-from xadapt.heads.head import Head, PrototypeHead
+from xadapt.heads.head import Head
+from xadapt.heads.prototype_head import PrototypeHead
 from xadapt.objectives.contract import States
 from xadapt.objectives.prokd_student import ProKDStudent
 from xadapt.training.settings import Companion

@@ -15,7 +15,7 @@ from xadapt.backbones.encoder.words import tokenize_word_windows
 from xadapt.core.errors import UserError
 from xadapt.data.records import TaggedSentence
 from xadapt.functional.prototypes import prototype_alignment
-from xadapt.heads.head import PrototypeHead
+from xadapt.heads.prototype_head import PrototypeHead
 from xadapt.objectives.contract import States
 from xadapt.objectives.prokd_teacher import Memory, ProKDTeacher
 

@@ -13,7 +13,7 @@ from tiny_training import digest, module_for, related, trainer
 from xadapt.backbones.encoder.text_places import tokenize_places
 from xadapt.core.errors import UserError
 from xadapt.data.records import RelationExample
-from xadapt.heads.head import RelationHead
+from xadapt.heads.relation_head import RelationHead
 from xadapt.injection.attachment import embedding_table
 from xadapt.objectives.contract import States
 from xadapt.objectives.relation import Relation

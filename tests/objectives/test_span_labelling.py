@@ -14,7 +14,8 @@ from tiny_training import tagged
 from xadapt.backbones.encoder.words import tokenize_words
 from xadapt.core.errors import UserError
 from xadapt.data.records import TaggedSentence
-from xadapt.heads.head import SpanLabelHead, build_head
+from xadapt.heads.build import build_head
+from xadapt.heads.span_label_head import SpanLabelHead
 from xadapt.objectives.contract import States
 from xadapt.objectives.span_labelling import SpanLabelling
 

@@ -5,7 +5,8 @@ from tiny_training import digest, module_for, questions, trainer
 
 from xadapt.backbones.encoder.pairs import tokenize_windows
 from xadapt.core.errors import UserError
-from xadapt.heads.head import Head, PointerHead
+from xadapt.heads.head import Head
+from xadapt.heads.pointer_head import PointerHead
 from xadapt.objectives.contract import States
 from xadapt.objectives.span_pointing import SpanPointing
 from xadapt.training.settings import Companion

@@ -16,7 +16,8 @@ import xadapt
 from xadapt.core.errors import UserError
 from xadapt.data.records import ROLES, OpenTriples
 from xadapt.functional.tag_scheme import labels_of
-from xadapt.heads.head import ArgumentHead, Head, asked
+from xadapt.heads.argument_head import ArgumentHead, asked
+from xadapt.heads.head import Head
 from xadapt.hub.opening import read_manifest
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.tasks import Extractor

@@ -19,7 +19,7 @@ from xadapt.backbones.encoder.label_prefix import LabelPrefix
 from xadapt.backbones.encoder.words import tokenize_words
 from xadapt.core.errors import UserError
 from xadapt.data.records import TaggedSentence
-from xadapt.heads.head import SpanLabelHead
+from xadapt.heads.span_label_head import SpanLabelHead
 from xadapt.hub.folder import write_folder
 from xadapt.tasks.open_ner import SEEN, UNSEEN, Part, renamed
 from xadapt.tasks.span_labeller import SpanLabeller, best_threshold, probabilities

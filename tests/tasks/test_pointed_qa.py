@@ -5,7 +5,7 @@ from tiny_training import module_for, questions
 
 from xadapt.backbones.encoder.pairs import tokenize_windows
 from xadapt.backbones.encoder.question_rows import with_question_token
-from xadapt.heads.head import PointerHead
+from xadapt.heads.pointer_head import PointerHead
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.injection.attachment import embedding_table
 from xadapt.tasks.pointed_qa import pointed_answers

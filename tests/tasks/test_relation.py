@@ -15,7 +15,7 @@ from tiny_training import module_for, related
 from xadapt.core.errors import UserError
 from xadapt.core.files import read_json
 from xadapt.data.records import RelationExample
-from xadapt.heads.head import RelationHead
+from xadapt.heads.relation_head import RelationHead
 from xadapt.hub.opening import read_manifest
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.pipelines.project_relations import to_row

@@ -9,7 +9,7 @@ from tiny_training import module_for, spanned
 from xadapt.core.errors import UserError
 from xadapt.core.files import read_json
 from xadapt.data.records import AlignedSpans
-from xadapt.heads.head import PointerHead
+from xadapt.heads.pointer_head import PointerHead
 from xadapt.hub.opening import read_manifest
 from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.tasks.spans import COPY, EXACT, NEW, Part, pointed

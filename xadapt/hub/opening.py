@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from xadapt.core.errors import UserError
 from xadapt.core.strict_parsing import read_bytes
-from xadapt.heads.head import Head, build_head
+from xadapt.heads.build import build_head
+from xadapt.heads.head import Head
 from xadapt.hub.folder import CONTROLS
 from xadapt.hub.head_files import FILE as HEAD
 from xadapt.hub.integrity import check_file, check_folder

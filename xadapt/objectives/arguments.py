@@ -12,7 +12,7 @@ from xadapt.core.errors import UserError
 from xadapt.data.records import ROLES, OpenTriples
 from xadapt.functional.losses import token_cross_entropy
 from xadapt.functional.tag_scheme import labels_of, to_labels
-from xadapt.heads.head import ArgumentHead, Asked, asked
+from xadapt.heads.argument_head import ArgumentHead, Asked, asked
 from xadapt.objectives.contract import EncodeView, Loss, States
 
 
@@ -24,7 +24,7 @@ class Arguments:
     words. The predicate's own words are outside all arguments.
 
     Source: the argument tagger of Multi²OIE, Ro et al. 2020, https://arxiv.org/abs/2009.08128,
-    section 3.3, with a simpler head: see `xadapt.heads.head.ArgumentHead`.
+    section 3.3, with a simpler head: see `xadapt.heads.argument_head.ArgumentHead`.
 
     Attributes:
         hidden: Features of the head's hidden layer.

@@ -16,7 +16,7 @@ from xadapt.core.errors import UserError
 from xadapt.core.text_key import normal_key
 from xadapt.data.records import AlignedSpans
 from xadapt.functional.losses import info_nce, segment_means, token_cross_entropy
-from xadapt.heads.head import PointerHead
+from xadapt.heads.pointer_head import PointerHead
 from xadapt.objectives.contract import EncodeView, Loss, States, draws
 from xadapt.objectives.masking import Masking
 

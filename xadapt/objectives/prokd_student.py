@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from xadapt.core.errors import UserError
 from xadapt.data.records import TaggedSentence
 from xadapt.functional.prototypes import prototype_weights
-from xadapt.heads.head import Head, PrototypeHead
+from xadapt.heads.head import Head
+from xadapt.heads.prototype_head import PrototypeHead
 from xadapt.objectives.contract import EncodeView, Loss, States, TeacherView
 from xadapt.objectives.target_words import Windows, Words, drawn, require_target
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from xadapt.data.records import TaggedSentence
 from xadapt.functional.losses import token_cross_entropy
 from xadapt.functional.prototypes import prototype_alignment
-from xadapt.heads.head import PrototypeHead
+from xadapt.heads.prototype_head import PrototypeHead
 from xadapt.objectives.contract import EncodeView, Loss, States
 from xadapt.objectives.tagging import Tagging, word_labels
 from xadapt.objectives.target_words import Windows, Words, drawn, require_target

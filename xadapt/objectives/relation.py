@@ -12,7 +12,7 @@ from xadapt.backbones.encoder.marked_rows import MARKERS, MarkedRow, marked_row
 from xadapt.backbones.encoder.text_places import PlacedText
 from xadapt.core.errors import UserError
 from xadapt.data.records import RelationExample
-from xadapt.heads.head import RelationHead
+from xadapt.heads.relation_head import RelationHead
 from xadapt.objectives.class_weights import ClassWeights, Labels, require_weights, weighted_classes
 from xadapt.objectives.classification import cross_entropy
 from xadapt.objectives.contract import EncodeView, Loss, States

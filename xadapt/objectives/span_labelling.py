@@ -15,7 +15,7 @@ from xadapt.backbones.encoder.label_prefix import fitting, label_rows
 from xadapt.core.errors import UserError
 from xadapt.data.records import TaggedSentence
 from xadapt.functional.open_spans import as_text, candidates
-from xadapt.heads.head import SpanLabelHead
+from xadapt.heads.span_label_head import SpanLabelHead
 from xadapt.objectives.contract import EncodeView, Loss, States
 
 
@@ -43,7 +43,7 @@ class SpanLabelling:
     A row is the labels of the batch, each after a mark, in an order drawn anew, and then the
     sentence. With ``apart`` each label is a row of its own, and the sentence is read alone, so that
     a label's vector can be kept. Every span of up to ``clip`` tokens is scored against every label
-    by `xadapt.heads.head.SpanLabelHead`. The labels of other sentences of the batch are the
+    by `xadapt.heads.span_label_head`. The labels of other sentences of the batch are the
     negatives. Labels that mean the same (``synonyms``) are one label: one of their texts is drawn
     in each step, and none is a negative of another. The loss of a sentence is the sum over spans
     and labels, divided by its number of words.

@@ -14,7 +14,7 @@ from xadapt.backbones.encoder.pairs import Window
 from xadapt.backbones.encoder.question_rows import with_question_token
 from xadapt.core.errors import UserError
 from xadapt.data.records import Question
-from xadapt.heads.head import PointerHead
+from xadapt.heads.pointer_head import PointerHead
 from xadapt.objectives.contract import EncodeView, Loss, States
 
 

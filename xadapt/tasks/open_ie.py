@@ -34,7 +34,8 @@ from xadapt.data.records import PREDICATE, ROLES, OpenTriples
 from xadapt.data.transforms.open_ie import open_triples
 from xadapt.evaluation.comparison import Result, compare, ratio_of_sums
 from xadapt.functional.tag_scheme import decode, to_spans
-from xadapt.heads.head import ArgumentHead, Asked, Head, HeadCard, asked
+from xadapt.heads.argument_head import ArgumentHead, Asked, asked
+from xadapt.heads.head import Head, HeadCard
 from xadapt.inference.locate import locate
 from xadapt.inference.shared_states import shared_cache
 from xadapt.tasks.head_task import HeadTask

@@ -21,7 +21,8 @@ from xadapt.data.records import TaggedSentence
 from xadapt.evaluation.comparison import Result, compare, ratio_of_sums
 from xadapt.functional.open_spans import as_text, without_overlap
 from xadapt.functional.tag_scheme import Span
-from xadapt.heads.head import Head, SpanLabelHead
+from xadapt.heads.head import Head
+from xadapt.heads.span_label_head import SpanLabelHead
 from xadapt.tasks.head_task import HeadTask
 from xadapt.tasks.predictor import BASELINE, MODULE, Languages, Predictor, load_each
 from xadapt.tasks.protocol import RESAMPLES, Option, Request, read_rows

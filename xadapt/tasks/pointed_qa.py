@@ -18,7 +18,8 @@ from xadapt.backbones.encoder.question_rows import with_question_token
 from xadapt.backbones.finite import by_owner, require_finite
 from xadapt.backbones.frames import ActsInForward
 from xadapt.data.records import Question
-from xadapt.heads.head import POINTING, Head, PointerHead
+from xadapt.heads.head import POINTING, Head
+from xadapt.heads.pointer_head import PointerHead
 from xadapt.injection.attachment import embedding_table
 from xadapt.tasks.head_task import HeadTask
 from xadapt.tasks.predictor import Predictor

@@ -22,7 +22,8 @@ from xadapt.core.errors import UserError
 from xadapt.data.records import RelationExample
 from xadapt.evaluation.comparison import Result, compare
 from xadapt.functional.entity_tags import Span, span_fault
-from xadapt.heads.head import RELATION, Head, RelationHead
+from xadapt.heads.head import RELATION, Head
+from xadapt.heads.relation_head import RelationHead
 from xadapt.injection.attachment import embedding_table
 from xadapt.objectives.relation import marked_rows
 from xadapt.tasks.classification import f1s

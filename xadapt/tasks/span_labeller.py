@@ -21,7 +21,8 @@ from xadapt.core.sequences import as_sentences
 from xadapt.data.records import TaggedSentence
 from xadapt.functional.open_spans import candidates, without_overlap
 from xadapt.functional.tag_scheme import Span
-from xadapt.heads.head import Head, SpanLabelHead
+from xadapt.heads.head import Head
+from xadapt.heads.span_label_head import SpanLabelHead
 from xadapt.inference.adapted_encoder import AdaptedEncoder
 from xadapt.tasks.predictor import Languages, Predictor
 

@@ -21,7 +21,8 @@ from xadapt.backbones.frames import ActsInForward
 from xadapt.core.errors import UserError
 from xadapt.data.records import AlignedSpans
 from xadapt.evaluation.comparison import Result, compare, ratio_of_sums
-from xadapt.heads.head import POINTING, Head, PointerHead
+from xadapt.heads.head import POINTING, Head
+from xadapt.heads.pointer_head import PointerHead
 from xadapt.injection.attachment import embedding_table
 from xadapt.tasks.head_task import HeadTask
 from xadapt.tasks.predictor import Predictor
