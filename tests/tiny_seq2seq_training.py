@@ -16,8 +16,9 @@ from transformers import PreTrainedTokenizerFast
 from xadapt.backbones.seq2seq.seq2seq import Seq2Seq
 from xadapt.config.recipe import TrainSpec
 from xadapt.data.records import TextToText
+from xadapt.hub.manifest import Manifest, ModuleSpec, build_manifest
 from xadapt.injection.attachment import model_shape
-from xadapt.modules.storage import build
+from xadapt.modules.storage import build, options_of
 from xadapt.training.loop import Trainer
 from xadapt.training.settings import Run
 from xadapt.training.tasks import Task
@@ -85,6 +86,23 @@ def shaken(module: nn.Module, seed: int = 3) -> nn.Module:
         for value in module.parameters():
             value.add_(torch.randn(value.shape, generator=generator) * 0.3)
     return module
+
+
+def manifest_of(seq2seq: Seq2Seq, module: Any, **more: Any) -> Manifest:
+    """The manifest of a module that learnt to write texts."""
+    fields: dict[str, Any] = {
+        "name": "en_text",
+        "base": {
+            "id": "org/base",
+            "model_type": seq2seq.model.config.model_type,
+            "fingerprint": seq2seq.identity.to_dict(),
+        },
+        "module": ModuleSpec(kind=module.kind, options=options_of(module).model_dump(mode="json")),
+        "objectives": ["text_to_text"], "recipe": {}, "languages": ["en"], "backbone": "seq2seq",
+        "max_length": 64, "dtype": "float32", "created": "2026-01-01",
+        "licence": "apache-2.0", **more,
+    }  # fmt: skip
+    return build_manifest(**fields)
 
 
 def trainer(

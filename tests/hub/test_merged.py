@@ -11,7 +11,7 @@ from tiny_training import forward
 from xadapt.backbones.encoder.encode import encode
 from xadapt.backbones.encoder.encoder import Encoder
 from xadapt.core.errors import UserError
-from xadapt.hub.merged import write_merged
+from xadapt.hub.merged import name_of, write_merged
 from xadapt.injection.activation import Activation, ActiveAdapter
 
 SITES = ("q", "k", "v", "attn_out", "ffn_in", "ffn_out")
@@ -52,3 +52,14 @@ def test_only_loras_and_only_bases_with_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="only in memory"):
         write_merged(tmp_path / "m", encoder, random_module(encoder, "lora"), "")
     assert not (tmp_path / "m").exists()
+
+
+def test_a_weight_is_found_under_the_names_of_the_file() -> None:
+    path = "model.encoder.layers.0.fc1"
+    rest = {"model.decoder.layers.0.fc1.weight": torch.ones(1)}
+    assert name_of(path, {f"{path}.weight": torch.ones(1), **rest}) == f"{path}.weight"
+    old = {name: torch.ones(1) for name in ("encoder.layers.0.fc1.weight", "shared.weight")}
+    assert name_of(path, old) == "encoder.layers.0.fc1.weight"
+    for tensors in (rest, {**old, "other.encoder.layers.0.fc1.weight": torch.ones(1)}):
+        with pytest.raises(UserError, match=r"tensors named .*fc1\.weight, not one"):
+            name_of(path, tensors)

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_seq2seq_training import module_of, shaken, small, small_folder
+from tiny_seq2seq_training import manifest_of, module_of, shaken, small, small_folder
 
 from xadapt import integrations
 from xadapt.backbones.encoder.encoder import Encoder
@@ -16,32 +16,14 @@ from xadapt.backbones.seq2seq.seq2seq import Seq2Seq
 from xadapt.core.errors import UserError
 from xadapt.hub.card_fields import check_fields
 from xadapt.hub.folder import write_folder
-from xadapt.hub.manifest import ModuleSpec, build_manifest
 from xadapt.hub.opening import read_manifest
 from xadapt.hub.probe import difference, probe_vectors
 from xadapt.hub.seq2seq_lora import load_seq2seq_lora
 from xadapt.hub.snippets import snippets
 from xadapt.inference.open_module import open_module
 from xadapt.injection.activation import Activation, ActiveAdapter
-from xadapt.modules.storage import options_of
 
 SOURCES, TARGETS = [[5, 9, 12, 1], [7, 1]], [[8, 6, 1], [11, 10, 1]]
-
-
-def manifest_of(seq2seq: Seq2Seq, module, **more):
-    fields = {
-        "name": "en_text",
-        "base": {
-            "id": "org/base",
-            "model_type": seq2seq.model.config.model_type,
-            "fingerprint": seq2seq.identity.to_dict(),
-        },
-        "module": ModuleSpec(kind=module.kind, options=options_of(module).model_dump(mode="json")),
-        "objectives": ["text_to_text"], "recipe": {}, "languages": ["en"], "backbone": "seq2seq",
-        "max_length": 64, "dtype": "float32", "created": "2026-01-01",
-        "licence": "apache-2.0", **more,
-    }  # fmt: skip
-    return build_manifest(**fields)
 
 
 def scores(seq2seq: Seq2Seq, module=None) -> torch.Tensor:

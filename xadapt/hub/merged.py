@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from xadapt.backbones.bases import Base
 from xadapt.backbones.encoder.encoder import Encoder
+from xadapt.backbones.frozen_model import FrozenModel
 from xadapt.backbones.task_class import TaskClass
 from xadapt.core.errors import UserError
 from xadapt.core.files import atomic_folder, write_json, write_text
@@ -33,6 +34,7 @@ from xadapt.modules.vocabulary import Vocabulary
 
 SENTENCE_FILES = ("modules.json", "config_sentence_transformers.json", "sentence_bert_config.json")
 OTHER_FILES = ("generation_config.json",)
+MODEL = "model."
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 REPLACED = "replaced"
 """First part of the name of a tensor of the base in whose place a task head has its own."""
@@ -41,7 +43,7 @@ TOLERANCE = 1e-5
 
 def write_merged(
     path: Path | str,
-    encoder: Encoder,
+    base: FrozenModel,
     module: nn.Module | None,
     said: str,
     *,
@@ -53,7 +55,7 @@ def write_merged(
 
     Args:
         path: The folder to make.
-        encoder: The base, which is not changed.
+        base: The base, which is not changed: an encoder or an encoder-decoder.
         module: A LoRA; ``None`` writes the bare base.
         said: Description of the weights, for the folder's README.
         task: The class of the task with the head's tensors. Without it the model has the class of
@@ -70,28 +72,31 @@ def write_merged(
     hooks = [] if module is None else hooks_of(module)
     if any(not isinstance(hook.fn, LowRank) for hook in hooks):
         raise UserError("only LoRAs can be added into a base's weights")
-    if encoder.source.kind == "memory":
+    if base.source.kind == "memory":
         raise UserError("a base that is only in memory can't be written")
-    tensors = base_tensors(encoder.source)
-    _add(encoder, tensors, hooks)
-    settings = _settings(encoder.source)
+    tensors = base_tensors(base.source)
+    _add(base, tensors, hooks)
+    settings = _settings(base.source)
     if vocabulary is not None:
-        reason = own_table.refuses(encoder, vocabulary)
+        assert isinstance(base, Encoder)  # vocabularies are for encoders
+        reason = own_table.refuses(base, vocabulary)
         if reason:
             raise UserError(f"this vocabulary can't be the base's own: {reason}")
-        tensors = own_table.with_table(encoder, tensors, vocabulary)
-        settings = own_table.with_ids(settings, encoder, vocabulary)
+        tensors = own_table.with_table(base, tensors, vocabulary)
+        settings = own_table.with_ids(settings, base, vocabulary)
     if task is not None and task.tensors:
+        assert isinstance(base, Encoder)  # a class of an encoder-decoder has no further tensors
         tensors = with_head(tensors, task)
-        settings = _of_class(settings, encoder, task)
+        settings = _of_class(settings, base, task)
     with atomic_folder(path) as folder:
         save_torch_state_dict(tensors, folder, metadata={"format": "pt"})
         write_json(folder / "config.json", settings)
         if vocabulary is None:
-            encoder.tokenizer.save_pretrained(folder)
+            base.tokenizer.save_pretrained(folder)
         else:
-            own_table.save_tokenizer(folder, encoder, vocabulary)
-        _copy_files(encoder, folder)
+            assert isinstance(base, Encoder)
+            own_table.save_tokenizer(folder, base, vocabulary)
+        _copy_files(base.source, folder)
         write_text(folder / "README.md", said + mismatch_lines())
         _require_all(folder, {name: tuple(value.shape) for name, value in tensors.items()})
         _require_same(folder, difference)
@@ -165,24 +170,26 @@ def _of_class(settings: dict[str, Any], encoder: Encoder, task: TaskClass) -> di
     return {**settings, **own, "architectures": [mapping[family].__name__]}
 
 
-def _add(encoder: Encoder, tensors: Mapping[str, Tensor], hooks: Sequence[AdapterHook]) -> None:
+def _add(base: FrozenModel, tensors: Mapping[str, Tensor], hooks: Sequence[AdapterHook]) -> None:
     """Add every update to the rows of its linear."""
     for hook in hooks:
-        site = encoder.sites(hook.layer, hook.site)[hook.point]
-        weight = tensors[_name_of(encoder.family.auto_path(site.path), tensors)]
+        site = base.sites(hook.layer, hook.site)[hook.point]
+        weight = tensors[name_of(base.family.auto_path(site.path), tensors)]
         low = hook.fn
         assert isinstance(low, LowRank)
         with torch.no_grad():
             weight[site.start : site.stop] += low.scale * (low.B @ low.A).cpu()
 
 
-def _name_of(path: str, tensors: Mapping[str, Tensor]) -> str:
+def name_of(path: str, tensors: Mapping[str, Tensor]) -> str:
     """Find the one tensor of the base's file that is the weight of a linear.
 
     Raises:
         UserError: If there is none or several.
     """
     name = f"{path}.weight"
+    if name.startswith(MODEL) and not any(own.startswith(MODEL) for own in tensors):
+        name = name.removeprefix(MODEL)  # some bases were saved without the part above the layers
     found = [own for own in tensors if own == name or own.endswith(f".{name}")]
     if len(found) != 1:
         raise UserError(f"the base's file has {len(found)} tensors named {name}, not one")
@@ -214,9 +221,8 @@ def _require_same(folder: Path, difference: Callable[[Path], float] | None) -> N
         )
 
 
-def _copy_files(encoder: Encoder, folder: Path) -> None:
+def _copy_files(source: Base, folder: Path) -> None:
     """Copy the base's pooling files, so that sentence-transformers makes the same vectors."""
-    source = encoder.source
     names = [name for name in (*SENTENCE_FILES, *OTHER_FILES) if source.file(name)]
     if "modules.json" in names:
         listed = source.file("modules.json")

@@ -27,10 +27,9 @@ from xadapt.integrations import (
     verify_seq2seq,
 )
 from xadapt.integrations.plain import difference
+from xadapt.integrations.verify_seq2seq import MERGED
 
 BRIDGES = {b.NAME: b for b in (adapters, peft, transformers_peft, sentence_transformers)}
-MERGED = "merged"
-"""The name of the comparison with a model that has the module in its weights."""
 LARGE = 32 * 1024**2
 """Bytes of a base from which a library's copy of it is freed at once."""
 

@@ -16,6 +16,9 @@ from xadapt.injection.activation import Activation, ActiveAdapter
 from xadapt.integrations import peft, plain, transformers_peft
 from xadapt.integrations.plain import difference
 
+MERGED = "merged"
+"""The name of the comparison with a model that has the module in its weights."""
+
 
 def callbacks(
     seq2seq: Seq2Seq, module: nn.Module, base_path: str, texts: Sequence[str]
@@ -30,6 +33,10 @@ def callbacks(
         module: The module, on the CPU.
         base_path: Hub id or folder of the same base.
         texts: Texts to compare on, of different lengths.
+
+    Returns:
+        The functions by library. ``merged`` is for a folder with the base and the module in its
+        weights.
     """
     given = call_tokenizer(seq2seq.tokenizer, list(texts), padding=True, return_tensors="pt")
     inputs = {
@@ -55,8 +62,14 @@ def callbacks(
 
         return compare
 
+    def by_merged(folder: Path) -> float:
+        with plain.without_noise():
+            model = getattr(transformers, AUTO).from_pretrained(str(folder), dtype=torch.float32)
+            return difference(_logits(model.eval(), inputs), ours())
+
     loaders = {peft: _by_peft, transformers_peft: _by_transformers}
-    return {one.NAME: by(load) for one, load in loaders.items() if one.available() is None}
+    found = {one.NAME: by(load) for one, load in loaders.items() if one.available() is None}
+    return {**found, MERGED: by_merged}
 
 
 def _by_peft(folder: str, model: Any) -> Any:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -40,6 +42,7 @@ from xadapt.modules.hooks import ModelShape
 from xadapt.modules.none import Nothing
 from xadapt.modules.storage import options_of
 from xadapt.modules.vocabulary import KIND as VOCABULARY
+from xadapt.pipelines.compose_seq2seq import are_seq2seq, compose_seq2seq
 from xadapt.pipelines.merged import MERGED, Merged, attached, kept_head, write_whole
 from xadapt.pipelines.outcome import VERIFY_TEXTS, Verify
 from xadapt.tasks.head_task import with_card
@@ -69,7 +72,8 @@ def compose(
 
     Stacks and fixed mixtures of LoRAs become one plain LoRA, which other libraries load too. All
     other compositions are written as the composition with copies of its modules. With
-    ``no_merge``, every composition is written in this form.
+    ``no_merge``, every composition is written in this form. Modules of encoder-decoders are written
+    as one LoRA, or merged.
 
     Args:
         expression: The composition or its text.
@@ -106,6 +110,20 @@ def compose(
     )
     _check_options(one, rank=rank, no_merge=no_merge, merged=merged, averaged=averaged, setup=setup,
                    head=head)  # fmt: skip
+    if are_seq2seq(composition, manifests):
+        if not one or averaged or setup or head is not None:
+            raise UserError(
+                "modules of an encoder-decoder become one LoRA, from a stack or fixed mixture of "
+                "LoRAs, or a base with it in its weights",
+                where=show(composition),
+                todo="Leave other options out, or use the composition as it is",
+            )
+        compose_seq2seq(
+            composition, places, manifests, base=base, out=out, verify=verify, rank=rank,
+            describe=partial(_manifest, out.name, composition, manifests), merged=merged,
+            texts=_texts(places, manifests), loaders=loaders, report=report,
+        )  # fmt: skip
+        return
     adapted = AdaptedEncoder.open(base, composition, places, dtype="float32", device="cpu")
     prompts = agreed_prompts(adapted.encoder.pooling.prompts, manifests)
     adapted.encoder = adapted.encoder.adjusted(prompts=prompts)
@@ -115,7 +133,9 @@ def compose(
         return
     if averaged:
         mean = soup(composition, adapted.modules)
-        manifest = _manifest(out.name, composition, manifests, adapted, mean, "soup of ")
+        manifest = _manifest(
+            out.name, composition, manifests, mean, "soup of ", **_facts(adapted, manifests)
+        )
         checks = verify(base, mean, VERIFY_TEXTS, None, manifest.objectives)
         texts = _texts(places, manifests)
         write_folder(
@@ -132,7 +152,7 @@ def compose(
     own = kept_head(places, adapted.encoder.width, head)
     modules, vocabulary = without_vocabulary(adapted.modules)
     module, error = _summed(composition, modules, model_shape(adapted.encoder), rank)
-    manifest = _manifest(out.name, composition, manifests, adapted, module)
+    manifest = _manifest(out.name, composition, manifests, module, **_facts(adapted, manifests))
     lost = f"{error:.1%} of the norm of an update cut away at most" if error else "exact"
     checks = verify(base, attached(module, vocabulary), VERIFY_TEXTS, own, manifest.objectives)
     if merged:
@@ -240,11 +260,14 @@ def _manifest(
     name: str,
     composition: Composition,
     parents: Mapping[str, Manifest],
-    adapted: AdaptedEncoder,
     module: nn.Module,
     how: str = "",
+    **facts: Any,
 ) -> Manifest:
-    """Make the short of a composed module: data and languages of its parts, no evidence yet."""
+    """Make the short of a composed module: data and languages of its parts, no evidence yet.
+
+    ``facts`` are further fields, of the base.
+    """
     first = next(iter(parents.values()))
     licences = {m.licence for m in parents.values()}
     pivots = {m.pivot for m in parents.values()}
@@ -260,14 +283,22 @@ def _manifest(
         data=list({d.model_dump_json(): d for m in parents.values() for d in m.data}.values()),
         parents=list(short.values()),
         composition=how + show(replaced(composition, short)),
-        pooling=first.pooling and {**first.pooling, "prompts": adapted.encoder.pooling.prompts},
         prompt=first.prompt,
         max_length=first.max_length,
-        dtype=adapted.encoder.precision,
         created=datetime.date.today().isoformat(),
         licence=licences.pop() if len(licences) == 1 else None,
-        base_mismatch=adapted.base_mismatch,
+        **facts,
     )
+
+
+def _facts(adapted: AdaptedEncoder, manifests: Mapping[str, Manifest]) -> dict[str, Any]:
+    """Return what the manifest of a composed module says of its encoder."""
+    pooling = next(iter(manifests.values())).pooling
+    return {
+        "pooling": pooling and {**pooling, "prompts": adapted.encoder.pooling.prompts},
+        "dtype": adapted.encoder.precision,
+        "base_mismatch": adapted.base_mismatch,
+    }
 
 
 def _spec(module: nn.Module) -> ModuleSpec:

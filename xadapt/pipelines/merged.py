@@ -9,8 +9,9 @@ from pathlib import Path
 
 from torch import nn
 
-from xadapt.backbones.encoder.encoder import Encoder
-from xadapt.backbones.task_class import MLM, TaskClass, class_of, refuses
+from xadapt.backbones.frozen_model import FrozenModel
+from xadapt.backbones.seq2seq.seq2seq import Seq2Seq
+from xadapt.backbones.task_class import MLM, TEXT_TO_TEXT, TaskClass, class_of, refuses
 from xadapt.core.errors import UserError
 from xadapt.heads.head import Head
 from xadapt.hub.manifest import Manifest
@@ -80,7 +81,7 @@ def kept_head(places: Mapping[str, str], width: int, name: str | None = None) ->
 
 
 def write_whole(
-    path: Path, encoder: Encoder, whole: Merged, difference: Callable[[Path], float] | None
+    path: Path, base: FrozenModel, whole: Merged, difference: Callable[[Path], float] | None
 ) -> str:
     """Write the merged base; return a phrase that says how it is loaded.
 
@@ -95,15 +96,13 @@ def write_whole(
             where="--merged",
             todo="Leave --merged out: the composition's folder holds both",
         )
-    task = None if own is not None else class_of(encoder, head, whole.manifest.objectives)
-    reason = None if head is None else refuses(encoder, head)
+    task = None if own is not None else class_of(base, head, whole.manifest.objectives)
+    reason = None if head is None or isinstance(base, Seq2Seq) else refuses(base, head)
     how = _how(task, reason)
     if own is not None:
         how += f"; its tokenizer reads {languages(own)} alone"
     text = _readme(whole.manifest, task, how, own)
-    write_merged(
-        path, encoder, whole.module, text, task=task, difference=difference, vocabulary=own
-    )
+    write_merged(path, base, whole.module, text, task=task, difference=difference, vocabulary=own)
     return how
 
 
@@ -122,7 +121,7 @@ def _readme(
     base = manifest.base.id or f"a base of type {manifest.base.model_type} without an id on the Hub"
     name = "AutoModel" if task is None else task.auto
     kept = "Every tensor of the base is in the file."
-    if task is not None and task.task not in (MLM, "tagging", "span_extraction"):
+    if task is not None and task.task not in (MLM, TEXT_TO_TEXT, "tagging", "span_extraction"):
         kept += (
             " The class has a layer between the first token's state and its classifier, which "
             "xadapt's head does not have: the layer is set so that it changes nothing. Use fp32 or "
