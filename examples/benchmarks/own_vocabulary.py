@@ -191,7 +191,7 @@ def starts(args, lang: str) -> None:
             options["dictionary"] = str(words)
         made = AdaptedEncoder(encoder, {lang: vocabulary_from(options, encoder, rows)})
         found[name] = ways(made.encode(texts, lang), english)
-        changed = max(changed, float(abs(made.encode(pivots, lang) - english).max()))
+        changed = max(changed, float(abs(made.encode(pivots) - english).max()))
     place.mkdir(parents=True, exist_ok=True)
     row = {"lang": lang, "pairs": len(train), "test_source": source, "test_rows": len(test)}
     write_json(place / "start.json", {**row, "accuracy": found, "english_changed": changed})
