@@ -30,7 +30,8 @@ import xadapt
 from xadapt.core.files import read_json, write_json
 from xadapt.data.readers.relations import Relations
 from xadapt.data.records import RelationExample
-from xadapt.pipelines.project_relations import project_relations, to_row
+from xadapt.integrations.translators.cached import cached_translator
+from xadapt.pipelines.project_relations import TAGS, project_relations, to_row
 from xadapt.tasks.relation import RelationClassifier, RelationExtraction
 
 LANGS = ("en", "de", "es", "fr", "tr")
@@ -57,6 +58,7 @@ def main() -> None:
     pools = {"en": english} | translated(english, "training texts", projected)
     for lang in TRANSLATED:
         tests[BACK.format(lang)] = back(tests[lang], lang, projected)
+    tags = {one: carried(english, one) for one in TAGS}
     scores: dict[str, list[dict[str, Any]]] = {}
     seconds: dict[str, list[float]] = {}
     for seed in range(args.seeds):
@@ -80,7 +82,7 @@ def main() -> None:
                 name: sum(row.relation == "no_relation" for row in rows)
                 for name, rows in tests.items()
             },
-            "projection": projected, "scores": scores, "gains": gains(scores),
+            "projection": projected, "tags": tags, "scores": scores, "gains": gains(scores),
             "seconds": {name: float(np.mean(own)) for name, own in seconds.items()},
         })  # fmt: skip
 
@@ -119,6 +121,18 @@ def back(
         )
         rows, projected[f"test of {lang}, {source} to {target}"] = made.rows, made.to_dict()
     return list(rows)
+
+
+def carried(rows: Sequence[RelationExample], tags: str) -> dict[str, float]:
+    """Texts of which a translator keeps tags, and those of them translated as without tags."""
+    made = project_relations(rows, source="en", target="es", translator="apertium", tags=[tags])
+    kept = [" ".join(rows[number - 1].text.split()) for number in made.numbers]
+    plain = cached_translator("apertium").translate(kept, "en", "es")
+    same = [
+        row.text.casefold().split() == text.casefold().split()
+        for row, text in zip(made.rows, plain, strict=True)
+    ]
+    return {"projection_rate": made.rate, "same_words": float(np.mean(same))}
 
 
 def train(args: Any, work: Path, pools: dict[str, list], name: str, seed: int) -> Path:
