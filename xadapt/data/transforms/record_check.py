@@ -40,7 +40,7 @@ SIDES: dict[type, tuple[tuple[str, str], ...]] = {
     PlainText: (("text", "lang"),),
     LabelledText: (("text", "lang"),),
     MultiLabelText: (("text", "lang"),),
-    LabelledPair: (("text", "lang"), ("text_pair", "lang")),
+    LabelledPair: (("text", "lang"),),
     ScoredPair: (("left", "left_lang"), ("right", "right_lang")),
     TextPair: (("anchor", "lang"), ("positive", "lang")),
     TaggedSentence: (("words", "lang"),),
@@ -48,7 +48,8 @@ SIDES: dict[type, tuple[tuple[str, str], ...]] = {
 }
 """The texts of a record, each with the field that names its language.
 
-Questions are not included, since a passage and its question may be in different languages.
+Questions and the second texts of labelled pairs are not included, since a passage and its question,
+or two entities, may be in different languages.
 """
 UNSPACED = {"Hani", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"}
 """Scripts without a space between words."""
