@@ -134,9 +134,11 @@ def cross_encoder(
         lines = pairs_of(read_candidates(taught, left, right, Judging(top=K)), known, facts)
         pairs.write_text("".join(lines), encoding="utf-8")
         xadapt.train(
-            "pair_classification", base=BASES[args.base], data=str(pairs), lang="en", out=out,
+            "pair_classification", base=BASES[args.base], data=str(pairs), lang=left.lang, out=out,
             loaders="none", show=False, resume=True,
-            settings=(f"seed={seed}", "train.epochs=2", "train.evaluations=1"),
+            settings=(
+                f"seed={seed}", "train.epochs=2", "train.evaluations=1", "data.train.dev=0",
+            ),
         )  # fmt: skip
     return out
 

@@ -249,8 +249,7 @@ def fuse_modalities(
         name: mrr(Modality(view.left, view.right), dev, pool) for name, (view, *_) in ways.items()
     }
     chosen = max(scores, key=lambda name: scores[name])  # of equal ones the first, the fusion
-    view, fusion, guesses = ways[chosen]
-    return FusedModalities(mapped, view, fusion, guesses, chosen, scores)
+    return FusedModalities(mapped, *ways[chosen], chosen, scores)
 
 
 def _images(files: Sequence[str], graphs: tuple[KnowledgeGraph, KnowledgeGraph]) -> Modality:

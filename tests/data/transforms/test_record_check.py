@@ -9,6 +9,7 @@ import pytest
 from xadapt.core.errors import UserError
 from xadapt.data.records import (
     EntityLabel,
+    LabelledPair,
     LabelledText,
     ParallelPair,
     PlainText,
@@ -101,3 +102,10 @@ def test_only_the_first_records_are_held():
     wrong = (PlainText(f"{EN} {i}", "ru") for i in count())
     with pytest.raises(UserError):
         list(islice(checked(wrong, "a", print), 3 * SAMPLE))
+
+
+def test_the_second_text_of_a_labelled_pair_may_be_in_another_language():
+    rows = [LabelledPair(f"東京都{i}", f"Tokyo {i}", "same", "ja") for i in range(20)]
+    assert judge(rows) == []
+    with pytest.raises(UserError, match="script"):
+        judge([LabelledPair(f"Tokyo {i}", f"東京都{i}", "same", "ja") for i in range(20)])

@@ -42,7 +42,7 @@ SIDES: dict[type, tuple[tuple[str, str], ...]] = {
     LabelledText: (("text", "lang"),),
     RatedText: (("text", "lang"),),
     MultiLabelText: (("text", "lang"),),
-    LabelledPair: (("text", "lang"), ("text_pair", "lang")),
+    LabelledPair: (("text", "lang"),),
     ScoredPair: (("left", "left_lang"), ("right", "right_lang")),
     TextPair: (("anchor", "lang"), ("positive", "lang")),
     TaggedSentence: (("words", "lang"),),
@@ -50,7 +50,8 @@ SIDES: dict[type, tuple[tuple[str, str], ...]] = {
 }
 """The texts of a record, each with the field that names its language.
 
-Questions are not included, since a passage and its question may be in different languages.
+Questions and the second texts of labelled pairs are not included, since a passage and its question,
+or two entities, may be in different languages.
 """
 UNSPACED = {"Hani", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"}
 """Scripts without a space between words."""

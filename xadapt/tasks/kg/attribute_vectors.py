@@ -49,7 +49,8 @@ def attribute_vectors(left: KnowledgeGraph, right: KnowledgeGraph, dim: int = DI
         for feature in set(features(pairs))
     )
     size = len(left.attributes) + len(right.attributes)
-    return Modality.of(*(_side(graph, counts, size, dim) for graph in (left, right)))
+    sides = [_side(graph, counts, size, dim) for graph in (left, right)]
+    return Modality.of(sides[0], sides[1])
 
 
 def features(pairs: tuple[tuple[str, str], ...]) -> Iterator[str]:

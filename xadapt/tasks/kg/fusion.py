@@ -27,7 +27,7 @@ inference), the start in closed form, and the middles ``c`` and ``d``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -349,7 +349,13 @@ def _scores(
     return total.masked_fill(way.also, -torch.inf), useful
 
 
-def _learn(values, scored, ways: Sequence[_Way], steps: int, seed: int) -> None:  # type: ignore[no-untyped-def]
+def _learn(
+    values: list[Tensor],
+    scored: Callable[[_Way, tuple[Tensor, Tensor]], tuple[Tensor, Tensor]],
+    ways: Sequence[_Way],
+    steps: int,
+    seed: int,
+) -> None:
     """Move values by the loss of the right entity among the pool, while vectors are dropped.
 
     In every fourth step each vector is dropped with a chance that is drawn for each modality. In
@@ -365,13 +371,13 @@ def _learn(values, scored, ways: Sequence[_Way], steps: int, seed: int) -> None:
         for way in ways:
             chance = torch.rand((len(way.asked), 1), generator=generator)
             chance = chance * DROPPED if step % 4 == 3 else torch.zeros_like(chance)
-            gone = tuple(
+            gone = [
                 torch.rand(own.shape, generator=generator) < chance for own in (way.asked, way.held)
-            )
-            total, useful = scored(way, gone)
+            ]
+            total, useful = scored(way, (gone[0], gone[1]))
             if bool(useful.any()):
                 loss = loss + functional.cross_entropy(total[useful], way.right[useful])
-        near = sum(((a - b) ** 2).sum() for a, b in zip(values, start, strict=True))
+        near = torch.stack([((a - b) ** 2).sum() for a, b in zip(values, start, strict=True)]).sum()
         optimiser.zero_grad()
         (loss + 0.01 * near).backward()
         optimiser.step()

@@ -67,7 +67,7 @@ class Modality:
     @property
     def has(self) -> tuple[Present, Present]:
         """Whether each left and each right entity has a vector."""
-        return self.left.any(axis=1), self.right.any(axis=1)
+        return np.asarray(self.left.any(axis=1)), np.asarray(self.right.any(axis=1))
 
     @property
     def view(self) -> ByVectors:

@@ -87,10 +87,10 @@ def learn_map(
     best, kept = mrr(modality, dev, pool), None
     for step in range(1, steps + 1):
         rows = torch.from_numpy(draw.permutation(len(train))[:BATCH])
-        both = (functional.normalize(own[rows] @ weight, dim=1) for own in (left, right))
+        a, b = (functional.normalize(own[rows] @ weight, dim=1) for own in (left, right))
         away = ((weight - torch.eye(width)) ** 2).sum()
         optimiser.zero_grad()
-        (contrast(*both).mean() + DECAY * away).backward()
+        (contrast(a, b).mean() + DECAY * away).backward()
         optimiser.step()
         if step % EVERY == 0 or step == steps:
             made = weight.detach().numpy().copy()
