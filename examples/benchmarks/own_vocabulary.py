@@ -69,6 +69,7 @@ SYSTEMS = {
     "vocabulary + LoRA, on English too, held less": ("vocabulary_alignment", on_english(14)),
     "vocabulary alone": ("vocabulary_alignment", ("module.module={kind: none}",)),
     "vocabulary + LoRA, shuffled pairs": ("vocabulary_alignment", ()),
+    "vocabulary of 400 pieces + LoRA": ("vocabulary_alignment", ("module.size=400",)),
     "vocabulary + LoRA, mean of pieces": ("vocabulary_alignment", ("module.start=pieces",)),
     "vocabulary + LoRA, focus": ("vocabulary_alignment", ("module.start=focus",)),
 }
