@@ -51,12 +51,16 @@ class Remembering(AdaptedEncoder):
         self.plain, self.known = plain, {}
         self.encoder = plain.encoder
 
-    def encode(self, texts: Any, **options: Any) -> Any:
+    def encode(self, texts: Any, languages: Any = None, **options: Any) -> Any:
         """The vectors ``(n, dim)``."""
-        new = [text for text in dict.fromkeys(texts) if text not in self.known]
+        every = list(zip(texts, languages or [None] * len(texts), strict=True))
+        new = [row for row in dict.fromkeys(every) if row not in self.known]
         if new:
-            self.known.update(zip(new, self.plain.encode(new, **options), strict=True))
-        return np.stack([self.known[text] for text in texts])
+            own, langs = zip(*new, strict=True)
+            if languages:
+                options["languages"] = list(langs)
+            self.known.update(zip(new, self.plain.encode(list(own), **options), strict=True))
+        return np.stack([self.known[row] for row in every])
 
 
 def train(
