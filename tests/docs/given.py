@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
+import socket
 import tempfile
 import tomllib
 from functools import cache
@@ -220,6 +221,7 @@ def server(port: int, *folders: str) -> None:
 
     from xadapt.serving.settings import Settings
 
+    _require_free(port)
     started, given = Event(), tuple(f"{Path(one).name}={Path(one).resolve()}" for one in folders)
 
     def serve() -> None:
@@ -236,6 +238,7 @@ def language_model(port: int) -> None:
     from model_server import serving
     from tiny_annotator import annotator
 
+    _require_free(port)
     started = Event()
 
     def serve() -> None:
@@ -245,6 +248,12 @@ def language_model(port: int) -> None:
 
     Thread(target=serve, daemon=True).start()
     assert started.wait(60)
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as other:
+        taken = other.connect_ex(("127.0.0.1", port)) == 0
+    assert not taken, f"port {port} is taken, perhaps by another run of these tests"
 
 
 def passages(path: str, n: int = 10) -> None:
