@@ -3,8 +3,8 @@
     python examples/benchmarks/align_graphs.py --data DATA --set dbp5l --base mini
     python examples/benchmarks/judge_graphs.py --data DATA --base mini
 
-The second command uses the graph and the modules that the first one made: EP, TP and the fusion of
-both, of three seeds. For each seed, 300 entities of test links are judged, the same for all seeds.
+The second command uses the graph and the modules that the first one made: EP and TP of
+three seeds. For each seed, 300 entities of test links are judged, the same for all seeds.
 Their ten candidates are those of EP among all English entities, or those of the sum of EP and
 structure. A cross-encoder is trained on the candidates of training and dev links.
 """
@@ -31,7 +31,7 @@ from xadapt.tasks.kg.judging import EntityFacts
 from xadapt.tasks.kg.reranking import OTHER, SAME
 
 SOURCES, K, TAUGHT = 300, 10, 1000
-VOTERS = ("EP", "TP", "fused")
+VOTERS = ("EP", "TP")
 KINDS = (("ja", False), ("ja", True), ("fr", False), ("fr", True))
 
 
@@ -92,8 +92,8 @@ def judged(
     own = [place(args, name, seed) for name in VOTERS]
     several = [f"EP {n}={place(args, 'EP', n)}" for n in range(args.seeds)]
     choices: dict[str, tuple[Sequence[str], bool]] = {
-        "EP, TP, fused": (own, False),
-        "EP, TP, fused, cross-encoder": (own, True),
+        "EP, TP": (own, False),
+        "EP, TP, cross-encoder": (own, True),
         "EP, cross-encoder": (own[:1], True),
         "EP of three seeds, cross-encoder": (several, True),
     }
