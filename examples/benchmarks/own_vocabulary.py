@@ -127,7 +127,8 @@ def one(args, lang: str, system: str, seed: int) -> None:
         "evaluate", "bitext", "--base", args.base, "--module", place / "module", "--data", held,
         "--json", place / "test.json",
     )  # fmt: skip
-    spelt = count_tokens([pair.text for pair in train], base=args.base, lang=lang)
+    size = next((int(one.partition("=")[2]) for one in settings if "module.size" in one), 8000)
+    spelt = count_tokens([pair.text for pair in train], base=args.base, lang=lang, size=size)
     trained = read(place / "train.json")["modules"][0]
     write_json(
         place / "row.json",
