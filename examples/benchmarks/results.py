@@ -155,6 +155,12 @@ KINDS = (
     ("word_alignment", "Word alignment", word_tables.words),
     ("projection", "Labels projected along word alignment", word_tables.projection),
     ("marker_translation", "Labels in a translation with brackets", decoding_tables.markers),
+    ("projected_training", "Modules that learnt from projected labels", decoding_tables.projected),
+    (
+        "constrained_labelling",
+        "Names that an encoder-decoder writes, constrained and free",
+        decoding_tables.labelling,
+    ),
     ("decoding_speed", "Speed of constrained decoding", decoding_tables.speed),
     ("languages_", "One module a language, on {result[base]}", tables.languages),
     ("how_many_pairs_", "How many pairs: {result[lang]} on {result[base]}", tables.how_many_pairs),
