@@ -10,8 +10,8 @@ them. Below stands the module of the English labels themselves; above, that of t
 annotators gave the Spanish sentences of the first part. In the control, the projected spans of each
 sentence are moved to other words of it. A module that is there already is not trained again.
 
-CODEC and T-Projection score translations, which Apertium can't; they are measured with
-`--translator seq2seq:FOLDER`, and then all ways project onto translations of that model.
+CODEC scores translations, which Apertium can't; it is measured with `--translator seq2seq:FOLDER`,
+and then all ways project onto translations of that model.
 """
 
 from __future__ import annotations
