@@ -118,8 +118,8 @@ def project(
         list[str] | None,
         typer.Option(
             metavar="HEAD,TAIL",
-            help="re: names of the tags, such as H,T; several are tried in order. Without it: b,i, "
-            "then H,T; with a file of translations b,i alone.",
+            help="re: names of the tags, such as H,T. Without it: b,i, then H,T; with a file of "
+            "translations b,i alone. Several, tried in order: repeat the option.",
         ),
     ] = None,
     purpose: Annotated[
