@@ -20,7 +20,7 @@ def test_everything_is_explained(name: str) -> None:
 
 def rows(out: str) -> dict[str, list[str]]:
     """Each option's name with the words after it; of equal names the last."""
-    lines = [line.split() for line in out.splitlines() if line.startswith("  ")]
+    lines = [line.split() for line in out.splitlines() if line[:2] == "  " != line[1:3]]
     return {line[0]: line[1:] for line in lines if line}
 
 

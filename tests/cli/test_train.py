@@ -206,7 +206,7 @@ def cut_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, call: int) ->
 
 POINTS = [
     ("xadapt.training.loop", "Trainer._step", 3),
-    ("xadapt.pipelines.train", "evidence", 1),
+    ("xadapt.pipelines.train", "evidence_of", 1),
     ("xadapt.pipelines.train", "publish", 1),
     ("xadapt.pipelines.outcome", "write_folder", 1),
     ("xadapt.hub.folder", "save_module", 1),

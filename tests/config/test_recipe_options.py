@@ -36,7 +36,7 @@ def test_every_option_of_schedule_and_modules_has_a_name() -> None:
     own = {f"module.{name}" for name in registry_fields("modules")}
     # Temperature is found, see below; the others are of one kind alone.
     words = ("size", "start", "pieces", "tokens", "tokenizer_bytes", "started", "row_dtype",
-             "row_bytes", "tokenizer", "dictionary", "languages")  # fmt: skip
+             "row_bytes", "tokenizer", "dictionary", "languages", "acts_on")  # fmt: skip
     other = ("temperature", "value", "count", "module", *words)
     assert own - places <= {f"module.{name}" for name in other}
 

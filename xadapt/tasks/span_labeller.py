@@ -92,7 +92,14 @@ class SpanLabeller(Predictor):
         compositions: Composition | Sequence[Composition] = None,
         cache: Kept | None = None,
     ) -> list[Scored]:
-        """Compute the probability of each span for each label; the arguments are those of `label`.
+        """Compute the probability of each span for each label.
+
+        Args:
+            sentences: Sentences as words.
+            labels: The labels as texts, in any language.
+            languages: A tag for each sentence, where the composition chooses by language.
+            compositions: Another composition for each sentence, or one for all.
+            cache: States below the first module, shared by calls on the same texts.
 
         Returns:
             For each sentence ``(probability, (start, end, label))``, from a probability of 0.01 on.
