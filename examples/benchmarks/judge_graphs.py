@@ -5,14 +5,15 @@
 
 The second command uses the graph and the modules that the first one made: EP and TP of
 three seeds. For each seed, 300 entities of test links are judged, the same for all seeds.
-Their ten candidates are those of EP among all English entities, or those of the sum of EP and
-structure. A cross-encoder is trained on the candidates of training and dev links.
+Their ten candidates are those of EP among all English entities, or with `--structure` also those of
+the sum of EP and structure. A cross-encoder is trained on the candidates of training and dev links.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -32,19 +33,20 @@ from xadapt.tasks.kg.reranking import OTHER, SAME
 
 SOURCES, K, TAUGHT = 300, 10, 1000
 VOTERS = ("EP", "TP")
-KINDS = (("ja", False), ("ja", True), ("fr", False), ("fr", True))
+LANGS = ("ja", "fr")
 
 
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--base", default="mini", choices=list(BASES))
     options.add_argument("--seeds", type=int, default=3)
+    options.add_argument("--structure", action="store_true", help="also candidates by structure")
     args = options.parse_args()
     kept = Kept(args.work / f"judge_{args.base}.json")
     graph = f"kg:{args.work / 'dbp5l'}"
     right = open_graph(f"{graph}/en")
     rows: dict[str, dict[str, Any]] = {}
-    for lang, shaped in KINDS:
+    for lang, shaped in product(LANGS, (False, True) if args.structure else (False,)):
         left = open_graph(f"{graph}/{lang}")
         links = between(graph, left, right)
         name = f"{lang}-en, EP + structure" if shaped else f"{lang}-en, EP"
