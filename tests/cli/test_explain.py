@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def test_everything_is_explained(name: str) -> None:
 
 def rows(out: str) -> dict[str, list[str]]:
     """Each option's name with the words after it; of equal names the last."""
-    lines = [line.split() for line in out.splitlines() if line[:2] == "  " != line[1:3]]
+    lines = [line.split() for line in out.splitlines() if re.match(r"  \S", line)]
     return {line[0]: line[1:] for line in lines if line}
 
 

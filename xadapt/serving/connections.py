@@ -135,11 +135,12 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _make_room(self) -> bool:
         """End the connection that is silent for longest; say whether there was one."""
-        for one in self.silent:
-            self.measures.refused.labels("silent connections").inc()
-            one._give_up_place()
-            return True
-        return False
+        oldest = next(iter(self.silent), None)
+        if oldest is None:
+            return False
+        self.measures.refused.labels("silent connections").inc()
+        oldest._give_up_place()
+        return True
 
     def _give_up_place(self) -> None:
         self.silent.pop(self)
